@@ -1,0 +1,53 @@
+"""Regions as drawn: a name, and a shape that is either contours or a mask on its own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.volumes.volume import Mask
+
+__all__ = ["Contours", "DrawnRegion"]
+
+
+@dataclass(frozen=True, eq=False)
+class Contours:
+    """Closed planar polygons, as an RTSTRUCT holds them; overlaps within a plane follow even-odd.
+
+    Parameters
+    ----------
+    polygons : tuple of ndarray, each (points, 3)
+        Vertices in patient LPS [mm]; each polygon lies in one plane.
+    frame_of_reference_uid : str or None
+        The DICOM frame of reference of the coordinates.
+    """
+
+    polygons: tuple[NDArray[np.float64], ...]
+    frame_of_reference_uid: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnRegion:
+    """A named region as it was drawn, on whatever geometry that was.
+
+    Parameters
+    ----------
+    name : str
+        The name in the file, unchanged.
+    shape : Contours or Mask
+        Contours in LPS, or occupancy on the grid of the file.
+    source : str
+        Where it comes from, for provenance: series UID or file name.
+    automatic : bool
+        True when no person drew it.
+    hints : tuple of str
+        Further words of the file about what it is (RT ROI interpreted type, segment category code).
+    """
+
+    name: str
+    shape: Contours | Mask
+    source: str = ""
+    automatic: bool = False
+    hints: tuple[str, ...] = field(default=())

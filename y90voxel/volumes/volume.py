@@ -1,0 +1,184 @@
+"""Arrays that know where they lie and what they measure: one quantity, one unit, one type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.errors import GeometryError, GridMismatchError, InputError
+from y90voxel.volumes.grid import Grid
+
+__all__ = [
+    "ActivityMap",
+    "CountMap",
+    "CtImage",
+    "DensityMap",
+    "DoseMap",
+    "Mask",
+    "TimeIntegratedActivityMap",
+    "Volume",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An array on a grid. The array is kept as a read-only view; nothing is copied.
+
+    Parameters
+    ----------
+    array : ndarray, (slices, rows, columns)
+        Values in the unit of the type.
+    grid : Grid
+        Where the voxels lie.
+
+    Raises
+    ------
+    GeometryError
+        If the array does not have the shape of the grid.
+    """
+
+    array: NDArray[Any]
+    grid: Grid
+
+    unit: ClassVar[str] = ""
+    quantity: ClassVar[str] = "value"
+    extensive: ClassVar[bool] = False  # extensive values add up over voxels; intensive ones average
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.array).view()
+        if array.shape != self.grid.shape:
+            raise GeometryError(
+                f"{type(self).__name__}: an array of shape {array.shape} does not fit a grid of {self.grid}."
+            )
+        array.flags.writeable = False
+        object.__setattr__(self, "array", array)
+
+    def with_array(self, array: NDArray[Any]) -> Self:
+        """Return the same quantity with other values on the same grid."""
+        return replace(self, array=array)
+
+    def check_finite(self) -> Self:
+        """Return self, or raise if a value is NaN or infinite; called once where data enter.
+
+        Raises
+        ------
+        InputError
+            If a voxel is not finite.
+        """
+        if not np.isfinite(self.array).all():
+            bad = int(np.size(self.array) - np.count_nonzero(np.isfinite(self.array)))
+            raise InputError(
+                f"{type(self).__name__}: {bad} of {self.array.size} voxels are NaN or infinite. "
+                "Repair the image before it is used."
+            )
+        return self
+
+    def check_on(self, grid: Grid, name: str | None = None) -> Self:
+        """Return self, or raise GridMismatchError if it does not lie on ``grid``."""
+        if not self.grid.is_same_as(grid):
+            raise GridMismatchError(name or type(self).__name__, self.grid, grid)
+        return self
+
+    @property
+    def total(self) -> float:
+        """Sum of all voxels, in float64."""
+        return float(self.array.sum(dtype=np.float64))
+
+
+class CtImage(Volume):
+    """CT numbers [HU]."""
+
+    unit = "HU"
+    quantity = "CT number"
+
+
+class CountMap(Volume):
+    """Counts of an uncalibrated emission image [1 per voxel]; small negative values can occur."""
+
+    unit = "counts"
+    quantity = "counts"
+    extensive = True
+
+
+@dataclass(frozen=True, eq=False)
+class ActivityMap(Volume):
+    """Activity [Bq per voxel] at ``reference_time`` (None: at administration)."""
+
+    reference_time: datetime | None = None
+
+    unit = "Bq"
+    quantity = "activity"
+    extensive = True
+
+
+class TimeIntegratedActivityMap(Volume):
+    """Time-integrated activity, the number of decays [Bq·s per voxel]."""
+
+    unit = "Bq·s"
+    quantity = "time-integrated activity"
+    extensive = True
+
+
+class DensityMap(Volume):
+    """Mass density [g/mL].
+
+    Raises
+    ------
+    InputError
+        If a density is not positive and finite: dose is energy per mass.
+    """
+
+    unit = "g/mL"
+    quantity = "mass density"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.array.min() > 0 and np.isfinite(self.array.max())):
+            raise InputError(
+                f"DensityMap: densities must be positive and finite, found {self.array.min():g} to "
+                f"{self.array.max():g} g/mL. Put a floor under air before the map is built."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class DoseMap(Volume):
+    """Absorbed dose [Gy], with the standard uncertainty of each voxel where an engine gives one.
+
+    Parameters
+    ----------
+    relative_uncertainty : ndarray or None, (slices, rows, columns)
+        Statistical standard uncertainty as a fraction of the dose.
+    """
+
+    relative_uncertainty: NDArray[np.floating[Any]] | None = None
+
+    unit = "Gy"
+    quantity = "absorbed dose"
+
+
+class Mask(Volume):
+    """Fraction of each voxel that a region occupies, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        If an occupancy lies outside 0 to 1.
+    """
+
+    unit = ""
+    quantity = "occupancy"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = float(self.array.min()), float(self.array.max())
+        if not (low >= 0.0 and high <= 1.0):
+            raise InputError(f"Mask: occupancy must lie in 0 to 1, found {low:g} to {high:g}.")
+
+    @property
+    def volume_ml(self) -> float:
+        """Occupied volume [mL]."""
+        return self.total * self.grid.voxel_volume_ml
