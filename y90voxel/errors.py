@@ -11,12 +11,14 @@
     │   └── RegionError                 a region that is empty, unknown or outside the image
     └── PhysicsError                the model cannot answer honestly: kernel spacing, energy not conserved
     Y90Warning(UserWarning)         the result is valid, an assumption was made
+    Notice                          the same as a record: it stands in every output
 
 A message says what is wrong, gives the two values with their units, and says what to do.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "GeometryError",
     "GridMismatchError",
     "InputError",
+    "Notice",
     "PhysicsError",
     "RegionError",
     "UnitError",
@@ -97,3 +100,19 @@ class PhysicsError(Y90Error):
 
 class Y90Warning(UserWarning):
     """The result is valid, but an assumption was made."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An accepted assumption or an oddity that stands in every output.
+
+    Parameters
+    ----------
+    code : str
+        Short and stable, such as ``"lungs-truncated"``.
+    message : str
+        What was found or assumed, with numbers and units, and what it means.
+    """
+
+    code: str
+    message: str

@@ -1,0 +1,153 @@
+"""The density map of a run: CT where it can be trusted, roles where it cannot or is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.errors import InputError, Notice
+from y90voxel.reference.tissue import DensityCalibration
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.resample import coverage, resample
+from y90voxel.volumes.volume import CtImage, DensityMap, Mask
+
+__all__ = ["DensityModel", "build_density_map"]
+
+
+@dataclass(frozen=True)
+class DensityModel:
+    """Where densities come from.
+
+    Parameters
+    ----------
+    liver_g_per_ml : float or None
+        Density of liver and tumour; None takes the CT's (contrast agent and breathing corrupt it).
+    lung_g_per_ml : float
+        Lung without CT: inflated lung, ICRU Report 44 (1989).
+    soft_tissue_g_per_ml : float
+        Everything else without CT: soft tissue, ICRU Report 44 (1989) rounded as in published voxel S values.
+    floor_g_per_ml : float
+        Smallest density of a voxel: dose is energy per mass, and air has next to none.
+    calibration : DensityCalibration
+        CT numbers to density.
+
+    Raises
+    ------
+    InputError
+        If a density is not positive.
+    """
+
+    liver_g_per_ml: float | None = 1.05
+    lung_g_per_ml: float = 0.26
+    soft_tissue_g_per_ml: float = 1.04
+    floor_g_per_ml: float = 0.05
+    calibration: DensityCalibration = DensityCalibration()
+
+    def __post_init__(self) -> None:
+        for name in ("liver_g_per_ml", "lung_g_per_ml", "soft_tissue_g_per_ml", "floor_g_per_ml"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be positive, got {value} g/mL.", tag="dose.liver_density")
+
+
+def build_density_map(
+    grid: Grid, regions: Regions, ct: CtImage | None, model: DensityModel
+) -> tuple[DensityMap, dict[str, str], list[Notice]]:
+    """Return densities on the dose grid, a sentence for each part saying where they come from, and notices.
+
+    Parameters
+    ----------
+    grid : Grid
+        The dose grid.
+    regions : Regions
+        Roles on the same grid.
+    ct : CtImage or None
+        On its own grid; box-averaged as density, so that mass is kept.
+    model : DensityModel
+        The choices.
+
+    Raises
+    ------
+    InputError
+        If the liver's density is to come from a CT that does not exist or does not cover it.
+    """
+    liver = _occupancy(regions.mask_of(Role.LIVER, Role.TUMOUR), grid)
+    lung = np.minimum(_occupancy(regions.mask_of(Role.LUNG), grid), 1.0 - liver)
+    by_role = lung * model.lung_g_per_ml + (1.0 - lung) * model.soft_tissue_g_per_ml
+    sources: dict[str, str] = {}
+    notices: list[Notice] = []
+    if ct is None:
+        density = by_role
+        sources["lung"] = f"by role, {model.lung_g_per_ml:g} g/mL (no CT)"
+        sources["elsewhere"] = f"by role, {model.soft_tissue_g_per_ml:g} g/mL (no CT)"
+    else:
+        seen = coverage(ct.grid, grid).array
+        native = DensityMap(model.calibration.density(ct.array), ct.grid)
+        averaged = resample(native, grid, fill=model.soft_tissue_g_per_ml).array
+        density = np.where(seen > 0.5, averaged, by_role)
+        sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
+        notices += _coverage_notices(seen, regions)
+    if model.liver_g_per_ml is not None and liver.any():
+        density = _set_liver(density, liver, model.liver_g_per_ml, ct is not None)
+        sources["liver"] = f"set to {model.liver_g_per_ml:g} g/mL"
+    elif liver.any():
+        notices.append(_liver_from_ct(ct))
+        sources["liver"] = sources["elsewhere"]
+    sources["floor"] = f"{model.floor_g_per_ml:g} g/mL"
+    return DensityMap(np.maximum(density, model.floor_g_per_ml), grid), sources, notices
+
+
+def _occupancy(mask: Mask | None, grid: Grid) -> NDArray[np.floating]:
+    """Occupancy of a mask that may not exist."""
+    return np.zeros(grid.shape) if mask is None else np.asarray(mask.array)
+
+
+def _set_liver(
+    density: NDArray[np.floating], liver: NDArray[np.floating], wanted: float, from_ct: bool
+) -> NDArray[np.floating]:
+    """Give the liver its density; a boundary voxel keeps its neighbour's share.
+
+    A box-averaged CT already holds the liver's share of a boundary voxel at the CT's own liver density,
+    so only the difference between wanted and found is added there.
+    """
+    interior = liver > 0.999
+    if from_ct:
+        found = float(density[interior].mean()) if interior.any() else wanted
+        blended = density + liver * (wanted - found)
+    else:
+        blended = density * (1.0 - liver) + wanted * liver
+    return np.where(interior, wanted, blended)
+
+
+def _liver_from_ct(ct: CtImage | None) -> Notice:
+    """Accept the CT's liver density, or refuse when there is no CT."""
+    if ct is None:
+        raise InputError(
+            "the liver density is to come from the CT, but the study has none. Give --liver-density 1.05.",
+            tag="dose.liver_density",
+        )
+    return Notice(
+        "liver-density-ct",
+        "liver and tumour densities come from the CT: contrast agent and breathing corrupt them.",
+    )
+
+
+def _coverage_notices(seen: NDArray[np.floating], regions: Regions) -> list[Notice]:
+    """Say which regions reach beyond the CT."""
+    outside = [
+        f"{region.name} ({100 * (1 - share):.1f} %)"
+        for region in regions.drawn
+        if (share := float((region.mask.array * (seen > 0.5)).sum() / region.mask.total)) < 0.999
+    ]
+    if not outside:
+        return []
+    return [
+        Notice(
+            "ct-coverage",
+            f"the CT does not cover all of: {', '.join(outside)}. Densities by role are used beyond it.",
+        )
+    ]

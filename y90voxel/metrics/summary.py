@@ -1,0 +1,143 @@
+"""The numbers of one region that a report prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.radiobiology import RadiobiologyParameters, bed, eud
+from y90voxel.regions.regions import Region
+from y90voxel.volumes.volume import ActivityMap
+
+__all__ = ["RegionMetrics", "summarise"]
+
+D_PERCENT = (2, 50, 70, 90, 95, 98)
+V_GY = (50, 100, 205)
+
+
+@dataclass(frozen=True)
+class RegionMetrics:
+    """Dose metrics of one region; the attributes are the keys of ``metrics.json``.
+
+    Parameters
+    ----------
+    name, role : str
+        Which region, and what it means.
+    automatic : bool
+        True when no person drew it.
+    volume_ml, mass_g : float
+        Σ occupancy × voxel volume [mL], and × density [g].
+    activity_bq : float or None
+        Σ occupancy × activity at administration [Bq], without partial-volume correction.
+    mean_gy, mass_weighted_mean_gy, min_gy, max_gy, sd_gy : float
+        Doses [Gy]; minimum and maximum over voxels at least half occupied.
+    d_gy : dict of int to float
+        D_x [Gy] by volume in percent.
+    v_percent : dict of int to float
+        V_d [%] by dose in Gy.
+    bed_mean_gy, eud_gy : float or None
+        Only with parameters given.
+    radiobiology : RadiobiologyParameters or None
+        The parameters used.
+    relative_uncertainty : float or None
+        Standard uncertainty of the mean dose as a fraction.
+    """
+
+    name: str
+    role: str
+    automatic: bool
+    volume_ml: float
+    mass_g: float | None
+    activity_bq: float | None
+    mean_gy: float
+    mass_weighted_mean_gy: float | None
+    min_gy: float
+    max_gy: float
+    sd_gy: float
+    d_gy: dict[int, float]
+    v_percent: dict[int, float]
+    bed_mean_gy: float | None = None
+    eud_gy: float | None = None
+    radiobiology: RadiobiologyParameters | None = None
+    relative_uncertainty: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry of ``metrics.json``."""
+        parameters = self.radiobiology
+        return {
+            "name": self.name,
+            "role": self.role,
+            "automatic": self.automatic,
+            "volume_ml": self.volume_ml,
+            "mass_g": self.mass_g,
+            "activity_bq": self.activity_bq,
+            "mean_gy": self.mean_gy,
+            "mass_weighted_mean_gy": self.mass_weighted_mean_gy,
+            "min_gy": self.min_gy,
+            "max_gy": self.max_gy,
+            "sd_gy": self.sd_gy,
+            **{f"d{percent}_gy": dose for percent, dose in self.d_gy.items()},
+            "v_percent": {str(dose): percent for dose, percent in self.v_percent.items()},
+            "bed_mean_gy": self.bed_mean_gy,
+            "eud_gy": self.eud_gy,
+            "radiobiology": None
+            if parameters is None
+            else {
+                "alpha_beta_gy": parameters.alpha_beta_gy,
+                "repair_half_time_s": parameters.repair_half_time_s,
+                "alpha_per_gy": parameters.alpha_per_gy,
+            },
+            "relative_uncertainty": self.relative_uncertainty,
+        }
+
+
+def summarise(
+    region: Region,
+    dvh: DoseVolumeHistogram,
+    activity: ActivityMap | None,
+    parameters: RadiobiologyParameters | None,
+    half_life_s: float | None,
+) -> RegionMetrics:
+    """Return the metrics of one region.
+
+    Parameters
+    ----------
+    region : Region
+        The region on the dose grid.
+    dvh : DoseVolumeHistogram
+        Its histogram, with masses where a density map exists.
+    activity : ActivityMap or None
+        Activity at administration on the dose grid [Bq per voxel].
+    parameters : RadiobiologyParameters or None
+        For BED and EUD; None leaves them out.
+    half_life_s : float or None
+        Effective half-life for BED and EUD [s].
+    """
+    bed_mean = eud_gy = None
+    if parameters is not None and half_life_s is not None:
+        times = (parameters.alpha_beta_gy, parameters.repair_half_time_s, half_life_s)
+        bed_mean = float(np.average(bed(dvh.doses_gy, *times), weights=dvh.volumes_ml))
+        if parameters.alpha_per_gy is not None:
+            eud_gy = eud(dvh.doses_gy, dvh.volumes_ml, parameters.alpha_per_gy, *times)
+    held = None if activity is None else float((activity.array * region.mask.array).sum(dtype=np.float64))
+    return RegionMetrics(
+        name=region.name,
+        role=region.role.value,
+        automatic=region.automatic,
+        volume_ml=dvh.volume_ml,
+        mass_g=dvh.mass_g,
+        activity_bq=held,
+        mean_gy=dvh.mean_gy,
+        mass_weighted_mean_gy=dvh.mass_weighted_mean_gy,
+        min_gy=dvh.min_gy,
+        max_gy=dvh.max_gy,
+        sd_gy=dvh.sd_gy,
+        d_gy={percent: dvh.dose_at_volume(percent) for percent in D_PERCENT},
+        v_percent={dose: 100.0 * dvh.volume_at_dose(dose) for dose in V_GY},
+        bed_mean_gy=bed_mean,
+        eud_gy=eud_gy,
+        radiobiology=parameters if bed_mean is not None else None,
+    )

@@ -1,0 +1,133 @@
+"""Drawn regions onto the dose grid, with what was lost at the edge of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from y90voxel.errors import Notice, RegionError
+from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
+from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.regions.regions import Region, Regions, unique_names
+from y90voxel.regions.roles import Role, assign_roles
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.resample import resample
+from y90voxel.volumes.volume import Mask
+
+__all__ = ["place_regions"]
+
+# A drawn volume may shrink by this fraction on the grid before it counts as cut off: the raster is exact to 0.1 %.
+LOST_VOLUME_TOLERANCE = 0.005
+MUST_BE_WHOLE = (Role.LIVER, Role.TUMOUR)
+
+
+def place_regions(
+    drawn: Sequence[DrawnRegion], grid: Grid, roles: Mapping[str, str] | None = None
+) -> tuple[Regions, list[Notice]]:
+    """Return the regions as occupancies on ``grid``, and what has to be said about them.
+
+    Parameters
+    ----------
+    drawn : sequence of DrawnRegion
+        Contours or masks, on any geometry.
+    grid : Grid
+        The dose grid.
+    roles : mapping of str to str, optional
+        Roles by ROI name that win over the name's own.
+
+    Raises
+    ------
+    RegionError
+        If liver or tumour are not wholly inside the image, or a region with a role misses it altogether.
+    InputError
+        If an override names an unknown region or role.
+    """
+    names = unique_names(region.name for region in drawn)
+    assigned = assign_roles(names, roles)
+    placed: list[Region] = []
+    notices: list[Notice] = []
+    for name, region in zip(names, drawn, strict=True):
+        role = assigned[name]
+        if role is Role.IGNORE:
+            continue
+        mask, volume_ml = _place(region.shape, grid)
+        fraction = min(mask.volume_ml / volume_ml, 1.0) if volume_ml > 0 else 0.0
+        if not mask.array.any():
+            notices += _missed(name, role)
+            continue
+        fraction = 1.0 if fraction > 1.0 - LOST_VOLUME_TOLERANCE else fraction
+        edges = _touched_edges(mask)
+        notices += _check_whole(name, role, fraction, edges)
+        truncated = fraction < 1.0 or bool(edges)
+        placed.append(Region(name, role, mask, region.automatic, fraction, truncated))
+    others = [r.name for r in placed if r.role is Role.OTHER]
+    if others:
+        notices.append(
+            Notice(
+                "other-regions",
+                f"no role was recognised for: {', '.join(others)}. They are reported and used for nothing else; "
+                "give --role NAME=ROLE where one matters.",
+            )
+        )
+    return Regions(grid, tuple(placed)), notices
+
+
+def _place(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:
+    """Return the occupancy on the grid, and the volume as drawn [mL]."""
+    if isinstance(shape, Contours):
+        return rasterise(shape, grid), drawn_volume_ml(shape)
+    mask = shape if shape.grid.is_same_as(grid) else resample(shape, grid)
+    return mask, shape.volume_ml
+
+
+def _missed(name: str, role: Role) -> list[Notice]:
+    """A region that lies wholly outside the image: refused when it has a role."""
+    if role in MUST_BE_WHOLE:
+        raise RegionError(
+            f"the {role.value} region {name!r} lies wholly outside the emission image, or is empty. "
+            "Check that image and regions belong to one study and frame of reference."
+        )
+    return [
+        Notice(
+            "region-outside",
+            f"the region {name!r} ({role.value}) lies outside the image or is empty; it is left out.",
+        )
+    ]
+
+
+def _check_whole(name: str, role: Role, fraction: float, edges: str) -> list[Notice]:
+    """Refuse a liver or tumour that the image cuts off; warn of other regions with a role."""
+    if fraction == 1.0 and not edges:
+        return []
+    where = (
+        f"{100 * fraction:.1f} % of its drawn volume lies inside the image"
+        if fraction < 1.0
+        else "it is drawn up to the edge of the image"
+    )
+    if role in MUST_BE_WHOLE:
+        raise RegionError(
+            f"the {role.value} region {name!r} is not wholly inside the emission image: {where}"
+            f"{f' ({edges})' if edges else ''}. Its activity and dose would be wrong. Use an image that covers it, "
+            f"or give the region another role (--role '{name}=other')."
+        )
+    if role is Role.LUNG:
+        return [
+            Notice(
+                "lungs-truncated",
+                f"the lung region {name!r} is truncated: {where}. Lung means from the map refer to the part in view.",
+            )
+        ]
+    if role is Role.PERFUSED:
+        return [Notice("perfused-truncated", f"the perfused volume {name!r} is truncated: {where}.")]
+    return []
+
+
+def _touched_edges(mask: Mask) -> str:
+    """Name the faces of the image that a region reaches with mostly full voxels, empty when none."""
+    faces = []
+    for axis, name in enumerate(("slice", "row", "column")):
+        for index, end in ((0, "first"), (-1, "last")):
+            if np.take(mask.array, index, axis=axis).max() > 0.5:
+                faces.append(f"{end} {name}")
+    return ", ".join(faces)

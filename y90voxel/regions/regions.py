@@ -1,0 +1,202 @@
+"""Named regions on the dose grid, and the regions that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from y90voxel.errors import RegionError
+from y90voxel.regions.roles import Role, names_one_side
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import Mask
+
+__all__ = ["Region", "Regions", "subtract", "union"]
+
+# A voxel that a region fills to this fraction is interior to it.
+_INTERIOR = 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """One region on the dose grid.
+
+    Parameters
+    ----------
+    name : str
+        As drawn, or the standard name of a derived region.
+    role : Role
+        What it means to the dosimetry.
+    mask : Mask
+        Fractional occupancy on the dose grid.
+    automatic : bool
+        True when no person drew it or its parts.
+    fraction_in_image : float
+        Drawn volume that lies inside the image, 0 to 1.
+    truncated : bool
+        True when part of it lies outside the image or it is drawn up to the image's edge.
+    """
+
+    name: str
+    role: Role
+    mask: Mask
+    automatic: bool = False
+    fraction_in_image: float = 1.0
+    truncated: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Regions:
+    """All regions of a case, on one grid, with the derived ones.
+
+    Parameters
+    ----------
+    grid : Grid
+        The dose grid.
+    drawn : tuple of Region
+        The regions as drawn, in the order of the file; names are unique.
+
+    Raises
+    ------
+    GridMismatchError
+        If a mask lies on another grid.
+    RegionError
+        If two regions share a name, or two regions claim to be the liver or the body.
+    """
+
+    grid: Grid
+    drawn: tuple[Region, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drawn", tuple(self.drawn))
+        names = [region.name for region in self.drawn]
+        for region in self.drawn:
+            region.mask.check_on(self.grid, f"region {region.name!r}")
+            if names.count(region.name) > 1:
+                raise RegionError(f"two regions are named {region.name!r}; rename one of them.")
+        for role in (Role.LIVER, Role.BODY):
+            several = [r.name for r in self.drawn if r.role is role]
+            if len(several) > 1:
+                raise RegionError(
+                    f"{len(several)} regions look like the {role.value}: {', '.join(several)}. "
+                    f"Say which is meant, such as --role '{several[0]}={role.value}' --role '{several[1]}=other'.",
+                    tag="regions.roles",
+                )
+
+    def __iter__(self) -> Iterator[Region]:
+        return iter((*self.drawn, *self.derived))
+
+    def __getitem__(self, name: str) -> Region:
+        """Return the region of that name.
+
+        Raises
+        ------
+        RegionError
+            If no region has it; the message lists the names.
+        """
+        for region in self:
+            if region.name == name:
+                return region
+        raise RegionError(
+            f"no region is named {name!r}. The regions are: {', '.join(r.name for r in self) or 'none'}."
+        )
+
+    def with_role(self, role: Role) -> tuple[Region, ...]:
+        """Return the regions, drawn or derived, that have a role."""
+        return tuple(region for region in self if region.role is role)
+
+    def mask_of(self, *roles: Role) -> Mask | None:
+        """Return the union of all drawn regions with these roles, or None when there is none."""
+        masks = [region.mask for region in self.drawn if region.role in roles]
+        return union(masks) if masks else None
+
+    @cached_property
+    def derived(self) -> tuple[Region, ...]:
+        """The regions that follow from the drawn ones, present when their parts are."""
+        liver, tumours = self.mask_of(Role.LIVER), self.mask_of(Role.TUMOUR)
+        perfused, lungs = self.mask_of(Role.PERFUSED), self.mask_of(Role.LUNG)
+        found: list[Region] = []
+
+        def add(name: str, role: Role, mask: Mask | None, *parts: Role) -> None:
+            if mask is not None and mask.array.any():
+                members = [r for r in self.drawn if r.role in parts]
+                automatic = any(r.automatic for r in members)
+                fraction = min((r.fraction_in_image for r in members), default=1.0)
+                truncated = any(r.truncated for r in members)
+                found.append(Region(name, role, mask, automatic, fraction, truncated))
+
+        add("all tumours", Role.TUMOURS, tumours, Role.TUMOUR)
+        add("non-tumour liver", Role.NON_TUMOUR_LIVER, subtract(liver, tumours), Role.LIVER, Role.TUMOUR)
+        if perfused is not None:
+            both = (Role.PERFUSED, Role.TUMOUR)
+            normal = subtract(perfused, tumours)
+            add("perfused non-tumour liver", Role.PERFUSED_NON_TUMOUR_LIVER, normal, *both)
+            add(
+                "unperfused liver",
+                Role.UNPERFUSED_LIVER,
+                subtract(liver, perfused),
+                Role.LIVER,
+                Role.PERFUSED,
+            )
+        add("lungs", Role.LUNGS, lungs, Role.LUNG)
+        return tuple(found)
+
+    @property
+    def both_lungs_in_view(self) -> bool:
+        """Whether both lungs are drawn and lie wholly inside the image."""
+        lungs = [region for region in self.drawn if region.role is Role.LUNG]
+        both = len(lungs) > 1 or any(not names_one_side(region.name) for region in lungs)
+        return both and not any(region.truncated for region in lungs)
+
+    @property
+    def hepatic_reserve(self) -> float | None:
+        """Untreated fraction of the liver volume, or None without liver or perfused volume."""
+        liver, rest = self.mask_of(Role.LIVER), self.with_role(Role.UNPERFUSED_LIVER)
+        if liver is None or self.mask_of(Role.PERFUSED) is None:
+            return None
+        return (rest[0].mask.total if rest else 0.0) / liver.total
+
+
+def union(masks: Sequence[Mask]) -> Mask:
+    """Return the occupancy of several regions together.
+
+    Where two regions share interior voxels they overlap (one is drawn inside the other), and a
+    boundary voxel is as full as the fuller of them; otherwise they are neighbours and their parts of
+    a shared voxel add up.
+
+    Parameters
+    ----------
+    masks : sequence of Mask
+        At least one, all on one grid.
+    """
+    total = masks[0].array
+    for mask in masks[1:]:
+        mask.check_on(masks[0].grid, "region")
+        overlapping = bool(((total > _INTERIOR) & (mask.array > _INTERIOR)).any())
+        total = np.maximum(total, mask.array) if overlapping else np.minimum(total + mask.array, 1.0)
+    return masks[0].with_array(total)
+
+
+def subtract(whole: Mask | None, part: Mask | None) -> Mask | None:
+    """Return the occupancy of ``whole`` without ``part``, taken as lying inside it; None without whole."""
+    if whole is None or part is None:
+        return whole
+    return whole.with_array(np.maximum(whole.array - part.check_on(whole.grid, "region").array, 0.0))
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return names made unique by a number in brackets, in order.
+
+    Examples
+    --------
+    >>> unique_names(["GTV", "GTV", "Liver"])
+    ['GTV', 'GTV (2)', 'Liver']
+    """
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return result

@@ -1,0 +1,164 @@
+"""What a region is for: roles, and the whole names that stand for them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from enum import StrEnum
+
+from y90voxel.errors import InputError
+
+__all__ = ["Role", "assign_roles", "names_one_side", "normalised_name", "parse_role", "role_of_name"]
+
+
+class Role(StrEnum):
+    """What a region means to the dosimetry; drawn roles first, derived ones after."""
+
+    LIVER = "liver"
+    TUMOUR = "tumour"
+    LUNG = "lung"
+    PERFUSED = "perfused"
+    BODY = "body"
+    OTHER = "other"
+    IGNORE = "ignore"
+    NON_TUMOUR_LIVER = "non_tumour_liver"
+    TUMOURS = "tumours"
+    LUNGS = "lungs"
+    PERFUSED_NON_TUMOUR_LIVER = "perfused_non_tumour_liver"
+    UNPERFUSED_LIVER = "unperfused_liver"
+
+
+DRAWN_ROLES = (Role.LIVER, Role.TUMOUR, Role.LUNG, Role.PERFUSED, Role.BODY, Role.OTHER, Role.IGNORE)
+
+# Whole names, normalised (lower case, no accents, words separated by one blank, left/right words cut).
+# English, German, French, Italian, Spanish, Portuguese, Dutch, Polish, Swedish; plus TG-263 spellings.
+_NAMES = {
+    Role.LIVER: (
+        "liver, whole liver, total liver, entire liver, liver total, liver whole, leber, gesamtleber, ganze leber, "
+        "foie, foie total, foie entier, fegato, fegato totale, higado, higado total, figado, figado total, lever, "
+        "hele lever, totale lever, watroba, hepar, structure liver"
+    ),
+    Role.TUMOUR: (
+        "tumour, tumor, gtv, gtvp, gtv p, ctv tumour, lesion, target lesion, index lesion, index tumour, index tumor, "
+        "target tumour, target tumor, liver tumour, liver tumor, hepatic tumour, hepatic tumor, hcc, hcc lesion, "
+        "hepatocellular carcinoma, metastasis, liver metastasis, met, mass, tumour mass, tumor mass, tumour volume, "
+        "tumor volume, gross tumour volume, gross tumor volume, viable tumour, viable tumor, nodule, satellite, "
+        "laesion, lebertumor, metastase, lebermetastase, herd, tumeur, tumeur hepatique, nodule tumoral, "
+        "lesione, lesione target, tumore, metastasi, nodulo, tumoracion, lesao, tumorvolume, laesie, laesie lever, "
+        "levermetastase, guz, zmiana, tumoer, levertumor"
+    ),
+    Role.LUNG: (
+        "lung, lungs, both lungs, total lung, total lungs, lungs total, lung total, whole lung, whole lungs, lunge, lungen, "
+        "beide lungen, gesamtlunge, lungenfluegel, lungenflugel, poumon, poumons, deux poumons, polmone, polmoni, pulmon, "
+        "pulmones, pulmao, pulmoes, long, longen, beide longen, pluco, pluca, lunga, lungor, lung parenchyma"
+    ),
+    Role.PERFUSED: (
+        "perfused, perfused volume, perfused liver, perfusion volume, perfused territory, treated volume, treatment volume, "
+        "treated liver, target volume, target liver, perfused liver volume, vascular territory, angiosome, "
+        "treated territory, injected volume, perfundiertes volumen, perfusionsvolumen, perfundierte leber, "
+        "behandlungsvolumen, zielvolumen, volume perfuse, foie perfuse, volume traite, territoire perfuse, "
+        "foie traite, volume perfuso, volume trattato, fegato perfuso, fegato trattato, volumen perfundido, "
+        "higado perfundido, volumen tratado, volume perfundido, volume tratado, geperfundeerd volume, "
+        "doelvolume, behandeld volume, ptv perfused"
+    ),
+    Role.BODY: (
+        "body, external, skin, patient, outline, body outline, body contour, external contour, patient outline, patientoutline, koerper, korper, "
+        "koerperkontur, korperkontur, aussenkontur, corps, contour externe, contour corps, corpo, contorno corpo, contorno esterno, "
+        "cuerpo, contorno externo, contorno, lichaam, cialo, kropp, whole body, bodycontour"
+    ),
+}
+_SIDE = {
+    "l", "r", "left", "right", "lt", "rt", "li", "re", "links", "rechts", "linke", "rechte", "linker", "rechter",
+    "gauche", "droit", "droite", "g", "d", "sinistro", "destro", "sinistra", "destra", "sx", "dx",
+    "izquierdo", "derecho", "izq", "der", "esquerdo", "direito", "lewe", "prawe", "vanster", "hoger",
+}  # fmt: skip
+_NUMBER = re.compile(r"^(?:n|no|nr|num)?\d+$|^[ivx]+$|^[a-h]$")
+_ROLE_BY_NAME = {name.strip(): role for role, names in _NAMES.items() for name in names.split(",")}
+
+
+def normalised_name(name: str) -> str:
+    """Return a name in lower case without accents, with words and numbers separated by one blank.
+
+    Examples
+    --------
+    >>> normalised_name("GTV1"), normalised_name("Lung_L"), normalised_name("Foie  PERFUSÉ")
+    ('gtv 1', 'lung l', 'foie perfuse')
+    """
+    text = name.replace("ß", "ss").replace("ł", "l").replace("Ł", "L").replace("ø", "o")
+    text = unicodedata.normalize("NFKD", text)
+    text = "".join(c for c in text if not unicodedata.combining(c))
+    text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text).lower()
+    text = re.sub(r"[^a-z0-9]+", " ", text)
+    text = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", text)
+    return " ".join(text.split())
+
+
+def role_of_name(name: str) -> Role:
+    """Return the role that a whole ROI name stands for, or ``Role.OTHER``.
+
+    The whole name must match: ``whole liver normal`` is not a liver. Tumours may carry numbers or
+    letters (``GTV 2``, ``Tumour B``); lungs and tumours may carry a side.
+
+    Examples
+    --------
+    >>> role_of_name("Tumor 2").value, role_of_name("Lung_L").value, role_of_name("whole liver normal").value
+    ('tumour', 'lung', 'other')
+    """
+    words = normalised_name(name).split()
+    role = _ROLE_BY_NAME.get(" ".join(words))
+    if role is not None:
+        return role
+    sideless = [w for w in words if w not in _SIDE]
+    if _ROLE_BY_NAME.get(" ".join(sideless)) is Role.LUNG:
+        return Role.LUNG
+    bare = [w for w in words if w not in _SIDE and not _NUMBER.match(w)]
+    if _ROLE_BY_NAME.get(" ".join(bare)) is Role.TUMOUR:
+        return Role.TUMOUR
+    return Role.OTHER
+
+
+def names_one_side(name: str) -> bool:
+    """Return whether a name says left or right, such as ``Lung_L``."""
+    return any(word in _SIDE for word in normalised_name(name).split())
+
+
+def parse_role(text: str) -> Role:
+    """Return the drawn role that a user names.
+
+    Raises
+    ------
+    InputError
+        If the text is not one of the roles that a drawn region can have.
+    """
+    spelled = (
+        text.strip().lower().replace("tumor", "tumour")
+        if "tumour" not in text.lower()
+        else text.strip().lower()
+    )
+    for role in DRAWN_ROLES:
+        if spelled == role.value:
+            return role
+    known = ", ".join(role.value for role in DRAWN_ROLES)
+    raise InputError(f"unknown role {text!r}. The roles are {known}.", tag="regions.roles")
+
+
+def assign_roles(names: list[str], overrides: Mapping[str, str] | None = None) -> dict[str, Role]:
+    """Return the role of each ROI name; ``overrides`` (name to role) win over the name.
+
+    Raises
+    ------
+    InputError
+        If an override names an ROI that does not exist, or an unknown role.
+    """
+    roles = {name: role_of_name(name) for name in names}
+    by_normal = {normalised_name(name): name for name in names}
+    for name, role in (overrides or {}).items():
+        found = name if name in roles else by_normal.get(normalised_name(name))
+        if found is None:
+            raise InputError(
+                f"--role names the region {name!r}, but the regions are: {', '.join(names) or 'none'}.",
+                tag="regions.roles",
+            )
+        roles[found] = parse_role(role)
+    return roles

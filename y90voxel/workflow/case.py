@@ -1,0 +1,164 @@
+"""One treatment, ready to be computed: images, regions, clinical facts and choices; no paths, no identity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from y90voxel.activity.administration import Administration
+from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.activity.emission import EmissionImage, PlanarImage
+from y90voxel.dose.density import DensityModel
+from y90voxel.errors import InputError, Notice
+from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CtImage
+
+__all__ = ["Calibration", "Case", "Injection"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How counts become activity.
+
+    Parameters
+    ----------
+    mode : CalibrationMode
+        Relative to the administered activity, absolute, or by a camera factor.
+    region : CalibrationRegion
+        Whose counts stand for the activity; relative mode only.
+    factor_cps_per_mbq : float or None
+        Camera factor [counts per second per MBq]; factor mode only.
+    acquisition_duration_s : float or None
+        Overrides the duration in the header [s]; factor mode only.
+
+    Raises
+    ------
+    InputError
+        If the factor mode lacks its factor.
+    """
+
+    mode: CalibrationMode = CalibrationMode.RELATIVE
+    region: CalibrationRegion = CalibrationRegion.LIVER
+    factor_cps_per_mbq: float | None = None
+    acquisition_duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode is CalibrationMode.FACTOR and self.factor_cps_per_mbq is None:
+            raise InputError(
+                "calibration by factor needs the camera factor: --calibration-factor (cps per MBq).",
+                tag="dose.calibration_factor",
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Injection:
+    """One injection: what was given, what the camera saw of it, and where it went.
+
+    Parameters
+    ----------
+    emission : EmissionImage
+        The image of this injection, on its own grid.
+    administration : Administration
+        Net activity, time and lung shunt.
+    territory : str or None
+        Name of the region whose counts stand for this injection in a relative calibration over the
+        liver; None takes liver, tumours and perfused volume together.
+    """
+
+    emission: EmissionImage
+    administration: Administration
+    territory: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Everything that one dose calculation needs.
+
+    Parameters
+    ----------
+    label : str
+        What the case is called in outputs; never a patient's name.
+    injections : tuple of Injection
+        At least one; their doses add.
+    regions : Regions
+        On the dose grid.
+    ct : CtImage or None
+        On its own grid.
+    planar : PlanarImage or None
+        Opposite planar views, for a planar lung shunt.
+    calibration : Calibration
+        How counts become activity.
+    density : DensityModel
+        Where densities come from.
+    dose_constant_gy_kg_per_gbq : float or None
+        Overrides the nuclide record in planning formulas and local deposition [Gy·kg/GBq].
+    radiobiology : mapping of Role to RadiobiologyParameters
+        Roles that get BED and EUD.
+    dome_margin_mm : float
+        Lung closer to the liver than this is left out of one of the lung means [mm].
+    study_instance_uid : str or None
+        Of the DICOM study.
+    notices : tuple of Notice
+        What was accepted or assumed while reading.
+    inputs : tuple of mapping
+        Series or files with checksums, for provenance.
+    settings : mapping
+        The settings as given, for provenance.
+
+    Raises
+    ------
+    InputError
+        If there is no injection, the nuclides differ, or a number is not positive.
+    """
+
+    label: str
+    injections: tuple[Injection, ...]
+    regions: Regions
+    ct: CtImage | None = None
+    planar: PlanarImage | None = None
+    calibration: Calibration = Calibration()
+    density: DensityModel = DensityModel()
+    dose_constant_gy_kg_per_gbq: float | None = None
+    radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
+    dome_margin_mm: float = 20.0
+    study_instance_uid: str | None = None
+    notices: tuple[Notice, ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.injections:
+            raise InputError("a case needs at least one injection.")
+        nuclides = sorted({injection.administration.nuclide for injection in self.injections})
+        if len(nuclides) > 1:
+            raise InputError(f"all injections of a case need one nuclide, found {', '.join(nuclides)}.")
+        constant = self.dose_constant_gy_kg_per_gbq
+        if constant is not None and not constant > 0:
+            raise InputError(
+                f"the dose constant must be positive, got {constant} Gy·kg/GBq.",
+                tag="dose.dose_constant_gy_kg_per_gbq",
+            )
+
+    @property
+    def grid(self) -> Grid:
+        """The dose grid."""
+        return self.regions.grid
+
+    @property
+    def nuclide(self) -> str:
+        """The therapy nuclide."""
+        return self.injections[0].administration.nuclide
+
+    @property
+    def device(self) -> str | None:
+        """The device whose limits are reported."""
+        return self.injections[0].administration.device
+
+    @property
+    def predicted(self) -> bool:
+        """True when a surrogate was imaged, so that the dose is a prediction."""
+        return any(injection.emission.predicted for injection in self.injections)

@@ -1,0 +1,170 @@
+"""What a dose calculation found: maps, histograms, metrics, limits, warnings and where it all came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from y90voxel.errors import Notice
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.planning.limits import LimitResult
+from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
+from y90voxel.workflow.case import Case
+
+__all__ = ["Evaluation", "LungDose"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class LungDose:
+    """The lung, by every convention; the attributes are the keys of ``metrics.json``.
+
+    Parameters
+    ----------
+    shunt_fraction : float or None
+        Lung shunt fraction.
+    shunt_source : str
+        given, spect, planar or none.
+    mean_mird_1kg_gy, mean_mird_ct_gy : float or None
+        K A L / M with 1 kg and with the mass from CT [Gy].
+    ct_mass_g : float or None
+        Mass of the lungs from CT [g].
+    fraction_in_fov : float or None
+        How much of the lungs the image sees.
+    mean_voxel_gy, mean_voxel_without_dome_gy : float or None
+        Volume-weighted voxel means, all lung and without the margin at the dome [Gy].
+    mass_weighted_mean_voxel_gy : float or None
+        Mass-weighted voxel mean [Gy].
+    dome_margin_mm : float
+        The margin [mm].
+    """
+
+    shunt_fraction: float | None
+    shunt_source: str
+    mean_mird_1kg_gy: float | None
+    mean_mird_ct_gy: float | None
+    ct_mass_g: float | None
+    fraction_in_fov: float | None
+    mean_voxel_gy: float | None
+    mean_voxel_without_dome_gy: float | None
+    mass_weighted_mean_voxel_gy: float | None
+    dome_margin_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The result of `verify`.
+
+    Parameters
+    ----------
+    case : Case
+        What was computed.
+    engine : str
+        Which engine computed it.
+    dose : DoseMap
+        Absorbed dose [Gy].
+    activity : ActivityMap
+        Activity at administration [Bq per voxel].
+    density : DensityMap
+        Mass density used [g/mL].
+    density_sources : mapping
+        Where each part's density came from.
+    energy_per_activity_j_per_gbq : float
+        Energy emitted per administered activity that the engine used [J/GBq].
+    net_activity_bq, map_activity_bq : float
+        Administered, and in the whole map [Bq].
+    regions : tuple of RegionMetrics
+        Drawn regions first, derived ones after.
+    lung : LungDose
+        The lung by every convention.
+    limits : tuple of LimitResult
+        Limits of the device.
+    notices : tuple of Notice
+        Every assumption and oddity.
+    provenance : mapping
+        Version, inputs, kernel, settings, times.
+    """
+
+    case: Case
+    engine: str
+    dose: DoseMap
+    activity: ActivityMap
+    density: DensityMap
+    density_sources: Mapping[str, str]
+    energy_per_activity_j_per_gbq: float
+    net_activity_bq: float
+    map_activity_bq: float
+    regions: tuple[RegionMetrics, ...]
+    lung: LungDose
+    limits: tuple[LimitResult, ...]
+    notices: tuple[Notice, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """Every assumption and oddity, as `notices`."""
+        return self.notices
+
+    def region(self, name: str) -> RegionMetrics:
+        """Return the metrics of the region with that name.
+
+        Raises
+        ------
+        RegionError
+            If there is none; the message lists the names.
+        """
+        self.case.regions[name]  # raises with the list of names
+        return next(metrics for metrics in self.regions if metrics.name == name)
+
+    def dvh(self, name: str) -> DoseVolumeHistogram:
+        """Return the exact dose-volume histogram of a region.
+
+        Raises
+        ------
+        RegionError
+            If there is no region of that name.
+        """
+        return DoseVolumeHistogram.from_dose(self.dose, self.case.regions[name].mask, self.density)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``."""
+        calibration = self.case.calibration
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "dose",
+            "study": {"label": self.case.label, "study_instance_uid": self.case.study_instance_uid},
+            "nuclide": self.case.nuclide,
+            "predicted": self.case.predicted,
+            "engine": self.engine,
+            "energy_per_activity_j_per_gbq": self.energy_per_activity_j_per_gbq,
+            "activity_bq": self.net_activity_bq,
+            "map_activity_bq": self.map_activity_bq,
+            "map_over_net": self.map_activity_bq / self.net_activity_bq,
+            "calibration": {
+                "mode": calibration.mode.value,
+                "region": calibration.region.value if calibration.mode.value == "relative" else None,
+            },
+            "density": dict(self.density_sources),
+            "hepatic_reserve": self.case.regions.hepatic_reserve,
+            "lung": {name: getattr(self.lung, name) for name in LungDose.__dataclass_fields__},
+            "regions": [region.as_dict() for region in self.regions],
+            "limits": [
+                {
+                    "name": held.limit.name,
+                    "region": held.region,
+                    "sense": held.limit.sense.value,
+                    "value_gy": held.value_gy,
+                    "limit_gy": held.limit.value_gy,
+                    "status": held.status,
+                    "source": held.limit.source,
+                }
+                for held in self.limits
+            ],
+            "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
+            "provenance": dict(self.provenance),
+        }

@@ -1,0 +1,98 @@
+"""The lung shunt of an injection: given, or measured on the images when asked to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from y90voxel.activity.administration import Administration
+from y90voxel.activity.emission import PlanarImage
+from y90voxel.errors import InputError, Notice
+from y90voxel.planning.lung import (
+    lung_shunt_fraction_planar,
+    lung_shunt_fraction_spect,
+    project_onto_planar,
+)
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.volume import Mask, Volume
+
+__all__ = ["resolve_shunt"]
+
+
+def resolve_shunt(
+    administration: Administration,
+    counts: Volume,
+    regions: Regions,
+    planar: PlanarImage | None,
+    dome_margin_mm: float,
+) -> tuple[Administration, list[Notice]]:
+    """Return the administration with a shunt fraction, measured if its source says ``spect`` or ``planar``.
+
+    Parameters
+    ----------
+    administration : Administration
+        A given fraction is returned unchanged.
+    counts : Volume
+        The emission on the dose grid.
+    regions : Regions
+        Liver and lungs on the dose grid.
+    planar : PlanarImage or None
+        Opposite views, for ``planar``.
+    dome_margin_mm : float
+        Lung closer to the liver is left out and scaled for, in ``spect`` [mm].
+
+    Raises
+    ------
+    InputError
+        If the images or regions that the measurement needs are missing.
+    """
+    if administration.lung_shunt_fraction is not None or administration.shunt_source not in (
+        "spect",
+        "planar",
+    ):
+        return administration, []
+    lungs, liver = regions.mask_of(Role.LUNG), regions.mask_of(Role.LIVER, Role.TUMOUR)
+    source = administration.shunt_source
+    if lungs is None or liver is None:
+        raise InputError(
+            f"the {source} lung shunt needs regions of the lungs and the liver. Draw them, or give --lung-shunt as a number.",
+            tag="administration.lung_shunt_fraction",
+        )
+    if source == "spect":
+        fraction = _from_spect(counts, regions, lungs, liver, dome_margin_mm)
+        how = f"SPECT counts, lung within {dome_margin_mm:g} mm of the liver left out; needs scatter and attenuation correction"
+    else:
+        fraction = _from_planar(planar, lungs, liver)
+        how = (
+            "geometric mean of planar views, without background; liver shine-through and attenuation raise it"
+        )
+    notice = Notice("lung-shunt-measured", f"the lung shunt fraction is {fraction:.4f}, measured: {how}.")
+    return replace(administration, lung_shunt_fraction=fraction), [notice]
+
+
+def _from_spect(counts: Volume, regions: Regions, lungs: Mask, liver: Mask, margin_mm: float) -> float:
+    """Shunt from the emission volume, which must see both lungs."""
+    if not regions.both_lungs_in_view:
+        raise InputError(
+            "the SPECT lung shunt needs both lungs wholly in view. Give --lung-shunt as a number, or use planar.",
+            tag="administration.lung_shunt_fraction",
+        )
+    return lung_shunt_fraction_spect(counts, lungs, liver, margin_mm)
+
+
+def _from_planar(planar: PlanarImage | None, lungs: Mask, liver: Mask) -> float:
+    """Shunt from the shadows of the regions on the planar views; where they overlap, the liver wins."""
+    if planar is None or planar.grid is None:
+        raise InputError(
+            "the planar lung shunt needs anterior and posterior views with their position "
+            f"({'none was found' if planar is None else 'the views have no position in their header'}). "
+            "Give --lung-shunt as a number.",
+            tag="administration.lung_shunt_fraction",
+        )
+    shape = (planar.grid.shape[1], planar.grid.shape[2])
+    on_liver = project_onto_planar(liver, planar.grid.affine, shape)
+    on_lung = project_onto_planar(lungs, planar.grid.affine, shape) & ~on_liver
+    views = (planar.anterior, planar.posterior)
+    lung_a, lung_p = (float(view[on_lung].sum()) for view in views)
+    liver_a, liver_p = (float(view[on_liver].sum()) for view in views)
+    return lung_shunt_fraction_planar(lung_a, lung_p, liver_a, liver_p)
