@@ -1,0 +1,146 @@
+"""Compiled loops that turn polygons into area coverage. Arrays and scalars in, ``out`` filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@njit(cache=True, nogil=True)
+def _area_right_of_edge(x: float, low: float, high: float) -> float:
+    """Mean over the strip of max(0, x - edge) for an edge that runs straight from low to high."""
+    if x <= low:
+        return 0.0
+    if x >= high:
+        return x - 0.5 * (low + high)
+    return (x - low) * (x - low) / (2.0 * (high - low))
+
+
+@njit(cache=True, nogil=True)
+def _add_edge(low: float, high: float, amount: float, cells: Array, steps: Array) -> None:
+    """Add amount times the fraction of each cell that lies right of the edge."""
+    columns = cells.shape[0]
+    if low > high:
+        low, high = high, low
+    if low >= columns:
+        return
+    if high <= 0.0:
+        steps[0] += amount
+        return
+    first, last = max(int(np.floor(low)), 0), int(np.floor(high))
+    for column in range(first, min(last + 1, columns)):
+        inside = _area_right_of_edge(column + 1.0, low, high) - _area_right_of_edge(column, low, high)
+        cells[column] += amount * inside
+    if last + 1 < columns:
+        steps[last + 1] += amount
+
+
+@njit(cache=True, nogil=True)
+def _sort_by_middle(active: Array, count: int, start_x: Array, stop_x: Array) -> bool:
+    """Sort the active edges by the middle of the strip; return whether two of them cross within it."""
+    for i in range(1, count):
+        edge, x0, x1 = active[i], start_x[i], stop_x[i]
+        j = i - 1
+        while j >= 0 and start_x[j] + stop_x[j] > x0 + x1:
+            active[j + 1], start_x[j + 1], stop_x[j + 1] = active[j], start_x[j], stop_x[j]
+            j -= 1
+        active[j + 1], start_x[j + 1], stop_x[j + 1] = edge, x0, x1
+    crossing = False
+    for i in range(1, count):
+        crossing |= start_x[i - 1] > start_x[i] + 1e-9 or stop_x[i - 1] > stop_x[i] + 1e-9
+    return crossing
+
+
+@njit(cache=True, nogil=True)
+def cover_plane(
+    edges: Array,
+    heights: Array,
+    finest: float,
+    active: Array,
+    start_x: Array,
+    stop_x: Array,
+    cells: Array,
+    steps: Array,
+    out: Array,
+) -> None:
+    """Fill out with the fraction of each cell that lies inside an odd number of polygons.
+
+    Cell (row, column) is the unit square from (row, column). The plane is cut into strips at every
+    vertex and every row border, so that within a strip all edges are straight and the area of each cell
+    is exact. Where edges cross inside a strip, it is halved until it is ``finest`` high.
+
+    Parameters
+    ----------
+    edges : (n, 4) of y0, x0, y1, x1 with y0 < y1, sorted by y0.
+    heights : sorted y of all vertices.
+    finest : height of the thinnest strip.
+    active, start_x, stop_x : (n,) work space.
+    cells, steps : (columns,) work space.
+    out : (rows, columns), zeros.
+    """
+    rows, columns = out.shape
+    if edges.shape[0] == 0:
+        return
+    y = max(heights[0], 0.0)
+    y_end = min(heights[-1], float(rows))
+    next_height = 0
+    next_edge = 0
+    count = 0
+    cells[:] = 0.0
+    steps[:] = 0.0
+    while y < y_end:
+        row = int(np.floor(y))
+        while next_height < heights.shape[0] and heights[next_height] <= y:
+            next_height += 1
+        border = min(row + 1.0, y_end)
+        if next_height < heights.shape[0]:
+            border = min(border, heights[next_height])
+        while next_edge < edges.shape[0] and edges[next_edge, 0] <= y:
+            active[count] = next_edge
+            count += 1
+            next_edge += 1
+        kept = 0
+        for i in range(count):
+            if edges[active[i], 2] > y:
+                active[kept] = active[i]
+                kept += 1
+        count = kept
+        while True:
+            for i in range(count):
+                y0, x0, y1, x1 = edges[active[i]]
+                slope = (x1 - x0) / (y1 - y0)
+                start_x[i] = x0 + slope * (y - y0)
+                stop_x[i] = x0 + slope * (border - y0)
+            crossing = _sort_by_middle(active, count, start_x, stop_x)
+            if not crossing or border - y <= finest:
+                break
+            border = 0.5 * (y + border)
+        height = border - y
+        for i in range(0, count - 1, 2):
+            _add_edge(start_x[i], stop_x[i], height, cells, steps)
+            _add_edge(start_x[i + 1], stop_x[i + 1], -height, cells, steps)
+        y = border
+        if y >= row + 1.0 or y >= y_end:
+            running = 0.0
+            for column in range(columns):
+                running += steps[column]
+                area = running + cells[column]
+                out[row, column] = min(max(area, 0.0), 1.0) if area > 1e-9 else 0.0
+                cells[column] = 0.0
+                steps[column] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def add_slabs(cover: Array, shares: Array, first: int, row: int, column: int, out: Array) -> None:
+    """Add shares[k] * cover to slice first + k of out, at the given row and column; cap at 1."""
+    rows, columns = cover.shape
+    for k in range(shares.shape[0]):
+        for i in range(rows):
+            for j in range(columns):
+                value = out[first + k, row + i, column + j] + shares[k] * cover[i, j]
+                out[first + k, row + i, column + j] = min(value, out.dtype.type(1))

@@ -1,0 +1,324 @@
+"""Turn drawn contours into the fraction of each voxel that they enclose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.errors import GeometryError, RegionError
+from y90voxel.regions import _rasterise_loops as loops
+from y90voxel.regions.region import Contours
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.resample import resample
+from y90voxel.volumes.volume import Mask
+
+__all__ = ["ContourPlanes", "contour_planes", "drawn_volume_ml", "rasterise"]
+
+Floats = NDArray[np.floating[Any]]
+
+# Vertices of one plane may lie this far off it, and contours this close together share a plane [mm].
+PLANE_TOLERANCE_MM = 0.1
+# Planes up to this many nominal steps apart meet half way (one slice may be missing between them);
+# further apart there is nothing between them.
+LARGEST_BRIDGED_STEP = 2.25
+# Strips in which edges cross are halved down to this fraction of a row.
+FINEST_STRIP = 1.0 / 256.0
+# Oblique grids: fineness of the intermediate grid as a fraction of the finest spacing involved.
+OBLIQUE_FINENESS = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class ContourPlanes:
+    """The parallel planes that contours lie in, and the slab of the patient that each plane stands for.
+
+    Parameters
+    ----------
+    normal : ndarray, (3,)
+        Unit normal of the planes in LPS.
+    positions_mm : ndarray, (planes,)
+        Distance of each plane from the LPS origin along the normal, rising [mm].
+    slabs_mm : ndarray, (planes, 2)
+        Where the slab of each plane begins and ends along the normal [mm].
+    step_mm : float
+        Nominal distance between planes: the lower median of the distances found [mm].
+    polygons : tuple of tuple of ndarray
+        The polygons of each plane, LPS [mm].
+    """
+
+    normal: Floats
+    positions_mm: Floats
+    slabs_mm: Floats
+    step_mm: float
+    polygons: tuple[tuple[Floats, ...], ...]
+
+    @property
+    def bridged_gaps_mm(self) -> tuple[tuple[float, float], ...]:
+        """Pairs of plane positions with one plane missing between them, filled half way from each [mm]."""
+        return self._gaps(1.5, LARGEST_BRIDGED_STEP)
+
+    @property
+    def open_gaps_mm(self) -> tuple[tuple[float, float], ...]:
+        """Pairs of plane positions so far apart that the region counts as absent between them [mm]."""
+        return self._gaps(LARGEST_BRIDGED_STEP, np.inf)
+
+    def _gaps(self, more_than: float, up_to: float) -> tuple[tuple[float, float], ...]:
+        """Return neighbours that lie between so many nominal steps apart."""
+        steps = np.diff(self.positions_mm) / self.step_mm
+        return tuple(
+            (float(self.positions_mm[i]), float(self.positions_mm[i + 1]))
+            for i in np.flatnonzero((steps > more_than) & (steps <= up_to))
+        )
+
+
+def contour_planes(contours: Contours, plane_step_mm: float | None = None) -> ContourPlanes:
+    """Return the planes of the contours and the slab that each stands for.
+
+    Each plane owns the slab half way to its neighbours. At the ends of the region, and beside a gap, it
+    owns half a nominal step. A gap of one missing plane is filled from both sides (a slice that was
+    skipped while drawing); a wider one is left open (separate parts of one region).
+
+    Parameters
+    ----------
+    contours : Contours
+        Closed planar polygons; those with fewer than three vertices are left out.
+    plane_step_mm : float or None
+        Nominal distance between planes [mm]; by default the lower median of the distances found.
+
+    Raises
+    ------
+    RegionError
+        If there is no polygon, if polygons are not flat and parallel, or if there is only one plane and
+        no ``plane_step_mm``.
+    """
+    polygons = _closed_polygons(contours)
+    return _planes_along(_common_normal(polygons), polygons, plane_step_mm)
+
+
+def _closed_polygons(contours: Contours) -> list[Floats]:
+    """Return the polygons that enclose an area."""
+    polygons = [np.asarray(p, float) for p in contours.polygons if len(p) >= 3]
+    if not polygons:
+        raise RegionError("a region without any closed contour of three points or more has no volume.")
+    return polygons
+
+
+def _planes_along(normal: Floats, polygons: list[Floats], plane_step_mm: float | None) -> ContourPlanes:
+    """Return the polygons sorted into planes perpendicular to the normal."""
+    heights = [p @ normal for p in polygons]
+    worst = int(np.argmax([np.ptp(h) for h in heights]))
+    if np.ptp(heights[worst]) > 2 * PLANE_TOLERANCE_MM:
+        raise RegionError(
+            f"contours must be flat and parallel, but one near {np.round(polygons[worst][0], 1).tolist()} mm "
+            f"leaves its plane by {np.ptp(heights[worst]):.2f} mm (tolerance {2 * PLANE_TOLERANCE_MM} mm). "
+            "Export the region as parallel closed planar contours."
+        )
+    centres = np.array([0.5 * (h.min() + h.max()) for h in heights])
+    order = np.argsort(centres, kind="stable")
+    breaks = np.flatnonzero(np.diff(centres[order]) > PLANE_TOLERANCE_MM) + 1
+    members = np.split(order, breaks)
+    positions = np.array([centres[m].mean() for m in members])
+    step = plane_step_mm if plane_step_mm is not None else _nominal_step(positions)
+    planes = tuple(tuple(polygons[i] for i in sorted(m)) for m in members)
+    return ContourPlanes(normal, positions, _slabs(positions, step), step, planes)
+
+
+def drawn_volume_ml(contours: Contours, plane_step_mm: float | None = None) -> float:
+    """Return the volume that the contours enclose, wherever a grid ends [mL].
+
+    Even-odd area of each plane times the thickness of its slab. A mask of the same contours that holds
+    less lies partly outside its grid.
+
+    Parameters
+    ----------
+    contours : Contours
+        The region.
+    plane_step_mm : float or None
+        As in :func:`contour_planes`.
+
+    Raises
+    ------
+    RegionError
+        As in :func:`contour_planes`.
+    """
+    planes = contour_planes(contours, plane_step_mm)
+    across = _in_plane_axes(planes.normal)
+    volume_mm3 = 0.0
+    for polygons, slab in zip(planes.polygons, planes.slabs_mm, strict=True):
+        flat = [p @ across for p in polygons]
+        low = np.min([p.min(axis=0) for p in flat], axis=0)
+        size = np.maximum(np.max([p.max(axis=0) for p in flat], axis=0) - low, 1e-9)
+        cover = _cover([(p - low) / size for p in flat], (1, 1))
+        volume_mm3 += float(cover[0, 0]) * float(np.prod(size)) * float(slab[1] - slab[0])
+    return volume_mm3 / 1000.0
+
+
+def rasterise(contours: Contours, grid: Grid, plane_step_mm: float | None = None) -> Mask:
+    """Return the fraction of each voxel that the contours enclose.
+
+    Within a plane a point is inside when it lies in an odd number of polygons (holes and keyholes). Area
+    coverage in the plane and overlap with the slab of the plane (:func:`contour_planes`) are exact, so
+    that occupancy adds up to polygon area times slab thickness on a grid of any fineness. Planes are told
+    apart by position only. Where the planes are oblique to the grid, occupancy is built on a finer grid
+    along the planes and resampled (volume good to 0.2 % from about 1 mL on).
+
+    Parameters
+    ----------
+    contours : Contours
+        Closed planar polygons in LPS.
+    grid : Grid
+        Where the mask lies; parts of the region outside it are cut off (compare
+        :func:`drawn_volume_ml`).
+    plane_step_mm : float or None
+        As in :func:`contour_planes`.
+
+    Returns
+    -------
+    Mask
+        Occupancy, float32.
+
+    Raises
+    ------
+    GeometryError
+        If contours and grid belong to different frames of reference.
+    RegionError
+        As in :func:`contour_planes`.
+    """
+    one, other = contours.frame_of_reference_uid, grid.frame_of_reference_uid
+    if one and other and one != other:
+        raise GeometryError(
+            f"the contours are drawn in frame of reference {one}, the grid lies in {other}: their "
+            "coordinates do not compare. Register the images, or state that the frames are common "
+            "(--trust-frames).",
+            tag="FrameOfReferenceUID",
+        )
+    polygons = _closed_polygons(contours)
+    axis = _stacking_axis(polygons, grid)
+    if axis is not None:
+        planes = _planes_along(grid.directions[:, axis], polygons, plane_step_mm)
+        return Mask(_occupancy(planes, grid, axis), grid)
+    planes = _planes_along(_common_normal(polygons), polygons, plane_step_mm)
+    return resample(_mask_along_planes(planes, grid), grid)
+
+
+def _common_normal(polygons: list[Floats]) -> Floats:
+    """Return the unit normal shared by the polygons, weighted by area; its largest component positive."""
+    area_vectors = np.array(
+        [0.5 * np.cross(p - p[0], np.roll(p - p[0], -1, axis=0)).sum(axis=0) for p in polygons]
+    )
+    _, vectors = np.linalg.eigh(area_vectors.T @ area_vectors)
+    normal = vectors[:, -1]
+    along_axis = np.eye(3)[np.abs(normal).argmax()]
+    if max(np.ptp(p @ along_axis) for p in polygons) <= PLANE_TOLERANCE_MM:
+        return np.asarray(along_axis)  # rounding of the file, not a tilt
+    return np.asarray(normal * np.sign(normal[np.abs(normal).argmax()]))
+
+
+def _nominal_step(positions: Floats) -> float:
+    """Return the lower median distance between planes [mm]."""
+    if len(positions) < 2:
+        raise RegionError(
+            f"all contours lie in one plane (at {positions[0]:.2f} mm), so the thickness of the region is "
+            "not known. Give the distance between slices it was drawn on (plane_step_mm)."
+        )
+    steps = np.sort(np.diff(positions))
+    return float(steps[(len(steps) - 1) // 2])
+
+
+def _slabs(positions: Floats, step: float) -> Floats:
+    """Return where the slab of each plane begins and ends [mm]."""
+    gaps = np.diff(positions)
+    reach = np.where(gaps <= LARGEST_BRIDGED_STEP * step, gaps / 2, step / 2)
+    below = np.concatenate([[step / 2], reach])
+    above = np.concatenate([reach, [step / 2]])
+    return np.stack([positions - below, positions + above], axis=1)
+
+
+def _in_plane_axes(normal: Floats) -> Floats:
+    """Return two unit vectors perpendicular to the normal, as columns, (3, 2)."""
+    first = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(normal, first)], axis=1)
+
+
+def _stacking_axis(polygons: list[Floats], grid: Grid) -> int | None:
+    """Return the grid axis that all polygons are perpendicular to, or None if they are oblique."""
+    largest = max(polygons, key=lambda p: float(np.ptp(p, axis=0).max()))
+    axis = int(np.ptp(largest @ grid.directions, axis=0).argmin())
+    leaves_plane_mm = max(float(np.ptp(p @ grid.directions[:, axis])) for p in polygons)
+    return axis if leaves_plane_mm <= 2 * PLANE_TOLERANCE_MM else None
+
+
+def _cover(flat: list[Floats], shape: tuple[int, int]) -> Floats:
+    """Return the even-odd area coverage of unit cells by polygons with vertices (y, x)."""
+    starts = np.concatenate(flat)
+    stops = np.concatenate([np.roll(p, -1, axis=0) for p in flat])
+    edges = np.concatenate([starts, stops], axis=1)
+    edges = np.where(starts[:, :1] > stops[:, :1], edges[:, [2, 3, 0, 1]], edges)
+    edges = edges[edges[:, 0] < edges[:, 2]]
+    edges = np.ascontiguousarray(edges[np.argsort(edges[:, 0], kind="stable")])
+    out = np.zeros(shape)
+    count = len(edges)
+    loops.cover_plane(
+        edges,
+        np.sort(starts[:, 0]),
+        FINEST_STRIP,
+        np.empty(count, np.int64),
+        np.empty(count),
+        np.empty(count),
+        np.empty(shape[1]),
+        np.empty(shape[1]),
+        out,
+    )
+    return out
+
+
+def _occupancy(planes: ContourPlanes, grid: Grid, axis: int) -> Floats:
+    """Return the occupancy on a grid with one axis along the normal of the planes."""
+    across = [a for a in range(3) if a != axis]
+    out = np.zeros(grid.shape, np.float32)
+    stacked = np.moveaxis(out, axis, 0)
+    rows, columns = (grid.shape[a] for a in across)
+    spacing = grid.spacing_mm[axis]
+    origin = float(grid.origin_mm @ planes.normal)
+    for polygons, slab in zip(planes.polygons, planes.slabs_mm, strict=True):
+        first, shares = _slab_shares((slab - origin) / spacing + 0.5, grid.shape[axis])
+        flat = [grid.lps_to_index(p)[:, across] + 0.5 for p in polygons]
+        low = np.floor(np.min([p.min(axis=0) for p in flat], axis=0)).astype(int)
+        high = np.ceil(np.max([p.max(axis=0) for p in flat], axis=0)).astype(int)
+        low, high = np.clip(low, 0, (rows, columns)), np.clip(high, 0, (rows, columns))
+        if len(shares) == 0 or (high <= low).any():
+            continue
+        cover = _cover([p - low for p in flat], (int(high[0] - low[0]), int(high[1] - low[1])))
+        loops.add_slabs(cover.astype(np.float32), shares, first, int(low[0]), int(low[1]), stacked)
+    return out
+
+
+def _slab_shares(slab: Floats, slices: int) -> tuple[int, Floats]:
+    """Return the first slice that a slab meets, and the share of each slice it fills.
+
+    The slab is given in slice units, slice i reaching from i to i + 1.
+    """
+    first = int(np.clip(np.floor(slab[0]), 0, slices))
+    stop = int(np.clip(np.ceil(slab[1]), 0, slices))
+    edges = np.arange(first, stop)
+    shares = np.minimum(slab[1], edges + 1) - np.maximum(slab[0], edges)
+    return first, np.maximum(shares, 0.0).astype(np.float32)
+
+
+def _mask_along_planes(planes: ContourPlanes, grid: Grid) -> Mask:
+    """Return the occupancy on a fine grid whose slices are parallel to the planes."""
+    across = _in_plane_axes(planes.normal)
+    fine = OBLIQUE_FINENESS * min(grid.spacing_mm)
+    thin = planes.step_mm / np.ceil(planes.step_mm / fine)
+    flat = np.concatenate([p @ across for polygons in planes.polygons for p in polygons])
+    low, high = flat.min(axis=0) - fine, flat.max(axis=0) + fine
+    bottom, top = planes.slabs_mm.min(), planes.slabs_mm.max()
+    shape = np.ceil([(top - bottom) / thin, *((high - low) / fine)]).astype(int)
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([planes.normal * thin, across * fine])
+    affine[:3, 3] = planes.normal * (bottom + thin / 2) + across @ (low + fine / 2)
+    along = Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine, grid.frame_of_reference_uid)
+    return Mask(_occupancy(planes, along, 0), along)
