@@ -1,0 +1,180 @@
+"""Output that is there in full or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from y90voxel.errors import InputError
+from y90voxel.io import atomic
+from y90voxel.io.atomic import MANIFEST, atomic_file, check_output_folder, output_folder
+
+MARKER = json.dumps({"schema_version": 1, "kind": "dose"})
+
+
+def everything_in(folder: Path) -> dict[str, str]:
+    """Relative names and contents of all files below a folder, our manifest left out."""
+    return {
+        str(path.relative_to(folder)): path.read_text() if path.is_file() else ""
+        for path in sorted(folder.rglob("*"))
+        if path.name != MANIFEST
+    }
+
+
+def write_results(out: Path, text: str = "1") -> None:
+    with output_folder(out) as folder:
+        (folder / "metrics.json").write_text(MARKER)
+        (folder / "dvh.csv").write_text(text)
+
+
+def fail_after_writing(path: Path, error: type[BaseException]) -> None:
+    path.write_text("half")
+    raise error
+
+
+@pytest.mark.parametrize("name", ["out", "new/parents/out"])
+def test_folder_appears_when_the_block_ends(name, tmp_path):
+    out = tmp_path / name
+    with output_folder(out) as folder:
+        (folder / "figures").mkdir()
+        (folder / "figures" / "a.png").write_text("png")
+        assert not out.exists()
+    assert everything_in(out) == {"figures": "", "figures/a.png": "png"}
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", ["out", "new/parents/out"])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_is_left_after_an_error(name, error, tmp_path):
+    with pytest.raises(error), output_folder(tmp_path / name) as folder:
+        fail_after_writing(folder / "dvh.csv", error)
+    assert everything_in(tmp_path) == {}
+
+
+def test_empty_folder_is_used(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".DS_Store").write_text("")
+    write_results(tmp_path / "out")
+    assert everything_in(tmp_path / "out") == {"dvh.csv": "1", "metrics.json": MARKER}
+
+
+def test_our_results_are_replaced_with_nothing_of_the_old_left(tmp_path):
+    out = tmp_path / "out"
+    with output_folder(out) as folder:
+        (folder / "metrics.json").write_text(MARKER)
+        (folder / "report.pdf").write_text("old")
+    write_results(out, "2")
+    assert everything_in(tmp_path) == {"out": "", "out/dvh.csv": "2", "out/metrics.json": MARKER}
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "plan.json", "compare.json", "status.json"])
+def test_results_without_our_manifest_are_known_by_their_marker(name, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text(MARKER)
+    write_results(out)
+    assert everything_in(out) == {"dvh.csv": "1", "metrics.json": MARKER}
+
+
+def test_our_results_stay_when_the_new_run_fails(tmp_path):
+    write_results(tmp_path / "out", "1")
+    before = everything_in(tmp_path)
+    with pytest.raises(ValueError), output_folder(tmp_path / "out") as folder:
+        fail_after_writing(folder / "dvh.csv", ValueError)
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"thesis.docx": "years of work"},
+        {"metrics.json": "{}"},
+        {"metrics.json": "[1]"},
+        {"metrics.json": "no json"},
+        {"plan.json": '{"schema_version": 1}'},
+        {"a": "", "b": "", "c": "", "d": ""},
+    ],
+)
+def test_folder_that_is_not_ours_is_refused_and_untouched(files, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, text in files.items():
+        (out / name).write_text(text)
+    with pytest.raises(InputError, match="holds no results of y90voxel"), output_folder(out):
+        pytest.fail("the block must not run")
+    assert everything_in(tmp_path) == {"out": ""} | {f"out/{name}": text for name, text in files.items()}
+
+
+def test_files_added_to_our_results_are_not_lost(tmp_path):
+    write_results(tmp_path / "out")
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"also notes\.txt, which would be lost"):
+        check_output_folder(tmp_path / "out")
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_file_in_the_place_of_a_folder_is_refused(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InputError, match="is a file; results need a folder"):
+        check_output_folder(tmp_path / "out")
+
+
+def test_place_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match=r"cannot write .*Not a directory"),
+        output_folder(tmp_path / "file/out"),
+    ):
+        pytest.fail("the block must not run")
+    with pytest.raises(InputError, match="cannot write"), atomic_file(tmp_path / "absent" / "a.txt"):
+        pytest.fail("the block must not run")
+
+
+def test_old_results_come_back_when_the_new_ones_cannot_be_put_there(tmp_path, monkeypatch):
+    write_results(tmp_path / "out", "1")
+    before = everything_in(tmp_path)
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.name.endswith(".tmp"):
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(atomic.Path, "rename", failing)
+    with pytest.raises(InputError, match="Permission denied"):
+        write_results(tmp_path / "out", "2")
+    assert everything_in(tmp_path) == before
+
+
+def test_folder_follows_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_results(tmp_path / "out")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o750
+
+
+def test_file_appears_when_the_block_ends_and_replaces_the_old(tmp_path):
+    target = tmp_path / "dose.nii.gz"
+    target.write_text("old")
+    with atomic_file(target) as temporary:
+        assert temporary.name.endswith("dose.nii.gz")
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert everything_in(tmp_path) == {"dose.nii.gz": "new"}
+
+
+def test_old_file_stays_after_an_error(tmp_path):
+    (tmp_path / "a.csv").write_text("old")
+    with pytest.raises(ValueError), atomic_file(tmp_path / "a.csv") as temporary:
+        fail_after_writing(temporary, ValueError)
+    assert everything_in(tmp_path) == {"a.csv": "old"}
+
+
+def test_folder_in_the_place_of_a_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder; a file name is needed"), atomic_file(tmp_path):
+        pytest.fail("the block must not run")
