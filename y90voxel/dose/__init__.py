@@ -1,0 +1,1 @@
+"""Time-integrated activity to absorbed dose: engines with one signature."""

@@ -1,0 +1,1 @@
+"""Settings, engines and results of whole studies, one or many."""

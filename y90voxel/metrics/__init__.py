@@ -1,0 +1,1 @@
+"""What a dose map means for a region: histograms, summaries, radiobiology."""

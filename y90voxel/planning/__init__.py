@@ -1,0 +1,1 @@
+"""Formulas and limits of treatment planning."""

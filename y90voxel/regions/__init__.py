@@ -1,0 +1,1 @@
+"""Named regions, their roles, and how they land on the dose grid."""

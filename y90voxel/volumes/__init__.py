@@ -1,0 +1,1 @@
+"""Arrays that know where they lie and what they measure."""

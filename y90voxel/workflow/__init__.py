@@ -1,0 +1,1 @@
+"""Cases in, evaluations out; pure: no paths, no formats, no printing."""

@@ -1,0 +1,53 @@
+"""``y90voxel dvh``: histograms and metrics of any dose file with any regions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+__all__ = ["dvh"]
+
+
+def dvh(
+    dose: Annotated[Path, Argument(help="Dose: RTDOSE, NIfTI, NRRD or MetaImage in Gy.")],
+    rois: Annotated[Path, Argument(help="Regions: RTSTRUCT, SEG, label image or .seg.nrrd.")],
+    *,
+    out: Annotated[Path, Option("-o", "--out", help="Folder to write.")],
+    role: Annotated[
+        list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
+    ] = None,
+    trust_frames: Annotated[
+        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
+    ] = False,
+    no_report: Annotated[bool, Option("--no-report", help="No figure.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print metrics.json, and errors as JSON.")] = False,
+) -> None:
+    """Compute dose-volume histograms and metrics of any dose file with any regions."""
+    import json
+
+    import typer
+
+    from y90voxel.cli.dose import _roles
+    from y90voxel.cli.tables import format_table
+    from y90voxel.jobs.dvh import run_dvh
+
+    metrics = run_dvh(
+        dose, rois, out, roles=_roles(role or []), trust_frames=trust_frames, figure=not no_report
+    )
+    if as_json:
+        typer.echo(json.dumps(metrics))
+        return
+    rows = [
+        (
+            r["name"],
+            f"{r['volume_ml']:.1f}",
+            f"{r['mean_gy']:.4g}",
+            f"{r['d70_gy']:.4g}",
+            f"{r['max_gy']:.4g}",
+        )
+        for r in metrics["regions"]
+    ]
+    typer.echo(format_table(("region", "mL", "mean Gy", "D70 Gy", "max Gy"), rows))
+    typer.echo(f"\n{out}")

@@ -1,0 +1,221 @@
+"""All settings of a study, as a TOML case file holds them; command-line options are laid over them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from y90voxel.errors import InputError
+from y90voxel.units import parse_activity, parse_fraction
+
+__all__ = ["StudySettings", "load_settings", "merge"]
+
+
+def _activity(value: Any) -> Any:
+    """Parse an activity with its unit; a bare number has none and is refused."""
+    if isinstance(value, str):
+        return parse_activity(value)
+    raise ValueError(f"{value!r} has no unit; write it as text, such as '2.4 GBq'")
+
+
+def _shunt(value: Any) -> Any:
+    """Accept a fraction, or the name of a measurement."""
+    if isinstance(value, str) and value.strip().lower() in ("spect", "planar"):
+        return value.strip().lower()
+    return parse_fraction(str(value), "lung shunt fraction")
+
+
+def _density(value: Any) -> Any:
+    """Accept a density in g/mL, or ``ct``."""
+    return "ct" if isinstance(value, str) and value.strip().lower() == "ct" else float(value)
+
+
+def _grid(value: Any) -> Any:
+    """Accept emission, ct, or a voxel size in mm."""
+    if isinstance(value, str) and value.strip().lower() in ("emission", "ct"):
+        return value.strip().lower()
+    return float(value)
+
+
+def _time(value: Any) -> Any:
+    """Accept a TOML date-time or ISO 8601 text."""
+    return value if isinstance(value, datetime) or value is None else datetime.fromisoformat(str(value))
+
+
+def _positive(value: float) -> float:
+    """Refuse what is not above zero."""
+    if not value > 0:
+        raise ValueError(f"{value} must be above zero")
+    return value
+
+
+Activity = Annotated[float, BeforeValidator(_activity)]
+Time = Annotated[datetime, BeforeValidator(_time)]
+Positive = Annotated[float, AfterValidator(_positive)]
+
+
+class _Group(BaseModel):
+    """A table of the case file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AdministrationSettings(_Group):
+    """What was given, when, and where it went."""
+
+    nuclide: str = "Y-90"
+    activity: Activity | None = None
+    activity_time: Time | None = None
+    residual: Activity | None = None
+    residual_time: Time | None = None
+    lung_shunt_fraction: Annotated[float | Literal["spect", "planar"], BeforeValidator(_shunt)] | None = None
+    time: Time | None = None
+    time_zone: str | None = None
+    device: Literal["glass", "resin", "ho166"] | None = None
+
+
+class InjectionSettings(_Group):
+    """One of several injections; what is absent comes from the administration table."""
+
+    activity: Activity | None = None
+    activity_time: Time | None = None
+    residual: Activity | None = None
+    residual_time: Time | None = None
+    lung_shunt_fraction: Annotated[float | Literal["spect", "planar"], BeforeValidator(_shunt)] | None = None
+    time: Time | None = None
+    emission_series: str | None = None
+    territory: str | None = None
+
+
+class DoseSettings(_Group):
+    """How counts become activity and activity becomes dose."""
+
+    calibration: Literal["relative", "absolute", "factor"] | None = None
+    calibration_region: Literal["liver", "liver+lungs", "body", "fov"] = "liver"
+    calibration_factor: Positive | None = None
+    acquisition_duration_s: Positive | None = None
+    dose_constant_gy_kg_per_gbq: Positive | None = None
+    engine: Literal["local", "convolution"] = "convolution"
+    liver_density: Annotated[float | Literal["ct"], BeforeValidator(_density)] = 1.05
+    register_: Annotated[Literal["refuse", "trust"], Field(alias="register")] = "refuse"
+    grid: Annotated[float | Literal["emission", "ct"], BeforeValidator(_grid)] = "emission"
+    dome_margin_mm: Positive = 20.0
+
+
+class RegionSettings(_Group):
+    """What the regions mean."""
+
+    roles: dict[str, str] = Field(default_factory=dict)
+
+
+class SeriesSettings(_Group):
+    """Which series to use when several fit: SeriesInstanceUID or a unique prefix."""
+
+    emission: str | None = None
+    ct: str | None = None
+    regions: str | None = None
+
+
+class RadiobiologySettings(_Group):
+    """Linear-quadratic parameters of one role; nothing has a default."""
+
+    alpha_beta_gy: Positive
+    repair_half_time_h: Positive
+    alpha_per_gy: Positive | None = None
+
+
+class OutputSettings(_Group):
+    """What is written."""
+
+    report: bool = True
+    pdf: bool = False
+    anonymise: bool = False
+    label: str | None = None
+
+
+class StudySettings(_Group):
+    """Everything that can be said about a study besides its files."""
+
+    administration: AdministrationSettings = AdministrationSettings()
+    injection: list[InjectionSettings] = Field(default_factory=list)
+    dose: DoseSettings = DoseSettings()
+    regions: RegionSettings = RegionSettings()
+    series: SeriesSettings = SeriesSettings()
+    radiobiology: dict[str, RadiobiologySettings] = Field(default_factory=dict)
+    output: OutputSettings = OutputSettings()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings for JSON, without what was left at None."""
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+
+def load_settings(case_file: Path | None = None, options: Mapping[str, Any] | None = None) -> StudySettings:
+    """Return the settings of a case file with options laid over them.
+
+    Parameters
+    ----------
+    case_file : Path or None
+        A TOML file.
+    options : mapping or None
+        Nested as in the file; None values are left out.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or parsed, or a key or value is not understood; the message names it.
+    """
+    raw: dict[str, Any] = {}
+    if case_file is not None:
+        try:
+            raw = tomllib.loads(Path(case_file).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InputError(f"the case file {case_file} cannot be read: {error}.", file=case_file) from error
+    try:
+        return StudySettings.model_validate(merge(raw, options or {}))
+    except ValidationError as error:
+        raise InputError(_explain(error), file=case_file, tag=_key(error.errors()[0]["loc"])) from error
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with the values of ``over`` laid over it, table by table; None leaves a value alone.
+
+    Examples
+    --------
+    >>> merge({"dose": {"engine": "local", "grid": 4.0}}, {"dose": {"engine": "convolution", "grid": None}})
+    {'dose': {'engine': 'convolution', 'grid': 4.0}}
+    """
+    result = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping):
+            known = result.get(key)
+            merged = merge(known if isinstance(known, Mapping) else {}, value)
+            if merged:
+                result[key] = merged
+        elif value is not None:
+            result[key] = value
+    return result
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """The dotted key of a setting, without the branches of a union."""
+    return ".".join(
+        str(part) for part in location if part not in ("float", "str") and not str(part).startswith("literal")
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """One paragraph for all that was wrong with the settings."""
+    parts = []
+    for detail in error.errors():
+        key, kind = _key(detail["loc"]), detail["type"]
+        if kind == "extra_forbidden":
+            parts.append(f"{key} is not a setting")
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+            parts.append(f"{key} = {detail['input']!r}: {message}")
+    return "the settings cannot be used: " + "; ".join(dict.fromkeys(parts)) + "."
