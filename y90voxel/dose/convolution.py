@@ -1,0 +1,110 @@
+"""Absorbed dose by convolution with a voxel kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.dose._scale_loops import scale_by_density
+from y90voxel.dose.convolve import Method, check_method, convolve
+from y90voxel.dose.threads import resolve_threads
+from y90voxel.errors import InputError, PhysicsError
+from y90voxel.reference.kernel import DoseKernel
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
+
+__all__ = ["KernelConvolution"]
+
+# A kernel fits a grid when no spacing differs by more than this: 0.1 % of a voxel shifts dose by far less than
+# the kernel's own uncertainty (1 % in range).
+SPACING_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class KernelConvolution:
+    """Dose as the activity convolved with voxel S values.
+
+    D(t) = Σ_s Ã(s) · S(t − s), times kernel density over local density where a density map is given. The
+    result lies within 1e-4 of its maximum of the exact sum, is never negative for non-negative activity,
+    and is exactly zero where the kernel does not reach.
+
+    Parameters
+    ----------
+    kernel : DoseKernel
+        Voxel S values for the spacing of the grid, as ``voxel_kernel(nuclide, grid.spacing_mm)`` makes them.
+    threads : int or None
+        Threads to use; None means every core that this process may run on. Nothing global is changed.
+    method : {"auto", "direct", "separable", "fft"}
+        ``"auto"`` takes the algorithm expected to be fastest for size and occupancy.
+    density_floor_g_per_ml : float
+        Smallest local density that dose is scaled by [g/mL]: the energy that a voxel of air absorbs is
+        not the kernel's.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown, or threads or floor are not positive.
+    """
+
+    kernel: DoseKernel
+    threads: int | None = None
+    method: Method = "auto"
+    density_floor_g_per_ml: float = 0.05
+
+    name: ClassVar[str] = "convolution"
+
+    def __post_init__(self) -> None:
+        check_method(self.method)
+        resolve_threads(self.threads)
+        if not (np.isfinite(self.density_floor_g_per_ml) and self.density_floor_g_per_ml > 0):
+            raise InputError(
+                f"the density floor must be positive, got {self.density_floor_g_per_ml} g/mL.",
+                tag="dose.density_floor_g_per_ml",
+            )
+
+    def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
+        """Return the absorbed dose [Gy] on the grid of the activity.
+
+        Parameters
+        ----------
+        tia : TimeIntegratedActivityMap
+            Decays [Bq·s per voxel]; negative values, as reconstruction noise gives, are taken as they are.
+        density : DensityMap or None
+            Mass density [g/mL] on the same grid. None: the kernel's own medium everywhere.
+
+        Raises
+        ------
+        PhysicsError
+            If the kernel was made for another voxel size.
+        GridMismatchError
+            If the density lies on another grid.
+        InputError
+            If an activity is not finite.
+        """
+        self._check_spacing(tia.grid)
+        if density is not None:
+            density.check_on(tia.grid, "density")
+        dose = convolve(tia.array, self.kernel.s_values, threads=self.threads, method=self.method)
+        if density is not None:
+            self._scale(dose, density)
+        return DoseMap(dose, tia.grid)
+
+    def _check_spacing(self, grid: Grid) -> None:
+        """Raise unless the kernel was made for the voxels of the grid."""
+        if not np.allclose(self.kernel.spacing_mm, grid.spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
+            made_for, needed = (
+                " × ".join(f"{s:g}" for s in spacing) for spacing in (self.kernel.spacing_mm, grid.spacing_mm)
+            )
+            raise PhysicsError(
+                f"the kernel holds for voxels of {made_for} mm, but the activity has voxels of {needed} mm "
+                "(slice × row × column). Make the kernel with "
+                f"voxel_kernel({self.kernel.nuclide!r}, grid.spacing_mm, medium={self.kernel.medium!r})."
+            )
+
+    def _scale(self, dose: NDArray[np.float32], density: DensityMap) -> None:
+        """Multiply, in place, by kernel density over local density."""
+        floor = np.float32(self.density_floor_g_per_ml)
+        scale_by_density(dose, density.array, np.float32(self.kernel.density_g_per_ml), floor)
