@@ -98,7 +98,7 @@ def test_writing_and_reading_gives_the_same_grid_and_values(grid, tmp_path_facto
     image = read_nifti(path)
     assert image.grid.is_same_as(grid)
     np.testing.assert_array_equal(image.array[0], ramp(grid))
-    assert image.notes == ()
+    assert image.notices == ()
 
 
 @pytest.mark.parametrize("forms", [(1, 0), (0, 1), (1, 1), (2, 4)])
@@ -272,7 +272,9 @@ def test_metres_are_refused_and_an_unstated_unit_is_noted(good):
     with pytest.raises(UnitError, match="is in metres"):
         read_nifti(good)
     edit_header(good, xyzt_units=0)
-    assert "mm is assumed" in read_nifti(good).notes[0]
+    (notice,) = read_nifti(good).notices
+    assert notice.code == "length-unit-assumed"
+    assert notice.message == f"{good} does not state its unit of length; mm is assumed."
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.nifti_header import (
     DATATYPES,
@@ -32,7 +32,7 @@ from y90voxel.io.nifti_header import (
     image_shape,
     new_header,
     parse_header,
-    unit_notes,
+    unit_notices,
     write_header,
 )
 from y90voxel.volumes.grid import Grid
@@ -56,14 +56,14 @@ class NiftiImage:
         Where the voxels lie, in LPS.
     description : str
         The ``descrip`` field.
-    notes : tuple of str
-        Assumptions that were made; the caller warns of them.
+    notices : tuple of Notice
+        Assumptions that were made.
     """
 
     array: NDArray[Any]
     grid: Grid
     description: str = ""
-    notes: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def read_nifti(path: str | Path) -> NiftiImage:
@@ -91,7 +91,7 @@ def read_nifti(path: str | Path) -> NiftiImage:
     data = _scaled(_stored(raw, header, shape, path), header, path)
     grid = image_grid(header, (shape[1], shape[2], shape[3]), path)
     description = bytes(header["descrip"]).split(b"\0")[0].decode("latin-1")
-    return NiftiImage(data, grid, description, unit_notes(header, path))
+    return NiftiImage(data, grid, description, unit_notices(header, path))
 
 
 def write_nifti(volume: Volume, path: str | Path, *, compress_level: int = 1) -> None:

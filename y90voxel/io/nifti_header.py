@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import GeometryError, InputError, UnitError
+from y90voxel.errors import GeometryError, InputError, Notice, UnitError
 from y90voxel.volumes.grid import Grid
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
     "image_shape",
     "new_header",
     "parse_header",
-    "unit_notes",
+    "unit_notices",
     "write_header",
 ]
 
@@ -150,13 +150,14 @@ def _qform(header: NDArray[Any]) -> NDArray[np.float64]:
     return affine
 
 
-def unit_notes(header: NDArray[Any], path: str | Path) -> tuple[str, ...]:
-    """Return what to warn of about the unit of length; refuse metres and micrometres."""
+def unit_notices(header: NDArray[Any], path: str | Path) -> tuple[Notice, ...]:
+    """Return what to say about the unit of length; refuse metres and micrometres."""
     unit = int(header["xyzt_units"]) & 0x07
     if unit == MILLIMETRES:
         return ()
     if unit == 0:
-        return (f"{path} does not state its unit of length; mm is assumed.",)
+        message = f"{path} does not state its unit of length; mm is assumed."
+        return (Notice("length-unit-assumed", message),)
     name = {1: "metres", 3: "micrometres"}.get(unit, f"code {unit}")
     raise UnitError(f"{path} is in {name}; mm is needed. Write it again in mm.", file=path)
 

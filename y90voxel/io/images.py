@@ -1,0 +1,280 @@
+"""Volumes from files that are not DICOM: NIfTI, NRRD and MetaImage.
+
+NIfTI is read by :mod:`y90voxel.io.nifti`; NRRD and MetaImage by SimpleITK, after a look at the text of their
+headers, because SimpleITK puts an image without a stated position at the origin and says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.activity.emission import EmissionImage
+from y90voxel.errors import GeometryError, InputError, Notice, UnitError
+from y90voxel.io.nifti import read_nifti
+from y90voxel.io.notices import tell
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CountMap, CtImage
+
+__all__ = [
+    "IMAGE_ENDINGS",
+    "ImageLayers",
+    "is_image_file",
+    "read_ct_file",
+    "read_emission_file",
+    "read_image",
+    "read_layers",
+]
+
+IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+# A CT without anything below this has no fat, no lung and no air in it: it hardly holds Hounsfield units.
+SOFT_TISSUE_HU = -200.0
+TEXT_HEADER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class ImageLayers:
+    """What an image file holds: one or more volumes on one grid.
+
+    Parameters
+    ----------
+    array : ndarray, (layers, slices, rows, columns)
+        Values of the file.
+    grid : Grid
+        Where the voxels lie, in LPS.
+    description : str
+        The description field of a NIfTI file.
+    fields : mapping of str to str
+        The key/value pairs of a NRRD header.
+    notices : tuple of Notice
+        Assumptions that were made.
+    """
+
+    array: NDArray[Any]
+    grid: Grid
+    description: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
+
+
+def is_image_file(path: str | Path) -> bool:
+    """Return whether a file has the ending of an image format that is read here."""
+    return Path(path).name.lower().endswith(IMAGE_ENDINGS)
+
+
+def read_image(path: str | Path, *, notices: list[Notice] | None = None) -> tuple[NDArray[Any], Grid]:
+    """Return the voxels of an image file, (slices, rows, columns), and where they lie.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.nii``, ``.nii.gz``, ``.nrrd``, ``.nhdr``, ``.mha`` or ``.mhd``; three-dimensional, further axes
+        of length one.
+    notices : list of Notice, optional
+        Receives what was assumed; warned when it is not given.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is not a three-dimensional image of one real number per voxel, or
+        holds values that are NaN or infinite.
+    GeometryError
+        If the file does not say where the voxels lie, or the axes are not perpendicular.
+    UnitError
+        If lengths are not in mm.
+    """
+    image = read_layers(path)
+    if len(image.array) != 1:
+        raise InputError(
+            f"{path} holds {len(image.array)} volumes or values per voxel; one is needed. "
+            "Take out the one that is meant.",
+            file=path,
+        )
+    if not np.isfinite(image.array).all():
+        bad = int(np.count_nonzero(~np.isfinite(image.array)))
+        raise InputError(
+            f"{path}: {bad} of {image.array.size} voxels are NaN or infinite. Repair the image first.",
+            file=path,
+        )
+    for notice in image.notices:
+        tell(notices, notice.code, notice.message)
+    return image.array[0], image.grid
+
+
+def read_emission_file(path: str | Path, *, notices: list[Notice] | None = None) -> EmissionImage:
+    """Return an emission image without a DICOM header; what its values are is for the caller to say.
+
+    Parameters
+    ----------
+    path, notices
+        As for :func:`read_image`, which also lists what is raised.
+
+    Returns
+    -------
+    EmissionImage
+        Modality ``"file"``, values as a CountMap of float32 (float64 where the file has more digits).
+
+    Raises
+    ------
+    InputError
+        If no voxel is positive.
+    """
+    array, grid = read_image(path, notices=notices)
+    if not array.max() > 0:
+        raise InputError(f"{path}: no voxel is above 0; this is not an emission image.", file=path)
+    return EmissionImage(CountMap(_as_float(array), grid), modality="file")
+
+
+def read_ct_file(path: str | Path, *, notices: list[Notice] | None = None) -> CtImage:
+    """Return a CT without a DICOM header.
+
+    Parameters
+    ----------
+    path, notices
+        As for :func:`read_image`, which also lists what is raised.
+
+    Raises
+    ------
+    InputError
+        If no voxel is below 0: then the values are not Hounsfield units.
+    """
+    array, grid = read_image(path, notices=notices)
+    lowest, highest = float(array.min()), float(array.max())
+    if lowest >= 0:
+        raise InputError(
+            f"{path}: values from {lowest:g} to {highest:g} are not Hounsfield units (fat is near -100, air "
+            "-1000 HU). Stored values often lie 1024 above HU: subtract that and write the file again.",
+            file=path,
+        )
+    if lowest > SOFT_TISSUE_HU:
+        tell(
+            notices,
+            "ct-without-air",
+            f"{path}: the lowest value is {lowest:g} HU, so the image holds neither air nor lung. "
+            "It is used as it is; check that its values are Hounsfield units.",
+        )
+    return CtImage(_as_float(array), grid)
+
+
+def read_layers(path: str | Path) -> ImageLayers:
+    """Return all volumes of an image file, values unchecked; raises as :func:`read_image`."""
+    source = Path(path)
+    if not source.is_file():
+        raise InputError(f"there is no file {source}.", file=source)
+    name = source.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        nifti = read_nifti(source)
+        return ImageLayers(nifti.array, nifti.grid, nifti.description, {}, nifti.notices)
+    if name.endswith((".nrrd", ".nhdr")):
+        fields = _check_nrrd(source)
+    elif name.endswith((".mha", ".mhd")):
+        fields = _check_metaimage(source)
+    else:
+        raise InputError(
+            f"{source} has none of the endings of an image: {', '.join(IMAGE_ENDINGS)}.", file=source
+        )
+    return _read_with_itk(source, fields)
+
+
+def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
+    """Return float32, or float64 where float32 has too few digits for the type of the file."""
+    exact = array.dtype.itemsize <= 2 or array.dtype == np.float32
+    return array.astype(np.float32 if exact else np.float64, copy=False)
+
+
+def _read_with_itk(path: Path, fields: Mapping[str, str]) -> ImageLayers:
+    """Return the volumes of a NRRD or MetaImage file; SimpleITK counts x, y, z in LPS."""
+    import SimpleITK
+
+    try:
+        image = SimpleITK.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(f"cannot read {path}: {reason}", file=path) from error
+    dimension = image.GetDimension()
+    if dimension not in (3, 4) or "complex" in image.GetPixelIDTypeAsString():
+        raise InputError(
+            f"{path} is not a three-dimensional image of real numbers: {dimension} dimensions of "
+            f"{image.GetSize()} voxels, {image.GetPixelIDTypeAsString()}.",
+            file=path,
+        )
+    array = SimpleITK.GetArrayFromImage(image)
+    if dimension == 3:
+        channels = image.GetNumberOfComponentsPerPixel()
+        array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
+    directions = np.reshape(image.GetDirection(), (dimension, dimension))[:3, :3]
+    affine = np.eye(4)
+    affine[:3, :3] = (directions * image.GetSpacing()[:3])[:, ::-1]
+    affine[:3, 3] = image.GetOrigin()[:3]
+    try:
+        grid = Grid(array.shape[1:4], affine)
+    except GeometryError as error:
+        raise GeometryError(f"{path}: {error.message}", file=path) from error
+    return ImageLayers(array, grid, fields=fields)
+
+
+def _check_nrrd(path: Path) -> dict[str, str]:
+    """Return the key/value pairs of a NRRD header; raise unless it says where the voxels lie."""
+    with path.open("rb") as file:
+        text = file.read(TEXT_HEADER_BYTES).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    lines = text.decode("utf-8", "replace").splitlines()
+    if not lines or not lines[0].startswith("NRRD"):
+        raise InputError(f"{path} is not a NRRD file.", file=path)
+    pairs = dict(line.split(":=", 1) for line in lines if ":=" in line and not line.startswith("#"))
+    header = {
+        key.strip().lower(): value.strip()
+        for key, _, value in (line.partition(":") for line in lines[1:] if ":=" not in line)
+    }
+    known = {
+        "left-posterior-superior",
+        "lps",
+        "right-anterior-superior",
+        "ras",
+        "left-anterior-superior",
+        "las",
+    }
+    if (
+        header.get("space", "").lower() not in known
+        or not {"space directions", "space origin"} <= header.keys()
+    ):
+        raise GeometryError(
+            f"{path} does not say where its voxels lie: space is {header.get('space', 'missing')!r}, space "
+            f"directions {header.get('space directions', 'missing')}, space origin "
+            f"{header.get('space origin', 'missing')}. Write it again with all three, in LPS or RAS.",
+            file=path,
+        )
+    units = {unit.lower() for unit in header.get("space units", "").replace('"', " ").split()}
+    if not units <= {"mm", "millimeter", "millimetre"}:
+        raise UnitError(
+            f"{path} is in {header['space units']}; mm is needed. Write it again in mm.", file=path
+        )
+    return {key.strip(): value.strip().replace("\\n", "\n") for key, value in pairs.items()}
+
+
+def _check_metaimage(path: Path) -> dict[str, str]:
+    """Raise unless a MetaImage header says where the voxels lie."""
+    with path.open("rb") as file:
+        text = file.read(TEXT_HEADER_BYTES).partition(b"ElementDataFile")[0].decode("latin-1")
+    header = {
+        key.strip(): value.strip() for key, _, value in (line.partition("=") for line in text.splitlines())
+    }
+    needed = (
+        ("ElementSpacing", "ElementSize"),
+        ("Offset", "Origin", "Position"),
+        ("TransformMatrix", "Rotation", "Orientation"),
+    )
+    missing = [names[0] for names in needed if not header.keys() & set(names)]
+    if missing:
+        raise GeometryError(
+            f"{path} does not say where its voxels lie: no {', '.join(missing)}. Write it again with them.",
+            file=path,
+        )
+    unit = header.get("DistanceUnits", "mm")
+    if unit.lower() not in ("mm", "?", ""):
+        raise UnitError(f"{path} is in {unit}; mm is needed. Write it again in mm.", file=path)
+    return {}

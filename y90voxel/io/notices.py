@@ -1,0 +1,17 @@
+"""Assumptions made while reading: into the caller's list, or as a warning when there is none."""
+
+from __future__ import annotations
+
+import warnings
+
+from y90voxel.errors import Notice, Y90Warning
+
+__all__ = ["tell"]
+
+
+def tell(notices: list[Notice] | None, code: str, message: str) -> None:
+    """Append a notice to ``notices``, or warn where the caller did not bring a list."""
+    if notices is None:
+        warnings.warn(message, Y90Warning, stacklevel=3)
+    else:
+        notices.append(Notice(code, message))
