@@ -9,9 +9,12 @@ import numpy as np
 
 from y90voxel.activity.decay import decay_factor, seconds_between
 from y90voxel.errors import InputError
+from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.units import format_activity
 
-__all__ = ["Administration", "net_activity"]
+__all__ = ["THERAPY_NUCLIDES", "Administration", "net_activity", "therapy_nuclide"]
+
+THERAPY_NUCLIDES = ("Y-90", "Ho-166")
 
 
 @dataclass(frozen=True)
@@ -116,3 +119,20 @@ def _at_administration(
         )
     elapsed = seconds_between(measured, administration, f"{name} time and administration")
     return activity_bq * decay_factor(elapsed, half_life_s)
+
+
+def therapy_nuclide(name: str | Nuclide) -> Nuclide:
+    """Return the record of a nuclide that microspheres carry.
+
+    Raises
+    ------
+    InputError
+        If the nuclide is unknown or not used for radioembolization.
+    """
+    record = nuclide(name)
+    if record.name not in THERAPY_NUCLIDES:
+        raise InputError(
+            f"{record.name} is not a therapy nuclide of radioembolization. Use {' or '.join(THERAPY_NUCLIDES)}.",
+            tag="administration.nuclide",
+        )
+    return record

@@ -14,6 +14,9 @@ from y90voxel.volumes.volume import ActivityMap, CountMap
 
 __all__ = ["DecayReference", "EmissionImage", "PlanarImage"]
 
+# Imaging follows the injection by this many hours, or the header's injection time is somebody's placeholder.
+PLAUSIBLE_DELAY_H = (1.0, 96.0)
+
 
 class DecayReference(StrEnum):
     """The instant that decay-corrected PET values refer to (DICOM Decay Correction, 0054,1102)."""
@@ -70,6 +73,16 @@ class EmissionImage:
     def grid(self) -> Grid:
         """Where the image lies."""
         return self.volume.grid
+
+    @property
+    def plausible_administration_time(self) -> datetime | None:
+        """The header's administration time when it lies 1 to 96 h before the acquisition, else None."""
+        header, acquired = self.administration_time, self.acquisition_start
+        if self.predicted or header is None or acquired is None or (header.tzinfo is None) != (acquired.tzinfo is None):
+            return None
+        hours = (acquired - header).total_seconds() / 3600.0
+        low, high = PLAUSIBLE_DELAY_H
+        return header if low <= hours <= high else None
 
 
 @dataclass(frozen=True, eq=False)

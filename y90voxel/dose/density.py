@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class DensityModel:
     lung_g_per_ml: float = 0.26
     soft_tissue_g_per_ml: float = 1.04
     floor_g_per_ml: float = 0.05
-    calibration: DensityCalibration = DensityCalibration()
+    calibration: DensityCalibration = field(default_factory=DensityCalibration)
 
     def __post_init__(self) -> None:
         for name in ("liver_g_per_ml", "lung_g_per_ml", "soft_tissue_g_per_ml", "floor_g_per_ml"):

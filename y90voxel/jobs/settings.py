@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from y90voxel.errors import InputError
+from y90voxel.regions.roles import Role
 from y90voxel.units import parse_activity, parse_fraction
 
 __all__ = ["StudySettings", "load_settings", "merge"]
@@ -146,7 +147,7 @@ class StudySettings(_Group):
     dose: DoseSettings = DoseSettings()
     regions: RegionSettings = RegionSettings()
     series: SeriesSettings = SeriesSettings()
-    radiobiology: dict[str, RadiobiologySettings] = Field(default_factory=dict)
+    radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
     output: OutputSettings = OutputSettings()
 
     def as_dict(self) -> dict[str, Any]:

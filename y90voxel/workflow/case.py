@@ -121,7 +121,7 @@ class Case:
     ct: CtImage | None = None
     planar: PlanarImage | None = None
     calibration: Calibration = Calibration()
-    density: DensityModel = DensityModel()
+    density: DensityModel = field(default_factory=DensityModel)
     dose_constant_gy_kg_per_gbq: float | None = None
     radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
     dome_margin_mm: float = 20.0

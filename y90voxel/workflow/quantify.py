@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
-from y90voxel.activity.administration import Administration
+from y90voxel.activity.administration import THERAPY_NUCLIDES, Administration
 from y90voxel.activity.calibration import (
     CalibrationMode,
     CalibrationRegion,
@@ -19,7 +20,7 @@ from y90voxel.activity.calibration import (
 from y90voxel.activity.decay import seconds_between
 from y90voxel.activity.emission import EmissionImage
 from y90voxel.errors import InputError, Notice
-from y90voxel.reference.nuclide import THERAPY_NUCLIDES, Nuclide, nuclide
+from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.units import format_activity
@@ -266,25 +267,20 @@ def _absolute_correction(
     )
 
 
-def _administration_time(emission: EmissionImage, administration: Administration):  # type: ignore[no-untyped-def]
+def _administration_time(
+    emission: EmissionImage, administration: Administration
+) -> tuple[datetime, tuple[Notice, ...]]:
     """The administration time: given, or the header's when it is plausible."""
     if administration.time is not None:
         return administration.time, ()
-    header, acquired = emission.administration_time, emission.acquisition_start
-    if header is not None and acquired is not None:
-        hours = seconds_between(header, acquired, "radiopharmaceutical start and acquisition") / 3600.0
-        if 1.0 <= hours <= 96.0:
-            notice = Notice(
-                "administration-time-from-header",
-                f"the administration time is the header's radiopharmaceutical start, {header.isoformat()}, "
-                f"{hours:.1f} h before the acquisition.",
-            )
-            return header, (notice,)
-        why = f"the header's is {header.isoformat()}, {hours:.2f} h before the acquisition (1 to 96 h would be taken)"
-    else:
-        why = "the header has no radiopharmaceutical start or no acquisition time"
+    header = emission.plausible_administration_time
+    if header is not None:
+        message = f"the administration time is the header's radiopharmaceutical start, {header.isoformat()}."
+        return header, (Notice("administration-time-from-header", message),)
+    found, acquired = emission.administration_time, emission.acquisition_start
     raise InputError(
-        f"the time of administration is not known: {why}. Give --time, such as --time 2026-03-02T10:30.",
+        f"the time of administration is not known: the header's radiopharmaceutical start is {found}, the acquisition "
+        f"{acquired}; it is taken only 1 to 96 h before the acquisition. Give --time, such as --time 2026-03-02T10:30.",
         tag="administration.time",
     )
 

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from y90voxel.errors import GeometryError, GridMismatchError, InputError
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, DensityMap, DoseMap, Mask
+
+GRID = Grid.from_spacing((2, 3, 4), (5, 2, 1))
+
+
+def test_array_is_a_read_only_view_and_the_callers_stays_writable():
+    array = np.ones(GRID.shape)
+    volume = CountMap(array, GRID)
+    assert np.shares_memory(volume.array, array)
+    with pytest.raises(ValueError, match="read-only"):
+        volume.array[0, 0, 0] = 2
+    array[0, 0, 0] = 3
+    assert volume.total == 26
+
+
+def test_shape_must_fit_the_grid():
+    with pytest.raises(GeometryError, match=r"\(2, 3, 5\) does not fit"):
+        CtImage(np.zeros((2, 3, 5)), GRID)
+
+
+def test_total_is_summed_in_double_precision():
+    grid = Grid.from_spacing((100, 100, 100), (1, 1, 1))
+    assert CountMap(np.full(grid.shape, 0.1, np.float32), grid).total == pytest.approx(1e5, rel=1e-6)
+
+
+def test_values_that_are_not_finite_are_refused_where_data_enter():
+    array = np.ones(GRID.shape)
+    array[0, 0, :2] = np.nan, np.inf
+    with pytest.raises(InputError, match="2 of 24 voxels"):
+        CountMap(array, GRID).check_finite()
+
+
+def test_another_grid_is_refused_with_both_named():
+    with pytest.raises(GridMismatchError, match=r"liver lies on 2 × 3 × 4 .* resample\(liver, grid\)"):
+        Mask(np.zeros(GRID.shape), GRID).check_on(Grid.from_spacing((2, 3, 4), (5, 2, 2)), "liver")
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_a_density_that_is_not_positive_is_refused(value):
+    array = np.ones(GRID.shape)
+    array[1, 1, 1] = value
+    with pytest.raises(InputError, match="positive and finite"):
+        DensityMap(array, GRID)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, np.nan])
+def test_an_occupancy_outside_zero_to_one_is_refused(value):
+    array = np.zeros(GRID.shape)
+    array[1, 1, 1] = value
+    with pytest.raises(InputError, match="0 to 1"):
+        Mask(array, GRID)
+
+
+def test_mask_volume_counts_fractions():
+    array = np.zeros(GRID.shape)
+    array[0, 0, :2] = 1.0, 0.25
+    assert Mask(array, GRID).volume_ml == pytest.approx(1.25 * 0.010)
+
+
+def test_types_carry_quantity_unit_and_rule():
+    assert (ActivityMap.unit, ActivityMap.extensive) == ("Bq", True)
+    assert (DoseMap.unit, DoseMap.extensive) == ("Gy", False)
+    kept = DoseMap(np.ones(GRID.shape), GRID, relative_uncertainty=np.ones(GRID.shape)).with_array(
+        np.zeros(GRID.shape)
+    )
+    assert kept.relative_uncertainty is not None

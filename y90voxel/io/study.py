@@ -1,0 +1,304 @@
+"""A study in memory: what was read from DICOM and image files, ready to become a case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from y90voxel.activity.administration import Administration, net_activity, therapy_nuclide
+from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.activity.emission import EmissionImage, PlanarImage
+from y90voxel.dose.density import DensityModel
+from y90voxel.errors import InputError, Notice
+from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.regions.placement import place_regions
+from y90voxel.regions.region import DrawnRegion
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import ActivityMap, CtImage
+from y90voxel.workflow.case import Calibration, Case, Injection
+
+__all__ = ["Study"]
+
+ANONYMOUS_LABEL = "anonymous study"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Images and regions of one patient at one time; patient identity lives here and nowhere further in.
+
+    Parameters
+    ----------
+    label : str
+        What the study is called in outputs.
+    emissions : tuple of EmissionImage
+        One image an injection.
+    drawn : tuple of DrawnRegion
+        Regions as drawn.
+    ct : CtImage or None
+        The CT.
+    planar : PlanarImage or None
+        Opposite planar views.
+    identity : StudyIdentity
+        Patient and study for the DICOM outputs.
+    sources : tuple of SourceSeries
+        The DICOM series read, for references.
+    inputs : tuple of mapping
+        Series or files with checksums, for provenance.
+    notices : tuple of Notice
+        What was accepted or assumed while reading.
+    """
+
+    label: str
+    emissions: tuple[EmissionImage, ...]
+    drawn: tuple[DrawnRegion, ...]
+    ct: CtImage | None
+    planar: PlanarImage | None
+    identity: StudyIdentity
+    sources: tuple[SourceSeries, ...]
+    inputs: tuple[Mapping[str, Any], ...]
+    notices: tuple[Notice, ...]
+
+    def case(
+        self,
+        *,
+        nuclide: str = "Y-90",
+        administered_activity_bq: float | None = None,
+        activity_bq: float | None = None,
+        activity_time: datetime | None = None,
+        residual_bq: float = 0.0,
+        residual_time: datetime | None = None,
+        lung_shunt_fraction: float | Literal["spect", "planar"] | None = None,
+        time: datetime | None = None,
+        time_zone: str | None = None,
+        device: str | None = None,
+        injections: Sequence[Mapping[str, Any]] = (),
+        calibration: str | None = None,
+        calibration_region: str = "liver",
+        calibration_factor: float | None = None,
+        acquisition_duration_s: float | None = None,
+        dose_constant_gy_kg_per_gbq: float | None = None,
+        liver_density: float | Literal["ct"] = 1.05,
+        grid: float | Literal["emission", "ct"] = "emission",
+        roles: Mapping[str, str] | None = None,
+        radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
+        dome_margin_mm: float = 20.0,
+        label: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Case:
+        """Return the case that the study and the clinical facts make.
+
+        Parameters
+        ----------
+        nuclide : str
+            Therapy nuclide.
+        administered_activity_bq : float or None
+            Net activity at administration [Bq]; instead of vial activity and residual.
+        activity_bq, residual_bq : float or None
+            Vial activity and residual [Bq], at their times (None: at administration).
+        activity_time, residual_time, time : datetime or None
+            When each was measured, and when the administration was.
+        lung_shunt_fraction : float, "spect", "planar" or None
+            Fraction, or how to measure it.
+        time_zone : str or None
+            Zone of all times without one: a name such as ``Europe/Berlin``, or an offset such as ``+02:00``.
+        device : str or None
+            glass, resin or ho166.
+        injections : sequence of mapping
+            One an emission image; each may hold ``administered_activity_bq``, ``activity_bq``,
+            ``activity_time``, ``residual_bq``, ``residual_time``, ``lung_shunt_fraction``, ``time`` and
+            ``territory`` in place of the arguments of the same name.
+        calibration, calibration_region, calibration_factor, acquisition_duration_s
+            See `Calibration`; the default mode is absolute for images in Bq/mL and relative for counts.
+        dose_constant_gy_kg_per_gbq : float or None
+            Overrides the nuclide record.
+        liver_density : float or "ct"
+            Density of liver and tumour [g/mL].
+        grid : float, "emission" or "ct"
+            The dose grid, or its voxel size [mm].
+        roles : mapping of str to str
+            Roles by ROI name.
+        radiobiology : mapping of Role to RadiobiologyParameters
+            Roles that get BED and EUD.
+        dome_margin_mm : float
+            See `Case`.
+        label : str or None
+            Replaces the study's own.
+        settings : mapping
+            The settings as given, for provenance.
+
+        Raises
+        ------
+        InputError
+            If a fact is missing, contradicts another or is out of range.
+        RegionError
+            If liver or tumour are not wholly inside the image.
+        """
+        record = therapy_nuclide(nuclide)
+        zone = _zone(time_zone)
+        mode = self._calibration_mode(calibration)
+        shared = {
+            "administered_activity_bq": administered_activity_bq,
+            "activity_bq": activity_bq,
+            "activity_time": activity_time,
+            "residual_bq": residual_bq,
+            "residual_time": residual_time,
+            "lung_shunt_fraction": lung_shunt_fraction,
+            "time": time,
+            "territory": None,
+        }
+        given = [{**shared, **_without_none(item)} for item in injections] or [shared]
+        if len(given) != len(self.emissions):
+            raise InputError(
+                f"{len(given)} injections are described, but {len(self.emissions)} emission images are chosen. "
+                "Give each injection its emission_series.",
+                tag="injection",
+            )
+        made = tuple(
+            _injection(_localised(emission, zone), facts, zone, record.name, record.half_life_s, mode, device)
+            for emission, facts in zip(self.emissions, given, strict=True)
+        )
+        regions, notices = place_regions(self.drawn, self._dose_grid(grid), roles)
+        return Case(
+            label=label or self.label,
+            injections=made,
+            regions=regions,
+            ct=self.ct,
+            planar=self.planar,
+            calibration=Calibration(
+                mode, CalibrationRegion(calibration_region), calibration_factor, acquisition_duration_s
+            ),
+            density=DensityModel(liver_g_per_ml=None if liver_density == "ct" else float(liver_density)),
+            dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq,
+            radiobiology={Role(role): parameters for role, parameters in (radiobiology or {}).items()},
+            dome_margin_mm=dome_margin_mm,
+            study_instance_uid=self.identity.study_instance_uid if self.sources else None,
+            notices=(*self.notices, *notices),
+            inputs=self.inputs,
+            settings=settings or {},
+        )
+
+    def anonymous(self) -> Study:
+        """Return the study without its patient: a fresh identity and label, no UIDs, no file names."""
+        return replace(
+            self,
+            label=ANONYMOUS_LABEL,
+            identity=self.identity.anonymous(),
+            sources=(),
+            inputs=tuple({k: v for k, v in item.items() if k in ("files", "sha256")} for item in self.inputs),
+            notices=tuple(replace(notice, message=_without_paths(notice.message)) for notice in self.notices),
+        )
+
+    def _calibration_mode(self, wanted: str | None) -> CalibrationMode:
+        """The mode as given, or what the emission image says about itself."""
+        if wanted is not None:
+            return CalibrationMode(wanted)
+        emission = self.emissions[0]
+        if emission.modality == "file":
+            raise InputError(
+                "an image file carries no units: say what its values are with --calibration relative (counts), "
+                "absolute (Bq/mL) or factor (counts, with --calibration-factor).",
+                tag="dose.calibration",
+            )
+        quantitative = emission.modality == "PT" and isinstance(emission.volume, ActivityMap)
+        return CalibrationMode.ABSOLUTE if quantitative else CalibrationMode.RELATIVE
+
+    def _dose_grid(self, wanted: float | Literal["emission", "ct"]) -> Grid:
+        """The grid that dose is computed on."""
+        emission = self.emissions[0].grid
+        if wanted == "emission":
+            return emission
+        if wanted == "ct":
+            if self.ct is None:
+                raise InputError("--grid ct needs a CT, and the study has none. Use --grid emission.", tag="dose.grid")
+            return self.ct.grid
+        return emission.with_spacing(float(wanted))
+
+
+def _injection(
+    emission: EmissionImage,
+    facts: Mapping[str, Any],
+    zone: tzinfo | None,
+    nuclide: str,
+    half_life_s: float,
+    mode: CalibrationMode,
+    device: str | None,
+) -> Injection:
+    """One injection from its image and facts."""
+    if emission.modality == "file" and mode is CalibrationMode.ABSOLUTE:
+        values = emission.volume.array * emission.grid.voxel_volume_ml
+        emission = replace(emission, volume=ActivityMap(values, emission.grid))
+    time = _in_zone(facts["time"], zone)
+    net, vial = facts["administered_activity_bq"], facts["activity_bq"]
+    if net is not None and vial is not None:
+        raise InputError(
+            f"give the administered (net) activity ({net:g} Bq) or the vial's ({vial:g} Bq), not both.",
+            tag="administration.activity",
+        )
+    if vial is not None:
+        net = net_activity(
+            vial,
+            half_life_s,
+            vial_time=_in_zone(facts["activity_time"], zone),
+            residual_bq=facts["residual_bq"],
+            residual_time=_in_zone(facts["residual_time"], zone),
+            administration_time=time or emission.plausible_administration_time,
+        )
+    elif facts["residual_bq"]:
+        raise InputError("a residual is given without the vial activity: give --activity too.", tag="administration.residual")
+    shunt = facts["lung_shunt_fraction"]
+    measured = shunt if isinstance(shunt, str) else None
+    administration = Administration(
+        nuclide=nuclide,
+        activity_bq=net,
+        time=time,
+        lung_shunt_fraction=None if measured else shunt,
+        shunt_source=measured or ("none" if shunt is None else "given"),
+        device=device,
+    )
+    return Injection(emission, administration, facts["territory"])
+
+
+def _without_paths(message: str) -> str:
+    """A message without what looks like a path, a file name or a UID."""
+    return re.sub(r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd)\b", "…", message)
+
+
+def _without_none(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that are stated."""
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    """The time zone of a name or an offset."""
+    if name is None:
+        return None
+    try:
+        if name[:1] in "+-":
+            hours, _, minutes = name[1:].partition(":")
+            offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+            return timezone(-offset if name[0] == "-" else offset)
+        return ZoneInfo(name)
+    except (ValueError, ZoneInfoNotFoundError) as error:
+        raise InputError(
+            f"unknown time zone {name!r}: give a name such as Europe/Berlin, or an offset such as +02:00.",
+            tag="administration.time_zone",
+        ) from error
+
+
+def _in_zone(time: datetime | None, zone: tzinfo | None) -> datetime | None:
+    """The time with the zone, unless it has its own."""
+    return time if time is None or zone is None or time.tzinfo is not None else time.replace(tzinfo=zone)
+
+
+def _localised(emission: EmissionImage, zone: tzinfo | None) -> EmissionImage:
+    """The image with the zone given to header times without offset."""
+    if zone is None:
+        return emission
+    names = ("acquisition_start", "series_start", "administration_time")
+    return replace(emission, **{name: _in_zone(getattr(emission, name), zone) for name in names})

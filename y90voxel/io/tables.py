@@ -1,0 +1,87 @@
+"""Tables of results as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+
+__all__ = ["write_dvh_csv", "write_json", "write_metrics_csv"]
+
+DVH_POINTS = 512
+
+
+def write_dvh_csv(
+    histograms: Iterable[tuple[str, str, DoseVolumeHistogram]], path: str | Path, points: int = DVH_POINTS
+) -> None:
+    """Write cumulative histograms in long form: region, role, dose_gy, volume_ml, volume_percent.
+
+    Parameters
+    ----------
+    histograms : iterable of (str, str, DoseVolumeHistogram)
+        Region name, role and histogram.
+    path : path-like
+        File to write.
+    points : int
+        Dose steps from zero to the region's maximum; the volume at each is exact.
+    """
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("region", "role", "dose_gy", "volume_ml", "volume_percent"))
+        for name, role, histogram in histograms:
+            doses = np.linspace(0.0, max(float(histogram.doses_gy[0]), 0.0), points)
+            shares = histogram.cumulative(doses)
+            for dose, share in zip(doses.tolist(), shares.tolist(), strict=True):
+                row = (f"{dose:.6g}", f"{share * histogram.volume_ml:.6g}", f"{100 * share:.6g}")
+                writer.writerow((_plain(name), role, *row))
+
+
+def write_metrics_csv(regions: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Write one row a region, nested values flattened with an underscore.
+
+    Parameters
+    ----------
+    regions : sequence of mapping
+        The ``regions`` of ``metrics.json``.
+    path : path-like
+        File to write.
+    """
+    rows = [_flat(region) for region in regions]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows({key: _plain(value) for key, value in row.items()} for row in rows)
+
+
+def write_json(document: Mapping[str, Any], path: str | Path) -> None:
+    """Write a JSON document; a NaN or infinity is a bug and raises ValueError."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested tables: {"v_percent": {"50": 1}} becomes {"v_percent_50": 1}."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}_")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _plain(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula; numbers in seven digits."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:.7g}"
+    return value

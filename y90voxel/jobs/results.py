@@ -1,0 +1,99 @@
+"""The folder that a dose calculation leaves behind: complete, or not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from y90voxel.io.atomic import output_folder
+from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.rtdose import write_rtdose
+from y90voxel.io.dicom.seg_writer import write_seg
+from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
+from y90voxel.io.tables import write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.workflow.evaluation import Evaluation
+
+__all__ = ["Output", "write_results"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written besides the maps and tables.
+
+    Parameters
+    ----------
+    report : bool
+        HTML report and figures.
+    pdf : bool
+        A PDF of the report.
+    """
+
+    report: bool = True
+    pdf: bool = False
+
+
+def write_results(
+    evaluation: Evaluation,
+    folder: str | Path,
+    identity: StudyIdentity,
+    sources: tuple[SourceSeries, ...] = (),
+    output: Output | None = None,
+) -> None:
+    """Write every output of a dose calculation to ``folder``, all or nothing.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        The result.
+    folder : path-like
+        Must not exist, or hold results of an earlier run only.
+    identity : StudyIdentity
+        Patient and study of the DICOM outputs.
+    sources : tuple of SourceSeries
+        Series that the DICOM outputs refer to.
+    output : Output
+        What else is written.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is not ours, or cannot be written.
+    """
+    wanted = output or Output()
+    with output_folder(folder) as temporary:
+        _write_maps(evaluation, temporary, identity, sources)
+        _write_tables(evaluation, temporary)
+        if wanted.report:
+            from y90voxel.report.html import write_report
+
+            write_report(evaluation, temporary)
+        if wanted.pdf:
+            from y90voxel.report.pdf import write_pdf
+
+            write_pdf(evaluation, temporary / "report.pdf")
+
+
+def _write_maps(
+    evaluation: Evaluation, folder: Path, identity: StudyIdentity, sources: tuple[SourceSeries, ...]
+) -> None:
+    """Dose, activity and regions."""
+    kind = "predicted" if evaluation.case.predicted else "delivered"
+    comment = f"{kind} absorbed dose, {evaluation.case.nuclide}, engine {evaluation.engine}; research software"
+    write_rtdose(evaluation.dose, folder / "dose.dcm", identity=identity, references=sources, comment=comment)
+    write_nifti(evaluation.dose, folder / "dose.nii.gz")
+    write_activity_concentration(evaluation.activity, folder / "activity.nii.gz")
+    regions = list(evaluation.case.regions)
+    if regions:
+        masks = {region.name: region.mask for region in regions}
+        roles = {region.name: region.role.value for region in regions}
+        automatic = [region.name for region in regions if region.automatic]
+        write_regions_nifti(masks, folder / "regions.nii.gz", roles=roles, automatic=automatic)
+        write_seg(masks, folder / "regions.seg.dcm", roles=roles, automatic=automatic, identity=identity, references=sources)
+
+
+def _write_tables(evaluation: Evaluation, folder: Path) -> None:
+    """Histograms and metrics."""
+    histograms = [(m.name, m.role, evaluation.dvh(m.name)) for m in evaluation.regions]
+    write_dvh_csv(histograms, folder / "dvh.csv")
+    write_json(evaluation.metrics, folder / "metrics.json")
+    write_metrics_csv(evaluation.metrics["regions"], folder / "metrics.csv")

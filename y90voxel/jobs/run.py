@@ -1,0 +1,129 @@
+"""One study from files to a folder of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from y90voxel.io.atomic import check_output_folder
+from y90voxel.io.read_study import read_study
+from y90voxel.io.study import Study
+from y90voxel.jobs.engines import build_engine
+from y90voxel.jobs.results import Output, write_results
+from y90voxel.jobs.settings import RadiobiologySettings, StudySettings
+from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.units import SECONDS_PER_HOUR
+from y90voxel.workflow.case import Case
+from y90voxel.workflow.evaluation import Evaluation
+from y90voxel.workflow.verify import verify
+
+__all__ = ["run_study"]
+
+Progress = Callable[[str, float], None]
+
+
+def run_study(
+    path: str | Path | None,
+    out: str | Path,
+    settings: StudySettings,
+    *,
+    files: Mapping[str, Path | None] | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Read a study, compute its dose, and write the results to ``out``.
+
+    Parameters
+    ----------
+    path : path-like or None
+        DICOM folder or zip.
+    out : path-like
+        Folder of the results; appears complete or not at all.
+    settings : StudySettings
+        Clinical facts and choices.
+    files : mapping
+        ``emission``, ``ct``, ``regions``: files that complete or replace the study's.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If settings, study or folder cannot be used.
+    PhysicsError
+        If the engine does not fit the case.
+    """
+    check_output_folder(out)  # before minutes of work, not after
+    tell = progress or (lambda what, done: None)
+    study = _read(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done))
+    if settings.output.anonymise:
+        study = study.anonymous()
+    case = _case(study, settings)
+    engine = build_engine(settings.dose.engine, case)
+    evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
+    tell("writing results", 0.8)
+    output = Output(settings.output.report, settings.output.pdf)
+    write_results(evaluation, out, study.identity, study.sources, output)
+    tell("done", 1.0)
+    return evaluation
+
+
+def _read(
+    path: str | Path | None, settings: StudySettings, files: Mapping[str, Path | None], progress: Progress
+) -> Study:
+    """Read what the settings choose."""
+    series = [injection.emission_series for injection in settings.injection]
+    chosen = [uid for uid in series if uid is not None]
+    return read_study(
+        path,
+        emission=files.get("emission"),
+        ct=files.get("ct"),
+        regions=files.get("regions"),
+        emission_series=chosen or settings.series.emission,
+        ct_series=settings.series.ct,
+        regions_series=settings.series.regions,
+        trust_frames=settings.dose.register_ == "trust",
+        progress=progress,
+    )
+
+
+def _case(study: Study, settings: StudySettings) -> Case:
+    """The case that study and settings make."""
+    given, dose = settings.administration, settings.dose
+    return study.case(
+        nuclide=given.nuclide,
+        activity_bq=given.activity,
+        activity_time=given.activity_time,
+        residual_bq=given.residual or 0.0,
+        residual_time=given.residual_time,
+        lung_shunt_fraction=given.lung_shunt_fraction,
+        time=given.time,
+        time_zone=given.time_zone,
+        device=given.device,
+        injections=[_injection(injection.model_dump()) for injection in settings.injection],
+        calibration=dose.calibration,
+        calibration_region=dose.calibration_region,
+        calibration_factor=dose.calibration_factor,
+        acquisition_duration_s=dose.acquisition_duration_s,
+        dose_constant_gy_kg_per_gbq=dose.dose_constant_gy_kg_per_gbq,
+        liver_density=dose.liver_density,
+        grid=dose.grid,
+        roles=settings.regions.roles,
+        radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
+        dome_margin_mm=dose.dome_margin_mm,
+        label=settings.output.label,
+        settings=settings.as_dict(),
+    )
+
+
+def _injection(values: dict[str, Any]) -> dict[str, Any]:
+    """The facts of one injection under the names that a case takes."""
+    renamed = {"activity": "activity_bq", "residual": "residual_bq"}
+    return {renamed.get(key, key): value for key, value in values.items() if key != "emission_series"}
+
+
+def _parameters(values: RadiobiologySettings) -> RadiobiologyParameters:
+    """Radiobiology settings in seconds."""
+    return RadiobiologyParameters(
+        values.alpha_beta_gy, values.repair_half_time_h * SECONDS_PER_HOUR, values.alpha_per_gy
+    )
