@@ -203,10 +203,10 @@ def _read_with_itk(path: Path, fields: Mapping[str, str]) -> ImageLayers:
             f"{image.GetSize()} voxels, {image.GetPixelIDTypeAsString()}.",
             file=path,
         )
-    array = SimpleITK.GetArrayFromImage(image)
+    view = SimpleITK.GetArrayViewFromImage(image)
     if dimension == 3:
-        channels = image.GetNumberOfComponentsPerPixel()
-        array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
+        view = np.moveaxis(view, -1, 0) if image.GetNumberOfComponentsPerPixel() > 1 else view[None]
+    array = np.array(view, order="C")  # the view dies with the image
     directions = np.reshape(image.GetDirection(), (dimension, dimension))[:3, :3]
     affine = np.eye(4)
     affine[:3, :3] = (directions * image.GetSpacing()[:3])[:, ::-1]

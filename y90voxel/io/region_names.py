@@ -1,0 +1,171 @@
+"""Names for the numbers in a label image, from a JSON or a 3D Slicer colour table beside it.
+
+Understood are, beside ``labels.nii.gz``:
+
+- ``labels.json`` or ``labels.nii.gz.json``: ``{"1": "Liver"}``, ``{"Liver": 1}``, either of them under ``"labels"``,
+  or ``{"labels": [{"value": 1, "name": "Liver"}]}``; or the ``"regions"`` list that
+  :func:`~y90voxel.io.nifti.write_regions_nifti` writes for a 4-D image (also as ``regions.json``);
+- ``labels.ctbl``, ``.txt`` (number, name, red, green, blue, opacity) or ``.csv`` (columns LabelValue, Name), also as
+  ``labels_ColorTable.*``, the way 3D Slicer exports them (slicer.readthedocs.io, developer guide, Colors).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from y90voxel.errors import InputError
+
+__all__ = ["NamedVolume", "RegionNames", "read_region_names"]
+
+TABLE_ENDINGS = (".ctbl", ".txt", ".csv")
+
+
+@dataclass(frozen=True)
+class NamedVolume:
+    """Name of one volume of a 4-D image; its role as a hint; whether no person drew it."""
+
+    name: str
+    role: str | None = None
+    automatic: bool = False
+
+
+@dataclass(frozen=True)
+class RegionNames:
+    """What a file beside an image says about its regions.
+
+    Parameters
+    ----------
+    file : Path or None
+        Where the names come from; None when nothing was found.
+    labels : mapping of int to str
+        Name by voxel value.
+    volumes : tuple of NamedVolume
+        Name of each volume of a 4-D image, in order.
+    """
+
+    file: Path | None = None
+    labels: dict[int, str] = field(default_factory=dict)
+    volumes: tuple[NamedVolume, ...] = ()
+
+
+def read_region_names(image: Path, stem: str) -> RegionNames:
+    """Return the names beside an image; empty when there are none.
+
+    Parameters
+    ----------
+    image : Path
+        The image.
+    stem : str
+        Its name without the ending.
+
+    Raises
+    ------
+    InputError
+        If several files name the regions, or one cannot be understood.
+    """
+    folder = image.parent
+    jsons = [folder / f"{stem}.json", folder / f"{image.name}.json", folder / "regions.json"]
+    tables = [folder / f"{stem}{tail}{end}" for tail in ("", "_ColorTable") for end in TABLE_ENDINGS]
+    found = [_from_json(path, image) for path in dict.fromkeys(jsons) if path.is_file()]
+    found += [
+        _from_csv(path) if path.suffix == ".csv" else _from_table(path) for path in tables if path.is_file()
+    ]
+    found = [names for names in found if names.file is not None]
+    if len(found) > 1:
+        listed = ", ".join(names.file.name for names in found if names.file)
+        raise InputError(
+            f"several files name the regions of {image}: {listed}. Leave one of them there.", file=image
+        )
+    return found[0] if found else RegionNames()
+
+
+def _from_json(path: Path, image: Path) -> RegionNames:
+    """Return the names in a JSON file; none when it is about something else (a BIDS sidecar, say)."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the region names in {path}: {error}.", file=path) from error
+    if not isinstance(document, dict):
+        return RegionNames()
+    if isinstance(document.get("regions"), list):
+        # regions.json may belong to a neighbour, unless it says which image it names
+        if path.name == "regions.json" and document.get("image", image.name) != image.name:
+            return RegionNames()
+        return RegionNames(path, volumes=tuple(_named_volume(entry, path) for entry in document["regions"]))
+    labels = _labels(document.get("labels", document))
+    if labels is None and "labels" in document:
+        raise InputError(
+            f'the "labels" in {path} are not understood; write {{"labels": {{"1": "Liver"}}}}.', file=path
+        )
+    return RegionNames(path, labels=labels) if labels else RegionNames()
+
+
+def _named_volume(entry: Any, path: Path) -> NamedVolume:
+    """Return one entry of a regions list."""
+    if not (isinstance(entry, dict) and isinstance(entry.get("name"), str)):
+        raise InputError(f'an entry of "regions" in {path} has no "name": {entry!r}.', file=path)
+    role = entry.get("role")
+    return NamedVolume(
+        entry["name"], None if role is None else str(role), bool(entry.get("automatic", False))
+    )
+
+
+def _labels(entries: Any) -> dict[int, str] | None:
+    """Return {value: name} from any of the accepted forms without the background, None from others."""
+    if isinstance(entries, list):
+        keys = ("value", "label", "id", "index")
+        if not all(isinstance(e, dict) and "name" in e and any(key in e for key in keys) for e in entries):
+            return None
+        pairs = [(next(e[key] for key in keys if key in e), e["name"]) for e in entries]
+    elif isinstance(entries, dict) and all(isinstance(name, str) for name in entries.values()):
+        pairs = list(entries.items())
+    elif isinstance(entries, dict):
+        pairs = [(value, name) for name, value in entries.items()]
+    else:
+        return None
+    try:
+        return {int(value): str(name) for value, name in pairs if int(value) != 0}
+    except (TypeError, ValueError):
+        return None
+
+
+def _from_table(path: Path) -> RegionNames:
+    """Return the names in a Slicer colour table: number, name, then four numbers; none in a .txt of prose."""
+    lines = [line for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    if path.suffix != ".ctbl" and not (lines and lines[0].lstrip()[0] in "#0123456789"):
+        return RegionNames()
+    labels: dict[int, str] = {}
+    for line in lines:
+        words = line.split()
+        if words[0].startswith("#"):
+            continue
+        colour = next((i for i in range(2, len(words)) if all(map(_is_number, words[i : i + 4]))), None)
+        if colour is None or not words[0].isdigit():
+            raise InputError(
+                f"{path} is not a colour table: {line!r} is not 'number name red green blue opacity'.",
+                file=path,
+            )
+        labels[int(words[0])] = " ".join(words[1:colour])
+    return RegionNames(path, labels={value: name for value, name in labels.items() if value != 0})
+
+
+def _is_number(word: str) -> bool:
+    """Return whether a word is a number."""
+    return word.replace(".", "", 1).isdigit()
+
+
+def _from_csv(path: Path) -> RegionNames:
+    """Return the names in a Slicer colour table in CSV; none in a table of something else."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "LabelValue" not in rows[0]:
+        return RegionNames()
+    try:
+        labels = {int(row["LabelValue"]): row["Name"] for row in rows if int(row["LabelValue"]) != 0}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} needs whole numbers in LabelValue and a column Name.", file=path) from error
+    return RegionNames(path, labels=labels)
