@@ -88,7 +88,7 @@ def normalised_name(name: str) -> str:
     text = name.replace("ß", "ss").replace("ł", "l").replace("Ł", "L").replace("ø", "o")
     text = unicodedata.normalize("NFKD", text)
     text = "".join(c for c in text if not unicodedata.combining(c))
-    text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", text).lower()
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower()
     text = re.sub(r"[^a-z0-9]+", " ", text)
     text = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", text)
     return " ".join(text.split())

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from y90voxel.errors import InputError, RegionError
+from y90voxel.planning.lung import (
+    lung_shunt_fraction_planar,
+    lung_shunt_fraction_spect,
+    mean_lung_dose,
+    project_onto_planar,
+    retreat_from,
+)
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CountMap, Mask
+
+GRID = Grid.from_spacing((12, 4, 4), (10, 10, 10))
+
+
+def slab(first, last):
+    array = np.zeros(GRID.shape)
+    array[first:last] = 1
+    return Mask(array, GRID)
+
+
+def test_mean_lung_dose_of_a_published_patient():
+    """3.3 + 1.4 GBq, shunt 12 %, 1 kg: 28.01 Gy (V2); 30 Gy at 0.934 kg."""
+    assert mean_lung_dose(4.7, 0.12, dose_constant_gy_kg_per_gbq=49.67) == pytest.approx(28.01, rel=1e-3)
+    assert mean_lung_dose(4.7, 0.12, 0.934, dose_constant_gy_kg_per_gbq=49.67) == pytest.approx(
+        30.0, rel=1e-3
+    )
+
+
+def test_planar_shunt_of_the_published_vector():
+    """V5: 0.09166; anterior only would give 0.07407."""
+    assert lung_shunt_fraction_planar(12000, 14000, 150000, 110000) == pytest.approx(0.09166, rel=1e-3)
+    assert lung_shunt_fraction_planar(12000, 12000, 150000, 150000) == pytest.approx(0.07407, rel=1e-3)
+
+
+def test_spect_shunt_leaves_the_dome_out_and_scales_for_it():
+    """Liver slices 0-4 with 100 counts a voxel, lung slices 4-12 with 5, spilled into slices 4 and 5 with 50 more."""
+    counts = np.zeros(GRID.shape)
+    counts[:4], counts[4:], counts[4:6] = 100, 5, 55
+    found = lung_shunt_fraction_spect(CountMap(counts, GRID), slab(4, 12), slab(0, 4), 20.0)
+    assert found == pytest.approx(8 * 5 / (8 * 5 + 4 * 100))
+
+
+def test_retreat_measures_from_voxel_centres():
+    kept = retreat_from(slab(4, 12), slab(0, 4), 20.0)
+    assert np.flatnonzero(kept.array[:, 0, 0]).tolist() == [6, 7, 8, 9, 10, 11]
+    untouched = slab(4, 12)
+    assert retreat_from(untouched, Mask(np.zeros(GRID.shape), GRID), 20.0) is untouched
+
+
+def test_projection_of_a_region_falls_where_it_lies():
+    """A coronal planar grid: rows run to inferior, columns to the left, slices along the view."""
+    affine = np.array([[0, 0, 5.0, 0], [1.0, 0, 0, 0], [0, -5.0, 0, 110.0], [0, 0, 0, 1]])
+    array = np.zeros(GRID.shape)
+    array[2:4, :, 1:3] = 1  # z 15 to 35 mm, x 5 to 25 mm
+    shadow = project_onto_planar(Mask(array, GRID), affine, (24, 8))
+    rows, columns = np.nonzero(shadow)
+    assert (110 - 5 * rows.max(), 110 - 5 * rows.min()) == (15, 35)
+    assert (5 * columns.min(), 5 * columns.max()) == (5, 25)
+    assert shadow.sum() == 5 * 5  # no holes
+
+
+@pytest.mark.parametrize(("mass", "shunt"), [(0.0, 0.1), (-1.0, 0.1), (1.0, 1.2), (1.0, -0.1)])
+def test_bad_masses_and_shunts_are_refused(mass, shunt):
+    with pytest.raises(InputError):
+        mean_lung_dose(1.0, shunt, mass, dose_constant_gy_kg_per_gbq=49.77)
+
+
+def test_bad_planar_counts_are_refused():
+    with pytest.raises(InputError, match="negative"):
+        lung_shunt_fraction_planar(-1, 1, 1, 1)
+    with pytest.raises(InputError, match="no counts"):
+        lung_shunt_fraction_planar(0, 0, 0, 0)
+
+
+def test_spect_shunt_needs_lung_and_counts():
+    with pytest.raises(RegionError, match="no lung lies further"):
+        lung_shunt_fraction_spect(CountMap(np.ones(GRID.shape), GRID), slab(4, 5), slab(0, 4), 20.0)
+    with pytest.raises(RegionError, match="no counts"):
+        lung_shunt_fraction_spect(CountMap(np.zeros(GRID.shape), GRID), slab(4, 12), slab(0, 4), 20.0)

@@ -1,0 +1,60 @@
+import pytest
+
+from y90voxel.errors import InputError
+from y90voxel.regions.roles import (
+    Role,
+    assign_roles,
+    names_one_side,
+    normalised_name,
+    parse_role,
+    role_of_name,
+)
+
+NAMES = {
+    Role.LIVER: "Liver;liver;LIVER;Whole Liver;Leber;Foie;foie total;Fegato;Hígado;Fígado;Wątroba;Lever",
+    Role.TUMOUR: "GTV;GTV1;GTV_2;gtv 03;Tumor;Tumor 2;Tumour;tumour_B;TumorIV;HCC 1;Lesion 3;Lebertumor 1;Tumeur 2;Tumore;"
+    "Metastase 4;Lésion 2;Nodule 1;Target lesion;Liver tumor 2;GTV L;Tumor right",
+    Role.LUNG: "Lung_L;Lung_R;Lungs;Left lung;Lung Right;Lunge li;Lunge rechts;Poumon droit;Poumons;Polmone sx;Polmoni;Pulmón;"
+    "Pulmones;Longen;Both lungs",
+    Role.PERFUSED: "Perfused volume;perfused_volume;PerfusedVolume;Perfused;Perfusionsvolumen;Foie perfusé;Volume perfuso;"
+    "Volumen perfundido;Treated volume",
+    Role.BODY: "Body;EXTERNAL;Skin;Körper;Contour externe;Patient outline",
+    Role.OTHER: "whole liver normal;Liver-GTV;Liver minus GTV;Normal liver;gallbladder;Tumour segment 8;not a tumour;spleen;"
+    "Right lobe;Lung nodule;Liver dome;heart;perfused tumour;",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [(name, role) for role, names in NAMES.items() for name in names.split(";")]
+)
+def test_roles_follow_from_whole_names(name, role):
+    assert role_of_name(name) is role
+
+
+def test_names_are_normalised():
+    assert normalised_name("  GTV-1/Läsion_B ") == "gtv 1 lasion b"
+
+
+def test_overrides_win_and_find_names_by_spelling():
+    roles = assign_roles(["Liver", "Segment 8"], {"segment_8": "tumor", "Liver": "ignore"})
+    assert roles == {"Liver": Role.IGNORE, "Segment 8": Role.TUMOUR}
+
+
+def test_an_override_of_an_unknown_region_is_refused():
+    with pytest.raises(InputError, match="'Spleen', but the regions are: Liver"):
+        assign_roles(["Liver"], {"Spleen": "other"})
+
+
+def test_an_unknown_role_is_refused_with_the_list():
+    with pytest.raises(InputError, match="unknown role 'kidney'.*liver, tumour, lung"):
+        parse_role("kidney")
+
+
+def test_derived_roles_cannot_be_given():
+    with pytest.raises(InputError, match="unknown role"):
+        parse_role("non_tumour_liver")
+
+
+@pytest.mark.parametrize(("name", "one"), [("Lung_L", True), ("Lunge rechts", True), ("Lungs", False)])
+def test_sides_are_recognised(name, one):
+    assert names_one_side(name) is one
