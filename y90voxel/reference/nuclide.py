@@ -78,6 +78,11 @@ class Nuclide:
         return self.beta_mev + self.conversion_mev + self.auger_mev
 
     @property
+    def mean_total_energy_mev(self) -> float:
+        """Mean energy of all emissions per decay, photons included [MeV]."""
+        return self.mean_electron_energy_mev + self.x_ray_mev + self.gamma_mev
+
+    @property
     def energy_per_activity_j_per_bq(self) -> float:
         """Electron energy of complete decay per initial activity, Ē / λ [J/Bq]."""
         return self.mean_electron_energy_mev * JOULE_PER_MEV / self.decay_constant_per_s
