@@ -1,0 +1,95 @@
+"""Voxel dosimetry for radioembolization of liver tumours. Research software, not a medical device.
+
+Arrays are ``[slice, row, column]``, positions are patient LPS in millimetres. Importing the package is quick:
+every public name loads its module on first use.
+
+Examples
+--------
+>>> import y90voxel as yv
+>>> round(yv.nuclide("Y-90").energy_per_activity_j_per_bq * 1e9, 2)
+49.77
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from y90voxel.version import __version__
+
+if TYPE_CHECKING:
+    from y90voxel import planning as planning
+    from y90voxel.activity.administration import Administration as Administration
+    from y90voxel.dose.convolution import KernelConvolution as KernelConvolution
+    from y90voxel.dose.local_deposition import LocalDeposition as LocalDeposition
+    from y90voxel.io.dicom.rtdose import read_rtdose as read_rtdose
+    from y90voxel.io.dicom.rtdose import write_rtdose as write_rtdose
+    from y90voxel.io.nifti import write_nifti as write_nifti
+    from y90voxel.io.read_study import read_study as read_study
+    from y90voxel.metrics import radiobiology as radiobiology
+    from y90voxel.metrics.dvh import DoseVolumeHistogram as DoseVolumeHistogram
+    from y90voxel.reference.kernel import DoseKernel as DoseKernel
+    from y90voxel.reference.kernel import voxel_kernel as voxel_kernel
+    from y90voxel.reference.nuclide import Nuclide as Nuclide
+    from y90voxel.reference.nuclide import nuclide as nuclide
+    from y90voxel.regions.regions import Region as Region
+    from y90voxel.regions.regions import Regions as Regions
+    from y90voxel.regions.roles import Role as Role
+    from y90voxel.volumes.grid import Grid as Grid
+    from y90voxel.volumes.resample import resample as resample
+    from y90voxel.volumes.volume import ActivityMap as ActivityMap
+    from y90voxel.volumes.volume import CountMap as CountMap
+    from y90voxel.volumes.volume import CtImage as CtImage
+    from y90voxel.volumes.volume import DensityMap as DensityMap
+    from y90voxel.volumes.volume import DoseMap as DoseMap
+    from y90voxel.volumes.volume import Mask as Mask
+    from y90voxel.volumes.volume import TimeIntegratedActivityMap as TimeIntegratedActivityMap
+    from y90voxel.workflow.case import Case as Case
+    from y90voxel.workflow.evaluation import Evaluation as Evaluation
+    from y90voxel.workflow.verify import verify as verify
+
+_HOME = {
+    "activity.administration": ("Administration",),
+    "dose.convolution": ("KernelConvolution",),
+    "dose.local_deposition": ("LocalDeposition",),
+    "io.dicom.rtdose": ("read_rtdose", "write_rtdose"),
+    "io.nifti": ("write_nifti",),
+    "io.read_study": ("read_study",),
+    "metrics.dvh": ("DoseVolumeHistogram",),
+    "reference.kernel": ("DoseKernel", "voxel_kernel"),
+    "reference.nuclide": ("Nuclide", "nuclide"),
+    "regions.regions": ("Region", "Regions"),
+    "regions.roles": ("Role",),
+    "volumes.grid": ("Grid",),
+    "volumes.resample": ("resample",),
+    "volumes.volume": (
+        "ActivityMap", "CountMap", "CtImage", "DensityMap", "DoseMap", "Mask", "TimeIntegratedActivityMap",
+    ),
+    "workflow.case": ("Case",),
+    "workflow.evaluation": ("Evaluation",),
+    "workflow.verify": ("verify",),
+}  # fmt: skip
+_MODULES = {"planning": "planning", "radiobiology": "metrics.radiobiology", "errors": "errors"}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [  # noqa: PLE0604 (the names are strings, checked by a test)
+    *sorted([*_MODULE_OF, *_MODULES]),
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name in _MODULES:
+        value: Any = import_module(f"y90voxel.{_MODULES[name]}")
+    elif name in _MODULE_OF:
+        value = getattr(import_module(f"y90voxel.{_MODULE_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module 'y90voxel' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every public name, loaded or not."""
+    return sorted([*globals(), *__all__])
