@@ -1,5 +1,7 @@
 """Small synthetic cases that tests share: ellipsoids with known activity on any grid."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from y90voxel.activity.administration import Administration
@@ -13,13 +15,19 @@ from y90voxel.workflow.case import Calibration, Case, Injection
 
 def ellipsoid(grid, centre_mm, radii_mm, samples=4):
     """Occupancy of an ellipsoid, by sub-samples."""
-    total = np.zeros(grid.shape)
+    return Mask(_occupancy(grid.shape, grid.affine.tobytes(), centre_mm, radii_mm, samples), grid)
+
+
+@lru_cache(maxsize=64)
+def _occupancy(shape, affine, centre_mm, radii_mm, samples):
+    grid = Grid(shape, np.frombuffer(affine).reshape(4, 4))
+    total = np.zeros(shape)
     steps = (np.arange(samples) + 0.5) / samples - 0.5
-    base = np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in grid.shape], indexing="ij"), axis=-1)
+    base = np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij"), axis=-1)
     for shift in np.array(np.meshgrid(steps, steps, steps)).reshape(3, -1).T:
         points = grid.index_to_lps(base + shift)
         total += (((points - centre_mm) / radii_mm) ** 2).sum(axis=-1) <= 1
-    return Mask(total / samples**3, grid)
+    return total / samples**3
 
 
 def liver_case(
