@@ -1,0 +1,350 @@
+"""RTDOSE: absorbed dose as a DICOM object.
+
+The grid is written in axial order: whatever the order of the source image, columns run most nearly to the left,
+rows to posterior and frames to superior. The voxels and their positions stay what they are, only the order in which they
+are listed changes; oblique grids stay oblique. It is done because GridFrameOffsetVector runs along the plane normal,
+which a left-handed array cannot follow without negative steps, and because readers take shortcuts that hold in this
+order alone (dicompyler-core ignores the orientation, treatment planning systems want axial grids).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.sequence import Sequence as Items
+from pydicom.tag import Tag
+from pydicom.uid import RTDoseStorage, RTStructureSetStorage
+
+from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitError
+from y90voxel.io.dicom.attributes import number, numbers, text
+from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.new_object import (
+    add_references,
+    decimal,
+    frame_of_reference,
+    long_string,
+    new_object,
+    reference,
+    save,
+)
+from y90voxel.io.notices import tell
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DoseMap
+
+__all__ = ["axial_order", "read_rtdose", "write_rtdose"]
+
+SERIES_NUMBER = 9001
+# Frames may lie this fraction of a step from even spacing.
+UNEVEN = 0.01
+WHOLE_DOSES = ("PLAN", "MULTI_PLAN", "PLAN_OVERVIEW", "RECORD", "")
+
+
+def write_rtdose(
+    dose: DoseMap,
+    path: str | Path,
+    *,
+    identity: StudyIdentity | None = None,
+    references: Sequence[SourceSeries] = (),
+    comment: str = "",
+    effective: bool = False,
+    bits: int = 32,
+    created: datetime | None = None,
+) -> tuple[Notice, ...]:
+    """Write a dose map as RTDOSE, in Gy, and return what has to be said about the file.
+
+    Levels are chosen so that the maximum fills the unsigned range: with 32 bits the rounding is 1.2e-10 of the
+    maximum, with 16 bits 7.6e-6. DoseSummationType is PLAN_OVERVIEW, because there is no RT plan to refer to.
+
+    Parameters
+    ----------
+    dose : DoseMap
+        Absorbed dose [Gy]. Negative values (from noise below zero in the image) are written as 0: RTDOSE may be
+        signed for error maps only.
+    path : path-like
+        The file to write.
+    identity : StudyIdentity, optional
+        Patient and study; nobody's in a new study by default.
+    references : sequence of SourceSeries
+        What the dose was made from.
+    comment : str
+        DoseComment; cut after 64 characters.
+    effective : bool
+        True for a map that is weighted by biology (BED): DoseType EFFECTIVE, which needs a comment.
+    bits : int
+        32, or 16 for tools that cannot read 32.
+    created : datetime, optional
+        When the dose was computed; now by default.
+
+    Returns
+    -------
+    tuple of Notice
+        ``frame-of-reference-generated``, ``dose-clipped``.
+
+    Raises
+    ------
+    InputError
+        If a dose is not finite, an effective dose has no comment, or ``bits`` is neither 16 nor 32.
+    """
+    if bits not in (16, 32):
+        raise InputError(f"RTDOSE has 16 or 32 bits, not {bits}.")
+    if effective and not comment:
+        raise InputError(
+            "an effective dose needs a comment that says what it is, such as 'BED, alpha/beta 10 Gy'."
+        )
+    dose.check_finite()
+    whose = identity or StudyIdentity()
+    uid, notices = frame_of_reference(dose.grid, whose)
+    dataset = new_object(
+        whose, RTDoseStorage, "RTDOSE", "y90voxel dose (research use)", SERIES_NUMBER, created
+    )
+    dataset.OperatorsName = ""
+    dataset.FrameOfReferenceUID = uid
+    dataset.PositionReferenceIndicator = ""
+    dataset.DoseUnits = "GY"
+    dataset.DoseType = "EFFECTIVE" if effective else "PHYSICAL"
+    if comment:
+        dataset.DoseComment = long_string(comment)
+    _add_overview(dataset, [] if whose.anonymised else references)
+    add_references(dataset, whose, references)
+    array, affine = axial_order(dose)
+    _put_geometry(dataset, array.shape, affine)
+    _put_levels(dataset, array, bits)
+    save(dataset, path)
+    return notices + _clipped(dose)
+
+
+def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseMap:
+    """Return the dose of an RTDOSE file [Gy], float64, in the order of its frames.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    notices : list of Notice, optional
+        Receives what has to be said about the dose; warned when it is not given.
+
+    Raises
+    ------
+    DicomError
+        If the file is not RTDOSE, holds no dose grid, or an attribute is missing or makes no sense.
+    UnitError
+        If the dose is relative instead of in Gy.
+    GeometryError
+        If frames are unevenly spaced or the axes are not perpendicular.
+    """
+    try:
+        dataset = pydicom.dcmread(path)
+    except (InvalidDicomError, EOFError) as error:
+        raise DicomError(f"{path} is not a DICOM file.", file=path) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.", file=path) from error
+    _check_kind(dataset, path, notices)
+    scaling = _needed(number(dataset, "DoseGridScaling", path), "DoseGridScaling", path)
+    try:
+        levels = dataset.pixel_array
+    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        raise DicomError(
+            f"the pixels of {path} cannot be read: {error}", file=path, tag="PixelData"
+        ) from error
+    levels = levels if levels.ndim == 3 else levels[None]
+    return DoseMap(levels * np.float64(scaling), _dose_grid(dataset, levels.shape, path))
+
+
+# writing
+
+
+def axial_order(dose: DoseMap) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return a view of the array, and its affine, with slices to S, rows to P, columns to L as nearly as they run.
+
+    The axes are always right-handed: (column direction) × (row direction) points along the slices.
+    """
+    directions = dose.grid.directions
+
+    def nearness(order: tuple[int, ...]) -> float:
+        return float(sum(abs(directions[lps, axis]) for lps, axis in zip((2, 1, 0), order, strict=True)))
+
+    order = max(itertools.permutations(range(3)), key=nearness)
+    signs = [np.sign(directions[lps, axis]) or 1.0 for lps, axis in zip((2, 1, 0), order, strict=True)]
+    slices, rows, columns = (directions[:, axis] * sign for axis, sign in zip(order, signs, strict=True))
+    if np.dot(np.cross(columns, rows), slices) < 0:
+        signs[0] = -signs[0]
+    affine = np.array(dose.grid.affine[:, [*order, 3]])
+    for axis, sign in enumerate(signs):
+        if sign < 0:
+            affine[:3, 3] += affine[:3, axis] * (dose.grid.shape[order[axis]] - 1)
+            affine[:3, axis] *= -1
+    steps = tuple(slice(None, None, int(sign)) for sign in signs)
+    return np.transpose(dose.array, order)[steps], affine
+
+
+def _put_geometry(dataset: Dataset, shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
+    """Add the image plane and the frame offsets."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    directions = affine[:3, :3] / spacing
+    dataset.ImagePositionPatient = [decimal(x) for x in affine[:3, 3]]
+    dataset.ImageOrientationPatient = [decimal(x) for x in (*directions[:, 2], *directions[:, 1])]
+    dataset.PixelSpacing = [decimal(spacing[1]), decimal(spacing[2])]
+    dataset.SliceThickness = decimal(spacing[0])
+    frames, dataset.Rows, dataset.Columns = shape
+    if frames > 1:
+        dataset.NumberOfFrames = frames
+        dataset.FrameIncrementPointer = Tag("GridFrameOffsetVector")
+        dataset.GridFrameOffsetVector = [decimal(k * spacing[0]) for k in range(frames)]
+
+
+def _put_levels(dataset: Dataset, array: NDArray[Any], bits: int) -> None:
+    """Add the pixels, frame by frame so that no second copy of the dose is made."""
+    top = 2**bits - 1
+    highest = float(array.max())
+    scaling = decimal(highest / top) if highest > 0 else "1"
+    levels = np.empty(array.shape, f"<u{bits // 8}")
+    for level, plane in zip(levels, array, strict=True):
+        level[:] = np.clip(np.rint(plane / np.float64(scaling)), 0, top)
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated = dataset.BitsStored = bits
+    dataset.HighBit = bits - 1
+    dataset.PixelRepresentation = 0
+    dataset.DoseGridScaling = scaling
+    dataset.PixelData = levels.tobytes()
+    dataset["PixelData"].VR = "OW"
+
+
+def _add_overview(dataset: Dataset, references: Sequence[SourceSeries]) -> None:
+    """Add the dose summation: an overview without a plan, with what the dose rests on."""
+    overview = Dataset()
+    overview.PlanOverviewIndex = 1
+    overview.RTPlanLabel = ""
+    overview.TreatmentSite = ""
+    overview.TreatmentSiteCodeSequence = Items()
+    overview.PrescriptionOverviewSequence = Items()
+    instances = [instance for series in references for instance in series.instances]
+    structures = [reference(*i) for i in instances if i[0] == RTStructureSetStorage]
+    if structures:
+        overview.ReferencedStructureSetSequence = Items(structures)
+    elif instances:
+        overview.ReferencedImageSequence = Items([reference(*i) for i in instances])
+    dataset.DoseSummationType = "PLAN_OVERVIEW"
+    dataset.PlanOverviewSequence = Items([overview])
+
+
+def _clipped(dose: DoseMap) -> tuple[Notice, ...]:
+    """Return what is said about doses below zero."""
+    lowest = float(dose.array.min())
+    if lowest >= 0:
+        return ()
+    count = int(np.count_nonzero(dose.array < 0))
+    message = (
+        f"{count} voxels have a dose below 0 (down to {lowest:.4g} Gy, from counts below 0 in the image). RTDOSE cannot "
+        "hold them: there they are 0."
+    )
+    return (Notice("dose-clipped", message),)
+
+
+# reading
+
+
+def _needed(value: Any, keyword: str, path: str | Path) -> Any:
+    """Return a value that must not be missing."""
+    if value is None:
+        raise DicomError(f"{path} has no {keyword}. Export the dose again.", file=path, tag=keyword)
+    return value
+
+
+def _check_kind(dataset: FileDataset, path: str | Path, notices: list[Notice] | None) -> None:
+    """Raise unless the object is an absorbed dose in Gy; say where it is not a plain one."""
+    if text(dataset, "SOPClassUID", path) != RTDoseStorage:
+        modality = text(dataset, "Modality", path) or "no modality"
+        raise DicomError(f"{path} is not an RTDOSE file (it is {modality}).", file=path, tag="SOPClassUID")
+    units, kind = text(dataset, "DoseUnits", path).upper(), text(dataset, "DoseType", path).upper()
+    if units != "GY":
+        raise UnitError(
+            f"{path}: DoseUnits is {units or 'missing'}, GY is needed. Export the absolute dose.",
+            file=path,
+            tag="DoseUnits",
+        )
+    if kind == "ERROR":
+        raise DicomError(
+            f"{path} holds dose differences (DoseType ERROR), not doses.", file=path, tag="DoseType"
+        )
+    if kind == "EFFECTIVE":
+        comment = text(dataset, "DoseComment", path) or "no comment says which"
+        tell(
+            notices,
+            "dose-effective",
+            f"{path} holds an effective dose ({comment}), not an absorbed one; it is used as it is.",
+        )
+    summation = text(dataset, "DoseSummationType", path).upper()
+    if summation not in WHOLE_DOSES:
+        tell(
+            notices,
+            "dose-partial",
+            f"{path} holds the dose of a part of a treatment (DoseSummationType {summation}); it is used as it is.",
+        )
+
+
+def _dose_grid(dataset: FileDataset, shape: tuple[int, ...], path: str | Path) -> Grid:
+    """Return where the voxels lie; frames are stacked as GridFrameOffsetVector says, either way."""
+    position = np.array(
+        _needed(numbers(dataset, "ImagePositionPatient", 3, path), "ImagePositionPatient", path)
+    )
+    orientation = _needed(
+        numbers(dataset, "ImageOrientationPatient", 6, path), "ImageOrientationPatient", path
+    )
+    spacing = _needed(numbers(dataset, "PixelSpacing", 2, path), "PixelSpacing", path)
+    along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
+    affine = np.eye(4)
+    affine[:3, 2] = along_row * spacing[1]
+    affine[:3, 1] = along_column * spacing[0]
+    affine[:3, 0] = _frame_step(dataset, shape[0], position, np.cross(along_row, along_column), path)
+    affine[:3, 3] = position
+    uid = text(dataset, "FrameOfReferenceUID", path) or None
+    try:
+        return Grid((shape[0], shape[1], shape[2]), affine, uid)
+    except GeometryError as error:
+        raise GeometryError(f"{path}: {error.message}", file=path) from error
+
+
+def _frame_step(
+    dataset: FileDataset,
+    frames: int,
+    position: NDArray[np.float64],
+    normal: NDArray[np.float64],
+    path: str | Path,
+) -> NDArray[np.float64]:
+    """Return the way from one frame to the next [mm]; offsets are relative, or absolute z of axial frames."""
+    if frames == 1:
+        thickness = _needed(number(dataset, "SliceThickness", path), "SliceThickness", path)
+        return np.asarray(normal * thickness)
+    offsets = np.array(
+        _needed(numbers(dataset, "GridFrameOffsetVector", frames, path), "GridFrameOffsetVector", path)
+    )
+    step = float(offsets[-1] - offsets[0]) / (frames - 1)
+    if step == 0 or np.abs(offsets - (offsets[0] + step * np.arange(frames))).max() > UNEVEN * abs(step):
+        gaps = np.diff(offsets)
+        raise GeometryError(
+            f"{path}: the frames are unevenly spaced, {gaps.min():g} to {gaps.max():g} mm apart. Resample the dose "
+            "onto an even grid first.",
+            file=path,
+            tag="GridFrameOffsetVector",
+        )
+    if offsets[0] == 0:
+        return np.asarray(normal * step)
+    is_axial = abs(normal[2]) > 1 - 1e-6
+    if is_axial and abs(offsets[0] - position[2]) < UNEVEN * abs(step):
+        return np.array([0.0, 0.0, step])
+    raise DicomError(
+        f"{path}: GridFrameOffsetVector begins with {offsets[0]:g} mm, which is neither 0 nor the z of the first frame "
+        f"({position[2]:g} mm). Export the dose again.",
+        file=path,
+        tag="GridFrameOffsetVector",
+    )
