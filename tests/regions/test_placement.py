@@ -68,7 +68,7 @@ def test_truncated_lungs_are_a_warning():
 def test_a_truncated_perfused_volume_is_a_warning():
     drawn = DrawnRegion("Perfused volume", box_contours((20, 20, -20), (40, 40, 30)))
     _, notices = place_regions([drawn], GRID)
-    assert [n.code for n in notices] == ["perfused-truncated"]
+    assert [n.code for n in notices] == ["region-truncated"]
 
 
 def test_a_tumour_outside_the_image_is_refused_and_another_region_is_left_out():
@@ -96,3 +96,9 @@ def test_equal_names_get_numbers():
 def test_unknown_overrides_are_refused():
     with pytest.raises(InputError, match="--role names the region 'x'"):
         place_regions([], GRID, {"x": "liver"})
+
+
+def test_what_must_be_whole_is_the_callers_choice():
+    cut = DrawnRegion("Liver", box_contours((20, 20, -20), (40, 40, 30)))
+    _, notices = place_regions([cut], GRID, must_be_whole=())
+    assert [n.code for n in notices] == ["region-truncated"]

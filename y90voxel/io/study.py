@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,7 +25,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CtImage
 from y90voxel.workflow.case import Calibration, Case, Injection
 
-__all__ = ["Study"]
+__all__ = ["Study", "file_record"]
 
 ANONYMOUS_LABEL = "anonymous study"
 
@@ -302,3 +304,12 @@ def _localised(emission: EmissionImage, zone: tzinfo | None) -> EmissionImage:
         return emission
     names = ("acquisition_start", "series_start", "administration_time")
     return replace(emission, **{name: _in_zone(getattr(emission, name), zone) for name in names})
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """Return name and sha256 of an input file, for provenance."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return {"file": path.name, "files": 1, "sha256": digest.hexdigest()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -19,11 +19,14 @@ __all__ = ["place_regions"]
 
 # A drawn volume may shrink by this fraction on the grid before it counts as cut off: the raster is exact to 0.1 %.
 LOST_VOLUME_TOLERANCE = 0.005
-MUST_BE_WHOLE = (Role.LIVER, Role.TUMOUR)
 
 
 def place_regions(
-    drawn: Sequence[DrawnRegion], grid: Grid, roles: Mapping[str, str] | None = None
+    drawn: Sequence[DrawnRegion],
+    grid: Grid,
+    roles: Mapping[str, str] | None = None,
+    *,
+    must_be_whole: Collection[Role] = (Role.LIVER, Role.TUMOUR),
 ) -> tuple[Regions, list[Notice]]:
     """Return the regions as occupancies on ``grid``, and what has to be said about them.
 
@@ -35,11 +38,13 @@ def place_regions(
         The dose grid.
     roles : mapping of str to str, optional
         Roles by ROI name that win over the name's own.
+    must_be_whole : collection of Role
+        Roles that are refused when the image cuts them off or misses them; others are a notice.
 
     Raises
     ------
     RegionError
-        If liver or tumour are not wholly inside the image, or a region with a role misses it altogether.
+        If a region that must be whole is not wholly inside the image.
     InputError
         If an override names an unknown region or role.
     """
@@ -54,11 +59,11 @@ def place_regions(
         mask, volume_ml = _place(region.shape, grid)
         fraction = min(mask.volume_ml / volume_ml, 1.0) if volume_ml > 0 else 0.0
         if not mask.array.any():
-            notices += _missed(name, role)
+            notices += _missed(name, role, role in must_be_whole)
             continue
         fraction = 1.0 if fraction > 1.0 - LOST_VOLUME_TOLERANCE else fraction
         edges = _touched_edges(mask)
-        notices += _check_whole(name, role, fraction, edges)
+        notices += _check_whole(name, role, fraction, edges, role in must_be_whole)
         truncated = fraction < 1.0 or bool(edges)
         placed.append(Region(name, role, mask, region.automatic, fraction, truncated))
     others = [r.name for r in placed if r.role is Role.OTHER]
@@ -81,9 +86,9 @@ def _place(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:
     return mask, shape.volume_ml
 
 
-def _missed(name: str, role: Role) -> list[Notice]:
-    """A region that lies wholly outside the image: refused when it has a role."""
-    if role in MUST_BE_WHOLE:
+def _missed(name: str, role: Role, refused: bool) -> list[Notice]:
+    """A region that lies wholly outside the image."""
+    if refused:
         raise RegionError(
             f"the {role.value} region {name!r} lies wholly outside the emission image, or is empty. "
             "Check that image and regions belong to one study and frame of reference."
@@ -96,8 +101,8 @@ def _missed(name: str, role: Role) -> list[Notice]:
     ]
 
 
-def _check_whole(name: str, role: Role, fraction: float, edges: str) -> list[Notice]:
-    """Refuse a liver or tumour that the image cuts off; warn of other regions with a role."""
+def _check_whole(name: str, role: Role, fraction: float, edges: str, refused: bool) -> list[Notice]:
+    """Refuse a region that must be whole and is not; say it of other regions with a role."""
     if fraction == 1.0 and not edges:
         return []
     where = (
@@ -105,7 +110,7 @@ def _check_whole(name: str, role: Role, fraction: float, edges: str) -> list[Not
         if fraction < 1.0
         else "it is drawn up to the edge of the image"
     )
-    if role in MUST_BE_WHOLE:
+    if refused:
         raise RegionError(
             f"the {role.value} region {name!r} is not wholly inside the emission image: {where}"
             f"{f' ({edges})' if edges else ''}. Its activity and dose would be wrong. Use an image that covers it, "
@@ -118,8 +123,8 @@ def _check_whole(name: str, role: Role, fraction: float, edges: str) -> list[Not
                 f"the lung region {name!r} is truncated: {where}. Lung means from the map refer to the part in view.",
             )
         ]
-    if role is Role.PERFUSED:
-        return [Notice("perfused-truncated", f"the perfused volume {name!r} is truncated: {where}.")]
+    if role in (Role.LIVER, Role.TUMOUR, Role.PERFUSED):
+        return [Notice("region-truncated", f"the {role.value} region {name!r} is truncated: {where}.")]
     return []
 
 
