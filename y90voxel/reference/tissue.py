@@ -45,7 +45,7 @@ class DensityCalibration:
     """CT number to mass density, linear between points and constant beyond them.
 
     The default is the stoichiometric calibration of Schneider et al.: between air and fat, where lung lies,
-    it is within 0.012 g/mL of 1 + HU/1000. It is not monotonic at 100 HU, where soft tissue (tendon, skin)
+    it is within 0.016 g/mL of 1 + HU/1000. It is not monotonic at 100 HU, where soft tissue (tendon, skin)
     meets marrow and bone; calibrate your own scanner for less than a few per cent.
 
     Parameters
