@@ -1,0 +1,192 @@
+"""Typed access to DICOM attributes: a value of the right kind, None where absent, or a DicomError."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence as DicomSequence
+
+from y90voxel.errors import DicomError
+
+__all__ = ["date_and_time", "date_time", "items", "number", "numbers", "text", "texts", "whole_number"]
+
+# What pydicom raises while it converts a damaged value (seen by corrupting files byte by byte).
+CONVERSION_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    NotImplementedError,
+    EOFError,
+    struct.error,
+)
+# Values printed in messages are cut here: a tag can hold megabytes.
+LONGEST_SHOWN = 60
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: printable and short."""
+    words = "".join(c if c.isprintable() else "?" for c in str(value)[: 4 * LONGEST_SHOWN])
+    return words if len(words) <= LONGEST_SHOWN else words[: LONGEST_SHOWN - 1] + "…"
+
+
+def raw(dataset: Dataset, keyword: str, file: object = None) -> Any:
+    """Return the converted value, None where it is absent or empty."""
+    try:
+        value = dataset.get(keyword)
+    except CONVERSION_ERRORS as error:
+        raise DicomError(
+            f"{keyword} cannot be read ({shown(error)}). The file is damaged: export it again.",
+            file=str(file) if file else None,
+            tag=keyword,
+        ) from error
+    if value is None or (isinstance(value, str | bytes | Sequence) and len(value) == 0):
+        return None
+    return value
+
+
+def text(dataset: Dataset, keyword: str, file: object = None) -> str:
+    """Return a single string without surrounding blanks; empty where absent; the first of several."""
+    value = raw(dataset, keyword, file)
+    if value is None:
+        return ""
+    if isinstance(value, MultiValue | list | tuple):
+        value = value[0]
+    return str(value).strip().strip("\0").strip()
+
+
+def texts(dataset: Dataset, keyword: str, file: object = None) -> tuple[str, ...]:
+    """Return all values as strings."""
+    value = raw(dataset, keyword, file)
+    if value is None:
+        return ()
+    many = value if isinstance(value, MultiValue | list | tuple) else [value]
+    return tuple(str(v).strip() for v in many)
+
+
+def numbers(
+    dataset: Dataset, keyword: str, count: int | None = None, file: object = None
+) -> tuple[float, ...] | None:
+    """Return finite numbers, exactly ``count`` of them where that is given; None where absent."""
+    value = raw(dataset, keyword, file)
+    if value is None:
+        return None
+    many = value if isinstance(value, MultiValue | list | tuple | np.ndarray) else [value]
+    try:
+        found = tuple(float(v) for v in many)
+    except CONVERSION_ERRORS as error:
+        raise _bad_number(keyword, value, "numbers", file) from error
+    if not all(math.isfinite(v) for v in found) or (count is not None and len(found) != count):
+        raise _bad_number(keyword, value, f"{count or 'finite'} numbers", file)
+    return found
+
+
+def number(dataset: Dataset, keyword: str, file: object = None) -> float | None:
+    """Return one finite number, None where absent."""
+    found = numbers(dataset, keyword, 1, file)
+    return None if found is None else found[0]
+
+
+def whole_number(dataset: Dataset, keyword: str, file: object = None) -> int | None:
+    """Return one whole number, None where absent."""
+    found = number(dataset, keyword, file)
+    if found is not None and found != int(found):
+        raise _bad_number(keyword, found, "a whole number", file)
+    return None if found is None else int(found)
+
+
+def items(dataset: Dataset, keyword: str, file: object = None) -> list[Dataset]:
+    """Return the items of a sequence; empty where absent."""
+    value = raw(dataset, keyword, file)
+    if value is None:
+        return []
+    if not isinstance(value, DicomSequence):
+        raise DicomError(
+            f"{keyword} should be a sequence, but holds {shown(value)!r}. The file is damaged: export it "
+            "again.",
+            file=str(file) if file else None,
+            tag=keyword,
+        )
+    return list(value)
+
+
+def date_and_time(
+    dataset: Dataset, date_keyword: str, time_keyword: str, file: object = None
+) -> datetime | None:
+    """Return the instant of a DA and a TM attribute, None where either is absent.
+
+    Aware where the header gives TimezoneOffsetFromUTC, else naive local time. Old files write dates as
+    1993.05.21 and times as 10:20:30; both are understood.
+    """
+    date, time = text(dataset, date_keyword, file), text(dataset, time_keyword, file)
+    if not date or not time:
+        return None
+    moment = _instant(re.sub(r"[.\-/]", "", date)[:8] + time.replace(":", ""))
+    if moment is None:
+        raise DicomError(
+            f"{date_keyword} {shown(date)!r} and {time_keyword} {shown(time)!r} are not a date and time.",
+            file=str(file) if file else None,
+            tag=date_keyword,
+        )
+    return moment.replace(tzinfo=_zone(text(dataset, "TimezoneOffsetFromUTC", file)))
+
+
+def date_time(dataset: Dataset, keyword: str, file: object = None, zone_from: Dataset | None = None) -> Any:
+    """Return the instant of a DT attribute, None where absent; the header's zone where it has none."""
+    value = text(dataset, keyword, file)
+    if not value:
+        return None
+    match = re.fullmatch(r"([\d.]+)([+-]\d{4})?", value.replace(":", ""))
+    moment = _instant(match[1]) if match else None
+    if match is None or moment is None:
+        raise DicomError(
+            f"{keyword} {shown(value)!r} is not a date and time.",
+            file=str(file) if file else None,
+            tag=keyword,
+        )
+    outer = dataset if zone_from is None else zone_from
+    zone = match[2] or text(outer, "TimezoneOffsetFromUTC", file)
+    return moment.replace(tzinfo=_zone(zone))
+
+
+def _bad_number(keyword: str, value: object, wanted: str, file: object) -> DicomError:
+    """Return the error for a value that is not the number it should be."""
+    return DicomError(
+        f"{keyword} is {shown(value)!r}, expected {wanted}. Export the file again.",
+        file=str(file) if file else None,
+        tag=keyword,
+    )
+
+
+def _instant(digits: str) -> datetime | None:
+    """Return the instant of YYYYMMDDHHMMSS.ffffff, cut short anywhere after the day."""
+    match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)?(\d\d)?(\d\d)?(?:\.(\d{1,6})\d*)?", digits.strip())
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(g or 0) for g in match.groups()[:6])
+    micro = int((match[7] or "0").ljust(6, "0"))
+    try:  # a leap second (60) is legal in TM and has no datetime
+        return datetime(year, month, day, hour, minute, min(second, 59), micro)
+    except ValueError:
+        return None
+
+
+def _zone(offset: str) -> timezone | None:
+    """Return the time zone of an offset such as +0100, None where absent or malformed."""
+    match = re.fullmatch(r"([+-])(\d\d)(\d\d)", offset)
+    if match is None:
+        return None
+    minutes = int(match[2]) * 60 + int(match[3])
+    if minutes > 14 * 60:
+        return None
+    return timezone(timedelta(minutes=minutes if match[1] == "+" else -minutes))

@@ -1,0 +1,152 @@
+"""CT series to a CT image [HU]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.errors import DicomError, GeometryError
+from y90voxel.io.dicom.attributes import whole_number
+from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
+from y90voxel.io.dicom.frames import Frame, frames_of
+from y90voxel.io.dicom.geometry import Stack, regularise, stack_of
+from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.dicom.pixels import stored_values
+from y90voxel.volumes.volume import CtImage
+
+__all__ = ["plan_stack", "read_ct", "read_frames"]
+
+# Outside the reconstructed field of view there is no tissue; scanners pad with anything down to -32768.
+AIR_HU = -1024.0
+
+
+def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
+    """Return where the slices of a CT or PET series lie, from their headers alone.
+
+    Raises
+    ------
+    DicomError
+        If the series cannot be one regular volume (see ``geometry.stack_of``), or grouping refused it.
+    """
+    raise_refusals(series)
+    with_geometry = frames_of(series.instances)
+    thickness = series.first.numbers("SliceThickness", 1)
+    try:
+        stack = stack_of(with_geometry, single_step_mm=thickness[0] if thickness else None)
+    except GeometryError as error:
+        raise DicomError(error.message, file=series.first.source.name, tag="ImagePositionPatient") from error
+    findings = [*series.findings, *stack.findings, *lossy(series)]
+    if len(stack.frames) == 1 and thickness is not None:
+        findings.append(
+            warn(
+                "single-slice",
+                f"the series has one slice; it is taken to be SliceThickness {thickness[0]:g} mm thick.",
+                file=series.first.source.name,
+                tag="SliceThickness",
+                value=thickness[0],
+            )
+        )
+    return stack, tuple(findings)
+
+
+def raise_refusals(series: SeriesRecord) -> None:
+    """Raise the first refusal that grouping found."""
+    for finding in series.findings:
+        if finding.severity is Severity.REFUSE:
+            raise DicomError(finding.message, file=finding.file, tag=finding.tag)
+
+
+def lossy(series: SeriesRecord) -> list[Finding]:
+    """Return a warning when pixels were compressed with loss."""
+    marked = [i for i in series.instances if i.text("LossyImageCompression") == "01"]
+    if not marked:
+        return []
+    return [
+        warn(
+            "lossy-compression",
+            f"{len(marked)} of {len(series.instances)} files were once compressed with loss; their values are "
+            "altered by an unknown amount.",
+            file=marked[0].source.name,
+            tag="LossyImageCompression",
+            value="01",
+        )
+    ]
+
+
+def read_ct(series: SeriesRecord) -> tuple[CtImage, tuple[Finding, ...]]:
+    """Return the CT image of a series, in HU, and what was noticed.
+
+    Slices are sorted along their normal; values are int16 where slope and intercept allow it without
+    rounding, else float32. Padding outside the field of view is set to -1024 HU.
+
+    Raises
+    ------
+    DicomError
+        If the series is not one regular volume, or its pixels cannot be read.
+    """
+    stack, findings = plan_stack(series)
+    values = read_frames(stack.frames)
+    padding = _padding(series)
+    notes = list(findings)
+    if padding is not None:
+        outside = (values >= padding[0]) & (values <= padding[1]) & (values < AIR_HU)
+        if outside.any():
+            values[outside] = AIR_HU
+            notes.append(
+                accept(
+                    "padding",
+                    f"{int(outside.sum())} voxels outside the field of view (padding below {AIR_HU:.0f} HU) are set "
+                    f"to {AIR_HU:.0f} HU.",
+                    tag="PixelPaddingValue",
+                )
+            )
+    if stack.tilted or stack.uneven:
+        values = regularise(values, stack, fill=AIR_HU)
+    return CtImage(values, stack.grid).check_finite(), tuple(notes)
+
+
+def _padding(series: SeriesRecord) -> tuple[float, float] | None:
+    """Return the range of padding in HU, None where the header states none."""
+    first = series.first
+    value = whole_number(first.header, "PixelPaddingValue", first.source)
+    if value is None:
+        return None
+    limit = whole_number(first.header, "PixelPaddingRangeLimit", first.source)
+    slope = first.numbers("RescaleSlope", 1) or (1.0,)
+    intercept = first.numbers("RescaleIntercept", 1) or (0.0,)
+    ends = sorted(slope[0] * v + intercept[0] for v in (value, value if limit is None else limit))
+    return ends[0], ends[1]
+
+
+def read_frames(frames: tuple[Frame, ...]) -> NDArray[Any]:
+    """Return the rescaled values of slices, (slices, rows, columns).
+
+    Each slice with its own slope and intercept, computed in float64. int16 where every slope is 1, every
+    intercept whole and every value fits, else float32.
+    """
+    _, rows, columns = frames[0].instance.matrix_size()
+    shape = (len(frames), rows, columns)
+    whole = all(f.slope == 1.0 and f.intercept == int(f.intercept) for f in frames)
+    out: NDArray[Any] = np.empty(shape, np.int16 if whole else np.float32)
+    held: tuple[object, NDArray[Any]] | None = None
+    for index, frame in enumerate(frames):
+        if held is None or held[0] is not frame.instance:
+            held = (frame.instance, stored_values(frame.instance))
+        stored = held[1][frame.index]
+        if whole and not _fits_int16(stored, int(frame.intercept)):
+            out, whole = out.astype(np.float32), False
+        if whole:
+            np.add(stored, int(frame.intercept), out=out[index], casting="unsafe", dtype=np.int16)
+        else:
+            out[index] = stored * float(frame.slope) + float(frame.intercept)
+    return out
+
+
+def _fits_int16(stored: NDArray[Any], intercept: int) -> bool:
+    """Return whether stored values plus the intercept, and both alone, are int16 numbers."""
+    if stored.dtype.kind not in "iu":
+        return False
+    low, high = int(stored.min()), int(stored.max())
+    return all(-32768 <= v <= 32767 for v in (low, high, intercept, low + intercept, high + intercept))

@@ -1,0 +1,335 @@
+"""Where the slices of a series lie: sorting, affine, uneven steps, gantry tilt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.findings import Finding, warn
+from y90voxel.io.dicom.frames import Frame
+from y90voxel.volumes.grid import Grid
+
+__all__ = ["Stack", "axes_of", "regularise", "stack_of"]
+
+Floats = NDArray[np.floating[Any]]
+
+# Direction cosines are written with few digits; a real tilt is larger.
+DIRECTION_TOLERANCE = 1e-3
+SPACING_TOLERANCE_MM = 1e-3
+# Slices this close to even positions are even (rounding of the file) [mm].
+ROUNDING_MM = 0.01
+# Up to this part of a step off an even position, values stay and a warning says so; beyond it they are
+# interpolated to even positions. (A GE PET with steps of 3.19 to 3.29 mm: 0.04 mm off, 1.2 %.)
+ACCEPTED_UNEVENNESS = 0.015
+# A step outside these multiples of the median step is a missing or an extra slice.
+SMALLEST_STEP, LARGEST_STEP = 0.5, 1.5
+# Slices may drift sideways by so much over the whole stack before they are moved [mm].
+DRIFT_TOLERANCE_MM = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices in order, and the regular grid that their values lie on or are to be brought to.
+
+    Parameters
+    ----------
+    frames : tuple of Frame
+        Sorted along the normal.
+    grid : Grid
+        Regular grid; it has the slices' own shape unless they drift sideways.
+    heights_mm : ndarray, (slices,)
+        True position of each slice along the normal from the first slice of the grid [mm].
+    shifts_mm : ndarray, (slices, 2)
+        Position of each slice's first voxel from the grid's, down the rows and along the columns [mm].
+    uneven, tilted : bool
+        Whether values must be interpolated to the grid along the normal, or sideways.
+    findings : tuple of Finding
+        What was noticed.
+    """
+
+    frames: tuple[Frame, ...]
+    grid: Grid
+    heights_mm: Floats
+    shifts_mm: Floats
+    uneven: bool
+    tilted: bool
+    findings: tuple[Finding, ...]
+
+
+def axes_of(orientation: Sequence[float], file: str) -> tuple[Floats, Floats, Floats]:
+    """Return unit vectors along a row, down a column, and their normal (row × column).
+
+    Raises
+    ------
+    DicomError
+        If the direction cosines are not two perpendicular unit vectors.
+    """
+    row, column = np.array(orientation[:3], float), np.array(orientation[3:], float)
+    lengths = np.array([np.linalg.norm(row), np.linalg.norm(column)])
+    if np.abs(lengths - 1).max() > DIRECTION_TOLERANCE or abs(row @ column) > DIRECTION_TOLERANCE:
+        raise DicomError(
+            f"ImageOrientationPatient {[round(float(v), 5) for v in orientation]} is not a pair of perpendicular "
+            f"unit vectors (lengths {lengths[0]:.4f} and {lengths[1]:.4f}, cosine {row @ column:.4f}). The file "
+            "is damaged.",
+            file=file,
+            tag="ImageOrientationPatient",
+        )
+    row = row / lengths[0]
+    column = column - (column @ row) * row
+    column = column / np.linalg.norm(column)
+    return row, column, np.cross(row, column)
+
+
+def stack_of(frames: Sequence[Frame], *, single_step_mm: float | None = None) -> Stack:
+    """Return the slices sorted along their normal, with the regular grid they stand for.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Slices of one series in any order.
+    single_step_mm : float or None
+        Slice thickness to assume when there is only one slice [mm].
+
+    Raises
+    ------
+    DicomError
+        If orientations, spacings or matrix sizes differ, two slices lie at one position, a slice is
+        missing, slices are shifted sideways without a pattern, or a single slice has no thickness.
+    """
+    _check_alike(frames)
+    first = frames[0]
+    row, column, normal = axes_of(first.orientation, first.instance.source.name)
+    positions = np.array([f.position_mm for f in frames])
+    order = np.argsort(positions @ normal, kind="stable")
+    frames = [frames[i] for i in order]
+    positions = positions[order]
+    heights = positions @ normal
+    step = _median_step(frames, heights, single_step_mm)
+    findings: list[Finding] = []
+    start, step, uneven = _even_positions(frames, heights, step, findings)
+    shifts = (positions - positions[0]) @ np.stack([column, row], axis=1)
+    tilted = _is_tilted(frames, heights, shifts, findings)
+    _, rows, columns = first.instance.matrix_size()
+    spacing = np.array(first.spacing_mm)
+    origin = positions[0] + normal * (start - heights[0])
+    if tilted:
+        low = shifts.min(axis=0)
+        extra = np.ceil((shifts.max(axis=0) - low) / spacing - 1e-6).astype(int)
+        origin = origin + column * low[0] + row * low[1]
+        shifts = shifts - low
+        rows, columns = rows + int(extra[0]), columns + int(extra[1])
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([normal * step, column * spacing[0], row * spacing[1]])
+    affine[:3, 3] = origin
+    frame_of_reference = first.instance.text("FrameOfReferenceUID") or None
+    grid = Grid((len(frames), rows, columns), affine, frame_of_reference)
+    return Stack(tuple(frames), grid, heights - start, shifts, uneven, tilted, tuple(findings))
+
+
+def regularise(values: Floats, stack: Stack, fill: float) -> Floats:
+    """Return slice values brought to the regular grid of the stack.
+
+    Sideways drift is undone by linear interpolation within each slice (``fill`` where no slice reaches);
+    uneven positions by the mean, over each grid slice, of the linear course between true positions, which
+    keeps the integral along the normal.
+
+    Parameters
+    ----------
+    values : ndarray, (slices, rows, columns)
+        In the order of ``stack.frames``.
+    stack : Stack
+        Where the slices lie.
+    fill : float
+        Value outside the slices.
+    """
+    if stack.tilted:
+        values = _shift_sideways(values, stack, fill)
+    if stack.uneven:
+        weights = _slab_weights(stack.heights_mm, stack.grid.spacing_mm[0])
+        out = np.zeros(values.shape, np.float32)
+        for target, source in zip(*np.nonzero(weights), strict=True):
+            out[target] += np.float32(weights[target, source]) * values[source]
+        values = out
+    return values
+
+
+def _check_alike(frames: Sequence[Frame]) -> None:
+    """Raise if slices of one series differ in orientation, spacing or matrix size."""
+    first = frames[0]
+    if min(first.spacing_mm) <= 0:
+        raise DicomError(
+            f"PixelSpacing is {first.spacing_mm[0]:g} x {first.spacing_mm[1]:g} mm; it must be positive.",
+            file=first.instance.source.name,
+            tag="PixelSpacing",
+        )
+    size = first.instance.matrix_size()[1:]
+    for frame in frames[1:]:
+        name = frame.instance.source.name
+        turned = np.abs(np.subtract(frame.orientation, first.orientation)).max()
+        if turned > DIRECTION_TOLERANCE:
+            raise DicomError(
+                f"slices of one series are oriented differently: {list(first.orientation)} in "
+                f"{first.instance.source.name}, {list(frame.orientation)} in {name}. Export one stack per "
+                "series.",
+                file=name,
+                tag="ImageOrientationPatient",
+            )
+        if np.abs(np.subtract(frame.spacing_mm, first.spacing_mm)).max() > SPACING_TOLERANCE_MM:
+            raise DicomError(
+                f"slices of one series have different pixel spacing: {list(first.spacing_mm)} mm in "
+                f"{first.instance.source.name}, {list(frame.spacing_mm)} mm in {name}. Export one stack per "
+                "series.",
+                file=name,
+                tag="PixelSpacing",
+            )
+        if frame.instance is not first.instance and frame.instance.matrix_size()[1:] != size:
+            raise DicomError(
+                f"slices of one series have different sizes: {size} pixels in {first.instance.source.name}, "
+                f"{frame.instance.matrix_size()[1:]} in {name}. Export one stack per series.",
+                file=name,
+                tag="Rows",
+            )
+
+
+def _median_step(frames: Sequence[Frame], heights: Floats, single_step_mm: float | None) -> float:
+    """Return the usual distance between slices; raise for slices missing or at one position."""
+    if len(frames) == 1:
+        if single_step_mm is None or single_step_mm <= 0:
+            raise DicomError(
+                f"{frames[0].instance.source.name} is the only slice and has no positive SliceThickness. Give "
+                "the whole series.",
+                file=frames[0].instance.source.name,
+                tag="SliceThickness",
+            )
+        return single_step_mm
+    steps = np.diff(heights)
+    median = float(np.median(steps))
+    for i, step in enumerate(steps):
+        one, other = frames[i].instance.source.name, frames[i + 1].instance.source.name
+        if step < ROUNDING_MM:
+            raise DicomError(
+                f"{one} and {other} are different images at one position ({heights[i]:.2f} mm along the "
+                "normal). Several volumes share this series: export each as its own series.",
+                file=other,
+                tag="ImagePositionPatient",
+            )
+        if not SMALLEST_STEP <= step / median <= LARGEST_STEP:
+            missing = round(step / median) - 1
+            what = f"{missing} slice(s) missing" if missing > 0 else "an extra slice"
+            raise DicomError(
+                f"{what} between {one} and {other}: they lie {step:.2f} mm apart, the others {median:.2f} mm. "
+                "Export the complete series.",
+                file=other,
+                tag="ImagePositionPatient",
+            )
+    return median
+
+
+def _even_positions(
+    frames: Sequence[Frame], heights: Floats, step: float, findings: list[Finding]
+) -> tuple[float, float, bool]:
+    """Return start and step of the best even positions, and whether values must be interpolated to them."""
+    count = len(heights)
+    if count == 1:
+        return float(heights[0]), step, False
+    index = np.arange(count)
+    even = (heights[-1] - heights[0]) / (count - 1)
+    if np.abs(heights - heights[0] - index * even).max() <= ROUNDING_MM:
+        return float(heights[0]), float(even), False
+    slope, start = (float(v) for v in np.polyfit(index, heights, 1))
+    worst = np.abs(heights - start - index * slope)
+    off = float(worst.max())
+    steps = np.diff(heights)
+    file = frames[int(worst.argmax())].instance.source.name
+    found = (
+        f"slices are {steps.min():.3f} to {steps.max():.3f} mm apart, up to {off:.3f} mm off even positions"
+    )
+    if off <= ACCEPTED_UNEVENNESS * step:
+        action = (
+            f"taken as even steps of {slope:.4f} mm (tolerance {100 * ACCEPTED_UNEVENNESS:.1f} % of a step)"
+        )
+        findings.append(
+            warn(
+                "uneven-slices",
+                f"{found}; {action}.",
+                file=file,
+                tag="ImagePositionPatient",
+                value=f"{off:.3f}",
+            )
+        )
+        return start, slope, False
+    action = f"interpolated to even steps of {slope:.4f} mm from the true positions"
+    findings.append(
+        warn(
+            "uneven-slices", f"{found}; {action}.", file=file, tag="ImagePositionPatient", value=f"{off:.3f}"
+        )
+    )
+    return start, slope, True
+
+
+def _is_tilted(frames: Sequence[Frame], heights: Floats, shifts: Floats, findings: list[Finding]) -> bool:
+    """Return whether slices drift sideways in proportion to their height; raise if they jump."""
+    if np.abs(shifts).max() <= DRIFT_TOLERANCE_MM:
+        return False
+    rise = heights - heights[0]
+    slope = rise @ shifts / (rise @ rise) if len(rise) > 1 else np.zeros(2)
+    jump = np.abs(shifts - rise[:, None] * slope).max(axis=1)
+    if jump.max() > 2 * DRIFT_TOLERANCE_MM:
+        frame = frames[int(jump.argmax())]
+        raise DicomError(
+            f"{frame.instance.source.name} lies {jump.max():.2f} mm beside the line of the other slices. Its "
+            "ImagePositionPatient contradicts theirs: export the series again.",
+            file=frame.instance.source.name,
+            tag="ImagePositionPatient",
+        )
+    angle = float(np.degrees(np.arctan(np.linalg.norm(slope))))
+    findings.append(
+        warn(
+            "gantry-tilt",
+            f"the slices are stacked at {angle:.2f} degrees from their normal (gantry tilt); they were shifted "
+            f"onto a perpendicular grid by linear interpolation (up to {np.abs(shifts).max():.1f} mm).",
+            file=frames[0].instance.source.name,
+            tag="ImagePositionPatient",
+            value=f"{angle:.2f}",
+        )
+    )
+    return True
+
+
+def _shift_sideways(values: Floats, stack: Stack, fill: float) -> Floats:
+    """Return each slice moved to the perpendicular grid."""
+    out = np.full(stack.grid.shape, fill, np.float32)
+    spacing = np.array(stack.grid.spacing_mm[1:])
+    rows, columns = values.shape[1:]
+    for target, slice_, shift in zip(out, values, stack.shifts_mm / spacing, strict=True):
+        whole = np.floor(shift + 1e-9).astype(int)
+        down, along = (shift - whole).clip(0.0, 1.0).astype(np.float32)
+        padded = np.pad(slice_.astype(np.float32), 1, constant_values=fill)
+        mixed = (1 - down) * padded[1:] + down * padded[:-1]
+        mixed = (1 - along) * mixed[:, 1:] + along * mixed[:, :-1]
+        target_rows = slice(whole[0], min(whole[0] + rows + 1, target.shape[0]))
+        target_columns = slice(whole[1], min(whole[1] + columns + 1, target.shape[1]))
+        place = target[target_rows, target_columns]
+        place[...] = mixed[: place.shape[0], : place.shape[1]]
+    return out
+
+
+def _slab_weights(heights: Floats, step: float) -> Floats:
+    """Return the mean over each even slab of the hat function of each true position, (target, source)."""
+    count = len(heights)
+    edges = (np.arange(count + 1) - 0.5) * step
+    weights = np.zeros((count, count))
+    for source in range(count):
+        nodes = heights[max(source - 1, 0) : source + 2]
+        hat = np.array([1.0 if h == heights[source] else 0.0 for h in nodes])
+        points = np.unique(np.concatenate([edges, nodes]))  # the hat is straight between these
+        area = np.diff(points) * np.interp(0.5 * (points[1:] + points[:-1]), nodes, hat)
+        slab = np.searchsorted(edges, 0.5 * (points[1:] + points[:-1])) - 1
+        inside = (slab >= 0) & (slab < count)
+        np.add.at(weights[:, source], slab[inside], area[inside])
+    return weights / step

@@ -1,0 +1,284 @@
+"""Read one DICOM header without its pixels, and remember where the pixels are."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import BinaryIO
+
+import pydicom
+from pydicom import config
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, numbers, shown, text, texts, whole_number
+from y90voxel.io.dicom.sources import SourceFile
+
+__all__ = ["Instance", "lenient_reading", "read_header", "read_whole"]
+
+# Everything that is asked of a header anywhere; the rest is skipped while reading.
+_WANTED = (
+    # what and whose it is
+    "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID Modality Manufacturer ManufacturerModelName "
+    "SeriesDescription StudyDescription PatientName PatientID PatientBirthDate PatientSex StudyInstanceUID "
+    "SeriesInstanceUID StudyID SeriesNumber InstanceNumber FrameOfReferenceUID AccessionNumber "
+    "ReferringPhysicianName PatientPosition ImageComments DeviceSerialNumber StationName "
+    # when
+    "StudyDate SeriesDate AcquisitionDate ContentDate StudyTime SeriesTime AcquisitionTime ContentTime "
+    "AcquisitionDateTime TimezoneOffsetFromUTC "
+    # where
+    "ImagePositionPatient ImageOrientationPatient PixelSpacing SliceThickness SpacingBetweenSlices "
+    "GantryDetectorTilt SliceVector NumberOfSlices DetectorVector DetectorInformationSequence "
+    "NumberOfDetectors EnergyWindowVector NumberOfEnergyWindows EnergyWindowInformationSequence "
+    "RotationVector RotationInformationSequence RRIntervalVector TimeSlotVector PhaseVector TimeSliceVector "
+    "FrameIncrementPointer SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence "
+    "DimensionOrganizationType "
+    # pixels
+    "Rows Columns NumberOfFrames SamplesPerPixel PhotometricInterpretation BitsAllocated BitsStored HighBit "
+    "PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit RescaleSlope RescaleIntercept RescaleType "
+    "RealWorldValueMappingSequence LossyImageCompression CorrectedImage "
+    # emission
+    "Units CountsSource SeriesType DecayCorrection DecayCorrected DecayFactor FrameReferenceTime ActualFrameDuration "
+    "RadiopharmaceuticalInformationSequence NumberOfTimeSlices CountsAccumulated "
+    # regions and references
+    "StructureSetLabel StructureSetROISequence RTROIObservationsSequence ReferencedFrameOfReferenceSequence "
+    "SegmentSequence SegmentationType SegmentationFractionalType MaximumFractionalValue "
+    "ReferencedSeriesSequence ReferencedRTPlanSequence ReferencedStructureSetSequence "
+    "DoseUnits DoseType DoseSummationType RegistrationSequence DeformableRegistrationSequence"
+)
+HEADER_KEYWORDS = tuple(_WANTED.split())
+
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+_PIXEL_TAG = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}  # by little-endian
+_UNDEFINED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One DICOM object: its header, where it came from, and where its pixels lie in the file.
+
+    Parameters
+    ----------
+    source : SourceFile
+        The file.
+    header : Dataset
+        The attributes of ``HEADER_KEYWORDS``, without pixels.
+    pixel_offset, pixel_bytes : int or None
+        Where uncompressed pixel data begin in the file and how long they are; None when they are
+        compressed, deflated or absent.
+    little_endian : bool
+        Byte order of uncompressed pixels.
+    """
+
+    source: SourceFile
+    header: Dataset = field(repr=False)
+    pixel_offset: int | None = None
+    pixel_bytes: int | None = None
+    little_endian: bool = True
+
+    @cached_property
+    def sop_class_uid(self) -> str:
+        """SOP class UID."""
+        return text(self.header, "SOPClassUID", self.source)
+
+    @cached_property
+    def sop_instance_uid(self) -> str:
+        """SOP instance UID."""
+        return text(self.header, "SOPInstanceUID", self.source)
+
+    @cached_property
+    def series_uid(self) -> str:
+        """Series instance UID."""
+        return text(self.header, "SeriesInstanceUID", self.source)
+
+    @cached_property
+    def study_uid(self) -> str:
+        """Study instance UID."""
+        return text(self.header, "StudyInstanceUID", self.source)
+
+    @cached_property
+    def modality(self) -> str:
+        """Modality in capitals."""
+        return text(self.header, "Modality", self.source).upper()
+
+    @cached_property
+    def image_type(self) -> tuple[str, ...]:
+        """Image type values in capitals."""
+        return tuple(v.upper() for v in texts(self.header, "ImageType", self.source))
+
+    @cached_property
+    def patient_key(self) -> str:
+        """A digest that tells patients apart without naming them: of the ID, else of the name.
+
+        Names are spelled differently by planning systems; an ID is copied.
+        """
+        who = text(self.header, "PatientID", self.source) or text(self.header, "PatientName", self.source)
+        return hashlib.sha256(who.encode()).hexdigest()[:16]
+
+    @property
+    def transfer_syntax(self) -> str:
+        """Transfer syntax UID, empty where the file has no meta header."""
+        meta = getattr(self.header, "file_meta", None)
+        return "" if meta is None else str(meta.get("TransferSyntaxUID", ""))
+
+    @property
+    def is_multiframe_enhanced(self) -> bool:
+        """Whether geometry lies in functional groups."""
+        return "PerFrameFunctionalGroupsSequence" in self.header
+
+    def text(self, keyword: str) -> str:
+        """Return a string attribute of the header, empty where absent."""
+        return text(self.header, keyword, self.source)
+
+    def numbers(self, keyword: str, count: int | None = None) -> tuple[float, ...] | None:
+        """Return numbers of the header, None where absent."""
+        return numbers(self.header, keyword, count, self.source)
+
+    def matrix_size(self) -> tuple[int, int, int]:
+        """Return frames, rows and columns, checked to be positive.
+
+        Raises
+        ------
+        DicomError
+            If one of them is missing or not positive.
+        """
+        size = []
+        for keyword, default in (("NumberOfFrames", 1), ("Rows", None), ("Columns", None)):
+            value = whole_number(self.header, keyword, self.source)
+            value = default if value is None else value
+            if value is None or value < 1:
+                raise DicomError(
+                    f"{keyword} is {value}, an image needs a positive number. The file is damaged or not an "
+                    "image.",
+                    file=self.source.name,
+                    tag=keyword,
+                )
+            size.append(value)
+        return size[0], size[1], size[2]
+
+
+@contextmanager
+def lenient_reading() -> Iterator[None]:
+    """Read what is there: no warnings about values that break a rule of their value representation."""
+    before = config.settings.reading_validation_mode
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        config.settings.reading_validation_mode = before
+
+
+def read_header(source: SourceFile) -> Instance | None:
+    """Return the header of a file, or None when it is not DICOM.
+
+    Files without preamble or meta header are taken as DICOM only when they begin like a data set and hold
+    SOP class and series UIDs.
+
+    Raises
+    ------
+    DicomError
+        If a file that says it is DICOM cannot be read.
+    """
+    stream, cut = source.open_header()
+    with stream:
+        start = stream.read(132)
+        marked = start[128:132] == b"DICM"
+        if not marked and not _looks_like_a_dataset(start):
+            return None
+        stream.seek(0)
+        instance = _read(source, stream, marked)
+        cut = cut and (instance is None or instance.pixel_offset is None)
+    if cut:  # the header may go on beyond the part that was unpacked
+        with source.open() as whole:
+            instance = _read(source, whole, marked)
+    return instance
+
+
+def read_whole(source: SourceFile) -> Dataset:
+    """Return the whole data set of a file, pixels included.
+
+    Raises
+    ------
+    DicomError
+        If the file cannot be read.
+    """
+    with source.open() as stream:
+        try:
+            return pydicom.dcmread(stream, force=True)
+        except (InvalidDicomError, *CONVERSION_ERRORS) as error:
+            raise _unreadable(source, error) from error
+
+
+def _unreadable(source: SourceFile, error: Exception) -> DicomError:
+    """Return the error for a file that pydicom cannot parse."""
+    return DicomError(
+        f"the DICOM file cannot be read ({shown(error)}). It is damaged: export it again.", file=source.name
+    )
+
+
+def _looks_like_a_dataset(start: bytes) -> bool:
+    """Return whether bytes begin like a data set without preamble: group 2 or 8, element in ascending use."""
+    if len(start) < 16:
+        return False
+    little = struct.unpack("<HH", start[:4])
+    big = struct.unpack(">HH", start[:4])
+    return (little[0] in (0x0002, 0x0008) and little[1] <= 0x0070) or (
+        big[0] in (0x0002, 0x0008) and big[1] <= 0x0070
+    )
+
+
+def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None:
+    """Return the header in a stream, None when an unmarked file turns out not to be DICOM."""
+    try:
+        header = pydicom.dcmread(
+            stream, stop_before_pixels=True, specific_tags=list(HEADER_KEYWORDS), force=True
+        )
+        found = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
+    except (InvalidDicomError, *CONVERSION_ERRORS) as error:
+        if marked:
+            raise _unreadable(source, error) from error
+        return None
+    if not found:
+        meta = getattr(header, "file_meta", None)
+        directory = meta is not None and meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
+        if marked and not directory:
+            raise DicomError(
+                "the DICOM file has no SOPClassUID or SeriesInstanceUID, so it cannot be told what it is. "
+                "Export it again.",
+                file=source.name,
+                tag="SOPClassUID",
+            )
+        return None
+    return _with_pixel_place(source, stream, header)
+
+
+def _with_pixel_place(source: SourceFile, stream: BinaryIO, header: Dataset) -> Instance:
+    """Return the instance; the stream stands at the pixel data element if there is one."""
+    meta = getattr(header, "file_meta", None)
+    syntax = UID("" if meta is None else str(meta.get("TransferSyntaxUID", "")))
+    implicit, little = header.original_encoding
+    if syntax == DeflatedExplicitVRLittleEndian or (syntax and str(syntax) not in _NATIVE):
+        return Instance(source, header)
+    place = stream.tell()
+    element = stream.read(12)
+    if element[:4] != _PIXEL_TAG[bool(little)]:
+        return Instance(source, header)
+    order = "<" if little else ">"
+    if implicit:
+        length, offset = struct.unpack(order + "I", element[4:8])[0], place + 8
+    elif len(element) == 12 and element[4:6] in (b"OW", b"OB"):
+        length, offset = struct.unpack(order + "I", element[8:12])[0], place + 12
+    else:
+        return Instance(source, header)
+    if length == _UNDEFINED:
+        return Instance(source, header)
+    return Instance(source, header, offset, length, bool(little))

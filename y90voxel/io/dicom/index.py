@@ -1,0 +1,287 @@
+"""Find the DICOM objects of a study and group them into series, before any pixel is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.attributes import items, text
+from y90voxel.io.dicom.findings import Finding, accept, refusal
+from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
+from y90voxel.io.dicom.sources import SourceFile, list_files
+
+__all__ = ["SeriesRecord", "SeriesRole", "StudyIndex", "index_study"]
+
+CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
+PET_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.128",
+    "1.2.840.10008.5.1.4.1.1.130",
+    "1.2.840.10008.5.1.4.1.1.128.1",
+}
+NM_CLASSES = {"1.2.840.10008.5.1.4.1.1.20"}
+REGION_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.481.3",  # RT Structure Set
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+}
+DOSE_CLASSES = {"1.2.840.10008.5.1.4.1.1.481.2"}
+REGISTRATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.1", "1.2.840.10008.5.1.4.1.1.66.3"}
+# Image type value 3 of nuclear medicine objects (PS3.3 C.8.4.9.1.1).
+VOLUME_TYPES = {"RECON TOMO"}
+PLANAR_TYPES = {"STATIC", "WHOLE BODY"}
+
+Progress = Callable[[int, int], None]
+
+
+class SeriesRole(StrEnum):
+    """What a series can serve for."""
+
+    EMISSION = "emission"
+    PLANAR = "planar"
+    CT = "ct"
+    REGIONS = "regions"
+    DOSE = "dose"
+    REGISTRATION = "registration"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, eq=False)
+class SeriesRecord:
+    """The objects of one series, as their headers describe them.
+
+    Parameters
+    ----------
+    uid, study_uid : str
+        Series and study instance UID.
+    role : SeriesRole
+        What the series can serve for, by SOP class and image type.
+    instances : tuple of Instance
+        Its objects, each once, in order of file name.
+    findings : tuple of Finding
+        What was noticed while grouping.
+    """
+
+    uid: str
+    study_uid: str
+    role: SeriesRole
+    instances: tuple[Instance, ...]
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def first(self) -> Instance:
+        """The first object, which stands for what is common to all."""
+        return self.instances[0]
+
+    @property
+    def modality(self) -> str:
+        """Modality of the series."""
+        return self.first.modality
+
+    @property
+    def description(self) -> str:
+        """Series description."""
+        return self.first.text("SeriesDescription")
+
+    @property
+    def number(self) -> str:
+        """Series number."""
+        return self.first.text("SeriesNumber")
+
+    @property
+    def frame_of_reference_uid(self) -> str | None:
+        """Frame of reference of the images, or the one that regions were drawn in; None if not stated."""
+        own = self.first.text("FrameOfReferenceUID")
+        if own or self.role is not SeriesRole.REGIONS:
+            return own or None
+        for item in items(self.first.header, "ReferencedFrameOfReferenceSequence", self.first.source):
+            referenced = text(item, "FrameOfReferenceUID", self.first.source)
+            if referenced:
+                return referenced
+        return None
+
+    def sha256(self) -> str:
+        """Return the digest over the contents of all files, in order of their own digests."""
+        digests = sorted(hashlib.sha256(i.source.read()).digest() for i in self.instances)
+        return hashlib.sha256(b"".join(digests)).hexdigest()
+
+    def __str__(self) -> str:
+        words = " ".join(w for w in (self.modality, f"{self.description!r}" if self.description else "") if w)
+        return f"{words} ({len(self.instances)} files, series {self.uid})"
+
+
+@dataclass(frozen=True, eq=False)
+class StudyIndex:
+    """All series of a folder or archive.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    series : tuple of SeriesRecord
+        Sorted by role, series number and UID.
+    files : int
+        Files seen, DICOM or not.
+    ignored : int
+        Files that are not DICOM.
+    findings : tuple of Finding
+        About files that belong to no series: unreadable ones above all.
+    """
+
+    path: Path
+    series: tuple[SeriesRecord, ...]
+    files: int
+    ignored: int
+    findings: tuple[Finding, ...] = ()
+
+    def with_role(self, role: SeriesRole) -> tuple[SeriesRecord, ...]:
+        """Return the series that serve for a role."""
+        return tuple(s for s in self.series if s.role is role)
+
+
+def index_study(path: str | Path, progress: Progress | None = None) -> StudyIndex:
+    """Read the headers of all files of a study and group them into series.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder of any depth and with any file names, a ``.zip`` archive of one, or one file.
+    progress : callable or None
+        Called with the number of files read and their total.
+
+    Returns
+    -------
+    StudyIndex
+        In an order that does not depend on the order of files on the disk.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist or is an archive that must not be opened.
+    """
+    files = list_files(path)
+    found: dict[tuple[str, str], list[Instance]] = {}
+    findings: list[Finding] = []
+    ignored = 0
+    with lenient_reading():
+        for done, file in enumerate(files, start=1):
+            try:
+                instance = _read(file, findings)
+            except InputError as error:
+                findings.append(refusal("unreadable-file", error))
+            else:
+                if instance is None:
+                    ignored += 1
+                else:
+                    found.setdefault((instance.study_uid, instance.series_uid), []).append(instance)
+            if progress is not None:
+                progress(done, len(files))
+        series = [record for members in found.values() for record in _records(members)]
+    order = list(SeriesRole)
+    series.sort(key=lambda s: (order.index(s.role), s.number.zfill(12), s.uid, s.study_uid))
+    return StudyIndex(Path(path), tuple(series), len(files), ignored, tuple(findings))
+
+
+def _read(file: SourceFile, findings: list[Finding]) -> Instance | None:
+    """Return the header of one file; convert what grouping needs, so that damage shows here."""
+    try:
+        instance = read_header(file)
+        if instance is not None:
+            _ = (instance.study_uid, instance.series_uid, instance.sop_instance_uid, instance.patient_key)
+            _ = (instance.modality, instance.image_type, instance.sop_class_uid)
+    except OSError as error:
+        raise DicomError(f"the file cannot be opened ({error.strerror}).", file=file.name) from error
+    return instance
+
+
+def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
+    """Yield one record for each role found among the objects of a series."""
+    by_role: dict[SeriesRole, list[Instance]] = {}
+    for instance in members:
+        by_role.setdefault(_role(instance), []).append(instance)
+    left_out = by_role.pop(SeriesRole.OTHER, []) if len(by_role) > 1 else []
+    for role, instances in by_role.items():
+        unique, findings = _without_copies(instances)
+        if left_out:
+            what = ", ".join(
+                sorted({i.image_type[2] if len(i.image_type) > 2 else i.modality for i in left_out})
+            )
+            findings.append(
+                accept(
+                    "left-out",
+                    f"{len(left_out)} of {len(members)} files of the series are not part of the volume "
+                    f"({what or 'secondary captures'}) and are left out.",
+                    file=left_out[0].source.name,
+                    tag="ImageType",
+                )
+            )
+        first = unique[0]
+        yield SeriesRecord(first.series_uid, first.study_uid, role, tuple(unique), tuple(findings))
+
+
+def _role(instance: Instance) -> SeriesRole:
+    """Return what an object can serve for."""
+    sop, kind = instance.sop_class_uid, instance.image_type
+    third = kind[2] if len(kind) > 2 else ""
+    if sop in CT_CLASSES:
+        screenshot = "SECONDARY" in kind and "ImagePositionPatient" not in instance.header
+        aside = "LOCALIZER" in kind or (screenshot and not instance.is_multiframe_enhanced)
+        return SeriesRole.OTHER if aside else SeriesRole.CT
+    if sop in PET_CLASSES:
+        return SeriesRole.OTHER if "MIP" in kind or "LOCALIZER" in kind else SeriesRole.EMISSION
+    if sop in NM_CLASSES or (instance.modality in ("NM", "OT") and third in VOLUME_TYPES):
+        if third in VOLUME_TYPES:
+            return SeriesRole.OTHER if "TRANSMISSION" in kind[3:4] else SeriesRole.EMISSION
+        return SeriesRole.PLANAR if third in PLANAR_TYPES else SeriesRole.OTHER
+    for role, classes in (
+        (SeriesRole.REGIONS, REGION_CLASSES),
+        (SeriesRole.DOSE, DOSE_CLASSES),
+        (SeriesRole.REGISTRATION, REGISTRATION_CLASSES),
+    ):
+        if sop in classes:
+            return role
+    return SeriesRole.OTHER
+
+
+def _without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list[Finding]]:
+    """Return each object once; the same object stored twice is dropped, two under one UID are refused."""
+    by_uid: dict[str, list[Instance]] = {}
+    for instance in instances:
+        by_uid.setdefault(instance.sop_instance_uid or instance.source.name, []).append(instance)
+    unique, dropped, findings = [], [], []
+    for uid, copies in by_uid.items():
+        unique.append(copies[0])
+        if len(copies) > 1:
+            others = [c for c in copies[1:] if _content(c) != _content(copies[0])]
+            if others:
+                error = DicomError(
+                    f"{copies[0].source.name} and {others[0].source.name} are different objects under one "
+                    f"SOPInstanceUID ({uid}). Export the series again.",
+                    file=others[0].source.name,
+                    tag="SOPInstanceUID",
+                )
+                findings.append(refusal("conflicting-copies", error))
+            dropped += copies[1:]
+    if dropped:
+        findings.append(
+            accept(
+                "duplicate-files",
+                f"{len(dropped)} files are copies of others (same SOP instance) and are left out.",
+                file=dropped[0].source.name,
+                tag="SOPInstanceUID",
+            )
+        )
+    return unique, findings
+
+
+def _content(instance: Instance) -> str:
+    """Return a digest of what an object says and shows, apart from its file meta header."""
+    digest = hashlib.sha256(instance.header.to_json(suppress_invalid_tags=True).encode())
+    data = instance.source.read()
+    if instance.pixel_offset is not None and instance.pixel_bytes is not None:
+        data = data[instance.pixel_offset : instance.pixel_offset + instance.pixel_bytes]
+    digest.update(data)
+    return digest.hexdigest()

@@ -1,0 +1,354 @@
+"""Nuclear medicine volumes (RECON TOMO): one file, one volume, geometry of its own kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from y90voxel.activity.emission import DecayReference, EmissionImage
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.attributes import (
+    date_and_time,
+    items,
+    number,
+    numbers,
+    shown,
+    text,
+    whole_number,
+)
+from y90voxel.io.dicom.ct import lossy, raise_refusals
+from y90voxel.io.dicom.findings import Finding, accept, warn
+from y90voxel.io.dicom.geometry import axes_of
+from y90voxel.io.dicom.headers import Instance
+from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.dicom.pet import administration_time_of
+from y90voxel.io.dicom.pixels import stored_values
+from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
+from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import ActivityMap, CountMap
+
+__all__ = ["NmPlan", "nm_header", "plan_nm", "read_nm"]
+
+
+@dataclass(frozen=True, eq=False)
+class NmPlan:
+    """Where an NM volume lies and how its stored values become real ones.
+
+    Parameters
+    ----------
+    grid : Grid
+        Slices along the signed spacing of the file.
+    order : ndarray of int
+        Frame of each slice.
+    slope, intercept : float
+        Real value = slope × stored value + intercept.
+    is_activity : bool
+        Whether real values are Bq/mL.
+    findings : tuple of Finding
+        What was noticed.
+    """
+
+    grid: Grid
+    order: NDArray[np.int64]
+    slope: float
+    intercept: float
+    is_activity: bool
+    findings: tuple[Finding, ...]
+
+
+def read_nm(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
+    """Return the emission image of a nuclear medicine volume, and what was noticed.
+
+    Counts per voxel, or activity per voxel where the file maps its values to Bq/mL.
+
+    Raises
+    ------
+    DicomError
+        If the series is not one volume with a known geometry, or its pixels cannot be read.
+    """
+    plan = plan_nm(series)
+    header, findings = nm_header(series)
+    stored = stored_values(series.first)[plan.order]
+    values = stored.astype(np.float32) if plan.slope == 1.0 and plan.intercept == 0.0 else None
+    if values is None:
+        values = (stored * plan.slope + plan.intercept).astype(np.float32)
+    notes = [*plan.findings, *findings, *_negative_counts(values, series)]
+    if plan.is_activity:
+        reference = header.get("decay_reference")
+        times = {
+            DecayReference.ADMIN: header["administration_time"],
+            DecayReference.START: header["series_start"],
+        }
+        volume: CountMap | ActivityMap = ActivityMap(
+            values * np.float32(plan.grid.voxel_volume_ml),
+            plan.grid,
+            None if reference is None else times.get(reference),
+        )
+    else:
+        volume = CountMap(values, plan.grid)
+    return EmissionImage(volume=volume.check_finite(), modality="NM", **header), tuple(notes)
+
+
+def plan_nm(series: SeriesRecord) -> NmPlan:
+    """Return geometry and scaling of a nuclear medicine volume from its header alone.
+
+    Position and orientation come from the first detector's item, else from the top level. Slices step along
+    row direction × column direction by the signed Spacing Between Slices.
+
+    Raises
+    ------
+    DicomError
+        If there are several volumes, geometry is missing, or frames are not one volume's slices.
+    """
+    raise_refusals(series)
+    if len(series.instances) > 1:
+        names = ", ".join(i.source.name for i in series.instances[:5])
+        raise DicomError(
+            f"the series holds {len(series.instances)} volumes ({names}). Keep the one to use: export it as a "
+            "series of its own.",
+            file=series.first.source.name,
+            tag="SeriesInstanceUID",
+        )
+    first = series.first
+    findings = [*series.findings, *lossy(series)]
+    frames, rows, columns = first.matrix_size()
+    order = _slice_order(first, frames, findings)
+    affine = _affine(first, findings)
+    slope, intercept, is_activity = _scaling(first, findings)
+    grid = Grid((frames, rows, columns), affine, first.text("FrameOfReferenceUID") or None)
+    return NmPlan(grid, order, slope, intercept, is_activity, tuple(findings))
+
+
+def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]]:
+    """Return what the header of an NM volume says about time and nuclide, as EmissionImage fields.
+
+    Raises
+    ------
+    DicomError
+        If a date, time or number is malformed.
+    """
+    first = series.first
+    file = first.source
+    findings: list[Finding] = []
+    drug = radiopharmaceutical_of(first)
+    acquired = acquisition_start(first)
+    started = date_and_time(first.header, "SeriesDate", "SeriesTime", file)
+    if acquired is not None and (started is None or started > acquired):
+        started = acquired
+    assumed: list[Finding] = []
+    administered = administration_time_of(first, drug, acquired or started, assumed)
+    if not drug.is_surrogate:  # of a surrogate, the time is not used
+        findings += assumed
+    stated = first.text("DecayCorrection").upper()
+    reference = DecayReference(stated) if stated in DecayReference.__members__ else None
+    return {
+        "imaged_nuclide": drug.nuclide,
+        "predicted": drug.is_surrogate,
+        "decay_reference": reference,
+        "acquisition_start": acquired or started,
+        "series_start": started,
+        "administration_time": administered,
+        "frame_duration_s": _acquisition_duration_s(first),
+        "header_half_life_s": drug.half_life_s,
+        "header_positron_fraction": drug.positron_fraction,
+    }, (*drug.findings, *findings)
+
+
+def detector_geometry(
+    instance: Instance, detector: int = 0
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return position and orientation of a detector's images, from its item or else from the top level."""
+    file = instance.source
+    detectors = items(instance.header, "DetectorInformationSequence", file)
+    inner = detectors[detector] if detector < len(detectors) else Dataset()
+    position = numbers(inner, "ImagePositionPatient", 3, file) or instance.numbers("ImagePositionPatient", 3)
+    turn = numbers(inner, "ImageOrientationPatient", 6, file) or instance.numbers(
+        "ImageOrientationPatient", 6
+    )
+    return position, turn
+
+
+def _affine(instance: Instance, findings: list[Finding]) -> NDArray[np.float64]:
+    """Return array indices to LPS [mm]."""
+    name = instance.source.name
+    position, turn = detector_geometry(instance)
+    if position is None or turn is None:
+        keyword = "ImagePositionPatient" if position is None else "ImageOrientationPatient"
+        raise DicomError(
+            f"{name} has no {keyword}, neither in DetectorInformationSequence nor at the top level: it is not "
+            "known where the image lies in the patient. Export it with geometry, or convert it to a NIfTI "
+            "whose position you have checked and give that with --emission.",
+            file=name,
+            tag=keyword,
+        )
+    row, column, normal = axes_of(turn, name)
+    spacing = instance.numbers("PixelSpacing", 2)
+    if spacing is None or min(spacing) <= 0:
+        raise DicomError(
+            f"{name} has {'no PixelSpacing' if spacing is None else f'PixelSpacing {list(spacing)} mm'}; positive "
+            "spacing is needed. Export it again.",
+            file=name,
+            tag="PixelSpacing",
+        )
+    step = _signed_step(instance, findings)
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([normal * step, column * spacing[0], row * spacing[1]])
+    affine[:3, 3] = position
+    return affine
+
+
+def _signed_step(instance: Instance, findings: list[Finding]) -> float:
+    """Return the step from slice to slice along the normal [mm], negative where frames run against it."""
+    between = instance.numbers("SpacingBetweenSlices", 1)
+    thickness = instance.numbers("SliceThickness", 1)
+    name = instance.source.name
+    if between is not None and between[0] != 0:
+        if thickness is not None and abs(abs(between[0]) - thickness[0]) > 0.01 * abs(between[0]):
+            findings.append(
+                accept(
+                    "thickness-differs",
+                    f"SliceThickness {thickness[0]:g} mm differs from SpacingBetweenSlices {between[0]:g} mm; the "
+                    "spacing places the slices.",
+                    file=name,
+                    tag="SliceThickness",
+                )
+            )
+        return between[0]
+    if thickness is not None and thickness[0] > 0:
+        findings.append(
+            warn(
+                "spacing-from-thickness",
+                f"SpacingBetweenSlices is missing; SliceThickness {thickness[0]:g} mm is taken as the step, along "
+                "row direction × column direction.",
+                file=name,
+                tag="SpacingBetweenSlices",
+                value=thickness[0],
+            )
+        )
+        return thickness[0]
+    raise DicomError(
+        f"{name} has neither SpacingBetweenSlices nor SliceThickness: the distance between its slices is not known. "
+        "Export it with geometry.",
+        file=name,
+        tag="SpacingBetweenSlices",
+    )
+
+
+def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> NDArray[np.int64]:
+    """Return the frame of each slice, by SliceVector; raise when frames are not the slices of one volume."""
+    name = instance.source.name
+    for keyword in (
+        "EnergyWindowVector",
+        "DetectorVector",
+        "RRIntervalVector",
+        "TimeSlotVector",
+        "PhaseVector",
+    ):
+        values = set(instance.numbers(keyword) or ())
+        if len(values) > 1:
+            raise DicomError(
+                f"{name} holds several volumes in one file ({keyword} runs over {len(values)} values). Export the "
+                "volume of the photopeak on its own.",
+                file=name,
+                tag=keyword,
+            )
+    vector = instance.numbers("SliceVector")
+    if vector is None:
+        slices = whole_number(instance.header, "NumberOfSlices", instance.source)
+        if slices not in (None, frames):
+            raise DicomError(
+                f"{name} has {frames} frames but NumberOfSlices {slices} and no SliceVector. Export it again.",
+                file=name,
+                tag="NumberOfSlices",
+            )
+        return np.arange(frames)
+    if sorted(vector) != list(range(1, frames + 1)):
+        raise DicomError(
+            f"SliceVector of {name} should hold each of 1 to {frames} once, but holds {len(vector)} values "
+            f"({shown(list(vector))}). The frames are not the slices of one volume.",
+            file=name,
+            tag="SliceVector",
+        )
+    order = np.argsort(np.array(vector), kind="stable")
+    if not np.array_equal(order, np.arange(frames)):
+        findings.append(
+            warn(
+                "frames-reordered",
+                "frames are not stored in order of their slice number; they are sorted by SliceVector, and "
+                "ImagePositionPatient is taken as that of slice 1.",
+                file=name,
+                tag="SliceVector",
+            )
+        )
+    return np.asarray(order, dtype=np.int64)
+
+
+def _scaling(instance: Instance, findings: list[Finding]) -> tuple[float, float, bool]:
+    """Return slope and intercept to real values, and whether those are Bq/mL."""
+    file = instance.source
+    for mapping in items(instance.header, "RealWorldValueMappingSequence", file):
+        codes = items(mapping, "MeasurementUnitsCodeSequence", file)
+        unit = text(codes[0], "CodeValue", file) if codes else ""
+        slope = number(mapping, "RealWorldValueSlope", file)
+        intercept = number(mapping, "RealWorldValueIntercept", file) or 0.0
+        factor = {"bq/ml": 1.0, "kbq/ml": 1e3, "mbq/ml": 1e6}.get(unit.lower())
+        if slope is not None and (factor is not None or unit.strip("{}").lower() in ("counts", "cnts", "1")):
+            return slope * (factor or 1.0), intercept * (factor or 1.0), factor is not None
+        findings.append(
+            warn(
+                "mapping-ignored",
+                f"RealWorldValueMappingSequence maps to {shown(unit) or 'no unit'!r}, which is neither counts nor Bq/mL;"
+                " the values are taken as counts.",
+                file=file.name,
+                tag="RealWorldValueMappingSequence",
+                value=unit,
+            )
+        )
+    slopes = instance.numbers("RescaleSlope", 1) or (1.0,)
+    intercepts = instance.numbers("RescaleIntercept", 1) or (0.0,)
+    if slopes[0] == 0:
+        raise DicomError(
+            f"RescaleSlope of {file.name} is 0: every voxel would be the same. Export it again.",
+            file=file.name,
+            tag="RescaleSlope",
+        )
+    return slopes[0], intercepts[0], instance.text("Units").upper() == "BQML"
+
+
+def _acquisition_duration_s(instance: Instance) -> float | None:
+    """Return the time that all projections took together [s], None where the header does not say."""
+    file = instance.source
+    total = 0.0
+    for rotation in items(instance.header, "RotationInformationSequence", file):
+        duration = number(rotation, "ActualFrameDuration", file)
+        count = number(rotation, "NumberOfFramesInRotation", file)
+        if duration is None or count is None:
+            return None
+        total += duration * count / 1000.0
+    if total:
+        return total
+    duration = number(instance.header, "ActualFrameDuration", file)
+    return None if duration is None else duration / 1000.0
+
+
+def _negative_counts(values: NDArray[np.float32], series: SeriesRecord) -> list[Finding]:
+    """Return a note on negative values, which reconstruction filters leave behind."""
+    negative = values[values < 0]
+    if negative.size == 0:
+        return []
+    total = float(values.sum(dtype=np.float64))
+    part = -float(negative.sum(dtype=np.float64)) / total * 100 if total > 0 else float("inf")
+    return [
+        accept(
+            "negative-counts",
+            f"{negative.size} voxels are negative, down to {negative.min():g} ({part:.2g} % of the total in all); they "
+            "are kept.",
+            file=series.first.source.name,
+            tag="PixelData",
+        )
+    ]

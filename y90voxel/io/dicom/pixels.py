@@ -1,0 +1,172 @@
+"""Stored pixel values of DICOM images: a fast path for uncompressed ones, a chain of decoders else."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, shown, whole_number
+from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
+
+__all__ = ["decoded_values", "native_pixels", "stored_values"]
+
+Stored = NDArray[Any]
+
+# The most voxels one object may hold: 16 GB of 16-bit values.
+MOST_VOXELS = 2**33
+# RescaleSlope and its kin, which SimpleITK would apply by itself.
+_RESCALE_KEYWORDS = (
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "RealWorldValueMappingSequence",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)
+
+
+def stored_values(instance: Instance) -> Stored:
+    """Return the stored values of an object, before any rescaling, (frames, rows, columns).
+
+    Raises
+    ------
+    DicomError
+        If the object has no or too few pixels, is in colour, or is compressed in a way that none of the
+        decoders (pydicom with its plug-ins, then SimpleITK) understands.
+    """
+    shape = instance.matrix_size()
+    file = instance.source
+    samples = whole_number(instance.header, "SamplesPerPixel", file)
+    if samples not in (None, 1):
+        raise DicomError(
+            f"{file.name} is a colour image ({samples} samples per pixel), not a measurement.",
+            file=file.name,
+            tag="SamplesPerPixel",
+        )
+    if int(np.prod(shape, dtype=np.int64)) > MOST_VOXELS:
+        raise DicomError(
+            f"{file.name} claims {shape[0]} frames of {shape[1]} x {shape[2]} pixels, more than any image of a "
+            "patient. The file is damaged.",
+            file=file.name,
+            tag="Rows",
+        )
+    dtype = _native_type(instance)
+    if dtype is None or instance.pixel_offset is None:
+        return decoded_values(instance, shape)
+    data = native_pixels(instance, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+    values = np.frombuffer(data, dtype).reshape(shape)
+    values = values if dtype.isnative else values.astype(dtype.newbyteorder("="))
+    return _significant_bits(values, instance)
+
+
+def _native_type(instance: Instance) -> np.dtype[Any] | None:
+    """Return the type of uncompressed values, None when the decoders must find out."""
+    bits = whole_number(instance.header, "BitsAllocated", instance.source)
+    signed = whole_number(instance.header, "PixelRepresentation", instance.source)
+    if bits not in (8, 16, 32) or (bits == 8 and not instance.little_endian):
+        return None
+    order = "<" if instance.little_endian else ">"
+    return np.dtype(f"{order}{'i' if signed == 1 else 'u'}{bits // 8}")
+
+
+def native_pixels(instance: Instance, wanted: int) -> bytes:
+    """Return so many bytes of uncompressed pixel data straight from the file.
+
+    Raises
+    ------
+    DicomError
+        If the file holds fewer.
+    """
+    assert instance.pixel_offset is not None
+    file = instance.source
+    available = min(instance.pixel_bytes or 0, file.size - instance.pixel_offset)
+    if available < wanted:
+        frames, rows, columns = instance.matrix_size()
+        raise DicomError(
+            f"{file.name} should hold {wanted} bytes of pixels ({frames} frames of {rows} x {columns}), but has "
+            f"{max(available, 0)}. The file is cut short or its header is damaged: export it again.",
+            file=file.name,
+            tag="PixelData",
+        )
+    with file.open() as stream:
+        stream.seek(instance.pixel_offset)
+        return stream.read(wanted)
+
+
+def _significant_bits(values: Stored, instance: Instance) -> Stored:
+    """Return values without what lies above the stored bits (overlays, unused sign bits)."""
+    allocated = values.dtype.itemsize * 8
+    stored = whole_number(instance.header, "BitsStored", instance.source) or allocated
+    high = whole_number(instance.header, "HighBit", instance.source)
+    high = stored - 1 if high is None else high
+    if not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+        raise DicomError(
+            f"{instance.source.name}: BitsStored {stored} and HighBit {high} do not fit BitsAllocated "
+            f"{allocated}. The header is damaged.",
+            file=instance.source.name,
+            tag="BitsStored",
+        )
+    if stored == allocated:
+        return values
+    left, right = allocated - 1 - high, allocated - stored
+    return (values << left) >> right  # arithmetic shift: the sign bit is the highest stored bit
+
+
+def decoded_values(instance: Instance, shape: tuple[int, int, int]) -> Stored:
+    """Return stored values through pydicom's decoders, then SimpleITK.
+
+    Raises
+    ------
+    DicomError
+        If there are no pixels, none of the decoders understands them, or they do not fit the header.
+    """
+    file = instance.source
+    with lenient_reading():
+        dataset = read_whole(file)
+        if not any(k in dataset for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+            raise DicomError(
+                f"{file.name} has no pixel data. Export the series with its images.",
+                file=file.name,
+                tag="PixelData",
+            )
+        try:
+            values = np.asarray(dataset.pixel_array)
+        except (RuntimeError, MemoryError, *CONVERSION_ERRORS) as error:
+            values = _decode_with_simpleitk(dataset, instance, error)
+    if values.size != int(np.prod(shape, dtype=np.int64)):
+        raise DicomError(
+            f"{file.name} decodes to {values.size} pixels, its header says {shape[0]} frames of {shape[1]} x "
+            f"{shape[2]}. The file is damaged.",
+            file=file.name,
+            tag="PixelData",
+        )
+    return values.reshape(shape)
+
+
+def _decode_with_simpleitk(dataset: pydicom.Dataset, instance: Instance, first: Exception) -> Stored:
+    """Return values through SimpleITK, from a copy without rescaling and in a private folder."""
+    import SimpleITK as sitk  # noqa: N813
+
+    for keyword in _RESCALE_KEYWORDS:
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "image.dcm")
+            dataset.save_as(copy, enforce_file_format=False)
+            image = sitk.ReadImage(str(copy))
+            return np.asarray(sitk.GetArrayFromImage(image))
+    except (RuntimeError, *CONVERSION_ERRORS) as second:
+        raise DicomError(
+            f"the pixels of {instance.source.name} cannot be decoded (transfer syntax "
+            f"{shown(instance.transfer_syntax) or 'unknown'}): pydicom says {shown(first)!r}, SimpleITK "
+            f"{shown(second)!r}. Export the series uncompressed.",
+            file=instance.source.name,
+            tag="TransferSyntaxUID",
+        ) from second

@@ -1,0 +1,210 @@
+"""Which nuclide a header means: by code value, by its written name, by half-life, by energy window."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from y90voxel.io.dicom.attributes import items, number, text
+from y90voxel.io.dicom.findings import Finding, warn
+from y90voxel.io.dicom.headers import Instance
+
+__all__ = ["Radiopharmaceutical", "radiopharmaceutical_of"]
+
+# Name: half-life [s], code values in SRT/SNM3/99SDM and in SNOMED CT (DICOM PS3.16 CID 18 and CID 4020).
+# Half-lives: Decay Data Evaluation Project (LNHB), rounded to the digits that tell nuclides apart.
+NUCLIDES: dict[str, tuple[float, frozenset[str]]] = {
+    "C-11": (1221.8, frozenset({"C-105A1", "40565003"})),
+    "N-13": (597.9, frozenset({"C-107A1", "21576001"})),
+    "O-15": (122.3, frozenset({"C-B1038", "129504001"})),
+    "F-18": (6586.2, frozenset({"C-111A1", "77004003"})),
+    "Na-22": (8.2105e7, frozenset({"C-155A1", "71633006"})),
+    "Cu-64": (45721.0, frozenset({"C-127A2", "3932008"})),
+    "Ga-67": (281794.0, frozenset({"C-131A2", "2008008"})),
+    "Ga-68": (4062.6, frozenset({"C-131A3", "35337001"})),
+    "Ge-68": (2.3410e7, frozenset({"C-128A2", "53315004"})),
+    "Kr-81m": (13.1, frozenset({"C-173A5", "61716009"})),
+    "Rb-82": (76.4, frozenset({"C-159A2", "79197006"})),
+    "Y-86": (53064.0, frozenset({"C-162A3", "10738001"})),
+    "Zr-89": (282276.0, frozenset({"C-168A4", "63360001"})),
+    "Y-90": (230760.0, frozenset({"C-162A7", "14691008"})),
+    "Tc-99m": (21624.0, frozenset({"C-163A8", "72454006"})),
+    "In-111": (242326.0, frozenset({"C-145A4", "56609000"})),
+    "I-123": (47604.0, frozenset({"C-114A4", "21572004"})),
+    "I-124": (360806.0, frozenset({"C-114A5", "40937006"})),
+    "I-131": (692902.0, frozenset({"C-114B1", "1368003"})),
+    "Xe-133": (453385.0, frozenset({"C-172A8", "80751004"})),
+    "Sm-153": (166570.0, frozenset({"C-B1134", "419804008"})),
+    "Ho-166": (96566.0, frozenset({"C1943"})),
+    "Lu-177": (574300.0, frozenset({"C-101ED", "447553000"})),
+    "Re-188": (61214.0, frozenset({"C-1018D", "423578007"})),
+    "Tl-201": (262838.0, frozenset({"C-138A9", "60057003"})),
+}
+ELEMENTS = {
+    "carbon": "C",
+    "nitrogen": "N",
+    "oxygen": "O",
+    "fluorine": "F",
+    "fluor": "F",
+    "sodium": "Na",
+    "copper": "Cu",
+    "gallium": "Ga",
+    "germanium": "Ge",
+    "krypton": "Kr",
+    "rubidium": "Rb",
+    "yttrium": "Y",
+    "zirconium": "Zr",
+    "technetium": "Tc",
+    "indium": "In",
+    "iodine": "I",
+    "xenon": "Xe",
+    "samarium": "Sm",
+    "holmium": "Ho",
+    "lutetium": "Lu",
+    "rhenium": "Re",
+    "thallium": "Tl",
+}
+# Header half-lives are rounded, or a little old; other nuclides of the table differ by more.
+HALF_LIFE_TOLERANCE = 0.02
+TC99M_PHOTON_KEV = 140.5
+
+
+@dataclass(frozen=True)
+class Radiopharmaceutical:
+    """What a header says was injected.
+
+    Parameters
+    ----------
+    nuclide : str or None
+        Name such as ``"Y-90"``; None when the header does not tell.
+    agent : str
+        Radiopharmaceutical as written.
+    half_life_s, positron_fraction : float or None
+        What the scanner used.
+    item : Dataset
+        The item of the sequence, for the times; empty when there is none.
+    findings : tuple of Finding
+        What was noticed.
+    """
+
+    nuclide: str | None
+    agent: str
+    half_life_s: float | None
+    positron_fraction: float | None
+    item: Dataset
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_surrogate(self) -> bool:
+        """Whether Tc-99m or macroaggregated albumin stands for the therapy."""
+        agent = self.agent.lower()
+        return self.nuclide == "Tc-99m" or bool(re.search(r"\bmaa\b|aggregat", agent))
+
+
+def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
+    """Return what the header says was injected.
+
+    The code value decides whatever scheme it claims (C-xxxxx occurs as SRT, SNM3 and 99SDM); else the
+    written name, else the half-life, else, for nuclear medicine, a 140 keV window.
+
+    Raises
+    ------
+    DicomError
+        If a half-life or positron fraction is not a number.
+    """
+    file = instance.source
+    found = items(instance.header, "RadiopharmaceuticalInformationSequence", file)
+    item = found[0] if found else Dataset()
+    half_life = number(item, "RadionuclideHalfLife", file)
+    fraction = number(item, "RadionuclidePositronFraction", file)
+    agent = " ".join(
+        [text(item, "Radiopharmaceutical", file)]
+        + [text(c, "CodeMeaning", file) for c in items(item, "RadiopharmaceuticalCodeSequence", file)]
+    ).strip()
+    half_life = half_life if half_life is not None and half_life > 0 else None
+    coded = _coded(items(item, "RadionuclideCodeSequence", file), file)
+    by_life = _by_half_life(half_life)
+    nuclide = coded or _written(agent) or by_life
+    notes: list[Finding] = []
+    if coded and half_life is not None and not _agrees(coded, half_life):
+        notes.append(
+            warn(
+                "nuclide-contradicts-half-life",
+                f"the header names {coded}, but its half-life of {half_life:g} s "
+                f"{f'is that of {by_life}' if by_life else 'is not that of this nuclide'} (expected "
+                f"{NUCLIDES[coded][0]:g} s). Decay is undone with the header's own half-life.",
+                file=file.name,
+                tag="RadionuclideHalfLife",
+                value=half_life,
+            )
+        )
+    if nuclide is None and instance.modality in ("NM", "OT") and _window_holds(instance, TC99M_PHOTON_KEV):
+        nuclide = "Tc-99m"
+        notes.append(
+            warn(
+                "nuclide-from-energy-window",
+                "the header names no radionuclide; its energy window holds 140.5 keV, so Tc-99m is taken.",
+                file=file.name,
+                tag="RadionuclideCodeSequence",
+            )
+        )
+    return Radiopharmaceutical(nuclide, agent, half_life, fraction, item, tuple(notes))
+
+
+def _coded(codes: list[Dataset], file: object) -> str | None:
+    """Return the nuclide of a code item, by value and then by meaning."""
+    for code in codes:
+        value = text(code, "CodeValue", file).upper()
+        for name, (_, values) in NUCLIDES.items():
+            if value in values:
+                return name
+        named = _written(text(code, "CodeMeaning", file))
+        if named:
+            return named
+    return None
+
+
+def _written(words: str) -> str | None:
+    """Return the nuclide that free text names: ^99m^Technetium, 18F, 177 Lutetium, Y-90."""
+    letters = sorted({n.split("-")[0] for n in NUCLIDES}, key=len, reverse=True)
+    element = "|".join([*ELEMENTS, *letters])
+    number_ = r"\^?(\d{2,3}m?)\^?"
+    patterns = (
+        rf"(?<![\w]){number_}[\s-]*({element})(?![a-z])",
+        rf"(?<![\w])({element})[\s-]*{number_}(?!\w)",
+    )
+    for position, pattern in enumerate(patterns):
+        match = re.search(pattern, words, flags=re.IGNORECASE)
+        if match:
+            mass, symbol = match.groups() if position == 0 else match.groups()[::-1]
+            symbol = ELEMENTS.get(symbol.lower(), symbol.capitalize())
+            name = f"{symbol}-{mass.lower()}"
+            if name in NUCLIDES:
+                return name
+    return None
+
+
+def _agrees(name: str, half_life_s: float) -> bool:
+    """Return whether a half-life is that of the nuclide, within rounding."""
+    return abs(half_life_s / NUCLIDES[name][0] - 1) <= HALF_LIFE_TOLERANCE
+
+
+def _by_half_life(half_life_s: float | None) -> str | None:
+    """Return the nuclide with this half-life, None when none or several have it."""
+    if half_life_s is None:
+        return None
+    fitting = [name for name in NUCLIDES if _agrees(name, half_life_s)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _window_holds(instance: Instance, energy_kev: float) -> bool:
+    """Return whether the only energy window of the header holds an energy."""
+    file = instance.source
+    windows = [
+        (number(r, "EnergyWindowLowerLimit", file), number(r, "EnergyWindowUpperLimit", file))
+        for w in items(instance.header, "EnergyWindowInformationSequence", file)
+        for r in items(w, "EnergyWindowRangeSequence", file)
+    ]
+    return len(windows) == 1 and (windows[0][0] or 1e9) <= energy_kev <= (windows[0][1] or 0.0)

@@ -1,0 +1,316 @@
+"""RT structure sets to drawn regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+
+from y90voxel.errors import DicomError, RegionError
+from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, items, shown, text, whole_number
+from y90voxel.io.dicom.findings import Finding, accept, warn
+from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
+from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.dicom.sources import SourceFile
+from y90voxel.regions.rasterise import LARGEST_BRIDGED_STEP, ContourPlanes, contour_planes
+from y90voxel.regions.region import Contours, DrawnRegion
+
+__all__ = ["read_rtstruct", "roi_names"]
+
+Floats = NDArray[np.floating[Any]]
+
+CONTOUR_DATA = 0x30060050
+MOST_POINTS = 20_000_000
+CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"}
+
+
+@dataclass(frozen=True)
+class _Roi:
+    """What a structure set says about one ROI besides its contours."""
+
+    number: int
+    name: str
+    frame_of_reference_uid: str | None
+    hints: tuple[str, ...]
+    automatic: bool
+
+
+def roi_names(instance: Instance) -> tuple[str, ...]:
+    """Return the names of the ROIs of a structure set, in order of the file.
+
+    Raises
+    ------
+    DicomError
+        If the file is damaged.
+    """
+    return tuple(roi.name for roi in _rois(instance.header, instance.source))
+
+
+def read_rtstruct(
+    series: SeriesRecord, slice_step_mm: float | None = None
+) -> tuple[list[DrawnRegion], tuple[Finding, ...]]:
+    """Return the regions of a structure set as contours, and what was noticed.
+
+    POINT and open contours are left out and reported, as are ROIs without any closed contour. A contour that
+    is stored twice in one plane counts once (two would cancel under the even-odd rule).
+
+    Parameters
+    ----------
+    series : SeriesRecord
+        A series of RT structure sets; all of its files are read.
+    slice_step_mm : float or None
+        Distance between slices of the image that the contours were drawn on [mm]: the thickness of a region
+        that lies in a single plane.
+
+    Raises
+    ------
+    DicomError
+        If contours are damaged.
+    RegionError
+        If contours of a region are not flat and parallel.
+    """
+    regions: list[DrawnRegion] = []
+    findings = list(series.findings)
+    for instance in series.instances:
+        with lenient_reading():
+            dataset = read_whole(instance.source)
+            rois = {roi.number: roi for roi in _rois(dataset, instance.source)}
+            found = _contours(dataset, rois, instance.source, findings)
+        regions += _with_thickness(rois, found, series.uid, instance.source, slice_step_mm, findings)
+    return regions, tuple(findings)
+
+
+def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
+    """Return number, name and hints of each ROI."""
+    hints: dict[int, list[str]] = {}
+    for observation in items(dataset, "RTROIObservationsSequence", file):
+        number = whole_number(observation, "ReferencedROINumber", file)
+        words = [text(observation, "RTROIInterpretedType", file)]
+        words += [
+            text(c, "CodeMeaning", file) for c in items(observation, "RTROIIdentificationCodeSequence", file)
+        ]
+        if number is not None:
+            hints.setdefault(number, []).extend(w for w in words if w)
+    own = text(dataset, "FrameOfReferenceUID", file)
+    rois = []
+    for item in items(dataset, "StructureSetROISequence", file):
+        number = whole_number(item, "ROINumber", file)
+        if number is None:
+            raise DicomError(
+                f"an ROI of {file.name} has no ROINumber. Export it again.", file=file.name, tag="ROINumber"
+            )
+        rois.append(
+            _Roi(
+                number,
+                text(item, "ROIName", file) or f"ROI {number}",
+                text(item, "ReferencedFrameOfReferenceUID", file) or own or None,
+                tuple(hints.get(number, ())),
+                text(item, "ROIGenerationAlgorithm", file).upper() == "AUTOMATIC",
+            )
+        )
+    numbers = [roi.number for roi in rois]
+    if len(set(numbers)) != len(numbers):
+        raise DicomError(
+            f"two ROIs of {file.name} share one ROINumber, so contours cannot be told apart. Export it again.",
+            file=file.name,
+            tag="ROINumber",
+        )
+    return rois
+
+
+def _contours(
+    dataset: Dataset, rois: dict[int, _Roi], file: SourceFile, findings: list[Finding]
+) -> dict[int, list[Floats]]:
+    """Return the closed polygons of each ROI number."""
+    found: dict[int, list[Floats]] = {}
+    for group in items(dataset, "ROIContourSequence", file):
+        number = whole_number(group, "ReferencedROINumber", file)
+        if number not in rois:
+            findings.append(
+                warn(
+                    "contours-without-roi",
+                    f"contours of ROI number {number} have no entry in StructureSetROISequence; they are left out.",
+                    file=file.name,
+                    tag="ReferencedROINumber",
+                    value=number,
+                )
+            )
+            continue
+        polygons = found.setdefault(number, [])
+        left_out: dict[str, int] = {}
+        for contour in items(group, "ContourSequence", file):
+            kind = text(contour, "ContourGeometricType", file).upper()
+            points = _points(contour, file, rois[number].name)
+            if kind not in CLOSED_TYPES or len(points) < 3:
+                kind = kind if kind not in CLOSED_TYPES else f"closed with {len(points)} points"
+                left_out[kind] = left_out.get(kind, 0) + 1
+            else:
+                polygons.append(points)
+        if left_out:
+            what = ", ".join(f"{count} {kind or 'untyped'}" for kind, count in sorted(left_out.items()))
+            findings.append(
+                warn(
+                    "contours-left-out",
+                    f"{shown(rois[number].name)!r}: contours that enclose no area are left out ({what}).",
+                    file=file.name,
+                    tag="ContourGeometricType",
+                )
+            )
+    return found
+
+
+def _points(contour: Dataset, file: SourceFile, name: str) -> Floats:
+    """Return the vertices of a contour in LPS [mm], (points, 3), straight from the stored text."""
+    element = contour.get_item(CONTOUR_DATA) if CONTOUR_DATA in contour else None
+    value = None if element is None else element.value
+    try:
+        if isinstance(element, RawDataElement) and isinstance(value, bytes):
+            text_ = value.replace(b"\0", b"").strip()
+            numbers = np.array(text_.split(b"\\") if text_ else [], dtype="S32").astype(np.float64)
+        else:
+            numbers = np.atleast_1d(np.array([] if value is None else value, dtype=np.float64))
+    except CONVERSION_ERRORS as error:
+        raise _damaged(file, name, shown(error)) from error
+    if numbers.size % 3 or numbers.size > MOST_POINTS or not np.isfinite(numbers).all():
+        raise _damaged(file, name, f"{numbers.size} numbers, not all of them finite triples")
+    return numbers.reshape(-1, 3)
+
+
+def _damaged(file: SourceFile, name: str, why: str) -> DicomError:
+    """Return the error for contour data that are not points."""
+    return DicomError(
+        f"ContourData of {shown(name)!r} in {file.name} are not points in space ({why}). Export it again.",
+        file=file.name,
+        tag="ContourData",
+    )
+
+
+def _with_thickness(
+    rois: dict[int, _Roi],
+    found: dict[int, list[Floats]],
+    series_uid: str,
+    file: SourceFile,
+    slice_step_mm: float | None,
+    findings: list[Finding],
+) -> list[DrawnRegion]:
+    """Return the regions; those whose planes do not tell their thickness get that of the file."""
+    planes: dict[int, ContourPlanes] = {}
+    unique = {number: _once(rois[number], polygons, file, findings) for number, polygons in found.items()}
+    for number, polygons in unique.items():
+        if polygons:
+            try:
+                planes[number] = contour_planes(Contours(tuple(polygons)), plane_step_mm=None)
+            except RegionError as error:
+                if "one plane" not in error.message:
+                    raise RegionError(
+                        f"{shown(rois[number].name)!r}: {error.message}", file=file.name, tag="ContourData"
+                    ) from error
+    steps = sorted(p.step_mm for p in planes.values() if len(p.positions_mm) > 2)
+    step = slice_step_mm if slice_step_mm is not None else (steps[0] if steps else None)
+    regions = []
+    for number, roi in rois.items():
+        polygons = unique.get(number, [])
+        if not polygons:
+            findings.append(
+                warn(
+                    "empty-roi",
+                    f"{shown(roi.name)!r} has no closed contour and is left out.",
+                    file=file.name,
+                    tag="ROIContourSequence",
+                )
+            )
+            continue
+        polygons = _thickened(roi, polygons, planes.get(number), step, file, findings)
+        contours = Contours(tuple(polygons), roi.frame_of_reference_uid)
+        regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.hints))
+    return regions
+
+
+def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: list[Finding]) -> list[Floats]:
+    """Return each polygon once."""
+    unique = {p.tobytes(): p for p in polygons}
+    if len(unique) < len(polygons):
+        findings.append(
+            accept(
+                "duplicate-contours",
+                f"{shown(roi.name)!r}: {len(polygons) - len(unique)} contours are stored twice and count once.",
+                file=file.name,
+                tag="ContourData",
+            )
+        )
+    return list(unique.values())
+
+
+def _thickened(
+    roi: _Roi,
+    polygons: list[Floats],
+    planes: ContourPlanes | None,
+    step: float | None,
+    file: SourceFile,
+    findings: list[Finding],
+) -> list[Floats]:
+    """Return polygons whose planes tell their thickness; report gaps."""
+    isolated = planes is None or (step is not None and planes.step_mm > LARGEST_BRIDGED_STEP * step)
+    if not isolated and planes is not None:
+        findings += _gaps(roi, planes, file)
+        return polygons
+    if step is None:
+        raise RegionError(
+            f"{shown(roi.name)!r} is drawn in one plane, and neither other regions nor an image tell how thick a "
+            "slice is. Add the image it was drawn on, or draw the region on every slice.",
+            file=file.name,
+            tag="ContourData",
+        )
+    findings.append(
+        warn(
+            "thickness-assumed",
+            f"{shown(roi.name)!r} is drawn on isolated planes; each counts as {step:g} mm thick (the distance between "
+            "slices elsewhere in the study).",
+            file=file.name,
+            tag="ContourData",
+            value=step,
+        )
+    )
+    # Two copies a half step apart own a half step each: together one slab of a full step about the plane.
+    normal = _normal(polygons) if planes is None else planes.normal
+    return [p + sign * normal * step / 4 for p in polygons for sign in (-1, 1)]
+
+
+def _normal(polygons: Sequence[Floats]) -> Floats:
+    """Return the unit normal of polygons in one plane."""
+    largest = max(polygons, key=len)
+    vector = np.cross(largest - largest[0], np.roll(largest - largest[0], -1, axis=0)).sum(axis=0)
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
+    """Return warnings about planes that are missing inside a region."""
+    found = []
+    if planes.bridged_gaps_mm:
+        low, high = planes.bridged_gaps_mm[0]
+        found.append(
+            warn(
+                "contour-plane-missing",
+                f"{shown(roi.name)!r} lacks {len(planes.bridged_gaps_mm)} single plane(s), the first between {low:.1f} "
+                f"and {high:.1f} mm; they are filled half way from both neighbours.",
+                file=file.name,
+                tag="ContourSequence",
+            )
+        )
+    if planes.open_gaps_mm:
+        low, high = planes.open_gaps_mm[0]
+        found.append(
+            warn(
+                "contour-gap",
+                f"{shown(roi.name)!r} has {len(planes.open_gaps_mm)} gap(s) of more than one plane, the first between "
+                f"{low:.1f} and {high:.1f} mm; the region counts as absent there.",
+                file=file.name,
+                tag="ContourSequence",
+            )
+        )
+    return found

@@ -1,0 +1,266 @@
+"""DICOM segmentations to drawn regions: binary, fractional or label map, empty frames omitted or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.attributes import items, number, numbers, shown, text, whole_number
+from y90voxel.io.dicom.findings import Finding, warn
+from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
+from y90voxel.io.dicom.geometry import axes_of
+from y90voxel.io.dicom.headers import Instance
+from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.dicom.pixels import decoded_values, native_pixels
+from y90voxel.regions.region import DrawnRegion
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import Mask
+
+__all__ = ["read_seg", "segment_names"]
+
+Floats = NDArray[np.floating[Any]]
+
+# Frames may lie so far off even positions, as a fraction of the step.
+STEP_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """What a segmentation says about one segment."""
+
+    number: int
+    name: str
+    automatic: bool
+    hints: tuple[str, ...]
+
+
+def segment_names(instance: Instance) -> tuple[str, ...]:
+    """Return the labels of the segments, in order of the file.
+
+    Raises
+    ------
+    DicomError
+        If the file is damaged.
+    """
+    return tuple(segment.name for segment in _segments(instance))
+
+
+def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Finding, ...]]:
+    """Return the segments of all objects of a series as masks, and what was noticed.
+
+    Every segment is laid on the regular grid that its frames belong to, cut to what it occupies; frames that
+    the file omits are empty.
+
+    Raises
+    ------
+    DicomError
+        If frames do not lie on one regular grid, or the object is damaged.
+    """
+    regions: list[DrawnRegion] = []
+    findings = list(series.findings)
+    for instance in series.instances:
+        regions += _read_object(instance, series.uid, findings)
+    return regions, tuple(findings)
+
+
+def _segments(instance: Instance) -> list[_Segment]:
+    """Return number, label and property codes of each segment."""
+    file = instance.source
+    found = []
+    for item in items(instance.header, "SegmentSequence", file):
+        value = whole_number(item, "SegmentNumber", file)
+        if value is None:
+            raise DicomError(
+                f"a segment of {file.name} has no SegmentNumber. Export it again.",
+                file=file.name,
+                tag="SegmentNumber",
+            )
+        hints = [
+            text(code, "CodeMeaning", file)
+            for keyword in (
+                "SegmentedPropertyCategoryCodeSequence",
+                "SegmentedPropertyTypeCodeSequence",
+                "AnatomicRegionSequence",
+            )
+            for code in items(item, keyword, file)
+        ]
+        name = text(item, "SegmentLabel", file) or text(item, "SegmentDescription", file)
+        automatic = text(item, "SegmentAlgorithmType", file).upper() == "AUTOMATIC"
+        found.append(_Segment(value, name or f"segment {value}", automatic, tuple(h for h in hints if h)))
+    return found
+
+
+def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -> list[DrawnRegion]:
+    """Return the segments of one object."""
+    file = instance.source
+    segments = _segments(instance)
+    frames = frames_of([instance])
+    kind = instance.text("SegmentationType").upper()
+    grid, slices = _grid(instance, frames)
+    numbers_ = None if kind == "LABELMAP" else _segment_numbers(instance, len(frames))
+    boxes: dict[int, _Accumulated] = {s.number: _Accumulated() for s in segments}
+    maximum = number(instance.header, "MaximumFractionalValue", file) or 255.0
+    for index, plane in enumerate(_planes(instance, kind)):
+        for value, occupancy in _occupancies(plane, kind, maximum, numbers_, index):
+            if value in boxes:
+                boxes[value].add(int(slices[index]), occupancy)
+    regions = []
+    for segment in segments:
+        mask = boxes[segment.number].mask(grid)
+        if mask is None:
+            findings.append(
+                warn(
+                    "empty-segment",
+                    f"segment {shown(segment.name)!r} is empty and is left out.",
+                    file=file.name,
+                    tag="SegmentSequence",
+                )
+            )
+            continue
+        regions.append(DrawnRegion(segment.name, mask, series_uid, segment.automatic, segment.hints))
+    return regions
+
+
+class _Accumulated:
+    """The occupied parts of the planes of one segment, kept until its box is known."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, int, int, NDArray[np.float32]]] = []
+
+    def add(self, slice_: int, occupancy: NDArray[np.float32]) -> None:
+        """Add the occupied box of a plane."""
+        rows, columns = np.flatnonzero(occupancy.any(axis=1)), np.flatnonzero(occupancy.any(axis=0))
+        if rows.size:
+            box = occupancy[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            self.parts.append((slice_, int(rows[0]), int(columns[0]), box.copy()))
+
+    def mask(self, grid: Grid) -> Mask | None:
+        """Return the mask cut to the occupied box; planes of one position add up to at most 1."""
+        if not self.parts:
+            return None
+        start = np.array([part[:3] for part in self.parts]).min(axis=0)
+        stop = np.array([(s + 1, r + p.shape[0], c + p.shape[1]) for s, r, c, p in self.parts]).max(axis=0)
+        array = np.zeros(stop - start, np.float32)
+        for slice_, row, column, box in self.parts:
+            r, c = row - start[1], column - start[2]
+            place = array[slice_ - start[0], r : r + box.shape[0], c : c + box.shape[1]]
+            np.minimum(place + box, np.float32(1), out=place)
+        return Mask(array, grid.crop(start.tolist(), array.shape))
+
+
+def _segment_numbers(instance: Instance, count: int) -> list[int]:
+    """Return the segment that each frame belongs to."""
+    file = instance.source
+    found = []
+    for index, groups in enumerate(items(instance.header, "PerFrameFunctionalGroupsSequence", file)):
+        group = functional_group(instance, groups, "SegmentIdentificationSequence")
+        value = whole_number(group, "ReferencedSegmentNumber", file)
+        if value is None:
+            raise DicomError(
+                f"frame {index + 1} of {file.name} names no segment. The file is damaged: export it again.",
+                file=file.name,
+                tag="ReferencedSegmentNumber",
+            )
+        found.append(value)
+    assert len(found) == count  # frames_of compared it with NumberOfFrames
+    return found
+
+
+def _occupancies(
+    plane: NDArray[Any], kind: str, maximum: float, segments: Sequence[int] | None, index: int
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield segment number and occupancy of what one frame holds."""
+    if segments is None:
+        for value in np.unique(plane):
+            if value:
+                yield int(value), (plane == value).astype(np.float32)
+    elif kind == "FRACTIONAL":
+        yield segments[index], np.clip(plane.astype(np.float32) / np.float32(maximum), 0, 1)
+    else:
+        yield segments[index], (plane != 0).astype(np.float32)
+
+
+def _planes(instance: Instance, kind: str) -> Iterator[NDArray[Any]]:
+    """Yield the stored frames; bits are unpacked frame by frame."""
+    frames, rows, columns = instance.matrix_size()
+    bits = whole_number(instance.header, "BitsAllocated", instance.source)
+    if bits != 1 or instance.pixel_offset is None:
+        yield from decoded_values(instance, (frames, rows, columns))
+        return
+    size = rows * columns
+    data = np.frombuffer(native_pixels(instance, (frames * size + 7) // 8), np.uint8)
+    for frame in range(frames):
+        first, last = frame * size, (frame + 1) * size
+        unpacked = np.unpackbits(data[first // 8 : (last + 7) // 8], bitorder="little")
+        yield unpacked[first % 8 : first % 8 + size].reshape(rows, columns)
+
+
+def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np.int64]]:
+    """Return the regular grid of all frames, and the slice of it that each frame is."""
+    file = instance.source
+    first = frames[0]
+    row, column, normal = axes_of(first.orientation, file.name)
+    if any(
+        np.abs(np.subtract(f.orientation, first.orientation)).max() > 1e-4 or f.spacing_mm != first.spacing_mm
+        for f in frames
+    ):
+        raise DicomError(
+            f"frames of {file.name} differ in orientation or spacing; a segmentation must lie on one grid.",
+            file=file.name,
+            tag="ImageOrientationPatient",
+        )
+    if min(first.spacing_mm) <= 0:
+        raise DicomError(
+            f"PixelSpacing of {file.name} is {list(first.spacing_mm)} mm; it must be positive.",
+            file=file.name,
+            tag="PixelSpacing",
+        )
+    positions = np.array([f.position_mm for f in frames])
+    heights = positions @ normal
+    aside = positions - positions[0] - np.outer(heights - heights[0], normal)
+    step = _step(instance, np.unique(np.round(heights, 4)))
+    place = (heights - heights.min()) / step
+    slices = np.rint(place).astype(np.int64)
+    if np.abs(place - slices).max() > STEP_TOLERANCE or np.abs(aside).max() > 0.05:
+        raise DicomError(
+            f"frames of {file.name} do not lie on one regular grid (step {step:g} mm; up to "
+            f"{np.abs(place - slices).max() * step:.3f} mm off along the normal, {np.abs(aside).max():.3f} mm "
+            "sideways). Export the segmentation on the grid of its image.",
+            file=file.name,
+            tag="ImagePositionPatient",
+        )
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([normal * step, column * first.spacing_mm[0], row * first.spacing_mm[1]])
+    affine[:3, 3] = positions[int(heights.argmin())]
+    _, rows, columns = instance.matrix_size()
+    shape = (int(slices.max()) + 1, rows, columns)
+    return Grid(shape, affine, instance.text("FrameOfReferenceUID") or None), slices
+
+
+def _step(instance: Instance, heights: Floats) -> float:
+    """Return the distance between slices [mm]: stated, else the smallest found, else the thickness."""
+    file = instance.source
+    shared = items(instance.header, "SharedFunctionalGroupsSequence", file)
+    per_frame = items(instance.header, "PerFrameFunctionalGroupsSequence", file)
+    measures = functional_group(instance, per_frame[0] if per_frame else Dataset(), "PixelMeasuresSequence")
+    assert shared or per_frame  # frames_of found positions in them
+    stated = numbers(measures, "SpacingBetweenSlices", 1, file)
+    if stated is not None and stated[0] != 0:
+        return abs(stated[0])
+    if len(heights) > 1:
+        return float(np.diff(heights).min())
+    thickness = numbers(measures, "SliceThickness", 1, file)
+    if thickness is None or thickness[0] <= 0:
+        raise DicomError(
+            f"{file.name} has one plane and neither SpacingBetweenSlices nor SliceThickness: its thickness is not "
+            "known. Export it again.",
+            file=file.name,
+            tag="SliceThickness",
+        )
+    return thickness[0]

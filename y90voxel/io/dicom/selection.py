@@ -1,0 +1,396 @@
+"""Which series of a folder are used: one emission image, the CT and regions that share its coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.ct import plan_stack
+from y90voxel.io.dicom.findings import Finding, accept, warn
+from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
+from y90voxel.io.dicom.nm import nm_header, plan_nm
+from y90voxel.io.dicom.pet import pet_header
+from y90voxel.io.dicom.planar import plan_planar
+from y90voxel.io.dicom.references import referenced_series
+from y90voxel.io.dicom.times import acquisition_start
+
+__all__ = ["Selection", "check_emission", "is_nm", "select_series"]
+
+# A hybrid camera takes SPECT and CT on one table within this time.
+HYBRID_INTERVAL = timedelta(hours=2)
+SHORTEST_PREFIX = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The series that a run uses.
+
+    Parameters
+    ----------
+    emission, ct, regions, planar : SeriesRecord or None
+        One of each, where there is one.
+    frame_of_reference_uid : str or None
+        The frame that all of them are taken to share.
+    trust_frames : bool
+        Whether coordinates of other frames are taken as common.
+    findings : tuple of Finding
+        What was assumed or left out.
+    """
+
+    emission: SeriesRecord | None
+    ct: SeriesRecord | None
+    regions: SeriesRecord | None
+    planar: SeriesRecord | None
+    frame_of_reference_uid: str | None
+    trust_frames: bool
+    findings: tuple[Finding, ...]
+
+
+def select_series(
+    index: StudyIndex,
+    *,
+    emission_series: str | None = None,
+    ct_series: str | None = None,
+    regions_series: str | None = None,
+    trust_frames: bool = False,
+    needs_emission: bool = True,
+) -> Selection:
+    """Return the series to use, by the caller's choice and the rules of the package.
+
+    Parameters
+    ----------
+    index : StudyIndex
+        What is there.
+    emission_series, ct_series, regions_series : str or None
+        Series instance UID or a unique beginning of it.
+    trust_frames : bool
+        Take coordinates of other frames of reference as common.
+    needs_emission : bool
+        Whether a study without emission image is an error.
+
+    Raises
+    ------
+    InputError
+        If nothing or several things fit; the message lists them.
+    DicomError
+        If CT or regions lie in another frame of reference and are not trusted.
+    """
+    findings: list[Finding] = []
+    if emission_series is None:
+        _check_one_study(index)
+    emission = _emission(index, emission_series, needs_emission, findings)
+    anchor = emission
+    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, findings)
+    ct = _ct(pool, anchor, ct_series, trust_frames, findings)
+    frame = (anchor.frame_of_reference_uid if anchor else None) or (ct.frame_of_reference_uid if ct else None)
+    regions = _regions(pool, anchor, ct, regions_series, trust_frames, findings)
+    planar = _planar(pool, anchor, findings)
+    if anchor is None and ct is None and regions is not None:
+        frame = regions.frame_of_reference_uid
+    return Selection(emission, ct, regions, planar, frame, trust_frames, tuple(findings))
+
+
+def is_nm(series: SeriesRecord) -> bool:
+    """Return whether an emission series is a nuclear medicine volume, not a PET series."""
+    return "SliceVector" in series.first.header or series.first.modality in ("NM", "OT")
+
+
+def check_emission(series: SeriesRecord) -> tuple[Finding, ...]:
+    """Return what is noticed about an emission series from its headers.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used.
+    """
+    if is_nm(series):
+        return (*plan_nm(series).findings, *nm_header(series)[1])
+    _, findings = plan_stack(series)
+    return (*findings, *pet_header(series)[1])
+
+
+def _listed(series: Sequence[SeriesRecord]) -> str:
+    """Return series for a message."""
+    return "; ".join(str(s) for s in series)
+
+
+def _by_prefix(series: Sequence[SeriesRecord], prefix: str, role: SeriesRole, option: str) -> SeriesRecord:
+    """Return the series of a role whose UID begins so."""
+    fitting = [s for s in series if s.uid.startswith(prefix)]
+    of_role = [s for s in fitting if s.role is role]
+    if len(of_role) == 1:
+        return of_role[0]
+    there = [s for s in series if s.role is role]
+    if of_role:
+        problem = f"{len(of_role)} {role.value} series begin with {prefix}"
+    elif fitting:
+        problem = f"series {prefix} is no {role.value} series but {fitting[0].role.value} ({fitting[0]})"
+    else:
+        problem = f"no series begins with {prefix}"
+    raise InputError(f"{option}: {problem}. There are: {_listed(there) or 'none'}.", tag=option)
+
+
+def _check_one_study(index: StudyIndex) -> None:
+    """Raise when images of several patients or studies lie in one folder."""
+    images = [s for s in index.series if s.role in (SeriesRole.EMISSION, SeriesRole.CT, SeriesRole.PLANAR)]
+    patients = {s.first.patient_key for s in index.series}
+    studies = {s.study_uid for s in images}
+    if len(patients) <= 1 and len(studies) <= 1:
+        return
+    what = f"{len(patients)} patients" if len(patients) > 1 else f"{len(studies)} studies"
+    raise InputError(
+        f"{index.path} holds {what}; they are never mixed. Give the folder of one, or choose the emission image "
+        f"with --emission-series. There are: {_listed(images or index.series)}.",
+        tag="StudyInstanceUID",
+    )
+
+
+def _of_same_patient(
+    series: Sequence[SeriesRecord], anchor: SeriesRecord, findings: list[Finding]
+) -> tuple[SeriesRecord, ...]:
+    """Return the series of the anchor's patient that belong to its study or share its frame."""
+    frame = anchor.frame_of_reference_uid
+    kept = tuple(
+        s
+        for s in series
+        if s.first.patient_key == anchor.first.patient_key
+        and (
+            s.study_uid == anchor.study_uid
+            or s.role is SeriesRole.REGIONS
+            or (frame and s.frame_of_reference_uid == frame)
+        )
+    )
+    if len(kept) < len(series):
+        findings.append(
+            accept(
+                "other-studies",
+                f"{len(series) - len(kept)} series of other patients or studies in the folder are left out.",
+                tag="StudyInstanceUID",
+            )
+        )
+    return kept
+
+
+def _emission(
+    index: StudyIndex, wanted: str | None, needed: bool, findings: list[Finding]
+) -> SeriesRecord | None:
+    """Return the emission image: the one asked for, or the only one that can be used."""
+    if wanted is not None:
+        chosen = _by_prefix(index.series, wanted, SeriesRole.EMISSION, "--emission-series")
+        check_emission(chosen)
+        return chosen
+    candidates = index.with_role(SeriesRole.EMISSION)
+    usable, errors = _usable(candidates, check_emission)
+    if len(usable) == 1:
+        if errors:
+            findings.append(
+                accept(
+                    "emission-left-out",
+                    f"{len(errors)} other emission series cannot be used: {errors[0].message}",
+                    file=errors[0].file,
+                    tag=errors[0].tag,
+                )
+            )
+        return usable[0]
+    if not needed:
+        return None
+    if len(usable) > 1:
+        raise InputError(
+            f"{len(usable)} emission images fit; choose one with --emission-series (a unique beginning of the UID "
+            f"will do): {_listed(usable)}.",
+            tag="SeriesInstanceUID",
+        )
+    if errors:
+        raise errors[0]
+    raise InputError(
+        f"no emission image in {index.path} (an NM volume with ImageType RECON TOMO, or a PET series in Bq/mL). "
+        f"{_what_is_there(index)}",
+        tag="Modality",
+    )
+
+
+def _usable(
+    series: Sequence[SeriesRecord], check: Callable[[SeriesRecord], object]
+) -> tuple[list[SeriesRecord], list[InputError]]:
+    """Return the series that pass a check, and why the others do not."""
+    usable, errors = [], []
+    for candidate in series:
+        try:
+            check(candidate)
+        except InputError as error:
+            errors.append(error)
+        else:
+            usable.append(candidate)
+    return usable, errors
+
+
+def _what_is_there(index: StudyIndex) -> str:
+    """Return what a folder without emission image holds."""
+    if not index.series:
+        bad = f", {len(index.findings)} of them unreadable DICOM" if index.findings else ""
+        return f"It holds no DICOM series at all ({index.files} files{bad})."
+    kinds = [f"{s} [{'/'.join(s.first.image_type[2:3]) or s.role.value}]" for s in index.series[:10]]
+    return f"It holds: {'; '.join(kinds)}."
+
+
+def _ct(
+    pool: Sequence[SeriesRecord],
+    anchor: SeriesRecord | None,
+    wanted: str | None,
+    trust: bool,
+    findings: list[Finding],
+) -> SeriesRecord | None:
+    """Return the CT that shares the emission's coordinates; None when there is none."""
+    there = [s for s in pool if s.role is SeriesRole.CT]
+    if wanted is not None:
+        there = [_by_prefix(pool, wanted, SeriesRole.CT, "--ct-series")]
+    if not there:
+        return None
+    if anchor is None:
+        return _only(there, "CT", "--ct-series")
+    frame = anchor.frame_of_reference_uid
+    sharing = [s for s in there if frame and s.frame_of_reference_uid == frame]
+    if sharing:
+        return _only(sharing, "CT", "--ct-series")
+    hybrid = [s for s in there if not frame and _is_hybrid(anchor, s)]
+    if hybrid:
+        chosen = _only(hybrid, "CT", "--ct-series")
+        findings.append(
+            warn(
+                "hybrid-without-frame",
+                "the emission image names no frame of reference; the CT of the same study, time and scanner is taken "
+                "to share its coordinates (hybrid camera).",
+                file=anchor.first.source.name,
+                tag="FrameOfReferenceUID",
+            )
+        )
+        return chosen
+    if trust:
+        chosen = _only(there, "CT", "--ct-series")
+        findings.append(
+            warn(
+                "frames-trusted",
+                f"the CT lies in frame of reference {chosen.frame_of_reference_uid or 'unknown'}, the emission image in "
+                f"{frame or 'unknown'}; their coordinates are taken as common, as asked for.",
+                file=chosen.first.source.name,
+                tag="FrameOfReferenceUID",
+            )
+        )
+        return chosen
+    raise DicomError(
+        f"no CT shares the emission image's frame of reference ({frame or 'not stated'}): {_listed(there)}, in "
+        f"{', '.join(sorted({s.frame_of_reference_uid or 'no stated frame' for s in there}))}. Align them "
+        "(--register), or take coordinates as common if you know that they are (--trust-frames).",
+        file=there[0].first.source.name,
+        tag="FrameOfReferenceUID",
+    )
+
+
+def _only(series: Sequence[SeriesRecord], what: str, option: str) -> SeriesRecord:
+    """Return the only series, or raise with the list."""
+    if len(series) > 1:
+        raise InputError(
+            f"{len(series)} {what} series fit; choose one with {option} (a unique beginning of the UID will do): "
+            f"{_listed(series)}.",
+            tag="SeriesInstanceUID",
+        )
+    return series[0]
+
+
+def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:
+    """Return whether a CT was taken in the same study, within two hours, on the same scanner."""
+    if emission.study_uid != ct.study_uid:
+        return False
+    one, other = acquisition_start(emission.first), acquisition_start(ct.first)
+    if one is None or other is None or (one.tzinfo is None) != (other.tzinfo is None):
+        return False
+    if abs(one - other) > HYBRID_INTERVAL:
+        return False
+    for keyword in ("DeviceSerialNumber", "StationName", "ManufacturerModelName"):
+        a, b = emission.first.text(keyword), ct.first.text(keyword)
+        if a and b:
+            return a == b
+    return False
+
+
+def _regions(
+    pool: Sequence[SeriesRecord],
+    anchor: SeriesRecord | None,
+    ct: SeriesRecord | None,
+    wanted: str | None,
+    trust: bool,
+    findings: list[Finding],
+) -> SeriesRecord | None:
+    """Return the regions drawn in the coordinates of the emission image or the CT."""
+    there = [s for s in pool if s.role is SeriesRole.REGIONS]
+    if wanted is not None:
+        there = [_by_prefix(pool, wanted, SeriesRole.REGIONS, "--regions-series")]
+    if not there:
+        return None
+    if anchor is None and ct is None:
+        return _only(there, "region", "--regions-series")
+    images = [s for s in (anchor, ct) if s is not None]
+    frames = {s.frame_of_reference_uid for s in images} - {None}
+    sharing = [
+        s
+        for s in there
+        if s.frame_of_reference_uid in frames
+        or (_refers_to(s, images) and (s.frame_of_reference_uid is None or not frames))
+    ]
+    if sharing:
+        return _only(sharing, "region", "--regions-series")
+    if trust:
+        chosen = _only(there, "region", "--regions-series")
+        findings.append(
+            warn(
+                "frames-trusted",
+                f"the regions were drawn in frame of reference {chosen.frame_of_reference_uid or 'unknown'}, the images "
+                f"lie in {', '.join(sorted(f for f in frames if f)) or 'unknown'}; their coordinates are taken as "
+                "common, as asked for.",
+                file=chosen.first.source.name,
+                tag="FrameOfReferenceUID",
+            )
+        )
+        return chosen
+    raise DicomError(
+        f"the regions ({_listed(there)}) were drawn in frame of reference "
+        f"{there[0].frame_of_reference_uid or 'not stated'}, the images lie in "
+        f"{', '.join(sorted(f for f in frames if f)) or 'none stated'}: their coordinates do not compare. Align them "
+        "(--register), or take coordinates as common if you know that they are (--trust-frames).",
+        file=there[0].first.source.name,
+        tag="FrameOfReferenceUID",
+    )
+
+
+def _refers_to(regions: SeriesRecord, images: Sequence[SeriesRecord]) -> bool:
+    """Return whether regions name one of the image series as what they were drawn on."""
+    return bool(referenced_series(regions) & {s.uid for s in images})
+
+
+def _planar(
+    pool: Sequence[SeriesRecord], anchor: SeriesRecord | None, findings: list[Finding]
+) -> SeriesRecord | None:
+    """Return the planar views of the study; None, with the reason, when they cannot be told."""
+    there = [s for s in pool if s.role is SeriesRole.PLANAR]
+    if anchor is not None:
+        there = [s for s in there if s.study_uid == anchor.study_uid]
+    usable, errors = _usable(there, plan_planar)
+    if len(usable) == 1:
+        return usable[0]
+    if there:
+        reason = (
+            errors[0].message
+            if errors and not usable
+            else f"{len(usable)} planar series fit: {_listed(usable)}"
+        )
+        findings.append(
+            warn(
+                "planar-unused",
+                f"no planar views are used for the lung shunt: {reason}",
+                file=there[0].first.source.name,
+                tag="ImageType",
+            )
+        )
+    return None

@@ -1,0 +1,149 @@
+"""Files of a study: a folder of any depth, a zip archive, or one file. Nothing is unpacked to disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from y90voxel.errors import InputError
+
+__all__ = ["SourceFile", "list_files"]
+
+MOST_FILES = 200_000
+# One file of a study: an enhanced CT of 2,000 slices has 1 GB.
+LARGEST_FILE_BYTES = 4 * 1024**3
+# A member that unpacks to more than this must not shrink by more than the ratio below (zip bombs).
+LARGE_MEMBER_BYTES = 64 * 1024**2
+LARGEST_RATIO = 1100.0
+# Headers end far below this; a longer one makes the whole member be unpacked.
+HEADER_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file on disk or a member of an archive.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or the archive that holds it.
+    name : str
+        Path below the study, for messages.
+    size : int
+        Bytes.
+    archive : ZipFile or None
+        The open archive when the file is a member of it.
+    """
+
+    path: Path
+    name: str
+    size: int
+    archive: zipfile.ZipFile | None = field(default=None, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self) -> BinaryIO:
+        """Return a binary stream of the whole file."""
+        if self.archive is None:
+            return self.path.open("rb")
+        return io.BytesIO(self._member(self.size))
+
+    def open_header(self) -> tuple[BinaryIO, bool]:
+        """Return a stream that holds the header, and whether it may have been cut short."""
+        if self.archive is None:
+            return self.path.open("rb"), False
+        return io.BytesIO(self._member(HEADER_BYTES)), self.size > HEADER_BYTES
+
+    def read(self) -> bytes:
+        """Return the whole content."""
+        if self.archive is None:
+            return self.path.read_bytes()
+        return self._member(self.size)
+
+    def _member(self, limit: int) -> bytes:
+        """Return up to ``limit`` bytes of the member; never more than it declared."""
+        assert self.archive is not None
+        try:
+            with self.archive.open(self.name) as member:
+                return member.read(min(limit, self.size))
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+            raise InputError(
+                f"member {self.name!r} of the archive cannot be unpacked ({error}). Unpack the archive and "
+                "give the folder.",
+                file=self.path,
+            ) from error
+
+
+def list_files(path: str | Path) -> list[SourceFile]:
+    """Return all regular files of a study, sorted by name.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder, searched to any depth (links to folders are not followed), a ``.zip`` archive, or one
+        file.
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, the archive is damaged or unpacks to an absurd size, or there are more
+        than 200,000 files.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"there is no file or folder {path}.", file=path)
+    if path.is_dir():
+        files = list(_walk(path))
+    elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        files = list(_members(path))
+    else:
+        files = [SourceFile(path, path.name, path.stat().st_size)]
+    return sorted(files, key=lambda f: f.name)
+
+
+def _check_count(count: int, path: Path) -> None:
+    """Raise when a study has too many files to be one."""
+    if count > MOST_FILES:
+        raise InputError(
+            f"{path} holds more than {MOST_FILES} files. Give the folder of one study.", file=path
+        )
+
+
+def _walk(folder: Path) -> Iterator[SourceFile]:
+    """Yield the regular files below a folder."""
+    count = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            file = Path(root, name)
+            if not file.is_file():  # broken links, sockets
+                continue
+            count += 1
+            _check_count(count, folder)
+            yield SourceFile(file, file.relative_to(folder).as_posix(), file.stat().st_size)
+
+
+def _members(path: Path) -> Iterator[SourceFile]:
+    """Yield the members of a zip archive."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path} is not a readable zip archive ({error}).", file=path) from error
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    _check_count(len(entries), path)
+    for entry in entries:
+        ratio = entry.file_size / max(entry.compress_size, 1)
+        if entry.file_size > LARGEST_FILE_BYTES or (
+            entry.file_size > LARGE_MEMBER_BYTES and ratio > LARGEST_RATIO
+        ):
+            raise InputError(
+                f"member {entry.filename!r} of the archive would unpack to {entry.file_size} bytes "
+                f"({ratio:.0f} times its packed size). This is not an image; the archive is refused.",
+                file=path,
+            )
+        yield SourceFile(path, entry.filename, entry.file_size, archive)

@@ -1,0 +1,278 @@
+"""A DICOM study: its series chosen, its pixels read when they are asked for, its patient kept inside."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from y90voxel.activity.emission import EmissionImage, PlanarImage
+from y90voxel.errors import DicomError, Notice
+from y90voxel.io.dicom.attributes import shown
+from y90voxel.io.dicom.ct import plan_stack, read_ct
+from y90voxel.io.dicom.findings import Finding, Severity
+from y90voxel.io.dicom.headers import lenient_reading
+from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.index import SeriesRecord, StudyIndex, index_study
+from y90voxel.io.dicom.nm import read_nm
+from y90voxel.io.dicom.pet import read_pet
+from y90voxel.io.dicom.planar import read_planar
+from y90voxel.io.dicom.rtstruct import read_rtstruct
+from y90voxel.io.dicom.seg import read_seg
+from y90voxel.io.dicom.selection import Selection, is_nm, select_series
+from y90voxel.regions.region import DrawnRegion
+from y90voxel.volumes.volume import CtImage, Volume
+
+__all__ = ["DicomStudy"]
+
+V = TypeVar("V", bound=Volume)
+Progress = Callable[[str, float], None]
+
+RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
+
+
+@dataclass(frozen=True, eq=False)
+class DicomStudy:
+    """The series of one patient that a run uses. Patient identity lives here and nowhere further in.
+
+    Parameters
+    ----------
+    index : StudyIndex
+        Everything that lies in the folder or archive.
+    selection : Selection
+        The series that are used.
+    """
+
+    index: StudyIndex
+    selection: Selection
+    _read: dict[str, tuple[Finding, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | StudyIndex,
+        *,
+        emission_series: str | None = None,
+        ct_series: str | None = None,
+        regions_series: str | None = None,
+        trust_frames: bool = False,
+        needs_emission: bool = True,
+        progress: Progress | None = None,
+    ) -> DicomStudy:
+        """Return the study in a folder, a ``.zip`` or a file; no pixel is read yet.
+
+        Parameters
+        ----------
+        path : path-like or StudyIndex
+            Where it is, or what is there when it was indexed before.
+        emission_series, ct_series, regions_series : str or None
+            Series instance UID, or a unique beginning of it, where several series fit.
+        trust_frames : bool
+            Take the coordinates of other frames of reference as common (warned).
+        needs_emission : bool
+            Whether a study without emission image is an error.
+        progress : callable or None
+            Called with what is being done and the finished fraction.
+
+        Raises
+        ------
+        InputError
+            If there is no emission image, several fit, or several patients or studies lie in the folder.
+        DicomError
+            If the emission image cannot be used, or CT or regions lie in another frame of reference.
+        """
+        if isinstance(path, StudyIndex):
+            index = path
+        else:
+            tell = None if progress is None else (lambda done, of: progress("reading headers", done / of))
+            index = index_study(path, tell)
+        with lenient_reading():
+            selection = select_series(
+                index,
+                emission_series=emission_series,
+                ct_series=ct_series,
+                regions_series=regions_series,
+                trust_frames=trust_frames,
+                needs_emission=needs_emission,
+            )
+        return cls(index, selection)
+
+    def emission(self) -> EmissionImage:
+        """Return the emission image.
+
+        Raises
+        ------
+        DicomError
+            If there is none, or its pixels cannot be read.
+        """
+        return self._emission
+
+    def ct(self) -> CtImage | None:
+        """Return the CT that shares the emission image's coordinates, None when there is none.
+
+        Raises
+        ------
+        DicomError
+            If its slices are not one regular volume, or its pixels cannot be read.
+        """
+        return self._ct
+
+    def regions(self) -> list[DrawnRegion]:
+        """Return the regions as drawn, in the coordinates of the emission image; empty when there are none.
+
+        Raises
+        ------
+        DicomError, RegionError
+            If contours or segments are damaged.
+        """
+        return list(self._regions)
+
+    def planar(self) -> PlanarImage | None:
+        """Return the opposite planar views, None when there are none.
+
+        Raises
+        ------
+        DicomError
+            If their pixels cannot be read.
+        """
+        return self._planar
+
+    @property
+    def label(self) -> str:
+        """A name for the study that tells nothing of the patient."""
+        uid = self._anchor.study_uid if self._anchor is not None else str(self.index.path)
+        return f"study {hashlib.sha256(uid.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def identity(self) -> StudyIdentity:
+        """Patient and study, for the DICOM objects that are written."""
+        with lenient_reading():
+            return (
+                StudyIdentity()
+                if self._anchor is None
+                else StudyIdentity.from_dataset(self._anchor.first.header)
+            )
+
+    @property
+    def frame_of_reference_uid(self) -> str | None:
+        """The frame of reference that everything read from the study shares."""
+        return self.selection.frame_of_reference_uid
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was noticed about the series in use, so far as they have been read."""
+        found = [*self.selection.findings, *(f for group in self._read.values() for f in group)]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """The findings that must stand in every output."""
+        return tuple(Notice(f.code, f.message) for f in self.findings if f.severity is Severity.WARN)
+
+    def source_references(self) -> tuple[SourceSeries, ...]:
+        """Return the series in use with the UIDs of their objects: emission, CT, regions, planar."""
+        return tuple(
+            SourceSeries(
+                s.uid, tuple((i.sop_class_uid, i.sop_instance_uid) for i in s.instances), s.study_uid or None
+            )
+            for s in self._used
+        )
+
+    def inputs(self) -> tuple[Mapping[str, Any], ...]:
+        """Return UID, number of files and digest of each series in use, for provenance."""
+        return tuple(
+            {"series_instance_uid": s.uid, "files": len(s.instances), "sha256": s.sha256()}
+            for s in self._used
+        )
+
+    @property
+    def _used(self) -> tuple[SeriesRecord, ...]:
+        """The series in use."""
+        chosen = self.selection
+        return tuple(s for s in (chosen.emission, chosen.ct, chosen.regions, chosen.planar) if s is not None)
+
+    @property
+    def _anchor(self) -> SeriesRecord | None:
+        """The series that patient and study are taken from."""
+        return self._used[0] if self._used else None
+
+    @cached_property
+    def _emission(self) -> EmissionImage:
+        """Read the emission image once."""
+        series = self.selection.emission
+        if series is None:
+            raise DicomError(
+                f"{self.index.path} holds no emission image.", file=self.index.path, tag="Modality"
+            )
+        with lenient_reading():
+            image, self._read["emission"] = (read_nm if is_nm(series) else read_pet)(series)
+        return replace(image, volume=self._in_common_frame(image.volume))
+
+    @cached_property
+    def _ct(self) -> CtImage | None:
+        """Read the CT once."""
+        if self.selection.ct is None:
+            return None
+        with lenient_reading():
+            image, self._read["ct"] = read_ct(self.selection.ct)
+        return self._in_common_frame(image)
+
+    @cached_property
+    def _regions(self) -> tuple[DrawnRegion, ...]:
+        """Read the regions once."""
+        series = self.selection.regions
+        if series is None:
+            return ()
+        with lenient_reading():
+            if series.first.sop_class_uid == RTSTRUCT_CLASS:
+                drawn, self._read["regions"] = read_rtstruct(series, self._slice_step_mm())
+            else:
+                drawn, self._read["regions"] = read_seg(series)
+        return tuple(self._region_in_common_frame(region) for region in drawn)
+
+    @cached_property
+    def _planar(self) -> PlanarImage | None:
+        """Read the planar views once."""
+        if self.selection.planar is None:
+            return None
+        with lenient_reading():
+            image, self._read["planar"] = read_planar(self.selection.planar)
+        return image
+
+    def _slice_step_mm(self) -> float | None:
+        """Return the distance between slices of the CT, the thickness of a contour drawn on one slice."""
+        if self.selection.ct is None:
+            return None
+        return plan_stack(self.selection.ct)[0].grid.spacing_mm[0]
+
+    def _in_common_frame(self, volume: V) -> V:
+        """Return the volume under the frame of reference that the study shares."""
+        grid = replace(volume.grid, frame_of_reference_uid=self.frame_of_reference_uid)
+        return replace(volume, grid=grid)
+
+    def _check_frame(self, region: DrawnRegion) -> None:
+        """Raise if a region was drawn in a frame that no image has: one file can hold several frames."""
+        shape = region.shape
+        own = shape.grid.frame_of_reference_uid if isinstance(shape, Volume) else shape.frame_of_reference_uid
+        images = (self.selection.emission, self.selection.ct)
+        frames = {s.frame_of_reference_uid for s in images if s is not None} - {None}
+        if own is None or not frames or own in frames or self.selection.trust_frames:
+            return
+        raise DicomError(
+            f"{shown(region.name)!r} was drawn in frame of reference {own}, the images lie in "
+            f"{', '.join(sorted(f for f in frames if f))}: their coordinates do not compare. Align them (--register), "
+            "or take coordinates as common if you know that they are (--trust-frames).",
+            tag="ReferencedFrameOfReferenceUID",
+        )
+
+    def _region_in_common_frame(self, region: DrawnRegion) -> DrawnRegion:
+        """Return the region under the frame of reference that the study shares."""
+        self._check_frame(region)
+        if isinstance(region.shape, Volume):
+            return replace(region, shape=self._in_common_frame(region.shape))
+        return replace(
+            region, shape=replace(region.shape, frame_of_reference_uid=self.frame_of_reference_uid)
+        )
