@@ -31,8 +31,13 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
             yield lambda what, done: bar.update(task, description=what, completed=done)
     else:
         started = time.perf_counter()
+        last = ""
 
         def write_line(what: str, done: float) -> None:
+            nonlocal last
+            if what == last:
+                return
+            last = what
             sys.stderr.write(f"[{time.perf_counter() - started:6.2f} s] {what}\n")
             sys.stderr.flush()
 

@@ -217,7 +217,9 @@ class Study:
             return emission
         if wanted == "ct":
             if self.ct is None:
-                raise InputError("--grid ct needs a CT, and the study has none. Use --grid emission.", tag="dose.grid")
+                raise InputError(
+                    "--grid ct needs a CT, and the study has none. Use --grid emission.", tag="dose.grid"
+                )
             return self.ct.grid
         return emission.with_spacing(float(wanted))
 
@@ -252,7 +254,10 @@ def _injection(
             administration_time=time or emission.plausible_administration_time,
         )
     elif facts["residual_bq"]:
-        raise InputError("a residual is given without the vial activity: give --activity too.", tag="administration.residual")
+        raise InputError(
+            "a residual is given without the vial activity: give --activity too.",
+            tag="administration.residual",
+        )
     shunt = facts["lung_shunt_fraction"]
     measured = shunt if isinstance(shunt, str) else None
     administration = Administration(
@@ -268,7 +273,9 @@ def _injection(
 
 def _without_paths(message: str) -> str:
     """A message without what looks like a path, a file name or a UID."""
-    return re.sub(r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd)\b", "…", message)
+    return re.sub(
+        r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd)\b", "…", message
+    )
 
 
 def _without_none(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from y90voxel.errors import Notice, RegionError
 from y90voxel.io.atomic import check_output_folder, output_folder
-from y90voxel.io.dose_files import read_dose
+from y90voxel.io.doses import read_dose
 from y90voxel.io.read_study import read_regions, trusted_regions
 from y90voxel.io.study import file_record
 from y90voxel.io.tables import write_dvh_csv, write_json, write_metrics_csv
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
-from y90voxel.errors import Notice, RegionError
 from y90voxel.regions.placement import place_regions
 from y90voxel.version import __version__
 
@@ -63,7 +63,9 @@ def run_dvh(
     regions, found = place_regions(drawn, dose.grid, roles, must_be_whole=())
     notices += found
     if not regions.drawn:
-        raise RegionError(f"none of the {len(drawn)} regions of {rois_path} lies inside the dose grid of {dose_path}.")
+        raise RegionError(
+            f"none of the {len(drawn)} regions of {rois_path} lies inside the dose grid of {dose_path}."
+        )
     histograms = {region.name: DoseVolumeHistogram.from_dose(dose, region.mask) for region in regions}
     metrics = [summarise(region, histograms[region.name], None, None, None).as_dict() for region in regions]
     document = {

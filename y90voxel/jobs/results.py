@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from y90voxel.errors import Notice
 from y90voxel.io.atomic import output_folder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.rtdose import write_rtdose
@@ -38,7 +39,7 @@ def write_results(
     identity: StudyIdentity,
     sources: tuple[SourceSeries, ...] = (),
     output: Output | None = None,
-) -> None:
+) -> Evaluation:
     """Write every output of a dose calculation to ``folder``, all or nothing.
 
     Parameters
@@ -54,6 +55,11 @@ def write_results(
     output : Output
         What else is written.
 
+    Returns
+    -------
+    Evaluation
+        The result with what the files could not hold among its notices.
+
     Raises
     ------
     InputError
@@ -61,7 +67,8 @@ def write_results(
     """
     wanted = output or Output()
     with output_folder(folder) as temporary:
-        _write_maps(evaluation, temporary, identity, sources)
+        said = _write_maps(evaluation, temporary, identity, sources)
+        evaluation = replace(evaluation, notices=(*evaluation.notices, *said))
         _write_tables(evaluation, temporary)
         if wanted.report:
             from y90voxel.report.html import write_report
@@ -71,24 +78,36 @@ def write_results(
             from y90voxel.report.pdf import write_pdf
 
             write_pdf(evaluation, temporary / "report.pdf")
+    return evaluation
 
 
 def _write_maps(
     evaluation: Evaluation, folder: Path, identity: StudyIdentity, sources: tuple[SourceSeries, ...]
-) -> None:
-    """Dose, activity and regions."""
+) -> tuple[Notice, ...]:
+    """Dose, activity and regions; returns what the formats could not hold."""
     kind = "predicted" if evaluation.case.predicted else "delivered"
-    comment = f"{kind} absorbed dose, {evaluation.case.nuclide}, engine {evaluation.engine}; research software"
-    write_rtdose(evaluation.dose, folder / "dose.dcm", identity=identity, references=sources, comment=comment)
+    comment = f"{kind}, {evaluation.case.nuclide}, {evaluation.engine}; research software"
+    said = write_rtdose(
+        evaluation.dose, folder / "dose.dcm", identity=identity, references=sources, comment=comment
+    )
     write_nifti(evaluation.dose, folder / "dose.nii.gz")
     write_activity_concentration(evaluation.activity, folder / "activity.nii.gz")
     regions = list(evaluation.case.regions)
-    if regions:
-        masks = {region.name: region.mask for region in regions}
-        roles = {region.name: region.role.value for region in regions}
-        automatic = [region.name for region in regions if region.automatic]
-        write_regions_nifti(masks, folder / "regions.nii.gz", roles=roles, automatic=automatic)
-        write_seg(masks, folder / "regions.seg.dcm", roles=roles, automatic=automatic, identity=identity, references=sources)
+    if not regions:
+        return said
+    masks = {region.name: region.mask for region in regions}
+    roles = {region.name: region.role.value for region in regions}
+    automatic = [region.name for region in regions if region.automatic]
+    write_regions_nifti(masks, folder / "regions.nii.gz", roles=roles, automatic=automatic)
+    found = write_seg(
+        masks,
+        folder / "regions.seg.dcm",
+        roles=roles,
+        automatic=automatic,
+        identity=identity,
+        references=sources,
+    )
+    return (*said, *found)
 
 
 def _write_tables(evaluation: Evaluation, folder: Path) -> None:

@@ -63,7 +63,7 @@ def run_study(
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
     tell("writing results", 0.8)
     output = Output(settings.output.report, settings.output.pdf)
-    write_results(evaluation, out, study.identity, study.sources, output)
+    evaluation = write_results(evaluation, out, study.identity, study.sources, output)
     tell("done", 1.0)
     return evaluation
 
