@@ -11,17 +11,17 @@ from pydicom import config
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-from pydicom.valuerep import format_number_as_ds
 
-import y90voxel
 from y90voxel.errors import Notice
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.version import __version__
 from y90voxel.volumes.grid import Grid
 
 __all__ = ["add_references", "decimal", "frame_of_reference", "new_object", "reference", "save"]
 
 LONG_STRING = 64  # characters of a DICOM LO
+DECIMAL_STRING = 16  # and of a DS
 MANUFACTURER = "y90voxel"
 
 
@@ -66,14 +66,9 @@ def new_object(
     dataset.SeriesDescription = long_string(description)
     dataset.InstanceNumber = 1
     dataset.Manufacturer = dataset.ManufacturerModelName = MANUFACTURER
-    dataset.SoftwareVersions = dataset.DeviceSerialNumber = software_version()
+    dataset.SoftwareVersions = dataset.DeviceSerialNumber = __version__
     _add_identity(dataset, identity)
     return dataset
-
-
-def software_version() -> str:
-    """Return the version of this package."""
-    return str(getattr(y90voxel, "__version__", "unknown"))
 
 
 def long_string(text: str) -> str:
@@ -82,8 +77,12 @@ def long_string(text: str) -> str:
 
 
 def decimal(value: float) -> str:
-    """Return a number as a DICOM DS, with as many digits as its 16 characters hold."""
-    return str(format_number_as_ds(float(value)))
+    """Return a number as a DICOM DS, with as many digits as its 16 characters hold.
+
+    pydicom's own formatter gives 17 characters just below a power of ten (9.999999999999998).
+    """
+    texts = (f"{float(value):.{digits}g}" for digits in range(17, 0, -1))
+    return next(text for text in texts if len(text) <= DECIMAL_STRING)
 
 
 def frame_of_reference(grid: Grid, identity: StudyIdentity) -> tuple[str, tuple[Notice, ...]]:

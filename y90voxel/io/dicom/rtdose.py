@@ -1,15 +1,7 @@
-"""RTDOSE: absorbed dose as a DICOM object.
-
-The grid is written in axial order: whatever the order of the source image, columns run most nearly to the left,
-rows to posterior and frames to superior. The voxels and their positions stay what they are, only the order in which they
-are listed changes; oblique grids stay oblique. It is done because GridFrameOffsetVector runs along the plane normal,
-which a left-handed array cannot follow without negative steps, and because readers take shortcuts that hold in this
-order alone (dicompyler-core ignores the orientation, treatment planning systems want axial grids).
-"""
+"""RTDOSE: absorbed dose as a DICOM object, its voxels in :mod:`axial order <y90voxel.io.dicom.axial>`."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +18,7 @@ from pydicom.uid import RTDoseStorage, RTStructureSetStorage
 
 from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitError
 from y90voxel.io.dicom.attributes import number, numbers, text
+from y90voxel.io.dicom.axial import AxialOrder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
     add_references,
@@ -40,7 +33,7 @@ from y90voxel.io.notices import tell
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap
 
-__all__ = ["axial_order", "read_rtdose", "write_rtdose"]
+__all__ = ["read_rtdose", "write_rtdose"]
 
 SERIES_NUMBER = 9001
 # Frames may lie this fraction of a step from even spacing.
@@ -115,9 +108,9 @@ def write_rtdose(
         dataset.DoseComment = long_string(comment)
     _add_overview(dataset, [] if whose.anonymised else references)
     add_references(dataset, whose, references)
-    array, affine = axial_order(dose)
-    _put_geometry(dataset, array.shape, affine)
-    _put_levels(dataset, array, bits)
+    order = AxialOrder.of(dose.grid)
+    _put_geometry(dataset, order)
+    _put_levels(dataset, order.view(dose.array), bits)
     save(dataset, path)
     return notices + _clipped(dose)
 
@@ -162,43 +155,17 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
 # writing
 
 
-def axial_order(dose: DoseMap) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return a view of the array, and its affine, with slices to S, rows to P, columns to L as nearly as they run.
-
-    The axes are always right-handed: (column direction) × (row direction) points along the slices.
-    """
-    directions = dose.grid.directions
-
-    def nearness(order: tuple[int, ...]) -> float:
-        return float(sum(abs(directions[lps, axis]) for lps, axis in zip((2, 1, 0), order, strict=True)))
-
-    order = max(itertools.permutations(range(3)), key=nearness)
-    signs = [np.sign(directions[lps, axis]) or 1.0 for lps, axis in zip((2, 1, 0), order, strict=True)]
-    slices, rows, columns = (directions[:, axis] * sign for axis, sign in zip(order, signs, strict=True))
-    if np.dot(np.cross(columns, rows), slices) < 0:
-        signs[0] = -signs[0]
-    affine = np.array(dose.grid.affine[:, [*order, 3]])
-    for axis, sign in enumerate(signs):
-        if sign < 0:
-            affine[:3, 3] += affine[:3, axis] * (dose.grid.shape[order[axis]] - 1)
-            affine[:3, axis] *= -1
-    steps = tuple(slice(None, None, int(sign)) for sign in signs)
-    return np.transpose(dose.array, order)[steps], affine
-
-
-def _put_geometry(dataset: Dataset, shape: tuple[int, ...], affine: NDArray[np.float64]) -> None:
+def _put_geometry(dataset: Dataset, order: AxialOrder) -> None:
     """Add the image plane and the frame offsets."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    directions = affine[:3, :3] / spacing
-    dataset.ImagePositionPatient = [decimal(x) for x in affine[:3, 3]]
-    dataset.ImageOrientationPatient = [decimal(x) for x in (*directions[:, 2], *directions[:, 1])]
-    dataset.PixelSpacing = [decimal(spacing[1]), decimal(spacing[2])]
-    dataset.SliceThickness = decimal(spacing[0])
-    frames, dataset.Rows, dataset.Columns = shape
+    frames, dataset.Rows, dataset.Columns = order.shape
+    dataset.ImagePositionPatient = order.position(0)
+    dataset.ImageOrientationPatient = order.orientation
+    dataset.PixelSpacing = order.pixel_spacing
+    dataset.SliceThickness = order.slice_spacing
     if frames > 1:
         dataset.NumberOfFrames = frames
         dataset.FrameIncrementPointer = Tag("GridFrameOffsetVector")
-        dataset.GridFrameOffsetVector = [decimal(k * spacing[0]) for k in range(frames)]
+        dataset.GridFrameOffsetVector = [decimal(k * order.spacing_mm[0]) for k in range(frames)]
 
 
 def _put_levels(dataset: Dataset, array: NDArray[Any], bits: int) -> None:
