@@ -29,6 +29,7 @@ __all__ = [
     "read_emission_file",
     "read_image",
     "read_layers",
+    "single_volume",
 ]
 
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -88,7 +89,13 @@ def read_image(path: str | Path, *, notices: list[Notice] | None = None) -> tupl
     UnitError
         If lengths are not in mm.
     """
-    image = read_layers(path)
+    return single_volume(read_layers(path), path, notices)
+
+
+def single_volume(
+    image: ImageLayers, path: str | Path, notices: list[Notice] | None
+) -> tuple[NDArray[Any], Grid]:
+    """Return the one volume of an image that was read; raises as :func:`read_image`."""
     if len(image.array) != 1:
         raise InputError(
             f"{path} holds {len(image.array)} volumes or values per voxel; one is needed. "

@@ -1,0 +1,53 @@
+"""Dose files of any kind: RTDOSE, or a volume in Gy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from y90voxel.errors import InputError, Notice, UnitError
+from y90voxel.io.dicom.rtdose import read_rtdose
+from y90voxel.io.images import is_image_file, read_layers, single_volume
+from y90voxel.io.notices import tell
+from y90voxel.volumes.volume import DoseMap
+
+__all__ = ["read_dose"]
+
+OUR_DESCRIPTION = "y90voxel: "
+
+
+def read_dose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseMap:
+    """Return the dose in a file [Gy].
+
+    Parameters
+    ----------
+    path : path-like
+        RTDOSE, or NIfTI, NRRD or MetaImage. Images carry no unit: their values are taken as Gy, unless the file says
+        that it is another quantity of this program.
+    notices : list of Notice, optional
+        Receives what was assumed; warned when it is not given.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read (see :func:`~y90voxel.io.dicom.rtdose.read_rtdose` and
+        :func:`~y90voxel.io.images.read_image`).
+    UnitError
+        If the file says that it holds something else than dose in Gy.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}.", file=path)
+    if not is_image_file(path):
+        return read_rtdose(path, notices=notices)
+    image = read_layers(path)
+    said = image.description
+    if said.startswith(OUR_DESCRIPTION) and not said.endswith("[Gy]"):
+        raise UnitError(
+            f"{path} holds {said.removeprefix(OUR_DESCRIPTION)}, not a dose in Gy. Give dose.nii.gz or dose.dcm.",
+            file=path,
+        )
+    array, grid = single_volume(image, path, notices)
+    if not said.startswith(OUR_DESCRIPTION):
+        tell(notices, "dose-unit-assumed", f"{path} does not state its unit; its values are taken as Gy.")
+    return DoseMap(array.astype(np.float64), grid)
