@@ -185,3 +185,15 @@ def test_progress_is_told_from_start_to_end():
     verify(liver_case(), LocalDeposition("Y-90"), lambda what, done: told.append(done))
     assert told == sorted(told)
     assert (told[0], told[-1]) == (0.0, 1.0)
+
+
+def test_limits_need_a_liver_when_a_device_is_chosen():
+    case = liver_case()
+    only_tumour = Regions(case.grid, tuple(r for r in case.regions.drawn if r.role is Role.TUMOUR))
+    administration = replace(case.injections[0].administration, device="glass")
+    asked = liver_case(administration=administration, calibration=replace(case.calibration, region="fov"))
+    with pytest.raises(RegionError, match="limits of glass ask for the non-tumour liver"):
+        verify(replace(asked, regions=only_tumour), LocalDeposition("Y-90"))
+    parameters = {Role.NON_TUMOUR_LIVER: RadiobiologyParameters(2.5, 9000.0)}
+    with pytest.raises(RegionError, match=r"radiobiology\.non_tumour_liver"):
+        verify(replace(case, regions=only_tumour, radiobiology=parameters), LocalDeposition("Y-90"))

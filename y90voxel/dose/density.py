@@ -17,6 +17,9 @@ from y90voxel.volumes.volume import CtImage, DensityMap, Mask
 
 __all__ = ["DensityModel", "build_density_map"]
 
+# A region counts as covered by the CT from this share on: contours reach half a slice beyond the last CT slice.
+SEEN_BY_CT = 0.99
+
 
 @dataclass(frozen=True)
 class DensityModel:
@@ -141,7 +144,7 @@ def _coverage_notices(seen: NDArray[np.floating], regions: Regions) -> list[Noti
     outside = [
         f"{region.name} ({100 * (1 - share):.1f} %)"
         for region in regions.drawn
-        if (share := float((region.mask.array * (seen > 0.5)).sum() / region.mask.total)) < 0.999
+        if (share := float((region.mask.array * (seen > 0.5)).sum() / region.mask.total)) < SEEN_BY_CT
     ]
     if not outside:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -103,6 +103,7 @@ class Evaluation:
     limits: tuple[LimitResult, ...]
     notices: tuple[Notice, ...]
     provenance: Mapping[str, Any]
+    _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -128,7 +129,10 @@ class Evaluation:
         RegionError
             If there is no region of that name.
         """
-        return DoseVolumeHistogram.from_dose(self.dose, self.case.regions[name].mask, self.density)
+        if name not in self._histograms:
+            mask = self.case.regions[name].mask
+            self._histograms[name] = DoseVolumeHistogram.from_dose(self.dose, mask, self.density)
+        return self._histograms[name]
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

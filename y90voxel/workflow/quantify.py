@@ -96,8 +96,9 @@ def quantify(case: Case) -> Quantification:
         notices.append(
             Notice(
                 "map-over-net",
-                f"the whole map holds {format_activity(total.total)}, {total.total / net_total:.2f} times the net activity of "
-                f"{format_activity(net_total)}: counts outside the calibration region (blur, scatter, other uptake) stay in the map.",
+                f"the whole map holds {format_activity(total.total)}, {total.total / net_total:.2f} times the net activity "
+                f"of {format_activity(net_total)}: counts outside the calibration region (blur, scatter, other uptake) "
+                "stay in the map.",
             )
         )
     return Quantification(total, net_total, shunt, source, tuple(notices))
@@ -160,7 +161,8 @@ def _negative_counts(counts: CountMap | ActivityMap) -> list[Notice]:
     return [
         Notice(
             "negative-counts",
-            f"{int((counts.array < 0).sum())} voxels are negative, together {100 * share:.3g} % of the positive sum{size}; they are kept.",
+            f"{int((counts.array < 0).sum())} voxels are negative, together {100 * share:.3g} % of the positive "
+            f"sum{size}; they are kept.",
         )
     ]
 

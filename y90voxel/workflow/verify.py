@@ -14,7 +14,7 @@ from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.density import build_density_map
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.dose.photon_tail import PhotonTail
-from y90voxel.errors import Notice, PhysicsError
+from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.planning.limits import evaluate_limits
@@ -62,6 +62,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     started, clock = datetime.now(UTC), time.perf_counter()
     record = nuclide(case.nuclide)
     notices = list(case.notices)
+    _check_asked_for(case)
     tell("quantifying", 0.0)
     quantification = quantify(case)
     density, sources, found = build_density_map(case.grid, case.regions, case.ct, case.density)
@@ -73,8 +74,9 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     energy_j_per_gbq = _energy_per_activity(engine, record)
     _check_energy(dose, density, quantification.map_activity_bq, energy_j_per_gbq)
     tell("evaluating regions", 0.7)
-    metrics = _metrics(case, dose, density, quantification, record)
-    lung = _lung(case, dose, density, quantification, record)
+    histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
+    metrics = _metrics(case, histograms, quantification, record)
+    lung = _lung(case, dose, histograms.get("lungs"), quantification, record)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
     limits = evaluate_limits(case.device, doses, _limiting_lung_dose(lung, case.regions, doses))
     tell("evaluated", 1.0)
@@ -93,7 +95,22 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         limits=tuple(limits),
         notices=tuple(notices),
         provenance=_provenance(case, engine, started, time.perf_counter() - clock),
+        _histograms=histograms,
     )
+
+
+def _check_asked_for(case: Case) -> None:
+    """Refuse a case that asks for the non-tumour liver and has no liver."""
+    asked = f"the limits of {case.device}" if case.device else None
+    if Role.NON_TUMOUR_LIVER in case.radiobiology:
+        asked = "radiobiology.non_tumour_liver"
+    if asked is not None and case.regions.mask_of(Role.LIVER) is None:
+        names = ", ".join(f"{region.name} ({region.role.value})" for region in case.regions.drawn) or "none"
+        raise RegionError(
+            f"{asked} ask for the non-tumour liver, but no liver is among the regions: {names}. "
+            "Name it with --role 'NAME=liver', or draw it.",
+            tag="regions.roles",
+        )
 
 
 def _dose(
@@ -142,13 +159,13 @@ def _check_energy(dose: DoseMap, density: DensityMap, activity_bq: float, energy
 
 
 def _metrics(
-    case: Case, dose: DoseMap, density: DensityMap, quantification: Quantification, record: Nuclide
+    case: Case, histograms: dict[str, DoseVolumeHistogram], quantification: Quantification, record: Nuclide
 ) -> tuple[RegionMetrics, ...]:
     """Metrics of every region, drawn and derived."""
     return tuple(
         summarise(
             region,
-            DoseVolumeHistogram.from_dose(dose, region.mask, density),
+            histograms[region.name],
             quantification.activity,
             case.radiobiology.get(region.role),
             record.half_life_s,
@@ -158,40 +175,44 @@ def _metrics(
 
 
 def _lung(
-    case: Case, dose: DoseMap, density: DensityMap, quantification: Quantification, record: Nuclide
+    case: Case,
+    dose: DoseMap,
+    dvh: DoseVolumeHistogram | None,
+    quantification: Quantification,
+    record: Nuclide,
 ) -> LungDose:
-    """The lung dose by every convention."""
+    """The lung dose by every convention; ``dvh`` is the histogram of both lungs, where they are drawn."""
     shunt = quantification.lung_shunt_fraction
     constant = case.dose_constant_gy_kg_per_gbq or record.dose_constant_gy_kg_per_gbq
     activity_gbq = quantification.net_activity_bq / BQ_PER_GBQ
-    lungs = case.regions.mask_of(Role.LUNG)
-    mean = weighted = without_dome = mass = fraction = None
-    if lungs is not None:
-        dvh = DoseVolumeHistogram.from_dose(dose, lungs, density)
-        mean, weighted = dvh.mean_gy, dvh.mass_weighted_mean_gy
-        mass = dvh.mass_g if case.ct is not None else None
-        fraction = _fraction_in_view(case.regions, dvh.mass_g or 0.0)
-        liver = case.regions.mask_of(Role.LIVER, Role.TUMOUR)
-        kept = lungs if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
-        if kept.array.any():
-            without_dome = DoseVolumeHistogram.from_dose(dose, kept).mean_gy
+    ct_mass_g = dvh.mass_g if dvh is not None and case.ct is not None else None
     mird = mird_ct = None
     if shunt is not None:
         mird = mean_lung_dose(activity_gbq, shunt, dose_constant_gy_kg_per_gbq=constant)
-        if mass is not None and case.regions.both_lungs_in_view:
-            mird_ct = mean_lung_dose(activity_gbq, shunt, mass / 1000.0, dose_constant_gy_kg_per_gbq=constant)
+        if ct_mass_g is not None and case.regions.both_lungs_in_view:
+            mass_kg = ct_mass_g / 1000.0
+            mird_ct = mean_lung_dose(activity_gbq, shunt, mass_kg, dose_constant_gy_kg_per_gbq=constant)
     return LungDose(
         shunt_fraction=shunt,
         shunt_source=quantification.shunt_source,
         mean_mird_1kg_gy=mird,
         mean_mird_ct_gy=mird_ct,
-        ct_mass_g=mass,
-        fraction_in_fov=fraction,
-        mean_voxel_gy=mean,
-        mean_voxel_without_dome_gy=without_dome,
-        mass_weighted_mean_voxel_gy=weighted,
+        ct_mass_g=ct_mass_g,
+        fraction_in_fov=None if dvh is None else _fraction_in_view(case.regions, dvh.mass_g or 0.0),
+        mean_voxel_gy=None if dvh is None else dvh.mean_gy,
+        mean_voxel_without_dome_gy=None if dvh is None else _mean_without_dome(case, dose),
+        mass_weighted_mean_voxel_gy=None if dvh is None else dvh.mass_weighted_mean_gy,
         dome_margin_mm=case.dome_margin_mm,
     )
+
+
+def _mean_without_dome(case: Case, dose: DoseMap) -> float | None:
+    """Volume-weighted mean over the lung further than the margin from the liver [Gy]."""
+    lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
+    if lungs is None or liver is None:
+        return None
+    kept = retreat_from(lungs, liver, case.dome_margin_mm)
+    return DoseVolumeHistogram.from_dose(dose, kept).mean_gy if kept.array.any() else None
 
 
 def _fraction_in_view(regions: Regions, mass_g: float) -> float:
@@ -231,7 +252,8 @@ def _region_notices(regions: Regions) -> list[Notice]:
             notices.append(
                 Notice(
                     "tumour-outside-liver",
-                    f"{outside:.1f} mL of {region.name!r} ({100 * outside / region.mask.volume_ml:.0f} %) lie outside the liver region.",
+                    f"{outside:.1f} mL of {region.name!r} ({100 * outside / region.mask.volume_ml:.0f} %) lie outside "
+                    "the liver region.",
                 )
             )
     return notices
