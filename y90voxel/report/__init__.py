@@ -1,0 +1,1 @@
+"""What people read: figures, the HTML page and the PDF of a calculation."""

@@ -1,0 +1,226 @@
+"""Figures show what the evaluation holds: points of interest, scale, outlines, histograms."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from evaluation_factory import PARTS, make_evaluation, with_regions
+from PIL import Image
+
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.report.drawing import Area, drawing, new_figure
+from y90voxel.report.dvh_plot import draw_dvh, write_dvh_figure
+from y90voxel.report.figures import dose_figures, plotted_histograms
+from y90voxel.report.overlays import composite, draw_overlay, overlay_height_px
+from y90voxel.report.palette import region_styles
+from y90voxel.report.planes import View, display_plane
+from y90voxel.report.scene import build_scene
+from y90voxel.volumes.volume import DoseMap, Mask
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return make_evaluation()
+
+
+@pytest.fixture(scope="module")
+def scene(evaluation):
+    return build_scene(evaluation)
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)))
+
+
+def test_every_figure_has_its_size_and_is_not_blank(evaluation):
+    figures = dose_figures(evaluation)
+    assert list(figures) == ["dose_hottest.png", "dose_centre.png", "dvh.png"]
+    for name, png in figures.items():
+        picture = pixels(png)
+        assert picture.shape[1:] == (1420, 3), name
+        assert 400 <= picture.shape[0] <= 720, name
+        assert picture.std() > 20, name
+    assert pixels(figures["dvh.png"]).shape[0] == 560
+
+
+def test_hottest_voxel_is_the_hottest_of_the_liver_and_named(evaluation, scene):
+    inside = evaluation.case.regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED).array >= 0.5
+    assert evaluation.dose.array[scene.hottest.index] == evaluation.dose.array[inside].max()
+    assert scene.hottest.title.startswith("Through the hottest voxel of the liver: ")
+    assert scene.hottest.title.endswith(" Gy, in GTV1")
+
+
+def test_title_says_when_the_map_is_hotter_outside_the_liver(evaluation):
+    hot = np.array(evaluation.dose.array)
+    hot[0, 0, 0] = 5000.0
+    scene = build_scene(replace(evaluation, dose=DoseMap(hot, evaluation.dose.grid)))
+    assert scene.hottest.title.endswith("(the map reaches 5000 Gy outside it)")
+    assert scene.top_gy < 1000.0
+
+
+def test_centre_is_the_centre_of_the_liver(scene):
+    centre_mm = scene.grid.index_to_lps(scene.centre.index)
+    assert centre_mm == pytest.approx(PARTS[0][2], abs=5.0)
+    assert scene.centre.title == "Through the centre of the liver"
+
+
+@pytest.mark.parametrize(
+    ("kept", "centre", "of"),
+    [
+        (("GTV1",), PARTS[1][2], "tumours"),
+        (("Perfused volume",), None, "perfused volume"),
+        ((), None, "dose distribution"),
+    ],
+)
+def test_centre_falls_back_when_there_is_no_liver(evaluation, kept, centre, of):
+    drawn = tuple(evaluation.case.regions[name] for name in kept)
+    scene = build_scene(with_regions(evaluation, Regions(evaluation.dose.grid, drawn)))
+    assert scene.centre.title == f"Through the centre of the {of}"
+    if centre is not None:
+        assert scene.grid.index_to_lps(scene.centre.index) == pytest.approx(centre, abs=5.0)
+
+
+def test_region_smaller_than_half_a_voxel_still_gets_its_hottest_voxel(evaluation):
+    tiny = np.zeros(evaluation.dose.grid.shape)
+    tiny[30, 20, 40] = 0.2
+    regions = Regions(evaluation.dose.grid, (Region("GTV", Role.TUMOUR, Mask(tiny, evaluation.dose.grid)),))
+    assert build_scene(with_regions(evaluation, regions)).hottest.index == (30, 20, 40)
+
+
+def test_empty_dose_map_still_draws(evaluation):
+    empty = DoseMap(np.zeros(evaluation.dose.grid.shape), evaluation.dose.grid)
+    regions = Regions(evaluation.dose.grid)
+    assert list(dose_figures(with_regions(replace(evaluation, dose=empty), regions))) == [
+        "dose_hottest.png",
+        "dose_centre.png",
+    ]
+
+
+def test_box_holds_the_liver_with_a_margin_and_stays_close_to_it(evaluation, scene):
+    used = np.argwhere(evaluation.case.regions["Liver"].mask.array >= 0.5)
+    spacing = np.array(scene.grid.spacing_mm)
+    before = (used.min(axis=0) - np.array(scene.box.low)) * spacing
+    after = (np.array(scene.box.high) - used.max(axis=0)) * spacing
+    assert before.min() > 15.0
+    assert after.min() > 15.0
+    assert max(before.max(), after.max()) < 60.0
+
+
+def test_dose_is_transparent_below_the_threshold_and_coloured_above(scene):
+    plane = display_plane(scene.grid, View.AXIAL, scene.hottest.index, scene.box, 1.0)
+    picture = composite(scene, plane).astype(int)
+    row, column = (round(v) for v in plane.pixel_of(scene.grid.index_to_lps(scene.hottest.index)))
+    red, _, blue = picture[row, column]
+    assert red > blue + 40
+    corner = picture[2, 2]  # far from the liver: dose below the threshold, plain grey
+    assert corner.min() == corner.max()
+
+
+def test_emission_image_lies_under_the_dose_where_there_is_no_ct():
+    without = make_evaluation(ct=False)
+    scene = build_scene(without)
+    assert scene.underlay is without.activity
+    assert scene.underlay_name == "emission image"
+    values = scene.grey(np.array([-1.0, 0.0, scene.window[1] / 4, scene.window[1], 2 * scene.window[1]]))
+    assert values == pytest.approx([0.0, 0.0, 0.5, 1.0, 1.0])
+
+
+def test_ct_is_shown_in_a_soft_tissue_window(scene):
+    assert scene.grey(np.array([-1000.0, -160.0, 40.0, 240.0, 900.0])) == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+def test_overlay_has_three_panels_letters_positions_and_the_legend(scene):
+    with drawing():
+        figure = new_figure(1420, 700)
+        draw_overlay(figure, scene, scene.hottest, Area(8, 8, 1404, overlay_height_px(scene, 1404)))
+    texts = [text.get_text() for text in figure.texts]
+    for view in ("Axial   z = ", "Coronal   y = ", "Sagittal   x = "):
+        assert any(text.startswith(view) and text.endswith(" mm") for text in texts)
+    letters = [{t.get_text() for t in axes.texts} - {"5 cm"} for axes in figure.axes[:3]]
+    assert letters == [{"R", "L", "A", "P"}, {"R", "L", "S", "I"}, {"A", "P", "S", "I"}]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == [
+        "Liver",
+        "GTV1",
+        "GTV 2 <script>alert(1)</scrip…",
+        "Perfused volume",
+        "Lung_R",
+        "Lung_L",
+    ]
+
+
+def test_regions_without_a_role_are_outlined_only_when_nothing_else_is(evaluation):
+    drawn = tuple(replace(region, role=Role.OTHER) for region in evaluation.case.regions.drawn)
+    assert len(build_scene(with_regions(evaluation, Regions(evaluation.dose.grid, drawn))).outlined) == len(
+        drawn
+    )
+    mixed = (replace(drawn[0], role=Role.LIVER), *drawn[1:])
+    outlined = build_scene(with_regions(evaluation, Regions(evaluation.dose.grid, mixed))).outlined
+    assert [region.name for region, _ in outlined] == ["Liver"]
+
+
+def test_plotted_curves_are_the_histograms(evaluation):
+    shown = plotted_histograms(evaluation)
+    styles = region_styles((region.name, region.role) for region in evaluation.case.regions)
+    with drawing():
+        figure = new_figure(1420, 560)
+        draw_dvh(figure, shown, styles, {"GTV1"}, Area(10, 8, 1400, 544))
+    axes = figure.axes[0]
+    curves = [line for line in axes.lines if len(line.get_xdata()) > 1]
+    dots = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    assert len(curves) == len(shown)
+    for line, histogram in zip(curves, shown.values(), strict=True):
+        np.testing.assert_allclose(line.get_ydata(), 100 * histogram.cumulative(line.get_xdata()))
+    assert [dot.get_xdata()[0] for dot in dots] == [shown["GTV1"].dose_at_volume(70)]
+    assert axes.get_xlim()[1] > max(h.dose_at_volume(0.5) for h in shown.values())
+
+
+def test_histograms_leave_out_what_another_line_shows(evaluation):
+    assert list(plotted_histograms(evaluation)) == [
+        "Liver", "GTV1", PARTS[2][0], "Perfused volume", "all tumours", "non-tumour liver",
+        "perfused non-tumour liver", "unperfused liver", "lungs",
+    ]  # fmt: skip
+    one = Regions(evaluation.dose.grid, evaluation.case.regions.drawn[:2])
+    assert list(plotted_histograms(with_regions(evaluation, one))) == ["Liver", "GTV1", "non-tumour liver"]
+
+
+def test_known_histograms_are_not_computed_again(evaluation):
+    known = {"GTV1": evaluation.dvh("GTV1")}
+    assert plotted_histograms(evaluation, known)["GTV1"] is known["GTV1"]
+
+
+def test_dvh_figure_of_any_names_is_written(evaluation, tmp_path):
+    mask = evaluation.case.regions["GTV1"].mask
+    histogram = DoseVolumeHistogram.from_dose(evaluation.dose, mask)
+    names = ["_hidden", r"$\frac{1}$", "肝臓", "x" * 80]
+    path = write_dvh_figure(dict.fromkeys(names, histogram), tmp_path / "dvh.png")
+    assert path == tmp_path / "dvh.png"
+    assert pixels(path.read_bytes()).shape == (560, 1420, 3)
+
+
+def test_names_reach_the_legend_unchanged_but_shortened(evaluation):
+    histogram = evaluation.dvh("GTV1")
+    names = ["_hidden", "$x$", "y" * 80]
+    with drawing():
+        figure = new_figure(1420, 560)
+        styles = region_styles((name, Role.OTHER) for name in names)
+        draw_dvh(figure, dict.fromkeys(names, histogram), styles, (), Area(10, 8, 1400, 544))
+        figure.canvas.draw()
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["_hidden", "$x$", "y" * 29 + "…"]
+
+
+def test_a_region_has_one_colour_and_line_everywhere(evaluation):
+    roles = [(region.name, region.role) for region in evaluation.case.regions]
+    styles = region_styles(roles)
+    looks = [(style.colour, style.dash) for style in styles.values()]
+    assert len(set(looks)) == len(looks)
+    outlined = {region.name: style for region, style in build_scene(evaluation).outlined}
+    assert all(styles[name] == style for name, style in outlined.items())
+
+
+def test_many_tumours_stay_apart():
+    styles = region_styles((f"GTV{n}", Role.TUMOUR) for n in range(20))
+    assert len({(style.colour, style.dash) for style in styles.values()}) == 20

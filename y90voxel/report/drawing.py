@@ -1,0 +1,139 @@
+"""What all figures share: matplotlib without pyplot, measured in pixels, one style, PNG bytes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from y90voxel.report.palette import RegionStyle
+
+__all__ = [
+    "DPI",
+    "INK",
+    "LONGEST_NAME",
+    "MUTED",
+    "RULE",
+    "Area",
+    "add_axes",
+    "add_legend",
+    "add_text",
+    "drawing",
+    "new_figure",
+    "png_bytes",
+]
+
+DPI = 120
+INK, MUTED, RULE = "#1d2730", "#5c6a75", "#dde3e8"
+# Names in figures are short; the tables beside them carry the whole name.
+LONGEST_NAME = 30
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9.0,
+    "text.color": INK,
+    "text.parse_math": False,  # a region name with a dollar sign is a name, not a formula
+    "axes.edgecolor": "#aab4bc",
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "xtick.color": "#5c6a75",
+    "ytick.color": "#5c6a75",
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "pdf.fonttype": 42,
+}
+
+
+@dataclass(frozen=True)
+class Area:
+    """A rectangle of a figure, in pixels from its lower left corner.
+
+    Parameters
+    ----------
+    left, bottom, width, height : float
+        Pixels at `DPI`.
+    """
+
+    left: float
+    bottom: float
+    width: float
+    height: float
+
+
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Draw in the package's style, whatever the user's matplotlib settings are."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        # A name in a script that the font lacks shows as boxes here and in full in the tables.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def new_figure(width_px: float, height_px: float) -> Any:
+    """Return an empty white figure of that many pixels."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_px / DPI, height_px / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def add_axes(figure: Any, area: Area) -> Any:
+    """Return axes over an area of the figure."""
+    width, height = figure.get_size_inches() * DPI
+    return figure.add_axes(
+        (area.left / width, area.bottom / height, area.width / width, area.height / height)
+    )
+
+
+def add_text(figure: Any, x_px: float, y_px: float, text: str, **style: Any) -> None:
+    """Write at a pixel position of the figure."""
+    width, height = figure.get_size_inches() * DPI
+    figure.text(x_px / width, y_px / height, text, **style)
+
+
+def add_legend(
+    figure: Any, entries: Sequence[tuple[str, RegionStyle]], x_px: float, y_px: float, **placing: Any
+) -> None:
+    """Add the legend of regions, anchored at a pixel position."""
+    from matplotlib.lines import Line2D
+
+    width, height = figure.get_size_inches() * DPI
+    lines = [
+        Line2D([], [], color=s.colour, linestyle=(0, s.dash) if s.dash else "-", linewidth=2)
+        for _, s in entries
+    ]
+    legend = figure.legend(
+        lines,
+        [" "] * len(lines),
+        bbox_to_anchor=(x_px / width, y_px / height),
+        frameon=False,
+        borderaxespad=0.0,
+        borderpad=0.0,
+        handlelength=2.2,
+        **placing,
+    )
+    # Set afterwards: matplotlib drops entries whose label begins with an underscore.
+    for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
+        text.set_text(name)
+
+
+def png_bytes(figure: Any) -> bytes:
+    """Return the figure as an opaque RGB PNG."""
+    from PIL import Image
+
+    figure.canvas.draw()
+    stream = io.BytesIO()
+    picture = np.ascontiguousarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+    # Level 2 costs a third of the default's time; noise does not compress better at any level.
+    Image.fromarray(picture).save(stream, format="png", compress_level=2, dpi=(DPI, DPI))
+    return stream.getvalue()

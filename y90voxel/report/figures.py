@@ -1,0 +1,67 @@
+"""The figures of a dose report as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.regions.roles import Role
+from y90voxel.report.drawing import Area, drawing, new_figure, png_bytes
+from y90voxel.report.dvh_plot import dvh_png
+from y90voxel.report.overlays import draw_overlay, overlay_height_px
+from y90voxel.report.scene import Focus, Scene, build_scene
+from y90voxel.workflow.evaluation import Evaluation
+
+__all__ = ["dose_figures", "plotted_histograms"]
+
+WIDTH_PX = 1420.0
+MARGIN_PX = 8.0
+
+
+def dose_figures(
+    evaluation: Evaluation, histograms: Mapping[str, DoseVolumeHistogram] | None = None
+) -> dict[str, bytes]:
+    """Return the figures of an evaluation: file name to PNG.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is shown.
+    histograms : mapping of str to DoseVolumeHistogram, optional
+        By region name, where they are known already.
+    """
+    scene = build_scene(evaluation)
+    figures = {
+        "dose_hottest.png": _overlay_png(scene, scene.hottest),
+        "dose_centre.png": _overlay_png(scene, scene.centre),
+    }
+    shown = plotted_histograms(evaluation, histograms)
+    if shown:
+        figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})
+    return figures
+
+
+def plotted_histograms(
+    evaluation: Evaluation, histograms: Mapping[str, DoseVolumeHistogram] | None = None
+) -> dict[str, DoseVolumeHistogram]:
+    """Return the histograms that a figure shows: all regions except the body, and parts that their sum stands for.
+
+    Left and right lung are shown as the lungs, a single tumour as itself and not once more as all tumours.
+    """
+    known, regions = histograms or {}, evaluation.case.regions
+    hidden = {Role.BODY}
+    if regions.with_role(Role.LUNGS):
+        hidden.add(Role.LUNG)
+    if len(regions.with_role(Role.TUMOUR)) < 2:
+        hidden.add(Role.TUMOURS)
+    names = [region.name for region in regions if region.role not in hidden]
+    return {name: known[name] if name in known else evaluation.dvh(name) for name in names}
+
+
+def _overlay_png(scene: Scene, focus: Focus) -> bytes:
+    """Three planes as PNG."""
+    height = overlay_height_px(scene, WIDTH_PX - 2 * MARGIN_PX)
+    with drawing():
+        figure = new_figure(WIDTH_PX, round(height + 2 * MARGIN_PX))
+        draw_overlay(figure, scene, focus, Area(MARGIN_PX, MARGIN_PX, WIDTH_PX - 2 * MARGIN_PX, height))
+        return png_bytes(figure)
