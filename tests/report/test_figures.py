@@ -187,11 +187,6 @@ def test_histograms_leave_out_what_another_line_shows(evaluation):
     assert list(plotted_histograms(with_regions(evaluation, one))) == ["Liver", "GTV1", "non-tumour liver"]
 
 
-def test_known_histograms_are_not_computed_again(evaluation):
-    known = {"GTV1": evaluation.dvh("GTV1")}
-    assert plotted_histograms(evaluation, known)["GTV1"] is known["GTV1"]
-
-
 def test_dvh_figure_of_any_names_is_written(evaluation, tmp_path):
     mask = evaluation.case.regions["GTV1"].mask
     histogram = DoseVolumeHistogram.from_dose(evaluation.dose, mask)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import Area, drawing, new_figure, png_bytes
@@ -18,44 +16,38 @@ WIDTH_PX = 1420.0
 MARGIN_PX = 8.0
 
 
-def dose_figures(
-    evaluation: Evaluation, histograms: Mapping[str, DoseVolumeHistogram] | None = None
-) -> dict[str, bytes]:
+def dose_figures(evaluation: Evaluation) -> dict[str, bytes]:
     """Return the figures of an evaluation: file name to PNG.
 
     Parameters
     ----------
     evaluation : Evaluation
         What is shown.
-    histograms : mapping of str to DoseVolumeHistogram, optional
-        By region name, where they are known already.
     """
     scene = build_scene(evaluation)
     figures = {
         "dose_hottest.png": _overlay_png(scene, scene.hottest),
         "dose_centre.png": _overlay_png(scene, scene.centre),
     }
-    shown = plotted_histograms(evaluation, histograms)
+    shown = plotted_histograms(evaluation)
     if shown:
         figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})
     return figures
 
 
-def plotted_histograms(
-    evaluation: Evaluation, histograms: Mapping[str, DoseVolumeHistogram] | None = None
-) -> dict[str, DoseVolumeHistogram]:
+def plotted_histograms(evaluation: Evaluation) -> dict[str, DoseVolumeHistogram]:
     """Return the histograms that a figure shows: all regions except the body, and parts that their sum stands for.
 
     Left and right lung are shown as the lungs, a single tumour as itself and not once more as all tumours.
     """
-    known, regions = histograms or {}, evaluation.case.regions
+    regions = evaluation.case.regions
     hidden = {Role.BODY}
     if regions.with_role(Role.LUNGS):
         hidden.add(Role.LUNG)
     if len(regions.with_role(Role.TUMOUR)) < 2:
         hidden.add(Role.TUMOURS)
     names = [region.name for region in regions if region.role not in hidden]
-    return {name: known[name] if name in known else evaluation.dvh(name) for name in names}
+    return {name: evaluation.dvh(name) for name in names}
 
 
 def _overlay_png(scene: Scene, focus: Focus) -> bytes:

@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.report.content import dose_content
 from y90voxel.report.figures import dose_figures
 from y90voxel.workflow.evaluation import Evaluation
@@ -16,11 +15,7 @@ from y90voxel.workflow.evaluation import Evaluation
 __all__ = ["render_dose_page", "render_page", "write_report"]
 
 
-def write_report(
-    evaluation: Evaluation,
-    folder: str | Path,
-    histograms: Mapping[str, DoseVolumeHistogram] | None = None,
-) -> list[Path]:
+def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:
     """Write ``report.html`` and ``figures/*.png``, and return their paths.
 
     Parameters
@@ -29,11 +24,9 @@ def write_report(
         What is reported.
     folder : path-like
         Exists; files in it are replaced.
-    histograms : mapping of str to DoseVolumeHistogram, optional
-        By region name, where they are known already.
     """
     folder = Path(folder)
-    figures = dose_figures(evaluation, histograms)
+    figures = dose_figures(evaluation)
     (folder / "figures").mkdir(exist_ok=True)
     paths = []
     for name, png in figures.items():

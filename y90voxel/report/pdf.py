@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.report.content import dose_content
 from y90voxel.report.drawing import INK, MUTED, Area, add_text, drawing, new_figure
 from y90voxel.report.dvh_plot import draw_dvh, tumours_among
@@ -29,11 +28,7 @@ LINE_CHARACTERS = 122
 STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "not applicable": MUTED}
 
 
-def write_pdf(
-    evaluation: Evaluation,
-    path: str | Path,
-    histograms: Mapping[str, DoseVolumeHistogram] | None = None,
-) -> Path:
+def write_pdf(evaluation: Evaluation, path: str | Path) -> Path:
     """Write the report of an evaluation as PDF and return its path.
 
     Parameters
@@ -42,15 +37,13 @@ def write_pdf(
         What is reported.
     path : path-like
         Written.
-    histograms : mapping of str to DoseVolumeHistogram, optional
-        By region name, where they are known already.
     """
     from matplotlib.backends.backend_pdf import PdfPages
 
     path = Path(path)
     content = dose_content(evaluation)
     with drawing(), PdfPages(path, metadata={"Title": content["heading"], "Creator": "y90voxel"}) as pages:
-        for page in (*_text_pages(evaluation, content), _figure_page(evaluation, histograms, content)):
+        for page in (*_text_pages(evaluation, content), _figure_page(evaluation, content)):
             pages.savefig(page)
     return path
 
@@ -212,9 +205,7 @@ def _row_colours(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (row["colour"], *(INK,) * 8)
 
 
-def _figure_page(
-    evaluation: Evaluation, histograms: Mapping[str, DoseVolumeHistogram] | None, content: Mapping[str, Any]
-) -> Any:
+def _figure_page(evaluation: Evaluation, content: Mapping[str, Any]) -> Any:
     """Both overlays and the histograms on one page."""
     figure = new_figure(PAGE_WIDTH_PX, PAGE_HEIGHT_PX)
     foot = {"fontsize": 7.5, "color": MUTED, "va": "bottom"}
@@ -226,7 +217,7 @@ def _figure_page(
     for focus in (scene.hottest, scene.centre):
         draw_overlay(figure, scene, focus, Area(MARGIN_PX, top - height, width, height))
         top -= height + 24
-    shown = plotted_histograms(evaluation, histograms)
+    shown = plotted_histograms(evaluation)
     if shown:
         roles = {region.name: region.role for region in evaluation.case.regions}
         area = Area(MARGIN_PX, top - DVH_HEIGHT_PX, width, DVH_HEIGHT_PX)
