@@ -30,7 +30,7 @@ POINTS_PER_REACH = 90  # quadrature points along the reach, about one in every s
 NEAR_BOXES = 2.5  # boxes nearer than this many box edges get the order NEAR_ORDER: K is steep there
 NEAR_ORDER = 8
 PYRAMID_ORDER = 16
-CHUNK_POINTS = 1 << 21  # quadrature points held in memory at once
+CHUNK_POINTS = 1 << 17  # quadrature points at once: a megabyte an array, which caches like
 # Means over the directions of one octant: 1, ω_x, ω_x ω_y, ω_x ω_y ω_z.
 OCTANT_MEANS = (1.0, 0.5, 2.0 / (3.0 * math.pi), 1.0 / (4.0 * math.pi))
 
@@ -43,7 +43,7 @@ class _RadialDensity:
     """Energy per radius, linear within each shell, each shell keeping its energy."""
 
     edges_mm: Array
-    mean_per_mm: Array
+    at_zero_per_mm: Array  # of the line of each shell, and zero beyond the last
     slope_per_mm2: Array
 
     @classmethod
@@ -60,16 +60,13 @@ class _RadialDensity:
         slope[1:-1] = np.where(below * above > 0, limited, 0.0)
         # The half width of a wide shell beside a narrow one must not carry it below zero.
         slope = np.clip(slope, -2.0 * mean / width, 2.0 * mean / width)
-        return cls(edges_mm, mean, slope)
+        return cls(edges_mm, np.append(mean - slope * centre, 0.0), np.append(slope, 0.0))
 
     def __call__(self, radius_mm: Array) -> Array:
         """Return the energy per radius [1/mm] at radii [mm]."""
-        shell = np.searchsorted(self.edges_mm, radius_mm, side="right") - 1
-        inside = shell < len(self.mean_per_mm)
-        shell = np.minimum(shell, len(self.mean_per_mm) - 1)
-        centre = 0.5 * (self.edges_mm[shell] + self.edges_mm[shell + 1])
-        value = self.mean_per_mm[shell] + self.slope_per_mm2[shell] * (radius_mm - centre)
-        return np.where(inside, value, 0.0)
+        shell = np.searchsorted(self.edges_mm[1:], radius_mm, side="right")
+        line = self.at_zero_per_mm[shell] + self.slope_per_mm2[shell] * radius_mm
+        return np.maximum(line, 0.0)  # where a line ends at zero, rounding may go below
 
     def moments(self, radius_mm: float) -> list[float]:
         """Return ∫ g(r) rⁿ dr from 0 to a radius for n = 0 to 3; three points a shell are exact."""
@@ -173,10 +170,13 @@ def _add_boxes(
     moments = np.einsum("xyzm,czm->cxym", energy, hats[2])
     moments = np.einsum("cxym,bym->bcxm", moments, hats[1])
     moments = np.einsum("bcxm,axm->abcm", moments, hats[0])
-    lower = boxes // splits
+    _, rows, columns = out.shape
+    lower = (boxes // splits) @ np.array([rows * columns, columns, 1])
+    first = int(lower.min())
     for corner in np.ndindex(2, 2, 2):
-        flat = np.ravel_multi_index(tuple((lower + corner).T), out.shape)
-        out += np.bincount(flat, moments[corner], out.size).reshape(out.shape)
+        start = first + (corner[0] * rows + corner[1]) * columns + corner[2]
+        added = np.bincount(lower - first, moments[corner])
+        out.reshape(-1)[start : start + len(added)] += added
 
 
 def _origin_box(density: _RadialDensity, spacing: Array, step: Array) -> Array:
