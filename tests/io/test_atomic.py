@@ -133,9 +133,9 @@ def test_place_that_cannot_be_written_is_refused(tmp_path):
         pytest.fail("the block must not run")
 
 
-def test_old_results_come_back_when_the_new_ones_cannot_be_put_there(tmp_path, monkeypatch):
-    write_results(tmp_path / "out", "1")
-    before = everything_in(tmp_path)
+@pytest.fixture
+def unrenamable(monkeypatch):
+    """Finished folders cannot be put in place."""
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
@@ -143,10 +143,23 @@ def test_old_results_come_back_when_the_new_ones_cannot_be_put_there(tmp_path, m
             raise PermissionError(13, "Permission denied")
         return rename(self, target)
 
-    monkeypatch.setattr(atomic.Path, "rename", failing)
+    return lambda: monkeypatch.setattr(atomic.Path, "rename", failing)
+
+
+def test_old_results_come_back_when_the_new_ones_cannot_be_put_there(tmp_path, unrenamable):
+    write_results(tmp_path / "out", "1")
+    before = everything_in(tmp_path)
+    unrenamable()
     with pytest.raises(InputError, match="Permission denied"):
         write_results(tmp_path / "out", "2")
     assert everything_in(tmp_path) == before
+
+
+def test_nothing_is_left_when_first_results_cannot_be_put_there(tmp_path, unrenamable):
+    unrenamable()
+    with pytest.raises(InputError, match="Permission denied"):
+        write_results(tmp_path / "new" / "out")
+    assert everything_in(tmp_path) == {}
 
 
 def test_folder_follows_the_umask(tmp_path):

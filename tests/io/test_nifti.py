@@ -312,9 +312,10 @@ def test_damaged_gzip_is_refused(good, tmp_path):
 
 
 def test_other_files_are_refused(tmp_path):
-    (tmp_path / "a.nii").write_text("not an image " * 40)
-    with pytest.raises(InputError, match="not a NIfTI-1 image"):
-        read_nifti(tmp_path / "a.nii")
+    for text in ("not an image", "not an image " * 40):
+        (tmp_path / "a.nii").write_text(text)
+        with pytest.raises(InputError, match="not a NIfTI-1 image"):
+            read_nifti(tmp_path / "a.nii")
     with pytest.raises(InputError, match="cannot read"):
         read_nifti(tmp_path / "absent.nii")
 

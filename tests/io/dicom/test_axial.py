@@ -31,8 +31,8 @@ def test_frames_are_stacked_along_the_normal_and_nearest_to_axial(grid):
     axes = AxialOrder.of(grid).affine[:3, :3]
     axes = axes / np.linalg.norm(axes, axis=0)
     np.testing.assert_allclose(np.cross(axes[:, 2], axes[:, 1]), axes[:, 0], atol=1e-9)
-    # the most axial of the 24 right-handed orders has at least this trace: two axes 90 degrees off would be 1
-    assert axes[2, 0] + axes[1, 1] + axes[0, 2] >= 1.0 - 1e-9
+    # two cubes are at most 62.8 degrees apart: Mackenzie, Biometrika 45, 229 (1958)
+    assert axes[2, 0] + axes[1, 1] + axes[0, 2] >= 1.0 + 2.0 * np.cos(np.radians(62.81))
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_simpleitk_sees_the_same_dose_at_the_same_points(name, tmp_path):
         assert level * scaling == pytest.approx(dose.array[index], abs=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore:The 'pydicom.pixel_data_handlers' module")
 @pytest.mark.parametrize(
     "name", ["axial", "downwards", "feet_first", "prone", "sagittal", "coronal", "third_turn"]
 )
@@ -237,6 +238,15 @@ def test_sources_are_referred_to_by_study_and_series(tmp_path):
     (overview,) = dataset.PlanOverviewSequence
     assert [i.ReferencedSOPInstanceUID for i in overview.ReferencedStructureSetSequence] == ["1.2.3.4.3.1"]
     assert len(dataset.SourceInstanceSequence) == 6
+
+
+def test_sources_of_another_study_alone(tmp_path):
+    write_rtdose(
+        dose_on(framed(GRIDS["axial"])), tmp_path / "a.dcm", identity=IDENTITY, references=SOURCES[3:]
+    )
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    assert "ReferencedSeriesSequence" not in dataset
+    assert dataset.StudiesContainingOtherReferencedInstancesSequence[0].StudyInstanceUID == "1.2.9"
 
 
 def test_without_a_structure_set_the_overview_refers_to_the_images(tmp_path):

@@ -55,11 +55,10 @@ class AxialOrder:
             return float(sum(abs(directions[lps, axis]) for lps, axis in pairs))
 
         axes = max(itertools.permutations(range(3)), key=nearness)
+        # The handedness needs no check: the three cosines of a mirrored frame add up to 1 at most, those of the best
+        # order to 1.91 at least (cubes are at most 62.8 degrees apart: Mackenzie, Biometrika 45, 229, 1958).
         pairs = zip(SUPERIOR_POSTERIOR_LEFT, axes, strict=True)
         signs = [-1 if directions[lps, axis] < 0 else 1 for lps, axis in pairs]
-        frames, rows, columns = (directions[:, axis] * sign for axis, sign in zip(axes, signs, strict=True))
-        if np.dot(np.cross(columns, rows), frames) < 0:
-            signs[0] = -signs[0]
         affine = np.array(grid.affine[:, [*axes, 3]])
         shape = tuple(grid.shape[axis] for axis in axes)
         for axis, sign in enumerate(signs):
