@@ -68,7 +68,8 @@ def write_results(
     wanted = output or Output()
     with output_folder(folder) as temporary:
         said = _write_maps(evaluation, temporary, identity, sources)
-        evaluation = replace(evaluation, notices=(*evaluation.notices, *said))
+        notices = tuple(dict.fromkeys((*evaluation.notices, *said)))
+        evaluation = replace(evaluation, notices=notices)
         _write_tables(evaluation, temporary)
         if wanted.report:
             from y90voxel.report.html import write_report
