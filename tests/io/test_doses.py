@@ -9,7 +9,7 @@ from io_grids import GRIDS, ramp
 
 from y90voxel.errors import DicomError, InputError, UnitError, Y90Warning
 from y90voxel.io.dicom.rtdose import write_rtdose
-from y90voxel.io.dose_files import read_dose
+from y90voxel.io.doses import read_dose
 from y90voxel.io.nifti import write_activity_concentration, write_nifti
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, DoseMap
