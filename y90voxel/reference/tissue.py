@@ -70,7 +70,7 @@ class DensityCalibration:
 
     Examples
     --------
-    >>> DensityCalibration().density(np.array([-740.0, 0.0, 55.0])).round(3).tolist()
+    >>> DensityCalibration().density(np.array([-740.0, 0.0, 55.0])).astype(float).round(3).tolist()
     [0.269, 1.017, 1.068]
     """
 
