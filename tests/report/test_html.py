@@ -21,7 +21,7 @@ from y90voxel.report.content import (
     limiting_lung_dose,
     lung_rows,
 )
-from y90voxel.report.formatting import number
+from y90voxel.report.formatting import dose_text, number
 from y90voxel.report.html import render_dose_page, write_report
 from y90voxel.report.pdf import write_pdf
 from y90voxel.workflow.case import Calibration
@@ -75,8 +75,9 @@ def test_every_region_is_there_with_its_numbers(evaluation, page):
         name = metrics.name.replace("<", "&lt;").replace(">", "&gt;")
         row = words[words.index("Region mL g MBq") :]
         row = row[row.index(f" {name} ") : row.index(f" {name} ") + 300]
-        for value in (metrics.volume_ml, metrics.mass_weighted_mean_gy, metrics.d_gy[70], metrics.d_gy[98]):
-            assert number(value) in row, (metrics.name, value)
+        assert f" {number(metrics.volume_ml)} {number(metrics.mass_g)} " in row
+        for dose in (metrics.mass_weighted_mean_gy, metrics.d_gy[70], metrics.d_gy[98]):
+            assert f" {dose_text(dose)} " in row, (metrics.name, dose)
 
 
 def test_every_warning_is_there(evaluation):
@@ -162,6 +163,13 @@ def test_automatic_and_truncated_regions_are_flagged(evaluation):
     words = text_of(render_dose_page(replace(with_regions(evaluation, regions), regions=marked), FIGURES))
     assert "Liver liver automatic" in words
     assert "Lung_R lung cut off by the image, 74.0 % in view" in words
+
+
+def test_regions_that_no_person_drew_are_told_once(evaluation):
+    marked = replace(evaluation, regions=tuple(replace(m, automatic=True) for m in evaluation.regions))
+    words = text_of(render_dose_page(marked, FIGURES))
+    assert words.count("automatic No region was drawn by a person") == 1
+    assert "Liver liver automatic" not in words
 
 
 def test_lung_conventions_are_all_listed_and_the_limiting_one_is_marked(evaluation):

@@ -8,15 +8,23 @@ from typing import Any
 from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.planning.limits import LIMITS_VERSION, LimitResult, Sense
 from y90voxel.regions.roles import Role
-from y90voxel.report.formatting import MISSING, date_and_time, number, percent
-from y90voxel.report.region_table import radiobiology_notes, region_columns, region_rows
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.region_table import (
+    every_region_is_automatic,
+    radiobiology_notes,
+    region_columns,
+    region_rows,
+)
 from y90voxel.units import format_activity
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["DISCLAIMER", "PREDICTED", "dose_content"]
+__all__ = ["ALL_AUTOMATIC", "DISCLAIMER", "PREDICTED", "dose_content"]
 
 PREDICTED = "predicted from a surrogate; not the delivered dose"
 DISCLAIMER = "Research software, not a medical device."
+ALL_AUTOMATIC = (
+    "No region was drawn by a person: all of them come from an automatic segmentation. Check them first."
+)
 ENGINES = {
     "local": "local deposition",
     "convolution": "convolution with voxel S values",
@@ -57,6 +65,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "underlay": underlay_sentence(evaluation),
         "region_columns": columns,
         "regions": region_rows(evaluation, columns),
+        "automatic_note": ALL_AUTOMATIC,
+        "all_automatic": every_region_is_automatic(evaluation),
         "radiobiology": radiobiology_notes(evaluation),
         "lung": lung_rows(evaluation),
         "lung_facts": lung_facts(evaluation),
@@ -119,7 +129,7 @@ def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]
 
 def _gy(dose: float | None) -> str:
     """A dose with its unit."""
-    return MISSING if dose is None else f"{number(dose)} Gy"
+    return MISSING if dose is None else f"{dose_text(dose)} Gy"
 
 
 def limit_row(held: LimitResult) -> dict[str, str]:
@@ -129,7 +139,7 @@ def limit_row(held: LimitResult) -> dict[str, str]:
         "name": held.limit.name,
         "region": held.region,
         "kind": "limit" if held.limit.sense is Sense.BELOW else "goal",
-        "found": number(held.value_gy),
+        "found": dose_text(held.value_gy),
         "wanted": f"{wanted} {held.limit.value_gy:g}",
         "status": held.status,
         "mark": MARKS[held.status],
@@ -173,7 +183,7 @@ def lung_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
         ),
     )
     return [
-        {"name": name, "dose": number(dose), "note": note, "used": name == used and dose is not None}
+        {"name": name, "dose": dose_text(dose), "note": note, "used": name == used and dose is not None}
         for name, dose, note in rows
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-__all__ = ["date_and_time", "number", "percent", "shortened"]
+__all__ = ["date_and_time", "dose_text", "number", "percent", "shortened"]
 
 MISSING = "–"
 
@@ -31,6 +31,23 @@ def number(value: float | None, digits: int = 3) -> str:
         mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(power)}".replace("-", "−")
     return f"{rounded:.{max(0, digits - 1 - exponent)}f}".replace("-", "−")
+
+
+def dose_text(dose_gy: float | None) -> str:
+    """Return a dose [Gy] with three significant digits, but no finer than 0.01 Gy.
+
+    Examples
+    --------
+    >>> [dose_text(v) for v in (204.7, 31.44, 6.5678, 0.613, 0.0049, 0.0, -0.02, None)]
+    ['205', '31.4', '6.57', '0.61', '< 0.01', '0', '−0.02', '–']
+    """
+    if dose_gy is None or not math.isfinite(dose_gy):
+        return MISSING
+    if abs(dose_gy) >= 1.0 or dose_gy == 0:
+        return number(dose_gy)
+    if 0 < dose_gy < 0.005:
+        return "< 0.01"
+    return f"{dose_gy:.2f}".replace("-", "−")
 
 
 def percent(fraction: float | None, digits: int = 3) -> str:

@@ -39,7 +39,7 @@ _BY_ROLE = {
     Role.BODY: RegionStyle("#b4bcc3", (1.2, 1.6)),
     Role.TUMOURS: RegionStyle("#0a6b4b", (1.2, 1.6)),
 }
-_TUMOURS = ("#10a872", "#d0479b", "#00a5ad", "#93a80a", "#5b54d6")
+_TUMOURS = ("#10a872", "#9fb508", "#00b3bd", "#d0479b", "#5b54d6")
 _OTHERS = ("#8c6d46", "#a08a9c", "#7c8f5a", "#4f7d8c")
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5.0, 1.8), (1.2, 1.6), (6.0, 1.5, 1.2, 1.5))
 

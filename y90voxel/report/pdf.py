@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from y90voxel.report.content import dose_content
+from y90voxel.report.content import ALL_AUTOMATIC, dose_content
 from y90voxel.report.drawing import INK, MUTED, Area, add_text, drawing, new_figure
 from y90voxel.report.dvh_plot import draw_dvh, tumours_among
 from y90voxel.report.figures import plotted_histograms
-from y90voxel.report.formatting import number, shortened
+from y90voxel.report.formatting import dose_text, number, shortened
 from y90voxel.report.overlays import draw_overlay, overlay_height_px
 from y90voxel.report.palette import region_styles
 from y90voxel.report.scene import build_scene
@@ -196,8 +196,15 @@ def _regions(flow: _Flow, evaluation: Evaluation, content: Mapping[str, Any]) ->
             metrics.d_gy[70],
             metrics.d_gy[50],
         )
-        cells = [shortened(row["name"], 32), number(metrics.volume_ml), number(activity), *map(number, doses)]
+        cells = [
+            shortened(row["name"], 32),
+            number(metrics.volume_ml),
+            number(activity),
+            *map(dose_text, doses),
+        ]
         flow.row([*cells, f"{metrics.v_percent[100]:.1f}"], stops, _row_colours(row))
+    if content["all_automatic"]:
+        flow.paragraph(ALL_AUTOMATIC, color="#7a5200")
 
 
 def _row_colours(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from y90voxel.metrics.summary import D_PERCENT, V_GY, RegionMetrics
-from y90voxel.report.formatting import MISSING, number, percent
+from y90voxel.report.formatting import MISSING, dose_text, number, percent
 from y90voxel.report.palette import region_styles
 from y90voxel.units import BQ_PER_MBQ, SECONDS_PER_HOUR
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["Column", "radiobiology_notes", "region_columns", "region_rows"]
+__all__ = ["Column", "every_region_is_automatic", "radiobiology_notes", "region_columns", "region_rows"]
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,18 @@ def region_columns(evaluation: Evaluation) -> list[Column]:
         Column("Size and activity", "mL", lambda m: number(m.volume_ml)),
         Column("Size and activity", "g", lambda m: number(m.mass_g)),
         Column("Size and activity", "MBq", lambda m: number(_mbq(m))),
-        Column("Dose in Gy", "mean by mass", lambda m: number(m.mass_weighted_mean_gy), key=True),
-        Column("Dose in Gy", "mean", lambda m: number(m.mean_gy)),
-        Column("Dose in Gy", "SD", lambda m: number(m.sd_gy)),
-        Column("Dose in Gy", "min", lambda m: number(m.min_gy)),
-        Column("Dose in Gy", "max", lambda m: number(m.max_gy)),
+        Column("Dose in Gy", "mean by mass", lambda m: dose_text(m.mass_weighted_mean_gy), key=True),
+        Column("Dose in Gy", "mean", lambda m: dose_text(m.mean_gy)),
+        Column("Dose in Gy", "SD", lambda m: dose_text(m.sd_gy)),
+        Column("Dose in Gy", "min", lambda m: dose_text(m.min_gy)),
+        Column("Dose in Gy", "max", lambda m: dose_text(m.max_gy)),
     ]
     columns += [_dose_column(percent) for percent in sorted(D_PERCENT, reverse=True)]
     columns += [_volume_column(dose) for dose in V_GY]
     if any(m.bed_mean_gy is not None for m in evaluation.regions):
-        columns.append(Column("Model values in Gy", "mean BED", lambda m: number(m.bed_mean_gy)))
+        columns.append(Column("Model values in Gy", "mean BED", lambda m: dose_text(m.bed_mean_gy)))
     if any(m.eud_gy is not None for m in evaluation.regions):
-        columns.append(Column("Model values in Gy", "EUD", lambda m: number(m.eud_gy)))
+        columns.append(Column("Model values in Gy", "EUD", lambda m: dose_text(m.eud_gy)))
     if any(m.relative_uncertainty is not None for m in evaluation.regions):
         columns.append(Column("Uncertainty", "u, k = 1", lambda m: percent(m.relative_uncertainty, 2)))
     groups = ["", *(column.group for column in columns)]
@@ -69,7 +69,7 @@ def _dose_column(volume_percent: int) -> Column:
     return Column(
         "Dose in Gy to ≥ x % of the volume",
         f"D{volume_percent}",
-        lambda m: number(m.d_gy[volume_percent]),
+        lambda m: dose_text(m.d_gy[volume_percent]),
     )
 
 
@@ -84,10 +84,11 @@ def region_rows(evaluation: Evaluation, columns: list[Column]) -> list[dict[str,
     styles = region_styles((region.name, region.role) for region in regions)
     drawn = {region.name for region in evaluation.case.regions.drawn}
     by_name = {region.name: region for region in regions}
+    all_automatic = every_region_is_automatic(evaluation)
     rows: list[dict[str, Any]] = []
     for metrics in evaluation.regions:
         region = by_name[metrics.name]
-        flags = ["automatic"] if metrics.automatic else []
+        flags = ["automatic"] if metrics.automatic and not all_automatic else []
         if region.truncated:
             share = (
                 "" if region.fraction_in_image == 1.0 else f", {percent(region.fraction_in_image)} in view"
@@ -106,6 +107,11 @@ def region_rows(evaluation: Evaluation, columns: list[Column]) -> list[dict[str,
             }
         )
     return rows
+
+
+def every_region_is_automatic(evaluation: Evaluation) -> bool:
+    """Return whether no region was drawn by a person: then that is said once and not in every row."""
+    return bool(evaluation.regions) and all(metrics.automatic for metrics in evaluation.regions)
 
 
 def radiobiology_notes(evaluation: Evaluation) -> list[str]:

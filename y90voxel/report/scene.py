@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
-from y90voxel.report.formatting import number, shortened
+from y90voxel.report.formatting import dose_text, shortened
 from y90voxel.report.palette import RegionStyle, region_styles
 from y90voxel.report.planes import Box, patient_axes
 from y90voxel.volumes.grid import Grid
@@ -196,10 +196,10 @@ def _hottest_title(evaluation: Evaluation, index: tuple[int, int, int], name: st
     homes = [r for r in regions.drawn if r.role in HEPATIC and r.mask.array[index] >= 0.5]
     homes.sort(key=lambda region: region.mask.total)
     where = f"hottest voxel of the {name}" if name else "hottest voxel"
-    title = f"Through the {where}: {number(found)} Gy"
+    title = f"Through the {where}: {dose_text(found)} Gy"
     if homes and homes[0].role is not Role.LIVER:
         title += f", in {shortened(homes[0].name, 30)}"
     overall = float(dose.max())
     if overall > 1.005 * found:
-        title += f"   (the map reaches {number(overall)} Gy outside it)"
+        title += f"   (the map reaches {dose_text(overall)} Gy outside it)"
     return title
