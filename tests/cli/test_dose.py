@@ -1,0 +1,236 @@
+import json
+
+import numpy as np
+import pytest
+from dicom_factory import ct, nm, pet, save
+from study_factory import CT_AFFINE, ROIS, SPECT_AFFINE, ball_contours, spect_counts, write_study
+
+GIVEN = ("--activity", "2 GBq", "--lung-shunt", "0.05", "--no-report")
+OUTPUTS = {
+    "dose.dcm", "dose.nii.gz", "activity.nii.gz", "regions.seg.dcm", "regions.nii.gz", "regions.json",
+    "dvh.csv", "metrics.json", "metrics.csv",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def visible(folder):
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_dose_writes_every_output_and_prints_the_doses(run_cli, study, tmp_path):
+    done = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    assert visible(tmp_path / "out") == OUTPUTS
+    assert "non-tumour liver" in done.out
+    assert done.out.rstrip().endswith("out")
+
+
+def test_json_prints_the_metrics_that_are_in_the_file(run_cli, study, tmp_path):
+    done = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out", "--json")
+    metrics = json.loads(done.out)
+    assert metrics == json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["predicted"], metrics["engine"], metrics["activity_bq"]) == (True, "convolution", 2e9)
+    regions = {region["name"]: region for region in metrics["regions"]}
+    # 400 MBq/L of liver: MIRD over the mask, less what the coarse mask and the betas lose at the surface
+    liver = regions["Liver"]
+    assert liver["activity_bq"] == pytest.approx(0.95 * 2e9, rel=1e-6)
+    assert liver["mass_g"] == pytest.approx(1.05 * liver["volume_ml"], rel=0.002)
+    assert [i["files"] for i in metrics["provenance"]["inputs"]] == [1, 40, 1]
+
+
+def test_a_case_file_gives_what_options_give_and_options_win(run_cli, study, tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text(
+        '[administration]\nactivity = "1 GBq"\nlung_shunt_fraction = 0.05\n[dose]\nengine = "local"\n[output]\nreport = false\n'
+    )
+    done = run_cli("dose", study, "--case", case, "--activity", "2 GBq", "-o", tmp_path / "out", "--json")
+    metrics = json.loads(done.out)
+    assert (metrics["activity_bq"], metrics["engine"]) == (2e9, "local")
+
+
+def test_roles_can_be_given(run_cli, tmp_path):
+    study = write_study(tmp_path / "study", rois={"Segment 8": ROIS["GTV1"], "Liver": ROIS["Liver"]})
+    done = run_cli("dose", study, *GIVEN, "--role", "Segment 8=tumour", "-o", tmp_path / "out", "--json")
+    roles = {region["name"]: region["role"] for region in json.loads(done.out)["regions"]}
+    assert roles["Segment 8"] == "tumour"
+    without = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out", "--json")
+    assert "other-regions" in {w["code"] for w in json.loads(without.out)["warnings"]}
+
+
+def test_a_coarser_grid_keeps_activity_and_mean_dose(run_cli, study, tmp_path):
+    fine = json.loads(run_cli("dose", study, *GIVEN, "-o", tmp_path / "a", "--json", "--grid", "4").out)
+    coarse = json.loads(run_cli("dose", study, *GIVEN, "-o", tmp_path / "b", "--json").out)
+    assert fine["regions"][0]["activity_bq"] == pytest.approx(coarse["regions"][0]["activity_bq"], rel=1e-6)
+    assert fine["regions"][0]["mean_gy"] == pytest.approx(coarse["regions"][0]["mean_gy"], rel=0.02)
+
+
+def test_our_own_folder_is_replaced(run_cli, study, tmp_path):
+    for _ in range(2):
+        assert run_cli("dose", study, *GIVEN, "-o", tmp_path / "out").code == 0
+    assert visible(tmp_path / "out") == OUTPUTS
+
+
+def test_anonymised_outputs_hold_no_identity(run_cli, tmp_path):
+    counts = nm(
+        spect_counts(),
+        SPECT_AFFINE,
+        PatientName="MARKER^NAME",
+        PatientID="MARKERID",
+        AccessionNumber="MARKERACC",
+    )
+    study = write_study(tmp_path / "MARKERFOLDER", nm=[counts])
+    done = run_cli("dose", study, *GIVEN, "--anonymise", "-o", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file():
+            assert b"MARKER" not in path.read_bytes(), path.name
+    assert "MARKER" not in done.out + done.err
+
+
+REFUSED = {
+    "no activity": (("--lung-shunt", "0.05"), "needs the administered activity"),
+    "no shunt": (("--activity", "2 GBq"), "needs the lung shunt fraction"),
+    "unknown nuclide": ((*GIVEN, "--nuclide", "Xx-99"), "Xx-99"),
+    "not a therapy nuclide": ((*GIVEN, "--nuclide", "Tc-99m"), "not a therapy nuclide"),
+    "activity without unit": (("--activity", "2", "--lung-shunt", "0.05"), "cannot read '2'"),
+    "shunt in percent": (("--activity", "2 GBq", "--lung-shunt", "5"), "outside 0 to 1"),
+    "unknown engine": ((*GIVEN, "--engine", "magic"), "dose.engine = 'magic'"),
+    "unknown calibration": ((*GIVEN, "--calibration", "magic"), "dose.calibration = 'magic'"),
+    "unknown role": ((*GIVEN, "--role", "Liver=kidney"), "unknown role 'kidney'"),
+    "role without sign": ((*GIVEN, "--role", "Liver"), "is not NAME=ROLE"),
+    "role of nothing": ((*GIVEN, "--role", "Spleen=other"), "the regions are"),
+    "bad time": ((*GIVEN, "--time", "tomorrow"), "administration.time = 'tomorrow'"),
+    "bad time zone": ((*GIVEN, "--time-zone", "Moon/Base"), "unknown time zone 'Moon/Base'"),
+    "residual alone": (
+        ("--residual", "60 MBq", "--lung-shunt", "0"),
+        "residual is given without the vial activity",
+    ),
+    "absolute surrogate": ((*GIVEN, "--calibration", "absolute"), "activity of the surrogate"),
+    "factor without factor": ((*GIVEN, "--calibration", "factor"), "--calibration-factor"),
+    "missing case file": ((*GIVEN, "--case", "no.toml"), "no.toml cannot be read"),
+    "unknown series": ((*GIVEN, "--emission-series", "9.9.9"), "9.9.9"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_requests_end_with_2_and_write_nothing(name, run_cli, study, tmp_path):
+    arguments, message = REFUSED[name]
+    done = run_cli("dose", study, *arguments, "-o", tmp_path / "out")
+    assert (done.code, message in done.err) == (2, True), done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_as_json(run_cli, study, tmp_path):
+    done = run_cli("dose", study, "--lung-shunt", "0", "--json", "-o", tmp_path / "out")
+    error = json.loads(done.err)["error"]
+    assert done.code == 2
+    assert (error["type"], error["tag"]) == ("InputError", "administration.activity")
+    assert error["file"] is None
+
+
+def refused(run_cli, study, tmp_path, message, *arguments):
+    done = run_cli("dose", study, *(arguments or GIVEN), "-o", tmp_path / "out")
+    assert (done.code, message in done.err) == (2, True), done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_emission_image_is_refused(run_cli, tmp_path):
+    folder = tmp_path / "study"
+    save(ct(np.zeros((3, 4, 4), np.int16), CT_AFFINE), folder)
+    refused(run_cli, folder, tmp_path, "no emission image")
+
+
+def test_an_empty_or_missing_folder_is_refused(run_cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    refused(run_cli, tmp_path / "empty", tmp_path, "DICOM")
+    refused(run_cli, tmp_path / "missing", tmp_path, "missing")
+
+
+def test_two_emission_images_are_refused_with_the_list_and_one_can_be_chosen(run_cli, tmp_path):
+    images = [nm(spect_counts(), SPECT_AFFINE, series=name) for name in ("first", "second")]
+    study = write_study(tmp_path / "study", nm=images)
+    refused(run_cli, study, tmp_path, "--emission-series")
+    chosen = images[1].SeriesInstanceUID
+    assert run_cli("dose", study, *GIVEN, "--emission-series", chosen, "-o", tmp_path / "out").code == 0
+
+
+def test_an_emission_image_without_geometry_is_refused(run_cli, tmp_path):
+    image = nm(spect_counts(), SPECT_AFFINE, DetectorInformationSequence=None)
+    refused(run_cli, write_study(tmp_path / "study", nm=[image]), tmp_path, "ImagePositionPatient")
+
+
+def test_a_pet_that_is_not_in_bqml_is_refused(run_cli, tmp_path):
+    images = pet(spect_counts(), SPECT_AFFINE, Units="CNTS")
+    refused(run_cli, write_study(tmp_path / "study", nm=images), tmp_path, "BQML")
+
+
+@pytest.mark.parametrize("name", ["Liver", "GTV1"])
+def test_a_liver_or_tumour_not_wholly_inside_is_refused(name, run_cli, tmp_path):
+    rois = dict(ROIS) | {name: ((0, 0, 60), 40.0)}
+    study = write_study(tmp_path / "study", rois=rois)
+    refused(run_cli, study, tmp_path, f"{name!r} is not wholly inside")
+
+
+def test_truncated_lungs_are_a_warning(run_cli, tmp_path):
+    study = write_study(tmp_path / "study", rois=dict(ROIS) | {"Lungs": ((0, 0, 75), 30.0)})
+    done = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    metrics = json.loads(done.out)
+    assert "lungs-truncated" in {w["code"] for w in metrics["warnings"]}
+    assert metrics["lung"]["fraction_in_fov"] < 1
+
+
+def test_a_missing_liver_is_refused_when_it_is_asked_for(run_cli, tmp_path):
+    study = write_study(tmp_path / "study", rois={"GTV1": ROIS["GTV1"]})
+    refused(run_cli, study, tmp_path, "needs a liver region")
+    fov = (*GIVEN, "--calibration-region", "fov", "--device", "glass")
+    refused(run_cli, study, tmp_path, "ask for the non-tumour liver", *fov)
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(run_cli, study, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    done = run_cli("dose", study, *GIVEN, "-o", out)
+    assert (done.code, "thesis.txt" in done.err) == (2, True)
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+
+
+def test_a_kernel_file_that_was_changed_is_refused(run_cli, study, tmp_path, monkeypatch):
+    import shutil
+
+    from y90voxel.reference import radial_kernel, shipped
+
+    copy = tmp_path / "kernels"
+    shutil.copytree(shipped.shipped_folder("kernels"), copy)
+    victim = copy / "y90_liver_penelope.csv"
+    victim.write_text(victim.read_text().replace("0.1", "0.2", 1))
+    monkeypatch.setattr(shipped, "shipped_folder", lambda name: copy)
+    for cached in (shipped.kernel_index, shipped.shipped_kernel_text, radial_kernel._read):
+        if hasattr(cached, "cache_clear"):
+            cached.cache_clear()
+    done = run_cli("dose", study, *GIVEN, "--grid", "7.77", "-o", tmp_path / "out")
+    assert (done.code, "y90_liver_penelope.csv" in done.err) == (2, True), done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bug_is_a_traceback_and_exit_code_1(run_cli, study, tmp_path, monkeypatch):
+    monkeypatch.setattr("y90voxel.jobs.run.verify", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_cli("dose", study, *GIVEN, "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_regions_on_another_frame_are_refused_unless_trusted(run_cli, tmp_path):
+    from dicom_factory import rtstruct
+
+    study = write_study(tmp_path / "study", with_regions=False)
+    contours = {name: ball_contours(*shape) for name, shape in ROIS.items()}
+    save([rtstruct(contours, frame="1.2.3.4")], study, "rs")
+    refused(run_cli, study, tmp_path, "--trust-frames")
+    done = run_cli("dose", study, *GIVEN, "--trust-frames", "-o", tmp_path / "out")
+    assert done.code == 0, done.err

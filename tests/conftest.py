@@ -1,0 +1,25 @@
+"""Fixtures shared by all tests."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def run_cli(monkeypatch, capsys):
+    """Run the command line in this process: returns exit code, stdout and stderr."""
+    from y90voxel.cli.main import main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["y90voxel", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return SimpleNamespace(code=code, out=captured.out, err=captured.err)
+
+    return run

@@ -1,0 +1,51 @@
+"""A tiny but complete study as DICOM files: CT, MAA SPECT, RTSTRUCT on one frame of reference."""
+
+import dicom_factory as dicom
+import numpy as np
+
+SPECT_AFFINE = np.array([[0, 0, 8.0, -76], [0, 8.0, 0, -76], [8.0, 0, 0, -76], [0, 0, 0, 1]])
+CT_AFFINE = np.array([[0, 0, 4.0, -78], [0, 4.0, 0, -78], [4.0, 0, 0, -78], [0, 0, 0, 1]])
+
+
+def octagon(radius_mm, centre_mm, z):
+    """A closed contour in an axial plane."""
+    angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    ring = np.column_stack([np.cos(angles), np.sin(angles)]) * radius_mm + np.array(centre_mm[:2])
+    return np.column_stack([ring, np.full(len(ring), z)])
+
+
+def ball_contours(centre_mm, radius_mm, step_mm=4.0):
+    """Contours of a ball on the planes of the CT."""
+    planes = np.arange(-78, 80, step_mm)
+    heights = planes[np.abs(planes - centre_mm[2]) < radius_mm - 0.5]
+    return [octagon(np.sqrt(radius_mm**2 - (z - centre_mm[2]) ** 2), centre_mm, z) for z in heights]
+
+
+def distances(shape, affine, centre_mm):
+    """Distance of every voxel centre from a point [mm]."""
+    indices = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), axis=-1)
+    return np.linalg.norm(indices @ affine[:3, :3].T + affine[:3, 3] - np.array(centre_mm), axis=-1)
+
+
+ROIS = {"Liver": ((0, 0, -10), 48.0), "GTV1": ((12, 5, -10), 16.0)}
+
+
+def spect_counts():
+    """Counts of a warm liver with a hot tumour."""
+    shape = (20, 20, 20)
+    counts = np.zeros(shape, np.uint16)
+    counts[distances(shape, SPECT_AFFINE, ROIS["Liver"][0]) < 48] = 100
+    counts[distances(shape, SPECT_AFFINE, ROIS["GTV1"][0]) < 16] = 500
+    return counts
+
+
+def write_study(folder, *, rois=None, with_ct=True, with_regions=True, nm=None):
+    """Write the study and return the folder."""
+    if with_ct:
+        dicom.save(dicom.ct(np.full((40, 40, 40), 50, np.int16), CT_AFFINE), folder, "ct")
+    dicom.save([dicom.nm(spect_counts(), SPECT_AFFINE)] if nm is None else nm, folder, "nm")
+    if with_regions:
+        chosen = ROIS if rois is None else rois
+        contours = {name: ball_contours(*shape) for name, shape in chosen.items()}
+        dicom.save([dicom.rtstruct(contours)], folder, "rs")
+    return folder
