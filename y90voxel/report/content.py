@@ -47,6 +47,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
     """Return everything that the page of an evaluation shows besides its figures."""
     case, provenance = evaluation.case, evaluation.provenance
     columns = region_columns(evaluation)
+    inputs = [input_row(item) for item in provenance.get("inputs") or ()]
     return {
         "heading": "Predicted absorbed dose" if case.predicted else "Absorbed dose",
         "label": case.label,
@@ -72,7 +73,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "lung_facts": lung_facts(evaluation),
         "injections": injection_rows(evaluation),
         "methods": method_rows(evaluation),
-        "inputs": [input_row(item) for item in provenance.get("inputs") or ()],
+        "inputs": inputs,
+        "inputs_are_named": any(row["what"] != MISSING for row in inputs),
         "kernel": list(flatten(provenance.get("kernel") or {})),
         "settings": list(flatten(provenance.get("settings") or {})),
     }
