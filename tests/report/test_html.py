@@ -248,6 +248,13 @@ def test_injections_are_listed_with_time_and_territory(evaluation):
     assert {(row["shunt"], row["image"]) for row in rows} == {("6.00 %", "Tc-99m NM, surrogate")}
 
 
+def test_inputs_without_a_name_have_no_column_for_it(evaluation, page):
+    bare = {"inputs": [{"series_instance_uid": "1.2.3", "files": 96, "sha256": "f" * 64}]}
+    words = text_of(render_dose_page(replace(evaluation, provenance=bare), FIGURES))
+    assert "Inputs Series Files SHA-256, first 12 1.2.3 96 ffffffffffff " in words
+    assert "Inputs What Series Files SHA-256, first 12 emission 1.2.840.99.1 1 ab12ab12ab12 " in text_of(page)
+
+
 def test_page_stands_without_provenance(evaluation):
     words = text_of(render_dose_page(replace(evaluation, provenance={}), FIGURES))
     assert "computed –" in words

@@ -151,11 +151,10 @@ def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]
         flow.paragraph(f"{name}: {text}")
     flow.heading("Provenance")
     for item in content["inputs"]:
-        flow.paragraph(
-            f"{item['what']}: series {item['uid']}, {item['files']} files, SHA-256 {item['sha256']}…"
-        )
+        what = item["what"] if content["inputs_are_named"] else "input"
+        flow.paragraph(f"{what}: series {item['uid']}, files: {item['files']}, SHA-256 {item['sha256']}…")
     for name, text in content["kernel"]:
-        flow.paragraph(f"kernel {name}: {text}")
+        flow.paragraph(f"kernel {name.replace('_', ' ')}: {text}")
     flow.paragraph(
         "settings: " + "; ".join(f"{key} = {value}" for key, value in content["settings"]), color=MUTED
     )
