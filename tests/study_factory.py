@@ -6,8 +6,10 @@ import numpy as np
 SPECT_AFFINE = np.array([[0, 0, 8.0, -76], [0, 8.0, 0, -76], [8.0, 0, 0, -76], [0, 0, 0, 1]])
 CT_AFFINE = np.array([[0, 0, 4.0, -78], [0, 4.0, 0, -78], [4.0, 0, 0, -78], [0, 0, 0, 1]])
 
+SOFT_TISSUE = 1024 + 50  # stored value of 50 HU
 
-def octagon(radius_mm, centre_mm, z):
+
+def ring_of(radius_mm, centre_mm, z):
     """A closed contour in an axial plane."""
     angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
     ring = np.column_stack([np.cos(angles), np.sin(angles)]) * radius_mm + np.array(centre_mm[:2])
@@ -18,7 +20,7 @@ def ball_contours(centre_mm, radius_mm, step_mm=4.0):
     """Contours of a ball on the planes of the CT."""
     planes = np.arange(-78, 80, step_mm)
     heights = planes[np.abs(planes - centre_mm[2]) < radius_mm - 0.5]
-    return [octagon(np.sqrt(radius_mm**2 - (z - centre_mm[2]) ** 2), centre_mm, z) for z in heights]
+    return [ring_of(np.sqrt(radius_mm**2 - (z - centre_mm[2]) ** 2), centre_mm, z) for z in heights]
 
 
 def distances(shape, affine, centre_mm):
@@ -39,13 +41,15 @@ def spect_counts():
     return counts
 
 
-def write_study(folder, *, rois=None, with_ct=True, with_regions=True, nm=None):
-    """Write the study and return the folder."""
+def write_study(folder, *, rois=None, with_ct=True, with_regions=True, nm=None, **identity):
+    """Write the study, with attributes that every object gets, and return the folder."""
+    parts = {"nm": [dicom.nm(spect_counts(), SPECT_AFFINE)] if nm is None else nm}
     if with_ct:
-        dicom.save(dicom.ct(np.full((40, 40, 40), 50, np.int16), CT_AFFINE), folder, "ct")
-    dicom.save([dicom.nm(spect_counts(), SPECT_AFFINE)] if nm is None else nm, folder, "nm")
+        parts["ct"] = dicom.ct(np.full((40, 40, 40), SOFT_TISSUE, np.int16), CT_AFFINE)
     if with_regions:
         chosen = ROIS if rois is None else rois
         contours = {name: ball_contours(*shape) for name, shape in chosen.items()}
-        dicom.save([dicom.rtstruct(contours)], folder, "rs")
+        parts["rs"] = [dicom.rtstruct(contours)]
+    for prefix, datasets in parts.items():
+        dicom.save([dicom.change(ds, **identity) for ds in datasets], folder, prefix)
     return folder

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import InputError, Notice
-from y90voxel.reference.tissue import DensityCalibration
+from y90voxel.reference.tissue import (
+    DENSITY_FLOOR_G_PER_ML,
+    LIVER_DENSITY_G_PER_ML,
+    LUNG_DENSITY_G_PER_ML,
+    SOFT_TISSUE_DENSITY_G_PER_ML,
+    DensityCalibration,
+)
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -30,9 +36,9 @@ class DensityModel:
     liver_g_per_ml : float or None
         Density of liver and tumour; None takes the CT's (contrast agent and breathing corrupt it).
     lung_g_per_ml : float
-        Lung without CT: inflated lung, ICRU Report 44 (1989).
+        Lung without CT.
     soft_tissue_g_per_ml : float
-        Everything else without CT: soft tissue, ICRU Report 44 (1989) rounded as in published voxel S values.
+        Everything else without CT.
     floor_g_per_ml : float
         Smallest density of a voxel: dose is energy per mass, and air has next to none.
     calibration : DensityCalibration
@@ -44,10 +50,10 @@ class DensityModel:
         If a density is not positive.
     """
 
-    liver_g_per_ml: float | None = 1.05
-    lung_g_per_ml: float = 0.26
-    soft_tissue_g_per_ml: float = 1.04
-    floor_g_per_ml: float = 0.05
+    liver_g_per_ml: float | None = LIVER_DENSITY_G_PER_ML
+    lung_g_per_ml: float = LUNG_DENSITY_G_PER_ML
+    soft_tissue_g_per_ml: float = SOFT_TISSUE_DENSITY_G_PER_ML
+    floor_g_per_ml: float = DENSITY_FLOOR_G_PER_ML
     calibration: DensityCalibration = field(default_factory=DensityCalibration)
 
     def __post_init__(self) -> None:

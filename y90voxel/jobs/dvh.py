@@ -55,7 +55,7 @@ def run_dvh(
     """
     check_output_folder(out)
     notices: list[Notice] = []
-    dose = read_dose(dose_path)
+    dose = read_dose(dose_path, notices=notices)
     drawn = read_regions(rois_path, notices)
     if trust_frames:
         drawn, found = trusted_regions(drawn, dose.grid.frame_of_reference_uid)

@@ -7,20 +7,19 @@ from y90voxel.dose.engine import DoseEngine
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
 from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.workflow.case import Case
 
 __all__ = ["ENGINES", "build_engine"]
 
 ENGINES = ("local", "convolution")
-# Where the liver takes the CT's density, the kernel is made for this one [g/mL].
-LIVER_DENSITY_G_PER_ML = 1.05
 
 
 def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngine:
     """Return the engine of that name for a case.
 
     The convolution kernel is the liver's at the liver density of the case, so that it needs no scaling
-    where most of the activity lies.
+    where most of the activity lies; where the liver takes the CT's density, the usual liver density is used.
 
     Parameters
     ----------

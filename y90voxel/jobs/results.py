@@ -87,7 +87,7 @@ def _write_maps(
 ) -> tuple[Notice, ...]:
     """Dose, activity and regions; returns what the formats could not hold."""
     kind = "predicted" if evaluation.case.predicted else "delivered"
-    comment = f"{kind}, {evaluation.case.nuclide}, {evaluation.engine}; research software"
+    comment = f"{kind}, {evaluation.case.nuclide}, {evaluation.engine}; research only"
     said = write_rtdose(
         evaluation.dose, folder / "dose.dcm", identity=identity, references=sources, comment=comment
     )

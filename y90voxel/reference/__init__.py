@@ -1,0 +1,1 @@
+"""What is known before the patient arrives; every number cites its source."""

@@ -72,7 +72,8 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     dose, found = _dose(engine, tia, density, record, case)
     notices += found
     energy_j_per_gbq = _energy_per_activity(engine, record)
-    _check_energy(dose, density, quantification.map_activity_bq, energy_j_per_gbq)
+    photons_too = record.mean_total_energy_mev / record.mean_electron_energy_mev
+    _check_energy(dose, density, quantification.map_activity_bq, energy_j_per_gbq * photons_too)
     tell("evaluating regions", 0.7)
     histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
     metrics = _metrics(case, histograms, quantification, record)
@@ -136,7 +137,7 @@ def _dose(
             )
         )
     beta = engine.dose(tia, density)
-    tail = PhotonTail(record).dose(tia)
+    tail = PhotonTail(record, kernel.medium, density_g_per_ml=kernel.density_g_per_ml).dose(tia)
     return beta.with_array(beta.array + tail.array), notices
 
 
