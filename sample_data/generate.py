@@ -74,28 +74,35 @@ def write_ct(hu: Array, axes: list[Array], settings: Settings, folder: Path) -> 
         save_ct_slice(plane, index, level + oz, (x[0] + ox, y[0] + oy), settings, folder)
 
 
+def region_distances(anatomy: Anatomy, p: Points) -> dict[str, Array]:
+    """Return the distance to every region that is contoured, by name."""
+    liver = anatomy.liver(p)
+    tumours = {f"GTV{n}": t.distance(p) for n, t in enumerate(anatomy.tumours, start=1)}
+    return {
+        "Liver": liver,
+        **tumours,
+        "Perfused volume": anatomy.perfused_part(liver, p),
+        "Lung_L": anatomy.lung(p, 1),
+        "Lung_R": anatomy.lung(p, -1),
+        "Body": anatomy.trunk(p),
+    }
+
+
 def region_contours(anatomy: Anatomy, settings: Settings) -> tuple[dict[str, Contours], float]:
     """Return the contours of every region on the CT's slices, and the volume of the body [mL]."""
     ox, oy, _ = settings.origin_mm
     sx, sy, sz = anatomy.scale
     z = ct_axes(settings)[0]
     y, x = paint_axes(settings)[1:]
-    shapes = {"Liver": anatomy.liver}
-    shapes |= {f"GTV{n}": t.distance for n, t in enumerate(anatomy.tumours, start=1)}
-    shapes |= {
-        "Perfused volume": anatomy.perfused,
-        "Lung_L": lambda p: anatomy.lung(p, 1),
-        "Lung_R": lambda p: anatomy.lung(p, -1),
-        "Body": anatomy.trunk,
-    }
-    regions: dict[str, Contours] = {name: {} for name in shapes}
+    regions: dict[str, Contours] = {}
     body_ml = 0.0
     for index, level in enumerate(z):
         p = Points(x[None, None, :] / sx, y[None, :, None] / sy, np.full((1, 1, 1), level / sz))
-        for name, shape in shapes.items():
-            distance = np.broadcast_to(shape(p), (1, y.size, x.size))[0]
+        for name, shape in region_distances(anatomy, p).items():
+            distance = np.broadcast_to(shape, (1, y.size, x.size))[0]
+            contours = regions.setdefault(name, {})
             if polygons := outline(distance, x, y):
-                regions[name][index] = [np.round(q + np.array([ox, oy]), 2) for q in polygons]
+                contours[index] = [np.round(q + np.array([ox, oy]), 2) for q in polygons]
             if name == "Body":
                 body_ml += occupancy(distance, x[1] - x[0]).sum()
     return regions, body_ml * (x[1] - x[0]) * (y[1] - y[0]) * settings.ct_spacing_mm[0] / 1000.0
@@ -132,7 +139,7 @@ def generate(out: Path, settings: Settings, kernels: Path = KERNELS) -> dict:
     anatomy, settings = make_patient(settings)
     axes = paint_axes(settings)
     pixel = axes[2][1] - axes[2][0]
-    hu = ideal_hu(anatomy, axes, float(pixel), settings.random("vessels"))
+    hu = ideal_hu(anatomy, axes, float(pixel), settings)
     write_ct(hu, axes, settings, study / "CT")
     regions, body_ml = region_contours(anatomy, settings)
     save_rtstruct(regions, ct_axes(settings)[0] + settings.origin_mm[2], settings, study / "RTSTRUCT")

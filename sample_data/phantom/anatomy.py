@@ -26,7 +26,7 @@ from .shapes import (
 )
 
 CAVITY_CENTRE_Y = -8.0
-NOMINAL_TUMOURS = (((-84.0, 22.0, -58.0), (27.5, 29.0, 28.5)), ((-94.0, -30.0, -104.0), (18.5, 19.0, 19.5)))
+NOMINAL_TUMOURS = (((-80.0, 17.0, -61.0), (27.5, 29.0, 28.5)), ((-94.0, -30.0, -104.0), (18.5, 19.0, 19.5)))
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,7 @@ class Anatomy:
         below = half_space(p, (-92.0, 0.0, -138.0), (0.52, 0.34, -0.80))
         body = common(body, below, 22.0)
         body = without(body, self.gallbladder(p) - 2.0, 6.0)
+        body = without(body, ellipsoid(p, (-18.0, -62.0, -110.0), (24.0, 24.0, 30.0)), 6.0)
         body = without(body, self.vena_cava(p) - 1.5, 6.0)
         body = without(body, self.kidney(p, -1) - 6.0, 12.0)
         body = without(body, self.stomach(p) - 3.0, 8.0)
@@ -179,7 +180,11 @@ class Anatomy:
 
     def perfused(self, p: Points) -> Array:
         """Return the distance to the treated right lobe."""
-        return np.maximum(self.liver(p), self.right_lobe_side(p))
+        return self.perfused_part(self.liver(p), p)
+
+    def perfused_part(self, liver: Array, p: Points) -> Array:
+        """Return the distance to the treated right lobe, from the distance to the liver."""
+        return np.maximum(liver, self.right_lobe_side(p))
 
     def gallbladder(self, p: Points) -> Array:
         """Return the distance to the gallbladder."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from contourpy import contour_generator
 
 from .shapes import Array
 
-# A polygon may leave the surface by this much [mm], so that the file stays small.
-TOLERANCE_MM = 0.12
+# A polygon may leave the surface by this much [mm], so that the file stays small: less in small regions.
+TOLERANCE_MM, SMALL_TOLERANCE_MM, SMALL_MM2 = 0.12, 0.02, 4000.0
+# Specks below this area are not drawn.
+LEAST_AREA_MM2 = 4.0
 
 
 def thin_out(polygon: Array, tolerance: float) -> Array:
@@ -34,13 +38,33 @@ def thin_out(polygon: Array, tolerance: float) -> Array:
     return ring[:-1][keep[:-1]]
 
 
+def cut_keyhole(ring: Array, hole: Array) -> Array:
+    """Return one polygon for a ring with a hole: a channel of no width leads from one to the other.
+
+    The way PS3.3 C.8.8.6.3 shows to draw a region with a hole as a closed planar contour.
+    """
+    gaps = ((ring[:, None] - hole[None]) ** 2).sum(axis=2)
+    i, j = np.unravel_index(int(gaps.argmin()), gaps.shape)
+    return np.vstack([ring[: i + 1], hole[j:], hole[: j + 1], ring[i:]])
+
+
 def outline(distance: Array, x: Array, y: Array) -> list[Array]:
-    """Return the polygons, each (n, 2) in x and y, where a distance on a plane is zero."""
+    """Return the polygons, each (n, 2) in x and y, around where a distance on a plane is negative."""
     if not (distance < 0).any():
         return []
-    lines = contour_generator(x=x, y=y, z=distance).lines(0.0)
-    polygons = [thin_out(line[:-1], TOLERANCE_MM) for line in lines if len(line) > 4]
-    return [np.round(p, 2) for p in polygons if len(p) > 2]
+    generator = contour_generator(x=x, y=y, z=distance, fill_type="OuterOffset")
+    polygons = []
+    for points, offsets in zip(*generator.filled(-1e6, 0.0), strict=True):
+        rings = [points[a : b - 1] for a, b in pairwise(offsets)]
+        tolerance = TOLERANCE_MM if polygon_area(rings[0]) > SMALL_MM2 else SMALL_TOLERANCE_MM
+        rings = [thin_out(r, tolerance) for r in rings]
+        rings = [np.round(r, 2) for r in rings if len(r) > 2 and polygon_area(r) > LEAST_AREA_MM2]
+        if rings:
+            polygon = rings[0]
+            for hole in rings[1:]:
+                polygon = cut_keyhole(polygon, hole)
+            polygons.append(polygon)
+    return polygons
 
 
 def polygon_area(polygon: Array) -> float:

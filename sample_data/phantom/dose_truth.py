@@ -7,11 +7,13 @@ amounts to), as far as the radial kernel says, in quasi-random directions. y90vo
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from scipy import fft
 
+from .emission import bin_down, spread_up
 from .shapes import Array
 
 KERNEL_FILE = "y90_water_penelope.csv"
@@ -20,7 +22,8 @@ ENERGY_PER_ACTIVITY_J_PER_GBQ = 49.77
 LIVER_DENSITY_G_PER_ML = 1.05
 # Betas end before this [mm]; beyond it only bremsstrahlung is left, and that is done on coarse voxels.
 BETA_END_MM = 12.0
-QUANTA = 3_000_000
+PHOTON_VOXEL_MM = 4.4
+QUANTA = 600_000
 
 
 def read_kernel(folder: Path) -> tuple[Array, Array, Array]:
@@ -85,6 +88,15 @@ def convolve(source: Array, kernel: Array) -> Array:
     return full[tuple(slice(k // 2, k // 2 + n) for n, k in zip(source.shape, kernel.shape, strict=True))]
 
 
+@cache
+def kernels_for(folder: Path, voxel_mm: float, coarse_mm: float) -> tuple[Array, Array]:
+    """Return the kernel of the betas on fine voxels and that of the bremsstrahlung beyond on coarse ones."""
+    inner, outer, fraction = read_kernel(folder)
+    near = outer <= BETA_END_MM + 1e-9
+    fine = voxel_kernel((inner[near], outer[near], fraction[near]), voxel_mm)
+    return fine, voxel_kernel((inner[~near], outer[~near], fraction[~near]), coarse_mm)
+
+
 class DoseOfActivity:
     """Absorbed dose of an activity on the fine voxels, everything having the liver's density.
 
@@ -94,22 +106,17 @@ class DoseOfActivity:
         Folder of the radial kernels.
     voxel_mm : float
         Edge of the fine voxels [mm].
-    bins : int
-        Coarse voxels for bremsstrahlung are this many fine ones wide.
     """
 
-    def __init__(self, kernels: Path, voxel_mm: float, bins: int):
-        inner, outer, fraction = read_kernel(kernels)
-        near = outer <= BETA_END_MM + 1e-9
-        self.voxel_mm, self.bins = voxel_mm, bins
-        self.near = voxel_kernel((inner[near], outer[near], fraction[near]), voxel_mm)
-        self.far = voxel_kernel((inner[~near], outer[~near], fraction[~near]), voxel_mm * bins)
+    def __init__(self, kernels: Path, voxel_mm: float):
+        self.voxel_mm, self.bins = voxel_mm, max(1, round(PHOTON_VOXEL_MM / voxel_mm))
+        self.near, self.far = kernels_for(kernels, voxel_mm, voxel_mm * self.bins)
 
     def __call__(self, activity_gbq: Array) -> Array:
         """Return the dose [Gy] of an activity per voxel [GBq] that decays away where it is."""
-        from .emission import bin_down, spread_up
-
         energy = convolve(activity_gbq, self.near)
-        energy += spread_up(convolve(bin_down(activity_gbq, self.bins), self.far), self.bins)
+        padded = np.pad(activity_gbq, [(0, -n % self.bins) for n in activity_gbq.shape])
+        photons = spread_up(convolve(bin_down(padded, self.bins), self.far), self.bins)
+        energy += photons[tuple(slice(n) for n in activity_gbq.shape)]
         mass_kg = LIVER_DENSITY_G_PER_ML * self.voxel_mm**3 * 1e-6
         return energy * (ENERGY_PER_ACTIVITY_J_PER_GBQ / mass_kg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,9 @@ from .shapes import Array, Points, occupancy
 
 # Room around lungs and liver for the camera's blur and the range of the betas [mm].
 TRUTH_MARGIN_MM = 32.0
+# Organs are looked for on points about this far apart [mm].
+SEARCH_MM = 4.4
+SLAB = 8
 # Attenuation of 140 keV photons in a broad beam, per mm of water, and the blur of a planar view at
 # about the depth of the liver. Round values of the usual size.
 WATER_ATTENUATION_PER_MM = 0.012
@@ -48,19 +52,57 @@ class Truth:
     region_fraction: dict[str, float]
 
 
-def truth_box(anatomy: Anatomy, settings: Settings) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def grid_points(axes: list[Array], anatomy: Anatomy) -> Points:
+    """Return the points of a grid, given by its z, y, x, in the unstretched frame of the shapes."""
+    z, y, x = (a / s for a, s in zip(axes, anatomy.scale[::-1], strict=True))
+    return Points(x[None, None, :], y[None, :, None], z[:, None, None])
+
+
+def window_of(shape: Callable[[Points], Array], axes: list[Array], anatomy: Anatomy) -> tuple[slice, ...]:
+    """Return the part of a grid that holds a shape, found on a coarser grid, with room to spare."""
+    voxel = axes[0][1] - axes[0][0]
+    step = max(1, round(SEARCH_MM / voxel))
+    near = np.asarray(shape(grid_points([a[::step] for a in axes], anatomy))) < 1.5 * step * voxel
+    window = []
+    for axis, positions in enumerate(axes):
+        hit = np.flatnonzero(near.any(axis=tuple(a for a in range(3) if a != axis)))
+        window.append(slice(max(0, (int(hit[0]) - 1) * step), min(positions.size, (int(hit[-1]) + 2) * step)))
+    return tuple(window)
+
+
+def truth_box(anatomy: Anatomy, settings: Settings) -> tuple[list[int], list[int]]:
     """Return the first and the one-past-last SPECT voxel of the box that holds lungs and liver."""
     axes = spect_axes(settings)
-    z, y, x = (a / s for a, s in zip(axes, anatomy.scale[::-1], strict=True))
-    p = Points(x[None, None, :], y[None, :, None], z[:, None, None])
-    held = np.minimum(np.minimum(anatomy.lung(p, -1), anatomy.lung(p, 1)), anatomy.liver(p)) < 3.0
+    shapes = (anatomy.liver, lambda p: anatomy.lung(p, -1), lambda p: anatomy.lung(p, 1))
+    windows = [window_of(shape, axes, anatomy) for shape in shapes]
     margin = int(np.ceil(TRUTH_MARGIN_MM / settings.spect_voxel_mm))
-    start, stop = [], []
-    for axis in range(3):
-        hit = np.flatnonzero(held.any(axis=tuple(a for a in range(3) if a != axis)))
-        start.append(max(0, int(hit[0]) - margin))
-        stop.append(min(held.shape[axis], int(hit[-1]) + 1 + margin))
-    return tuple(start), tuple(stop)
+    start = [max(0, min(w[a].start for w in windows) - margin) for a in range(3)]
+    stop = [min(axes[a].size, max(w[a].stop for w in windows) + margin) for a in range(3)]
+    return start, stop
+
+
+def slabs(window: tuple[slice, ...]) -> Iterator[tuple[slice, ...]]:
+    """Cut a part of a grid into slabs of a few slices, which fit in the processor's cache."""
+    for first in range(window[0].start, window[0].stop, SLAB):
+        yield (slice(first, min(first + SLAB, window[0].stop)), *window[1:])
+
+
+def region_occupancies(anatomy: Anatomy, axes: list[Array], width: float) -> dict[str, Array]:
+    """Return the fraction of every voxel inside liver, treated lobe and lungs."""
+    occ = {
+        name: np.zeros([a.size for a in axes]) for name in ("Liver", "Perfused volume", "Lung_L", "Lung_R")
+    }
+    for name, side in (("Lung_L", 1), ("Lung_R", -1)):
+        window = window_of(lambda p, s=side: anatomy.lung(p, s), axes, anatomy)
+        for part in slabs(window):
+            p = grid_points([a[w] for a, w in zip(axes, part, strict=True)], anatomy)
+            occ[name][part] = occupancy(anatomy.lung(p, side), width)
+    for part in slabs(window_of(anatomy.liver, axes, anatomy)):
+        p = grid_points([a[w] for a, w in zip(axes, part, strict=True)], anatomy)
+        liver = anatomy.liver(p)
+        occ["Liver"][part] = occupancy(liver, width)
+        occ["Perfused volume"][part] = occupancy(anatomy.perfused_part(liver, p), width)
+    return occ
 
 
 def make_truth(anatomy: Anatomy, settings: Settings) -> Truth:
@@ -71,16 +113,9 @@ def make_truth(anatomy: Anatomy, settings: Settings) -> Truth:
     for centres, first, last in zip(spect_axes(settings), start, stop, strict=True):
         edge = centres[first] - settings.spect_voxel_mm / 2
         axes.append(edge + (np.arange((last - first) * n) + 0.5) * t)
-    z, y, x = (a / s for a, s in zip(axes, anatomy.scale[::-1], strict=True))
-    p = Points(x[None, None, :], y[None, :, None], z[:, None, None])
     width = t / anatomy.mean_scale
-    occ = {
-        "Liver": occupancy(anatomy.liver(p), width),
-        "Perfused volume": occupancy(anatomy.perfused(p), width),
-        "Lung_L": occupancy(anatomy.lung(p, 1), width),
-        "Lung_R": occupancy(anatomy.lung(p, -1), width),
-    }
-    uptake, living = relative_uptake(anatomy, p, width, occ, settings)
+    occ = region_occupancies(anatomy, axes, width)
+    uptake, living = relative_uptake(anatomy, axes, width, occ, settings)
     shunt = settings.lung_shunt_fraction
     unit = (1.0 - shunt) / float(uptake.sum())
     lungs = float(occ["Lung_L"].sum() + occ["Lung_R"].sum())
@@ -90,11 +125,11 @@ def make_truth(anatomy: Anatomy, settings: Settings) -> Truth:
     share |= {"Liver": 1.0 - shunt, "Perfused volume": 1.0 - shunt, "unperfused liver": 0.0, "lungs": shunt}
     share["all tumours"] = sum(share[name] for name in living)
     share["non-tumour liver"] = share["perfused non-tumour liver"] = 1.0 - shunt - share["all tumours"]
-    return Truth(axes, start, occ, fraction, share)
+    return Truth(axes, tuple(start), occ, fraction, share)
 
 
 def relative_uptake(
-    anatomy: Anatomy, p: Points, width: float, occ: dict[str, Array], settings: Settings
+    anatomy: Anatomy, axes: list[Array], width: float, occ: dict[str, Array], settings: Settings
 ) -> tuple[Array, dict[str, float]]:
     """Return the liver's uptake (1 in perfused normal liver) and every lesion's living volume [voxels].
 
@@ -104,10 +139,14 @@ def relative_uptake(
     living = {}
     for number, tumour in enumerate(anatomy.tumours, start=1):
         name = f"GTV{number}"
-        inside = occ[name] = occupancy(tumour.distance(p), width)
+        window = window_of(tumour.distance, axes, anatomy)
+        p = grid_points([a[w] for a, w in zip(axes, window, strict=True)], anatomy)
+        inside = occupancy(tumour.distance(p), width)
         alive = inside * (1.0 - occupancy(tumour.core_distance(p), width))
-        uptake *= 1.0 - inside
-        uptake += settings.tumour_to_normal_ratio * alive
+        uptake[window] *= 1.0 - inside
+        uptake[window] += settings.tumour_to_normal_ratio * alive
+        occ[name] = np.zeros(uptake.shape)
+        occ[name][window] = inside
         living[name] = float(alive.sum())
     return uptake, living
 

@@ -21,8 +21,10 @@ def draw_tumours(rng: np.random.RandomState, anatomy: Anatomy) -> tuple[Tumour, 
     tumours: list[Tumour] = []
     wanted = rng.choice([1, 2, 3, 4], p=[0.35, 0.35, 0.2, 0.1])
     radius = rng.uniform(19.0, 31.0)
-    directions = rng.standard_normal((60, 3))
+    directions = rng.standard_normal((300, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    # Lumps stick out of the ellipsoid by up to a sixth; the lobe has notches that may reach into it.
+    ball = np.concatenate([f * directions for f in (0.0, 0.4, 0.7, 0.9, 1.03, 1.17)])
     for attempt in range(4000):
         if len(tumours) == wanted:
             break
@@ -30,7 +32,7 @@ def draw_tumours(rng: np.random.RandomState, anatomy: Anatomy) -> tuple[Tumour, 
             radius *= 0.9
         centre = rng.uniform((-125.0, -70.0, -125.0), (-35.0, 70.0, -20.0))
         semi = radius * rng.uniform(0.88, 1.12, 3)
-        if (anatomy.perfused(point(centre + 1.15 * semi * directions)) > -3.0).any():
+        if (anatomy.perfused(point(centre + semi * ball)) > -2.0).any():
             continue
         if any(np.linalg.norm(centre - t.centre) < 1.2 * (max(semi) + max(t.semi_axes)) + 4 for t in tumours):
             continue
@@ -45,7 +47,7 @@ def draw_tumours(rng: np.random.RandomState, anatomy: Anatomy) -> tuple[Tumour, 
 def make_patient(settings: Settings) -> tuple[Anatomy, Settings]:
     """Return the anatomy, and the settings with what was drawn for this patient."""
     rng = settings.random("patient")
-    anatomy = nominal_anatomy(rng)
+    anatomy = nominal_anatomy(Settings().random("sample patient"))
     if not settings.vary:
         return anatomy, settings
     anatomy = replace(

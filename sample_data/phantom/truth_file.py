@@ -67,14 +67,10 @@ def region_numbers(
 ) -> dict:
     """Return volume, centroid, activity and dose of every region."""
     voxel_ml = settings.truth_voxel_mm**3 / 1000.0
-    engine = DoseOfActivity(kernels, settings.truth_voxel_mm, settings.truth_bins)
-    blurred = engine(maps["blurred"])
+    engine = DoseOfActivity(kernels, settings.truth_voxel_mm)
+    doses = {"plain": engine(maps["plain"]), "blurred": engine(maps["blurred"])}
     factor = maps["blurred_calibrated_over_liver"].sum() / maps["blurred"].sum()
-    doses = {
-        "plain": engine(maps["plain"]),
-        "blurred": blurred,
-        "blurred_calibrated_over_liver": blurred * factor,
-    }
+    doses["blurred_calibrated_over_liver"] = doses["blurred"] * factor
     z, y, x = truth.axes
     bq, blurred_names = settings.activity_gbq * 1e9, ("blurred", "blurred_calibrated_over_liver")
     numbers = {}
@@ -84,7 +80,7 @@ def region_numbers(
         centroid = [float(w @ a) / total for w, a in zip(weights[::-1], (x, y, z), strict=True)]
         entry = {
             "volume_ml": significant(total * voxel_ml),
-            "centroid_lps_mm": [round(c + o, 3) for c, o in zip(centroid, origin, strict=True)],
+            "centroid_lps_mm": [round(float(c + o), 3) for c, o in zip(centroid, origin, strict=True)],
             "activity_fraction": significant(truth.region_fraction[name]),
             "mean_activity_bq_per_ml": {
                 "plain": significant(truth.region_fraction[name] * bq / (total * voxel_ml)),
