@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from y90voxel.errors import Notice
@@ -68,8 +68,7 @@ def write_results(
     wanted = output or Output()
     with output_folder(folder) as temporary:
         said = _write_maps(evaluation, temporary, identity, sources)
-        notices = tuple(dict.fromkeys((*evaluation.notices, *said)))
-        evaluation = replace(evaluation, notices=notices)
+        evaluation = evaluation.with_notices(*said)
         _write_tables(evaluation, temporary)
         if wanted.report:
             from y90voxel.report.html import write_report

@@ -8,11 +8,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
 
 from y90voxel.errors import InputError
 from y90voxel.regions.roles import Role
-from y90voxel.units import parse_activity, parse_fraction
+from y90voxel.units import format_activity, parse_activity, parse_fraction
 
 __all__ = ["StudySettings", "load_settings", "merge"]
 
@@ -55,7 +63,9 @@ def _positive(value: float) -> float:
     return value
 
 
-Activity = Annotated[float, BeforeValidator(_activity)]
+Activity = Annotated[
+    float, BeforeValidator(_activity), PlainSerializer(format_activity, return_type=str, when_used="json")
+]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Positive = Annotated[float, AfterValidator(_positive)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -103,12 +103,18 @@ class Evaluation:
     limits: tuple[LimitResult, ...]
     notices: tuple[Notice, ...]
     provenance: Mapping[str, Any]
-    _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False)
+    _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False, init=False)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
         """Every assumption and oddity, as `notices`."""
         return self.notices
+
+    def with_notices(self, *said: Notice) -> Evaluation:
+        """Return the same result with more to be said about it, each thing once."""
+        more = replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
+        more._histograms.update(self._histograms)
+        return more
 
     def region(self, name: str) -> RegionMetrics:
         """Return the metrics of the region with that name.
