@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 
@@ -19,7 +20,8 @@ from y90voxel.errors import DicomError
 __all__ = ["date_and_time", "date_time", "items", "number", "numbers", "text", "texts", "whole_number"]
 
 # What pydicom raises while it converts a damaged value (seen by corrupting files byte by byte).
-CONVERSION_ERRORS = (
+CONVERSION_ERRORS: tuple[type[Exception], ...] = (
+    BytesLengthException,
     ValueError,
     TypeError,
     KeyError,

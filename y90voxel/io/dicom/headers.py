@@ -195,10 +195,14 @@ def read_header(source: SourceFile) -> Instance | None:
         if not marked and not _looks_like_a_dataset(start):
             return None
         stream.seek(0)
-        instance = _read(source, stream, marked)
-        cut = cut and (instance is None or instance.pixel_offset is None)
-    if cut:  # the header may go on beyond the part that was unpacked
-        with source.open() as whole:
+        try:
+            instance = _read(source, stream, marked)
+        except DicomError:
+            if not cut:
+                raise
+            instance = None
+    if cut and (instance is None or instance.pixel_offset is None):
+        with source.open() as whole:  # the header may go on beyond the part that was unpacked
             instance = _read(source, whole, marked)
     return instance
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ class SourceFile:
         try:
             with self.archive.open(self.name) as member:
                 return member.read(min(limit, self.size))
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
             raise InputError(
                 f"member {self.name!r} of the archive cannot be unpacked ({error}). Unpack the archive and "
                 "give the folder.",

@@ -1,0 +1,218 @@
+"""SPECT volumes: signed spacing, where geometry may stand, slice order, scaling, what the header tells."""
+
+from datetime import datetime
+
+import dicom_factory as factory
+import numpy as np
+import pytest
+from dicom_factory import oblique_affine
+from pydicom.sequence import Sequence
+
+from y90voxel.activity.emission import DecayReference
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.nm import read_nm
+from y90voxel.volumes.volume import ActivityMap, CountMap
+
+STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.int16)
+
+
+def read(dataset, folder):
+    factory.save(dataset, folder)
+    (series,) = index_study(folder).series
+    return read_nm(series)
+
+
+def codes(findings):
+    return [f.code for f in findings]
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)])
+def test_frames_step_along_the_signed_spacing(tmp_path, signs):
+    affine = oblique_affine((4, 3, 2), (10, 20, 30), (0.1, 0.2, -0.3), signs)
+    image, findings = read(factory.nm(STORED, affine), tmp_path)
+    np.testing.assert_allclose(image.grid.affine, affine, atol=1e-6)
+    np.testing.assert_array_equal(image.volume.array, STORED)
+    assert isinstance(image.volume, CountMap)
+    assert findings == ()
+
+
+def test_geometry_at_the_top_level_is_found(tmp_path):
+    dataset = factory.nm(STORED)
+    inner = dataset.DetectorInformationSequence[0]
+    dataset.ImagePositionPatient = inner.ImagePositionPatient
+    dataset.ImageOrientationPatient = inner.ImageOrientationPatient
+    dataset.DetectorInformationSequence = Sequence([factory.item(CollimatorType="PARA")])
+    image, _ = read(dataset, tmp_path)
+    np.testing.assert_allclose(image.grid.affine, factory.AXIAL, atol=1e-9)
+
+
+def test_slice_thickness_stands_in_for_missing_spacing_with_a_warning(tmp_path):
+    image, findings = read(factory.nm(STORED, SpacingBetweenSlices=None, SliceThickness="4.5"), tmp_path)
+    assert image.grid.affine[2, 0] == 4.5
+    assert codes(findings) == ["spacing-from-thickness"]
+
+
+def test_spacing_wins_over_a_different_thickness(tmp_path):
+    image, findings = read(factory.nm(STORED, SliceThickness="9"), tmp_path)
+    assert image.grid.spacing_mm[0] == pytest.approx(4.0)
+    assert codes(findings) == ["thickness-differs"]
+
+
+def test_frames_are_ordered_by_slice_vector(tmp_path):
+    order = [2, 0, 4, 1, 3]
+    dataset = factory.nm(STORED[order], SliceVector=[i + 1 for i in order])
+    image, findings = read(dataset, tmp_path)
+    np.testing.assert_array_equal(image.volume.array, STORED)
+    assert codes(findings) == ["frames-reordered"]
+
+
+def test_frames_without_slice_vector_keep_their_order(tmp_path):
+    image, _ = read(factory.nm(STORED, SliceVector=None), tmp_path)
+    np.testing.assert_array_equal(image.volume.array, STORED)
+
+
+def test_rescaling_is_applied(tmp_path):
+    image, _ = read(factory.nm(STORED, RescaleSlope="0.25", RescaleIntercept="3"), tmp_path)
+    np.testing.assert_allclose(image.volume.array, STORED * 0.25 + 3)
+
+
+def mapping(unit, slope=2.0, intercept=0.0):
+    return Sequence(
+        [
+            factory.item(
+                RealWorldValueSlope=slope,
+                RealWorldValueIntercept=intercept,
+                MeasurementUnitsCodeSequence=Sequence([factory.code(unit, "UCUM", unit)]),
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("Bq/ml", 1.0), ("kBq/ml", 1e3), ("MBq/mL", 1e6)])
+def test_values_mapped_to_activity_concentration_become_activity(tmp_path, unit, factor):
+    image, _ = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping(unit)), tmp_path)
+    assert isinstance(image.volume, ActivityMap)
+    expected = STORED * 2.0 * factor * image.grid.voxel_volume_ml
+    np.testing.assert_allclose(image.volume.array, expected, rtol=1e-6)
+
+
+def test_units_bqml_become_activity_at_their_decay_reference(tmp_path):
+    image, _ = read(factory.nm(STORED, Units="BQML", DecayCorrection="START"), tmp_path)
+    assert isinstance(image.volume, ActivityMap)
+    assert image.decay_reference is DecayReference.START
+    assert image.volume.reference_time == datetime(2024, 3, 12, 10)
+
+
+def test_values_mapped_to_counts_stay_counts(tmp_path):
+    image, findings = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping("{counts}")), tmp_path)
+    np.testing.assert_allclose(image.volume.array, STORED * 2.0)
+    assert findings == ()
+
+
+def test_a_mapping_to_another_unit_is_ignored_with_a_warning(tmp_path):
+    image, findings = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping("g/ml")), tmp_path)
+    np.testing.assert_array_equal(image.volume.array, STORED)
+    assert codes(findings) == ["mapping-ignored"]
+
+
+def test_negative_counts_are_kept_and_reported(tmp_path):
+    stored = STORED.copy()
+    stored[1, 2, 3] = -2
+    image, findings = read(factory.nm(stored), tmp_path)
+    assert image.volume.array[1, 2, 3] == -2
+    assert codes(findings) == ["negative-counts"]
+    assert "1 voxels are negative, down to -2" in findings[0].message
+
+
+def test_the_header_tells_nuclide_times_and_duration(tmp_path):
+    image, _ = read(factory.nm(STORED), tmp_path)
+    assert (image.imaged_nuclide, image.predicted, image.modality) == ("Tc-99m", True, "NM")
+    assert image.acquisition_start == image.series_start == datetime(2024, 3, 12, 10)
+    assert image.frame_duration_s == pytest.approx(1200.0)
+
+
+@pytest.mark.parametrize("rotation", [None, Sequence([factory.item(ActualFrameDuration="20000")])])
+def test_an_unstated_duration_is_none_or_the_headers(tmp_path, rotation):
+    dataset = factory.nm(STORED, RotationInformationSequence=rotation)
+    image, _ = read(dataset, tmp_path)
+    assert image.frame_duration_s is None
+
+
+def test_the_duration_at_the_top_level_is_found(tmp_path):
+    dataset = factory.nm(STORED, RotationInformationSequence=None, ActualFrameDuration="5000")
+    assert read(dataset, tmp_path)[0].frame_duration_s == 5.0
+
+
+def test_the_series_of_a_derived_volume_starts_with_its_acquisition(tmp_path):
+    image, _ = read(factory.nm(STORED, SeriesTime="153000"), tmp_path)
+    assert image.series_start == datetime(2024, 3, 12, 10)
+
+
+def test_an_old_header_with_points_and_colons_is_read(tmp_path):
+    from y90voxel.io.dicom.headers import lenient_reading
+
+    with lenient_reading():
+        dataset = factory.nm(
+            STORED, AcquisitionDate="1993.05.21", AcquisitionTime="10:20:30", SeriesDate=None
+        )
+        image, _ = read(dataset, tmp_path)
+    assert image.acquisition_start == datetime(1993, 5, 21, 10, 20, 30)
+
+
+WINDOWS = Sequence([factory.energy_window(130, 150)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "tag"),
+    [
+        (
+            {"DetectorInformationSequence": None},
+            "has no ImagePositionPatient, neither in DetectorInformationSequence nor at the top level",
+            "ImagePositionPatient",
+        ),
+        (
+            {"DetectorInformationSequence": Sequence([factory.item(ImagePositionPatient=["1", "2", "3"])])},
+            "has no ImageOrientationPatient",
+            "ImageOrientationPatient",
+        ),
+        (
+            {"SpacingBetweenSlices": None, "SliceThickness": None},
+            "neither SpacingBetweenSlices",
+            "SpacingBetweenSlices",
+        ),
+        (
+            {"SpacingBetweenSlices": "0", "SliceThickness": "0"},
+            "neither SpacingBetweenSlices",
+            "SpacingBetweenSlices",
+        ),
+        ({"PixelSpacing": None}, "has no PixelSpacing", "PixelSpacing"),
+        ({"PixelSpacing": ["3", "-2"]}, r"PixelSpacing \[3.0, -2.0\] mm", "PixelSpacing"),
+        ({"SliceVector": [1, 2, 2, 4, 5]}, "should hold each of 1 to 5 once", "SliceVector"),
+        ({"SliceVector": [1, 2, 3]}, "should hold each of 1 to 5 once", "SliceVector"),
+        ({"SliceVector": None, "NumberOfSlices": 3}, "has 5 frames but NumberOfSlices 3", "NumberOfSlices"),
+        ({"EnergyWindowVector": [1, 1, 1, 2, 2]}, "several volumes in one file", "EnergyWindowVector"),
+        ({"RescaleSlope": "0"}, "RescaleSlope of file0000 is 0", "RescaleSlope"),
+        ({"AcquisitionDate": "20241399"}, "are not a date and time", "AcquisitionDate"),
+    ],
+)
+def test_volumes_that_cannot_be_placed_are_refused(tmp_path, changes, message, tag):
+    with pytest.raises(DicomError, match=message) as caught:
+        read(factory.nm(STORED, **changes), tmp_path)
+    assert (caught.value.file, caught.value.tag) == ("file0000", tag)
+
+
+def test_two_volumes_under_one_series_are_refused(tmp_path):
+    second = factory.nm(STORED, SOPInstanceUID="1.2.3.4")
+    with pytest.raises(DicomError, match="holds 2 volumes"):
+        read([factory.nm(STORED), second], tmp_path)
+
+
+def test_conflicting_copies_are_refused(tmp_path):
+    with pytest.raises(DicomError, match="different objects under one SOPInstanceUID"):
+        read([factory.nm(STORED), factory.nm(STORED + np.int16(1))], tmp_path)
+
+
+def test_lossy_compression_is_reported(tmp_path):
+    _, findings = read(factory.nm(STORED, LossyImageCompression="01"), tmp_path)
+    assert codes(findings) == ["lossy-compression"]
