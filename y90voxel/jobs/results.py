@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def write_results(
     identity: StudyIdentity,
     sources: tuple[SourceSeries, ...] = (),
     output: Output | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Evaluation:
     """Write every output of a dose calculation to ``folder``, all or nothing.
 
@@ -54,6 +56,8 @@ def write_results(
         Series that the DICOM outputs refer to.
     output : Output
         What else is written.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
 
     Returns
     -------
@@ -66,15 +70,19 @@ def write_results(
         If the folder exists and is not ours, or cannot be written.
     """
     wanted = output or Output()
+    tell = progress or (lambda what, done: None)
     with output_folder(folder) as temporary:
+        tell("writing maps", 0.0)
         said = _write_maps(evaluation, temporary, identity, sources)
         evaluation = evaluation.with_notices(*said)
         _write_tables(evaluation, temporary)
         if wanted.report:
+            tell("drawing the report", 0.5)
             from y90voxel.report.html import write_report
 
             write_report(evaluation, temporary)
         if wanted.pdf:
+            tell("writing the PDF", 0.8)
             from y90voxel.report.pdf import write_pdf
 
             write_pdf(evaluation, temporary / "report.pdf")

@@ -58,12 +58,18 @@ def run_study(
     study = _read(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done))
     if settings.output.anonymise:
         study = study.anonymous()
+    tell("placing regions", 0.5)
     case = _case(study, settings)
     engine = build_engine(settings.dose.engine, case)
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
-    tell("writing results", 0.8)
-    output = Output(settings.output.report, settings.output.pdf)
-    evaluation = write_results(evaluation, out, study.identity, study.sources, output)
+    evaluation = write_results(
+        evaluation,
+        out,
+        study.identity,
+        study.sources,
+        Output(settings.output.report, settings.output.pdf),
+        lambda what, done: tell(what, 0.8 + 0.2 * done),
+    )
     tell("done", 1.0)
     return evaluation
 

@@ -65,6 +65,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     _check_asked_for(case)
     tell("quantifying", 0.0)
     quantification = quantify(case)
+    tell("mapping densities", 0.1)
     density, sources, found = build_density_map(case.grid, case.regions, case.ct, case.density)
     notices += [*quantification.notices, *found, *_region_notices(case.regions)]
     tell("computing dose", 0.2)
