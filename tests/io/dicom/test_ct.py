@@ -1,0 +1,80 @@
+"""CT: Hounsfield units exactly, padding, types."""
+
+import dicom_factory as factory
+import numpy as np
+import pytest
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.ct import read_ct
+from y90voxel.io.dicom.index import index_study
+
+STORED = np.random.default_rng(0).integers(0, 4000, (5, 6, 7))
+
+
+def read(datasets, folder):
+    factory.save(datasets, folder)
+    (series,) = index_study(folder).series
+    return read_ct(series)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32])
+def test_whole_hounsfield_units_stay_whole(tmp_path, dtype):
+    image, findings = read(factory.ct(STORED.astype(dtype)), tmp_path)
+    assert image.array.dtype == np.int16
+    np.testing.assert_array_equal(image.array, STORED - 1024)
+    assert findings == ()
+
+
+def test_fractional_slopes_give_floats(tmp_path):
+    image, _ = read(
+        factory.ct(STORED.astype(np.uint16), RescaleSlope="0.5", RescaleIntercept="-100.5"), tmp_path
+    )
+    np.testing.assert_allclose(image.array, STORED * 0.5 - 100.5, rtol=1e-6)
+
+
+def test_values_beyond_16_bits_give_floats_instead_of_wrapping(tmp_path):
+    stored = STORED.astype(np.uint16)
+    stored[2, 3, 4] = 60000
+    image, _ = read(factory.ct(stored), tmp_path)
+    assert image.array.dtype == np.float32
+    np.testing.assert_array_equal(image.array, stored - 1024.0)
+
+
+def test_slopes_may_differ_from_slice_to_slice(tmp_path):
+    datasets = factory.ct(STORED.astype(np.uint16))
+    datasets[3].RescaleIntercept = "-1000"
+    image, _ = read(datasets, tmp_path)
+    np.testing.assert_array_equal(image.array[3], STORED[3] - 1000)
+    np.testing.assert_array_equal(image.array[2], STORED[2] - 1024)
+
+
+@pytest.mark.parametrize("limit", [None, -2500])
+def test_padding_outside_the_field_of_view_becomes_air(tmp_path, limit):
+    stored = STORED.astype(np.int16)
+    stored[:, 0] = -2000
+    stored[:, 1] = -2000 if limit is None else -2300
+    image, findings = read(
+        factory.ct(stored, PixelPaddingValue=-2000, PixelPaddingRangeLimit=limit), tmp_path
+    )
+    assert (image.array[:, :2] == -1024).all()
+    np.testing.assert_array_equal(image.array[:, 2:], STORED[:, 2:] - 1024)
+    assert [f.code for f in findings] == ["padding"]
+
+
+def test_a_padding_value_within_tissue_range_changes_nothing(tmp_path):
+    image, findings = read(factory.ct(STORED.astype(np.uint16), PixelPaddingValue=0), tmp_path)
+    np.testing.assert_array_equal(image.array, STORED - 1024)
+    assert findings == ()
+
+
+def test_a_ct_in_a_grid_too_oblique_to_be_one_is_refused(tmp_path, monkeypatch):
+    from y90voxel.errors import GeometryError
+    from y90voxel.io.dicom import ct
+
+    def broken(*_, **__):
+        raise GeometryError("axes meet at 45 degrees")
+
+    monkeypatch.setattr(ct, "stack_of", broken)
+    with pytest.raises(DicomError, match="45 degrees") as caught:
+        read(factory.ct(STORED.astype(np.uint16)), tmp_path)
+    assert caught.value.file == "file0000"

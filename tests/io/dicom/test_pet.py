@@ -1,0 +1,201 @@
+"""PET: Bq/mL only, every slice with its own slope, decay reference and its instant, contradictions."""
+
+from datetime import UTC, datetime
+
+import dicom_factory as factory
+import numpy as np
+import pytest
+from pydicom.sequence import Sequence
+
+from y90voxel.activity.emission import DecayReference
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.pet import read_pet
+
+STORED = np.random.default_rng(0).integers(0, 32000, (5, 6, 7)).astype(np.int16)
+
+
+def read(datasets, folder):
+    factory.save(datasets, folder)
+    (series,) = index_study(folder).series
+    return read_pet(series)
+
+
+def codes(findings):
+    return [f.code for f in findings]
+
+
+def test_every_slice_is_rescaled_with_its_own_slope(tmp_path):
+    slopes = [1.0, 0.209, 8.358, 3.3, 0.7]  # slope 1 first: readers that take the type from it overflow
+    datasets = factory.pet(STORED, slopes=slopes)
+    image, findings = read(datasets[::-1], tmp_path)
+    expected = STORED * np.array(slopes)[:, None, None] * image.grid.voxel_volume_ml
+    np.testing.assert_allclose(image.volume.array, expected, rtol=1e-6)
+    assert image.volume.total == pytest.approx(expected.sum(), rel=1e-7)
+    assert (findings, image.modality) == ((), "PT")
+
+
+@pytest.mark.parametrize(
+    ("units", "why"),
+    [
+        ("CNTS", "counts without a calibration"),
+        ("GML", "standardised uptake value"),
+        ("CPS", "count rates"),
+        (None, "unstated units"),
+        ("MGML", "not an activity concentration"),
+    ],
+)
+def test_units_other_than_bqml_are_refused_with_the_reason(tmp_path, units, why):
+    with pytest.raises(DicomError, match=why) as caught:
+        read(factory.pet(STORED, Units=units), tmp_path)
+    assert caught.value.tag == "Units"
+
+
+def test_one_slice_in_other_units_is_refused(tmp_path):
+    datasets = factory.pet(STORED)
+    datasets[3].Units = "CNTS"
+    with pytest.raises(DicomError, match="CNTS") as caught:
+        read(datasets, tmp_path)
+    assert caught.value.file == "file0003"
+
+
+ACQUIRED, GIVEN = datetime(2024, 3, 12, 10), datetime(2024, 3, 12, 8)
+
+
+@pytest.mark.parametrize(("reference", "instant"), [("START", ACQUIRED), ("ADMIN", GIVEN), ("NONE", None)])
+def test_the_decay_reference_and_its_instant_are_kept(tmp_path, reference, instant):
+    changes = {"CorrectedImage": ["ATTN"]} if reference == "NONE" else {}
+    image, findings = read(factory.pet(STORED, DecayCorrection=reference, **changes), tmp_path)
+    assert image.decay_reference is DecayReference(reference)
+    assert image.volume.reference_time == instant
+    assert (image.acquisition_start, image.series_start, image.administration_time) == (
+        ACQUIRED,
+        ACQUIRED,
+        GIVEN,
+    )
+    assert (image.frame_duration_s, image.header_half_life_s) == (900.0, 230760.0)
+    assert image.header_positron_fraction == pytest.approx(3.19e-5)
+    assert (image.imaged_nuclide, image.predicted) == ("Y-90", False)
+    assert findings == ()
+
+
+@pytest.mark.parametrize("stated", [None, "MAYBE"])
+def test_an_unknown_decay_reference_is_refused(tmp_path, stated):
+    with pytest.raises(DicomError, match="ADMIN, START or NONE are defined"):
+        read(factory.pet(STORED, DecayCorrection=stated), tmp_path)
+
+
+def test_the_earliest_slice_starts_the_acquisition_but_start_means_the_series(tmp_path):
+    datasets = factory.pet(STORED, SeriesTime="095000")
+    for index, dataset in enumerate(datasets):
+        dataset.AcquisitionTime = f"10{20 - 4 * index:02d}00"
+    image, _ = read(datasets, tmp_path)
+    assert image.acquisition_start == datetime(2024, 3, 12, 10, 4)
+    assert image.volume.reference_time == image.series_start == datetime(2024, 3, 12, 9, 50)
+
+
+def test_a_derived_series_starts_with_its_earliest_acquisition(tmp_path):
+    image, findings = read(factory.pet(STORED, SeriesTime="153000"), tmp_path)
+    assert image.series_start == ACQUIRED
+    assert codes(findings) == ["series-later-than-acquisition"]
+
+
+def test_derived_values_are_reported(tmp_path):
+    _, findings = read(factory.pet(STORED, ImageType=["DERIVED", "PRIMARY"]), tmp_path)
+    assert codes(findings) == ["derived-emission"]
+
+
+def drug(**changes):
+    return factory.radiopharmaceutical(RadiopharmaceuticalStartDateTime=None, **changes)
+
+
+def test_a_start_time_without_date_is_taken_on_the_day_of_the_series(tmp_path):
+    items = drug(RadiopharmaceuticalStartTime="073000")
+    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    assert image.administration_time == datetime(2024, 3, 12, 7, 30)
+    assert codes(findings) == ["administration-day-assumed"]
+
+
+def test_a_start_time_after_the_series_is_taken_on_the_day_before(tmp_path):
+    items = drug(RadiopharmaceuticalStartTime="163000")
+    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    assert image.administration_time == datetime(2024, 3, 11, 16, 30)
+    assert "day before" in findings[0].message
+
+
+def test_without_any_start_time_the_administration_is_unknown(tmp_path):
+    image, _ = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=drug()), tmp_path)
+    assert image.administration_time is None
+
+
+def test_times_are_aware_where_the_header_gives_the_offset(tmp_path):
+    image, _ = read(factory.pet(STORED, TimezoneOffsetFromUTC="+0100"), tmp_path)
+    assert image.acquisition_start == datetime(2024, 3, 12, 9, tzinfo=UTC)
+    assert image.administration_time == datetime(2024, 3, 12, 7, tzinfo=UTC)
+
+
+def test_admin_with_a_decay_factor_of_one_is_reported_as_contradictory(tmp_path):
+    _, findings = read(factory.pet(STORED, DecayCorrection="ADMIN", DecayFactor="1"), tmp_path)
+    assert codes(findings) == ["contradictory-decay"]
+    assert f"would make it {2 ** (7200 / 230760):.4f}" in findings[0].message
+
+
+def test_admin_with_the_right_decay_factor_is_accepted(tmp_path):
+    factor = f"{2 ** (7200 / 230760):.6f}"
+    assert read(factory.pet(STORED, DecayCorrection="ADMIN", DecayFactor=factor), tmp_path)[1] == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"AcquisitionTime": None},
+        {"RadiopharmaceuticalInformationSequence": factory.radiopharmaceutical(RadionuclideHalfLife=None)},
+        {
+            "RadiopharmaceuticalInformationSequence": factory.radiopharmaceutical(
+                RadiopharmaceuticalStartDateTime="20240312080000+0100"
+            )
+        },
+    ],
+)
+def test_a_decay_factor_is_not_judged_without_the_times(tmp_path, changes):
+    datasets = factory.pet(STORED, DecayCorrection="ADMIN", DecayFactor="1", **changes)
+    assert codes(read(datasets, tmp_path)[1]) == []
+
+
+@pytest.mark.parametrize("changes", [{}, {"CorrectedImage": ["ATTN"], "DecayFactor": "1.02"}])
+def test_none_with_signs_of_correction_is_reported_as_contradictory(tmp_path, changes):
+    _, findings = read(factory.pet(STORED, DecayCorrection="NONE", **changes), tmp_path)
+    assert codes(findings) == ["contradictory-decay"]
+
+
+def enhanced_pet(unit="Bq/ml"):
+    dataset = factory.enhanced_ct(STORED, SOPClassUID="1.2.840.10008.5.1.4.1.1.130", Modality="PT")
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    shared.PixelValueTransformationSequence[0].RescaleIntercept = "0"
+    shared.PixelValueTransformationSequence[0].RescaleSlope = "1.5"
+    shared.FrameContentSequence = Sequence([factory.item(FrameAcquisitionDuration=600000.0)])
+    shared.RealWorldValueMappingSequence = Sequence(
+        [factory.item(MeasurementUnitsCodeSequence=Sequence([factory.code(unit, "UCUM", unit)]))]
+    )
+    dataset.RadiopharmaceuticalInformationSequence = factory.radiopharmaceutical()
+    dataset.DecayCorrection = "START"
+    return dataset
+
+
+def test_enhanced_multiframe_pet_is_read_like_a_classic_one(tmp_path):
+    image, _ = read(enhanced_pet(), tmp_path)
+    expected = STORED * 1.5 * image.grid.voxel_volume_ml
+    np.testing.assert_allclose(image.volume.array, expected, rtol=1e-6)
+    assert image.frame_duration_s == 600.0
+
+
+def test_enhanced_pet_mapped_to_another_unit_is_refused(tmp_path):
+    with pytest.raises(DicomError, match="G/ML"):
+        read(enhanced_pet("g/ml"), tmp_path)
+
+
+def test_enhanced_pet_that_is_not_decay_corrected_refers_to_the_frame(tmp_path):
+    dataset = enhanced_pet()
+    del dataset.DecayCorrection
+    dataset.DecayCorrected = "NO"
+    assert read(dataset, tmp_path)[0].decay_reference is DecayReference.NONE

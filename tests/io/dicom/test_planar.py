@@ -1,0 +1,120 @@
+"""Opposite planar views: which is which, mirrored so that both are seen from the front."""
+
+import dicom_factory as factory
+import numpy as np
+import pytest
+from pydicom.sequence import Sequence
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.planar import read_planar
+
+RNG = np.random.default_rng(0)
+FRONT, BACK = RNG.integers(0, 900, (2, 6, 9)).astype(np.uint16)
+
+
+def read(datasets, folder):
+    factory.save(datasets, folder)
+    (series,) = index_study(folder).series
+    return read_planar(series)
+
+
+def codes(findings):
+    return [f.code for f in findings]
+
+
+def test_the_posterior_view_is_mirrored(tmp_path):
+    image, findings = read(factory.planar(FRONT, BACK), tmp_path)
+    np.testing.assert_array_equal(image.anterior, FRONT)
+    np.testing.assert_array_equal(image.posterior, BACK[:, ::-1])
+    assert findings == ()
+
+
+def test_the_grid_is_the_plane_of_the_anterior_view(tmp_path):
+    image, _ = read(factory.planar(FRONT, BACK), tmp_path)
+    assert image.grid.shape == (1, 6, 9)
+    np.testing.assert_allclose(image.grid.index_to_lps((0, 2, 3)), (-50 + 3 * 5, -200, 300 - 2 * 4))
+
+
+def test_views_in_the_other_order_are_told_apart(tmp_path):
+    image, _ = read(factory.planar(FRONT, BACK, DetectorVector=[2, 1]), tmp_path)
+    np.testing.assert_array_equal(image.anterior, BACK)
+    np.testing.assert_array_equal(image.posterior, FRONT[:, ::-1])
+
+
+def without(dataset, *keywords):
+    for detector in dataset.DetectorInformationSequence:
+        factory.change(detector, **dict.fromkeys(keywords))
+    return dataset
+
+
+def test_orientation_tells_the_view_without_codes(tmp_path):
+    image, _ = read(without(factory.planar(FRONT, BACK, DetectorVector=[2, 1]), "ViewCodeSequence"), tmp_path)
+    np.testing.assert_array_equal(image.anterior, BACK)
+
+
+def test_a_posterior_view_stored_as_seen_from_the_front_is_not_mirrored_again(tmp_path):
+    dataset = factory.planar(FRONT, BACK)
+    dataset.DetectorInformationSequence[1].ImageOrientationPatient = ["1", "0", "0", "0", "0", "-1"]
+    np.testing.assert_array_equal(read(dataset, tmp_path)[0].posterior, BACK)
+
+
+def test_views_without_geometry_are_mirrored_with_warnings(tmp_path):
+    dataset = without(factory.planar(FRONT, BACK), "ImagePositionPatient", "ImageOrientationPatient")
+    image, findings = read(dataset, tmp_path)
+    np.testing.assert_array_equal(image.posterior, BACK[:, ::-1])
+    assert image.grid is None
+    assert codes(findings) == ["planar-without-orientation", "planar-without-position"]
+
+
+def one_view(stored, description, instance):
+    dataset = factory.planar(stored, stored, SOPInstanceUID=instance, SeriesDescription=description)
+    factory.set_pixels(dataset, stored[None])
+    return factory.change(
+        dataset, DetectorVector=None, EnergyWindowVector=None, DetectorInformationSequence=None
+    )
+
+
+def test_two_files_are_told_apart_by_their_description(tmp_path):
+    image, _ = read([one_view(BACK, "Chest POST", "1.2"), one_view(FRONT, "Chest ANT", "1.3")], tmp_path)
+    np.testing.assert_array_equal(image.anterior, FRONT)
+    np.testing.assert_array_equal(image.posterior, BACK[:, ::-1])
+
+
+def test_rescaling_is_applied(tmp_path):
+    image, _ = read(factory.planar(FRONT, BACK, RescaleSlope="0.5", RescaleIntercept="1"), tmp_path)
+    np.testing.assert_allclose(image.anterior, FRONT * 0.5 + 1)
+
+
+def two_windows(low, high):
+    dataset = factory.planar(FRONT, BACK)
+    factory.set_pixels(dataset, np.stack([FRONT, BACK, FRONT // 2, BACK // 2]))
+    dataset.DetectorVector, dataset.EnergyWindowVector = [1, 2, 1, 2], [2, 2, 1, 1]
+    windows = [factory.energy_window(110, 125), factory.energy_window(low, high)]
+    dataset.EnergyWindowInformationSequence = Sequence(windows)
+    return dataset
+
+
+def test_the_photopeak_window_is_taken(tmp_path):
+    np.testing.assert_array_equal(read(two_windows(130, 150), tmp_path)[0].anterior, FRONT)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (lambda: two_windows(160, 180), "2 energy windows, of which 0 hold 140.5 keV"),
+        (lambda: factory.planar(FRONT, BACK, DetectorVector=[1, 1]), "2 anterior and 0 posterior views"),
+        (lambda: factory.planar(FRONT, BACK, DetectorVector=[1, 2, 2]), "has 3 values for 2 frames"),
+        (
+            lambda: without(factory.planar(FRONT, BACK), "ViewCodeSequence", "ImageOrientationPatient"),
+            "cannot be told whether detector 1 sees",
+        ),
+        (
+            lambda: [one_view(FRONT, "ANT", "1.2"), one_view(BACK[:, :5], "POST", "1.3")],
+            r"anterior view has \(6, 9\) pixels, the posterior \(6, 5\)",
+        ),
+    ],
+)
+def test_views_that_cannot_be_paired_are_refused(tmp_path, dataset, message):
+    with pytest.raises(DicomError, match=message):
+        read(dataset(), tmp_path)
