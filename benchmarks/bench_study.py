@@ -10,7 +10,6 @@ counted ones). Stages are timed inside one more process, by the progress that th
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -80,20 +81,19 @@ class DoseVolumeHistogram:
     @property
     def mean_gy(self) -> float:
         """Volume-weighted mean dose [Gy]."""
-        return float(self.doses_gy @ self.volumes_ml / self.volumes_ml.sum())
+        return _weighted_mean(self.doses_gy, self.volumes_ml)
 
     @property
     def mass_weighted_mean_gy(self) -> float | None:
         """Energy over mass [Gy], the mean that limits refer to; None without density."""
         if self.masses_g is None:
             return None
-        return float(self.doses_gy @ self.masses_g / self.masses_g.sum())
+        return _weighted_mean(self.doses_gy, self.masses_g)
 
     @property
     def sd_gy(self) -> float:
         """Volume-weighted standard deviation of the dose [Gy]."""
-        spread = (self.doses_gy - self.mean_gy) ** 2
-        return float(np.sqrt(spread @ self.volumes_ml / self.volumes_ml.sum()))
+        return _weighted_mean((self.doses_gy - self.mean_gy) ** 2, self.volumes_ml) ** 0.5
 
     @property
     def max_gy(self) -> float:
@@ -120,23 +120,31 @@ class DoseVolumeHistogram:
         """
         if not 0.0 < percent <= 100.0:
             raise InputError(f"D_x needs a volume above 0 and up to 100 %, got {percent} %.")
-        cumulative = np.cumsum(self.volumes_ml)
         # The tolerance keeps a volume reached but for rounding in the last bits.
-        needed = cumulative[-1] * percent / 100.0 * (1.0 - 1e-12)
-        return float(self.doses_gy[min(np.searchsorted(cumulative, needed), cumulative.size - 1)])
+        needed = self._reached_ml[-1] * percent / 100.0 * (1.0 - 1e-12)
+        return float(self.doses_gy[min(np.searchsorted(self._reached_ml, needed), self.doses_gy.size) - 1])
 
     def volume_at_dose(self, gy: float) -> float:
         """Return V_d, the fraction of the volume (0 to 1) that receives at least ``gy``."""
-        reached = np.searchsorted(-self.doses_gy, -gy, side="right")
-        return float(self.volumes_ml[:reached].sum() / self.volumes_ml.sum())
+        return float(self.cumulative(gy))
 
     def cumulative(self, doses_gy: ArrayLike) -> NDArray[np.float64]:
         """Return the fraction of the volume that receives at least each of ``doses_gy``, same shape."""
-        reached = np.searchsorted(-self.doses_gy, -np.asarray(doses_gy, float), side="right")
-        volumes = np.concatenate(([0.0], np.cumsum(self.volumes_ml)))
-        return np.asarray(volumes[reached] / volumes[-1])
+        rising = self.doses_gy[::-1]
+        reached = rising.size - np.searchsorted(rising, np.asarray(doses_gy, float), side="left")
+        return np.asarray(self._reached_ml[reached] / self._reached_ml[-1])
+
+    @cached_property
+    def _reached_ml(self) -> NDArray[np.float64]:
+        """Volume of the 0, 1, 2, ... hottest voxels [mL], (voxels + 1,)."""
+        return np.concatenate(([0.0], np.cumsum(self.volumes_ml)))
 
     def _core_doses_gy(self) -> NDArray[np.float64]:
         """Doses of the voxels at least half occupied, falling; all of them when there is none."""
         core = self.doses_gy[self.occupancies >= 0.5]
         return core if core.size else self.doses_gy
+
+
+def _weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Weighted mean. Not ``@``: waking the threads of the linear algebra library costs more than the sum."""
+    return float((values * weights).sum() / weights.sum())

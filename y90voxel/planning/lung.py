@@ -138,11 +138,26 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     from scipy.ndimage import distance_transform_edt
 
     neighbour.check_on(mask.grid, "neighbour")
-    solid = neighbour.array >= 0.5
+    box = _box_around(mask, margin_mm)
+    solid = neighbour.array[box] >= 0.5
     if not solid.any():
         return mask
     distance = distance_transform_edt(~solid, sampling=mask.grid.spacing_mm)
-    return mask.with_array(np.where(distance > margin_mm, mask.array, 0.0))
+    kept = np.array(mask.array)
+    kept[box][distance <= margin_mm] = 0.0
+    return mask.with_array(kept)
+
+
+def _box_around(mask: Mask, margin_mm: float) -> tuple[slice, ...]:
+    """The part of the grid that holds a region and everything within a margin of it."""
+    box = []
+    for axis, spacing in enumerate(mask.grid.spacing_mm):
+        others = tuple(other for other in range(3) if other != axis)
+        used = np.flatnonzero(mask.array.any(axis=others))
+        reach = int(np.ceil(margin_mm / spacing))
+        first, last = (used[0], used[-1]) if used.size else (0, 0)
+        box.append(slice(max(first - reach, 0), last + reach + 1))
+    return tuple(box)
 
 
 def project_onto_planar(
