@@ -20,7 +20,6 @@ __all__ = ["Selection", "check_emission", "is_nm", "select_series"]
 
 # A hybrid camera takes SPECT and CT on one table within this time.
 HYBRID_INTERVAL = timedelta(hours=2)
-SHORTEST_PREFIX = 4
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,162 @@
+"""Structure sets: closed contours as drawn, everything else said, damage refused."""
+
+import dicom_factory as factory
+import numpy as np
+import pydicom
+import pytest
+from dicom_factory import square
+
+from y90voxel.errors import DicomError, RegionError
+from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.rtstruct import read_rtstruct
+from y90voxel.regions.rasterise import drawn_volume_ml
+
+HEIGHTS = (0.0, 2.5, 5.0, 7.5)
+BLOCK = [square(10, (0, 0), z) for z in HEIGHTS]
+
+
+def read(dataset, folder, **options):
+    factory.save(dataset, folder)
+    (series,) = index_study(folder).series
+    return read_rtstruct(series, **options)
+
+
+def codes(findings):
+    return [f.code for f in findings]
+
+
+def test_contours_names_hints_and_frame_are_kept(tmp_path):
+    regions, findings = read(factory.rtstruct({"Liver ä": BLOCK, "GTV 1": BLOCK[:2]}), tmp_path)
+    assert [r.name for r in regions] == ["Liver ä", "GTV 1"]
+    assert regions[0].hints == ("ORGAN",)
+    assert regions[0].shape.frame_of_reference_uid == factory.FRAME
+    assert regions[0].source == factory.uid("rtstruct")
+    np.testing.assert_allclose(regions[0].shape.polygons[2], BLOCK[2])
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
+    assert (findings, regions[0].automatic) == ((), False)
+
+
+def test_automatic_contours_are_marked(tmp_path):
+    dataset = factory.rtstruct({"Liver": BLOCK})
+    dataset.StructureSetROISequence[0].ROIGenerationAlgorithm = "AUTOMATIC"
+    assert read(dataset, tmp_path)[0][0].automatic
+
+
+def test_implicit_vr_contours_are_the_same(tmp_path):
+    dataset = factory.rtstruct({"Liver": BLOCK})
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+    regions, _ = read(dataset, tmp_path)
+    np.testing.assert_allclose(regions[0].shape.polygons, BLOCK)
+
+
+def test_points_and_open_contours_are_left_out_and_said(tmp_path):
+    extra = [("POINT", BLOCK[0][:1]), ("OPEN_PLANAR", BLOCK[0][:3]), ("CLOSED_PLANAR", BLOCK[0][:2])]
+    regions, findings = read(factory.rtstruct({"Liver": [*BLOCK, *extra]}), tmp_path)
+    assert len(regions[0].shape.polygons) == 4
+    assert codes(findings) == ["contours-left-out"]
+    assert "1 OPEN_PLANAR, 1 POINT, 1 closed with 2 points" in findings[0].message
+
+
+def test_rois_without_closed_contours_are_left_out_and_said(tmp_path):
+    dataset = factory.rtstruct({"Iso": [("POINT", BLOCK[0][:1])], "Liver": BLOCK, "Nothing": []})
+    regions, findings = read(dataset, tmp_path)
+    assert [r.name for r in regions] == ["Liver"]
+    assert codes(findings) == ["contours-left-out", "empty-roi", "empty-roi"]
+
+
+def test_contours_of_an_unknown_roi_are_left_out_and_said(tmp_path):
+    dataset = factory.rtstruct({"Liver": BLOCK, "Lost": BLOCK})
+    del dataset.StructureSetROISequence[1]
+    regions, findings = read(dataset, tmp_path)
+    assert [r.name for r in regions] == ["Liver"]
+    assert codes(findings) == ["contours-without-roi"]
+
+
+def test_a_contour_stored_twice_counts_once(tmp_path):
+    regions, findings = read(factory.rtstruct({"Liver": [*BLOCK, BLOCK[1]]}), tmp_path)
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
+    assert codes(findings) == ["duplicate-contours"]
+
+
+def test_an_unnamed_roi_gets_its_number(tmp_path):
+    dataset = factory.rtstruct({"x": BLOCK})
+    dataset.StructureSetROISequence[0].ROIName = ""
+    assert read(dataset, tmp_path)[0][0].name == "ROI 1"
+
+
+def test_a_region_in_one_plane_is_as_thick_as_a_slice_of_the_image(tmp_path):
+    regions, findings = read(factory.rtstruct({"Spot": BLOCK[1:2]}), tmp_path, slice_step_mm=4.0)
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(400 * 4.0 / 1000)
+    assert codes(findings) == ["thickness-assumed"]
+
+
+def test_a_region_in_one_plane_takes_the_step_of_the_other_regions(tmp_path):
+    regions, _ = read(factory.rtstruct({"Liver": BLOCK, "Spot": BLOCK[1:2]}), tmp_path)
+    assert drawn_volume_ml(regions[1].shape) == pytest.approx(400 * 2.5 / 1000)
+
+
+def test_isolated_planes_do_not_fill_what_lies_between_them(tmp_path):
+    far = [square(10, (0, 0), z) for z in (0.0, 40.0)]
+    regions, findings = read(factory.rtstruct({"Liver": BLOCK, "Spots": far}), tmp_path)
+    assert drawn_volume_ml(regions[1].shape) == pytest.approx(2 * 400 * 2.5 / 1000)
+    assert codes(findings) == ["thickness-assumed"]
+
+
+def test_a_region_in_one_plane_without_any_step_is_refused(tmp_path):
+    with pytest.raises(RegionError, match="'Spot' is drawn in one plane") as caught:
+        read(factory.rtstruct({"Spot": BLOCK[1:2]}), tmp_path)
+    assert caught.value.tag == "ContourData"
+
+
+def test_missing_planes_are_said(tmp_path):
+    one = [square(10, (0, 0), z) for z in (0.0, 2.5, 5.0, 10.0, 12.5)]
+    many = [square(10, (0, 0), z) for z in (0.0, 2.5, 5.0, 30.0, 32.5)]
+    _, findings = read(factory.rtstruct({"One": one, "Many": many}), tmp_path)
+    assert codes(findings) == ["contour-plane-missing", "contour-gap"]
+    assert "between 5.0 and 10.0 mm" in findings[0].message
+    assert "between 5.0 and 30.0 mm" in findings[1].message
+
+
+def test_bent_contours_are_refused_by_name(tmp_path):
+    bent = [p.copy() for p in BLOCK]
+    bent[1][0, 2] += 4
+    with pytest.raises(RegionError, match="'Liver': contours must be flat and parallel"):
+        read(factory.rtstruct({"Liver": bent}), tmp_path)
+
+
+def damaged(kind):
+    dataset = factory.rtstruct({"Liver": BLOCK})
+    contour = dataset.ROIContourSequence[0].ContourSequence[1]
+    if kind == "text":
+        contour[0x30060050] = pydicom.DataElement(0x30060050, "LO", "one\\two\\three")
+    elif kind == "pairs":
+        contour.ContourData = ["1", "2", "3", "4"]
+    elif kind == "nan":
+        contour[0x30060050] = pydicom.DataElement(0x30060050, "LO", ["nan"] * 9)
+    elif kind == "no number":
+        del dataset.StructureSetROISequence[0].ROINumber
+    else:
+        dataset.StructureSetROISequence.append(dataset.StructureSetROISequence[0])
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "tag"),
+    [
+        ("text", "are not points in space", "ContourData"),
+        ("pairs", "4 numbers, not all of them finite triples", "ContourData"),
+        ("nan", "9 numbers, not all of them finite", "ContourData"),
+        ("no number", "has no ROINumber", "ROINumber"),
+        ("twice", "two ROIs of file0000 share one ROINumber", "ROINumber"),
+    ],
+)
+def test_damaged_structure_sets_are_refused(tmp_path, kind, message, tag):
+    with pytest.raises(DicomError, match=message) as caught:
+        read(damaged(kind), tmp_path)
+    assert (caught.value.file, caught.value.tag) == ("file0000", tag)
+
+
+def test_several_structure_sets_of_a_series_are_all_read(tmp_path):
+    second = factory.rtstruct({"Lung_L": BLOCK}, SOPInstanceUID="1.2.3.4")
+    regions, _ = read([factory.rtstruct({"Liver": BLOCK}), second], tmp_path)
+    assert {r.name for r in regions} == {"Liver", "Lung_L"}

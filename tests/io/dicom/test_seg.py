@@ -1,0 +1,177 @@
+"""Segmentations: binary, fractional, label maps, overlapping, empty frames omitted, any geometry."""
+
+import dicom_factory as factory
+import numpy as np
+import pytest
+from dicom_factory import oblique_affine
+from pydicom.sequence import Sequence
+
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.seg import read_seg
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.resample import resample
+
+SHAPE = (6, 9, 11)  # frames of 99 bits do not end at bytes
+OBLIQUE = oblique_affine((4, 3, 2), (10, 20, 30), (0.3, -0.2, 0.5), (-1, 1, 1))
+RNG = np.random.default_rng(0)
+LIVER = RNG.random(SHAPE) > 0.6
+TUMOUR = np.zeros(SHAPE)
+TUMOUR[1, 3:6, 4:7] = 1
+TUMOUR[4, 2, 2] = 1  # planes 2 and 3 between are empty
+
+
+def read(dataset, folder):
+    factory.save(dataset, folder)
+    (series,) = index_study(folder).series
+    return read_seg(series)
+
+
+def on(region, affine=OBLIQUE):
+    """The mask on the whole grid it was cut from."""
+    return resample(region.shape, Grid(SHAPE, affine, factory.FRAME)).array
+
+
+@pytest.mark.parametrize("affine", [factory.AXIAL, OBLIQUE], ids=["axial", "oblique"])
+@pytest.mark.parametrize("omit", [True, False])
+def test_binary_overlapping_segments_come_back_bit_for_bit(tmp_path, affine, omit):
+    dataset = factory.seg({"Liver": LIVER, "GTV": TUMOUR}, affine, omit_empty=omit)
+    regions, findings = read(dataset, tmp_path)
+    assert [r.name for r in regions] == ["Liver", "GTV"]
+    np.testing.assert_allclose(on(regions[0], affine), LIVER, atol=1e-4)
+    np.testing.assert_allclose(on(regions[1], affine), TUMOUR, atol=1e-4)
+    assert regions[1].shape.grid.shape == (4, 4, 5)
+    assert regions[0].hints == ("Liver",)
+    assert (findings, regions[0].automatic) == ((), False)
+
+
+def test_fractional_segments_keep_their_occupancy(tmp_path):
+    occupancy = np.round(RNG.random(SHAPE) * 200) / 200
+    (region,), _ = read(factory.seg({"Liver": occupancy}, OBLIQUE, "FRACTIONAL"), tmp_path)
+    np.testing.assert_allclose(on(region), occupancy, atol=1e-4)
+
+
+def label_map():
+    """Two segments in one set of frames."""
+    dataset = factory.seg({"Liver": np.ones(SHAPE), "GTV": np.zeros(SHAPE)}, OBLIQUE, "LABELMAP")
+    labels = np.where(TUMOUR > 0, 2, LIVER).astype(np.uint8)
+    return factory.set_pixels(dataset, labels)
+
+
+def test_label_maps_are_taken_apart(tmp_path):
+    regions, _ = read(label_map(), tmp_path)
+    np.testing.assert_allclose(on(regions[0]), LIVER & (TUMOUR == 0), atol=1e-4)
+    np.testing.assert_allclose(on(regions[1]), TUMOUR, atol=1e-4)
+
+
+def test_compressed_segments_are_decoded(tmp_path):
+    dataset = label_map()
+    dataset.compress("1.2.840.10008.1.2.5")
+    regions, _ = read(dataset, tmp_path)
+    np.testing.assert_allclose(on(regions[1]), TUMOUR, atol=1e-4)
+
+
+def test_the_step_comes_from_positions_when_it_is_not_stated(tmp_path):
+    dataset = factory.seg({"GTV": TUMOUR, "Liver": LIVER}, OBLIQUE)
+    del dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices
+    regions, _ = read(dataset, tmp_path)
+    np.testing.assert_allclose(on(regions[0]), TUMOUR, atol=1e-4)
+
+
+def test_a_single_plane_takes_the_thickness(tmp_path):
+    dataset = factory.seg({"GTV": TUMOUR * (np.arange(6) == 4)[:, None, None]}, OBLIQUE)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    del measures.SpacingBetweenSlices
+    (region,), _ = read(dataset, tmp_path / "a")
+    assert region.shape.volume_ml == pytest.approx(4 * 3 * 2 / 1000)
+    measures.SliceThickness = "0"
+    with pytest.raises(DicomError, match="one plane and neither SpacingBetweenSlices nor SliceThickness"):
+        read(dataset, tmp_path / "b")
+
+
+def test_empty_segments_are_left_out_and_said(tmp_path):
+    dataset = factory.seg({"Liver": LIVER, "Empty": np.zeros(SHAPE)}, OBLIQUE)
+    regions, findings = read(dataset, tmp_path)
+    assert [r.name for r in regions] == ["Liver"]
+    assert [f.code for f in findings] == ["empty-segment"]
+
+
+def test_segments_without_label_get_their_number_and_automatic_ones_a_mark(tmp_path):
+    dataset = factory.seg({"x": LIVER}, OBLIQUE)
+    factory.change(dataset.SegmentSequence[0], SegmentLabel="", SegmentAlgorithmType="AUTOMATIC")
+    (region,), _ = read(dataset, tmp_path)
+    assert (region.name, region.automatic) == ("segment 1", True)
+
+
+def test_the_writer_of_highdicom_is_understood(tmp_path):
+    """Bits, positions and empty frames as a second implementation writes them."""
+    import highdicom as hd
+    from highdicom.sr.coding import CodedConcept
+
+    sources = factory.ct(np.zeros(SHAPE, np.uint16), OBLIQUE)
+    for dataset in sources:
+        dataset.PositionReferenceIndicator = ""
+        dataset.PatientPosition = "HFS"
+    described = hd.seg.SegmentDescription(
+        1,
+        "GTV",
+        CodedConcept("49755003", "SCT", "Lesion"),
+        CodedConcept("86049000", "SCT", "Tumor"),
+        "MANUAL",
+    )
+    written = hd.seg.Segmentation(
+        source_images=sources,
+        pixel_array=TUMOUR.astype(np.uint8),
+        segmentation_type="BINARY",
+        segment_descriptions=[described],
+        series_instance_uid=factory.uid("hd"),
+        series_number=5,
+        sop_instance_uid="1.2.3.4.5",
+        instance_number=1,
+        manufacturer="x",
+        manufacturer_model_name="x",
+        software_versions="1",
+        device_serial_number="1",
+    )
+    assert int(written.NumberOfFrames) == 2
+    written.save_as(tmp_path / "seg.dcm")
+    (series,) = index_study(tmp_path).series
+    (region,), _ = read_seg(series)
+    np.testing.assert_allclose(on(region), TUMOUR, atol=1e-4)
+
+
+def damaged(kind):
+    dataset = factory.seg({"Liver": LIVER}, OBLIQUE)
+    frames = dataset.PerFrameFunctionalGroupsSequence
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    if kind == "number":
+        del dataset.SegmentSequence[0].SegmentNumber
+    elif kind == "segment":
+        del frames[2].SegmentIdentificationSequence
+    elif kind == "off grid":
+        frames[2].PlanePositionSequence[0].ImagePositionPatient = ["11", "22", "33"]
+    elif kind == "turned":
+        turned = Sequence([factory.item(ImageOrientationPatient=["0", "1", "0", "-1", "0", "0"])])
+        frames[2].PlaneOrientationSequence = turned
+    elif kind == "spacing":
+        shared.PixelMeasuresSequence[0].PixelSpacing = ["3", "-2"]
+    else:
+        dataset.PixelData = dataset.PixelData[:-20]
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "tag"),
+    [
+        ("number", "has no SegmentNumber", "SegmentNumber"),
+        ("segment", "frame 3 of file0000 names no segment", "ReferencedSegmentNumber"),
+        ("off grid", "do not lie on one regular grid", "ImagePositionPatient"),
+        ("turned", "differ in orientation or spacing", "ImageOrientationPatient"),
+        ("spacing", "must be positive", "PixelSpacing"),
+        ("short", "should hold 75 bytes", "PixelData"),
+    ],
+)
+def test_damaged_segmentations_are_refused(tmp_path, kind, message, tag):
+    with pytest.raises(DicomError, match=message) as caught:
+        read(damaged(kind), tmp_path)
+    assert (caught.value.file, caught.value.tag) == ("file0000", tag)
