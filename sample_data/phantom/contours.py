@@ -29,9 +29,10 @@ def thin_out(polygon: Array, tolerance: float) -> Array:
             continue
         chord = ring[last] - ring[first]
         rel = ring[first + 1 : last] - ring[first]
-        gap = np.abs(chord[0] * rel[:, 1] - chord[1] * rel[:, 0]) / np.hypot(*chord)
+        # Twice the triangle's area; not divided by the chord, so that equal gaps stay equal to the bit.
+        gap = np.abs(chord[0] * rel[:, 1] - chord[1] * rel[:, 0])
         worst = int(np.argmax(gap))
-        if gap[worst] > tolerance:
+        if gap[worst] > tolerance * np.hypot(*chord):
             middle = first + 1 + worst
             keep[middle] = True
             work += [(first, middle), (middle, last)]
@@ -55,7 +56,8 @@ def outline(distance: Array, x: Array, y: Array) -> list[Array]:
     generator = contour_generator(x=x, y=y, z=distance, fill_type="OuterOffset")
     polygons = []
     for points, offsets in zip(*generator.filled(-1e6, 0.0), strict=True):
-        rings = [points[a : b - 1] for a, b in pairwise(offsets)]
+        # Rounded before points are chosen, or the last bit of a processor would choose among equals.
+        rings = [np.round(points[a : b - 1], 3) for a, b in pairwise(offsets)]
         tolerance = TOLERANCE_MM if polygon_area(rings[0]) > SMALL_MM2 else SMALL_TOLERANCE_MM
         rings = [thin_out(r, tolerance) for r in rings]
         rings = [np.round(r, 2) for r in rings if len(r) > 2 and polygon_area(r) > LEAST_AREA_MM2]
