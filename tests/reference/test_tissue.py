@@ -76,3 +76,9 @@ def test_water_is_water():
 def test_an_unknown_tissue_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match="unknown tissue 'wood'; there are water, soft tissue, liver"):
         tissue("wood")
+
+
+def test_stored_integers_give_the_same_densities_as_real_numbers():
+    hu = np.arange(-32768, 32768, 7).astype(np.int16)
+    calibration = DensityCalibration()
+    assert np.array_equal(calibration.density(hu), calibration.density(hu.astype(float)))

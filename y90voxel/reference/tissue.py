@@ -94,13 +94,17 @@ class DensityCalibration:
 
     def density(self, hu: NDArray[Any]) -> NDArray[np.float32]:
         """Return the mass density [g/mL] of CT numbers [HU], the same shape; slice by slice, to save memory."""
-        values = np.asarray(hu)
-        if values.ndim < 3:
-            return np.asarray(np.interp(values, self.hu, self.g_per_ml), dtype=np.float32)
+        values = np.atleast_2d(np.asarray(hu))
         out = np.empty(values.shape, dtype=np.float32)
-        for index, plane in enumerate(values):
-            out[index] = np.interp(plane, self.hu, self.g_per_ml)
-        return out
+        if values.dtype == np.int16:  # as CTs are stored: there are only 65536 of them to interpolate
+            every = np.arange(65536, dtype=np.uint16).view(np.int16)
+            table = np.interp(every, self.hu, self.g_per_ml).astype(np.float32)
+            for plane, wanted in zip(values, out, strict=True):
+                np.take(table, plane.view(np.uint16), out=wanted, mode="clip")
+        else:
+            for index, plane in enumerate(values):
+                out[index] = np.interp(plane, self.hu, self.g_per_ml)
+        return out.reshape(np.shape(hu))
 
 
 @dataclass(frozen=True)
