@@ -42,14 +42,12 @@ def _or_shifted(source: NDArray[Any], shift: int, out: NDArray[Any]) -> None:
 def dilate(bits: NDArray[Any], runs: NDArray[Any], offsets: NDArray[Any], out: NDArray[Any]) -> None:
     """OR into ``out`` the rows of ``bits`` spread along x and moved in z and y.
 
-    ``runs[i] = first, length``: the kernel's non-zero taps of one row, ``first`` counted from the left
-    edge of the kernel. ``offsets[j] = dz, dy, i``: source row (z, y) reaches output row (z + dz, y + dy) over
-    run ``i``. Rows of ``out`` outside its shape are skipped.
+    ``runs[i] = first, length, start, stop``: neighbouring non-zero taps of one row, ``first`` counted from the left
+    edge of the kernel, and which rows of the kernel have that run: ``offsets[start:stop] = dz, dy``. Source row
+    (z, y) then reaches output row (z + dz, y + dy). Rows outside ``out`` are skipped.
     """
     nz, ny, nw = bits.shape
-    spread = np.empty(nw, np.uint64)
-    step = np.empty(nw, np.uint64)
-    moved = np.empty(nw, np.uint64)
+    spread, step, moved = np.empty(nw, np.uint64), np.empty(nw, np.uint64), np.empty(nw, np.uint64)
     for z in range(nz):
         for y in range(ny):
             row = bits[z, y]
@@ -69,13 +67,12 @@ def dilate(bits: NDArray[Any], runs: NDArray[Any], offsets: NDArray[Any], out: N
                     length += by
                 moved[:] = 0
                 _or_shifted(step, runs[i, 0], moved)
-                for j in range(offsets.shape[0]):
-                    if offsets[j, 2] == i:
-                        tz, ty = z + offsets[j, 0], y + offsets[j, 1]
-                        if 0 <= tz < out.shape[0] and 0 <= ty < out.shape[1]:
-                            target = out[tz, ty]
-                            for w in range(nw):
-                                target[w] |= moved[w]
+                for j in range(runs[i, 2], runs[i, 3]):
+                    tz, ty = z + offsets[j, 0], y + offsets[j, 1]
+                    if 0 <= tz < out.shape[0] and 0 <= ty < out.shape[1]:
+                        target = out[tz, ty]
+                        for w in range(nw):
+                            target[w] |= moved[w]
 
 
 @njit(cache=True, nogil=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose._scale_loops import scale_by_density
-from y90voxel.dose.convolve import Method, check_method, convolve
+from y90voxel.dose.convolve import Method, check_method, convolve_cropped
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.kernel import DoseKernel
@@ -87,10 +87,10 @@ class KernelConvolution:
         self._check_spacing(tia.grid)
         if density is not None:
             density.check_on(tia.grid, "density")
-        dose = convolve(tia.array, self.kernel.s_values, threads=self.threads, method=self.method)
+        found = convolve_cropped(tia.array, self.kernel.s_values, threads=self.threads, method=self.method)
         if density is not None:
-            self._scale(dose, density)
-        return DoseMap(dose, tia.grid)
+            self._scale(found.dose[found.box], density.array[found.box])
+        return DoseMap(found.dose, tia.grid)
 
     def _check_spacing(self, grid: Grid) -> None:
         """Raise unless the kernel was made for the voxels of the grid."""
@@ -104,7 +104,7 @@ class KernelConvolution:
                 f"voxel_kernel({self.kernel.nuclide!r}, grid.spacing_mm, medium={self.kernel.medium!r})."
             )
 
-    def _scale(self, dose: NDArray[np.float32], density: DensityMap) -> None:
+    def _scale(self, dose: NDArray[np.float32], density: NDArray[np.floating[Any]]) -> None:
         """Multiply, in place, by kernel density over local density."""
         floor = np.float32(self.density_floor_g_per_ml)
-        scale_by_density(dose, density.array, np.float32(self.kernel.density_g_per_ml), floor)
+        scale_by_density(dose, density, np.float32(self.kernel.density_g_per_ml), floor)

@@ -76,7 +76,7 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
         def scan(piece: tuple[int, int]) -> None:
             scan_slices(activity, largest, *piece, extents, counts)
 
-        share_work(scan, list(pairwise(edges)), share)
+        share_work(lambda: scan, list(pairwise(edges)), share)
     else:
         largest = np.float64(np.finfo(np.float32).max)
         for z in range(count):  # slice by slice: no copy of the whole array

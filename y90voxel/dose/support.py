@@ -49,13 +49,14 @@ def keep_reachable(
 
 
 def _kernel_runs(kernel: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct runs (first, length) of non-zero taps and, per row, (dz, dy, index of run)."""
-    index: dict[tuple[int, int], int] = {}
-    offsets = []
+    """Return the distinct runs (first, length, start, stop) and the rows (dz, dy) that have each of them."""
+    rows: dict[tuple[int, int], list[tuple[int, int]]] = {}
     edges = np.diff(np.pad(kernel != 0, ((0, 0), (0, 0), (1, 1))).astype(np.int8), axis=2)
     for z, y in np.argwhere((kernel != 0).any(axis=2)).tolist():
         starts, stops = np.flatnonzero(edges[z, y] == 1), np.flatnonzero(edges[z, y] == -1)
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
-            run = index.setdefault((start, stop - start), len(index))
-            offsets.append((z, y, run))
-    return np.array(list(index), np.int64).reshape(-1, 2), np.array(offsets, np.int64).reshape(-1, 3)
+            rows.setdefault((start, stop - start), []).append((z, y))
+    stops = np.cumsum([len(places) for places in rows.values()])
+    runs = [(*run, stop - len(rows[run]), stop) for run, stop in zip(rows, stops, strict=True)]
+    offsets = [place for places in rows.values() for place in places]
+    return np.array(runs, np.int64).reshape(-1, 4), np.array(offsets, np.int64).reshape(-1, 2)

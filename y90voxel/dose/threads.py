@@ -35,19 +35,28 @@ def resolve_threads(threads: int | None) -> int:
     return int(threads)
 
 
-def share_work(work: Callable[[Piece], None], pieces: Sequence[Piece], threads: int) -> None:
-    """Call ``work`` once for every piece; an idle thread takes the next piece. The first error is raised here."""
+def share_work(
+    worker: Callable[[], Callable[[Piece], object]], pieces: Sequence[Piece], threads: int
+) -> None:
+    """Do every piece of work once; an idle thread takes the next piece.
+
+    Parameters
+    ----------
+    worker : callable
+        Called once in each thread; returns what does one piece. It may own scratch memory.
+    pieces : sequence
+        What is handed out.
+    threads : int
+        At most this many threads, the caller's among them. The first error of any is raised here.
+    """
     threads = min(threads, len(pieces))
-    if threads <= 1:
-        for piece in pieces:
-            work(piece)
-        return
+    # next() on a built-in iterator is atomic in CPython.
     remaining = iter(pieces)
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            # next() on a built-in iterator is atomic in CPython.
+            work = worker()
             for piece in remaining:
                 if errors:
                     return
