@@ -1,0 +1,110 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from dicom_factory import rtstruct, save
+from study_factory import ROIS, ball_contours
+
+from y90voxel.io.nifti import write_nifti
+from y90voxel.version import __version__
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DoseMap
+
+
+def test_version_and_help(run_cli):
+    assert run_cli("--version").out.strip() == __version__
+    shown = run_cli("--help").out
+    for command in ("demo", "inspect", "dose", "dvh", "kernel"):
+        assert f"  {command} " in shown
+    assert "not a medical device" in " ".join(shown.split())
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['y90voxel', '--help']\n"
+        "from y90voxel.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'numpy', 'numba', 'pydicom', 'SimpleITK', 'scipy', 'matplotlib', 'pydantic'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_wrong_option_ends_with_2(run_cli):
+    assert run_cli("dose", "--no-such-option").code == 2
+
+
+@pytest.mark.parametrize("name", ["kernel.csv", "kernel.npz"])
+def test_kernel_is_written_with_provenance_and_reads_back(run_cli, tmp_path, name):
+    from y90voxel.io.kernel_files import read_kernel
+    from y90voxel.reference.kernel import voxel_kernel
+
+    done = run_cli("kernel", "--nuclide", "Y-90", "--spacing", "4.8", "-o", tmp_path / name)
+    assert done.code == 0, done.err
+    kernel = read_kernel(tmp_path / name)
+    assert np.array_equal(kernel.s_values, voxel_kernel("Y-90", 4.8).s_values)
+    assert kernel.provenance["sha256"]
+    assert "mGy/(MBq·s)" in done.out
+
+
+def test_kernel_of_anisotropic_voxels_as_json(run_cli, tmp_path):
+    arguments = ("--spacing", "3,4.07,4.07", "--nuclide", "Ho-166", "--medium", "liver")
+    done = run_cli("kernel", *arguments, "-o", tmp_path / "k.npz", "--json")
+    assert json.loads(done.out)["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--spacing", "wide"), "one or three numbers"),
+        (("--spacing", "1,2"), "got 2"),
+        (("--spacing", "-1"), "-1"),
+        (("--spacing", "4", "--medium", "cheese"), "cheese"),
+        (("--spacing", "4", "--nuclide", "Lu-177"), "Lu-177"),
+    ],
+)
+def test_bad_kernels_are_refused(run_cli, tmp_path, arguments, message):
+    done = run_cli("kernel", *arguments, "-o", tmp_path / "k.npz")
+    assert (done.code, message in done.err) == (2, True), done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def dose_and_rois(tmp_path):
+    grid = Grid.from_spacing((40, 40, 40), (4.0, 4.0, 4.0), (-78, -78, -78))
+    height = np.broadcast_to(grid.index_to_lps(np.stack(np.mgrid[:40, :1, :1], -1))[..., 2], grid.shape)
+    write_nifti(DoseMap(100.0 + height, grid), tmp_path / "dose.nii.gz")
+    contours = {name: ball_contours(*shape) for name, shape in ROIS.items()}
+    path = save([rtstruct(contours, frame="1.2.3")], tmp_path / "rois")[0]
+    return tmp_path / "dose.nii.gz", path
+
+
+def test_dvh_of_a_dose_file_with_any_rois(run_cli, dose_and_rois, tmp_path):
+    """Dose is 100 Gy + height: the mean over a ball is the dose at its centre, 90 Gy."""
+    done = run_cli("dvh", *dose_and_rois, "-o", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    metrics = json.loads(done.out)
+    regions = {region["name"]: region for region in metrics["regions"]}
+    assert metrics["kind"] == "dvh"
+    assert regions["Liver"]["mean_gy"] == pytest.approx(90.0, abs=0.1)
+    assert regions["non-tumour liver"]["role"] == "non_tumour_liver"
+    assert regions["GTV1"]["mass_g"] is None
+    assert (tmp_path / "out" / "figures" / "dvh.png").exists()
+    rows = (tmp_path / "out" / "dvh.csv").read_text().splitlines()
+    assert rows[0] == "region,role,dose_gy,volume_ml,volume_percent"
+
+
+def test_dvh_prints_a_table(run_cli, dose_and_rois, tmp_path):
+    done = run_cli("dvh", *dose_and_rois, "--no-report", "-o", tmp_path / "out")
+    assert "GTV1" in done.out
+    assert not (tmp_path / "out" / "figures").exists()
+
+
+def test_dvh_refuses_regions_elsewhere(run_cli, dose_and_rois, tmp_path):
+    dose, _ = dose_and_rois
+    path = save([rtstruct({"Liver": ball_contours((900, 900, 0), 20)}, frame="1.2.3")], tmp_path / "far")[0]
+    done = run_cli("dvh", dose, path, "-o", tmp_path / "out")
+    assert (done.code, "lies inside the dose grid" in done.err) == (2, True), done.err
+    assert not (tmp_path / "out").exists()
