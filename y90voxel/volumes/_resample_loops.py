@@ -42,7 +42,7 @@ def sum_separable(
                 weight = y_weights[ty, sy]
                 values = source[sz, sy]
                 for sx in range(columns):
-                    row[sx] += weight * values[sx]
+                    row[sx] += weight * row.dtype.type(values[sx])
             for tx in range(columns_out):
                 first = x_ranges[tx, 0]
                 taps = x_ranges[tx, 1] - first

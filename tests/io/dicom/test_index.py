@@ -176,17 +176,20 @@ def test_mip_of_a_pet_is_not_an_emission_image(tmp_path):
 def test_damaged_dicom_is_reported_and_the_rest_is_read(study):
     (study / "bad1").write_bytes(bytes(128) + b"DICM" + b"\x08\x00\x05\x00CS\xff\xff" + bytes(9))
     (study / "bad2").write_bytes(bytes(128) + b"DICM")
+    (study / "bad3").write_bytes(bytes(128) + b"DICM" + b"\x08\x00\x05\x00ZZ\x04\x00ABCD")
     index = index_study(study)
     assert {s.role for s in index.series} >= {SeriesRole.EMISSION, SeriesRole.CT}
-    assert {f.file for f in index.findings} == {"bad1", "bad2"}
+    assert {f.file for f in index.findings} == {"bad1", "bad2", "bad3"}
+    assert any("cannot be read" in f.message for f in index.findings)
     assert {(f.code, f.severity) for f in index.findings} == {("unreadable-file", Severity.REFUSE)}
 
 
 def test_an_unmarked_file_that_only_begins_like_dicom_is_ignored(tmp_path):
     (tmp_path / "x").write_bytes(b"\x08\x00\x05\x00" + bytes(range(200)))
     (tmp_path / "y").write_bytes(b"\x08\x00\x05\x00CS\x04\x00ABCD" + b"\x08\x00\x16\x00UI\xff\xff" * 3)
+    (tmp_path / "z").write_bytes(b"\x08\x00\x05\x00ZZ\x04\x00ABCD" * 9)
     index = index_study(tmp_path)
-    assert (index.ignored, index.series) == (2, ())
+    assert (index.ignored, index.series, index.findings) == (3, (), ())
 
 
 def test_a_dicomdir_is_ignored(tmp_path):
@@ -199,6 +202,11 @@ def test_a_dicomdir_is_ignored(tmp_path):
     directory.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
     index = index_study(tmp_path)
     assert (index.ignored, index.series, index.findings) == (1, (), ())
+
+
+def test_broken_links_are_passed_over(study):
+    (study / "link").symlink_to(study / "gone")
+    assert index_study(study).files == 12
 
 
 def test_a_file_that_cannot_be_opened_is_reported(study, monkeypatch):

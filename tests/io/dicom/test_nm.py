@@ -149,6 +149,15 @@ def test_the_series_of_a_derived_volume_starts_with_its_acquisition(tmp_path):
     assert image.series_start == datetime(2024, 3, 12, 10)
 
 
+@pytest.mark.parametrize(("agent", "expected"), [("MAA", []), ("Y-90", ["administration-day-assumed"])])
+def test_an_assumed_administration_day_is_said_unless_a_surrogate_was_imaged(tmp_path, agent, expected):
+    item = factory.item(Radiopharmaceutical=agent, RadiopharmaceuticalStartTime="080000")
+    dataset = factory.nm(STORED, RadiopharmaceuticalInformationSequence=Sequence([item]))
+    image, findings = read(factory.change(dataset, EnergyWindowInformationSequence=None), tmp_path)
+    assert image.administration_time == datetime(2024, 3, 12, 8)
+    assert codes(findings) == expected
+
+
 def test_an_old_header_with_points_and_colons_is_read(tmp_path):
     from y90voxel.io.dicom.headers import lenient_reading
 
@@ -158,9 +167,6 @@ def test_an_old_header_with_points_and_colons_is_read(tmp_path):
         )
         image, _ = read(dataset, tmp_path)
     assert image.acquisition_start == datetime(1993, 5, 21, 10, 20, 30)
-
-
-WINDOWS = Sequence([factory.energy_window(130, 150)])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from pydicom.uid import (
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom import pixels
+from y90voxel.io.dicom.ct import read_ct
 from y90voxel.io.dicom.headers import lenient_reading, read_header, read_whole
+from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.pixels import native_pixels, stored_values
 from y90voxel.io.dicom.sources import list_files
 
@@ -66,6 +68,16 @@ def test_compressed_values_are_decoded(tmp_path, syntax):
     instance = saved(tmp_path, dataset)
     assert instance.pixel_offset is None
     np.testing.assert_array_equal(stored_values(instance), values)
+
+
+def test_floating_point_pixels_are_read(tmp_path):
+    values = STORED[:1] * 0.37
+    dataset = factory.ct(STORED[:1], RescaleIntercept="0", PixelData=None, BitsAllocated=32)[0]
+    dataset.FloatPixelData = values.astype("<f4").tobytes()
+    factory.change(dataset, BitsStored=None, HighBit=None, PixelRepresentation=None)
+    np.testing.assert_allclose(stored_values(saved(tmp_path, dataset)), values, rtol=1e-6)
+    (series,) = index_study(tmp_path).series
+    np.testing.assert_allclose(read_ct(series)[0].array, values, rtol=1e-6)
 
 
 def test_deflated_files_are_inflated(tmp_path):

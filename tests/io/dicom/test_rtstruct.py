@@ -72,6 +72,17 @@ def test_contours_of_an_unknown_roi_are_left_out_and_said(tmp_path):
     assert codes(findings) == ["contours-without-roi"]
 
 
+def test_numbers_with_all_digits_of_a_double_are_read_exactly(tmp_path):
+    dataset = factory.rtstruct({"Liver": BLOCK})
+    long = BLOCK[1] + np.pi * np.array((1, 1, 0))
+    words = "\\".join(f"{v:.30e}" for v in long.ravel())
+    dataset.ROIContourSequence[0].ContourSequence[1][0x30060050] = pydicom.DataElement(
+        0x30060050, "UT", words
+    )
+    regions, _ = read(dataset, tmp_path)
+    np.testing.assert_array_equal(regions[0].shape.polygons[1], long)
+
+
 def test_a_contour_stored_twice_counts_once(tmp_path):
     regions, findings = read(factory.rtstruct({"Liver": [*BLOCK, BLOCK[1]]}), tmp_path)
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
@@ -133,6 +144,8 @@ def damaged(kind):
         contour.ContourData = ["1", "2", "3", "4"]
     elif kind == "nan":
         contour[0x30060050] = pydicom.DataElement(0x30060050, "LO", ["nan"] * 9)
+    elif kind == "long":
+        contour[0x30060050] = pydicom.DataElement(0x30060050, "UT", "\\".join(["1." + "0" * 100] * 9))
     elif kind == "no number":
         del dataset.StructureSetROISequence[0].ROINumber
     else:
@@ -146,6 +159,7 @@ def damaged(kind):
         ("text", "are not points in space", "ContourData"),
         ("pairs", "4 numbers, not all of them finite triples", "ContourData"),
         ("nan", "9 numbers, not all of them finite", "ContourData"),
+        ("long", "a number of 102 characters", "ContourData"),
         ("no number", "has no ROINumber", "ROINumber"),
         ("twice", "two ROIs of file0000 share one ROINumber", "ROINumber"),
     ],

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom import config
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from y90voxel.errors import DicomError
@@ -54,6 +55,7 @@ _WANTED = (
     "DoseUnits DoseType DoseSummationType RegistrationSequence DeformableRegistrationSequence"
 )
 HEADER_KEYWORDS = tuple(_WANTED.split())
+_HEADER_TAGS: list[Any] = [Tag(keyword) for keyword in HEADER_KEYWORDS]  # converted once, not for every file
 
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _PIXEL_TAG = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}  # by little-endian
@@ -243,9 +245,7 @@ def _looks_like_a_dataset(start: bytes) -> bool:
 def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None:
     """Return the header in a stream, None when an unmarked file turns out not to be DICOM."""
     try:
-        header = pydicom.dcmread(
-            stream, stop_before_pixels=True, specific_tags=list(HEADER_KEYWORDS), force=True
-        )
+        header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_HEADER_TAGS, force=True)
         found = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
     except (InvalidDicomError, *CONVERSION_ERRORS) as error:
         if marked:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError, RegionError
@@ -26,6 +25,7 @@ Floats = NDArray[np.floating[Any]]
 
 CONTOUR_DATA = 0x30060050
 MOST_POINTS = 20_000_000
+LONGEST_NUMBER = 64  # decimal strings have 16 characters; some exporters write all digits of a double
 CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"}
 
 
@@ -168,12 +168,11 @@ def _points(contour: Dataset, file: SourceFile, name: str) -> Floats:
     """Return the vertices of a contour in LPS [mm], (points, 3), straight from the stored text."""
     element = contour.get_item(CONTOUR_DATA) if CONTOUR_DATA in contour else None
     value = None if element is None else element.value
+    words = value.replace(b"\0", b"").strip().split(b"\\") if isinstance(value, bytes) and value else []
+    if max(map(len, words), default=0) > LONGEST_NUMBER:
+        raise _damaged(file, name, f"a number of {max(map(len, words))} characters")
     try:
-        if isinstance(element, RawDataElement) and isinstance(value, bytes):
-            text_ = value.replace(b"\0", b"").strip()
-            numbers = np.array(text_.split(b"\\") if text_ else [], dtype="S32").astype(np.float64)
-        else:
-            numbers = np.atleast_1d(np.array([] if value is None else value, dtype=np.float64))
+        numbers = np.array(words, dtype=f"S{LONGEST_NUMBER}").astype(np.float64)
     except CONVERSION_ERRORS as error:
         raise _damaged(file, name, shown(error)) from error
     if numbers.size % 3 or numbers.size > MOST_POINTS or not np.isfinite(numbers).all():

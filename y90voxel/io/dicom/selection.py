@@ -299,9 +299,7 @@ def _only(series: Sequence[SeriesRecord], what: str, option: str) -> SeriesRecor
 
 
 def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:
-    """Return whether a CT was taken in the same study, within two hours, on the same scanner."""
-    if emission.study_uid != ct.study_uid:
-        return False
+    """Return whether a CT of the same study was taken within two hours on the same scanner."""
     one, other = acquisition_start(emission.first), acquisition_start(ct.first)
     if one is None or other is None or (one.tzinfo is None) != (other.tzinfo is None):
         return False
