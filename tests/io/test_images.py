@@ -176,10 +176,17 @@ def test_ct_keeps_its_values(tmp_path):
     assert ct.unit == "HU"
 
 
-def test_ct_without_negative_values_is_refused(tmp_path):
-    path = save_with_itk(tmp_path / "a.nii.gz", ramp(GRIDS["axial"], np.int16), GRIDS["axial"])
-    with pytest.raises(InputError, match="values from 0 to 314 are not Hounsfield units"):
+def test_ct_that_was_never_rescaled_is_refused(tmp_path):
+    path = save_with_itk(tmp_path / "a.nii.gz", ramp(GRIDS["axial"], np.int16) + 900, GRIDS["axial"])
+    with pytest.raises(InputError, match="values from 900 to 1214 are not Hounsfield units"):
         read_ct_file(path)
+
+
+def test_a_phantom_of_water_alone_is_used_with_a_notice(tmp_path):
+    path = save_with_itk(tmp_path / "a.nii.gz", ramp(GRIDS["axial"], np.int16) * 0, GRIDS["axial"])
+    notices = []
+    assert read_ct_file(path, notices=notices).array.max() == 0
+    assert [notice.code for notice in notices] == ["ct-without-air"]
 
 
 def test_ct_without_air_is_used_with_a_notice(tmp_path):

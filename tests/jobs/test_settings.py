@@ -90,12 +90,12 @@ def test_what_is_not_understood_is_named(table, key, value, message):
 
 @pytest.mark.parametrize("text", ["[dose", "dose = ", "\x00"])
 def test_a_broken_file_is_named(tmp_path, text):
-    with pytest.raises(InputError, match="case.toml cannot be read"):
+    with pytest.raises(InputError, match=r"case\.toml cannot be read"):
         load_settings(write(tmp_path, text))
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="none.toml cannot be read"):
+    with pytest.raises(InputError, match=r"none\.toml cannot be read"):
         load_settings(tmp_path / "none.toml")
 
 

@@ -35,6 +35,8 @@ __all__ = [
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 # A CT without anything below this has no fat, no lung and no air in it: it hardly holds Hounsfield units.
 SOFT_TISSUE_HU = -200.0
+# Stored CT values that were never rescaled put water at 1024; a phantom of water alone stays far below.
+OFFSET_SOFT_TISSUE = 1000.0
 TEXT_HEADER_BYTES = 1 << 20
 
 
@@ -148,11 +150,11 @@ def read_ct_file(path: str | Path, *, notices: list[Notice] | None = None) -> Ct
     Raises
     ------
     InputError
-        If no voxel is below 0: then the values are not Hounsfield units.
+        If no voxel is below 0 and some reach 1000: then soft tissue lies near 1024, not near 0 HU.
     """
     array, grid = read_image(path, notices=notices)
     lowest, highest = float(array.min()), float(array.max())
-    if lowest >= 0:
+    if lowest >= 0 and highest >= OFFSET_SOFT_TISSUE:
         raise InputError(
             f"{path}: values from {lowest:g} to {highest:g} are not Hounsfield units (fat is near -100, air "
             "-1000 HU). Stored values often lie 1024 above HU: subtract that and write the file again.",
