@@ -82,10 +82,13 @@ def test_a_map_that_holds_much_more_than_was_given_is_said():
     ("facts", "message"),
     [
         ({"activity_bq": None}, "needs the administered activity"),
-        ({"shunt": None}, "needs the lung shunt fraction"),
+        ({"shunt": None, "shunt_source": "none", "lungs": False}, "needs the lung shunt fraction"),
         ({"shunt": 0.05, "calibration": over("liver+lungs")}, "measures the shunt itself"),
         ({"shunt": None, "lungs": False, "calibration": over("liver+lungs")}, "both lungs wholly in view"),
-        ({"shunt": None, "lungs": False, "calibration": over("fov")}, "without both lungs in view"),
+        (
+            {"shunt": None, "shunt_source": "none", "lungs": False, "calibration": over("fov")},
+            "without both lungs in view",
+        ),
         ({"calibration": ABSOLUTE}, "activity of the surrogate"),
     ],
 )
@@ -240,19 +243,39 @@ def test_spect_shunt_is_measured_on_the_image():
     assert "lung-shunt-measured" in codes(found)
 
 
+def coronal_affine(grid):
+    """Rows to inferior, columns to the left, 4 mm, from the top slice of a grid."""
+    affine = np.zeros((4, 4))
+    affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = 1.0, -4.0, 4.0, 1.0
+    affine[:3, 3] = grid.index_to_lps((grid.shape[0] - 1, 0, 0))
+    return affine
+
+
 def test_planar_shunt_is_measured_on_the_views():
     case = liver_case(shunt=None, shunt_source="planar")
     grid = case.grid
     counts = case.injections[0].emission.volume.array
     view = counts.sum(axis=1)[::-1]  # rows to inferior
-    affine = np.zeros((4, 4))
-    affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = 1.0, -4.0, 4.0, 1.0
-    affine[:3, 3] = grid.index_to_lps((grid.shape[0] - 1, 0, 0))
-    planar = PlanarImage(view, view, Grid((1, *view.shape), affine))
+    planar = PlanarImage(view, view, Grid((1, *view.shape), coronal_affine(grid)))
     found = quantify(replace(case, planar=planar))
     lung = counts[case.regions.mask_of(Role.LUNG).array > 0].sum()
     assert found.lung_shunt_fraction == pytest.approx(lung / counts.sum(), rel=0.1)
     assert found.shunt_source == "planar"
+
+
+def test_a_shunt_that_is_needed_and_not_given_is_measured_where_it_can_be():
+    """On the emission image when both lungs are in view, else on planar views, and said."""
+    case = liver_case(shunt=None, shunt_source="none")
+    asked = quantify(liver_case(shunt=None, shunt_source="spect"))
+    found = quantify(case)
+    assert (found.shunt_source, found.lung_shunt_fraction) == ("spect", asked.lung_shunt_fraction)
+    assert any("was not given" in n.message for n in found.notices if n.code == "lung-shunt-measured")
+    cut = Regions(case.grid, tuple(replace(r, truncated=r.role is Role.LUNG) for r in case.regions.drawn))
+    with pytest.raises(InputError, match="needs the lung shunt fraction"):
+        quantify(replace(case, regions=cut))
+    view = np.ones((40, 40))
+    planar = PlanarImage(view, view, Grid((1, 40, 40), coronal_affine(case.grid)))
+    assert quantify(replace(case, regions=cut, planar=planar)).shunt_source == "planar"
 
 
 @pytest.mark.parametrize(

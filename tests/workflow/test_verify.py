@@ -170,7 +170,7 @@ def test_a_kernel_of_another_nuclide_is_refused():
 def test_more_energy_than_was_emitted_is_refused():
     case = liver_case()
     kernel = voxel_kernel("Y-90", case.grid.spacing_mm)
-    with pytest.raises(PhysicsError, match="more than 1.02 times"):
+    with pytest.raises(PhysicsError, match=r"more than 1\.02 times"):
         verify(case, KernelConvolution(replace(kernel, s_values=kernel.s_values * 1.1)))
 
 

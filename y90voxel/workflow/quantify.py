@@ -115,7 +115,12 @@ def _quantify_injection(
     )
     notices = _negative_counts(counts)
     administration, found = resolve_shunt(
-        injection.administration, counts, case.regions, case.planar, case.dome_margin_mm
+        injection.administration,
+        counts,
+        case.regions,
+        case.planar,
+        case.dome_margin_mm,
+        needed=_needs_shunt(case),
     )
     notices += found
     if case.calibration.mode is CalibrationMode.RELATIVE:
@@ -137,6 +142,18 @@ def _quantify_injection(
         activity = resample(activity, case.grid)
     net, found = _compare_with_given(activity, administration)
     return activity, net, administration, notices + found
+
+
+def _needs_shunt(case: Case) -> bool:
+    """Whether the calibration cannot do without a lung shunt fraction."""
+    if case.calibration.mode is not CalibrationMode.RELATIVE:
+        return False
+    if case.calibration.region is CalibrationRegion.LIVER:
+        return True
+    return (
+        case.calibration.region is not CalibrationRegion.LIVER_AND_LUNGS
+        and not case.regions.both_lungs_in_view
+    )
 
 
 def _check_nuclide(emission: EmissionImage, record: Nuclide) -> None:

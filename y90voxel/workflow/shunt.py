@@ -25,13 +25,15 @@ def resolve_shunt(
     regions: Regions,
     planar: PlanarImage | None,
     dome_margin_mm: float,
+    *,
+    needed: bool,
 ) -> tuple[Administration, list[Notice]]:
-    """Return the administration with a shunt fraction, measured if its source says ``spect`` or ``planar``.
+    """Return the administration with a shunt fraction, measured where that is asked for or needed.
 
     Parameters
     ----------
     administration : Administration
-        A given fraction is returned unchanged.
+        A given fraction is returned unchanged; the shunt source ``spect`` or ``planar`` asks for a measurement.
     counts : Volume
         The emission on the dose grid.
     regions : Regions
@@ -40,19 +42,23 @@ def resolve_shunt(
         Opposite views, for ``planar``.
     dome_margin_mm : float
         Lung closer to the liver is left out and scaled for, in ``spect`` [mm].
+    needed : bool
+        Whether the calibration needs a shunt: then one that was not given is measured, on the emission image
+        when it shows both lungs, else on planar views, when the study has what that takes.
 
     Raises
     ------
     InputError
-        If the images or regions that the measurement needs are missing.
+        If the images or regions that a measurement asked for needs are missing.
     """
-    if administration.lung_shunt_fraction is not None or administration.shunt_source not in (
-        "spect",
-        "planar",
-    ):
+    if administration.lung_shunt_fraction is not None:
+        return administration, []
+    source = administration.shunt_source
+    if source not in ("spect", "planar"):
+        source = _possible_source(regions, planar) if needed else "none"
+    if source == "none":
         return administration, []
     lungs, liver = regions.mask_of(Role.LUNG), regions.mask_of(Role.LIVER, Role.TUMOUR)
-    source = administration.shunt_source
     if lungs is None or liver is None:
         raise InputError(
             f"the {source} lung shunt needs regions of the lungs and the liver. Draw them, or give --lung-shunt as a number.",
@@ -60,14 +66,29 @@ def resolve_shunt(
         )
     if source == "spect":
         fraction = _from_spect(counts, regions, lungs, liver, dome_margin_mm)
-        how = f"SPECT counts, lung within {dome_margin_mm:g} mm of the liver left out; needs scatter and attenuation correction"
+        how = (
+            f"counts of the emission image, lung within {dome_margin_mm:g} mm of the liver left out; right only with "
+            "scatter and attenuation correction"
+        )
     else:
         fraction = _from_planar(planar, lungs, liver)
         how = (
             "geometric mean of planar views, without background; liver shine-through and attenuation raise it"
         )
-    notice = Notice("lung-shunt-measured", f"the lung shunt fraction is {fraction:.4f}, measured: {how}.")
-    return replace(administration, lung_shunt_fraction=fraction), [notice]
+    asked = "" if administration.shunt_source == source else "was not given and "
+    notice = Notice(
+        "lung-shunt-measured", f"the lung shunt fraction {asked}is {fraction:.4f}, measured: {how}."
+    )
+    return replace(administration, lung_shunt_fraction=fraction, shunt_source=source), [notice]
+
+
+def _possible_source(regions: Regions, planar: PlanarImage | None) -> str:
+    """How the shunt can be measured: spect, planar or none."""
+    if regions.mask_of(Role.LUNG) is None or regions.mask_of(Role.LIVER) is None:
+        return "none"
+    if regions.both_lungs_in_view:
+        return "spect"
+    return "planar" if planar is not None and planar.grid is not None else "none"
 
 
 def _from_spect(counts: Volume, regions: Regions, lungs: Mask, liver: Mask, margin_mm: float) -> float:
