@@ -222,7 +222,7 @@ def test_camera_factor_needs_duration_and_times(facts, message):
 
 def test_a_finer_emission_image_is_moved_onto_the_dose_grid_with_its_activity():
     coarse = liver_case()
-    fine_grid = coarse.grid.with_spacing(2.0)
+    fine_grid = coarse.grid.with_spacing(3.0)
     fine = liver_case(fine_grid)
     image = fine.injections[0].emission
     found = quantify(liver_case(coarse.grid, emission=image))
