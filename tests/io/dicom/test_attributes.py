@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom import attributes
-from y90voxel.io.dicom.headers import lenient_reading
+from y90voxel.io.dicom.attributes import lenient_reading
 
 
 @pytest.mark.parametrize("wrong", [["1", "2", "3"], ["1", "nan"], ["1", "inf"]])
@@ -35,6 +35,17 @@ def test_a_damaged_value_is_refused():
     dataset[tag] = RawDataElement(tag, "US", 3, b"abc", 0, False, True)
     with lenient_reading(), pytest.raises(DicomError, match="PixelSpacing cannot be read"):
         attributes.numbers(dataset, "PixelSpacing", 2, "a.dcm")
+
+
+def test_a_sequence_that_ends_too_early_is_refused():
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    dataset = Dataset()
+    tag = Tag("RadiopharmaceuticalInformationSequence")
+    dataset[tag] = RawDataElement(tag, "SQ", 6, b"\xfe\xff\x00\xe0\x02\x00", 0, False, True)
+    with pytest.raises(DicomError, match="RadiopharmaceuticalInformationSequence cannot be read"):
+        attributes.items(dataset, "RadiopharmaceuticalInformationSequence", "a.dcm")
 
 
 def test_a_fraction_where_a_whole_number_belongs_is_refused():
@@ -121,3 +132,14 @@ def test_shown_values_are_short_and_printable():
     assert len(attributes.shown("x" * 10**7)) == attributes.LONGEST_SHOWN
     assert attributes.numbers(item(PixelSpacing=["1", "2"]), "PixelSpacing", 2) == (1.0, 2.0)
     assert np.isclose(attributes.number(item(SliceThickness="2.5"), "SliceThickness"), 2.5)
+
+
+def test_odd_values_give_no_warning_that_could_carry_a_name(recwarn):
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    dataset = Dataset()
+    tag = Tag("StudyID")
+    dataset[tag] = RawDataElement(tag, "SH", 40, b"Mustermann^Max" * 4, 0, False, True)
+    assert attributes.text(dataset, "StudyID").startswith("Mustermann")
+    assert len(recwarn) == 0

@@ -177,9 +177,13 @@ def test_damaged_dicom_is_reported_and_the_rest_is_read(study):
     (study / "bad1").write_bytes(bytes(128) + b"DICM" + b"\x08\x00\x05\x00CS\xff\xff" + bytes(9))
     (study / "bad2").write_bytes(bytes(128) + b"DICM")
     (study / "bad3").write_bytes(bytes(128) + b"DICM" + b"\x08\x00\x05\x00ZZ\x04\x00ABCD")
+    meta = bytearray((study / "zz0000").read_bytes())
+    place = meta.index(b"\x02\x00\x02\x00UI")
+    meta[place + 4 : place + 6] = b"\x55\x05"
+    (study / "bad4").write_bytes(meta)
     index = index_study(study)
     assert {s.role for s in index.series} >= {SeriesRole.EMISSION, SeriesRole.CT}
-    assert {f.file for f in index.findings} == {"bad1", "bad2", "bad3"}
+    assert {f.file for f in index.findings} == {"bad1", "bad2", "bad3", "bad4"}
     assert any("cannot be read" in f.message for f in index.findings)
     assert {(f.code, f.severity) for f in index.findings} == {("unreadable-file", Severity.REFUSE)}
 

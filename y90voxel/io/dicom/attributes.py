@@ -5,19 +5,32 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
+from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 
 from y90voxel.errors import DicomError
 
-__all__ = ["date_and_time", "date_time", "items", "number", "numbers", "text", "texts", "whole_number"]
+__all__ = [
+    "date_and_time",
+    "date_time",
+    "items",
+    "lenient_reading",
+    "number",
+    "numbers",
+    "text",
+    "texts",
+    "whole_number",
+]
 
 # What pydicom raises while it converts a damaged value (seen by corrupting files byte by byte).
 CONVERSION_ERRORS: tuple[type[Exception], ...] = (
@@ -30,7 +43,15 @@ CONVERSION_ERRORS: tuple[type[Exception], ...] = (
     OverflowError,
     NotImplementedError,
     EOFError,
+    OSError,  # pydicom's word for a sequence item that ends too early
     struct.error,
+)
+# What pydicom and its plug-ins raise while they parse a file or decode its pixels.
+DECODING_ERRORS: tuple[type[Exception], ...] = (
+    InvalidDicomError,
+    RuntimeError,
+    MemoryError,
+    *CONVERSION_ERRORS,
 )
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
@@ -42,10 +63,27 @@ def shown(value: object) -> str:
     return words if len(words) <= LONGEST_SHOWN else words[: LONGEST_SHOWN - 1] + "…"
 
 
+@contextmanager
+def lenient_reading() -> Iterator[None]:
+    """Read what is there: no warnings about values that break a rule of their value representation."""
+    before = config.settings.reading_validation_mode
+    config.settings.reading_validation_mode = config.IGNORE
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        config.settings.reading_validation_mode = before
+
+
 def raw(dataset: Dataset, keyword: str, file: object = None) -> Any:
     """Return the converted value, None where it is absent or empty."""
     try:
-        value = dataset.get(keyword)
+        if config.settings.reading_validation_mode == config.IGNORE:
+            value = dataset.get(keyword)
+        else:
+            with lenient_reading():
+                value = dataset.get(keyword)
     except CONVERSION_ERRORS as error:
         raise DicomError(
             f"{keyword} cannot be read ({shown(error)}). The file is damaged: export it again.",

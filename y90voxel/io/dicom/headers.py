@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, BinaryIO
 
 import pydicom
-from pydicom import config
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.tag import Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, numbers, shown, text, texts, whole_number
+from y90voxel.io.dicom.attributes import (
+    DECODING_ERRORS,
+    lenient_reading,
+    numbers,
+    shown,
+    text,
+    texts,
+    whole_number,
+)
 from y90voxel.io.dicom.sources import SourceFile
 
 __all__ = ["Instance", "lenient_reading", "read_header", "read_whole"]
@@ -128,7 +131,7 @@ class Instance:
     def transfer_syntax(self) -> str:
         """Transfer syntax UID, empty where the file has no meta header."""
         meta = getattr(self.header, "file_meta", None)
-        return "" if meta is None else str(meta.get("TransferSyntaxUID", ""))
+        return "" if meta is None else text(meta, "TransferSyntaxUID", self.source)
 
     @property
     def is_multiframe_enhanced(self) -> bool:
@@ -164,19 +167,6 @@ class Instance:
                 )
             size.append(value)
         return size[0], size[1], size[2]
-
-
-@contextmanager
-def lenient_reading() -> Iterator[None]:
-    """Read what is there: no warnings about values that break a rule of their value representation."""
-    before = config.settings.reading_validation_mode
-    config.settings.reading_validation_mode = config.IGNORE
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        config.settings.reading_validation_mode = before
 
 
 def read_header(source: SourceFile) -> Instance | None:
@@ -220,7 +210,7 @@ def read_whole(source: SourceFile) -> Dataset:
     with source.open() as stream:
         try:
             return pydicom.dcmread(stream, force=True)
-        except (InvalidDicomError, *CONVERSION_ERRORS) as error:
+        except DECODING_ERRORS as error:
             raise _unreadable(source, error) from error
 
 
@@ -247,22 +237,22 @@ def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None
     try:
         header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_HEADER_TAGS, force=True)
         found = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
-    except (InvalidDicomError, *CONVERSION_ERRORS) as error:
+        meta = getattr(header, "file_meta", None)
+        directory = meta is not None and meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
+        if found:
+            return _with_pixel_place(source, stream, header)
+    except DECODING_ERRORS as error:
         if marked:
             raise _unreadable(source, error) from error
         return None
-    if not found:
-        meta = getattr(header, "file_meta", None)
-        directory = meta is not None and meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
-        if marked and not directory:
-            raise DicomError(
-                "the DICOM file has no SOPClassUID or SeriesInstanceUID, so it cannot be told what it is. "
-                "Export it again.",
-                file=source.name,
-                tag="SOPClassUID",
-            )
-        return None
-    return _with_pixel_place(source, stream, header)
+    if marked and not directory:
+        raise DicomError(
+            "the DICOM file has no SOPClassUID or SeriesInstanceUID, so it cannot be told what it is. "
+            "Export it again.",
+            file=source.name,
+            tag="SOPClassUID",
+        )
+    return None
 
 
 def _with_pixel_place(source: SourceFile, stream: BinaryIO, header: Dataset) -> Instance:

@@ -11,7 +11,7 @@ import pydicom
 from numpy.typing import NDArray
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, shown, whole_number
+from y90voxel.io.dicom.attributes import DECODING_ERRORS, shown, whole_number
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 
 __all__ = ["decoded_values", "native_pixels", "stored_values"]
@@ -137,7 +137,7 @@ def decoded_values(instance: Instance, shape: tuple[int, int, int]) -> Stored:
             )
         try:
             values = np.asarray(dataset.pixel_array)
-        except (RuntimeError, MemoryError, *CONVERSION_ERRORS) as error:
+        except DECODING_ERRORS as error:
             values = _decode_with_simpleitk(dataset, instance, error)
     if values.size != int(np.prod(shape, dtype=np.int64)):
         raise DicomError(
@@ -162,7 +162,7 @@ def _decode_with_simpleitk(dataset: pydicom.Dataset, instance: Instance, first: 
             dataset.save_as(copy, enforce_file_format=False)
             image = sitk.ReadImage(str(copy))
             return np.asarray(sitk.GetArrayFromImage(image))
-    except (RuntimeError, *CONVERSION_ERRORS) as second:
+    except DECODING_ERRORS as second:
         raise DicomError(
             f"the pixels of {instance.source.name} cannot be decoded (transfer syntax "
             f"{shown(instance.transfer_syntax) or 'unknown'}): pydicom says {shown(first)!r}, SimpleITK "

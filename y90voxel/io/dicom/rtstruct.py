@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from y90voxel.regions.region import Contours, DrawnRegion
 
 __all__ = ["read_rtstruct", "roi_names"]
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 CONTOUR_DATA = 0x30060050
 MOST_POINTS = 20_000_000
