@@ -72,7 +72,7 @@ _HOME = {
 _MODULES = {"planning": "planning", "radiobiology": "metrics.radiobiology", "errors": "errors"}
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 (the names are strings, checked by a test)
+__all__ = [
     *sorted([*_MODULE_OF, *_MODULES]),
     "__version__",
 ]

@@ -42,5 +42,5 @@ def test_pneumonitis_means_are_never_limits():
 
 
 def test_an_unknown_device_is_refused():
-    with pytest.raises(InputError, match="'plastic'.*glass, resin, ho166"):
+    with pytest.raises(InputError, match=r"'plastic'.*glass, resin, ho166"):
         limits_of("plastic")

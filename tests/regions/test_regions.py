@@ -97,7 +97,7 @@ def test_equal_names_are_refused():
 
 
 def test_an_unknown_name_is_refused_with_the_list():
-    with pytest.raises(RegionError, match="no region is named 'Spleen'.*Liver, non-tumour liver"):
+    with pytest.raises(RegionError, match=r"no region is named 'Spleen'.*Liver, non-tumour liver"):
         Regions(GRID, (LIVER,))["Spleen"]
 
 

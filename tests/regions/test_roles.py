@@ -46,7 +46,7 @@ def test_an_override_of_an_unknown_region_is_refused():
 
 
 def test_an_unknown_role_is_refused_with_the_list():
-    with pytest.raises(InputError, match="unknown role 'kidney'.*liver, tumour, lung"):
+    with pytest.raises(InputError, match=r"unknown role 'kidney'.*liver, tumour, lung"):
         parse_role("kidney")
 
 

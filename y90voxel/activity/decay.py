@@ -33,7 +33,7 @@ def decay_factor(elapsed_s: float, half_life_s: float) -> float:
     """
     if not half_life_s > 0:
         raise InputError(f"a half-life must be positive, got {half_life_s} s.")
-    return 2.0 ** (-elapsed_s / half_life_s)
+    return math.exp2(-elapsed_s / half_life_s)
 
 
 def frame_decay_factor(duration_s: float, half_life_s: float) -> float:

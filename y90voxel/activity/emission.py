@@ -78,7 +78,12 @@ class EmissionImage:
     def plausible_administration_time(self) -> datetime | None:
         """The header's administration time when it lies 1 to 96 h before the acquisition, else None."""
         header, acquired = self.administration_time, self.acquisition_start
-        if self.predicted or header is None or acquired is None or (header.tzinfo is None) != (acquired.tzinfo is None):
+        if (
+            self.predicted
+            or header is None
+            or acquired is None
+            or (header.tzinfo is None) != (acquired.tzinfo is None)
+        ):
             return None
         hours = (acquired - header).total_seconds() / 3600.0
         low, high = PLAUSIBLE_DELAY_H

@@ -309,8 +309,12 @@ def _localised(emission: EmissionImage, zone: tzinfo | None) -> EmissionImage:
     """The image with the zone given to header times without offset."""
     if zone is None:
         return emission
-    names = ("acquisition_start", "series_start", "administration_time")
-    return replace(emission, **{name: _in_zone(getattr(emission, name), zone) for name in names})
+    return replace(
+        emission,
+        acquisition_start=_in_zone(emission.acquisition_start, zone),
+        series_start=_in_zone(emission.series_start, zone),
+        administration_time=_in_zone(emission.administration_time, zone),
+    )
 
 
 def file_record(path: Path) -> dict[str, Any]:

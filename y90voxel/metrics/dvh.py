@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,7 +94,7 @@ class DoseVolumeHistogram:
     @property
     def sd_gy(self) -> float:
         """Volume-weighted standard deviation of the dose [Gy]."""
-        return _weighted_mean((self.doses_gy - self.mean_gy) ** 2, self.volumes_ml) ** 0.5
+        return math.sqrt(_weighted_mean((self.doses_gy - self.mean_gy) ** 2, self.volumes_ml))
 
     @property
     def max_gy(self) -> float:

@@ -40,7 +40,8 @@ _NAMES = {
         "hele lever, totale lever, watroba, hepar, structure liver"
     ),
     Role.TUMOUR: (
-        "tumour, tumor, gtv, gtvp, gtv p, ctv tumour, lesion, target lesion, index lesion, index tumour, index tumor, "
+        "tumour, tumor, gtv, gtvp, gtv p, ctv tumour, lesion, target lesion, index lesion, index tumour, "
+        "index tumor, "
         "target tumour, target tumor, liver tumour, liver tumor, hepatic tumour, hepatic tumor, hcc, hcc lesion, "
         "hepatocellular carcinoma, metastasis, liver metastasis, met, mass, tumour mass, tumor mass, tumour volume, "
         "tumor volume, gross tumour volume, gross tumor volume, viable tumour, viable tumor, nodule, satellite, "
@@ -49,12 +50,15 @@ _NAMES = {
         "levermetastase, guz, zmiana, tumoer, levertumor"
     ),
     Role.LUNG: (
-        "lung, lungs, both lungs, total lung, total lungs, lungs total, lung total, whole lung, whole lungs, lunge, lungen, "
-        "beide lungen, gesamtlunge, lungenfluegel, lungenflugel, poumon, poumons, deux poumons, polmone, polmoni, pulmon, "
+        "lung, lungs, both lungs, total lung, total lungs, lungs total, lung total, whole lung, whole lungs, "
+        "lunge, lungen, "
+        "beide lungen, gesamtlunge, lungenfluegel, lungenflugel, poumon, poumons, deux poumons, polmone, "
+        "polmoni, pulmon, "
         "pulmones, pulmao, pulmoes, long, longen, beide longen, pluco, pluca, lunga, lungor, lung parenchyma"
     ),
     Role.PERFUSED: (
-        "perfused, perfused volume, perfused liver, perfusion volume, perfused territory, treated volume, treatment volume, "
+        "perfused, perfused volume, perfused liver, perfusion volume, perfused territory, treated volume, "
+        "treatment volume, "
         "treated liver, target volume, target liver, perfused liver volume, vascular territory, angiosome, "
         "treated territory, injected volume, perfundiertes volumen, perfusionsvolumen, perfundierte leber, "
         "behandlungsvolumen, zielvolumen, volume perfuse, foie perfuse, volume traite, territoire perfuse, "
@@ -63,8 +67,10 @@ _NAMES = {
         "doelvolume, behandeld volume, ptv perfused"
     ),
     Role.BODY: (
-        "body, external, skin, patient, outline, body outline, body contour, external contour, patient outline, patientoutline, koerper, korper, "
-        "koerperkontur, korperkontur, aussenkontur, corps, contour externe, contour corps, corpo, contorno corpo, contorno esterno, "
+        "body, external, skin, patient, outline, body outline, body contour, external contour, "
+        "patient outline, patientoutline, koerper, korper, "
+        "koerperkontur, korperkontur, aussenkontur, corps, contour externe, contour corps, corpo, "
+        "contorno corpo, contorno esterno, "
         "cuerpo, contorno externo, contorno, lichaam, cialo, kropp, whole body, bodycontour"
     ),
 }

@@ -201,14 +201,14 @@ def _calibration_region(
     net, shunt = _given(administration), administration.lung_shunt_fraction
     region, regions = case.calibration.region, case.regions
     if region is CalibrationRegion.LIVER:
-        mask = _hepatic_mask(regions, injection)
+        hepatic = _hepatic_mask(regions, injection)
         if shunt is None:
             raise InputError(
                 "relative calibration over the liver needs the lung shunt fraction. Give --lung-shunt 0.06 (a fraction, "
                 "0 for none), or --lung-shunt spect or planar to measure it.",
                 tag="administration.lung_shunt_fraction",
             )
-        return mask, net * (1.0 - shunt)
+        return hepatic, net * (1.0 - shunt)
     if region is CalibrationRegion.LIVER_AND_LUNGS:
         return _liver_and_lungs(regions, shunt), net
     mask = None
