@@ -37,13 +37,13 @@ _NAMES = {
     Role.LIVER: (
         "liver, whole liver, total liver, entire liver, liver total, liver whole, leber, gesamtleber, ganze leber, "
         "foie, foie total, foie entier, fegato, fegato totale, higado, higado total, figado, figado total, lever, "
-        "hele lever, totale lever, watroba, hepar, structure liver"
+        "hele lever, totale lever, watroba, hepar"
     ),
     Role.TUMOUR: (
-        "tumour, tumor, gtv, gtvp, gtv p, ctv tumour, lesion, target lesion, index lesion, index tumour, "
+        "tumour, tumor, gtv, gtvp, gtv p, lesion, target lesion, index lesion, index tumour, "
         "index tumor, "
         "target tumour, target tumor, liver tumour, liver tumor, hepatic tumour, hepatic tumor, hcc, hcc lesion, "
-        "hepatocellular carcinoma, metastasis, liver metastasis, met, mass, tumour mass, tumor mass, tumour volume, "
+        "hepatocellular carcinoma, metastasis, liver metastasis, met, tumour mass, tumor mass, tumour volume, "
         "tumor volume, gross tumour volume, gross tumor volume, viable tumour, viable tumor, nodule, satellite, "
         "laesion, lebertumor, metastase, lebermetastase, herd, tumeur, tumeur hepatique, nodule tumoral, "
         "lesione, lesione target, tumore, metastasi, nodulo, tumoracion, lesao, tumorvolume, laesie, laesie lever, "
@@ -59,12 +59,12 @@ _NAMES = {
     Role.PERFUSED: (
         "perfused, perfused volume, perfused liver, perfusion volume, perfused territory, treated volume, "
         "treatment volume, "
-        "treated liver, target volume, target liver, perfused liver volume, vascular territory, angiosome, "
+        "treated liver, perfused liver volume, vascular territory, angiosome, "
         "treated territory, injected volume, perfundiertes volumen, perfusionsvolumen, perfundierte leber, "
-        "behandlungsvolumen, zielvolumen, volume perfuse, foie perfuse, volume traite, territoire perfuse, "
+        "behandlungsvolumen, volume perfuse, foie perfuse, volume traite, territoire perfuse, "
         "foie traite, volume perfuso, volume trattato, fegato perfuso, fegato trattato, volumen perfundido, "
         "higado perfundido, volumen tratado, volume perfundido, volume tratado, geperfundeerd volume, "
-        "doelvolume, behandeld volume, ptv perfused"
+        "behandeld volume"
     ),
     Role.BODY: (
         "body, external, skin, patient, outline, body outline, body contour, external contour, "
