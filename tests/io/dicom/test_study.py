@@ -69,6 +69,16 @@ def test_identity_label_references_and_inputs(folder):
     assert inputs[0]["sha256"] == hashlib.sha256(inner).hexdigest()
 
 
+def test_a_damaged_identity_is_refused_by_name(tmp_path):
+    path = factory.save(factory.nm(STORED), tmp_path)[0]
+    data = path.read_bytes()
+    place = data.index(b"\x08\x00\x30\x00TM")
+    path.write_bytes(data[: place + 4] + b"\x54\x5f" + data[place + 6 :])
+    with pytest.raises(DicomError, match="StudyTime cannot be read") as caught:
+        _ = DicomStudy.open(tmp_path).identity
+    assert caught.value.tag == "StudyTime"
+
+
 def test_an_index_can_be_used_again(folder):
     study = DicomStudy.open(index_study(folder))
     assert study.selection.emission.uid == factory.uid("nm")

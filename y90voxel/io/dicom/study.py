@@ -31,6 +31,17 @@ __all__ = ["DicomStudy"]
 V = TypeVar("V", bound=Volume)
 Progress = Callable[[str, float], None]
 
+IDENTITY_KEYWORDS = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 
 
@@ -148,13 +159,20 @@ class DicomStudy:
 
     @cached_property
     def identity(self) -> StudyIdentity:
-        """Patient and study, for the DICOM objects that are written."""
+        """Patient and study, for the DICOM objects that are written.
+
+        Raises
+        ------
+        DicomError
+            If one of the attributes is damaged.
+        """
+        if self._anchor is None:
+            return StudyIdentity()
+        first = self._anchor.first
         with lenient_reading():
-            return (
-                StudyIdentity()
-                if self._anchor is None
-                else StudyIdentity.from_dataset(self._anchor.first.header)
-            )
+            for keyword in IDENTITY_KEYWORDS:
+                first.text(keyword)  # a damaged value is refused here, by name
+            return StudyIdentity.from_dataset(first.header)
 
     @property
     def frame_of_reference_uid(self) -> str | None:
