@@ -23,9 +23,13 @@ def scan_slices(
     for z in range(first, last):
         y0, y1, x0, x1 = ny, 0, nx, 0
         nonzero, negative, broken = 0, 0, 0
-        for y in range(ny):
+        # One cheap reduction; a slice or row is touched again only if something is there. NaN is not <= 0.
+        plane = values[z].reshape(-1)
+        anything = False
+        for i in range(plane.size):
+            anything |= not (abs(plane[i]) <= 0)
+        for y in range(ny if anything else 0):
             row = values[z, y]
-            # One cheap reduction: a row is touched again only if something is there. NaN is not <= 0.
             here = False
             for x in range(nx):
                 here |= not (abs(row[x]) <= 0)

@@ -94,7 +94,8 @@ class KernelConvolution:
 
     def _check_spacing(self, grid: Grid) -> None:
         """Raise unless the kernel was made for the voxels of the grid."""
-        if not np.allclose(self.kernel.spacing_mm, grid.spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
+        pairs = zip(self.kernel.spacing_mm, grid.spacing_mm, strict=True)
+        if any(abs(made_for - needed) > SPACING_TOLERANCE * needed for made_for, needed in pairs):
             made_for, needed = (
                 " × ".join(f"{s:g}" for s in spacing) for spacing in (self.kernel.spacing_mm, grid.spacing_mm)
             )

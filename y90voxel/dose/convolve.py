@@ -29,13 +29,16 @@ Method = Literal["auto", "direct", "separable", "fft"]
 Box = tuple[slice, slice, slice]
 
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003): per output voxel of a tile
-# and per operation on it, per active voxel and tap, and per FFT point and doubling of the length.
+# and per operation on it, per active voxel and tap, and per FFT point and doubling of the length. An FFT is
+# charged a little extra: loading it in a fresh process takes longer than small jobs.
 FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.032
 SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.5, 0.040
-STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.12, 4.0
-FFT_NS, FFT_NS_PER_VOXEL = 1.3, 2.0
+STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
+FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 1.5, 2.0, 3e5
 # A low-rank fit pays when one call saves at least this share of it: kernels are used more than once.
 FIT_SHARE = 0.1
+# Share of the slices up to which the output may be held in huge pages.
+HUGE_PAGE_SHARE = 0.25
 # Less work than this [ns] is done by one thread: starting another costs 0.1 ms.
 SINGLE_THREAD_NS = 1.0e6
 
@@ -166,7 +169,7 @@ class _Job:
         costs = {
             "stamp": self.extent.active
             * (STAMP_NS_PER_TAP * self.kernel.size + STAMP_NS_PER_ROW * kernel_rows),
-            "fft": FFT_NS * points * log2(points) + FFT_NS_PER_VOXEL * prod(shape),
+            "fft": FFT_NS_PER_CALL + FFT_NS * points * log2(points) + FFT_NS_PER_VOXEL * prod(shape),
         }
         if self.octant is not None and self.octant.shape[0] - 1 <= MAX_REACH:
             work = prod(ceil(n / step) * step for n, step in zip(shape, (BLOCK, BLOCK, LANES), strict=True))
@@ -249,13 +252,14 @@ def _octant(kernel: NDArray[np.float64]) -> NDArray[np.float64] | None:
 def _zeros(shape: tuple[int, ...], box: Box) -> NDArray[np.float32]:
     """Return zeros whose pages cost memory only where they are written.
 
-    numpy asks for large pages; a small box would then drag in many times its own size.
+    numpy asks for pages of 2 MB, which are fast, but drag in every slice that the box touches. When that is much
+    of the image and the box itself is not, small pages are asked for instead.
     """
-    size = prod(shape)
-    inside = prod(s.stop - s.start for s in box)
-    if inside > 0.3 * size or 4 * size < 4 << 20 or not hasattr(mmap, "MAP_PRIVATE"):
+    size, span = prod(shape), box[0].stop - box[0].start
+    rows = span * (box[1].stop - box[1].start)
+    small_pages = span > HUGE_PAGE_SHARE * shape[0] and rows < 0.6 * span * shape[1]
+    if not small_pages or size < 1 << 20 or not hasattr(mmap, "MADV_NOHUGEPAGE"):
         return np.zeros(shape, np.float32)
     memory = mmap.mmap(-1, 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
     return np.frombuffer(memory, np.float32).reshape(shape)

@@ -25,6 +25,11 @@ __all__ = ["TARGET_ERROR", "bound_of_error", "expected_operations", "expected_se
 TARGET_ERROR = 9.5e-5
 # Terms, and half width of the core over that of the kernel, in the order in which they are tried.
 ATTEMPTS = ((4, 0.36), (6, 0.36), (6, 0.46))
+# Weight of the core in the fit. The core is exact whatever the terms are there, but large terms of opposite sign
+# would cost single precision its digits.
+CORE_PULL = 3e-6
+# Largest sum of the terms' magnitudes over the central value, for the same reason.
+LARGEST_TERMS = 1.0
 # With more voxels than this to the reach, the first attempt would only cost time.
 FEW_TERMS_UP_TO = 9
 # Starting shapes: sign and values at 0, 1, … 11 elevenths of the reach, in units of the cube root of the central
@@ -32,10 +37,10 @@ FEW_TERMS_UP_TO = 9
 # tried; where it does not, the bound says so and the terms are not used.
 _SHAPES = {
     4: (
-        (1, (3.588, 3.137, 2.094, 0.983, 0.287, 0.009, 0.002, 0, 0, 0, 0, 0)),
-        (-1, (2.047, 1.81, 1.252, 0.644, 0.235, 0.046, 0.012, 0.001, 0, 0, 0, 0)),
-        (1, (1.319, 1.178, 0.839, 0.462, 0.192, 0.054, 0.016, 0.003, 0, 0, 0, 0)),
-        (1, (0.941, 0.809, 0.51, 0.199, 0.028, -0.023, -0.004, 0, 0, 0, 0, 0)),
+        (1, (0.345, 0.314, 0.236, 0.148, 0.076, 0.032, 0.012, 0.003, 0.001, 0, 0, 0)),
+        (-1, (0.235, 0.221, 0.182, 0.126, 0.07, 0.029, 0.007, 0, -0.001, 0, 0, 0)),
+        (1, (0.106, 0.117, 0.132, 0.128, 0.098, 0.056, 0.023, 0.006, 0, 0, 0, 0)),
+        (-1, (0.035, 0.051, 0.081, 0.096, 0.083, 0.051, 0.022, 0.006, 0.001, 0, 0, 0)),
     ),
     6: (
         (1, (0.314, 0.284, 0.21, 0.122, 0.056, 0.023, 0.009, 0.003, 0.001, 0, 0, 0)),
@@ -93,6 +98,8 @@ def _arrange(
     share = np.cbrt(scale)
     z, y, x = (np.ascontiguousarray(f * share, np.float32) for f in factors)
     product = np.einsum("ri,rj,rk->ijk", *(f.astype(np.float64) for f in (z, y, x)))
+    if np.einsum("ri,rj,rk->ijk", *(np.abs(f) for f in (z, y, x))).max() > LARGEST_TERMS * scale:
+        return None
     inside = tuple(slice(n + 1) for n in core)
     remainder = (octant * scale - product)[inside]
     product[inside] += remainder.astype(np.float32)
@@ -188,12 +195,13 @@ class _Fit:
         self.owner = (0, 0 if same[0] else 1, 0 if same[1] else (1 if same[2] and not same[0] else 2))
         self.axes = sorted(set(self.owner))
         index = np.indices(shape).reshape(3, -1)
-        keep = (index > np.array(self.core)[:, None]).any(axis=0)
+        keep = np.ones(index.shape[1], bool)
         for a, b in ((0, 1), (1, 2), (0, 2)):
             if self.owner[a] == self.owner[b]:
                 keep &= index[a] <= index[b]  # the others repeat them
         self.index = index[:, keep]
         self.values = self.octant[tuple(self.index)]
+        self.in_core = (self.index <= np.array(self.core)[:, None]).all(axis=0)
         self.member = [np.eye(shape[a])[self.index[a]] for a in range(3)]
 
     def solve(self, terms: int) -> list[NDArray[np.float64]] | None:
@@ -247,7 +255,8 @@ class _Fit:
         steps: int,
     ) -> NDArray[np.float64]:
         """Improve the parameters by at most ``steps`` steps of Levenberg and Marquardt."""
-        weights = weights / np.linalg.norm(weights * self.values)
+        weights = weights / np.linalg.norm((weights * self.values)[~self.in_core])
+        weights[self.in_core] *= CORE_PULL
         damping, stalled = 1e-3, 0
         at_voxels, residual = self._residual(signs, parameters, weights)
         for _ in range(steps):

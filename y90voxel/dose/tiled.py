@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
+from itertools import pairwise
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
@@ -153,57 +154,75 @@ def convolve_tiles(
     """
     hz, hy, hx = kernel.half
     most_slices, most_rows = LONG_TILE if max(hz, hy) > LONG_REACH else SHORT_TILE
-    slices = _even_share(ceil(box.shape[0] / BLOCK), most_slices // BLOCK) * BLOCK
-    rows = _even_share(ceil(box.shape[1] / BLOCK), most_rows // BLOCK) * BLOCK
+    slices = _shares(box.shape[0], most_slices, BLOCK)
+    rows = _shares(box.shape[1], most_rows, 1 if isinstance(kernel, FoldedKernel) else BLOCK)
     columns = ceil((ceil(box.shape[2] / LANES) * LANES + 2 * hx) / WORD) * WORD
-
     floor = 0.0 if non_negative else -np.inf
 
-    def worker() -> Callable[[tuple[int, int]], None]:
-        strip = np.empty((slices + 2 * hz, rows + 2 * hy, columns), np.float32)
-        active = np.empty(columns, np.float32)
-        sums = np.empty((slices, rows, LANES), np.float32)
-        fill = _prepare(kernel, floor, strip, active, sums)
+    def worker() -> Callable[[tuple[int, int, int, int]], None]:
+        scratch = _Scratch()
 
-        def work(corner: tuple[int, int]) -> None:
-            z, y = corner
+        def work(piece: tuple[int, int, int, int]) -> None:
+            z, depth, y, height = piece
+            strip = scratch.take("strip", (depth + 2 * hz, height + 2 * hy, columns))
+            active = scratch.take("active", (columns,))
             load_strip(activity, origin[0] + z - hz, origin[1] + y - hy, origin[2] - hx, strip, active)
-            fill(box[z : z + slices, y : y + rows])
+            out = box[z : z + depth, y : y + height]
+            _convolve_strip(kernel, floor, strip, active, depth, height, scratch, out)
 
         return work
 
-    corners = [(z, y) for z in range(0, box.shape[0], slices) for y in range(0, box.shape[1], rows)]
-    share_work(worker, corners, threads)
+    share_work(worker, [(*z, *y) for z in slices for y in rows], threads)
 
 
-def _prepare(
+class _Scratch:
+    """Memory of one thread, kept from strip to strip: fresh pages cost more than the arithmetic."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, NDArray[Any]] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
+        """Return an array with arbitrary content."""
+        held = self._held.get(name)
+        if held is None or held.size < prod(shape):
+            held = self._held[name] = np.empty(prod(shape), dtype)
+        return held[: prod(shape)].reshape(shape)
+
+
+def _convolve_strip(
     kernel: FoldedKernel | SeparatedKernel | SupportMask,
     floor: float,
     strip: NDArray[np.float32],
     active: NDArray[np.float32],
-    sums: NDArray[np.float32],
-) -> Callable[[NDArray[np.float32]], None]:
-    """Allocate the scratch memory of one thread and return what fills a strip of output."""
+    slices: int,
+    rows: int,
+    scratch: _Scratch,
+    out: NDArray[np.float32],
+) -> None:
+    """Fill one strip of output from its source."""
     depth, height, columns = strip.shape
-    slices, rows = sums.shape[:2]
-    pairs = np.empty((depth, height, LANES), np.float32)
+    sums = scratch.take("sums", (slices, rows, LANES))
     if isinstance(kernel, FoldedKernel):
-        return lambda out: fold_strip(strip, active, kernel.half, kernel.reach, kernel.taps, pairs, sums, out)
-    scratch = np.empty((2, depth, height, columns // WORD), np.uint64)
-    reached = np.empty((slices, rows, columns // WORD), np.uint64)
-    offsets = np.empty((depth - slices + 1) * (height - rows + 1), np.int64)
+        pairs = scratch.take("pairs", (depth, height, LANES))
+        fold_strip(strip, active, kernel.half, kernel.reach, kernel.taps, pairs, sums, out)
+        return
+    words = scratch.take("words", (2, depth, height, columns // WORD), np.uint64)
+    reached = scratch.take("reached", (slices, rows, columns // WORD), np.uint64)
+    offsets = scratch.take("offsets", ((depth - slices + 1) * (height - rows + 1),), np.int64)
     if isinstance(kernel, SupportMask):
-        return lambda out: mask_strip(
-            strip, kernel.half, kernel.in_row, floor, sums, scratch, offsets, reached, out
-        )
-    images = np.empty((min(MAX_TERMS, len(kernel.along_x)), depth, height, LANES), np.float32)
-    filtered = np.empty((depth, rows, LANES), np.float32)
-    return lambda out: separate_strip(
+        mask_strip(strip, kernel.half, kernel.in_row, floor, sums, words, offsets, reached, out)
+        return
+    pairs = scratch.take("pairs", (depth, height, LANES))
+    images = scratch.take("images", (min(MAX_TERMS, len(kernel.along_x)), depth, height, LANES))
+    filtered = scratch.take("filtered", (depth, rows, LANES))
+    separate_strip(
         strip, active, kernel.half, kernel.core.reach, kernel.core.taps, kernel.along_z, kernel.along_y,
-        kernel.along_x, kernel.in_row, floor, pairs, images, filtered, sums, scratch, offsets, reached, out,
+        kernel.along_x, kernel.in_row, floor, pairs, images, filtered, sums, words, offsets, reached, out,
     )  # fmt: skip
 
 
-def _even_share(length: int, at_most: int) -> int:
-    """Return the size of equal shares of ``length``, none larger than ``at_most``."""
-    return ceil(length / ceil(length / at_most))
+def _shares(length: int, at_most: int, step: int) -> list[tuple[int, int]]:
+    """Return (start, size) of about even shares that cover ``length``, sizes multiples of ``step``."""
+    steps = ceil(length / step)
+    edges = np.linspace(0, steps, ceil(steps * step / at_most) + 1).round().astype(int) * step
+    return [(start, stop - start) for start, stop in pairwise(edges.tolist())]

@@ -1,0 +1,120 @@
+"""Compiled vector loops against the plain forms beside them, and the scan and dilation against numpy."""
+
+import naive
+import numpy as np
+import pytest
+from numba import njit
+
+from y90voxel.dose import _vector_loops as loops
+from y90voxel.dose.extent import scan_extent
+from y90voxel.dose.support import keep_reachable
+
+BLOCK, LANES, VECTOR = loops.BLOCK, loops.LANES, loops.VECTOR
+
+
+def plain(function):
+    """The function as Python runs it, also when compilation is switched off."""
+    return getattr(function, "py_func", function)
+
+
+@njit
+def compiled_columns(out, source, taps, single):
+    loops.add_columns(out, 3, 40, 20, source, 5, 45, 50, 17, 3, taps, 2, 0, True)
+    loops.add_columns(out, 7, 40, 20, source, 5, 45, 50, 17, 3, taps, 1, 4, True)
+    loops.add_columns(single, 0, 40, 20, source, 9, 9, 50, 17, 2, taps, 0, 3, False)
+
+
+def test_columns_are_filtered_as_in_the_plain_form():
+    rng = np.random.default_rng(0)
+    source, taps = rng.random(2000, np.float32), rng.random(8, np.float32)
+    found = np.zeros((2, 800), np.float32)
+    compiled_columns(found[0], source, taps, found[1])
+    expected = np.zeros((2, 800), np.float32)
+    plain(compiled_columns)(expected[0], source, taps, expected[1])
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+    assert expected[0].any()
+    # One value from the definition: b = 1, vector 1, lane 3, reach 3 of the single form.
+    at = 9 + 17 + 3
+    direct = sum(taps[abs(d)] * np.float64(source[at + (1 + 3 + d) * 50]) for d in range(-3, 4))
+    assert found[1][20 + 40 + 3] == pytest.approx(direct, rel=1e-5)
+
+
+@njit
+def compiled_rows(source, taps, pairs, images):
+    loops.pair_in_rows(source, 4, 10, 30, 9, pairs, 6)
+    loops.weigh_rows(source, 12, 30, 8, taps, 1, 5, images, 2, 200, 1)
+    loops.weigh_rows(source, 12, 30, 12, taps, 6, 4, images, 450, 220, 4)
+
+
+def test_rows_are_paired_and_filtered_as_in_the_plain_form():
+    rng = np.random.default_rng(1)
+    source, taps = rng.random(900, np.float32), rng.random(40, np.float32)
+    found = np.zeros(200, np.float32), np.zeros(2000, np.float32)
+    compiled_rows(source, taps, *found)
+    expected = np.zeros(200, np.float32), np.zeros(2000, np.float32)
+    plain(compiled_rows)(source, taps, *expected)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-6)
+    assert expected[0][6] == source[4] + source[10]
+
+
+@njit
+def compiled_bits(source, bits, words, offsets, joined, values):
+    loops.mark_active(source, bits, 5)
+    loops.join_words(words, offsets, 3, joined, 2, 2)
+    loops.keep_lanes(values, 3, bits, 0, 2, 0.25)
+
+
+def test_bits_are_set_joined_and_applied_as_in_the_plain_form():
+    rng = np.random.default_rng(2)
+    source = (rng.random(100) * (rng.random(100) > 0.5)).astype(np.float32)
+    source[3] = -1.0
+    words, offsets = rng.integers(0, 2**60, 64).astype(np.uint64), np.array([0, 7, 31])
+
+    def run(function):
+        bits, joined = np.zeros(8, np.uint16), np.ones(30, np.uint64)
+        values = np.random.default_rng(3).random(3 * LANES, np.float32)
+        function(source, bits, words, offsets, joined, values)
+        return bits, joined, values
+
+    found, expected = run(compiled_bits), run(plain(compiled_bits))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [bool(found[0][0] >> i & 1) for i in range(16)] == (source[:16] != 0).tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_extent_is_the_bounding_box(dtype, order):
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        array = np.zeros((7, 8, 9))
+        for _ in range(rng.integers(1, 4)):
+            array[tuple(rng.integers(0, n) for n in array.shape)] = rng.integers(-3, 9)
+        array = np.array(array, dtype, order=order)
+        found = scan_extent(array)
+        assert found.active == np.count_nonzero(array)
+        assert found.non_negative == (array.min() >= 0)
+        if found.active:
+            assert (found.start, found.stop) == naive.bounding_box(array)
+            assert found.shape == array[found.slices].shape
+
+
+def test_extent_of_a_large_array_is_found_by_several_threads():
+    array = np.zeros((40, 500, 500), np.float32)
+    array[3, 100, 7] = array[35, 20, 490] = 1.0
+    found = scan_extent(array, threads=3)
+    assert (found.start, found.stop, found.active) == ((3, 20, 7), (36, 101, 491), 2)
+
+
+@pytest.mark.parametrize("margin", [(1, 2, 3), (0, 1, 2)])
+def test_what_an_irregular_kernel_does_not_reach_is_zeroed(margin):
+    rng = np.random.default_rng(5)
+    kernel = rng.random((3, 5, 7)) * (rng.random((3, 5, 7)) > 0.7)
+    source = rng.random((6, 9, 130)) * (rng.random((6, 9, 130)) > 0.97)
+    shape = [n + 2 * m for n, m in zip(source.shape, margin, strict=True)]
+    padded = np.pad(source, [(m, m) for m in margin])
+    box = rng.normal(size=shape).astype(np.float32)
+    expected = np.where(naive.reachable(padded, kernel), np.maximum(box, 0), 0)
+    keep_reachable(box, source, kernel, margin, non_negative=True)
+    np.testing.assert_array_equal(box, expected)
