@@ -222,7 +222,7 @@ def test_one_plane_needs_its_thickness():
     flat = Contours((circle(10.0, z=7.0),))
     with pytest.raises(RegionError, match=r"one plane \(at 7\.00 mm\).*plane_step_mm"):
         rasterise(flat, covering((3.0, 2.0, 2.0)))
-    mask = rasterise(flat, covering((3.0, 2.0, 2.0)), plane_step_mm=5.0)
+    mask = rasterise(Contours(flat.polygons, plane_step_mm=5.0), covering((3.0, 2.0, 2.0)))
     assert mask.volume_ml == pytest.approx(polygon_area(circle(10.0)) * 5 / 1000, rel=1e-6)
 
 

@@ -73,7 +73,7 @@ class ContourPlanes:
         )
 
 
-def contour_planes(contours: Contours, plane_step_mm: float | None = None) -> ContourPlanes:
+def contour_planes(contours: Contours) -> ContourPlanes:
     """Return the planes of the contours and the slab that each stands for.
 
     Each plane owns the slab half way to its neighbours. At the ends of the region, and beside a gap, it
@@ -83,9 +83,8 @@ def contour_planes(contours: Contours, plane_step_mm: float | None = None) -> Co
     Parameters
     ----------
     contours : Contours
-        Closed planar polygons; those with fewer than three vertices are left out.
-    plane_step_mm : float or None
-        Nominal distance between planes [mm]; by default the lower median of the distances found.
+        Closed planar polygons; those with fewer than three vertices are left out. Without a
+        ``plane_step_mm`` the nominal step is the lower median of the distances found.
 
     Raises
     ------
@@ -94,7 +93,7 @@ def contour_planes(contours: Contours, plane_step_mm: float | None = None) -> Co
         no ``plane_step_mm``.
     """
     polygons = _closed_polygons(contours)
-    return _planes_along(_common_normal(polygons), polygons, plane_step_mm)
+    return _planes_along(_common_normal(polygons), polygons, contours.plane_step_mm)
 
 
 def _closed_polygons(contours: Contours) -> list[Floats]:
@@ -125,7 +124,7 @@ def _planes_along(normal: Floats, polygons: list[Floats], plane_step_mm: float |
     return ContourPlanes(normal, positions, _slabs(positions, step), step, planes)
 
 
-def drawn_volume_ml(contours: Contours, plane_step_mm: float | None = None) -> float:
+def drawn_volume_ml(contours: Contours) -> float:
     """Return the volume that the contours enclose, wherever a grid ends [mL].
 
     Even-odd area of each plane times the thickness of its slab. A mask of the same contours that holds
@@ -135,15 +134,13 @@ def drawn_volume_ml(contours: Contours, plane_step_mm: float | None = None) -> f
     ----------
     contours : Contours
         The region.
-    plane_step_mm : float or None
-        As in :func:`contour_planes`.
 
     Raises
     ------
     RegionError
         As in :func:`contour_planes`.
     """
-    planes = contour_planes(contours, plane_step_mm)
+    planes = contour_planes(contours)
     across = _in_plane_axes(planes.normal)
     volume_mm3 = 0.0
     for polygons, slab in zip(planes.polygons, planes.slabs_mm, strict=True):
@@ -155,7 +152,7 @@ def drawn_volume_ml(contours: Contours, plane_step_mm: float | None = None) -> f
     return volume_mm3 / 1000.0
 
 
-def rasterise(contours: Contours, grid: Grid, plane_step_mm: float | None = None) -> Mask:
+def rasterise(contours: Contours, grid: Grid) -> Mask:
     """Return the fraction of each voxel that the contours enclose.
 
     Within a plane a point is inside when it lies in an odd number of polygons (holes and keyholes). Area
@@ -171,8 +168,6 @@ def rasterise(contours: Contours, grid: Grid, plane_step_mm: float | None = None
     grid : Grid
         Where the mask lies; parts of the region outside it are cut off (compare
         :func:`drawn_volume_ml`).
-    plane_step_mm : float or None
-        As in :func:`contour_planes`.
 
     Returns
     -------
@@ -197,9 +192,9 @@ def rasterise(contours: Contours, grid: Grid, plane_step_mm: float | None = None
     polygons = _closed_polygons(contours)
     axis = _stacking_axis(polygons, grid)
     if axis is not None:
-        planes = _planes_along(grid.directions[:, axis], polygons, plane_step_mm)
+        planes = _planes_along(grid.directions[:, axis], polygons, contours.plane_step_mm)
         return Mask(_occupancy(planes, grid, axis), grid)
-    planes = _planes_along(_common_normal(polygons), polygons, plane_step_mm)
+    planes = _planes_along(_common_normal(polygons), polygons, contours.plane_step_mm)
     return resample(_mask_along_planes(planes, grid), grid)
 
 

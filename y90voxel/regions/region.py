@@ -22,10 +22,13 @@ class Contours:
         Vertices in patient LPS [mm]; each polygon lies in one plane.
     frame_of_reference_uid : str or None
         The DICOM frame of reference of the coordinates.
+    plane_step_mm : float or None
+        Distance between the planes it was drawn on [mm]; None takes it from the polygons themselves.
     """
 
     polygons: tuple[NDArray[np.float64], ...]
     frame_of_reference_uid: str | None = None
+    plane_step_mm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -202,7 +202,7 @@ def _with_thickness(
     for number, polygons in unique.items():
         if polygons:
             try:
-                planes[number] = contour_planes(Contours(tuple(polygons)), plane_step_mm=None)
+                planes[number] = contour_planes(Contours(tuple(polygons)))
             except RegionError as error:
                 if "one plane" not in error.message:
                     raise RegionError(
@@ -223,8 +223,8 @@ def _with_thickness(
                 )
             )
             continue
-        polygons = _thickened(roi, polygons, planes.get(number), step, file, findings)
-        contours = Contours(tuple(polygons), roi.frame_of_reference_uid)
+        thickness = _thickness(roi, planes.get(number), step, file, findings)
+        contours = Contours(tuple(polygons), roi.frame_of_reference_uid, thickness)
         regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.hints))
     return regions
 
@@ -244,19 +244,14 @@ def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: lis
     return list(unique.values())
 
 
-def _thickened(
-    roi: _Roi,
-    polygons: list[Floats],
-    planes: ContourPlanes | None,
-    step: float | None,
-    file: SourceFile,
-    findings: list[Finding],
-) -> list[Floats]:
-    """Return polygons whose planes tell their thickness; report gaps."""
+def _thickness(
+    roi: _Roi, planes: ContourPlanes | None, step: float | None, file: SourceFile, findings: list[Finding]
+) -> float | None:
+    """Return how thick each plane of a region counts where its planes do not tell; report gaps."""
     isolated = planes is None or (step is not None and planes.step_mm > LARGEST_BRIDGED_STEP * step)
     if not isolated and planes is not None:
         findings += _gaps(roi, planes, file)
-        return polygons
+        return None
     if step is None:
         raise RegionError(
             f"{shown(roi.name)!r} is drawn in one plane, and neither other regions nor an image tell how thick a "
@@ -274,16 +269,7 @@ def _thickened(
             value=step,
         )
     )
-    # Two copies a half step apart own a half step each: together one slab of a full step about the plane.
-    normal = _normal(polygons) if planes is None else planes.normal
-    return [p + sign * normal * step / 4 for p in polygons for sign in (-1, 1)]
-
-
-def _normal(polygons: Sequence[Floats]) -> Floats:
-    """Return the unit normal of polygons in one plane."""
-    largest = max(polygons, key=len)
-    vector = np.cross(largest - largest[0], np.roll(largest - largest[0], -1, axis=0)).sum(axis=0)
-    return np.asarray(vector / np.linalg.norm(vector))
+    return step
 
 
 def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
