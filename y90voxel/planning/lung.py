@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.volumes.volume import Mask, Volume
 
@@ -29,36 +30,41 @@ def mean_lung_dose(
     lung_shunt_fraction: float,
     lung_mass_kg: float = MIRD_LUNG_MASS_KG,
     *,
+    residual_fraction: float = 0.0,
     dose_constant_gy_kg_per_gbq: float,
 ) -> float:
-    """Return the mean lung dose D = K A L / M [Gy].
+    """Return the mean lung dose D = K A L (1 − R) / M [Gy]; doses of several treatments add.
 
     Parameters
     ----------
     activity_gbq : float
-        Net activity at administration [GBq].
+        Net activity at administration [GBq]; with a residual fraction, the vial's.
     lung_shunt_fraction : float
         L, 0 to 1.
     lung_mass_kg : float
         M [kg]: 1.0 by convention, or from CT. A limit belongs to the convention it was set with.
+    residual_fraction : float
+        Share of the vial left in vial and tubing R, 0 to 1; 0 when the activity is net already.
     dose_constant_gy_kg_per_gbq : float
         K [Gy·kg/GBq]: 49.77 for Y-90 by ICRP 107, 49.67 in many clinical papers.
 
     Raises
     ------
     InputError
-        If the mass is not positive or the shunt lies outside 0 to 1.
+        If the mass is not positive, the activity negative, or shunt or residual lie outside 0 to 1.
 
     Examples
     --------
     >>> round(mean_lung_dose(4.7, 0.12, dose_constant_gy_kg_per_gbq=49.67), 2)
     28.01
     """
-    if not lung_mass_kg > 0:
-        raise InputError(f"the lung mass must be positive, got {lung_mass_kg} kg.")
-    if not 0.0 <= lung_shunt_fraction <= 1.0:
-        raise InputError(f"the lung shunt fraction must lie between 0 and 1, got {lung_shunt_fraction}.")
-    return dose_constant_gy_kg_per_gbq * activity_gbq * lung_shunt_fraction / lung_mass_kg
+    check_not_negative(activity_gbq, "the activity", "GBq")
+    check_positive(lung_mass_kg, "the lung mass", "kg")
+    check_fraction(lung_shunt_fraction, "the lung shunt fraction")
+    check_fraction(residual_fraction, "the residual fraction")
+    check_positive(dose_constant_gy_kg_per_gbq, "the dose constant", "Gy kg/GBq")
+    shunted_gbq = activity_gbq * lung_shunt_fraction * (1.0 - residual_fraction)
+    return dose_constant_gy_kg_per_gbq * shunted_gbq / lung_mass_kg
 
 
 def lung_shunt_fraction_planar(
