@@ -375,3 +375,11 @@ def test_impossible_settings_are_refused_at_once():
         DensitySuperposition("Y-90", threads=0)
     with pytest.raises(PhysicsError):
         DensitySuperposition("Lu-177")
+
+
+def test_provenance_names_the_radial_kernel():
+    engine = DensitySuperposition("Y-90", effort=2.0, source="egsnrc")
+    assert engine.name == "density"
+    assert engine.provenance["name"] == "Y-90 in water, egsnrc"
+    assert engine.provenance["sha256"] == radial_kernel("Y-90", "water", "egsnrc").sha256
+    assert engine.provenance["effort"] == 2.0

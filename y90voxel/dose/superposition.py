@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,21 @@ class DensitySuperposition:
         self._radial()  # an impossible kernel is refused where it is asked for
         if not (np.isfinite(self.effort) and self.effort > 0):
             raise InputError(f"the effort must be positive, got {self.effort}.", tag="dose.effort")
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Which radial kernel the doses come from, its checksum, and how they are computed."""
+        radial = self._radial()
+        return {
+            "name": f"{radial.nuclide} in {radial.medium}, {radial.source}",
+            "file": radial.provenance["file"],
+            "sha256": radial.sha256,
+            "source": radial.source,
+            "reach_mm": radial.electron_reach_mm,
+            "method": "convolution in uniform tissue and lung, corrected by rays at true mass depth",
+            "effort": self.effort,
+            "photon_tail": self.photon_tail,
+        }
 
     def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
         """Return the absorbed dose [Gy] on the grid of the activity; nothing lies beyond the grid.
