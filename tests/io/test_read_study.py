@@ -229,7 +229,7 @@ def test_an_anonymous_study_tells_nothing(study):
     assert anonymous.label == "anonymous study"
     assert anonymous.identity.patient_name == ""
     assert anonymous.sources == ()
-    assert all(set(item) <= {"files", "sha256"} for item in anonymous.inputs)
+    assert all(set(item) <= {"role", "files", "sha256"} for item in anonymous.inputs)
     assert anonymous.case(administered_activity_bq=1e9, lung_shunt_fraction=0.0).study_instance_uid is None
 
 

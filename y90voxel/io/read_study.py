@@ -112,7 +112,7 @@ class _Parts:
         """Take the emission image of a file."""
         if is_image_file(path):
             self.emissions = [read_emission_file(path, notices=self.notices)]
-            self.inputs.append(file_record(path))
+            self.inputs.append(file_record(path, "emission"))
             if self.ct is not None or self.drawn:
                 self._say_frame_unknown(path)
         else:
@@ -128,7 +128,7 @@ class _Parts:
         """Take the CT of a file or folder."""
         if is_image_file(path):
             self.ct = read_ct_file(path, notices=self.notices)
-            self.inputs.append(file_record(path))
+            self.inputs.append(file_record(path, "ct"))
             self._say_frame_unknown(path)
             return
         study = _open(path, self.trust_frames, needs_emission=False)
@@ -142,7 +142,7 @@ class _Parts:
         """Take the regions of a file."""
         if is_image_file(path):
             self.drawn = read_regions_file(path, notices=self.notices)
-            self.inputs.append(file_record(path))
+            self.inputs.append(file_record(path, "regions"))
             self._say_frame_unknown(path)
             return
         study = _open(path, self.trust_frames, needs_emission=False)

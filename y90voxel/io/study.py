@@ -192,7 +192,9 @@ class Study:
             label=ANONYMOUS_LABEL,
             identity=self.identity.anonymous(),
             sources=(),
-            inputs=tuple({k: v for k, v in item.items() if k in ("files", "sha256")} for item in self.inputs),
+            inputs=tuple(
+                {k: v for k, v in item.items() if k in ("role", "files", "sha256")} for item in self.inputs
+            ),
             notices=tuple(replace(notice, message=_without_paths(notice.message)) for notice in self.notices),
         )
 
@@ -317,10 +319,10 @@ def _localised(emission: EmissionImage, zone: tzinfo | None) -> EmissionImage:
     )
 
 
-def file_record(path: Path) -> dict[str, Any]:
-    """Return name and sha256 of an input file, for provenance."""
+def file_record(path: Path, role: str) -> dict[str, Any]:
+    """Return role, name and sha256 of an input file, for provenance."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
-    return {"file": path.name, "files": 1, "sha256": digest.hexdigest()}
+    return {"role": role, "file": path.name, "files": 1, "sha256": digest.hexdigest()}

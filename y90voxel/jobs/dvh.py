@@ -75,7 +75,7 @@ def run_dvh(
         "warnings": [{"code": notice.code, "message": notice.message} for notice in notices],
         "provenance": {
             "version": __version__,
-            "inputs": [file_record(Path(dose_path)), file_record(Path(rois_path))],
+            "inputs": [file_record(Path(dose_path), "dose"), file_record(Path(rois_path), "regions")],
         },
     }
     with output_folder(out) as folder:

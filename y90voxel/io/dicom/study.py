@@ -200,9 +200,14 @@ class DicomStudy:
         )
 
     def inputs(self) -> tuple[Mapping[str, Any], ...]:
-        """Return UID, number of files and digest of each series in use, for provenance."""
+        """Return role, UID, number of files and digest of each series in use, for provenance."""
         return tuple(
-            {"series_instance_uid": s.uid, "files": len(s.instances), "sha256": s.sha256()}
+            {
+                "role": s.role.value,
+                "series_instance_uid": s.uid,
+                "files": len(s.instances),
+                "sha256": s.sha256(),
+            }
             for s in self._used
         )
 
@@ -281,7 +286,7 @@ class DicomStudy:
             return
         raise DicomError(
             f"{shown(region.name)!r} was drawn in frame of reference {own}, the images lie in "
-            f"{', '.join(sorted(f for f in frames if f))}: their coordinates do not compare. Align them (--register), "
+            f"{', '.join(sorted(f for f in frames if f))}: their coordinates do not compare. Draw or export them on the emission study's images, "
             "or take coordinates as common if you know that they are (--trust-frames).",
             tag="ReferencedFrameOfReferenceUID",
         )
