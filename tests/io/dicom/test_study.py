@@ -123,7 +123,8 @@ def test_segments_come_with_the_frame_of_the_study(tmp_path):
 def test_a_region_in_one_plane_is_as_thick_as_a_slice_of_the_ct(tmp_path):
     groups = (factory.nm(STORED), factory.ct(STORED), factory.rtstruct({"Spot": BLOCK[:1]}))
     study = DicomStudy.open(saved(tmp_path, *groups))
-    assert len(study.regions()[0].shape.polygons) == 2
+    shape = study.regions()[0].shape
+    assert (len(shape.polygons), shape.plane_step_mm) == (1, 4.0)
     assert codes(study) == ["thickness-assumed"]
     assert "4 mm thick" in study.warnings[0].message
 

@@ -280,7 +280,8 @@ def _ct(
         return chosen
     raise DicomError(
         f"no CT shares the emission image's frame of reference ({frame or 'not stated'}): {_listed(there)}, in "
-        f"{', '.join(sorted({s.frame_of_reference_uid or 'no stated frame' for s in there}))}. Resample one onto the other's frame elsewhere, "
+        f"{', '.join(sorted({s.frame_of_reference_uid or 'no stated frame' for s in there}))}. "
+        "Resample one onto the other's frame elsewhere, "
         "or take coordinates as common if you know that they are (--trust-frames).",
         file=there[0].first.source.name,
         tag="FrameOfReferenceUID",
@@ -354,7 +355,8 @@ def _regions(
     raise DicomError(
         f"the regions ({_listed(there)}) were drawn in frame of reference "
         f"{there[0].frame_of_reference_uid or 'not stated'}, the images lie in "
-        f"{', '.join(sorted(f for f in frames if f)) or 'none stated'}: their coordinates do not compare. Draw them on this study's images, "
+        f"{', '.join(sorted(f for f in frames if f)) or 'none stated'}: their coordinates do not compare. "
+        "Draw them on this study's images, "
         "or take coordinates as common if you know that they are (--trust-frames).",
         file=there[0].first.source.name,
         tag="FrameOfReferenceUID",

@@ -286,7 +286,8 @@ class DicomStudy:
             return
         raise DicomError(
             f"{shown(region.name)!r} was drawn in frame of reference {own}, the images lie in "
-            f"{', '.join(sorted(f for f in frames if f))}: their coordinates do not compare. Draw or export them on the emission study's images, "
+            f"{', '.join(sorted(f for f in frames if f))}: their coordinates do not compare. "
+            "Draw or export them on the emission study's images, "
             "or take coordinates as common if you know that they are (--trust-frames).",
             tag="ReferencedFrameOfReferenceUID",
         )
