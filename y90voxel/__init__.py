@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from y90voxel.activity.administration import Administration as Administration
     from y90voxel.dose.convolution import KernelConvolution as KernelConvolution
     from y90voxel.dose.local_deposition import LocalDeposition as LocalDeposition
+    from y90voxel.dose.superposition import DensitySuperposition as DensitySuperposition
     from y90voxel.io.dicom.rtdose import read_rtdose as read_rtdose
     from y90voxel.io.dicom.rtdose import write_rtdose as write_rtdose
     from y90voxel.io.nifti import write_nifti as write_nifti
@@ -52,6 +53,7 @@ _HOME = {
     "activity.administration": ("Administration",),
     "dose.convolution": ("KernelConvolution",),
     "dose.local_deposition": ("LocalDeposition",),
+    "dose.superposition": ("DensitySuperposition",),
     "io.dicom.rtdose": ("read_rtdose", "write_rtdose"),
     "io.nifti": ("write_nifti",),
     "io.read_study": ("read_study",),

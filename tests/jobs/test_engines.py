@@ -26,5 +26,5 @@ def test_local_deposition_takes_the_given_dose_constant():
 
 
 def test_an_unknown_engine_is_refused_with_the_list():
-    with pytest.raises(InputError, match=r"unknown engine 'magic'.*local, convolution"):
+    with pytest.raises(InputError, match=r"unknown engine 'magic'.*local, convolution, density"):
         build_engine("magic", liver_case())

@@ -44,7 +44,9 @@ def dose(
     dose_constant: Annotated[
         float | None, Option(help="Dose constant [Gy kg/GBq] of formulas and local deposition.")
     ] = None,
-    engine: Annotated[str | None, Option(help="local or convolution.  [default: convolution]")] = None,
+    engine: Annotated[
+        str | None, Option(help="local, convolution or density.  [default: convolution]")
+    ] = None,
     liver_density: Annotated[
         str | None, Option(help="g/mL of liver and tumour, or 'ct'.  [default: 1.05]")
     ] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.dose.superposition import DensitySuperposition
 from y90voxel.errors import InputError
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
@@ -12,7 +13,7 @@ from y90voxel.workflow.case import Case
 
 __all__ = ["ENGINES", "build_engine"]
 
-ENGINES = ("local", "convolution")
+ENGINES = ("local", "convolution", "density")
 
 
 def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngine:
@@ -24,11 +25,11 @@ def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngin
     Parameters
     ----------
     name : str
-        ``local`` or ``convolution``.
+        ``local``, ``convolution`` or ``density``.
     case : Case
         Gives nuclide, voxel size, liver density and dose constant.
     threads : int or None
-        Threads of the convolution; None takes every core that the process may use.
+        Threads; None takes every core that the process may use.
 
     Raises
     ------
@@ -41,4 +42,6 @@ def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngin
         density = case.density.liver_g_per_ml or LIVER_DENSITY_G_PER_ML
         kernel = voxel_kernel(case.nuclide, case.grid.spacing_mm, "liver", density_g_per_ml=density)
         return KernelConvolution(kernel, threads=threads)
+    if name == "density":
+        return DensitySuperposition(case.nuclide, threads=threads)
     raise InputError(f"unknown engine {name!r}. The engines are {', '.join(ENGINES)}.", tag="dose.engine")

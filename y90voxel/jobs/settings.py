@@ -111,7 +111,7 @@ class DoseSettings(_Group):
     calibration_factor: Positive | None = None
     acquisition_duration_s: Positive | None = None
     dose_constant_gy_kg_per_gbq: Positive | None = None
-    engine: Literal["local", "convolution"] = "convolution"
+    engine: Literal["local", "convolution", "density"] = "convolution"
     liver_density: Annotated[float | Literal["ct"], BeforeValidator(_density)] = 1.05
     register_: Annotated[Literal["refuse", "trust"], Field(alias="register")] = "refuse"
     grid: Annotated[float | Literal["emission", "ct"], BeforeValidator(_grid)] = "emission"

@@ -135,7 +135,7 @@ def _dose(
                 "convolution-in-lung",
                 "convolution scaled by density is known to be wrong in the lung within 10 mm of the liver: 3 times too high in "
                 "the first millimetre, 5 times too low at 5 mm, 25 times at 10 mm (plane interface against PENELOPE). Whole-lung "
-                "means are less affected; doses there need a density-aware engine.",
+                "means are less affected; --engine density computes doses there.",
             )
         )
     beta = engine.dose(tia, density)
@@ -264,11 +264,11 @@ def _region_notices(regions: Regions) -> list[Notice]:
 
 def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: float) -> dict[str, Any]:
     """Version, inputs, kernel, settings and times."""
-    kernel = getattr(engine, "kernel", None)
+    kernel = getattr(getattr(engine, "kernel", engine), "provenance", None)
     return {
         "version": __version__,
         "inputs": [dict(item) for item in case.inputs],
-        "kernel": None if kernel is None else dict(kernel.provenance),
+        "kernel": None if kernel is None else dict(kernel),
         "settings": dict(case.settings),
         "started": started.isoformat(),
         "seconds": round(seconds, 3),
