@@ -137,14 +137,16 @@ def _fold_tile(strip, x, half, reach, taps, pairs, sums):  # type: ignore[no-unt
     depth, height, width = strip.shape
     flat_strip, flat_pairs = strip.reshape(-1), pairs.reshape(-1)
     flat_sums, flat_taps = sums.reshape(-1), taps.reshape(-1)
-    plane, area = height * LANES, rows * LANES
+    plane, area = pairs.shape[1] * LANES, rows * LANES
+    top, needed = hy + 1 - reach.shape[1], rows + 2 * (reach.shape[1] - 1)
     for dx in range(reach.shape[0]):
         longest = reach[dx].max()
         if longest < 0:
             continue
-        first, last = (hz - longest) * height, (depth - hz + longest) * height
-        centre = first * width + x + hx
-        pair_in_rows(flat_strip, centre - dx, centre + dx, width, last - first, flat_pairs, first * LANES)
+        for z in range(hz - longest, depth - hz + longest):
+            centre = (z * height + top) * width + x + hx
+            at = z * plane + top * LANES
+            pair_in_rows(flat_strip, centre - dx, centre + dx, width, needed, flat_pairs, at)
         for z in range(0, slices, BLOCK):
             for dy in range(reach.shape[1]):
                 if reach[dx, dy] >= 0:
@@ -166,6 +168,7 @@ def _separate_tile(strip, x, half, along_z, along_y, along_x, images, filtered, 
     flat_filtered, flat_sums = filtered.reshape(-1), sums.reshape(-1)
     taps_z, taps_y, taps_x = along_z.reshape(-1), along_y.reshape(-1), along_x.reshape(-1)
     lines, plane, area = depth * height, height * LANES, rows * LANES
+    spaced = filtered.shape[1] * LANES
     image, length = lines * LANES, hx + 1
     for first in range(0, along_x.shape[0], MAX_TERMS):
         terms = min(MAX_TERMS, along_x.shape[0] - first)
@@ -184,12 +187,12 @@ def _separate_tile(strip, x, half, along_z, along_y, along_x, images, filtered, 
                 for lane in range(0, LANES, VECTOR):
                     source = t * image + y * LANES + lane
                     _add_single(
-                        flat_filtered, y * LANES + lane, LANES, area, flat_images, source, LANES, plane, depth,
+                        flat_filtered, y * LANES + lane, LANES, spaced, flat_images, source, LANES, plane, depth,
                         taps_y, (first + t) * (hy + 1), hy,
                     )  # fmt: skip
             for z in range(0, slices, BLOCK):
                 _add_single(
-                    flat_sums, z * area, area, VECTOR, flat_filtered, z * area, area, VECTOR, area // VECTOR,
+                    flat_sums, z * area, area, VECTOR, flat_filtered, z * spaced, spaced, VECTOR, area // VECTOR,
                     taps_z, (first + t) * (hz + 1), hz,
                 )  # fmt: skip
 
@@ -295,7 +298,7 @@ def fold_strip(
         Half length of the filter along the slices; -1 where all taps are zero.
     taps : ndarray of float32, (dx, dy, dz)
         Octant of the kernel, halved for each of dx, dy that is zero: such a value is added to itself.
-    pairs, sums : ndarray of float32, (slices and rows of strip, LANES), (slices, rows, LANES)
+    pairs, sums : ndarray of float32, (slices, at least rows of strip, LANES), (slices, rows, LANES)
         Scratch.
     out : ndarray of float32, (slices, rows, columns) at most
         Output.
@@ -329,7 +332,8 @@ def separate_strip(
         How far the kernel reaches along the row, -1 for not at all.
     floor : float
         Smallest value to keep: 0 for non-negative activity, else minus infinity.
-    images, filtered : ndarray of float32, (MAX_TERMS, slices and rows of strip, LANES), (slices of strip, rows, LANES)
+    images, filtered : ndarray of float32, (MAX_TERMS, slices and rows of strip, LANES), (slices of strip, at least rows,
+    LANES)
         Scratch.
     scratch : ndarray of uint64, (2, slices, rows, columns / 64 of strip)
         Scratch.

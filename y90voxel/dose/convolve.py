@@ -40,7 +40,7 @@ FIT_SHARE = 0.1
 # Share of the slices up to which the output may be held in huge pages.
 HUGE_PAGE_SHARE = 0.25
 # Less work than this [ns] is done by one thread: starting another costs 0.1 ms.
-SINGLE_THREAD_NS = 1.0e6
+SINGLE_THREAD_NS = 0.6e6
 
 
 @dataclass(frozen=True, eq=False)

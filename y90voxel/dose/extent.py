@@ -16,7 +16,7 @@ from y90voxel.errors import InputError
 __all__ = ["Extent", "scan_extent"]
 
 # Below this many bytes a second thread costs more than it saves.
-SHARED_SCAN_BYTES = 32e6
+SHARED_SCAN_BYTES = 6e6
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
     if activity.flags.c_contiguous and activity.dtype in (np.float32, np.float64):
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
         largest = activity.dtype.type(np.finfo(np.float32).max)
-        edges = np.linspace(0, count, 4 * share + 1 if share > 1 else 2).astype(int).tolist()
+        edges = np.linspace(0, count, 2 * share + 1 if share > 1 else 2).astype(int).tolist()
 
         def scan(piece: tuple[int, int]) -> None:
             scan_slices(activity, largest, *piece, extents, counts)

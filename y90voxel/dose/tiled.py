@@ -202,8 +202,9 @@ def _convolve_strip(
     """Fill one strip of output from its source."""
     depth, height, columns = strip.shape
     sums = scratch.take("sums", (slices, rows, LANES))
+    # An odd number of rows: slices a power of two apart would compete for the same lines of the cache.
+    pairs = scratch.take("pairs", (depth, height | 1, LANES))
     if isinstance(kernel, FoldedKernel):
-        pairs = scratch.take("pairs", (depth, height, LANES))
         fold_strip(strip, active, kernel.half, kernel.reach, kernel.taps, pairs, sums, out)
         return
     words = scratch.take("words", (2, depth, height, columns // WORD), np.uint64)
@@ -212,9 +213,8 @@ def _convolve_strip(
     if isinstance(kernel, SupportMask):
         mask_strip(strip, kernel.half, kernel.in_row, floor, sums, words, offsets, reached, out)
         return
-    pairs = scratch.take("pairs", (depth, height, LANES))
     images = scratch.take("images", (min(MAX_TERMS, len(kernel.along_x)), depth, height, LANES))
-    filtered = scratch.take("filtered", (depth, rows, LANES))
+    filtered = scratch.take("filtered", (depth, rows | 1, LANES))
     separate_strip(
         strip, active, kernel.half, kernel.core.reach, kernel.core.taps, kernel.along_z, kernel.along_y,
         kernel.along_x, kernel.in_row, floor, pairs, images, filtered, sums, words, offsets, reached, out,
