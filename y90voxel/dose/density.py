@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.dose.ct_density import averaged_density
 from y90voxel.errors import InputError, Notice
 from y90voxel.reference.tissue import (
     DENSITY_FLOOR_G_PER_ML,
@@ -18,7 +19,7 @@ from y90voxel.reference.tissue import (
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.resample import coverage, resample
+from y90voxel.volumes.resample import coverage
 from y90voxel.volumes.volume import CtImage, DensityMap, Mask
 
 __all__ = ["DensityModel", "build_density_map"]
@@ -95,8 +96,7 @@ def build_density_map(
         sources["elsewhere"] = f"by role, {model.soft_tissue_g_per_ml:g} g/mL (no CT)"
     else:
         seen = coverage(ct.grid, grid).array
-        native = DensityMap(model.calibration.density(ct.array), ct.grid)
-        averaged = resample(native, grid, fill=model.soft_tissue_g_per_ml).array
+        averaged = averaged_density(ct, grid, model.calibration, model.soft_tissue_g_per_ml)
         density = np.where(seen > 0.5, averaged, by_role)
         sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
         notices += _coverage_notices(seen, regions)
