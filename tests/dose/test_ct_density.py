@@ -37,7 +37,7 @@ def test_density_is_averaged_over_the_voxel_and_filled_beyond_the_ct(origin):
 def test_mass_is_kept():
     image = ct()
     grid = Grid.from_spacing((12, 8, 8), (4.0, 4.0, 4.0), (-2.0, -4.0, -4.0))
-    density = averaged_density(image, grid, CALIBRATION, 0.0)
+    density = averaged_density(image, grid, CALIBRATION, fill_g_per_ml=0.0)
     mass = CALIBRATION.density(image.array).sum(dtype=float) * image.grid.voxel_volume_ml
     assert density.sum(dtype=float) * grid.voxel_volume_ml == pytest.approx(mass, rel=1e-5)
 

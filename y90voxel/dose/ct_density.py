@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import coverage, resample
-from y90voxel.volumes.volume import CtImage, DensityMap
+from y90voxel.volumes.volume import CtImage, DensityMap, Volume
 
 __all__ = ["averaged_density"]
 
@@ -41,7 +41,7 @@ def averaged_density(
     _, rows, columns = ct.grid.shape
     for first in range(0, ct.grid.shape[0], SLAB):
         slab = calibration.density(ct.array[first : first + SLAB])
-        part = DensityMap(slab, ct.grid.crop((first, 0, 0), (len(slab), rows, columns)))
+        part = Volume(slab, ct.grid.crop((first, 0, 0), (len(slab), rows, columns)))
         total += resample(part, grid, fill=0.0).array  # box means of parts add up
     return total + (1.0 - coverage(ct.grid, grid).array) * np.float32(fill_g_per_ml)
 
