@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil, log2, prod
 from typing import Any, Literal, get_args
 
@@ -19,13 +18,14 @@ from y90voxel.dose.extent import Extent, scan_extent
 from y90voxel.dose.fft_convolution import convolve_by_fft, transform_size
 from y90voxel.dose.low_rank import expected_operations, expected_seconds, separate
 from y90voxel.dose.support import keep_reachable
-from y90voxel.dose.threads import resolve_threads, share_work
+from y90voxel.dose.threads import even_shares, resolve_threads, share_work
 from y90voxel.dose.tiled import FoldedKernel, SupportMask, convolve_tiles, reach_in_row
 from y90voxel.errors import InputError
 
 __all__ = ["Convolved", "Method", "check_method", "convolve", "convolve_cropped"]
 
 Method = Literal["auto", "direct", "separable", "fft"]
+METHODS: tuple[str, ...] = get_args(Method)
 Box = tuple[slice, slice, slice]
 
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003): per output voxel of a tile
@@ -40,7 +40,7 @@ FIT_SHARE = 0.1
 # Share of the slices up to which the output may be held in huge pages.
 HUGE_PAGE_SHARE = 0.25
 # Less work than this [ns] is done by one thread: starting another costs 0.1 ms.
-SINGLE_THREAD_NS = 0.6e6
+SINGLE_THREAD_NS = 1.5e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +67,9 @@ class Convolved:
 
 def check_method(method: str) -> None:
     """Raise InputError unless ``method`` is one of the known ones."""
-    if method not in get_args(Method):
+    if method not in METHODS:
         raise InputError(
-            f"unknown convolution method {method!r}; there are {', '.join(get_args(Method))}.",
+            f"unknown convolution method {method!r}; there are {', '.join(METHODS)}.",
             tag="dose.method",
         )
 
@@ -198,10 +198,8 @@ class _Job:
     def _run_stamp(self, out: NDArray[np.float32], threads: int) -> None:
         """Scatter; each piece owns some slices of the output."""
         source, taps = self._source(), np.ascontiguousarray(self.kernel, np.float32)
-        edges = np.linspace(0, out.shape[0], 4 * threads + 1 if threads > 1 else 2).astype(int).tolist()
-        share_work(
-            lambda: lambda piece: stamp(source, taps, *self.low, *piece, out), list(pairwise(edges)), threads
-        )
+        pieces = even_shares(out.shape[0], 4 * threads if threads > 1 else 1)
+        share_work(lambda: lambda piece: stamp(source, taps, *self.low, *piece, out), pieces, threads)
 
     def _run_fft(self, out: NDArray[np.float32], threads: int) -> None:
         """Transform, then clean up what rounding left."""
@@ -243,8 +241,9 @@ def _margin(room: Sequence[int], kernel_shape: tuple[int, ...]) -> tuple[int, in
 
 def _octant(kernel: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return one octant of the kernel, source voxel first; None unless it is exactly mirror symmetric."""
-    if not all(np.array_equal(kernel, np.flip(kernel, axis)) for axis in range(3)):
-        return None
+    for flipped in (kernel[::-1], kernel[:, ::-1], kernel[:, :, ::-1]):
+        if not (kernel == flipped).all():
+            return None
     a, b, c = (n // 2 for n in kernel.shape)
     return kernel[a:, b:, c:]
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose._extent_loops import scan_slices
-from y90voxel.dose.threads import share_work
+from y90voxel.dose.threads import even_shares, share_work
 from y90voxel.errors import InputError
 
 __all__ = ["Extent", "scan_extent"]
 
 # Below this many bytes a second thread costs more than it saves.
-SHARED_SCAN_BYTES = 6e6
+SHARED_SCAN_BYTES = 32e6
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,12 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
     if activity.flags.c_contiguous and activity.dtype in (np.float32, np.float64):
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
         largest = activity.dtype.type(np.finfo(np.float32).max)
-        edges = np.linspace(0, count, 2 * share + 1 if share > 1 else 2).astype(int).tolist()
+        pieces = even_shares(count, 2 * share if share > 1 else 1)
 
         def scan(piece: tuple[int, int]) -> None:
             scan_slices(activity, largest, *piece, extents, counts)
 
-        share_work(lambda: scan, list(pairwise(edges)), share)
+        share_work(lambda: scan, pieces, share)
     else:
         largest = np.float64(np.finfo(np.float32).max)
         for z in range(count):  # slice by slice: no copy of the whole array
@@ -96,6 +95,8 @@ def _combine(extents: NDArray[np.int64], counts: NDArray[np.int64], size: int) -
     used = np.flatnonzero(counts[:, 0])
     if used.size == 0:
         return Extent((0, 0, 0), (0, 0, 0), 0, True)
-    y0, x0 = extents[used][:, (0, 2)].min(axis=0).tolist()
-    y1, x1 = extents[used][:, (1, 3)].max(axis=0).tolist()
-    return Extent((int(used[0]), y0, x0), (int(used[-1]) + 1, y1, x1), active, negative == 0)
+    first, last = int(used[0]), int(used[-1]) + 1
+    # Slices without activity hold bounds that change neither minimum nor maximum.
+    y0, _, x0, _ = extents.min(axis=0).tolist()
+    _, y1, _, x1 = extents.max(axis=0).tolist()
+    return Extent((first, y0, x0), (last, y1, x1), active, negative == 0)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from threading import Thread
 from typing import TypeVar
 
 from y90voxel.errors import InputError
 
-__all__ = ["resolve_threads", "share_work"]
+__all__ = ["even_shares", "resolve_threads", "share_work"]
 
 Piece = TypeVar("Piece")
 
@@ -35,6 +36,18 @@ def resolve_threads(threads: int | None) -> int:
     return int(threads)
 
 
+def even_shares(length: int, pieces: int) -> list[tuple[int, int]]:
+    """Return (start, stop) of at most ``pieces`` shares of about one size; none is empty.
+
+    Examples
+    --------
+    >>> even_shares(7, 3)
+    [(0, 2), (2, 4), (4, 7)]
+    """
+    edges = [length * i // pieces for i in range(pieces + 1)]
+    return [(start, stop) for start, stop in pairwise(edges) if stop > start]
+
+
 def share_work(
     worker: Callable[[], Callable[[Piece], object]], pieces: Sequence[Piece], threads: int
 ) -> None:
@@ -50,6 +63,11 @@ def share_work(
         At most this many threads, the caller's among them. The first error of any is raised here.
     """
     threads = min(threads, len(pieces))
+    if threads <= 1:
+        work = worker()
+        for piece in pieces:
+            work(piece)
+        return
     # next() on a built-in iterator is atomic in CPython.
     remaining = iter(pieces)
     errors: list[BaseException] = []

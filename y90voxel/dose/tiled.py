@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from math import ceil, prod
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from y90voxel.dose._tile_loops import fold_strip, load_strip, mask_strip, separate_strip
 from y90voxel.dose._vector_loops import BLOCK, LANES, MAX_TERMS
-from y90voxel.dose.threads import share_work
+from y90voxel.dose.threads import even_shares, share_work
 
 __all__ = ["FoldedKernel", "SeparatedKernel", "SupportMask", "convolve_tiles", "reach_in_row"]
 
@@ -224,5 +223,5 @@ def _convolve_strip(
 def _shares(length: int, at_most: int, step: int) -> list[tuple[int, int]]:
     """Return (start, size) of about even shares that cover ``length``, sizes multiples of ``step``."""
     steps = ceil(length / step)
-    edges = np.linspace(0, steps, ceil(steps * step / at_most) + 1).round().astype(int) * step
-    return [(start, stop - start) for start, stop in pairwise(edges.tolist())]
+    shares = even_shares(steps, ceil(steps * step / at_most))
+    return [(start * step, (stop - start) * step) for start, stop in shares]
