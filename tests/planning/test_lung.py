@@ -68,6 +68,18 @@ def test_bad_masses_and_shunts_are_refused(mass, shunt):
         mean_lung_dose(1.0, shunt, mass, dose_constant_gy_kg_per_gbq=49.77)
 
 
+def test_residual_spares_the_lungs():
+    assert mean_lung_dose(
+        1.0, 0.1, residual_fraction=0.25, dose_constant_gy_kg_per_gbq=50.0
+    ) == pytest.approx(3.75)
+    with pytest.raises(InputError, match="residual fraction"):
+        mean_lung_dose(1.0, 0.1, residual_fraction=1.5, dose_constant_gy_kg_per_gbq=50.0)
+    with pytest.raises(InputError, match="activity must not be negative"):
+        mean_lung_dose(-1.0, 0.1, dose_constant_gy_kg_per_gbq=50.0)
+    with pytest.raises(InputError, match="dose constant"):
+        mean_lung_dose(1.0, 0.1, dose_constant_gy_kg_per_gbq=0.0)
+
+
 def test_bad_planar_counts_are_refused():
     with pytest.raises(InputError, match="negative"):
         lung_shunt_fraction_planar(-1, 1, 1, 1)

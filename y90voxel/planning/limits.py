@@ -192,7 +192,7 @@ def evaluate_limits(
         held = [] if reason else _held(limit, doses_gy, lung_dose_gy, context)
         results += [LimitResult(limit, name, dose, _status(limit, dose)) for name, dose in held]
         if not held:
-            reason = reason or f"there is no {limit.role.value} with a dose"
+            reason = reason or f"no region of role {limit.role.value} has a dose"
             results.append(LimitResult(limit, limit.role.value, None, "not applicable", reason))
     return results
 

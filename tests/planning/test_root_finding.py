@@ -1,0 +1,71 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from y90voxel.errors import InputError
+from y90voxel.metrics.radiobiology import bed, eud
+from y90voxel.planning import greatest_activity, greatest_activity_of_linear_metric, least_activity
+
+HOUR = 3600.0
+LIVER, TUMOUR = (2.5, 2.5 * HOUR, 64.1 * HOUR), (10.0, 1.5 * HOUR, 64.1 * HOUR)
+PER_GBQ = np.array([5.0, 8.0, 11.0, 20.0, 40.0])
+
+
+@given(st.floats(5, 500))
+def test_mean_bed_is_brought_to_its_limit_as_the_quadratic_says(limit):
+    """Mean BED of a D + b A² has a closed solution."""
+    found = greatest_activity(lambda a: float(bed(a * PER_GBQ, *LIVER).mean()), limit, upper_gbq=100.0)
+    linear, square = PER_GBQ.mean(), (bed(PER_GBQ, *LIVER) - PER_GBQ).mean()
+    exact = (-linear + math.sqrt(linear**2 + 4 * square * limit)) / (2 * square)
+    assert found.activity_gbq == pytest.approx(exact, rel=1e-6)
+    assert found.value <= limit
+    assert not found.at_bound
+
+
+def test_a_volume_limit_is_met_on_the_right_side_of_its_step():
+    """V30 at most 40 %: the third voxel reaches 30 Gy at 30/11 GBq."""
+    found = greatest_activity(lambda a: float((a * PER_GBQ >= 30.0).mean()), 0.4, upper_gbq=20.0)
+    assert found.value == 0.4
+    assert found.activity_gbq == pytest.approx(30 / 11, rel=1e-8)
+    assert found.activity_gbq < 30 / 11
+
+
+def test_a_goal_is_met_on_its_upper_side():
+    def uniform(a):
+        return eud(a * PER_GBQ, np.ones(5), 0.05, *TUMOUR)
+
+    found = least_activity(uniform, 60.0, upper_gbq=50.0)
+    assert found.value >= 60.0
+    assert uniform(found.activity_gbq * (1 - 1e-6)) < 60.0
+
+
+def test_what_the_interval_ends_is_said():
+    assert greatest_activity(lambda a: a, 30.0, upper_gbq=20.0).at_bound
+    assert greatest_activity(lambda a: a, 30.0, upper_gbq=20.0).activity_gbq == 20.0
+    assert least_activity(lambda a: 5.0 + a, 4.0, upper_gbq=20.0).activity_gbq == 0.0
+
+
+def test_metrics_of_degree_one_need_no_search():
+    assert greatest_activity_of_linear_metric(6.0, 30.0) == 5.0
+    assert greatest_activity_of_linear_metric(6.0, 50.0, 35.0) == 2.5
+    assert greatest_activity_of_linear_metric(6.0, 50.0, 60.0) == 0.0
+
+
+def test_bad_searches_are_refused():
+    with pytest.raises(InputError, match="must not fall"):
+        greatest_activity(lambda a: -a, 1.0, upper_gbq=20.0)
+    with pytest.raises(InputError, match="must not fall"):
+        least_activity(lambda a: math.nan, 1.0, upper_gbq=20.0)
+    with pytest.raises(InputError, match="exceeded without any activity: the metric is 5"):
+        greatest_activity(lambda a: 5 + a, 4.0, upper_gbq=20.0)
+    with pytest.raises(InputError, match="out of reach: 20 GBq give 20, short by 10"):
+        least_activity(lambda a: a, 30.0, upper_gbq=20.0)
+    for search in (greatest_activity, least_activity):
+        with pytest.raises(InputError, match="greatest activity must be positive"):
+            search(lambda a: a, 1.0, upper_gbq=0.0)
+    for values in ((0.0, 1.0, 0.0), (1.0, -1.0, 0.0), (1.0, 1.0, -1.0)):
+        with pytest.raises(InputError):
+            greatest_activity_of_linear_metric(*values)
