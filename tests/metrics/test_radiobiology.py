@@ -9,6 +9,7 @@ from y90voxel.metrics.radiobiology import (
     bed,
     dose_from_bed,
     eqd2,
+    eubed,
     eud,
     geud,
     lea_catcheside,
@@ -83,3 +84,51 @@ def test_a_geud_exponent_must_exist(exponent):
 def test_parameters_must_be_positive(values):
     with pytest.raises(InputError, match="must be positive"):
         RadiobiologyParameters(*values)
+
+
+@pytest.mark.parametrize("repair_h", [0.5, 2.0, 9.9, 10.0, 10.001, 40.0])
+@pytest.mark.parametrize("duration_h", [0.1, 3.0, 20.0, 200.0])
+def test_protraction_over_a_finite_time_by_quadrature(repair_h, duration_h):
+    """The double integral of R(t) R(s) exp(-μ (t - s)) with R = exp(-λt), 10 h half-life, inner one closed."""
+    repair, decay = np.log(2) / repair_h, np.log(2) / 10.0
+    t = np.linspace(0, duration_h, 200_001)
+    rate = np.exp(-decay * t)
+    gap = repair - decay
+    inner = t * rate if gap == 0 else -np.exp(-repair * t) * -np.expm1(gap * t) / gap
+    dose = -np.expm1(-decay * duration_h) / decay
+    expected = 2 * np.trapezoid(rate * inner, t) / dose**2
+    assert lea_catcheside(repair_h * HOUR, 10.0 * HOUR, duration_h * HOUR) == pytest.approx(
+        expected, rel=1e-6
+    )
+
+
+def test_protraction_of_a_flash_is_one_and_of_a_long_time_is_the_limit():
+    assert lea_catcheside(2.5 * HOUR, T_Y90, 1e-3) == pytest.approx(1.0, rel=1e-6)
+    assert lea_catcheside(2.5 * HOUR, T_Y90, 100 * T_Y90) == pytest.approx(lea_catcheside(2.5 * HOUR, T_Y90))
+    assert float(bed(2.0, 10.0, 2.5 * HOUR, T_Y90, duration_s=1e-3)) == pytest.approx(2.4)
+
+
+@given(doses_and_weights)
+def test_uniform_doses_fall_in_order(voxels):
+    """Survival averaging never exceeds the mean BED, and a mean dose has less BED than its voxels."""
+    doses, weights = map(np.array, zip(*voxels, strict=True))
+    mean_bed = np.average(bed(doses, *TUMOUR), weights=weights)
+    assert eubed(doses, weights, 0.05, *TUMOUR) <= mean_bed * (1 + 1e-9)
+    assert float(bed(np.average(doses, weights=weights), *TUMOUR)) <= mean_bed * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda: bed(1.0, 0.0, HOUR, HOUR),
+        lambda: bed(1.0, 10.0, -HOUR, HOUR),
+        lambda: bed(1.0, 10.0, HOUR, 0.0),
+        lambda: lea_catcheside(HOUR, HOUR, 0.0),
+        lambda: dose_from_bed(1.0, 0.0, HOUR, HOUR),
+        lambda: eqd2(1.0, -1.0),
+        lambda: eubed([1.0], [1.0], 0.0, 10.0, HOUR, HOUR),
+    ],
+)
+def test_bad_parameters_of_the_functions_are_refused(compute):
+    with pytest.raises(InputError, match="must be positive"):
+        compute()

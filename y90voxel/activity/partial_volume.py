@@ -49,8 +49,9 @@ def recovery_coefficient(volume_ml: float, b1_ml: float, b2: float) -> float:
     check_positive(volume_ml, "the volume", "mL")
     check_positive(b1_ml, "b1", "mL")
     check_positive(b2, "b2", "")
-    power = (volume_ml / b1_ml) ** b2
-    return 1.0 if math.isinf(power) else power / (1.0 + power)
+    logit = b2 * math.log(volume_ml / b1_ml)
+    odds = math.exp(-abs(logit))  # never overflows
+    return 1.0 / (1.0 + odds) if logit >= 0 else odds / (1.0 + odds)
 
 
 def recovery_log_slope(volume_ml: float, b1_ml: float, b2: float) -> float:

@@ -14,9 +14,6 @@ from y90voxel.errors import InputError
 
 __all__ = ["GammaNormalisation", "GammaResult", "gamma_index"]
 
-# The evaluated dose is searched in steps of the distance criterion over this, as pymedphys does by default.
-STEPS_PER_DISTANCE = 10
-
 
 class GammaNormalisation(StrEnum):
     """What the dose criterion is a fraction of: the greatest reference dose, or the reference dose at the voxel."""
@@ -55,6 +52,7 @@ def gamma_index(
     cutoff_fraction: float,
     mask: ArrayLike | None = None,
     greatest_gamma: float = 2.0,
+    steps_per_distance: int = 10,
 ) -> GammaResult:
     """Return γ = min √((Δr / DTA)² + (ΔD / δ)²) over all positions in the evaluated map, per reference voxel.
 
@@ -79,6 +77,9 @@ def gamma_index(
         Region to compare, where at least half occupied; None for the whole map.
     greatest_gamma : float
         The search ends here: larger gammas are given as this.
+    steps_per_distance : int
+        Positions per distance criterion along each axis. The nearest position misses the best one by half a step, which
+        costs gradient × step / 2 over δ where doses are steep: gamma is never too small, and converges from above.
 
     Raises
     ------
@@ -94,12 +95,13 @@ def gamma_index(
     reference = np.ascontiguousarray(reference_gy, dtype=np.float64)
     evaluated = np.ascontiguousarray(evaluated_gy, dtype=np.float64)
     _check(reference, evaluated, spacing_mm, dose_fraction, distance_mm, greatest_gamma)
+    check_positive(steps_per_distance, "the number of steps per distance", "")
     check_fraction(cutoff_fraction, "the dose cut-off")
     chosen = _chosen(reference, mask, cutoff_fraction)
     voxels = np.argwhere(chosen)
     local = normalisation is GammaNormalisation.LOCAL
     base = reference[chosen] if local else np.full(len(voxels), reference.max())
-    bases, fractions, distances = _offsets(spacing_mm, distance_mm, greatest_gamma)
+    bases, fractions, distances = _offsets(spacing_mm, distance_mm, greatest_gamma, steps_per_distance)
     found = np.empty(len(voxels))
     cap = greatest_gamma**2
     search(voxels, reference, evaluated, dose_fraction * base, bases, fractions, distances, cap, found)
@@ -147,18 +149,18 @@ def _chosen(
 
 
 def _offsets(
-    spacing_mm: tuple[float, float, float], distance_mm: float, greatest_gamma: float
+    spacing_mm: tuple[float, float, float], distance_mm: float, greatest_gamma: float, steps: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Offsets to search, nearest first: whole voxels, fractions, squared distance over the criterion."""
     axes = []
     for spacing in spacing_mm:
-        parts = math.ceil(spacing / (distance_mm / STEPS_PER_DISTANCE) - 1e-9)
+        parts = math.ceil(spacing / (distance_mm / steps) - 1e-9)
         reach = math.floor(greatest_gamma * distance_mm / spacing * parts)
         axes.append((np.arange(-reach, reach + 1), parts, spacing / parts))
-    steps = np.stack(np.meshgrid(*(axis[0] for axis in axes), indexing="ij"), axis=-1).reshape(-1, 3)
+    moves = np.stack(np.meshgrid(*(axis[0] for axis in axes), indexing="ij"), axis=-1).reshape(-1, 3)
     per_voxel = np.array([axis[1] for axis in axes])
-    distances = ((steps * np.array([axis[2] for axis in axes]) / distance_mm) ** 2).sum(axis=1)
+    distances = ((moves * np.array([axis[2] for axis in axes]) / distance_mm) ** 2).sum(axis=1)
     order = np.argsort(distances, kind="stable")
     order = order[distances[order] < greatest_gamma**2]
-    whole = np.floor_divide(steps, per_voxel)
-    return whole[order], ((steps - whole * per_voxel) / per_voxel)[order], distances[order]
+    whole = np.floor_divide(moves, per_voxel)
+    return whole[order], ((moves - whole * per_voxel) / per_voxel)[order], distances[order]

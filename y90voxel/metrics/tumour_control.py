@@ -87,7 +87,7 @@ def tcp_log_logistic(dose_gy: float, d50_gy: float, gamma50: float) -> float:
     check_positive(gamma50, "gamma50", "")
     if dose_gy == 0.0:
         return 0.0
-    return _logistic(4.0 * gamma50 * math.log(dose_gy / d50_gy))
+    return _logistic(4.0 * gamma50 * (math.log(dose_gy) - math.log(d50_gy)))
 
 
 def tcp_logit(dose_gy: float, intercept: float, slope_per_gy: float) -> float:
