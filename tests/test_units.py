@@ -1,7 +1,7 @@
 import pytest
 
 from y90voxel.errors import UnitError
-from y90voxel.units import format_activity, parse_activity, parse_fraction, parse_length
+from y90voxel.units import format_activity, parse_activity, parse_fraction
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,10 @@ def test_what_is_not_an_activity_is_refused(text):
         parse_activity(text)
 
 
-def test_lengths_are_millimetres():
-    assert parse_length("4.8") == parse_length("4.8 mm") == parse_length("0.48 cm") == pytest.approx(4.8)
-    with pytest.raises(UnitError, match="length"):
-        parse_length("4.8 in")
+@pytest.mark.parametrize("text", ["2.4 mBq", "2.4 mbq", "2.4 MBQ", "3 MCi"])
+def test_milli_and_mega_are_never_guessed(text):
+    with pytest.raises(UnitError, match="cannot read"):
+        parse_activity(text)
 
 
 def test_fractions_are_parsed_from_numbers_and_percent():

@@ -34,6 +34,29 @@ def pet(value=1.0, **facts):
     return EmissionImage(volume, "PT", **(known | facts))
 
 
+def test_a_header_of_another_nuclide_must_state_its_positron_fraction():
+    image = pet(header_half_life_s=T_F18)
+    with pytest.raises(InputError, match="states no positron fraction"):
+        decay_to_administration(image, INJECTED, T_Y90, 31.86e-6)
+    assert decay_to_administration(pet(), INJECTED, T_Y90, 31.86e-6).branching == 1.0
+
+
+def test_an_acquisition_before_the_administration_is_refused():
+    with pytest.raises(InputError, match=r"precedes the administration .* by 10\.00 h"):
+        decay_to_administration(pet(), SCANNED + timedelta(hours=10), T_Y90)
+
+
+def test_values_corrected_to_a_start_after_the_scan_are_refused():
+    image = pet(decay_reference=DecayReference.ADMIN, administration_time=SCANNED + timedelta(hours=4))
+    with pytest.raises(InputError, match="lies after the acquisition"):
+        decay_to_administration(image, INJECTED, T_Y90)
+
+
+def test_a_camera_factor_needs_counts():
+    with pytest.raises(InputError, match="states Bq/mL"):
+        calibrate_by_factor(pet(), 10.0, 20.0, 0.0, T_Y90)
+
+
 def test_relative_calibration_gives_the_region_its_activity_with_one_factor():
     counts = CountMap(np.arange(8.0).reshape(GRID.shape), GRID)
     mask = Mask(np.array([0, 0.5, 1, 0, 0, 0, 1, 0]).reshape(GRID.shape), GRID)

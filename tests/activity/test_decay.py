@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -61,3 +62,10 @@ def test_times_with_and_without_zone_are_not_compared():
     with pytest.raises(InputError, match="time zone"):
         seconds_between(datetime(2026, 3, 2, 10), datetime(2026, 3, 2, 11, tzinfo=UTC), "scan")
     assert seconds_between(datetime(2026, 3, 2, 10), datetime(2026, 3, 2, 11), "scan") == HOUR
+
+
+def test_a_clock_put_forward_is_no_hour_that_passed():
+    """Europe/Berlin skips the hour after 02:00 on 29 March 2026."""
+    zone = ZoneInfo("Europe/Berlin")
+    start, end = datetime(2026, 3, 28, 12, tzinfo=zone), datetime(2026, 3, 29, 12, tzinfo=zone)
+    assert seconds_between(start, end, "scan") == 23 * HOUR

@@ -21,6 +21,7 @@ __all__ = [
     "calibrate_by_factor",
     "calibrate_relative",
     "decay_to_administration",
+    "elapsed_since_administration",
 ]
 
 # Two half-lives closer than this belong to the same nuclide (64.1 h and 64.24 h do).
@@ -138,8 +139,13 @@ def calibrate_by_factor(
     Raises
     ------
     InputError
-        If factor or duration are not positive.
+        If the image does not hold counts, or factor or duration are not positive.
     """
+    if not isinstance(emission.volume, CountMap):
+        raise InputError(
+            "a camera factor turns counts into activity, but this image states Bq/mL. Use --calibration absolute.",
+            tag="dose.calibration",
+        )
     if not (counts_per_second_per_mbq > 0 and duration_s > 0):
         raise InputError(
             f"the camera factor ({counts_per_second_per_mbq} cps/MBq) and the acquisition duration ({duration_s} s) "
@@ -177,7 +183,8 @@ def decay_to_administration(
     Raises
     ------
     InputError
-        If the image does not say what its values refer to, or a time it needs is missing.
+        If the image does not say what its values refer to, a time it needs is missing, the acquisition
+        precedes the administration, or a header of another nuclide does not state its positron fraction.
     """
     if emission.decay_reference is None:
         raise InputError(
@@ -186,8 +193,9 @@ def decay_to_administration(
             tag="DecayCorrection",
         )
     acquired = _needed(emission.acquisition_start, "acquisition time", "AcquisitionTime")
-    elapsed = seconds_between(administration_time, acquired, "administration and acquisition")
+    elapsed = elapsed_since_administration(administration_time, acquired)
     header_half_life = emission.header_half_life_s or half_life_s
+    _check_branching(emission, header_half_life, half_life_s, positron_fraction)
     duration = emission.frame_duration_s or 0.0
     frame = frame_decay_factor(duration, half_life_s)
     undone = 1.0
@@ -211,8 +219,46 @@ def _corrected_span_s(emission: EmissionImage, acquired: datetime) -> float:
     else:
         start = _needed(emission.series_start, "series time", "SeriesTime")
     span = seconds_between(start, acquired, "decay reference and acquisition")
+    if span < 0 and emission.decay_reference is DecayReference.ADMIN:
+        raise InputError(
+            f"the header's radiopharmaceutical start ({start.isoformat()}) lies after the acquisition ({acquired.isoformat()}), "
+            "and its values are corrected to it (DecayCorrection ADMIN). Use --calibration relative, or correct the file.",
+            tag="RadiopharmaceuticalStartDateTime",
+        )
     # A derived series may carry a series time after its acquisition: then the acquisition is the reference.
     return max(span, 0.0)
+
+
+def elapsed_since_administration(administration_time: datetime, acquired: datetime) -> float:
+    """Return the time from administration to acquisition [s].
+
+    Raises
+    ------
+    InputError
+        If the acquisition precedes the administration.
+    """
+    elapsed = seconds_between(administration_time, acquired, "administration and acquisition")
+    if elapsed < 0:
+        raise InputError(
+            f"the acquisition ({acquired.isoformat()}) precedes the administration ({administration_time.isoformat()}) by "
+            f"{-elapsed / 3600:.2f} h. Check --time and --time-zone.",
+            tag="administration.time",
+        )
+    return elapsed
+
+
+def _check_branching(
+    emission: EmissionImage, header_half_life_s: float, half_life_s: float, positron_fraction: float | None
+) -> None:
+    """Refuse a header of another nuclide that does not say how many positrons it assumed."""
+    other = abs(header_half_life_s / half_life_s - 1.0) > SAME_HALF_LIFE_TOLERANCE
+    if other and positron_fraction and not emission.header_positron_fraction:
+        raise InputError(
+            f"the header was written for another nuclide (half-life {header_half_life_s:g} s, not {half_life_s:g} s) and states no "
+            "positron fraction: its Bq/mL could be off by orders of magnitude. Use --calibration relative, or add "
+            "RadionuclidePositronFraction.",
+            tag="RadionuclidePositronFraction",
+        )
 
 
 def _needed(value: datetime | None, what: str, tag: str) -> datetime:

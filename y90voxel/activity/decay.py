@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 
 from y90voxel.errors import InputError
 from y90voxel.volumes.volume import ActivityMap, TimeIntegratedActivityMap
@@ -64,6 +64,10 @@ def seconds_between(start: datetime, end: datetime, what: str) -> float:
             "zone. Give --time-zone (such as Europe/Berlin or +02:00) for the times without one.",
             tag="administration.time_zone",
         )
+    if (
+        start.tzinfo is not None
+    ):  # two times of one zone would be subtracted as if no clock were ever put forward
+        start, end = start.astimezone(UTC), end.astimezone(UTC)
     return (end - start).total_seconds()
 
 

@@ -52,8 +52,13 @@ def _grid(value: Any) -> Any:
 
 
 def _time(value: Any) -> Any:
-    """Accept a TOML date-time or ISO 8601 text."""
-    return value if isinstance(value, datetime) or value is None else datetime.fromisoformat(str(value))
+    """Accept a TOML date-time or ISO 8601 text; a date alone is not midnight."""
+    if value is None or isinstance(value, datetime):
+        return value
+    text = str(value).strip()
+    if ":" not in text and "T" not in text:
+        raise ValueError(f"{text!r} has no time of day; write it like 2026-03-02T10:30")
+    return datetime.fromisoformat(text)
 
 
 def _positive(value: float) -> float:
