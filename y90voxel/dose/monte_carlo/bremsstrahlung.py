@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.dose.monte_carlo.quadrature import log_nodes
 from y90voxel.reference.materials import Material
 from y90voxel.reference.transport_tables import transport_columns, transport_rows
 
@@ -38,10 +39,10 @@ class PhotonSpectrum:
 
     def at(self, energy_mev: float, kappa: Array) -> Array:
         """Return the shape at an electron energy, linear in log energy and in kappa; constant outside."""
-        rows = np.array([np.interp(kappa, self.kappa, row) for row in self.shape])
-        place = np.interp(np.log(energy_mev), self.log_energy, np.arange(self.log_energy.size))
+        place = float(np.interp(np.log(energy_mev), self.log_energy, np.arange(self.log_energy.size)))
         i = min(int(place), self.log_energy.size - 2)
-        return np.asarray(rows[i] + (place - i) * (rows[i + 1] - rows[i]))
+        row = self.shape[i] + (place - i) * (self.shape[i + 1] - self.shape[i])
+        return np.asarray(np.interp(kappa, self.kappa, row))
 
 
 @lru_cache(maxsize=1)
@@ -59,11 +60,8 @@ def photon_coefficient(medium: Material, energy_mev: float, threshold_mev: float
     """Return how many photons above the threshold an electron makes per mass length [cm²/g]."""
     if energy_mev <= threshold_mev:
         return 0.0
-    low = threshold_mev / energy_mev
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    half = 0.5 * np.log(1.0 / low)
-    kappa = low * np.exp(half * (nodes + 1.0))
-    number = float(half * (weights @ photon_spectrum().at(energy_mev, kappa)))
+    kappa, weights = log_nodes(threshold_mev / energy_mev, 1.0, NODES)
+    number = float(weights @ (photon_spectrum().at(energy_mev, kappa) / kappa))
     return float(medium.radiative_stopping_power(energy_mev)) * number / (energy_mev * _mean(energy_mev, 1.0))
 
 

@@ -19,6 +19,7 @@ from y90voxel.dose.monte_carlo.kinematics import (
     cosine_after_energy_loss,
     momentum_mev,
 )
+from y90voxel.dose.monte_carlo.quadrature import log_nodes
 from y90voxel.reference.materials import Material
 from y90voxel.reference.transport_tables import transport_rows
 
@@ -33,7 +34,7 @@ FINE_STRUCTURE = 1.0 / 137.035999
 # The smallest angle that matters: far inside the screening angle (sin²(θ/2) about 1e-6 at 2 MeV).
 SMALLEST_SIN2 = 1e-9
 SMALLEST_LOSS_MEV = 1e-9  # S(q) has long taken over
-NUCLEAR_NODES, ELECTRONIC_NODES = 500, 200
+NUCLEAR_NODES, ELECTRONIC_NODES = 512, 192
 
 
 def transport_coefficients(medium: Material, energy_mev: float, soft_loss_mev: float, orders: int) -> Array:
@@ -112,7 +113,7 @@ def _cumulative(coefficients: Array, mu: Array) -> Array:
 
 def _nuclear_coefficients(medium: Material, energy_mev: float, orders: int) -> Array:
     """G_l of scattering by screened nuclei [cm²/g]."""
-    sin2, weights = _log_nodes(SMALLEST_SIN2, 1.0, NUCLEAR_NODES)
+    sin2, weights = log_nodes(SMALLEST_SIN2, 1.0, NUCLEAR_NODES)
     total_energy = energy_mev + ELECTRON_MASS_MEV
     beta2 = beta_squared(energy_mev)
     transfer = 2.0 * momentum_mev(energy_mev) * np.sqrt(sin2)
@@ -123,48 +124,38 @@ def _nuclear_coefficients(medium: Material, energy_mev: float, orders: int) -> A
         spin = 1.0 - beta2 * sin2 + np.pi * FINE_STRUCTURE * z * np.sqrt(beta2) * sine * (1.0 - sine)
         dcs += moles * rutherford * spin * (z - _form_factor(z, transfer)) ** 2
     dcs *= MOLES_TO_CM2_PER_BARN * 4.0 * np.pi * weights  # dΩ = 4π d(sin²(θ/2))
-    return dcs @ _nuclear_legendre(orders)
+    return _integral(dcs, _nuclear_legendre(orders))
 
 
 def _electronic_coefficients(medium: Material, energy_mev: float, soft_loss_mev: float, orders: int) -> Array:
     """G_l of collisions with atomic electrons below the delta-ray threshold [cm²/g]."""
     largest = min(soft_loss_mev, 0.5 * energy_mev)
-    loss, weights = _log_nodes(SMALLEST_LOSS_MEV, largest, ELECTRONIC_NODES)
+    loss, weights = log_nodes(SMALLEST_LOSS_MEV, largest, ELECTRONIC_NODES)
     transfer = np.sqrt(loss * (loss + 2.0 * ELECTRON_MASS_MEV))
     scatterers = np.zeros_like(loss)
     for z, moles in medium.moles_of_atoms_per_g.items():
         scatterers += moles * _scattering_function(z, transfer)
     dcs = scatterers * moller_cross_section(energy_mev, loss) * weights
-    return dcs @ _electronic_legendre(energy_mev, largest, orders)
+    return _integral(dcs, _electronic_legendre(energy_mev, largest, orders))
+
+
+def _integral(dcs: Array, moments: Array) -> Array:
+    """Sum over nodes, without the threads of the linear algebra library, which cost more than they save here."""
+    return np.asarray(np.einsum("i,ij->j", dcs, moments))
 
 
 @lru_cache(maxsize=2)
 def _nuclear_legendre(orders: int) -> Array:
     """1 - P_l at the nodes of the nuclear integral, the same for every energy and material."""
-    sin2, _ = _log_nodes(SMALLEST_SIN2, 1.0, NUCLEAR_NODES)
+    sin2, _ = log_nodes(SMALLEST_SIN2, 1.0, NUCLEAR_NODES)
     return _one_minus_legendre(1.0 - 2.0 * sin2, orders)
 
 
 @lru_cache(maxsize=64)
 def _electronic_legendre(energy_mev: float, largest_loss_mev: float, orders: int) -> Array:
     """1 - P_l at the nodes of the electronic integral, the same for every material."""
-    loss, _ = _log_nodes(SMALLEST_LOSS_MEV, largest_loss_mev, ELECTRONIC_NODES)
+    loss, _ = log_nodes(SMALLEST_LOSS_MEV, largest_loss_mev, ELECTRONIC_NODES)
     return _one_minus_legendre(cosine_after_energy_loss(energy_mev, loss), orders)
-
-
-def _log_nodes(low: float, high: float, count: int) -> tuple[Array, Array]:
-    """Gauss-Legendre nodes and weights for an integral over x, spread evenly in log x."""
-    nodes, weights = _gauss_legendre(count)
-    half = 0.5 * np.log(high / low)
-    x = low * np.exp(half * (nodes + 1.0))
-    return x, weights * half * x
-
-
-@lru_cache(maxsize=4)
-def _gauss_legendre(count: int) -> tuple[Array, Array]:
-    """Nodes and weights on [-1, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return nodes, weights
 
 
 def _one_minus_legendre(mu: Array, orders: int) -> Array:

@@ -203,6 +203,7 @@ class MonteCarlo:
         parts = source_parts(tia, emitted, size)
         sums = BatchSums(geometry.density.shape, _region_weights(regions))
         rule = StopRule(*self._limits(tia.grid), self._judge(geometry))
+        _load(parts, geometry, tables)
         work = _batch(self.seed, size, parts, geometry, tables)
         seconds = run_batches(work, sums, rule, resolve_threads(self.threads), self.progress, size)
         return self._result(tia, geometry, sums, rule, size, seconds)
@@ -299,6 +300,11 @@ def _region_weights(regions: Mapping[str, Mask] | None) -> dict[str, Array]:
     return {
         name: np.pad(np.asarray(mask.array, dtype=np.float64), 1) for name, mask in (regions or {}).items()
     }
+
+
+def _load(parts: Sequence[SourcePart], geometry: Geometry, tables: Tables) -> None:
+    """Have the loops compiled or loaded before the clock starts."""
+    run_histories(0, 0, 0, parts[0].source, geometry, tables, np.zeros((1, 1, 1)), np.zeros(2))
 
 
 def _batch(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.dose.monte_carlo.kinematics import ELECTRON_MASS_MEV, beta_squared
+from y90voxel.dose.monte_carlo.quadrature import log_nodes
 from y90voxel.reference.materials import Material
 
 __all__ = ["delta_ray_coefficient", "moller_cross_section", "soft_collision_loss", "soft_collision_variance"]
@@ -14,7 +15,7 @@ Array = NDArray[np.float64]
 
 # 2π r_e² m c² N_A: cross-section per mole of electrons [MeV cm²/mol].
 MOLLER_CONSTANT = 2.0 * np.pi * 0.0794078 * ELECTRON_MASS_MEV * 0.602214076
-NODES = 200
+NODES = 192
 
 
 def moller_cross_section(energy_mev: float, loss_mev: ArrayLike) -> Array:
@@ -58,8 +59,7 @@ def _moment(medium: Material, energy_mev: float, low_mev: float, high_mev: float
     """Integral of W^power dσ over energy losses from low to high [MeV^power cm²/g]."""
     if high_mev <= low_mev:
         return 0.0
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    half = 0.5 * np.log(high_mev / low_mev)
-    loss = low_mev * np.exp(half * (nodes + 1.0))
-    integrand = loss ** (power + 1) * moller_cross_section(energy_mev, loss)
-    return float(medium.moles_of_electrons_per_g * half * (weights @ integrand))
+    loss, weights = log_nodes(low_mev, high_mev, NODES)
+    return float(
+        medium.moles_of_electrons_per_g * (weights @ (loss**power * moller_cross_section(energy_mev, loss)))
+    )

@@ -51,7 +51,7 @@ class BatchSums:
         self.batches += 1
         self.energy += score
         for name, weight in self.weights.items():
-            self.regions[name].append(float(np.vdot(weight, score)))
+            self.regions[name].append(float(np.einsum("ijk,ijk->", weight, score)))
         np.square(score, out=score)
         self.squares += score
         self.tally += tally

@@ -107,7 +107,8 @@ def _electron_columns(
     loss = np.array([_soft_loss(medium, float(e), settings) for e in extended])
     rates = np.array([_rates(medium, float(e), settings) for e in extended])
     reach = _csda_range(medium, extended)
-    made = _photons_until_cutoff(extended, rates[:, 2] / loss, energies[0])
+    slowing = medium.collision_stopping_power(extended) + medium.radiative_stopping_power(extended)
+    made = _photons_until_cutoff(extended, rates[:, 2] / slowing, energies[0])
     step = np.minimum(settings.scattering_per_step / moments[:, 1], settings.loss_per_step * extended / loss)
     rows, scales, angles = [], [], []
     log_e = np.log(extended)
