@@ -47,6 +47,10 @@ class DrawnRegion:
         True when no person drew it.
     hints : tuple of str
         Further words of the file about what it is (RT ROI interpreted type, segment category code).
+    from_ct : bool
+        True when it was segmented from the CT here, because no region of its role was drawn.
+    cut_off : bool
+        True when the image that it was drawn on ends within it, so that its shape is not all of it.
     """
 
     name: str
@@ -54,3 +58,5 @@ class DrawnRegion:
     source: str = ""
     automatic: bool = False
     hints: tuple[str, ...] = field(default=())
+    from_ct: bool = False
+    cut_off: bool = False
