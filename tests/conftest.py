@@ -4,6 +4,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import settings
+
+# Timing is noisy on shared machines, and a first call compiles: no deadline tells right from wrong.
+settings.register_profile("y90voxel", deadline=None)
+settings.load_profile("y90voxel")
 
 
 @pytest.fixture

@@ -102,3 +102,15 @@ def test_what_must_be_whole_is_the_callers_choice():
     cut = DrawnRegion("Liver", box_contours((20, 20, -20), (40, 40, 30)))
     _, notices = place_regions([cut], GRID, must_be_whole=())
     assert [n.code for n in notices] == ["region-truncated"]
+
+
+def test_a_region_drawn_under_a_derived_name_gets_a_number():
+    drawn = [DrawnRegion(n, ball((38, 38, 38), r)) for n, r in (("Liver", 20), ("non-tumour liver", 8))]
+    regions, _ = place_regions([*drawn, DrawnRegion("GTV", ball((38, 38, 38), 6))], GRID)
+    assert "non-tumour liver (2)" in [r.name for r in regions]
+    assert regions["non-tumour liver"].mask.volume_ml > 3 * regions["non-tumour liver (2)"].mask.volume_ml
+
+
+def test_other_regions_that_are_cut_are_said():
+    _, notices = place_regions([DrawnRegion("stomach", box_contours((20, 20, -20), (40, 40, 30)))], GRID)
+    assert "region-truncated" in [n.code for n in notices]

@@ -55,16 +55,17 @@ def test_derived_regions_exist_only_with_their_parts():
 
 
 def test_lungs_join_left_and_right_and_inherit_marks():
-    left = region("Lung_L", Role.LUNG, 0, 0, 0, 0, 0.5, 1, automatic=True)
-    right = region("Lung_R", Role.LUNG, 0, 0, 0, 0, 0.5, 0, fraction_in_image=0.6, truncated=True)
+    left = region("Lung_L", Role.LUNG, 0, 0, 0, 0, 0.3, 1, automatic=True)
+    right = region("Lung_R", Role.LUNG, 0, 0, 1, 1, 0.7, 0, fraction_in_image=0.6, truncated=True)
     lungs = Regions(GRID, (left, right))["lungs"]
-    assert row(lungs.mask) == [0, 0, 0, 0, 1, 1]
+    assert row(lungs.mask) == [0, 0, 1, 1, 1, 1]
     assert (lungs.automatic, lungs.fraction_in_image, lungs.truncated) == (True, 0.6, True)
 
 
 @pytest.mark.parametrize(
     ("names", "truncated", "in_view"),
     [(("Lungs",), False, True), (("Lung_L",), False, False), (("Lung_L", "Lung_R"), False, True),
+     (("Lung_R", "Right lung"), False, False),
      (("Lungs",), True, False), ((), False, False)],
 )  # fmt: skip
 def test_both_lungs_in_view(names, truncated, in_view):
@@ -77,6 +78,12 @@ def test_union_of_neighbours_adds_and_of_overlapping_takes_the_fuller():
     nested = union([mask(1, 1, 0.5, 0, 0, 0), mask(0, 1, 0.5, 0, 0, 0)])
     assert row(neighbours) == [1, 1, 1, 0, 0, 0]
     assert row(nested) == [1, 1, 0.5, 0, 0, 0]
+
+
+def test_the_same_small_lesion_drawn_twice_counts_once():
+    """On coarse voxels neither copy fills one, but they share nearly all of each other."""
+    twice = union([mask(0, 0.4, 0.3, 0, 0, 0), mask(0, 0.38, 0.32, 0, 0, 0)])
+    assert row(twice) == [0, 0.4, 0.32, 0, 0, 0]
 
 
 def test_subtract_without_parts():

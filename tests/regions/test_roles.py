@@ -4,10 +4,10 @@ from y90voxel.errors import InputError
 from y90voxel.regions.roles import (
     Role,
     assign_roles,
-    names_one_side,
     normalised_name,
     parse_role,
     role_of_name,
+    side_of_name,
 )
 
 NAMES = {
@@ -55,6 +55,6 @@ def test_derived_roles_cannot_be_given():
         parse_role("non_tumour_liver")
 
 
-@pytest.mark.parametrize(("name", "one"), [("Lung_L", True), ("Lunge rechts", True), ("Lungs", False)])
-def test_sides_are_recognised(name, one):
-    assert names_one_side(name) is one
+@pytest.mark.parametrize(("name", "side"), [("Lung_L", "left"), ("Lunge rechts", "right"), ("Lungs", None)])
+def test_sides_are_recognised(name, side):
+    assert side_of_name(name) == side

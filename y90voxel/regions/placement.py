@@ -9,7 +9,7 @@ import numpy as np
 from y90voxel.errors import Notice, RegionError
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
-from y90voxel.regions.regions import Region, Regions, unique_names
+from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
@@ -48,7 +48,7 @@ def place_regions(
     InputError
         If an override names an unknown region or role.
     """
-    names = unique_names(region.name for region in drawn)
+    names = unique_names([*DERIVED_NAMES, *(region.name for region in drawn)])[len(DERIVED_NAMES) :]
     assigned = assign_roles(names, roles)
     placed: list[Region] = []
     notices: list[Notice] = []
@@ -123,7 +123,7 @@ def _check_whole(name: str, role: Role, fraction: float, edges: str, refused: bo
                 f"the lung region {name!r} is truncated: {where}. Lung means from the map refer to the part in view.",
             )
         ]
-    if role in (Role.LIVER, Role.TUMOUR, Role.PERFUSED):
+    if role is not Role.BODY and (fraction < 1.0 or role in (Role.LIVER, Role.TUMOUR, Role.PERFUSED)):
         return [Notice("region-truncated", f"the {role.value} region {name!r} is truncated: {where}.")]
     return []
 

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from y90voxel.errors import RegionError
-from y90voxel.regions.roles import Role, names_one_side
+from y90voxel.regions.roles import Role, side_of_name
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["Region", "Regions", "subtract", "union"]
+__all__ = ["DERIVED_NAMES", "Region", "Regions", "subtract", "union", "unique_names"]
 
-# A voxel that a region fills to this fraction is interior to it.
-_INTERIOR = 0.999
+# Names that derived regions have; a region drawn under one of them gets a number.
+DERIVED_NAMES = ("all tumours", "non-tumour liver", "perfused non-tumour liver", "unperfused liver", "lungs")
+
+# What the occupancies of two neighbours may exceed a voxel by, from rasterising each by itself.
+_RASTER_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,7 @@ class Regions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", tuple(self.drawn))
-        names = [region.name for region in self.drawn]
+        names = [*DERIVED_NAMES, *(region.name for region in self.drawn)]
         for region in self.drawn:
             region.mask.check_on(self.grid, f"region {region.name!r}")
             if names.count(region.name) > 1:
@@ -147,7 +151,8 @@ class Regions:
     def both_lungs_in_view(self) -> bool:
         """Whether both lungs are drawn and lie wholly inside the image."""
         lungs = [region for region in self.drawn if region.role is Role.LUNG]
-        both = len(lungs) > 1 or any(not names_one_side(region.name) for region in lungs)
+        sides = {side_of_name(region.name) for region in lungs}
+        both = None in sides or sides == {"left", "right"}
         return both and not any(region.truncated for region in lungs)
 
     @property
@@ -162,9 +167,9 @@ class Regions:
 def union(masks: Sequence[Mask]) -> Mask:
     """Return the occupancy of several regions together.
 
-    Where two regions share interior voxels they overlap (one is drawn inside the other), and a
-    boundary voxel is as full as the fuller of them; otherwise they are neighbours and their parts of
-    a shared voxel add up.
+    Neighbours share voxels only along their surface, and their parts of a voxel add up to one at most.
+    Regions that together overfill a voxel, or share a quarter of the smaller one, overlap (one is drawn
+    inside the other, or the same lesion twice): a boundary voxel is then as full as the fuller of them.
 
     Parameters
     ----------
@@ -174,9 +179,19 @@ def union(masks: Sequence[Mask]) -> Mask:
     total = masks[0].array
     for mask in masks[1:]:
         mask.check_on(masks[0].grid, "region")
-        overlapping = bool(((total > _INTERIOR) & (mask.array > _INTERIOR)).any())
-        total = np.maximum(total, mask.array) if overlapping else np.minimum(total + mask.array, 1.0)
+        total = (
+            np.maximum(total, mask.array)
+            if _overlap(total, mask.array)
+            else np.minimum(total + mask.array, 1.0)
+        )
     return masks[0].with_array(total)
+
+
+def _overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
+    """Whether two occupancies are of regions that overlap, not of neighbours."""
+    if float((one + other).max()) > 1.0 + _RASTER_TOLERANCE:
+        return True
+    return float(np.minimum(one, other).sum()) > 0.25 * min(float(one.sum()), float(other.sum()))
 
 
 def subtract(whole: Mask | None, part: Mask | None) -> Mask | None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from y90voxel.errors import InputError
 
-__all__ = ["Role", "assign_roles", "names_one_side", "normalised_name", "parse_role", "role_of_name"]
+__all__ = ["Role", "assign_roles", "normalised_name", "parse_role", "role_of_name", "side_of_name"]
 
 
 class Role(StrEnum):
@@ -74,11 +74,15 @@ _NAMES = {
         "cuerpo, contorno externo, contorno, lichaam, cialo, kropp, whole body, bodycontour"
     ),
 }
-_SIDE = {
-    "l", "r", "left", "right", "lt", "rt", "li", "re", "links", "rechts", "linke", "rechte", "linker", "rechter",
-    "gauche", "droit", "droite", "g", "d", "sinistro", "destro", "sinistra", "destra", "sx", "dx",
-    "izquierdo", "derecho", "izq", "der", "esquerdo", "direito", "lewe", "prawe", "vanster", "hoger",
+_LEFT = {
+    "l", "left", "lt", "li", "links", "linke", "linker", "gauche", "g", "sinistro", "sinistra", "sx", "izquierdo", "izq",
+    "esquerdo", "lewe", "vanster",
 }  # fmt: skip
+_RIGHT = {
+    "r", "right", "rt", "re", "rechts", "rechte", "rechter", "droit", "droite", "d", "destro", "destra", "dx", "derecho",
+    "der", "direito", "prawe", "hoger",
+}  # fmt: skip
+_SIDE = _LEFT | _RIGHT
 _NUMBER = re.compile(r"^(?:n|no|nr|num)?\d+$|^[ivx]+$|^[a-h]$")
 _ROLE_BY_NAME = {name.strip(): role for role, names in _NAMES.items() for name in names.split(",")}
 
@@ -124,9 +128,12 @@ def role_of_name(name: str) -> Role:
     return Role.OTHER
 
 
-def names_one_side(name: str) -> bool:
-    """Return whether a name says left or right, such as ``Lung_L``."""
-    return any(word in _SIDE for word in normalised_name(name).split())
+def side_of_name(name: str) -> str | None:
+    """Return ``"left"`` or ``"right"`` where a name says so, such as ``Lung_L``, else None."""
+    words = set(normalised_name(name).split())
+    if words & _LEFT:
+        return "left"
+    return "right" if words & _RIGHT else None
 
 
 def parse_role(text: str) -> Role:
