@@ -64,8 +64,9 @@ def place_regions(
         fraction = 1.0 if fraction > 1.0 - LOST_VOLUME_TOLERANCE else fraction
         edges = _touched_edges(mask)
         notices += _check_whole(name, role, fraction, edges, role in must_be_whole)
-        truncated = fraction < 1.0 or bool(edges)
-        placed.append(Region(name, role, mask, region.automatic, fraction, truncated))
+        truncated = fraction < 1.0 or bool(edges) or region.cut_off
+        made = (region.automatic, fraction, truncated, region.from_ct, region.cut_off)
+        placed.append(Region(name, role, mask, *made))
     others = [r.name for r in placed if r.role is Role.OTHER]
     if others:
         notices.append(

@@ -41,6 +41,10 @@ class Region:
         Drawn volume that lies inside the image, 0 to 1.
     truncated : bool
         True when part of it lies outside the image or it is drawn up to the image's edge.
+    from_ct : bool
+        True when it was segmented from the CT here, because none was drawn.
+    cut_off : bool
+        True when the image that it was drawn on ends within it; its shape is then not all of it.
     """
 
     name: str
@@ -49,6 +53,8 @@ class Region:
     automatic: bool = False
     fraction_in_image: float = 1.0
     truncated: bool = False
+    from_ct: bool = False
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +135,8 @@ class Regions:
                 automatic = any(r.automatic for r in members)
                 fraction = min((r.fraction_in_image for r in members), default=1.0)
                 truncated = any(r.truncated for r in members)
-                found.append(Region(name, role, mask, automatic, fraction, truncated))
+                from_ct, cut_off = any(r.from_ct for r in members), any(r.cut_off for r in members)
+                found.append(Region(name, role, mask, automatic, fraction, truncated, from_ct, cut_off))
 
         add("all tumours", Role.TUMOURS, tumours, Role.TUMOUR)
         add("non-tumour liver", Role.NON_TUMOUR_LIVER, subtract(liver, tumours), Role.LIVER, Role.TUMOUR)
@@ -149,11 +156,20 @@ class Regions:
 
     @property
     def both_lungs_in_view(self) -> bool:
-        """Whether both lungs are drawn and lie wholly inside the image."""
+        """Whether both lungs are known, drawn or segmented from CT, and lie wholly inside the image."""
         lungs = [region for region in self.drawn if region.role is Role.LUNG]
         sides = {side_of_name(region.name) for region in lungs}
         both = None in sides or sides == {"left", "right"}
         return both and not any(region.truncated for region in lungs)
+
+    @property
+    def both_lungs_drawn_in_view(self) -> bool:
+        """Whether both lungs lie wholly inside the image and were drawn.
+
+        Only then do they decide unasked how counts become activity: a wrong contour of ours must not scale a
+        whole dose map.
+        """
+        return self.both_lungs_in_view and not any(r.from_ct for r in self.drawn if r.role is Role.LUNG)
 
     @property
     def hepatic_reserve(self) -> float | None:
