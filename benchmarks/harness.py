@@ -65,15 +65,21 @@ def interleave(
     if warm_up:
         for candidate in candidates.values():
             candidate()
-    for _ in range(repeats):
-        for name, candidate in candidates.items():
-            if len(walls[name]) >= slow_repeats and statistics.median(walls[name]) > slow_after_s:
-                continue
+    collecting = gc.isenabled()
+    gc.disable()  # a collection would fall on whoever happens to run
+    try:
+        for _ in range(repeats):
             gc.collect()
-            cpu, wall = time.process_time(), time.perf_counter()
-            candidate()
-            walls[name].append(time.perf_counter() - wall)
-            cpus[name].append(time.process_time() - cpu)
+            for name, candidate in candidates.items():
+                if len(walls[name]) >= slow_repeats and statistics.median(walls[name]) > slow_after_s:
+                    continue
+                cpu, wall = time.process_time(), time.perf_counter()
+                candidate()
+                walls[name].append(time.perf_counter() - wall)
+                cpus[name].append(time.process_time() - cpu)
+    finally:
+        if collecting:
+            gc.enable()
     return {
         name: Timing(
             name,
