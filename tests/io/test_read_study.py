@@ -111,7 +111,7 @@ def test_files_of_another_frame_are_refused_unless_trusted(tmp_path):
         read_study(bare, regions=regions).case(**facts)
     trusted = read_study(bare, regions=regions, ct=tmp_path / "ct", trust_frames=True)
     assert "frames-trusted" in codes(trusted.notices)
-    assert len(trusted.case(**facts).regions.drawn) == 2
+    assert len(trusted.case(**facts, automatic=False).regions.drawn) == 2
     assert trusted.ct.grid.frame_of_reference_uid == trusted.emissions[0].grid.frame_of_reference_uid
 
 

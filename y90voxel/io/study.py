@@ -20,7 +20,9 @@ from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import DrawnRegion
-from y90voxel.regions.roles import Role
+from y90voxel.regions.regions import unique_names
+from y90voxel.regions.roles import Role, assign_roles, normalised_name
+from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CtImage
 from y90voxel.workflow.case import Calibration, Case, Injection
@@ -88,6 +90,7 @@ class Study:
         liver_density: float | Literal["ct"] = 1.05,
         grid: float | Literal["emission", "ct"] = "emission",
         roles: Mapping[str, str] | None = None,
+        automatic: bool = True,
         radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
         dome_margin_mm: float = 20.0,
         label: str | None = None,
@@ -125,6 +128,8 @@ class Study:
             The dose grid, or its voxel size [mm].
         roles : mapping of str to str
             Roles by ROI name.
+        automatic : bool
+            Whether lungs and body that no ROI gives are segmented from the CT.
         radiobiology : mapping of Role to RadiobiologyParameters
             Roles that get BED and EUD.
         dome_margin_mm : float
@@ -165,7 +170,9 @@ class Study:
             _injection(_localised(emission, zone), facts, zone, record.name, record.half_life_s, mode, device)
             for emission, facts in zip(self.emissions, given, strict=True)
         )
-        regions, notices = place_regions(self.drawn, self._dose_grid(grid), roles)
+        added, said = self._automatic_regions(roles or {}) if automatic else ([], [])
+        all_roles = {**{region.name: AUTOMATIC_NAMES[region.name].value for region in added}, **(roles or {})}
+        regions, notices = place_regions((*self.drawn, *added), self._dose_grid(grid), all_roles)
         return Case(
             label=label or self.label,
             injections=made,
@@ -180,7 +187,7 @@ class Study:
             radiobiology={Role(role): parameters for role, parameters in (radiobiology or {}).items()},
             dome_margin_mm=dome_margin_mm,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=(*self.notices, *notices),
+            notices=(*self.notices, *said, *notices),
             inputs=self.inputs,
             settings=settings or {},
         )
@@ -197,6 +204,15 @@ class Study:
             ),
             notices=tuple(replace(notice, message=_without_paths(notice.message)) for notice in self.notices),
         )
+
+    def _automatic_regions(self, roles: Mapping[str, str]) -> tuple[list[DrawnRegion], list[Notice]]:
+        """Lungs and body from the CT, where no region has their role."""
+        if self.ct is None:
+            return [], []
+        ours = {normalised_name(name) for name in AUTOMATIC_NAMES}
+        about_drawn = {name: role for name, role in roles.items() if normalised_name(name) not in ours}
+        found = assign_roles(unique_names(region.name for region in self.drawn), about_drawn).values()
+        return automatic_regions(self.ct, lungs=Role.LUNG not in found, body=Role.BODY not in found)
 
     def _calibration_mode(self, wanted: str | None) -> CalibrationMode:
         """The mode as given, or what the emission image says about itself."""
