@@ -56,6 +56,9 @@ def dose(
     role: Annotated[
         list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
     ] = None,
+    no_automatic_regions: Annotated[
+        bool, Option("--no-automatic-regions", help="No lungs and body from the CT where none are drawn.")
+    ] = False,
     trust_frames: Annotated[
         bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
     ] = False,
@@ -93,7 +96,7 @@ def dose(
             "grid": grid,
             "register": "trust" if trust_frames else None,
         },
-        "regions": {"roles": _roles(role or [])},
+        "regions": {"roles": _roles(role or []), "automatic": False if no_automatic_regions else None},
         "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},
         "output": {
             "report": False if no_report else None,

@@ -115,6 +115,7 @@ def _case(study: Study, settings: StudySettings) -> Case:
         liver_density=dose.liver_density,
         grid=dose.grid,
         roles=settings.regions.roles,
+        automatic=settings.regions.automatic,
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
         label=settings.output.label,

@@ -124,9 +124,10 @@ class DoseSettings(_Group):
 
 
 class RegionSettings(_Group):
-    """What the regions mean."""
+    """What the regions mean, and whether lungs and body are segmented from CT where none is drawn."""
 
     roles: dict[str, str] = Field(default_factory=dict)
+    automatic: bool = True
 
 
 class SeriesSettings(_Group):
