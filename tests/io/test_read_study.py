@@ -9,7 +9,7 @@ from dicom_factory import ct, nm, pet, radiopharmaceutical, rtstruct, save
 from study_factory import CT_AFFINE, ROIS, SOFT_TISSUE, SPECT_AFFINE, ball_contours, spect_counts, write_study
 
 from y90voxel.activity.calibration import CalibrationMode
-from y90voxel.errors import DicomError, GeometryError, InputError
+from y90voxel.errors import DicomError, GeometryError, InputError, RegionError
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.read_study import read_regions, read_study
 from y90voxel.volumes.volume import CountMap, CtImage, Mask
@@ -38,7 +38,7 @@ def files(tmp_path_factory, study):
     write_nifti(CountMap(emission.array, emission.grid), target / "spect.nii.gz")
     write_nifti(CtImage(image.array, image.grid), target / "ct.nii.gz")
     regions = study.case(administered_activity_bq=1e9, lung_shunt_fraction=0.0).regions
-    write_regions_nifti({r.name: r.mask for r in regions.drawn}, target / "regions.nii.gz")
+    write_regions_nifti({r.name: r.mask for r in regions.drawn if not r.automatic}, target / "regions.nii.gz")
     return target
 
 
@@ -238,3 +238,46 @@ def test_a_broken_zip_is_an_input_error(tmp_path):
     path.write_bytes(b"PK not a zip")
     with pytest.raises((InputError, DicomError)):
         read_study(path)
+
+
+def test_what_the_camera_cuts_is_cut_on_any_dose_grid(tmp_path):
+    study = read_study(write_study(tmp_path, rois=dict(ROIS) | {"Lungs": ((0, 0, 70), 40.0)}, with_ct=False))
+    for grid in ("emission", 6.0):
+        case = study.case(administered_activity_bq=1e9, lung_shunt_fraction=0.1, grid=grid)
+        assert not case.both_lungs_in_view
+
+
+def test_a_liver_that_the_camera_cuts_is_refused_on_the_cts_grid_too(tmp_path):
+    low = spect_counts()[:12]
+    study = read_study(write_study(tmp_path, nm=[nm(low, SPECT_AFFINE)]))
+    for grid in ("emission", "ct"):
+        with pytest.raises(RegionError, match="not wholly inside"):
+            study.case(administered_activity_bq=1e9, lung_shunt_fraction=0.1, grid=grid)
+
+
+def test_lungs_cut_by_the_ct_they_were_drawn_on_are_truncated(tmp_path):
+    lungs = dict(ROIS) | {"Lungs": ((0, 0, 30), 30.0)}
+    facts = {"administered_activity_bq": 1e9, "lung_shunt_fraction": 0.1}
+    folder = write_study(tmp_path, rois=lungs, with_ct=False)
+    assert read_study(folder).case(**facts).both_lungs_in_view
+    save(
+        ct(np.full((34, 40, 40), SOFT_TISSUE, np.int16), CT_AFFINE), folder / "ct"
+    )  # its last slice: z = 54 mm
+    assert not read_study(folder).case(**facts).both_lungs_in_view
+
+
+def test_a_shared_activity_or_image_of_several_injections_is_refused(tmp_path):
+    images = [nm(spect_counts(), SPECT_AFFINE, series=name) for name in ("first", "second")]
+    folder = write_study(tmp_path, nm=images)
+    uids = [str(image.SeriesInstanceUID) for image in images]
+    study = read_study(folder, emission_series=uids)
+    two = [{"territory": "Liver"}, {"territory": "GTV1"}]
+    with pytest.raises(InputError, match="given once for 2 injections"):
+        study.case(activity_bq=2e9, lung_shunt_fraction=0.0, injections=two)
+    with pytest.raises(InputError, match="same emission series"):
+        read_study(folder, emission_series=[uids[0], uids[0]])
+
+
+def test_a_dose_grid_of_absurd_size_is_refused(study):
+    with pytest.raises(InputError, match="million voxels"):
+        study.case(administered_activity_bq=1e9, lung_shunt_fraction=0.0, grid=0.1)

@@ -212,7 +212,7 @@ def test_camera_factor_gives_activity_at_administration():
     ("facts", "message"),
     [
         ({"frame_duration_s": None}, "acquisition duration"),
-        ({"acquisition_start": None}, "times of administration and acquisition"),
+        ({"acquisition_start": None}, "time of acquisition"),
     ],
 )
 def test_camera_factor_needs_duration_and_times(facts, message):
@@ -275,7 +275,12 @@ def test_a_shunt_that_is_needed_and_not_given_is_measured_where_it_can_be():
         quantify(replace(case, regions=cut))
     view = np.ones((40, 40))
     planar = PlanarImage(view, view, Grid((1, 40, 40), coronal_affine(case.grid)))
-    assert quantify(replace(case, regions=cut, planar=planar)).shunt_source == "planar"
+    whole = {"planar": planar, "planar_regions": case.regions}
+    assert quantify(replace(case, regions=cut, **whole)).shunt_source == "planar"
+    with pytest.raises(
+        InputError, match="needs the lung shunt fraction"
+    ):  # shadows of cut lungs would be too small
+        quantify(replace(case, regions=cut, planar=planar))
 
 
 @pytest.mark.parametrize(
@@ -294,7 +299,7 @@ def test_a_shunt_that_cannot_be_measured_is_refused(facts, message):
 def test_spect_shunt_needs_whole_lungs():
     case = liver_case(shunt=None, shunt_source="spect")
     cut = tuple(replace(r, truncated=True) if r.role is Role.LUNG else r for r in case.regions.drawn)
-    with pytest.raises(InputError, match="both lungs wholly in view"):
+    with pytest.raises(InputError, match="both lungs drawn whole"):
         quantify(replace(case, regions=Regions(case.grid, cut)))
 
 
@@ -302,7 +307,8 @@ def test_activities_of_two_injections_add_and_weight_the_shunt():
     case = liver_case()
     image = case.injections[0].emission
     first = Injection(image, Administration(activity_bq=3e9, lung_shunt_fraction=0.1))
-    second = Injection(image, Administration(activity_bq=1e9, lung_shunt_fraction=0.2), territory="GTV1")
+    later = replace(image)
+    second = Injection(later, Administration(activity_bq=1e9, lung_shunt_fraction=0.2), territory="GTV1")
     found = quantify(replace(case, injections=(first, second)))
     assert found.net_activity_bq == 4e9
     assert found.lung_shunt_fraction == pytest.approx(0.125)
@@ -320,7 +326,43 @@ def test_a_case_needs_injections_of_one_nuclide_and_positive_numbers():
     mixed = tuple(Injection(image, Administration(nuclide=name)) for name in ("Y-90", "Ho-166"))
     with pytest.raises(InputError, match="one nuclide, found Ho-166, Y-90"):
         Case("x", mixed, case.regions)
-    with pytest.raises(InputError, match="dose constant must be positive"):
-        liver_case(dose_constant_gy_kg_per_gbq=-1.0)
+    shared = tuple(Injection(image, Administration(activity_bq=1e9)) for _ in range(2))
+    with pytest.raises(InputError, match="share one emission image"):
+        Case("x", shared, case.regions)
+    for constant in (-1.0, 4967.0, float("nan")):
+        with pytest.raises(InputError, match=r"is far from that of Y-90, 49\.77"):
+            liver_case(dose_constant_gy_kg_per_gbq=constant)
     with pytest.raises(InputError, match="--calibration-factor"):
         Calibration(CalibrationMode.FACTOR)
+
+
+def test_calibration_uses_what_the_camera_saw_whatever_the_dose_grid():
+    """A dose grid that cuts lung and background off changes neither the factor nor what counts as in view."""
+    case = liver_case(calibration=over("fov"), shunt=0.1)
+    injection = replace(case.injections[0], regions=case.regions)
+    low = case.grid.crop((0, 0, 0), (28, *case.grid.shape[1:]))
+    cut = tuple(
+        replace(r, mask=Mask(r.mask.array[:28], low), truncated=True)
+        for r in case.regions.drawn
+        if r.mask.array[:28].any()
+    )
+    smaller = replace(case, injections=(injection,), regions=Regions(low, cut))
+    whole, found = quantify(case), quantify(smaller)
+    assert np.allclose(found.activity.array, whole.activity.array[:28], rtol=1e-5)
+    assert "activity-outside-grid" in codes(found)
+    assert smaller.both_lungs_in_view
+
+
+def test_an_image_without_counts_is_refused():
+    case = liver_case()
+    empty = EmissionImage(CountMap(np.zeros(case.grid.shape), case.grid), "NM", "Tc-99m", predicted=True)
+    with pytest.raises(InputError, match="nothing to compute a dose from"):
+        quantify(liver_case(emission=empty))
+
+
+def test_a_camera_factor_on_an_image_file_is_taken_at_administration():
+    case, image = factor_case()
+    alone = replace(image, modality="file", acquisition_start=None)
+    found = quantify(replace(case, injections=(Injection(alone, Administration()),)))
+    assert found.map_activity_bq == pytest.approx(image.volume.total / 600 / 10 * 1e6, rel=2e-3)
+    assert "file-at-administration" in codes(found)

@@ -70,8 +70,15 @@ def read_study(
         main = _open(path, trust_frames, progress, emission_series=wanted[0], **choice)
         tell("reading images", 0.3)
         parts.add_main(main, with_emission=emission is None)
+        chosen = [main.selection.emission]
         for uid in wanted[1:]:
             other = DicomStudy.open(main.index, emission_series=uid, trust_frames=trust_frames)
+            if other.selection.emission in chosen:
+                raise InputError(
+                    "two injections name the same emission series: each would scale the whole of it. Give each its own.",
+                    tag="injection",
+                )
+            chosen.append(other.selection.emission)
             parts.emissions.append(other.emission())
             parts.add_dicom_facts(other)
     if emission is not None:

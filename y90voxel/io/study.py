@@ -20,7 +20,7 @@ from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import DrawnRegion
-from y90voxel.regions.regions import unique_names
+from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
 from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
 from y90voxel.volumes.grid import Grid
@@ -30,6 +30,10 @@ from y90voxel.workflow.case import Calibration, Case, Injection
 __all__ = ["Study", "file_record"]
 
 ANONYMOUS_LABEL = "anonymous study"
+# More voxels than this do not fit beside each other in the memory of a workstation.
+MOST_VOXELS = 40_000_000
+# Voxels that shadows on planar views are cast from [mm]: planar pixels are as large.
+PLANAR_SHADOW_MM = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +163,7 @@ class Study:
             "time": time,
             "territory": None,
         }
+        _check_nothing_shared(shared, len(injections))
         given = [{**shared, **_without_none(item)} for item in injections] or [shared]
         if len(given) != len(self.emissions):
             raise InputError(
@@ -172,13 +177,16 @@ class Study:
         )
         added, said = self._automatic_regions(roles or {}) if automatic else ([], [])
         all_roles = {**{region.name: AUTOMATIC_NAMES[region.name].value for region in added}, **(roles or {})}
-        regions, notices = place_regions((*self.drawn, *added), self._dose_grid(grid), all_roles)
+        drawn = (*self.drawn, *added)
+        grids = [*(emission.grid for emission in self.emissions), self._dose_grid(grid)]
+        (*views, regions), notices = self._place(drawn, grids, all_roles)
         return Case(
             label=label or self.label,
-            injections=made,
+            injections=tuple(replace(i, regions=view) for i, view in zip(made, views, strict=True)),
             regions=regions,
             ct=self.ct,
             planar=self.planar,
+            planar_regions=self._planar_regions(drawn, all_roles),
             calibration=Calibration(
                 mode, CalibrationRegion(calibration_region), calibration_factor, acquisition_duration_s
             ),
@@ -214,6 +222,28 @@ class Study:
         found = assign_roles(unique_names(region.name for region in self.drawn), about_drawn).values()
         return automatic_regions(self.ct, lungs=Role.LUNG not in found, body=Role.BODY not in found)
 
+    def _place(
+        self, drawn: Sequence[DrawnRegion], grids: Sequence[Grid], roles: Mapping[str, str]
+    ) -> tuple[list[Regions], list[Notice]]:
+        """The regions on each grid, placed once where grids are the same, and what has to be said."""
+        ct_grid = None if self.ct is None else self.ct.grid
+        placed: list[Regions] = []
+        notices: list[Notice] = []
+        for grid in grids:
+            known = next((regions for regions in placed if regions.grid.is_same_as(grid)), None)
+            if known is None:
+                known, found = place_regions(drawn, grid, roles, drawn_on=ct_grid)
+                notices += [notice for notice in found if notice not in notices]
+            placed.append(known)
+        return placed, notices
+
+    def _planar_regions(self, drawn: Sequence[DrawnRegion], roles: Mapping[str, str]) -> Regions | None:
+        """The regions in full for planar views, which see more of the patient than the emission does."""
+        if self.planar is None or self.ct is None:
+            return None
+        grid = self.ct.grid.with_spacing(PLANAR_SHADOW_MM)
+        return place_regions(drawn, grid, roles, must_be_whole=(), drawn_on=self.ct.grid)[0]
+
     def _calibration_mode(self, wanted: str | None) -> CalibrationMode:
         """The mode as given, or what the emission image says about itself."""
         if wanted is not None:
@@ -230,6 +260,18 @@ class Study:
 
     def _dose_grid(self, wanted: float | Literal["emission", "ct"]) -> Grid:
         """The grid that dose is computed on."""
+        chosen = self._wanted_grid(wanted)
+        if chosen.size > MOST_VOXELS:
+            raise InputError(
+                f"the dose grid would have {chosen.size / 1e6:.0f} million voxels ({chosen}); up to "
+                f"{MOST_VOXELS / 1e6:.0f} million are computed, at about 0.2 kB of memory each. Give a voxel size, such "
+                "as --grid 3.",
+                tag="dose.grid",
+            )
+        return chosen
+
+    def _wanted_grid(self, wanted: float | Literal["emission", "ct"]) -> Grid:
+        """The grid that is asked for."""
         emission = self.emissions[0].grid
         if wanted == "emission":
             return emission
@@ -240,6 +282,18 @@ class Study:
                 )
             return self.ct.grid
         return emission.with_spacing(float(wanted))
+
+
+def _check_nothing_shared(shared: Mapping[str, Any], injections: int) -> None:
+    """Refuse an activity or residual that several injections would each take as their own."""
+    names = ("administered_activity_bq", "activity_bq", "residual_bq")
+    stated = [name for name in names if shared[name]]
+    if injections > 1 and stated:
+        raise InputError(
+            f"{', '.join(stated)} is given once for {injections} injections, and each would take all of it. Give every "
+            "injection its own.",
+            tag="injection",
+        )
 
 
 def _injection(

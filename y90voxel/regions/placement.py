@@ -27,6 +27,7 @@ def place_regions(
     roles: Mapping[str, str] | None = None,
     *,
     must_be_whole: Collection[Role] = (Role.LIVER, Role.TUMOUR),
+    drawn_on: Grid | None = None,
 ) -> tuple[Regions, list[Notice]]:
     """Return the regions as occupancies on ``grid``, and what has to be said about them.
 
@@ -40,6 +41,8 @@ def place_regions(
         Roles by ROI name that win over the name's own.
     must_be_whole : collection of Role
         Roles that are refused when the image cuts them off or misses them; others are a notice.
+    drawn_on : Grid or None
+        The image that the regions were drawn on: lungs drawn up to its first or last slice were cut there.
 
     Raises
     ------
@@ -63,6 +66,8 @@ def place_regions(
             continue
         fraction = 1.0 if fraction > 1.0 - LOST_VOLUME_TOLERANCE else fraction
         edges = _touched_edges(mask)
+        if role is Role.LUNG and drawn_on is not None and _drawn_to_the_end(region.shape, drawn_on):
+            edges = edges or "the end of the CT it was drawn on"
         notices += _check_whole(name, role, fraction, edges, role in must_be_whole)
         truncated = fraction < 1.0 or bool(edges) or region.cut_off
         made = (region.automatic, fraction, truncated, region.from_ct, region.cut_off)
@@ -127,6 +132,19 @@ def _check_whole(name: str, role: Role, fraction: float, edges: str, refused: bo
     if role is not Role.BODY and (fraction < 1.0 or role in (Role.LIVER, Role.TUMOUR, Role.PERFUSED)):
         return [Notice("region-truncated", f"the {role.value} region {name!r} is truncated: {where}.")]
     return []
+
+
+def _drawn_to_the_end(shape: Contours | Mask, image: Grid) -> bool:
+    """Whether a region reaches the first or last slice of the image that it was drawn on."""
+    if isinstance(shape, Contours):
+        points = np.concatenate(shape.polygons)
+    else:
+        used = np.argwhere(shape.array > 0.5)
+        points = shape.grid.index_to_lps(np.stack([used.min(axis=0), used.max(axis=0)])) if len(used) else used
+    if not len(points):
+        return False
+    slices = image.lps_to_index(points)[:, 0]
+    return bool(slices.min() < 0.75 or slices.max() > image.shape[0] - 1.75)
 
 
 def _touched_edges(mask: Mask) -> str:

@@ -12,6 +12,7 @@ from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -67,11 +68,15 @@ class Injection:
     territory : str or None
         Name of the region whose counts stand for this injection in a relative calibration over the
         liver; None takes liver, tumours and perfused volume together.
+    regions : Regions or None
+        The regions on the grid of the emission, for calibration and for what the camera saw of them; None
+        when the dose grid serves for both.
     """
 
     emission: EmissionImage
     administration: Administration
     territory: str | None = None
+    regions: Regions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +95,8 @@ class Case:
         On its own grid.
     planar : PlanarImage or None
         Opposite planar views, for a planar lung shunt.
+    planar_regions : Regions or None
+        The regions in full, for their shadows on the planar views.
     calibration : Calibration
         How counts become activity.
     density : DensityModel
@@ -112,7 +119,8 @@ class Case:
     Raises
     ------
     InputError
-        If there is no injection, the nuclides differ, or a number is not positive.
+        If there is no injection, two share an image, the nuclides differ, or the dose constant is more
+        than a factor of two from the nuclide's.
     """
 
     label: str
@@ -120,6 +128,7 @@ class Case:
     regions: Regions
     ct: CtImage | None = None
     planar: PlanarImage | None = None
+    planar_regions: Regions | None = None
     calibration: Calibration = Calibration()
     density: DensityModel = field(default_factory=DensityModel)
     dose_constant_gy_kg_per_gbq: float | None = None
@@ -136,10 +145,18 @@ class Case:
         nuclides = sorted({injection.administration.nuclide for injection in self.injections})
         if len(nuclides) > 1:
             raise InputError(f"all injections of a case need one nuclide, found {', '.join(nuclides)}.")
-        constant = self.dose_constant_gy_kg_per_gbq
-        if constant is not None and not constant > 0:
+        images = [id(injection.emission) for injection in self.injections]
+        if len(set(images)) < len(images):
             raise InputError(
-                f"the dose constant must be positive, got {constant} Gy·kg/GBq.",
+                "two injections share one emission image: each would scale the whole of it. Give each its own image, or "
+                "describe them as one injection with their activities added.",
+                tag="injection",
+            )
+        constant, known = self.dose_constant_gy_kg_per_gbq, nuclide(nuclides[0]).dose_constant_gy_kg_per_gbq
+        if constant is not None and not known / 2 < constant < known * 2:
+            raise InputError(
+                f"the dose constant {constant:g} Gy·kg/GBq is far from that of {nuclides[0]}, {known:.2f}; "
+                "check its unit (J/GBq, equal to Gy·kg/GBq).",
                 tag="dose.dose_constant_gy_kg_per_gbq",
             )
 
@@ -147,6 +164,16 @@ class Case:
     def grid(self) -> Grid:
         """The dose grid."""
         return self.regions.grid
+
+    @property
+    def views(self) -> tuple[Regions, ...]:
+        """The regions as each injection's camera saw them."""
+        return tuple(injection.regions or self.regions for injection in self.injections)
+
+    @property
+    def both_lungs_in_view(self) -> bool:
+        """Whether every emission image sees both lungs whole."""
+        return all(view.both_lungs_in_view for view in self.views)
 
     @property
     def nuclide(self) -> str:

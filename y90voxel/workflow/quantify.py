@@ -16,8 +16,8 @@ from y90voxel.activity.calibration import (
     calibrate_by_factor,
     calibrate_relative,
     decay_to_administration,
+    elapsed_since_administration,
 )
-from y90voxel.activity.decay import seconds_between
 from y90voxel.activity.emission import EmissionImage
 from y90voxel.errors import InputError, Notice
 from y90voxel.reference.nuclide import Nuclide, nuclide
@@ -36,6 +36,12 @@ MAP_OVER_NET_WARNING = 1.15
 # Image over administered activity outside this range is said (clinical practice of calibration checks).
 IMAGE_OVER_ADMINISTERED = (0.8, 1.2)
 NEGATIVE_SHARE_WARNING = 0.001
+# A dose grid that misses this share of the activity is said; less is the rounding of a resampled edge.
+CUT_OFF_WARNING = 0.005
+FILE_AT_ADMINISTRATION = Notice(
+    "file-at-administration",
+    "the image file states no time: its values are taken as they were at administration.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +94,9 @@ def quantify(case: Case) -> Quantification:
         notices += found
     known = [s for s in shunts if s is not None]
     shunt = float(np.average(known, weights=nets)) if len(known) == len(nets) else None
+    on_grid = [_on_dose_grid(activity, case, notices) for activity in maps]
     total = ActivityMap(
-        np.sum([m.array for m in maps], axis=0) if len(maps) > 1 else maps[0].array, case.grid
+        np.sum([m.array for m in on_grid], axis=0) if len(maps) > 1 else on_grid[0].array, case.grid
     )
     net_total = float(sum(nets))
     if total.total > MAP_OVER_NET_WARNING * net_total:
@@ -110,21 +117,26 @@ def _quantify_injection(
     """Activity map, net activity, administration with its shunt, and notices of one injection."""
     emission = injection.emission
     _check_nuclide(emission, record)
-    counts = (
-        resample(emission.volume, case.grid) if not emission.grid.is_same_as(case.grid) else emission.volume
-    )
+    regions = injection.regions or case.regions
+    on_regions = emission.grid.is_same_as(regions.grid)
+    counts = emission.volume if on_regions else resample(emission.volume, regions.grid)
+    if not counts.total > 0:
+        raise InputError(
+            f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
+        )
     notices = _negative_counts(counts)
     administration, found = resolve_shunt(
         injection.administration,
         counts,
-        case.regions,
+        regions,
         case.planar,
+        case.planar_regions,
         case.dome_margin_mm,
-        needed=_needs_shunt(case),
+        needed=_needs_shunt(case, regions),
     )
     notices += found
     if case.calibration.mode is CalibrationMode.RELATIVE:
-        mask, held = _calibration_region(case, injection, administration)
+        mask, held = _calibration_region(case, injection, regions, administration)
         return calibrate_relative(counts, mask, held), _given(administration), administration, notices
     if emission.predicted:
         raise InputError(
@@ -137,23 +149,38 @@ def _quantify_injection(
         notices += correction.notices
         activity = calibrate_absolute(emission, correction)
     else:
-        activity = _by_factor(case, emission, administration, record)
-    if activity.grid is not case.grid and not activity.grid.is_same_as(case.grid):
-        activity = resample(activity, case.grid)
+        activity, found = _by_factor(case, emission, administration, record)
+        notices += found
     net, found = _compare_with_given(activity, administration)
     return activity, net, administration, notices + found
 
 
-def _needs_shunt(case: Case) -> bool:
+def _on_dose_grid(activity: ActivityMap, case: Case, notices: list[Notice]) -> ActivityMap:
+    """The activity on the dose grid, with a notice when that grid cuts some of it off."""
+    if activity.grid.is_same_as(case.grid):
+        return activity
+    moved = resample(activity, case.grid)
+    lost = 1.0 - moved.total / activity.total
+    if lost > CUT_OFF_WARNING:
+        notices.append(
+            Notice(
+                "activity-outside-grid",
+                f"{100 * lost:.1f} % of the emission image's activity ({format_activity(activity.total - moved.total)}) lies "
+                "outside the dose grid and adds no dose.",
+            )
+        )
+    return moved
+
+
+def _needs_shunt(case: Case, regions: Regions) -> bool:
     """Whether the calibration cannot do without a lung shunt fraction."""
     if case.calibration.mode is not CalibrationMode.RELATIVE:
         return False
     if case.calibration.region is CalibrationRegion.LIVER:
         return True
-    return (
-        case.calibration.region is not CalibrationRegion.LIVER_AND_LUNGS
-        and not case.regions.both_lungs_in_view
-    )
+    if case.calibration.region is CalibrationRegion.LIVER_AND_LUNGS:
+        return False
+    return not regions.both_lungs_drawn_in_view
 
 
 def _check_nuclide(emission: EmissionImage, record: Nuclide) -> None:
@@ -195,11 +222,11 @@ def _given(administration: Administration) -> float:
 
 
 def _calibration_region(
-    case: Case, injection: Injection, administration: Administration
+    case: Case, injection: Injection, regions: Regions, administration: Administration
 ) -> tuple[Mask | None, float]:
     """The region (None: the whole image) and the activity it holds [Bq]."""
     net, shunt = _given(administration), administration.lung_shunt_fraction
-    region, regions = case.calibration.region, case.regions
+    region = case.calibration.region
     if region is CalibrationRegion.LIVER:
         hepatic = _hepatic_mask(regions, injection)
         if shunt is None:
@@ -214,12 +241,13 @@ def _calibration_region(
     mask = None
     if region is CalibrationRegion.BODY:
         mask = regions.mask_of(Role.BODY)
-        if mask is None:
+        if mask is None or any(body.from_ct for body in regions.with_role(Role.BODY)):
             raise InputError(
-                "calibration over the body needs a body region; none is drawn. Use --calibration-region fov.",
+                "calibration over the body needs a body region; none is drawn, and one segmented from the CT ends with it. "
+                "Use --calibration-region fov.",
                 tag="dose.calibration_region",
             )
-    if regions.both_lungs_in_view:
+    if regions.both_lungs_drawn_in_view:
         return mask, net
     if shunt is None:
         raise InputError(
@@ -270,11 +298,7 @@ def _absolute_correction(
 ) -> DecayCorrection:
     """Factor from the file's values to activity at administration."""
     if emission.modality == "file":
-        notice = Notice(
-            "file-at-administration",
-            "the image file states no time: its values are taken as activity at administration.",
-        )
-        return DecayCorrection(1.0, 1.0, 1.0, 1.0, (notice,))
+        return DecayCorrection(1.0, 1.0, 1.0, 1.0, (FILE_AT_ADMINISTRATION,))
     time, notices = _administration_time(emission, administration)
     correction = decay_to_administration(emission, time, record.half_life_s, record.positrons_per_decay)
     return DecayCorrection(
@@ -306,7 +330,7 @@ def _administration_time(
 
 def _by_factor(
     case: Case, emission: EmissionImage, administration: Administration, record: Nuclide
-) -> ActivityMap:
+) -> tuple[ActivityMap, list[Notice]]:
     """Activity at administration by the camera factor."""
     duration = case.calibration.acquisition_duration_s or emission.frame_duration_s
     if duration is None:
@@ -315,18 +339,18 @@ def _by_factor(
             "Give --acquisition-duration in seconds.",
             tag="dose.acquisition_duration_s",
         )
-    if administration.time is None or emission.acquisition_start is None:
-        raise InputError(
-            "calibration by factor needs the times of administration and acquisition; missing: "
-            f"{'administration (--time)' if administration.time is None else 'acquisition (AcquisitionDate, AcquisitionTime)'}.",
-            tag="administration.time",
-        )
-    elapsed = seconds_between(
-        administration.time, emission.acquisition_start, "administration and acquisition"
-    )
+    elapsed, notices = 0.0, (FILE_AT_ADMINISTRATION,)
+    if emission.modality != "file":
+        if emission.acquisition_start is None:
+            raise InputError(
+                "calibration by factor needs the time of acquisition, which the header does not state.",
+                tag="AcquisitionTime",
+            )
+        time, notices = _administration_time(emission, administration)
+        elapsed = elapsed_since_administration(time, emission.acquisition_start)
     factor = case.calibration.factor_cps_per_mbq
     assert factor is not None  # checked by Calibration
-    return calibrate_by_factor(emission, factor, duration, elapsed, record.half_life_s)
+    return calibrate_by_factor(emission, factor, duration, elapsed, record.half_life_s), list(notices)
 
 
 def _compare_with_given(activity: ActivityMap, administration: Administration) -> tuple[float, list[Notice]]:

@@ -24,6 +24,7 @@ def resolve_shunt(
     counts: Volume,
     regions: Regions,
     planar: PlanarImage | None,
+    planar_regions: Regions | None,
     dome_margin_mm: float,
     *,
     needed: bool,
@@ -40,6 +41,8 @@ def resolve_shunt(
         Liver and lungs on the dose grid.
     planar : PlanarImage or None
         Opposite views, for ``planar``.
+    planar_regions : Regions or None
+        The regions in full, for their shadows on the views; None takes ``regions``.
     dome_margin_mm : float
         Lung closer to the liver is left out and scaled for, in ``spect`` [mm].
     needed : bool
@@ -55,17 +58,23 @@ def resolve_shunt(
         return administration, []
     source = administration.shunt_source
     if source not in ("spect", "planar"):
-        source = _possible_source(regions, planar) if needed else "none"
+        source = _possible_source(regions, planar, planar_regions or regions) if needed else "none"
     if source == "none":
         return administration, []
-    lungs, liver = regions.mask_of(Role.LUNG), regions.mask_of(Role.LIVER, Role.TUMOUR)
+    seen = (planar_regions or regions) if source == "planar" else regions
+    lungs, liver = seen.mask_of(Role.LUNG), seen.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or liver is None:
         raise InputError(
             f"the {source} lung shunt needs regions of the lungs and the liver. Draw them, or give --lung-shunt as a number.",
             tag="administration.lung_shunt_fraction",
         )
+    if not seen.both_lungs_in_view:
+        raise InputError(
+            f"the {source} lung shunt needs both lungs drawn whole. Give --lung-shunt as a number.",
+            tag="administration.lung_shunt_fraction",
+        )
     if source == "spect":
-        fraction = _from_spect(counts, regions, lungs, liver, dome_margin_mm)
+        fraction = lung_shunt_fraction_spect(counts, lungs, liver, dome_margin_mm)
         how = (
             f"counts of the emission image, lung within {dome_margin_mm:g} mm of the liver left out; right only with "
             "scatter and attenuation correction"
@@ -76,29 +85,22 @@ def resolve_shunt(
             "geometric mean of planar views, without background; liver shine-through and attenuation raise it"
         )
     asked = "" if administration.shunt_source == source else "was not given and "
+    if any(lung.from_ct for lung in seen.with_role(Role.LUNG)):
+        how += "; the lungs were segmented from the CT, not drawn"
     notice = Notice(
         "lung-shunt-measured", f"the lung shunt fraction {asked}is {fraction:.4f}, measured: {how}."
     )
     return replace(administration, lung_shunt_fraction=fraction, shunt_source=source), [notice]
 
 
-def _possible_source(regions: Regions, planar: PlanarImage | None) -> str:
+def _possible_source(regions: Regions, planar: PlanarImage | None, planar_regions: Regions) -> str:
     """How the shunt can be measured: spect, planar or none."""
-    if regions.mask_of(Role.LUNG) is None or regions.mask_of(Role.LIVER) is None:
+    if regions.mask_of(Role.LIVER) is None:
         return "none"
-    if regions.both_lungs_in_view:
+    if regions.both_lungs_drawn_in_view:
         return "spect"
-    return "planar" if planar is not None and planar.grid is not None else "none"
-
-
-def _from_spect(counts: Volume, regions: Regions, lungs: Mask, liver: Mask, margin_mm: float) -> float:
-    """Shunt from the emission volume, which must see both lungs."""
-    if not regions.both_lungs_in_view:
-        raise InputError(
-            "the SPECT lung shunt needs both lungs wholly in view. Give --lung-shunt as a number, or use planar.",
-            tag="administration.lung_shunt_fraction",
-        )
-    return lung_shunt_fraction_spect(counts, lungs, liver, margin_mm)
+    has_views = planar is not None and planar.grid is not None
+    return "planar" if has_views and planar_regions.both_lungs_drawn_in_view else "none"
 
 
 def _from_planar(planar: PlanarImage | None, lungs: Mask, liver: Mask) -> float:

@@ -13,6 +13,7 @@ from y90voxel.activity.decay import integrate_over_time
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.density import build_density_map
 from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
@@ -73,14 +74,13 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     dose, found = _dose(engine, tia, density, record, case)
     notices += found
     energy_j_per_gbq = _energy_per_activity(engine, record)
-    photons_too = record.mean_total_energy_mev / record.mean_electron_energy_mev
-    _check_energy(dose, density, quantification.map_activity_bq, energy_j_per_gbq * photons_too)
+    _check_energy(dose, density, quantification.map_activity_bq, _emitted_j_per_gbq(engine, record))
     tell("evaluating regions", 0.7)
     histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
     metrics = _metrics(case, histograms, quantification, record)
     lung = _lung(case, dose, histograms.get("lungs"), quantification, record)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
-    limits = evaluate_limits(case.device, doses, _limiting_lung_dose(lung, case.regions, doses))
+    limits = evaluate_limits(case.device, doses, _limiting_lung_dose(lung, case))
     tell("evaluated", 1.0)
     evaluation = Evaluation(
         case=case,
@@ -149,6 +149,14 @@ def _energy_per_activity(engine: DoseEngine, record: Nuclide) -> float:
     return float(override or record.energy_per_activity_j_per_bq * BQ_PER_GBQ)
 
 
+def _emitted_j_per_gbq(engine: DoseEngine, record: Nuclide) -> float:
+    """Energy that the engine could at most deposit [J/GBq]: photons too, unless it leaves all electrons' energy in place."""
+    local = _energy_per_activity(engine, record)
+    if isinstance(engine, LocalDeposition):
+        return local
+    return local * record.mean_total_energy_mev / record.mean_electron_energy_mev
+
+
 def _check_energy(dose: DoseMap, density: DensityMap, activity_bq: float, energy_j_per_gbq: float) -> None:
     """Refuse a dose map that holds more energy than was emitted."""
     volume_kg_per_density = dose.grid.voxel_volume_ml / 1000.0
@@ -192,7 +200,7 @@ def _lung(
     mird = mird_ct = None
     if shunt is not None:
         mird = mean_lung_dose(activity_gbq, shunt, dose_constant_gy_kg_per_gbq=constant)
-        if ct_mass_g is not None and case.regions.both_lungs_in_view:
+        if ct_mass_g is not None and case.both_lungs_in_view:
             mass_kg = ct_mass_g / 1000.0
             mird_ct = mean_lung_dose(activity_gbq, shunt, mass_kg, dose_constant_gy_kg_per_gbq=constant)
     return LungDose(
@@ -201,7 +209,9 @@ def _lung(
         mean_mird_1kg_gy=mird,
         mean_mird_ct_gy=mird_ct,
         ct_mass_g=ct_mass_g,
-        fraction_in_fov=None if dvh is None else _fraction_in_view(case.regions, dvh.mass_g or 0.0),
+        fraction_in_fov=None
+        if dvh is None
+        else min(_fraction_in_view(v, dvh.mass_g or 0.0) for v in case.views),
         mean_voxel_gy=None if dvh is None else dvh.mean_gy,
         mean_voxel_without_dome_gy=None if dvh is None else _mean_without_dome(case, dose),
         mass_weighted_mean_voxel_gy=None if dvh is None else dvh.mass_weighted_mean_gy,
@@ -221,20 +231,21 @@ def _mean_without_dome(case: Case, dose: DoseMap) -> float | None:
 def _fraction_in_view(regions: Regions, mass_g: float) -> float:
     """Seen share of the lungs: by drawn volume, or against reference mass where the drawing itself is cut."""
     lungs = [region for region in regions.drawn if region.role is Role.LUNG]
+    if not lungs:
+        return 0.0
     drawn = sum(region.mask.total / region.fraction_in_image for region in lungs)
     seen = sum(region.mask.total for region in lungs) / drawn
-    if regions.both_lungs_in_view or seen < 1.0:
+    cut_off = any(region.cut_off for region in lungs)
+    if not cut_off and (regions.both_lungs_in_view or seen < 1.0):
         return seen
     return min(1.0, mass_g / REFERENCE_LUNG_MASS_G)
 
 
-def _limiting_lung_dose(
-    lung: LungDose, regions: Regions, doses: dict[str, tuple[Role, float]]
-) -> float | None:
+def _limiting_lung_dose(lung: LungDose, case: Case) -> float | None:
     """The lung dose that limits refer to: MIRD with 1 kg where a shunt is known, else the map's in full view."""
     if lung.mean_mird_1kg_gy is not None:
         return lung.mean_mird_1kg_gy
-    return lung.mass_weighted_mean_voxel_gy if regions.both_lungs_in_view else None
+    return lung.mass_weighted_mean_voxel_gy if case.both_lungs_in_view else None
 
 
 def _region_notices(regions: Regions) -> list[Notice]:
