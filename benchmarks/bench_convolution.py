@@ -372,9 +372,10 @@ def plot(path: str, cases: list[dict[str, Any]]) -> None:
     for axis, case in zip(axes, cases, strict=True):
         timings = sorted(case["timings"].values(), key=lambda t: t.wall_median_s)
         colours = ["#c2410c" if t.name == "y90voxel" else "#94a3b8" for t in timings]
-        axis.barh([t.name for t in timings], [t.wall_ms for t in timings], color=colours)
+        bars = axis.barh([t.name for t in timings], [t.wall_ms for t in timings], color=colours)
+        axis.bar_label(bars, [f"{t.wall_ms:.3g}" for t in timings], padding=3, fontsize=7)
         axis.invert_yaxis()
-        axis.set_xscale("log")
+        axis.set_xlim(0, 1.12 * timings[-1].wall_ms)
         axis.tick_params(labelsize=7)
         axis.set_title(f"{case['case']}, {case['activity']}", fontsize=8, loc="left")
     axes[-1].set_xlabel("wall time of one call [ms], median", fontsize=8)
