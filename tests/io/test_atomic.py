@@ -116,6 +116,21 @@ def test_files_added_to_our_results_are_not_lost(tmp_path):
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize("manifest", [True, False])
+@pytest.mark.parametrize("name", ["thesis.docx", "figures/annotated.svg"])
+def test_work_of_others_is_not_lost_at_any_depth_nor_when_the_manifest_is(manifest, name, tmp_path):
+    with output_folder(tmp_path / "out") as folder:
+        (folder / "metrics.json").write_text(MARKER)
+        (folder / "figures").mkdir()
+        (folder / "figures" / "dvh.png").write_text("")
+    if not manifest:
+        (tmp_path / "out" / MANIFEST).unlink()
+    check_output_folder(tmp_path / "out")
+    (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(InputError, match=f"also {name}, which would be lost"):
+        check_output_folder(tmp_path / "out")
+
+
 def test_file_in_the_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(InputError, match="is a file; results need a folder"):

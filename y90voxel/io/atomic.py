@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ __all__ = ["MANIFEST", "atomic_file", "check_output_folder", "output_folder"]
 MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
 # Names of what a finished folder was given, so that files added by somebody later are noticed.
 MANIFEST = ".y90voxel.json"
+# What results are called, for folders whose manifest was lost.
+OUR_NAMES = re.compile(
+    r"(dose|report)\.(dcm|html|pdf)|(dose|activity|regions|dose_per_gbq)\.nii\.gz|regions\.(seg\.dcm|json)"
+    r"|(dvh|metrics|cohort)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
+)
 # Left behind by file browsers; neither ours nor anybody's work.
 BROWSER_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", MANIFEST}
 
@@ -39,7 +45,7 @@ def check_output_folder(path: str | Path) -> None:
         return
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; results need a folder. Choose another name.", file=folder)
-    names = {entry.name for entry in folder.iterdir()} - BROWSER_FILES
+    names = _files_in(folder)
     if not names:
         return
     if not _is_ours(folder):
@@ -48,7 +54,7 @@ def check_output_folder(path: str | Path) -> None:
             "Nothing was written; choose another folder.",
             file=folder,
         )
-    foreign = names - _manifest(folder, names)
+    foreign = names - _known_files(folder, names)
     if foreign:
         raise InputError(
             f"{folder} holds results of y90voxel, but also {_listed(foreign)}, which would be lost. "
@@ -84,8 +90,9 @@ def output_folder(path: str | Path) -> Iterator[Path]:
         except OSError as error:
             raise _unwritable(target, error) from error
         yield temporary
-        names = sorted(entry.name for entry in temporary.iterdir())
-        (temporary / MANIFEST).write_text(json.dumps({"files": names}), encoding="utf-8")
+        (temporary / MANIFEST).write_text(
+            json.dumps({"files": sorted(_files_in(temporary))}), encoding="utf-8"
+        )
         _swap(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -131,12 +138,18 @@ def _is_ours(folder: Path) -> bool:
     return False
 
 
-def _manifest(folder: Path, names: set[str]) -> set[str]:
-    """Return the names that we wrote; all that are there when the manifest was lost in copying."""
+def _files_in(folder: Path) -> set[str]:
+    """Return everything in a folder, at any depth, that is not left behind by file browsers."""
+    found = (entry for entry in folder.rglob("*") if entry.name not in BROWSER_FILES)
+    return {entry.relative_to(folder).as_posix() for entry in found if not entry.is_dir()}
+
+
+def _known_files(folder: Path, names: set[str]) -> set[str]:
+    """Return the files that we wrote: by the manifest, or by their names when it was lost in copying."""
     try:
         return set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError):
-        return names
+        return {name for name in names if OUR_NAMES.fullmatch(name)}
 
 
 def _listed(names: set[str]) -> str:
