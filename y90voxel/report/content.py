@@ -264,7 +264,7 @@ def calibration_sentence(evaluation: Evaluation) -> str:
     if calibration.mode is CalibrationMode.FACTOR:
         return f"camera factor, {number(calibration.factor_cps_per_mbq, 4)} counts per second and MBq; decayed to administration"
     net, shunted = "net activity", "net activity × (1 − lung shunt)"
-    body = net if evaluation.case.regions.both_lungs_in_view else shunted
+    body = net if evaluation.case.regions.both_lungs_drawn_in_view else shunted
     held, over = {
         CalibrationRegion.LIVER: (shunted, "liver, tumours and perfused volume together"),
         CalibrationRegion.LIVER_AND_LUNGS: (net, "liver and lungs together"),
