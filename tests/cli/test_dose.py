@@ -75,13 +75,55 @@ def test_our_own_folder_is_replaced(run_cli, study, tmp_path):
 
 def test_anonymised_outputs_hold_no_identity(run_cli, tmp_path):
     markers = {"PatientName": "MARKER^NAME", "PatientID": "MARKERID", "AccessionNumber": "MARKERACC"}
-    study = write_study(tmp_path / "MARKERFOLDER", **markers)
-    done = run_cli("dose", study, *GIVEN, "--anonymise", "-o", tmp_path / "out", "--json")
+    markers["StudyInstanceUID"] = "1.2.3.4.77777"
+    rois = {"Liver": ROIS["Liver"], "marker lesion": ROIS["GTV1"]}
+    study = write_study(tmp_path / "MARKERFOLDER", rois=rois, **markers)
+    uid = str(nm(spect_counts(), SPECT_AFFINE).SeriesInstanceUID)
+    arguments = (
+        "--role",
+        "marker lesion=tumour",
+        "--emission-series",
+        uid,
+        "--time",
+        "1999-12-31T10:00",
+        "--anonymise",
+    )
+    done = run_cli(
+        "dose",
+        study,
+        "--activity",
+        "2 GBq",
+        "--lung-shunt",
+        "0",
+        *arguments,
+        "-o",
+        tmp_path / "out",
+        "--json",
+    )
     assert done.code == 0, done.err
+    assert next(r for r in json.loads(done.out)["regions"] if r["role"] == "tumour")["name"] == "region 2"
+    outputs = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    outputs["streams"] = (done.out + done.err).encode()
+    for secret in ("marker", uid, "1.2.3.4.77777", "1999-12-31", "19991231"):
+        for name, content in outputs.items():
+            assert secret.encode() not in content.lower(), (secret, name)
+
+
+def test_an_anonymised_mask_does_not_keep_the_name_of_its_file(run_cli, tmp_path):
+    from y90voxel.io.nifti import write_nifti
+    from y90voxel.volumes.grid import Grid
+    from y90voxel.volumes.volume import CountMap
+
+    grid = Grid((20, 20, 20), SPECT_AFFINE)
+    write_nifti(CountMap(spect_counts().astype(float), grid), tmp_path / "MARKER_spect.nii.gz")
+    write_nifti(CountMap((spect_counts() > 0).astype(float), grid), tmp_path / "MARKER_liver.nii.gz")
+    files = ("--emission", tmp_path / "MARKER_spect.nii.gz", "--regions", tmp_path / "MARKER_liver.nii.gz")
+    chosen = ("--calibration", "relative", "--role", "MARKER_liver=liver", "--anonymise")
+    done = run_cli("dose", *files, *chosen, *GIVEN, "-o", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert "MARKER" not in done.out
     for path in (tmp_path / "out").rglob("*"):
-        if path.is_file():
-            assert b"MARKER" not in path.read_bytes(), path.name
-    assert "MARKER" not in done.out + done.err
+        assert not path.is_file() or b"MARKER" not in path.read_bytes(), path.name
 
 
 REFUSED = {

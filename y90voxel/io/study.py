@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -16,8 +15,10 @@ from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
+from y90voxel.io.anonymous import anonymous_names, without_identity
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.regions import Regions, unique_names
@@ -92,6 +93,7 @@ class Study:
         acquisition_duration_s: float | None = None,
         dose_constant_gy_kg_per_gbq: float | None = None,
         liver_density: float | Literal["ct"] = 1.05,
+        density_calibration: Sequence[tuple[float, float]] | None = None,
         grid: float | Literal["emission", "ct"] = "emission",
         roles: Mapping[str, str] | None = None,
         automatic: bool = True,
@@ -128,6 +130,8 @@ class Study:
             Overrides the nuclide record.
         liver_density : float or "ct"
             Density of liver and tumour [g/mL].
+        density_calibration : sequence of (float, float) or None
+            CT numbers [HU], rising, and densities [g/mL] of the scanner; None takes Schneider et al. 2000.
         grid : float, "emission" or "ct"
             The dose grid, or its voxel size [mm].
         roles : mapping of str to str
@@ -190,7 +194,7 @@ class Study:
             calibration=Calibration(
                 mode, CalibrationRegion(calibration_region), calibration_factor, acquisition_duration_s
             ),
-            density=DensityModel(liver_g_per_ml=None if liver_density == "ct" else float(liver_density)),
+            density=_density_model(liver_density, density_calibration),
             dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq,
             radiobiology={Role(role): parameters for role, parameters in (radiobiology or {}).items()},
             dome_margin_mm=dome_margin_mm,
@@ -201,16 +205,20 @@ class Study:
         )
 
     def anonymous(self) -> Study:
-        """Return the study without its patient: a fresh identity and label, no UIDs, no file names."""
+        """Return the study without its patient: a fresh identity and label, no UIDs, no telling names."""
+        names = anonymous_names(self.drawn, self.identity)
         return replace(
             self,
+            drawn=tuple(replace(region, name=names.get(region.name, region.name)) for region in self.drawn),
             label=ANONYMOUS_LABEL,
             identity=self.identity.anonymous(),
             sources=(),
             inputs=tuple(
                 {k: v for k, v in item.items() if k in ("role", "files", "sha256")} for item in self.inputs
             ),
-            notices=tuple(replace(notice, message=_without_paths(notice.message)) for notice in self.notices),
+            notices=tuple(
+                replace(notice, message=without_identity(notice.message)) for notice in self.notices
+            ),
         )
 
     def _automatic_regions(self, roles: Mapping[str, str]) -> tuple[list[DrawnRegion], list[Notice]]:
@@ -296,6 +304,17 @@ def _check_nothing_shared(shared: Mapping[str, Any], injections: int) -> None:
         )
 
 
+def _density_model(
+    liver: float | Literal["ct"], points: Sequence[tuple[float, float]] | None
+) -> DensityModel:
+    """Where densities come from."""
+    calibration = DensityCalibration()
+    if points is not None:
+        hu, density = tuple(p[0] for p in points), tuple(p[1] for p in points)
+        calibration = DensityCalibration(hu, density, "calibration of this scanner, as given")
+    return DensityModel(None if liver == "ct" else float(liver), calibration=calibration)
+
+
 def _injection(
     emission: EmissionImage,
     facts: Mapping[str, Any],
@@ -341,13 +360,6 @@ def _injection(
         device=device,
     )
     return Injection(emission, administration, facts["territory"])
-
-
-def _without_paths(message: str) -> str:
-    """A message without what looks like a path, a file name or a UID."""
-    return re.sub(
-        r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd)\b", "…", message
-    )
 
 
 def _without_none(facts: Mapping[str, Any]) -> dict[str, Any]:

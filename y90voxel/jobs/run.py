@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from y90voxel.io.anonymous import anonymous_names, anonymous_settings, without_identity
 from y90voxel.io.atomic import check_output_folder
 from y90voxel.io.read_study import read_study
 from y90voxel.io.study import Study
@@ -56,12 +58,18 @@ def run_study(
     check_output_folder(out)  # before minutes of work, not after
     tell = progress or (lambda what, done: None)
     study = _read(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done))
+    roles, shown = dict(settings.regions.roles), settings.as_dict()
     if settings.output.anonymise:
-        study = study.anonymous()
+        names = anonymous_names(study.drawn, study.identity)
+        roles = {names.get(name, name): role for name, role in roles.items()}
+        study, shown = study.anonymous(), anonymous_settings(shown)
     tell("placing regions", 0.5)
-    case = _case(study, settings)
+    case = _case(study, settings, roles, shown)
     engine = build_engine(settings.dose.engine, case)
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
+    if settings.output.anonymise:
+        said = (replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
+        evaluation = replace(evaluation, notices=tuple(said))
     evaluation = write_results(
         evaluation,
         out,
@@ -93,8 +101,8 @@ def _read(
     )
 
 
-def _case(study: Study, settings: StudySettings) -> Case:
-    """The case that study and settings make."""
+def _case(study: Study, settings: StudySettings, roles: dict[str, str], shown: dict[str, Any]) -> Case:
+    """The case that study and settings make; ``shown`` is what provenance tells of the settings."""
     given, dose = settings.administration, settings.dose
     return study.case(
         nuclide=given.nuclide,
@@ -113,13 +121,14 @@ def _case(study: Study, settings: StudySettings) -> Case:
         acquisition_duration_s=dose.acquisition_duration_s,
         dose_constant_gy_kg_per_gbq=dose.dose_constant_gy_kg_per_gbq,
         liver_density=dose.liver_density,
+        density_calibration=dose.density_calibration,
         grid=dose.grid,
-        roles=settings.regions.roles,
+        roles=roles,
         automatic=settings.regions.automatic,
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
-        label=settings.output.label,
-        settings=settings.as_dict(),
+        label=None if settings.output.anonymise else settings.output.label,
+        settings=shown,
     )
 
 
