@@ -44,7 +44,8 @@ def test_with_ct_the_liver_is_set_and_the_lung_is_measured():
     assert np.all(density.array[inside_liver] == 1.05)
     assert density.array[inside_lung].mean() == pytest.approx(0.25, abs=0.02)  # 1 + HU / 1000
     assert sources["lung"].startswith("CT")
-    assert notices == []
+    assert [n.code for n in notices] == ["contrast-agent"]
+    assert "not used for liver and tumour (1.05 g/mL)" in notices[0].message
 
 
 def test_box_average_keeps_the_mass_of_the_ct():
@@ -101,3 +102,55 @@ def test_the_cts_liver_density_needs_a_ct():
 def test_densities_must_be_positive(name):
     with pytest.raises(InputError, match=name):
         DensityModel(**{name: 0.0})
+
+
+def with_body():
+    """The regions and a body; the last 20 mm along the rows are outside."""
+    inside = np.ones(GRID.shape)
+    inside[:, -5:] = 0.0
+    return Regions(GRID, (*regions().drawn, Region("Body", Role.BODY, Mask(inside, GRID))))
+
+
+def test_the_couch_outside_the_body_gets_the_floor():
+    density, sources, _ = build_density_map(GRID, with_body(), ct(), DensityModel())
+    assert np.allclose(density.array[:, -5:], 0.05)
+    assert density.array[0, 0, 0] == pytest.approx(1.0506, abs=1e-4)  # 40 HU by Schneider
+    assert sources["outside the body"] == "set to the floor, 0.05 g/mL, by 'Body'"
+    without, sources, _ = build_density_map(GRID, regions(), ct(), DensityModel())
+    assert without.array[0, -1, 0] == pytest.approx(1.0506, abs=1e-4)  # 40 HU by Schneider
+    assert "couch included" in sources["outside the body"]
+
+
+def test_a_body_drawn_on_some_slices_says_nothing_about_the_others():
+    part = with_body()["Body"].mask.array.copy()
+    part[:10] = 0.0
+    found = Regions(GRID, (*regions().drawn, Region("Body", Role.BODY, Mask(part, GRID))))
+    density, _, _ = build_density_map(GRID, found, ct(), DensityModel())
+    assert density.array[5, -1, 0] == pytest.approx(1.0506, abs=1e-4)  # 40 HU by Schneider
+    assert density.array[15, -1, 0] == pytest.approx(0.05)
+
+
+def test_a_wrong_body_takes_neither_liver_nor_lung_nor_what_the_ct_does_not_see():
+    part = CtImage(np.full((30, 40, 40), 40.0), CT_GRID.crop((0, 0, 0), (30, 40, 40)))
+    one_column = np.zeros(GRID.shape)
+    one_column[:, 0, 0] = 1.0
+    found = Regions(GRID, (*regions().drawn, Region("Body", Role.BODY, Mask(one_column, GRID))))
+    density, _, _ = build_density_map(GRID, found, part, DensityModel())
+    assert density.array[9, 9, 9] == pytest.approx(1.05)  # liver
+    assert density.array[9, -1, -1] == pytest.approx(0.05)
+    assert density.array[25, -1, -1] == pytest.approx(1.04)  # beyond the CT
+    assert density.array[21, 9, 9] == pytest.approx(0.26)  # lung beyond the CT
+
+
+def test_the_cts_liver_density_needs_a_ct_that_covers_the_liver():
+    part = CtImage(np.full((20, 40, 40), 40.0), CT_GRID.crop((0, 0, 0), (20, 40, 40)))
+    with pytest.raises(InputError, match=r"covers only \d+\.\d % of liver and tumour"):
+        build_density_map(GRID, regions(), part, DensityModel(liver_g_per_ml=None))
+
+
+def test_contrast_agent_is_said_with_its_size():
+    """110 HU by Schneider is 1.081 g/mL (bone side), 90 HU 1.108: 6 % above 1.05."""
+    kept = DensityModel(liver_g_per_ml=None)
+    _, _, notices = build_density_map(GRID, regions(), ct(liver_hu=90.0), kept)
+    assert [n.code for n in notices] == ["contrast-agent", "liver-density-ct"]
+    assert "doses come out about 6 % low" in notices[0].message

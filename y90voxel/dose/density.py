@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.dose.ct_checks import check_ct_numbers, contrast_agent
 from y90voxel.dose.ct_density import averaged_density
 from y90voxel.errors import InputError, Notice
 from y90voxel.reference.tissue import (
@@ -76,14 +77,15 @@ def build_density_map(
     regions : Regions
         Roles on the same grid.
     ct : CtImage or None
-        On its own grid; box-averaged as density, so that mass is kept.
+        On its own grid; box-averaged as density, so that mass is kept. Where a body region says that it is not
+        the patient (air, couch), the density is the floor.
     model : DensityModel
         The choices.
 
     Raises
     ------
     InputError
-        If the liver's density is to come from a CT that does not exist or does not cover it.
+        If the liver's density is to come from a CT that does not exist or does not cover it, or the CT is not in HU.
     """
     liver = _occupancy(regions.mask_of(Role.LIVER, Role.TUMOUR), grid)
     lung = np.minimum(_occupancy(regions.mask_of(Role.LUNG), grid), 1.0 - liver)
@@ -99,12 +101,16 @@ def build_density_map(
         averaged = averaged_density(ct, grid, model.calibration, model.soft_tissue_g_per_ml)
         density = np.where(seen > 0.5, averaged, by_role)
         sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
-        notices += _coverage_notices(seen, regions)
+        notices += check_ct_numbers(ct) + _coverage_notices(seen, regions)
+        notices += contrast_agent(density, liver * (seen > 0.5), model.liver_g_per_ml)
+        outside = _outside_body(regions, liver + lung) & (seen > 0.5)
+        density[outside] = model.floor_g_per_ml
+        sources["outside the body"] = _outside_source(regions, model)
     if model.liver_g_per_ml is not None and liver.any():
         density = _set_liver(density, liver, model.liver_g_per_ml, ct is not None)
         sources["liver"] = f"set to {model.liver_g_per_ml:g} g/mL"
     elif liver.any():
-        notices.append(_liver_from_ct(ct))
+        notices.append(_liver_from_ct(ct, liver, seen if ct is not None else None))
         sources["liver"] = sources["elsewhere"]
     sources["floor"] = f"{model.floor_g_per_ml:g} g/mL"
     return DensityMap(np.maximum(density, model.floor_g_per_ml), grid), sources, notices
@@ -132,11 +138,39 @@ def _set_liver(
     return np.where(interior, wanted, blended)
 
 
-def _liver_from_ct(ct: CtImage | None) -> Notice:
-    """Accept the CT's liver density, or refuse when there is no CT."""
+def _outside_body(regions: Regions, kept: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Voxels that hold nothing of the body, in the axial layers that it is drawn on."""
+    body = regions.mask_of(Role.BODY)
+    if body is None:
+        return np.zeros(regions.grid.shape, bool)
+    axis = int(np.abs(regions.grid.affine[2, :3]).argmax())  # the one along the patient
+    others = tuple(a for a in range(3) if a != axis)
+    drawn = np.asarray(body.array.any(axis=others, keepdims=True))
+    return np.asarray(drawn & (body.array == 0) & (kept == 0))
+
+
+def _outside_source(regions: Regions, model: DensityModel) -> str:
+    """Where the density of air and couch comes from."""
+    bodies = [region for region in regions.drawn if region.role is Role.BODY]
+    if not bodies:
+        return "CT, couch included (no body region)"
+    return f"set to the floor, {model.floor_g_per_ml:g} g/mL, by {bodies[0].name!r}"
+
+
+def _liver_from_ct(
+    ct: CtImage | None, liver: NDArray[np.floating], seen: NDArray[np.floating] | None
+) -> Notice:
+    """Accept the CT's liver density, or refuse when the CT does not show the liver."""
     if ct is None:
         raise InputError(
             "the liver density is to come from the CT, but the study has none. Give --liver-density 1.05.",
+            tag="dose.liver_density",
+        )
+    share = 0.0 if seen is None else float((liver * (seen > 0.5)).sum() / liver.sum())
+    if share < SEEN_BY_CT:
+        raise InputError(
+            f"the liver density is to come from the CT, but it covers only {100 * share:.1f} % of liver and tumour. "
+            "Give --liver-density 1.05, or a CT that shows all of the liver.",
             tag="dose.liver_density",
         )
     return Notice(

@@ -119,6 +119,7 @@ class DoseSettings(_Group):
     engine: Literal["local", "convolution", "density"] = "convolution"
     liver_density: Annotated[float | Literal["ct"], BeforeValidator(_density)] = 1.05
     register_: Annotated[Literal["refuse", "trust"], Field(alias="register")] = "refuse"
+    density_calibration: list[tuple[float, float]] | None = None
     grid: Annotated[float | Literal["emission", "ct"], BeforeValidator(_grid)] = "emission"
     dome_margin_mm: Positive = 20.0
 

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from y90voxel.dose.ct_checks import check_ct_numbers, contrast_agent
+from y90voxel.errors import InputError
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CtImage
+
+GRID = Grid.from_spacing((10, 20, 30), (2.0, 2.0, 2.0))
+
+
+def ct(hu=40.0, voxels=0):
+    """Soft tissue, with some voxels at another value."""
+    values = np.full(GRID.shape, 40.0)
+    values.reshape(-1)[:voxels] = hu
+    return CtImage(values, GRID)
+
+
+def test_a_usual_ct_gives_no_notice():
+    assert check_ct_numbers(ct(-1024.0, 2000)) == []
+
+
+def test_padding_is_said_with_its_share():
+    (notice,) = check_ct_numbers(ct(-3024.0, 600))
+    assert notice.code == "ct-below-air"
+    assert "10 %" in notice.message
+    assert "-3024 HU" in notice.message
+
+
+def test_metal_is_said_with_its_amount():
+    (notice,) = check_ct_numbers(ct(2900.0, 50))
+    assert notice.code == "ct-metal"
+    assert "0.4 mL" in notice.message  # 50 voxels of 8 mm3
+    assert check_ct_numbers(ct(2900.0, 5)) == []  # 0.04 mL
+
+
+def test_extended_scales_are_said_and_nonsense_is_refused():
+    codes = [notice.code for notice in check_ct_numbers(ct(8000.0, 60))]
+    assert codes == ["ct-above-range", "ct-metal"]
+    with pytest.raises(InputError, match="not Hounsfield units"):
+        check_ct_numbers(ct(8000.0, 61))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_ct_numbers_must_be_finite(bad):
+    with pytest.raises(InputError, match="1 of 6000 voxels are NaN or infinite"):
+        check_ct_numbers(ct(bad, 1))
+
+
+def test_contrast_agent_needs_a_liver_that_the_ct_shows():
+    density = np.full(GRID.shape, 1.12)
+    assert contrast_agent(density, np.zeros(GRID.shape), 1.05) == []
+    assert contrast_agent(density * 0.95, np.ones(GRID.shape), 1.05) == []  # 1.064: no agent
+    assert [n.code for n in contrast_agent(density, np.ones(GRID.shape), None)] == ["contrast-agent"]

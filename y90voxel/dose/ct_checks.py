@@ -1,0 +1,111 @@
+"""What a CT holds that its densities should not be trusted for: wrong units, padding, metal, contrast agent."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.errors import InputError, Notice
+from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
+from y90voxel.volumes.volume import CtImage
+
+__all__ = ["check_ct_numbers", "contrast_agent"]
+
+# Air is -1000 HU; noise takes single voxels to about -1100, padding of round fields of view lies far below.
+LOWEST_HU = -1100.0
+# Scales of 12 bits end at 3071 HU; only extended scales with metal go beyond 4000.
+HIGHEST_HU = 4000.0
+# An image with more than this share of voxels above the highest is not in HU.
+MOST_ABOVE_HIGHEST = 0.01
+# The densest bone, enamel, is about 2800 HU, compact bone below 2000: above lies metal (or a dense contrast medium).
+METAL_ABOVE_HU = 2500.0
+SMALLEST_METAL_ML = 0.1
+# Liver of a CT this much above the usual has contrast agent in it: 1.05 g/mL is about 40 HU, portal venous phase
+# 100 to 120 HU, and every 10 HU count as about 0.01 g/mL.
+CONTRAST_EXCESS_G_PER_ML = 0.045
+
+
+def check_ct_numbers(ct: CtImage) -> list[Notice]:
+    """Return notices about padding, out-of-range values and metal.
+
+    Parameters
+    ----------
+    ct : CtImage
+        In HU.
+
+    Raises
+    ------
+    InputError
+        If values are not finite, or so many lie above 4000 that they are no Hounsfield units.
+    """
+    lowest, highest = float(ct.array.min()), float(ct.array.max())
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        ct.check_finite()
+    notices = []
+    if lowest < LOWEST_HU:
+        message = (
+            f"{_percent(ct.array < LOWEST_HU)} of the CT lies below {LOWEST_HU:g} HU (down to {lowest:g} HU): padding or "
+            "artefacts, taken as air."
+        )
+        notices.append(Notice("ct-below-air", message))
+    if highest > HIGHEST_HU:
+        share = float(np.mean(ct.array > HIGHEST_HU))
+        if share > MOST_ABOVE_HIGHEST:
+            raise InputError(
+                f"{100 * share:.1f} % of the CT lies above {HIGHEST_HU:g} HU (up to {highest:g}): these are not Hounsfield "
+                "units. Check RescaleSlope and RescaleIntercept, or the image file.",
+                tag="RescaleIntercept",
+            )
+        message = (
+            f"{_percent(ct.array > HIGHEST_HU)} of the CT lies above {HIGHEST_HU:g} HU (up to {highest:g} HU): metal or "
+            "artefacts; densities there are those of the calibration's last point."
+        )
+        notices.append(Notice("ct-above-range", message))
+    metal_ml = 0.0
+    if highest > METAL_ABOVE_HU:
+        metal_ml = float(np.count_nonzero(ct.array > METAL_ABOVE_HU)) * ct.grid.voxel_volume_ml
+    if metal_ml >= SMALLEST_METAL_ML:
+        message = (
+            f"{metal_ml:.2g} mL of the CT lie above {METAL_ABOVE_HU:g} HU (up to {highest:g} HU): metal or dense contrast "
+            "medium. Densities at it and in its streaks are wrong; doses within 10 mm of it are uncertain."
+        )
+        notices.append(Notice("ct-metal", message))
+    return notices
+
+
+def contrast_agent(
+    density: NDArray[np.floating], liver: NDArray[np.floating], set_to: float | None
+) -> list[Notice]:
+    """Return a notice when the CT's liver is denser than liver is, which contrast agent makes it.
+
+    Parameters
+    ----------
+    density : ndarray
+        Density from CT on the dose grid [g/mL].
+    liver : ndarray
+        Occupancy of the liver where the CT covers it.
+    set_to : float or None
+        Density that the liver gets instead of the CT's [g/mL]; None keeps the CT's.
+    """
+    interior = liver > 0.999
+    if not interior.any():
+        return []
+    found = float(density[interior].mean())
+    if found < LIVER_DENSITY_G_PER_ML + CONTRAST_EXCESS_G_PER_ML:
+        return []
+    excess = 100 * (found / LIVER_DENSITY_G_PER_ML - 1)
+    kept = (
+        f"liver and tumour are kept at it, so their doses come out about {excess:.0f} % low: give --liver-density"
+        if set_to is None
+        else f"it is not used for liver and tumour ({set_to:g} g/mL), but vessels and other organs keep their CT density"
+    )
+    message = (
+        f"the CT gives the liver {found:.3f} g/mL, {excess:.0f} % above {LIVER_DENSITY_G_PER_ML:g} g/mL: "
+        f"contrast agent; {kept}."
+    )
+    return [Notice("contrast-agent", message)]
+
+
+def _percent(found: NDArray[np.bool_]) -> str:
+    """A share in per cent."""
+    return f"{100 * float(np.mean(found)):.2g} %"
