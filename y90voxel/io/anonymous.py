@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
+from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["anonymous_names", "anonymous_settings", "without_identity"]
+__all__ = ["anonymous_evaluation", "anonymous_names", "anonymous_settings", "without_identity"]
 
 # Paths, UIDs, names of image files, dates and times of day.
 _TELLING = re.compile(
@@ -39,6 +41,21 @@ def without_identity(text: str) -> str:
     '… was taken on … in …'
     """
     return _TELLING.sub("…", text)
+
+
+def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
+    """Return a result that tells neither when the patient was treated and scanned nor where the files lay."""
+    times = {"acquisition_start": None, "series_start": None, "administration_time": None}
+    injections = tuple(
+        replace(
+            injection,
+            emission=replace(injection.emission, **times),
+            administration=replace(injection.administration, time=None),
+        )
+        for injection in evaluation.case.injections
+    )
+    said = tuple(replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
+    return replace(evaluation, case=replace(evaluation.case, injections=injections), notices=said)
 
 
 def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> dict[str, str]:

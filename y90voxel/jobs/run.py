@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from y90voxel.io.anonymous import anonymous_names, anonymous_settings, without_identity
+from y90voxel.io.anonymous import anonymous_evaluation, anonymous_names, anonymous_settings
 from y90voxel.io.atomic import check_output_folder
 from y90voxel.io.read_study import read_study
 from y90voxel.io.study import Study
@@ -68,8 +67,7 @@ def run_study(
     engine = build_engine(settings.dose.engine, case)
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
     if settings.output.anonymise:
-        said = (replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
-        evaluation = replace(evaluation, notices=tuple(said))
+        evaluation = anonymous_evaluation(evaluation)
     evaluation = write_results(
         evaluation,
         out,
