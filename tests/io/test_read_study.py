@@ -86,6 +86,10 @@ def test_files_replace_what_the_dicom_holds(folder, files):
     replaced = read_study(folder, emission=files / "spect.nii.gz")
     assert replaced.emissions[0].modality == "file"
     assert replaced.ct is not None
+    for one, used in ((found, ["emission", "regions", "ct"]), (replaced, ["ct", "regions", "emission"])):
+        assert sorted(item["role"] for item in one.inputs) == sorted(used)
+    assert len(found.sources) == 1  # the emission alone is still the DICOM's
+    assert len(replaced.sources) == 2
 
 
 def test_dicom_files_complete_a_folder(folder, tmp_path):

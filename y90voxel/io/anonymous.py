@@ -45,11 +45,12 @@ def without_identity(text: str) -> str:
 
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
     """Return a result that tells neither when the patient was treated and scanned nor where the files lay."""
-    times = {"acquisition_start": None, "series_start": None, "administration_time": None}
     injections = tuple(
         replace(
             injection,
-            emission=replace(injection.emission, **times),
+            emission=replace(
+                injection.emission, acquisition_start=None, series_start=None, administration_time=None
+            ),
             administration=replace(injection.administration, time=None),
         )
         for injection in evaluation.case.injections

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +69,8 @@ def read_study(
         tell("reading headers", 0.0)
         main = _open(path, trust_frames, progress, emission_series=wanted[0], **choice)
         tell("reading images", 0.3)
-        parts.add_main(main, with_emission=emission is None)
+        files = {"emission": emission, "ct": ct, "regions": regions}
+        parts.add_main(main, replaced={role for role, file in files.items() if file is not None})
         chosen = [main.selection.emission]
         for uid in wanted[1:]:
             other = DicomStudy.open(main.index, emission_series=uid, trust_frames=trust_frames)
@@ -80,7 +81,7 @@ def read_study(
                 )
             chosen.append(other.selection.emission)
             parts.emissions.append(other.emission())
-            parts.add_dicom_facts(other)
+            parts.add_dicom_facts(other, replaced={"ct", "regions", "planar"})
     if emission is not None:
         parts.add_emission(Path(emission))
     if ct is not None:
@@ -107,13 +108,16 @@ class _Parts:
     inputs: list[Mapping[str, Any]] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
-    def add_main(self, main: DicomStudy, *, with_emission: bool) -> None:
-        """Take everything that a DICOM study holds."""
-        if with_emission:
+    def add_main(self, main: DicomStudy, *, replaced: Set[str]) -> None:
+        """Take everything that a DICOM study holds, but what files replace."""
+        if "emission" not in replaced:
             self.emissions.append(main.emission())
-        self.ct, self.planar, self.drawn = main.ct(), main.planar(), main.regions()
-        self.label = main.label
-        self.add_dicom_facts(main)
+        if "ct" not in replaced:
+            self.ct = main.ct()
+        if "regions" not in replaced:
+            self.drawn = main.regions()
+        self.planar, self.label = main.planar(), main.label
+        self.add_dicom_facts(main, replaced=replaced)
 
     def add_emission(self, path: Path) -> None:
         """Take the emission image of a file."""
@@ -159,11 +163,13 @@ class _Parts:
         self.drawn = self._trusted_regions(drawn)
         self.add_dicom_facts(study)
 
-    def add_dicom_facts(self, study: DicomStudy) -> None:
-        """Take identity, references, checksums and warnings of a DICOM source, once each."""
+    def add_dicom_facts(self, study: DicomStudy, replaced: Set[str] = frozenset()) -> None:
+        """Take identity, references, checksums and warnings of a DICOM source, once each, for what is used of it."""
         self.identity = self.identity or study.identity
-        self.sources += [s for s in study.source_references() if s not in self.sources]
-        self.inputs += [i for i in study.inputs() if i not in self.inputs]
+        for item, source in zip(study.inputs(), study.source_references(), strict=True):
+            if item["role"] not in replaced and source not in self.sources:
+                self.inputs.append(item)
+                self.sources.append(source)
         self.notices += [n for n in study.warnings if n not in self.notices]
 
     def study(self, path: Path) -> Study:

@@ -137,10 +137,11 @@ def _check_whole(name: str, role: Role, fraction: float, edges: str, refused: bo
 def _drawn_to_the_end(shape: Contours | Mask, image: Grid) -> bool:
     """Whether a region reaches the first or last slice of the image that it was drawn on."""
     if isinstance(shape, Contours):
-        points = np.concatenate(shape.polygons)
+        points = np.concatenate(shape.polygons) if shape.polygons else np.empty((0, 3))
     else:
         used = np.argwhere(shape.array > 0.5)
-        points = shape.grid.index_to_lps(np.stack([used.min(axis=0), used.max(axis=0)])) if len(used) else used
+        corners = np.stack([used.min(axis=0), used.max(axis=0)]) if len(used) else used
+        points = shape.grid.index_to_lps(corners)
     if not len(points):
         return False
     slices = image.lps_to_index(points)[:, 0]

@@ -339,7 +339,8 @@ def _by_factor(
             "Give --acquisition-duration in seconds.",
             tag="dose.acquisition_duration_s",
         )
-    elapsed, notices = 0.0, (FILE_AT_ADMINISTRATION,)
+    elapsed = 0.0
+    notices: tuple[Notice, ...] = (FILE_AT_ADMINISTRATION,)
     if emission.modality != "file":
         if emission.acquisition_start is None:
             raise InputError(
