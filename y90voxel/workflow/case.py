@@ -107,6 +107,9 @@ class Case:
         Roles that get BED and EUD.
     dome_margin_mm : float
         Lung closer to the liver than this is left out of one of the lung means [mm].
+    compare_lung_methods : bool or None
+        Whether to compute the lung dose by the other engines too; None does where it is worth a second
+        (`y90voxel.workflow.lung_methods`).
     study_instance_uid : str or None
         Of the DICOM study.
     notices : tuple of Notice
@@ -134,6 +137,7 @@ class Case:
     dose_constant_gy_kg_per_gbq: float | None = None
     radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
     dome_margin_mm: float = 20.0
+    compare_lung_methods: bool | None = None
     study_instance_uid: str | None = None
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()

@@ -13,6 +13,7 @@ from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.planning.limits import LimitResult
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 from y90voxel.workflow.case import Case
+from y90voxel.workflow.lung_methods import LungMethod
 
 __all__ = ["Evaluation", "LungDose"]
 
@@ -41,6 +42,8 @@ class LungDose:
         Mass-weighted voxel mean [Gy].
     dome_margin_mm : float
         The margin [mm].
+    by_method : tuple of LungMethod
+        MIRD and the dose engines side by side.
     """
 
     shunt_fraction: float | None
@@ -53,6 +56,12 @@ class LungDose:
     mean_voxel_without_dome_gy: float | None
     mass_weighted_mean_voxel_gy: float | None
     dome_margin_mm: float
+    by_method: tuple[LungMethod, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes for JSON."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**values, "by_method": [row.as_dict() for row in self.by_method]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +170,7 @@ class Evaluation:
             },
             "density": dict(self.density_sources),
             "hepatic_reserve": self.case.regions.hepatic_reserve,
-            "lung": {name: getattr(self.lung, name) for name in LungDose.__dataclass_fields__},
+            "lung": self.lung.as_dict(),
             "regions": [region.as_dict() for region in self.regions],
             "limits": [
                 {

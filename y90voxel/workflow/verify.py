@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ from y90voxel.version import __version__
 from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.evaluation import Evaluation, LungDose
+from y90voxel.workflow.lung_methods import lung_doses_by_method
 from y90voxel.workflow.quantify import Quantification, quantify
 
 __all__ = ["verify"]
@@ -79,6 +81,16 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
     metrics = _metrics(case, histograms, quantification, record)
     lung = _lung(case, dose, histograms.get("lungs"), quantification, record)
+    by_method = lung_doses_by_method(
+        case,
+        engine,
+        dose,
+        density,
+        tia,
+        (lung.mean_mird_1kg_gy, lung.mean_mird_ct_gy),
+        lambda other, decays: _dose(other, decays, density, record, case)[0],
+    )
+    lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
     limits = evaluate_limits(case.device, doses, _limiting_lung_dose(lung, case))
     tell("evaluated", 1.0)
