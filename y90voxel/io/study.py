@@ -99,6 +99,7 @@ class Study:
         automatic: bool = True,
         radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
         dome_margin_mm: float = 20.0,
+        compare_lung_methods: bool | None = None,
         label: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Case:
@@ -140,7 +141,7 @@ class Study:
             Whether lungs and body that no ROI gives are segmented from the CT.
         radiobiology : mapping of Role to RadiobiologyParameters
             Roles that get BED and EUD.
-        dome_margin_mm : float
+        dome_margin_mm, compare_lung_methods
             See `Case`.
         label : str or None
             Replaces the study's own.
@@ -198,6 +199,7 @@ class Study:
             dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq,
             radiobiology={Role(role): parameters for role, parameters in (radiobiology or {}).items()},
             dome_margin_mm=dome_margin_mm,
+            compare_lung_methods=compare_lung_methods,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
             notices=(*self.notices, *said, *notices),
             inputs=self.inputs,

@@ -125,6 +125,7 @@ def _case(study: Study, settings: StudySettings, roles: dict[str, str], shown: d
         automatic=settings.regions.automatic,
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
+        compare_lung_methods=settings.lung.compare_methods,
         label=None if settings.output.anonymise else settings.output.label,
         settings=shown,
     )

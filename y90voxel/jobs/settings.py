@@ -131,6 +131,12 @@ class RegionSettings(_Group):
     automatic: bool = True
 
 
+class LungSettings(_Group):
+    """Whether the lung dose is computed by the other engines too; absent: with density and Monte Carlo only."""
+
+    compare_methods: bool | None = None
+
+
 class SeriesSettings(_Group):
     """Which series to use when several fit: SeriesInstanceUID or a unique prefix."""
 
@@ -163,6 +169,7 @@ class StudySettings(_Group):
     injection: list[InjectionSettings] = Field(default_factory=list)
     dose: DoseSettings = DoseSettings()
     regions: RegionSettings = RegionSettings()
+    lung: LungSettings = LungSettings()
     series: SeriesSettings = SeriesSettings()
     radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
     output: OutputSettings = OutputSettings()
