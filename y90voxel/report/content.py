@@ -39,6 +39,7 @@ SHUNT_SOURCES = {
     "planar": "measured on planar views",
     "none": "not known",
 }
+LUNG_METHODS = {"mird-1kg": "MIRD, 1 kg of lung", "mird-ct": "MIRD, CT mass"}
 MIRD_1KG = "MIRD, 1 kg of lung"
 VOXEL_BY_MASS = "voxel map, mass-weighted"
 
@@ -71,6 +72,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "radiobiology": radiobiology_notes(evaluation),
         "lung": lung_rows(evaluation),
         "lung_facts": lung_facts(evaluation),
+        "lung_methods": lung_method_rows(evaluation),
         "injections": injection_rows(evaluation),
         "methods": method_rows(evaluation),
         "inputs": inputs,
@@ -187,6 +189,22 @@ def lung_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
         {"name": name, "dose": dose_text(dose), "note": note, "used": name == used and dose is not None}
         for name, dose, note in rows
+    ]
+
+
+def lung_method_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the lung dose by MIRD and by every engine that was computed, the engine named beside each number."""
+    return [
+        {
+            "name": LUNG_METHODS.get(row.method, ENGINES.get(row.method, row.method)),
+            "by_mass": dose_text(row.mass_weighted_mean_gy),
+            "by_volume": dose_text(row.mean_gy),
+            "by_mass_without_dome": dose_text(row.mass_weighted_mean_without_dome_gy),
+            "by_volume_without_dome": dose_text(row.mean_without_dome_gy),
+            "from_liver": dose_text(row.beta_from_liver_gy),
+            "used": row.method == evaluation.engine,
+        }
+        for row in evaluation.lung.by_method
     ]
 
 

@@ -146,6 +146,12 @@ def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]
             (0, -300, 320),
             fontweight="bold" if row["used"] else "normal",
         )
+    for row in content["lung_methods"]:
+        rest = (
+            f"by volume {row['by_volume']}; without the dome {row['by_mass_without_dome']} by mass, "
+            f"{row['by_volume_without_dome']} by volume; betas from the liver {row['from_liver']}"
+        )
+        flow.row((row["name"], f"{row['by_mass']} Gy", rest), (0, -300, 320))
     flow.heading("How this was computed")
     for name, text in content["methods"]:
         flow.paragraph(f"{name}: {text}")
