@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from y90voxel.activity.administration import Administration as Administration
     from y90voxel.dose.convolution import KernelConvolution as KernelConvolution
     from y90voxel.dose.local_deposition import LocalDeposition as LocalDeposition
+    from y90voxel.dose.monte_carlo.engine import MonteCarlo as MonteCarlo
+    from y90voxel.dose.monte_carlo.radial import (
+        radial_kernel_from_monte_carlo as radial_kernel_from_monte_carlo,
+    )
     from y90voxel.dose.superposition import DensitySuperposition as DensitySuperposition
     from y90voxel.io.dicom.rtdose import read_rtdose as read_rtdose
     from y90voxel.io.dicom.rtdose import write_rtdose as write_rtdose
@@ -53,6 +57,8 @@ _HOME = {
     "activity.administration": ("Administration",),
     "dose.convolution": ("KernelConvolution",),
     "dose.local_deposition": ("LocalDeposition",),
+    "dose.monte_carlo.engine": ("MonteCarlo",),
+    "dose.monte_carlo.radial": ("radial_kernel_from_monte_carlo",),
     "dose.superposition": ("DensitySuperposition",),
     "io.dicom.rtdose": ("read_rtdose", "write_rtdose"),
     "io.nifti": ("write_nifti",),

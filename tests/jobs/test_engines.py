@@ -4,6 +4,7 @@ from phantoms import liver_case
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError
 from y90voxel.jobs.engines import ENGINES, build_engine
+from y90voxel.jobs.settings import MonteCarloSettings
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -26,5 +27,18 @@ def test_local_deposition_takes_the_given_dose_constant():
 
 
 def test_an_unknown_engine_is_refused_with_the_list():
-    with pytest.raises(InputError, match=r"unknown engine 'magic'.*local, convolution, density"):
+    with pytest.raises(InputError, match=r"unknown engine 'magic'.*local, convolution, density, monte-carlo"):
         build_engine("magic", liver_case())
+
+
+def test_the_monte_carlo_gets_its_limits_and_the_tumours_as_target():
+    limits = MonteCarloSettings(histories=1000, target_uncertainty="5 %", seed=7, time_limit_s=30)
+    case = liver_case()
+    engine = build_engine("monte-carlo", case, monte_carlo=limits)
+    assert (engine.histories, engine.target_uncertainty, engine.seed, engine.time_limit_s) == (
+        1000,
+        0.05,
+        7,
+        30.0,
+    )
+    assert engine.target_mask.volume_ml == pytest.approx(case.regions["GTV1"].mask.volume_ml)

@@ -45,11 +45,17 @@ def dose(
         float | None, Option(help="Dose constant [Gy kg/GBq] of formulas and local deposition.")
     ] = None,
     engine: Annotated[
-        str | None, Option(help="local, convolution or density.  [default: convolution]")
+        str | None, Option(help="local, convolution, density or monte-carlo.  [default: convolution]")
     ] = None,
     liver_density: Annotated[
         str | None, Option(help="g/mL of liver and tumour, or 'ct'.  [default: 1.05]")
     ] = None,
+    histories: Annotated[int | None, Option(help="Monte Carlo: decays to simulate at most.")] = None,
+    target_uncertainty: Annotated[
+        str | None, Option(help="Monte Carlo: stop at this uncertainty of the tumours' voxels, such as '1%'.")
+    ] = None,
+    seed: Annotated[int | None, Option(help="Monte Carlo: same seed, same result.  [default: 0]")] = None,
+    time_limit: Annotated[float | None, Option(help="Monte Carlo: stop after this time [s].")] = None,
     grid: Annotated[
         str | None, Option(help="emission, ct, or a voxel size in mm.  [default: emission]")
     ] = None,
@@ -97,6 +103,12 @@ def dose(
             "register": "trust" if trust_frames else None,
         },
         "regions": {"roles": _roles(role or []), "automatic": False if no_automatic_regions else None},
+        "monte_carlo": {
+            "histories": histories,
+            "target_uncertainty": target_uncertainty,
+            "seed": seed,
+            "time_limit_s": time_limit,
+        },
         "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},
         "output": {
             "report": False if no_report else None,

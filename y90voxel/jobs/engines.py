@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.dose.superposition import DensitySuperposition
 from y90voxel.errors import InputError
+from y90voxel.jobs.settings import MonteCarloSettings
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
+from y90voxel.regions.roles import Role
 from y90voxel.workflow.case import Case
 
 __all__ = ["ENGINES", "build_engine"]
 
-ENGINES = ("local", "convolution", "density")
+ENGINES = ("local", "convolution", "density", "monte-carlo")
 
 
-def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngine:
+def build_engine(
+    name: str,
+    case: Case,
+    threads: int | None = None,
+    monte_carlo: MonteCarloSettings | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> DoseEngine:
     """Return the engine of that name for a case.
 
     The convolution kernel is the liver's at the liver density of the case, so that it needs no scaling
@@ -25,11 +35,16 @@ def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngin
     Parameters
     ----------
     name : str
-        ``local``, ``convolution`` or ``density``.
+        ``local``, ``convolution``, ``density`` or ``monte-carlo``.
     case : Case
         Gives nuclide, voxel size, liver density and dose constant.
     threads : int or None
         Threads; None takes every core that the process may use.
+
+    monte_carlo : MonteCarloSettings or None
+        How long the Monte Carlo runs; its target uncertainty is that of the tumours' voxels, where there are any.
+    progress : callable or None
+        Called by the Monte Carlo with what is being done and the finished fraction.
 
     Raises
     ------
@@ -44,4 +59,19 @@ def build_engine(name: str, case: Case, threads: int | None = None) -> DoseEngin
         return KernelConvolution(kernel, threads=threads)
     if name == "density":
         return DensitySuperposition(case.nuclide, threads=threads)
+    if name == "monte-carlo":
+        # Half a second to load, for this engine alone.
+        from y90voxel.dose.monte_carlo.engine import MonteCarlo
+
+        limits = monte_carlo or MonteCarloSettings()
+        return MonteCarlo(
+            case.nuclide,
+            histories=limits.histories,
+            seed=limits.seed,
+            target_uncertainty=limits.target_uncertainty,
+            target_mask=case.regions.mask_of(Role.TUMOUR),
+            time_limit_s=limits.time_limit_s,
+            threads=threads,
+            progress=progress,
+        )
     raise InputError(f"unknown engine {name!r}. The engines are {', '.join(ENGINES)}.", tag="dose.engine")

@@ -13,6 +13,7 @@ from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
 from y90voxel.io.tables import write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.volumes.volume import Volume
 from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["Output", "write_results"]
@@ -99,6 +100,9 @@ def _write_maps(
         evaluation.dose, folder / "dose.dcm", identity=identity, references=sources, comment=comment
     )
     write_nifti(evaluation.dose, folder / "dose.nii.gz")
+    if evaluation.dose.relative_uncertainty is not None:
+        spread = Volume(evaluation.dose.relative_uncertainty, evaluation.dose.grid)
+        write_nifti(spread, folder / "dose_uncertainty.nii.gz")
     write_activity_concentration(evaluation.activity, folder / "activity.nii.gz")
     regions = list(evaluation.case.regions)
     if not regions:

@@ -64,7 +64,12 @@ def run_study(
         study, shown = study.anonymous(), anonymous_settings(shown)
     tell("placing regions", 0.5)
     case = _case(study, settings, roles, shown)
-    engine = build_engine(settings.dose.engine, case)
+    engine = build_engine(
+        settings.dose.engine,
+        case,
+        monte_carlo=settings.monte_carlo,
+        progress=lambda what, done: tell(what, 0.55 + 0.2 * done),
+    )
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
     if settings.output.anonymise:
         evaluation = anonymous_evaluation(evaluation)

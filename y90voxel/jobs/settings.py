@@ -39,6 +39,11 @@ def _shunt(value: Any) -> Any:
     return parse_fraction(str(value), "lung shunt fraction")
 
 
+def _fraction(value: Any) -> Any:
+    """Accept a fraction, or a percentage with its sign."""
+    return parse_fraction(str(value), "target uncertainty")
+
+
 def _density(value: Any) -> Any:
     """Accept a density in g/mL, or ``ct``."""
     return "ct" if isinstance(value, str) and value.strip().lower() == "ct" else float(value)
@@ -116,7 +121,7 @@ class DoseSettings(_Group):
     calibration_factor: Positive | None = None
     acquisition_duration_s: Positive | None = None
     dose_constant_gy_kg_per_gbq: Positive | None = None
-    engine: Literal["local", "convolution", "density"] = "convolution"
+    engine: Literal["local", "convolution", "density", "monte-carlo"] = "convolution"
     liver_density: Annotated[float | Literal["ct"], BeforeValidator(_density)] = 1.05
     register_: Annotated[Literal["refuse", "trust"], Field(alias="register")] = "refuse"
     density_calibration: list[tuple[float, float]] | None = None
@@ -135,6 +140,15 @@ class LungSettings(_Group):
     """Whether the lung dose is computed by the other engines too; absent: with density and Monte Carlo only."""
 
     compare_methods: bool | None = None
+
+
+class MonteCarloSettings(_Group):
+    """How long the Monte Carlo engine runs."""
+
+    histories: Annotated[int, AfterValidator(_positive)] | None = None
+    target_uncertainty: Annotated[float, BeforeValidator(_fraction)] | None = None
+    seed: int = 0
+    time_limit_s: Positive | None = None
 
 
 class SeriesSettings(_Group):
@@ -168,6 +182,7 @@ class StudySettings(_Group):
     administration: AdministrationSettings = AdministrationSettings()
     injection: list[InjectionSettings] = Field(default_factory=list)
     dose: DoseSettings = DoseSettings()
+    monte_carlo: MonteCarloSettings = MonteCarloSettings()
     regions: RegionSettings = RegionSettings()
     lung: LungSettings = LungSettings()
     series: SeriesSettings = SeriesSettings()

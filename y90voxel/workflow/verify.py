@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from y90voxel.activity.decay import integrate_over_time
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.density import build_density_map
-from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engine import DoseEngine, SimulatingEngine
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.errors import Notice, PhysicsError, RegionError
@@ -73,13 +73,16 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     notices += [*quantification.notices, *found, *_region_notices(case.regions)]
     tell("computing dose", 0.2)
     tia = integrate_over_time(quantification.activity, record.half_life_s)
-    dose, found = _dose(engine, tia, density, record, case)
+    dose, uncertainty, found = _dose(engine, tia, density, record, case)
     notices += found
     energy_j_per_gbq = _energy_per_activity(engine, record)
     _check_energy(dose, density, quantification.map_activity_bq, _emitted_j_per_gbq(engine, record))
     tell("evaluating regions", 0.7)
     histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
-    metrics = _metrics(case, histograms, quantification, record)
+    metrics = tuple(
+        replace(m, relative_uncertainty=uncertainty.get(m.name))
+        for m in _metrics(case, histograms, quantification, record)
+    )
     lung = _lung(case, dose, histograms.get("lungs"), quantification, record)
     by_method = lung_doses_by_method(
         case,
@@ -130,10 +133,16 @@ def _check_asked_for(case: Case) -> None:
 
 def _dose(
     engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap, record: Nuclide, case: Case
-) -> tuple[DoseMap, list[Notice]]:
-    """Dose of the engine; a convolution gets the photons that its kernel is too short for."""
+) -> tuple[DoseMap, Mapping[str, float], list[Notice]]:
+    """Dose of the engine, statistical uncertainty of region means, and notices.
+
+    A convolution gets the photons that its kernel is too short for; an engine that simulates says how well.
+    """
+    if isinstance(engine, SimulatingEngine):
+        result = engine.simulate(tia, density, {region.name: region.mask for region in case.regions})
+        return result.dose, result.region_uncertainty, list(result.notices)
     if not isinstance(engine, KernelConvolution):
-        return engine.dose(tia, density), []
+        return engine.dose(tia, density), {}, []
     kernel = engine.kernel
     if nuclide(kernel.nuclide).name != record.name:
         raise PhysicsError(
@@ -152,7 +161,7 @@ def _dose(
         )
     beta = engine.dose(tia, density)
     tail = PhotonTail(record, kernel.medium, density_g_per_ml=kernel.density_g_per_ml).dose(tia)
-    return beta.with_array(beta.array + tail.array), notices
+    return beta.with_array(beta.array + tail.array), {}, notices
 
 
 def _energy_per_activity(engine: DoseEngine, record: Nuclide) -> float:
