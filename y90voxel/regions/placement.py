@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from y90voxel.errors import Notice, RegionError
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
-from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, unique_names
+from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, union, unique_names
 from y90voxel.regions.roles import Role, assign_roles
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
@@ -72,6 +73,7 @@ def place_regions(
         truncated = fraction < 1.0 or bool(edges) or region.cut_off
         made = (region.automatic, fraction, truncated, region.from_ct, region.cut_off)
         placed.append(Region(name, role, mask, *made))
+    placed = _lungs_beside_liver(placed)
     others = [r.name for r in placed if r.role is Role.OTHER]
     if others:
         notices.append(
@@ -82,6 +84,20 @@ def place_regions(
             )
         )
     return Regions(grid, tuple(placed)), notices
+
+
+def _lungs_beside_liver(placed: list[Region]) -> list[Region]:
+    """The regions with lungs that were segmented from the CT giving way to liver and tumours, which were drawn."""
+    solid = [r.mask for r in placed if r.role in (Role.LIVER, Role.TUMOUR)]
+    if not solid:
+        return placed
+    free = 1.0 - union(solid).array
+    return [
+        replace(r, mask=r.mask.with_array(np.minimum(r.mask.array, free)))
+        if r.from_ct and r.role is Role.LUNG
+        else r
+        for r in placed
+    ]
 
 
 def _place(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:

@@ -48,6 +48,7 @@ SMALLEST_BASE_ML, SMALLEST_LUNG_ML = 20.0, 400.0
 SMALLEST_OTHER_LUNG = 0.15
 AIRWAY_ML, AIRWAY_OFF_MIDLINE_MM, AIRWAY_LENGTH_MM = (3.0, 150.0), 45.0, 20.0
 VESSEL_HALF_THICKNESS_MM = 5.0
+THREAD_HALF_THICKNESS_MM = 2.6
 # Lung counts as cut off by the CT from this area in its first or last slice on.
 SMALLEST_CUT_MM2 = 100.0
 
@@ -156,7 +157,7 @@ def segment_body(ct: CtImage) -> Mask:
     labels, count = _labelled(_erode(tissue[:, ::2, ::2], coarse, shell), coarse)
     if count == 0:
         return Mask(np.zeros(tissue.shape, np.float32), hu.grid)
-    near = _dilate(labels == 1, coarse, 1.5 * shell)
+    near = _dilate(labels == 1, coarse, 1.5 * shell + coarse.spacing_mm[1] / 2)
     near = near.repeat(2, axis=1).repeat(2, axis=2)[:, : tissue.shape[1], : tissue.shape[2]]
     return Mask(_filled_slices(near & tissue).astype(np.float32), hu.grid)
 
@@ -194,7 +195,10 @@ def segment_lungs(ct: CtImage, body: Mask) -> Lungs:
     if not lungs.any():
         return Lungs(None, None, False)
     left, right = _sides(lungs, grid, float(midline))
-    sides = [_smooth(side, grid) & inside for side in (left, right)]
+    sides = [
+        _smooth(side & _within(side, grid, THREAD_HALF_THICKNESS_MM, _without_threads), grid) & inside
+        for side in (left, right)
+    ]
     sides[1] &= ~sides[0]
     ends = (sides[0] | sides[1]) & _edge(seen)
     cut_off = bool(ends.sum() * grid.spacing_mm[1] * grid.spacing_mm[2] > SMALLEST_CUT_MM2)
@@ -321,6 +325,11 @@ def _within(
     return found
 
 
+def _without_threads(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
+    """The mask without thin parts that stretch away from it, such as walls of airways."""
+    return mask & _dilate(_erode(mask, grid, distance_mm), grid, 2.0 * distance_mm)
+
+
 def _close(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
     """The mask with gaps narrower than twice the distance closed."""
     return _erode(_dilate(mask, grid, distance_mm), grid, distance_mm)
@@ -345,7 +354,7 @@ def _distance_mm(mask: Bools, grid: Grid) -> NDArray[np.float32]:
     distance = SimpleITK.SignedMaurerDistanceMap(
         _image(mask, grid), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
     )
-    return np.asarray(SimpleITK.GetArrayViewFromImage(distance))
+    return np.asarray(SimpleITK.GetArrayFromImage(distance))
 
 
 def _image(mask: Bools, grid: Grid) -> SimpleITK.Image:
