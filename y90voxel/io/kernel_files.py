@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
 from y90voxel.reference.kernel import DoseKernel
+from y90voxel.reference.radial_kernel import RadialKernel
 
-__all__ = ["read_kernel", "write_kernel"]
+__all__ = ["check_radial_file", "read_kernel", "write_kernel", "write_radial_kernel"]
 
 FORMAT = 1
 COLUMNS = "slice_offset,row_offset,column_offset,s_gy_per_bq_s"
@@ -47,6 +48,59 @@ def write_kernel(kernel: DoseKernel, path: str | Path) -> None:
     content = writers[target.suffix.lower()](kernel)
     with atomic_file(target) as temporary:
         temporary.write_bytes(content)
+
+
+def write_radial_kernel(kernel: RadialKernel, path: str | Path) -> None:
+    """Write a radial kernel in the format of ``kernels/``: provenance in comments, one shell a row.
+
+    Parameters
+    ----------
+    kernel : RadialKernel
+        Energy fractions by shell.
+    path : path-like
+        Ends in ``.csv``.
+
+    Raises
+    ------
+    InputError
+        If the name has another ending, or the file cannot be written.
+    """
+    check_radial_file(path)
+    facts = {
+        "quantity": "fraction of the reference energy left in each shell around a point source, infinite medium",
+        "nuclide": kernel.nuclide,
+        "medium": kernel.medium,
+        "source": kernel.source,
+        "density_g_per_ml": kernel.density_g_per_ml,
+    }
+    facts |= {key: value for key, value in kernel.provenance.items() if key not in facts}
+    lines = [f"# {key}: {value}" for key, value in facts.items()]
+    lines.append("r_lo_mm,r_hi_mm,electron_fraction,photon_fraction,sigma")
+    columns = (
+        kernel.edges_mm[:-1],
+        kernel.edges_mm[1:],
+        kernel.electron_fraction,
+        kernel.photon_fraction,
+        kernel.sigma,
+    )
+    lines += [
+        f"{low:.6g},{high:.6g},{electron:.6e},{photon:.6e},{sigma:.5e}"
+        for low, high, electron, photon, sigma in zip(*columns, strict=True)
+    ]
+    with atomic_file(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def check_radial_file(path: str | Path) -> None:
+    """Raise unless the name is one that a radial kernel can be written under.
+
+    Raises
+    ------
+    InputError
+        If it does not end in ``.csv``.
+    """
+    if Path(path).suffix.lower() != ".csv":
+        raise InputError(f"{path}: a radial kernel is written as .csv.", file=path)
 
 
 def read_kernel(path: str | Path) -> DoseKernel:
