@@ -74,7 +74,6 @@ def test_a_radial_kernel_of_our_own_is_written_in_the_format_of_the_shipped_ones
     ("arguments", "message"),
     [
         ((), "needs the voxel size"),
-        (("--from-monte-carlo", "--nuclide", "Tc-99m"), "Tc-99m"),
         (("--from-monte-carlo", "--histories", "1000"), ".csv"),
         (("--spacing", "wide"), "one or three numbers"),
         (("--spacing", "1,2"), "got 2"),
@@ -86,6 +85,12 @@ def test_a_radial_kernel_of_our_own_is_written_in_the_format_of_the_shipped_ones
 def test_bad_kernels_are_refused(run_cli, tmp_path, arguments, message):
     done = run_cli("kernel", *arguments, "-o", tmp_path / "k.npz")
     assert (done.code, message in done.err) == (2, True), done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_radial_kernel_needs_a_spectrum(run_cli, tmp_path):
+    done = run_cli("kernel", "--from-monte-carlo", "--nuclide", "Tc-99m", "-o", tmp_path / "k.csv")
+    assert (done.code, "Tc-99m" in done.err) == (2, True), done.err
     assert list(tmp_path.iterdir()) == []
 
 
