@@ -40,7 +40,7 @@ class LungMethod:
     mean_without_dome_gy, mass_weighted_mean_without_dome_gy : float or None
         The same without the lung within the dome margin of the liver.
     beta_from_liver_gy : float or None
-        Part of the mass-weighted mean that electrons from activity inside liver and tumour bring.
+        Part of the mass-weighted mean that electrons from activity in voxels of liver and tumour bring.
     """
 
     method: str
@@ -132,9 +132,13 @@ def _convolution(case: Case) -> KernelConvolution:
 
 
 def _liver_near_lungs(tia: TimeIntegratedActivityMap, liver: Mask, lungs: Mask) -> TimeIntegratedActivityMap:
-    """Decays inside liver and tumour that are close enough to the lungs for electrons to reach them."""
+    """Decays of liver and tumour that are close enough to the lungs for electrons to reach them.
+
+    A voxel that liver and lung share counts as liver: its concentration is ten or more times the lung's.
+    """
     far = retreat_from(liver, lungs, SPILL_REACH_MM)
-    return tia.with_array(tia.array * (np.asarray(liver.array) - far.array))
+    near = (liver.array > 0) & (far.array == 0)
+    return tia.with_array(np.where(near, tia.array, 0.0))
 
 
 def _betas_only(engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap) -> DoseMap | None:
