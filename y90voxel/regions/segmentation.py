@@ -90,13 +90,14 @@ def automatic_regions(ct: CtImage, *, lungs: bool, body: bool) -> tuple[list[Dra
     """
     if not (lungs or body):
         return [], []
-    outline = segment_body(ct)
+    hu, covered = _working(ct)
+    outline = _outline(hu)
     if not outline.array.any():
         return [], [Notice("automatic-regions-none", "no body was found on the CT: no region was added.")]
     found: list[DrawnRegion] = []
     notices: list[Notice] = []
     if lungs:
-        seen = segment_lungs(ct, outline)
+        seen = _lungs_inside(hu, covered, outline)
         sides = {"Lung_L (automatic)": seen.left, "Lung_R (automatic)": seen.right}
         found += [
             DrawnRegion(name, mask, "segmented from CT", automatic=True, from_ct=True, cut_off=seen.cut_off)
@@ -150,7 +151,11 @@ def segment_body(ct: CtImage) -> Mask:
     Mask
         0 or 1 on axial voxels of at least 2.5 mm; empty if nothing is denser than air.
     """
-    hu, _ = _working(ct)
+    return _outline(_working(ct)[0])
+
+
+def _outline(hu: CtImage) -> Mask:
+    """The patient's outline on the working grid."""
     tissue = hu.array > BODY_ABOVE_HU
     coarse = _every_other(hu.grid)  # the couch can be told at half the resolution, four times as fast
     shell = COUCH_HALF_THICKNESS_MM
@@ -182,7 +187,11 @@ def segment_lungs(ct: CtImage, body: Mask) -> Lungs:
     RegionError
         If the outline is empty.
     """
-    hu, seen = _working(ct)
+    return _lungs_inside(*_working(ct), body)
+
+
+def _lungs_inside(hu: CtImage, seen: Bools, body: Mask) -> Lungs:
+    """The lungs inside an outline, on the working grid."""
     inside = (resample(body, hu.grid) if not body.grid.is_same_as(hu.grid) else body).array > 0.5
     if not inside.any():
         raise RegionError("the body outline is empty on the CT: no lungs can be looked for in it.")
