@@ -51,6 +51,32 @@ def test_a_case_file_gives_what_options_give_and_options_win(run_cli, study, tmp
     assert (metrics["activity_bq"], metrics["engine"]) == (2e9, "local")
 
 
+def test_automatic_regions_can_be_switched_off(run_cli, study, tmp_path):
+    found = []
+    for options in ((), ("--no-automatic-regions",)):
+        done = run_cli("dose", study, *GIVEN, *options, "-o", tmp_path / "out", "--json")
+        metrics = json.loads(done.out)
+        names = [region["name"] for region in metrics["regions"]]
+        found.append("Body (automatic)" in names)
+        assert ("automatic-regions" in {w["code"] for w in metrics["warnings"]}) is found[-1]
+    assert found == [True, False]
+
+
+def test_the_density_calibration_and_the_lung_comparison_are_settings(run_cli, study, tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text(
+        "[dose]\nengine = 'local'\ndensity_calibration = [[-1000, 0.001], [0, 1.0], [1000, 1.6]]\n"
+        "[lung]\ncompare_methods = true\n[regions]\nautomatic = false\n"
+    )
+    done = run_cli("dose", study, *GIVEN, "--case", case, "-o", tmp_path / "out", "--json")
+    metrics = json.loads(done.out)
+    assert metrics["density"]["elsewhere"] == "CT (calibration of this scanner, as given)"
+    assert [row["method"] for row in metrics["lung"]["by_method"]] == [
+        "mird-1kg"
+    ]  # no lungs, nothing to compare
+    assert metrics["provenance"]["settings"]["lung"] == {"compare_methods": True}
+
+
 def test_roles_can_be_given(run_cli, tmp_path):
     study = write_study(tmp_path / "study", rois={"Segment 8": ROIS["GTV1"], "Liver": ROIS["Liver"]})
     done = run_cli("dose", study, *GIVEN, "--role", "Segment 8=tumour", "-o", tmp_path / "out", "--json")

@@ -19,12 +19,14 @@ from y90voxel.report.content import (
     dose_content,
     flatten,
     limiting_lung_dose,
+    lung_method_rows,
     lung_rows,
 )
 from y90voxel.report.formatting import dose_text, number
 from y90voxel.report.html import render_dose_page, write_report
 from y90voxel.report.pdf import write_pdf
 from y90voxel.workflow.case import Calibration
+from y90voxel.workflow.lung_methods import LungMethod
 
 FIGURES = {"dose_hottest.png": b"hottest", "dose_centre.png": b"centre", "dvh.png": b"dvh"}
 
@@ -176,6 +178,27 @@ def test_lung_conventions_are_all_listed_and_the_limiting_one_is_marked(evaluati
     rows = lung_rows(evaluation)
     assert [row["dose"] for row in rows] == ["7.17", "8.02", "2.31", "2.05", "1.12"]
     assert [row["name"] for row in rows if row["used"]] == ["MIRD, 1 kg of lung"]
+
+
+def test_lung_methods_stand_side_by_side_with_their_engines(evaluation):
+    methods = (
+        LungMethod("mird-1kg", None, 7.167),
+        LungMethod("convolution", 2.31, 2.05, 1.12, 1.01, 0.33),
+        LungMethod("density", 2.42, 2.21, 1.15, 1.04, 0.41),
+    )
+    compared = replace(evaluation, lung=replace(evaluation.lung, by_method=methods))
+    rows = lung_method_rows(compared)
+    assert [row["name"] for row in rows] == [
+        "MIRD, 1 kg of lung",
+        "convolution with voxel S values",
+        "density-aware superposition",
+    ]
+    assert [row["used"] for row in rows] == [False, True, False]
+    assert [row["by_mass"] for row in rows] == ["7.17", "2.05", "2.21"]
+    words = text_of(render_dose_page(compared, FIGURES))
+    assert "density-aware superposition 2.21 2.42 1.04 1.15 0.41" in words
+    assert "convolution with voxel S values (the dose map) 2.05 2.31 1.01 1.12 0.33" in words
+    assert "Mean lung dose by method" not in text_of(render_dose_page(evaluation, FIGURES))
 
 
 def test_limiting_lung_dose_falls_back_to_the_map_and_then_to_none(evaluation):
