@@ -100,4 +100,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Every public name, loaded or not."""
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})

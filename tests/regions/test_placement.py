@@ -104,11 +104,11 @@ def test_what_must_be_whole_is_the_callers_choice():
     assert [n.code for n in notices] == ["region-truncated"]
 
 
-def test_a_region_drawn_under_a_derived_name_gets_a_number():
+def test_a_region_drawn_under_a_derived_name_says_so():
     drawn = [DrawnRegion(n, ball((38, 38, 38), r)) for n, r in (("Liver", 20), ("non-tumour liver", 8))]
     regions, _ = place_regions([*drawn, DrawnRegion("GTV", ball((38, 38, 38), 6))], GRID)
-    assert "non-tumour liver (2)" in [r.name for r in regions]
-    assert regions["non-tumour liver"].mask.volume_ml > 3 * regions["non-tumour liver (2)"].mask.volume_ml
+    assert "non-tumour liver (drawn)" in [r.name for r in regions]
+    assert regions["non-tumour liver"].mask.volume_ml > 3 * regions["non-tumour liver (drawn)"].mask.volume_ml
 
 
 def test_other_regions_that_are_cut_are_said():

@@ -80,15 +80,29 @@ def test_union_of_neighbours_adds_and_of_overlapping_takes_the_fuller():
     assert row(nested) == [1, 1, 0.5, 0, 0, 0]
 
 
+def test_labels_that_exclude_each_other_keep_their_boundary():
+    """A label map: the liver's label lacks the tumour already."""
+    liver, tumour = mask(1, 1, 0.5, 0, 0.5, 1), mask(0, 0, 0.5, 1, 0.5, 0)
+    assert row(subtract(liver, tumour)) == row(liver)
+    regions = Regions(GRID, (Region("Liver", Role.LIVER, liver), Region("Tumor", Role.TUMOUR, tumour)))
+    assert row(regions["non-tumour liver"].mask) == row(liver)
+    assert row(regions.mask_of(Role.LIVER, Role.TUMOUR)) == [1] * 6
+
+
+def test_parts_inside_and_beside_are_told_apart_one_by_one():
+    whole, inside, beside = mask(1, 1, 1, 0.5, 0, 0), mask(0, 0.6, 1, 0, 0, 0), mask(0, 0, 0, 0.5, 1, 0)
+    assert row(subtract(whole, inside, beside)) == pytest.approx([1, 0.4, 0, 0.5, 0, 0])
+
+
 def test_the_same_small_lesion_drawn_twice_counts_once():
     """On coarse voxels neither copy fills one, but they share nearly all of each other."""
-    twice = union([mask(0, 0.4, 0.3, 0, 0, 0), mask(0, 0.38, 0.32, 0, 0, 0)])
+    twice = union(may_repeat=True, masks=[mask(0, 0.4, 0.3, 0, 0, 0), mask(0, 0.38, 0.32, 0, 0, 0)])
     assert row(twice) == [0, 0.4, 0.32, 0, 0, 0]
 
 
 def test_subtract_without_parts():
     assert subtract(None, TUMOUR.mask) is None
-    assert subtract(LIVER.mask, None) is LIVER.mask
+    assert row(subtract(LIVER.mask, None)) == row(LIVER.mask)
 
 
 def test_two_livers_are_refused_with_the_way_out():

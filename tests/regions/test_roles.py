@@ -11,15 +11,20 @@ from y90voxel.regions.roles import (
 )
 
 NAMES = {
-    Role.LIVER: "Liver;liver;LIVER;Whole Liver;Leber;Foie;foie total;Fegato;Hígado;Fígado;Wątroba;Lever",
-    Role.TUMOUR: "GTV;GTV1;GTV_2;gtv 03;Tumor;Tumor 2;Tumour;tumour_B;TumorIV;HCC 1;Lesion 3;Lebertumor 1;Tumeur 2;Tumore;"
+    Role.LIVER: "Leber gesamt;Leber_gesamt;Liver;liver;LIVER;Whole Liver;Leber;Foie;foie total;Fegato;Hígado;"
+    "Fígado;Wątroba;Lever",
+    Role.TUMOUR: "Läsion 1;HCC Läsion;Tumours;Tumoren;GTV;GTV1;GTV_2;gtv 03;Tumor;Tumor 2;Tumour;tumour_B;TumorIV;"
+    "HCC 1;Lesion 3;Lebertumor 1;Tumeur 2;Tumore;"
     "Metastase 4;Lésion 2;Nodule 1;Target lesion;Liver tumor 2;GTV L;Tumor right",
-    Role.LUNG: "Lung_L;Lung_R;Lungs;Left lung;Lung Right;Lunge li;Lunge rechts;Poumon droit;Poumons;Polmone sx;Polmoni;Pulmón;"
+    Role.LUNG: "Lunge bds;Lunge beidseits;Lung_L;Lung_R;Lungs;Left lung;Lung Right;Lunge li;Lunge rechts;"
+    "Poumon droit;Poumons;Polmone sx;Polmoni;Pulmón;"
     "Pulmones;Longen;Both lungs",
-    Role.PERFUSED: "Perfused volume;perfused_volume;PerfusedVolume;Perfused;Perfusionsvolumen;Foie perfusé;Volume perfuso;"
+    Role.PERFUSED: "PerfVol;Perfundiertes Lebervolumen;Perfused volume;perfused_volume;PerfusedVolume;Perfused;"
+    "Perfusionsvolumen;Foie perfusé;Volume perfuso;"
     "Volumen perfundido;Treated volume",
     Role.BODY: "Body;EXTERNAL;Skin;Körper;Contour externe;Patient outline",
-    Role.OTHER: "whole liver normal;Liver-GTV;Liver minus GTV;Normal liver;gallbladder;Tumour segment 8;not a tumour;spleen;"
+    Role.OTHER: "whole liver normal;Liver-GTV;Liver minus GTV;Normal liver;gallbladder;Tumour segment 8;"
+    "not a tumour;spleen;"
     "Right lobe;Lung nodule;Liver dome;heart;perfused tumour;",
 }
 

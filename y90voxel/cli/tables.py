@@ -39,6 +39,7 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         (
             m.name,
             f"{m.volume_ml:.1f}",
+            f"{m.mean_gy:.4g}",
             f"{m.mass_weighted_mean_gy or m.mean_gy:.4g}",
             f"{m.d_gy[70]:.4g}",
             f"{m.max_gy:.4g}",
@@ -50,7 +51,7 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         f"{evaluation.case.label}: {kind}, {evaluation.case.nuclide} {format_activity(evaluation.net_activity_bq)}, "
         f"engine {evaluation.engine}\n"
     )
-    typer.echo(format_table(("region", "mL", "mean Gy", "D70 Gy", "max Gy"), rows))
+    typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy"), rows))
     lung = evaluation.lung
     if lung.mean_mird_1kg_gy is not None:
         typer.echo(f"\nlungs by MIRD, 1 kg: {lung.mean_mird_1kg_gy:.3g} Gy (shunt {lung.shunt_fraction:.3g})")

@@ -63,7 +63,12 @@ def _time(value: Any) -> Any:
     text = str(value).strip()
     if ":" not in text and "T" not in text:
         raise ValueError(f"{text!r} has no time of day; write it like 2026-03-02T10:30")
-    return datetime.fromisoformat(text)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            "not a time; write it like 2026-03-02T10:30, with +01:00 where a zone is needed"
+        ) from error
 
 
 def _positive(value: float) -> float:
@@ -256,6 +261,6 @@ def _explain(error: ValidationError) -> str:
         if kind == "extra_forbidden":
             parts.append(f"{key} is not a setting")
         else:
-            message = detail["msg"].removeprefix("Value error, ")
+            message = detail["msg"].removeprefix("Value error, ").rstrip(".")
             parts.append(f"{key} = {detail['input']!r}: {message}")
     return "the settings cannot be used: " + "; ".join(dict.fromkeys(parts)) + "."

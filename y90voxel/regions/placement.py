@@ -52,7 +52,7 @@ def place_regions(
     InputError
         If an override names an unknown region or role.
     """
-    names = unique_names([*DERIVED_NAMES, *(region.name for region in drawn)])[len(DERIVED_NAMES) :]
+    names = unique_names(f"{r.name} (drawn)" if r.name in DERIVED_NAMES else r.name for r in drawn)
     assigned = assign_roles(names, roles)
     placed: list[Region] = []
     notices: list[Notice] = []

@@ -119,8 +119,9 @@ class Regions:
 
     def mask_of(self, *roles: Role) -> Mask | None:
         """Return the union of all drawn regions with these roles, or None when there is none."""
-        masks = [region.mask for region in self.drawn if region.role in roles]
-        return union(masks) if masks else None
+        by_role = [[r.mask for r in self.drawn if r.role is role] for role in dict.fromkeys(roles)]
+        whole = [union(masks, may_repeat=True) for masks in by_role if masks]
+        return union(whole) if whole else None
 
     @cached_property
     def derived(self) -> tuple[Region, ...]:
@@ -139,10 +140,11 @@ class Regions:
                 found.append(Region(name, role, mask, automatic, fraction, truncated, from_ct, cut_off))
 
         add("all tumours", Role.TUMOURS, tumours, Role.TUMOUR)
-        add("non-tumour liver", Role.NON_TUMOUR_LIVER, subtract(liver, tumours), Role.LIVER, Role.TUMOUR)
+        each = [region.mask for region in self.drawn if region.role is Role.TUMOUR]
+        add("non-tumour liver", Role.NON_TUMOUR_LIVER, subtract(liver, *each), Role.LIVER, Role.TUMOUR)
         if perfused is not None:
             both = (Role.PERFUSED, Role.TUMOUR)
-            normal = subtract(perfused, tumours)
+            normal = subtract(perfused, *each)
             add("perfused non-tumour liver", Role.PERFUSED_NON_TUMOUR_LIVER, normal, *both)
             add(
                 "unperfused liver",
@@ -180,41 +182,54 @@ class Regions:
         return (rest[0].mask.total if rest else 0.0) / liver.total
 
 
-def union(masks: Sequence[Mask]) -> Mask:
+def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
     """Return the occupancy of several regions together.
 
     Neighbours share voxels only along their surface, and their parts of a voxel add up to one at most.
-    Regions that together overfill a voxel, or share a quarter of the smaller one, overlap (one is drawn
-    inside the other, or the same lesion twice): a boundary voxel is then as full as the fuller of them.
+    Regions that together overfill a voxel overlap (one is drawn inside the other): a boundary voxel is then
+    as full as the fuller of them.
 
     Parameters
     ----------
     masks : sequence of Mask
         At least one, all on one grid.
+    may_repeat : bool
+        Whether two of them may be the same region drawn twice. On coarse voxels neither copy of a small lesion
+        fills one, so that sharing a quarter of the smaller one counts as overlap too.
     """
     total = masks[0].array
     for mask in masks[1:]:
         mask.check_on(masks[0].grid, "region")
-        total = (
-            np.maximum(total, mask.array)
-            if _overlap(total, mask.array)
-            else np.minimum(total + mask.array, 1.0)
-        )
+        overlap = _overfill(total, mask.array) or (may_repeat and _repeat(total, mask.array))
+        total = np.maximum(total, mask.array) if overlap else np.minimum(total + mask.array, 1.0)
     return masks[0].with_array(total)
 
 
-def _overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
-    """Whether two occupancies are of regions that overlap, not of neighbours."""
-    if float((one + other).max()) > 1.0 + _RASTER_TOLERANCE:
-        return True
+def _overfill(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
+    """Whether two occupancies fill some voxel more than once, as neighbours cannot."""
+    return float((one + other).max()) > 1.0 + _RASTER_TOLERANCE
+
+
+def _repeat(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
+    """Whether two occupancies share so much that they must be of one thing."""
     return float(np.minimum(one, other).sum()) > 0.25 * min(float(one.sum()), float(other.sum()))
 
 
-def subtract(whole: Mask | None, part: Mask | None) -> Mask | None:
-    """Return the occupancy of ``whole`` without ``part``, taken as lying inside it; None without whole."""
-    if whole is None or part is None:
-        return whole
-    return whole.with_array(np.maximum(whole.array - part.check_on(whole.grid, "region").array, 0.0))
+def subtract(whole: Mask | None, *parts: Mask | None) -> Mask | None:
+    """Return the occupancy of ``whole`` without ``parts``; None without whole.
+
+    A part that overfills voxels together with the whole is drawn inside it and taken away. One that does not
+    is its neighbour (labels that exclude each other): then the whole already lacks it.
+    """
+    if whole is None:
+        return None
+    rest = whole.array
+    for part in parts:
+        if part is not None:
+            part.check_on(whole.grid, "region")
+            inside = _overfill(whole.array, part.array)
+            rest = np.maximum(rest - part.array, 0.0) if inside else np.minimum(rest, 1.0 - part.array)
+    return whole.with_array(rest)
 
 
 def unique_names(names: Iterable[str]) -> list[str]:

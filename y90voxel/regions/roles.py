@@ -35,32 +35,38 @@ DRAWN_ROLES = (Role.LIVER, Role.TUMOUR, Role.LUNG, Role.PERFUSED, Role.BODY, Rol
 # English, German, French, Italian, Spanish, Portuguese, Dutch, Polish, Swedish; plus TG-263 spellings.
 _NAMES = {
     Role.LIVER: (
-        "liver, whole liver, total liver, entire liver, liver total, liver whole, leber, gesamtleber, ganze leber, "
+        "liver, whole liver, total liver, entire liver, liver total, liver whole, leber, leber gesamt, "
+        "gesamtleber, ganze leber, "
         "foie, foie total, foie entier, fegato, fegato totale, higado, higado total, figado, figado total, lever, "
         "hele lever, totale lever, watroba, hepar"
     ),
     Role.TUMOUR: (
-        "tumour, tumor, gtv, gtvp, gtv p, lesion, target lesion, index lesion, index tumour, "
+        "tumour, tumor, tumours, tumors, tumoren, lesions, gtv, gtvs, gtvp, gtv p, lesion, target lesion, "
+        "index lesion, index tumour, "
         "index tumor, "
         "target tumour, target tumor, liver tumour, liver tumor, hepatic tumour, hepatic tumor, hcc, hcc lesion, "
+        "hcc läsion, "
         "hepatocellular carcinoma, metastasis, liver metastasis, met, tumour mass, tumor mass, tumour volume, "
         "tumor volume, gross tumour volume, gross tumor volume, viable tumour, viable tumor, nodule, satellite, "
-        "laesion, lebertumor, metastase, lebermetastase, herd, tumeur, tumeur hepatique, nodule tumoral, "
+        "laesion, läsion, lebertumor, metastase, lebermetastase, herd, tumeur, tumeur hepatique, nodule tumoral, "
         "lesione, lesione target, tumore, metastasi, nodulo, tumoracion, lesao, tumorvolume, laesie, laesie lever, "
         "levermetastase, guz, zmiana, tumoer, levertumor"
     ),
     Role.LUNG: (
         "lung, lungs, both lungs, total lung, total lungs, lungs total, lung total, whole lung, whole lungs, "
         "lunge, lungen, "
-        "beide lungen, gesamtlunge, lungenfluegel, lungenflugel, poumon, poumons, deux poumons, polmone, "
+        "beide lungen, gesamtlunge, lunge gesamt, lunge bds, lunge beidseits, lungenfluegel, lungenflugel, poumon, "
+        "poumons, deux poumons, polmone, "
         "polmoni, pulmon, "
         "pulmones, pulmao, pulmoes, long, longen, beide longen, pluco, pluca, lunga, lungor, lung parenchyma"
     ),
     Role.PERFUSED: (
-        "perfused, perfused volume, perfused liver, perfusion volume, perfused territory, treated volume, "
+        "perfused, perfvol, perf vol, perfused volume, perfused liver, perfusion volume, perfused territory, "
+        "treated volume, "
         "treatment volume, "
         "treated liver, perfused liver volume, vascular territory, angiosome, "
-        "treated territory, injected volume, perfundiertes volumen, perfusionsvolumen, perfundierte leber, "
+        "treated territory, injected volume, perfundiertes volumen, perfundiertes lebervolumen, perfusionsvolumen, "
+        "perfundierte leber, "
         "behandlungsvolumen, volume perfuse, foie perfuse, volume traite, territoire perfuse, "
         "foie traite, volume perfuso, volume trattato, fegato perfuso, fegato trattato, volumen perfundido, "
         "higado perfundido, volumen tratado, volume perfundido, volume tratado, geperfundeerd volume, "
@@ -75,16 +81,17 @@ _NAMES = {
     ),
 }
 _LEFT = {
-    "l", "left", "lt", "li", "links", "linke", "linker", "gauche", "g", "sinistro", "sinistra", "sx", "izquierdo", "izq",
+    "l", "left", "lt", "li", "links", "linke", "linker", "gauche", "g", "sinistro", "sinistra", "sx", "izquierdo",
+    "izq",
     "esquerdo", "lewe", "vanster",
 }  # fmt: skip
 _RIGHT = {
-    "r", "right", "rt", "re", "rechts", "rechte", "rechter", "droit", "droite", "d", "destro", "destra", "dx", "derecho",
+    "r", "right", "rt", "re", "rechts", "rechte", "rechter", "droit", "droite", "d", "destro", "destra", "dx",
+    "derecho",
     "der", "direito", "prawe", "hoger",
 }  # fmt: skip
 _SIDE = _LEFT | _RIGHT
 _NUMBER = re.compile(r"^(?:n|no|nr|num)?\d+$|^[ivx]+$|^[a-h]$")
-_ROLE_BY_NAME = {name.strip(): role for role, names in _NAMES.items() for name in names.split(",")}
 
 
 def normalised_name(name: str) -> str:
@@ -102,6 +109,10 @@ def normalised_name(name: str) -> str:
     text = re.sub(r"[^a-z0-9]+", " ", text)
     text = re.sub(r"(?<=[a-z])(?=\d)|(?<=\d)(?=[a-z])", " ", text)
     return " ".join(text.split())
+
+
+# Under their own normal form, so that the table may be written as people write.
+_ROLE_BY_NAME = {normalised_name(name): role for role, names in _NAMES.items() for name in names.split(",")}
 
 
 def role_of_name(name: str) -> Role:
