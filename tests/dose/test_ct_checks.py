@@ -4,7 +4,7 @@ import pytest
 from y90voxel.dose.ct_checks import check_ct_numbers, contrast_agent
 from y90voxel.errors import InputError
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import CtImage
+from y90voxel.volumes.volume import CtImage, DensityMap, Mask
 
 GRID = Grid.from_spacing((10, 20, 30), (2.0, 2.0, 2.0))
 
@@ -48,7 +48,9 @@ def test_ct_numbers_must_be_finite(bad):
 
 
 def test_contrast_agent_needs_a_liver_that_the_ct_shows():
-    density = np.full(GRID.shape, 1.12)
-    assert contrast_agent(density, np.zeros(GRID.shape), 1.05) == []
-    assert contrast_agent(density * 0.95, np.ones(GRID.shape), 1.05) == []  # 1.064: no agent
-    assert [n.code for n in contrast_agent(density, np.ones(GRID.shape), None)] == ["contrast-agent"]
+    density = DensityMap(np.full(GRID.shape, 1.05), GRID)
+    enhanced = CtImage(np.full(GRID.shape, 110.0), GRID)
+    nothing, everything = Mask(np.zeros(GRID.shape), GRID), Mask(np.ones(GRID.shape), GRID)
+    assert contrast_agent(enhanced, density, nothing, 1.05) == []
+    assert contrast_agent(ct(), density, everything, 1.05) == []
+    assert [n.code for n in contrast_agent(enhanced, density, everything, None)] == ["contrast-agent"]

@@ -45,7 +45,7 @@ def test_with_ct_the_liver_is_set_and_the_lung_is_measured():
     assert density.array[inside_lung].mean() == pytest.approx(0.25, abs=0.02)  # 1 + HU / 1000
     assert sources["lung"].startswith("CT")
     assert [n.code for n in notices] == ["contrast-agent"]
-    assert "not used for liver and tumour (1.05 g/mL)" in notices[0].message
+    assert "set to 1.05 g/mL instead of its" in notices[0].message
 
 
 def test_box_average_keeps_the_mass_of_the_ct():
@@ -148,9 +148,10 @@ def test_the_cts_liver_density_needs_a_ct_that_covers_the_liver():
         build_density_map(GRID, regions(), part, DensityModel(liver_g_per_ml=None))
 
 
-def test_contrast_agent_is_said_with_its_size():
-    """110 HU by Schneider is 1.081 g/mL (bone side), 90 HU 1.108: 6 % above 1.05."""
-    kept = DensityModel(liver_g_per_ml=None)
-    _, _, notices = build_density_map(GRID, regions(), ct(liver_hu=90.0), kept)
-    assert [n.code for n in notices] == ["contrast-agent", "liver-density-ct"]
-    assert "doses come out about 6 % low" in notices[0].message
+@pytest.mark.parametrize(("hu", "codes"), [(110.0, ["contrast-agent"]), (60.0, [])])
+def test_contrast_agent_is_said_with_its_size(hu, codes):
+    """110 HU by Schneider is 1.0814 g/mL, 3 % above 1.05."""
+    _, _, notices = build_density_map(GRID, regions(), ct(liver_hu=hu), DensityModel(liver_g_per_ml=None))
+    assert [n.code for n in notices] == [*codes, "liver-density-ct"]
+    assert not codes or "has 110 HU" in notices[0].message
+    assert not codes or "3.0 % above 1.05 g/mL" in notices[0].message

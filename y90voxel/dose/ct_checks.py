@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import InputError, Notice
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
-from y90voxel.volumes.volume import CtImage
+from y90voxel.volumes.volume import CtImage, DensityMap, Mask
 
 __all__ = ["check_ct_numbers", "contrast_agent"]
 
@@ -20,9 +20,9 @@ MOST_ABOVE_HIGHEST = 0.01
 # The densest bone, enamel, is about 2800 HU, compact bone below 2000: above lies metal (or a dense contrast medium).
 METAL_ABOVE_HU = 2500.0
 SMALLEST_METAL_ML = 0.1
-# Liver of a CT this much above the usual has contrast agent in it: 1.05 g/mL is about 40 HU, portal venous phase
-# 100 to 120 HU, and every 10 HU count as about 0.01 g/mL.
-CONTRAST_EXCESS_G_PER_ML = 0.045
+# Liver without contrast agent has 50 to 65 HU, in the portal venous phase 100 to 120 HU. CT numbers are asked, not
+# densities, since calibrations fall where soft tissue meets marrow at about 100 HU.
+CONTRAST_ABOVE_HU = 80.0
 
 
 def check_ct_numbers(ct: CtImage) -> list[Notice]:
@@ -73,37 +73,35 @@ def check_ct_numbers(ct: CtImage) -> list[Notice]:
     return notices
 
 
-def contrast_agent(
-    density: NDArray[np.floating], liver: NDArray[np.floating], set_to: float | None
-) -> list[Notice]:
-    """Return a notice when the CT's liver is denser than liver is, which contrast agent makes it.
+def contrast_agent(ct: CtImage, density: DensityMap, liver: Mask, set_to: float | None) -> list[Notice]:
+    """Return a notice when the liver's CT numbers are higher than liver has, which contrast agent makes them.
 
     Parameters
     ----------
-    density : ndarray
-        Density from CT on the dose grid [g/mL].
-    liver : ndarray
-        Occupancy of the liver where the CT covers it.
+    ct : CtImage
+        In HU.
+    density : DensityMap
+        Density from the CT on the dose grid.
+    liver : Mask
+        Occupancy of the liver on the dose grid, where the CT covers it.
     set_to : float or None
         Density that the liver gets instead of the CT's [g/mL]; None keeps the CT's.
     """
-    interior = liver > 0.999
-    if not interior.any():
+    interior = np.argwhere(liver.array > 0.999)
+    if not len(interior):
         return []
-    found = float(density[interior].mean())
-    if found < LIVER_DENSITY_G_PER_ML + CONTRAST_EXCESS_G_PER_ML:
+    places = np.rint(ct.grid.lps_to_index(density.grid.index_to_lps(interior))).astype(int)
+    hu = float(np.median(ct.array[tuple(np.clip(places, 0, np.array(ct.grid.shape) - 1).T)]))
+    if hu <= CONTRAST_ABOVE_HU:
         return []
-    excess = 100 * (found / LIVER_DENSITY_G_PER_ML - 1)
+    found = float(density.array[tuple(interior.T)].mean())
     kept = (
-        f"liver and tumour are kept at it, so their doses come out about {excess:.0f} % low: give --liver-density"
+        f"liver and tumour keep its {found:.3f} g/mL, {100 * (found / LIVER_DENSITY_G_PER_ML - 1):.1f} % above "
+        f"{LIVER_DENSITY_G_PER_ML:g} g/mL, and get that much less dose: give --liver-density"
         if set_to is None
-        else f"it is not used for liver and tumour ({set_to:g} g/mL), but vessels and other organs keep their CT density"
+        else f"liver and tumour are set to {set_to:g} g/mL instead of its {found:.3f}, vessels and other organs are not"
     )
-    message = (
-        f"the CT gives the liver {found:.3f} g/mL, {excess:.0f} % above {LIVER_DENSITY_G_PER_ML:g} g/mL: "
-        f"contrast agent; {kept}."
-    )
-    return [Notice("contrast-agent", message)]
+    return [Notice("contrast-agent", f"the liver has {hu:.0f} HU, which means contrast agent; {kept}.")]
 
 
 def _percent(found: NDArray[np.bool_]) -> str:

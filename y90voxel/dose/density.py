@@ -102,9 +102,10 @@ def build_density_map(
         density = np.where(seen > 0.5, averaged, by_role)
         sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
         notices += check_ct_numbers(ct) + _coverage_notices(seen, regions)
-        notices += contrast_agent(density, liver * (seen > 0.5), model.liver_g_per_ml)
+        shown = Mask(liver * (seen > 0.5), grid)
+        notices += contrast_agent(ct, DensityMap(density, grid), shown, model.liver_g_per_ml)
         outside = _outside_body(regions, liver + lung) & (seen > 0.5)
-        density[outside] = model.floor_g_per_ml
+        density = np.where(outside, model.floor_g_per_ml, density)
         sources["outside the body"] = _outside_source(regions, model)
     if model.liver_g_per_ml is not None and liver.any():
         density = _set_liver(density, liver, model.liver_g_per_ml, ct is not None)
