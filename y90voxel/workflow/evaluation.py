@@ -33,7 +33,8 @@ class LungDose:
     mean_mird_1kg_gy, mean_mird_ct_gy : float or None
         K A L / M with 1 kg and with the mass from CT [Gy].
     ct_mass_g : float or None
-        Mass of the lungs from CT [g].
+        Mass of the lungs from CT [g], without their neighbours' share of edge voxels: less than the region's
+        ``mass_g``, which is occupancy times the density of the whole voxel.
     fraction_in_fov : float or None
         How much of the lungs the image sees.
     mean_voxel_gy, mean_voxel_without_dome_gy : float or None

@@ -20,7 +20,7 @@ from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.planning.limits import evaluate_limits
-from y90voxel.planning.lung import mean_lung_dose, retreat_from
+from y90voxel.planning.lung import lung_mass_from_density, mean_lung_dose, retreat_from
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -83,7 +83,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         replace(m, relative_uncertainty=uncertainty.get(m.name))
         for m in _metrics(case, histograms, quantification, record)
     )
-    lung = _lung(case, dose, histograms.get("lungs"), quantification, record)
+    lung = _lung(case, dose, density, histograms.get("lungs"), quantification, record)
     by_method = lung_doses_by_method(
         case,
         engine,
@@ -209,6 +209,7 @@ def _metrics(
 def _lung(
     case: Case,
     dose: DoseMap,
+    density: DensityMap,
     dvh: DoseVolumeHistogram | None,
     quantification: Quantification,
     record: Nuclide,
@@ -217,7 +218,8 @@ def _lung(
     shunt = quantification.lung_shunt_fraction
     constant = case.dose_constant_gy_kg_per_gbq or record.dose_constant_gy_kg_per_gbq
     activity_gbq = quantification.net_activity_bq / BQ_PER_GBQ
-    ct_mass_g = dvh.mass_g if dvh is not None and case.ct is not None else None
+    lungs = case.regions.mask_of(Role.LUNG)
+    ct_mass_g = None if lungs is None or case.ct is None else lung_mass_from_density(lungs, density)
     mird = mird_ct = None
     if shunt is not None:
         mird = mean_lung_dose(activity_gbq, shunt, dose_constant_gy_kg_per_gbq=constant)
