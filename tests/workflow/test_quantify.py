@@ -55,6 +55,9 @@ def test_liver_and_lungs_hold_the_net_activity():
     case = liver_case(activity_bq=2e9, shunt=None, calibration=over("liver+lungs"), shunt_source="none")
     found = quantify(case)
     assert held_by(found, case, Role.LIVER, Role.TUMOUR, Role.LUNG) == pytest.approx(2e9, rel=1e-9)
+    assert found.lung_shunt_fraction == pytest.approx(held_by(found, case, Role.LUNG) / 2e9, rel=1e-9)
+    asked = quantify(liver_case(shunt=None, calibration=over("liver+lungs"), shunt_source="spect"))
+    assert (asked.lung_shunt_fraction, asked.shunt_source) == (found.lung_shunt_fraction, "spect")
 
 
 def test_field_of_view_takes_the_net_activity_with_lungs_in_view_and_the_rest_without():
@@ -83,7 +86,11 @@ def test_a_map_that_holds_much_more_than_was_given_is_said():
     [
         ({"activity_bq": None}, "needs the administered activity"),
         ({"shunt": None, "shunt_source": "none", "lungs": False}, "needs the lung shunt fraction"),
-        ({"shunt": 0.05, "calibration": over("liver+lungs")}, "measures the shunt itself"),
+        ({"shunt": 0.05, "calibration": over("liver+lungs")}, "shunt itself, but --lung-shunt 0.05"),
+        (
+            {"shunt": None, "shunt_source": "planar", "calibration": over("liver+lungs")},
+            "shunt itself, but --lung-shunt planar",
+        ),
         ({"shunt": None, "lungs": False, "calibration": over("liver+lungs")}, "both lungs wholly in view"),
         (
             {"shunt": None, "shunt_source": "none", "lungs": False, "calibration": over("fov")},

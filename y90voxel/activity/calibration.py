@@ -254,8 +254,8 @@ def _check_branching(
     other = abs(header_half_life_s / half_life_s - 1.0) > SAME_HALF_LIFE_TOLERANCE
     if other and positron_fraction and not emission.header_positron_fraction:
         raise InputError(
-            f"the header was written for another nuclide (half-life {header_half_life_s:g} s, not {half_life_s:g} s) and states no "
-            "positron fraction: its Bq/mL could be off by orders of magnitude. Use --calibration relative, or add "
+            f"the header was written for another nuclide (half-life {header_half_life_s:g} s, not {half_life_s:g} s) "
+            "and states no positron fraction: its Bq/mL could be off by orders of magnitude. Use --calibration relative, or add "
             "RadionuclidePositronFraction.",
             tag="RadionuclidePositronFraction",
         )

@@ -33,8 +33,8 @@ __all__ = ["Study", "file_record"]
 ANONYMOUS_LABEL = "anonymous study"
 # More voxels than this do not fit beside each other in the memory of a workstation.
 MOST_VOXELS = 40_000_000
-# Voxels that shadows on planar views are cast from [mm]: planar pixels are as large.
-PLANAR_SHADOW_MM = 4.0
+# Voxels that shadows on planar views are cast from [mm]: half a planar pixel, for their edge decides the shunt.
+PLANAR_SHADOW_MM = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +191,7 @@ class Study:
             regions=regions,
             ct=self.ct,
             planar=self.planar,
-            planar_regions=self._planar_regions(drawn, all_roles),
+            planar_regions=self._planar_regions(drawn, all_roles) if _may_measure_shunt(made) else None,
             calibration=Calibration(
                 mode, CalibrationRegion(calibration_region), calibration_factor, acquisition_duration_s
             ),
@@ -292,6 +292,11 @@ class Study:
                 )
             return self.ct.grid
         return emission.with_spacing(float(wanted))
+
+
+def _may_measure_shunt(injections: Sequence[Injection]) -> bool:
+    """Whether a lung shunt is not stated as a number."""
+    return any(injection.administration.lung_shunt_fraction is None for injection in injections)
 
 
 def _check_nothing_shared(shared: Mapping[str, Any], injections: int) -> None:

@@ -26,6 +26,9 @@ __all__ = [
 # doi 10.1186/s13550-014-0033-7, discuss it against masses from CT).
 MIRD_LUNG_MASS_KG = 1.0
 
+# Samples of a voxel's width, and parts of a planar pixel's: voxels up to the size of a pixel leave no holes.
+SHADOW_SAMPLES = 4
+
 
 def mean_lung_dose(
     activity_gbq: float,
@@ -195,7 +198,7 @@ def _box_around(mask: Mask, margin_mm: float) -> tuple[slice, ...]:
 def project_onto_planar(
     mask: Mask, planar_affine: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
-    """Return the shadow of a region on a planar view, (rows, columns).
+    """Return the shadow of a region on a planar view, (rows, columns): pixels that it covers at least by half.
 
     Parameters
     ----------
@@ -206,15 +209,21 @@ def project_onto_planar(
     shape : tuple of int, (2,)
         Rows and columns of the view.
     """
-    voxels = np.argwhere(mask.array >= 0.5)
-    # Corners as well as centres, so that a voxel larger than a planar pixel leaves no holes.
-    shifts = np.array(np.meshgrid(*([(-0.4, 0.0, 0.4)] * 3), indexing="ij")).reshape(3, -1).T
-    shadow = np.zeros(shape, dtype=bool)
+    view = planar_affine[:3, 0] / np.linalg.norm(planar_affine[:3, 0])
+    along = np.abs(mask.grid.directions.T @ view)
+    axis = int(along.argmax())
+    solid = mask.array >= 0.5
+    if along[axis] > 0.999:  # looking along an axis of the grid: one layer casts the whole shadow
+        solid = solid.any(axis=axis, keepdims=True)
+    steps = (np.arange(SHADOW_SAMPLES) + 0.5) / SHADOW_SAMPLES - 0.5
+    across = [steps if other != axis else np.zeros(1) for other in range(3)]
     inverse = np.linalg.inv(planar_affine)
-    for shift in shifts:
-        pixels = np.rint(
-            (mask.grid.index_to_lps(voxels + shift) @ inverse[:3, :3].T + inverse[:3, 3])[:, 1:]
-        ).astype(int)
-        inside = ((pixels >= 0) & (pixels < np.array(shape))).all(axis=1)
-        shadow[pixels[inside, 0], pixels[inside, 1]] = True
-    return shadow
+    voxels = np.argwhere(solid)
+    fine = np.zeros((shape[0] * SHADOW_SAMPLES, shape[1] * SHADOW_SAMPLES), dtype=bool)
+    for shift in np.stack(np.meshgrid(*across, indexing="ij"), axis=-1).reshape(-1, 3):
+        pixels = (mask.grid.index_to_lps(voxels + shift) @ inverse[:3, :3].T + inverse[:3, 3])[:, 1:]
+        places = np.floor((pixels + 0.5) * SHADOW_SAMPLES).astype(int)
+        inside = ((places >= 0) & (places < np.array(fine.shape))).all(axis=1)
+        fine[places[inside, 0], places[inside, 1]] = True
+    covered = fine.reshape(shape[0], SHADOW_SAMPLES, shape[1], SHADOW_SAMPLES).mean(axis=(1, 3))
+    return np.asarray(covered >= 0.5)

@@ -119,10 +119,12 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
     judged = [held.status for held in evaluation.limits if held.status != "not applicable"]
     if judged:
         missed = judged.count("not met")
-        text = f"{missed} not met" if missed else "all met"
+        text = f"{len(judged) - missed} of {len(judged)} met"
         device = DEVICES.get(evaluation.case.device or "", "")
         found.append(
-            _card("Limits and goals", text, f"of {len(judged)}; {device}", "not-met" if missed else "met")
+            _card(
+                "Limits and goals", text, f"{device}; not all of them apply", "not-met" if missed else "met"
+            )
         )
     return found
 

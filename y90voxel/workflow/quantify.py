@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -125,15 +125,7 @@ def _quantify_injection(
             f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
         )
     notices = _negative_counts(counts)
-    administration, found = resolve_shunt(
-        injection.administration,
-        counts,
-        regions,
-        case.planar,
-        case.planar_regions,
-        case.dome_margin_mm,
-        needed=_needs_shunt(case, regions),
-    )
+    administration, found = _shunt(case, injection, counts, regions)
     notices += found
     if case.calibration.mode is CalibrationMode.RELATIVE:
         mask, held = _calibration_region(case, injection, regions, administration)
@@ -153,6 +145,51 @@ def _quantify_injection(
         notices += found
     net, found = _compare_with_given(activity, administration)
     return activity, net, administration, notices + found
+
+
+def _shunt(
+    case: Case, injection: Injection, counts: CountMap | ActivityMap, regions: Regions
+) -> tuple[Administration, list[Notice]]:
+    """The administration with its lung shunt: given, measured, or what a calibration over liver and lungs implies."""
+    calibration = case.calibration
+    if (
+        calibration.mode is CalibrationMode.RELATIVE
+        and calibration.region is CalibrationRegion.LIVER_AND_LUNGS
+    ):
+        return _implied_shunt(injection.administration, counts, regions)
+    return resolve_shunt(
+        injection.administration,
+        counts,
+        regions,
+        case.planar,
+        case.planar_regions,
+        case.dome_margin_mm,
+        needed=_needs_shunt(case, regions),
+    )
+
+
+def _implied_shunt(
+    administration: Administration, counts: CountMap | ActivityMap, regions: Regions
+) -> tuple[Administration, list[Notice]]:
+    """The share of the counts of liver and lungs that lies in the lungs; no other shunt may be stated."""
+    stated = administration.lung_shunt_fraction
+    if stated is not None or administration.shunt_source == "planar":
+        given = "planar" if stated is None else f"{stated:g}"
+        raise InputError(
+            f"calibration over liver and lungs measures the shunt itself, but --lung-shunt {given} was given. "
+            "Leave it out, or calibrate over the liver.",
+            tag="administration.lung_shunt_fraction",
+        )
+    whole, lungs = _liver_and_lungs(regions), regions.mask_of(Role.LUNG)
+    assert lungs is not None  # checked with the whole
+    total = float((counts.array * whole.array).sum(dtype=np.float64))
+    share = float((counts.array * lungs.array).sum(dtype=np.float64)) / total if total > 0 else 0.0
+    fraction = min(max(share, 0.0), 0.999)
+    notice = Notice(
+        "lung-shunt-measured",
+        f"the lung shunt fraction is {fraction:.4f}, as the counts of liver and lungs divide, lung base and all.",
+    )
+    return replace(administration, lung_shunt_fraction=fraction, shunt_source="spect"), [notice]
 
 
 def _on_dose_grid(activity: ActivityMap, case: Case, notices: list[Notice]) -> ActivityMap:
@@ -237,7 +274,7 @@ def _calibration_region(
             )
         return hepatic, net * (1.0 - shunt)
     if region is CalibrationRegion.LIVER_AND_LUNGS:
-        return _liver_and_lungs(regions, shunt), net
+        return _liver_and_lungs(regions), net
     mask = None
     if region is CalibrationRegion.BODY:
         mask = regions.mask_of(Role.BODY)
@@ -274,14 +311,8 @@ def _hepatic_mask(regions: Regions, injection: Injection) -> Mask:
     return mask
 
 
-def _liver_and_lungs(regions: Regions, shunt: float | None) -> Mask:
-    """Liver and lungs together; both lungs must be in view and no shunt given."""
-    if shunt is not None:
-        raise InputError(
-            f"calibration over liver and lungs measures the shunt itself, but {shunt:g} was given. "
-            "Leave --lung-shunt out, or calibrate over the liver.",
-            tag="administration.lung_shunt_fraction",
-        )
+def _liver_and_lungs(regions: Regions) -> Mask:
+    """Liver and lungs together; both lungs must be in view."""
     if regions.mask_of(Role.LIVER) is None or not regions.both_lungs_in_view:
         raise InputError(
             "calibration over liver and lungs needs a liver region and both lungs wholly in view. "
