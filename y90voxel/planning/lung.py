@@ -214,7 +214,7 @@ def project_onto_planar(
     axis = int(along.argmax())
     solid = mask.array >= 0.5
     if along[axis] > 0.999:  # looking along an axis of the grid: one layer casts the whole shadow
-        solid = solid.any(axis=axis, keepdims=True)
+        solid = np.asarray(solid.any(axis=axis, keepdims=True))
     steps = (np.arange(SHADOW_SAMPLES) + 0.5) / SHADOW_SAMPLES - 0.5
     across = [steps if other != axis else np.zeros(1) for other in range(3)]
     inverse = np.linalg.inv(planar_affine)
