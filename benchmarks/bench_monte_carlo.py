@@ -93,12 +93,9 @@ def target(uncertainty: float) -> Row:
     }  # fmt: skip
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer histories, a target of 6 %%")
-    parser.add_argument("--json", type=Path, help="write results here")
-    options = parser.parse_args()
-    histories = 100_000 if options.quick else 400_000
+def report(quick: bool) -> tuple[Row, bool]:
+    """Print rates, scaling and the target run; return them, and whether the goals were missed."""
+    histories = 100_000 if quick else 400_000
     rate("Y-90", 4.0, 1.05, 0.05, 1000, 1)  # compiles
     by_case, by_threads = rates(histories), scaling(histories)
     print(format_table(
@@ -111,16 +108,25 @@ def main() -> int:
             ["threads", "histories/s"], [[r["threads"], f"{r['per_second']:,.0f}"] for r in by_threads]
         )
     )
-    reached = target(0.06 if options.quick else 0.02)
+    reached = target(0.06 if quick else 0.02)
     print(
         f"\n{100 * reached['uncertainty']:.2f} % per tumour voxel at 4 mm "
         f"({100 * reached['mean_uncertainty']:.3f} % of their mean): {reached['seconds']:.1f} s, "
         f"{reached['histories']:,} histories"
     )
+    missed = by_case[0]["per_core"] < LEAST_RATE or reached["seconds"] > TARGET_S
+    return {"rates": by_case, "scaling": by_threads, "target": reached}, bool(missed)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer histories, a target of 6 %%")
+    parser.add_argument("--json", type=Path, help="write results here")
+    options = parser.parse_args()
+    content, missed = report(options.quick)
     if options.json:
-        content = {"machine": describe_machine(), "rates": by_case, "scaling": by_threads, "target": reached}
-        write_json(options.json, content)
-    return int(by_case[0]["per_core"] < LEAST_RATE or reached["seconds"] > TARGET_S)
+        write_json(options.json, {"machine": describe_machine(), **content})
+    return int(missed)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
-"""Time the density-aware superposition in a liver with lungs above it, and how its time and noise scale.
+"""Time the transport engines: superposition in a liver with lungs above it, then Monte Carlo; how both scale.
 
 ``python benchmarks/bench_transport.py [--quick] [--json FILE]``
 
 The phantom: an ellipsoidal liver of 1.9 L (1.05 g/mL, two hot tumours, 0.35 noise), two lungs of 3.4 L over and
 behind it (0.26 g/mL, 30 % noise in density), ribs (1.45), fat (0.93), noise of 3 % in soft tissue, air around. 6 % of
 the activity is in the lungs. "full" adds a thousandth of the liver's concentration to every voxel, as reconstructions
-have. Noise is the root mean square over voxels of (dose - dose with 16 times the rays) over the mean dose of the region.
+have. The Monte Carlo part is that of ``bench_monte_carlo.py``. Noise is the root mean square over voxels of (dose - dose with 16 times the rays) over the mean dose of the region.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+import bench_monte_carlo
 import numpy as np
 from harness import Timing, describe_machine, format_table, interleave, write_json
 
@@ -143,7 +145,7 @@ def noise(spacings: list[float]) -> list[list[object]]:
     return rows
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="4.8 mm only, 3 repeats")
     parser.add_argument("--json", type=Path, help="write timings here")
@@ -167,9 +169,13 @@ def main() -> None:
             ["voxel", "region", "voxels", "mean [Gy]", "noise per voxel", "noise of the mean"], noisy
         )
     )
+    print()
+    monte_carlo, missed = bench_monte_carlo.report(options.quick)
     if options.json:
-        write_json(options.json, {"machine": describe_machine(), "timings": timings, "noise": noisy})
+        content = {"timings": timings, "noise": noisy, "monte_carlo": monte_carlo}
+        write_json(options.json, {"machine": describe_machine(), **content})
+    return int(missed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
