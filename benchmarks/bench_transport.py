@@ -5,7 +5,9 @@
 The phantom: an ellipsoidal liver of 1.9 L (1.05 g/mL, two hot tumours, 0.35 noise), two lungs of 3.4 L over and
 behind it (0.26 g/mL, 30 % noise in density), ribs (1.45), fat (0.93), noise of 3 % in soft tissue, air around. 6 % of
 the activity is in the lungs. "full" adds a thousandth of the liver's concentration to every voxel, as reconstructions
-have. The Monte Carlo part is that of ``bench_monte_carlo.py``. Noise is the root mean square over voxels of (dose - dose with 16 times the rays) over the mean dose of the region.
+have. The Monte Carlo part is that of ``bench_monte_carlo.py``.
+
+Noise is the root mean square over voxels of (dose - dose with 16 times the rays) over the mean dose of the region.
 """
 
 from __future__ import annotations
