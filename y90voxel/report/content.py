@@ -16,7 +16,8 @@ from y90voxel.report.region_table import (
     region_rows,
 )
 from y90voxel.units import format_activity
-from y90voxel.workflow.evaluation import Evaluation
+from y90voxel.workflow.evaluation import Evaluation, LungConvention
+from y90voxel.workflow.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
 
 __all__ = ["ALL_AUTOMATIC", "DISCLAIMER", "PREDICTED", "dose_content"]
 
@@ -155,17 +156,10 @@ def limit_row(held: LimitResult) -> dict[str, str]:
 
 
 def limiting_lung_dose(evaluation: Evaluation) -> tuple[str, float | None]:
-    """Return the convention whose lung dose limits refer to, and that dose [Gy].
-
-    MIRD with 1 kg where a shunt is known (the convention that the 30 Gy limit was set with), else the map's
-    mass-weighted mean where both lungs are in view, else none.
-    """
-    lung = evaluation.lung
-    if lung.mean_mird_1kg_gy is not None:
-        return MIRD_1KG, lung.mean_mird_1kg_gy
-    if evaluation.case.regions.both_lungs_in_view:
-        return VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy
-    return "", None
+    """Return the words for the convention whose lung dose limits refer to, and that dose [Gy]."""
+    convention, value = evaluated_limiting_lung_dose(evaluation.lung, evaluation.case)
+    words = {LungConvention.MIRD_1KG: MIRD_1KG, LungConvention.VOXEL_BY_MASS: VOXEL_BY_MASS}
+    return ("" if convention is None else words[convention]), value
 
 
 def lung_rows(evaluation: Evaluation) -> list[dict[str, Any]]:

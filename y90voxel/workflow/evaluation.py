@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +16,16 @@ from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.lung_methods import LungMethod
 
-__all__ = ["Evaluation", "LungDose"]
+__all__ = ["Evaluation", "LungConvention", "LungDose", "limiting_lung_dose"]
 
 SCHEMA_VERSION = 1
+
+
+class LungConvention(StrEnum):
+    """How a lung dose was formed, of those that limits can refer to."""
+
+    MIRD_1KG = "mird-1kg"
+    VOXEL_BY_MASS = "voxel-by-mass"
 
 
 @dataclass(frozen=True)
@@ -188,3 +196,23 @@ class Evaluation:
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
         }
+
+
+def limiting_lung_dose(lung: LungDose, case: Case) -> tuple[LungConvention | None, float | None]:
+    """Return the convention whose lung dose limits refer to, and that dose [Gy]; None without either.
+
+    MIRD with 1 kg where a shunt is known (the convention that the 30 Gy limit was set with), else the map's
+    mass-weighted mean where every emission image sees both lungs whole.
+
+    Parameters
+    ----------
+    lung : LungDose
+        The lung by every convention.
+    case : Case
+        Says what was in view.
+    """
+    if lung.mean_mird_1kg_gy is not None:
+        return LungConvention.MIRD_1KG, lung.mean_mird_1kg_gy
+    if case.both_lungs_in_view:
+        return LungConvention.VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy
+    return None, None

@@ -28,7 +28,7 @@ from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
 from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
 from y90voxel.workflow.case import Case
-from y90voxel.workflow.evaluation import Evaluation, LungDose
+from y90voxel.workflow.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.workflow.lung_methods import lung_doses_by_method
 from y90voxel.workflow.quantify import Quantification, quantify
 
@@ -95,7 +95,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     )
     lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
-    limits = evaluate_limits(case.device, doses, _limiting_lung_dose(lung, case))
+    limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1])
     tell("evaluated", 1.0)
     evaluation = Evaluation(
         case=case,
@@ -262,13 +262,6 @@ def _fraction_in_view(regions: Regions, mass_g: float) -> float:
     if not cut_off and (regions.both_lungs_in_view or seen < 1.0):
         return seen
     return min(1.0, mass_g / REFERENCE_LUNG_MASS_G)
-
-
-def _limiting_lung_dose(lung: LungDose, case: Case) -> float | None:
-    """The lung dose that limits refer to: MIRD with 1 kg where a shunt is known, else the map's in full view."""
-    if lung.mean_mird_1kg_gy is not None:
-        return lung.mean_mird_1kg_gy
-    return lung.mass_weighted_mean_voxel_gy if case.both_lungs_in_view else None
 
 
 def _region_notices(regions: Regions) -> list[Notice]:
