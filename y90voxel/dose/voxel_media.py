@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from y90voxel.dose._ray_source_loops import fill_medium
 from y90voxel.dose.threads import share_work
+from y90voxel.reference.kernel import without_empty_layers
 from y90voxel.reference.nuclide import Nuclide
 from y90voxel.reference.radial_kernel import radial_kernel
 from y90voxel.reference.stopping import RANGE_RATIOS, range_ratio
@@ -26,8 +27,6 @@ LUNG_BELOW = 0.6
 # The reference of each uniform medium is looked for among at most this many active voxels.
 SAMPLED_VOXELS = 100_000
 RATIO_ENTRIES_PER_G_PER_ML = 100
-# An outer layer of voxels with less of the energy than this is left out, as in voxel_kernel.
-NEGLIGIBLE_LAYER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -133,19 +132,8 @@ def _dose_per_mev(
     octant = np.zeros(np.maximum(electrons.shape, photons.shape))
     for part in (electrons, photons):
         octant[tuple(slice(0, n) for n in part.shape)] += part
-    octant = _without_empty_layers(octant)
+    octant = without_empty_layers(octant)
     full = octant[np.ix_(*(np.abs(np.arange(1 - n, n)) for n in octant.shape))]
     full *= JOULE_PER_MEV / (math.prod(spacing_mm) * 1e-6)
     full.flags.writeable = False
     return np.asarray(full)
-
-
-def _without_empty_layers(octant: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drop outer layers that hold a negligible part of the energy; at least the source voxel stays."""
-    twice = [np.where(np.arange(n) > 0, 2.0, 1.0) for n in octant.shape]
-    energy = octant * twice[0][:, None, None] * twice[1][:, None] * twice[2]
-    keep = []
-    for axis in range(3):
-        layers = energy.sum(axis=tuple(k for k in range(3) if k != axis))
-        keep.append(slice(0, 1 + int(np.flatnonzero(layers >= NEGLIGIBLE_LAYER * energy.sum())[-1])))
-    return octant[tuple(keep)]

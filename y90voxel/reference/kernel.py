@@ -15,7 +15,7 @@ from y90voxel.reference.radial_kernel import RadialKernel, radial_kernel
 from y90voxel.reference.voxel_integration import octant_energy_fractions
 from y90voxel.units import JOULE_PER_MEV
 
-__all__ = ["DoseKernel", "voxel_kernel"]
+__all__ = ["DoseKernel", "voxel_kernel", "without_empty_layers"]
 
 # Below this the radial kernel's own shells (0.1 mm) would show; above it the kernel is one voxel.
 SPACING_RANGE_MM = (0.3, 20.0)
@@ -150,7 +150,7 @@ def voxel_kernel(
     if density_g_per_ml is not None:
         radial = radial.scaled_to_density(density_g_per_ml)
     near, _ = radial.split_at(radial.electron_reach_mm)
-    octant = _without_empty_layers(octant_energy_fractions(near.edges_mm, near.fraction, spacing))
+    octant = without_empty_layers(octant_energy_fractions(near.edges_mm, near.fraction, spacing))
     mass_kg = float(np.prod(spacing)) * radial.density_g_per_ml * 1e-6
     full = octant[np.ix_(*(np.abs(np.arange(1 - n, n)) for n in octant.shape))]
     s_values = full * (record.mean_electron_energy_mev * JOULE_PER_MEV / mass_kg)
@@ -173,7 +173,7 @@ def _checked_spacing(spacing_mm: float | Sequence[float]) -> tuple[float, float,
     return a, b, c
 
 
-def _without_empty_layers(octant: NDArray[np.float64]) -> NDArray[np.float64]:
+def without_empty_layers(octant: NDArray[np.float64]) -> NDArray[np.float64]:
     """Drop outer layers that hold a negligible part of the energy; at least the source voxel stays."""
     twice = [np.where(np.arange(n) > 0, 2.0, 1.0) for n in octant.shape]
     energy = octant * twice[0][:, None, None] * twice[1][:, None] * twice[2]
