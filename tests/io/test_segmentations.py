@@ -16,6 +16,7 @@ from y90voxel.errors import InputError, RegionError, Y90Warning
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.regions.region import DrawnRegion
+from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask
 
@@ -136,17 +137,6 @@ def test_slicer_file_with_an_empty_layer(tmp_path):
     nothing, liver = read_regions_file(save(tmp_path / "a.seg.nrrd", layers, fields=fields))
     assert nothing.shape.volume_ml == 0.0
     np.testing.assert_array_equal(full(liver), labels() == 1)
-
-
-def test_slicer_terminology_becomes_hints(tmp_path):
-    tags = (
-        "Segmentation.Status:inprogress|TerminologyEntry:Category and type~SCT^123037004^Anatomical Structure"
-        "~SCT^10200004^Liver~^^~Anatomic codes~^^~^^|"
-    )
-    fields = segment(0, "Liver", 0, 1, Tags=tags) | segment(1, "GTV", 0, 2, Tags="Other:x|")
-    liver, tumour = read_regions_file(save(tmp_path / "a.seg.nrrd", labels(), fields=fields))
-    assert liver.hints == ("Anatomical Structure", "Liver")
-    assert tumour.hints == ()
 
 
 @pytest.mark.parametrize(
@@ -347,11 +337,34 @@ def test_our_own_regions_read_back(tmp_path):
     path = tmp_path / "regions.nii.gz"
     write_regions_nifti(masks, path, roles={"Liver": "liver"}, automatic=["Liver"])
     liver, tumour = read_regions_file(path)
-    assert (liver.name, liver.automatic, liver.hints) == ("Liver", True, ("liver",))
-    assert (tumour.name, tumour.automatic, tumour.hints) == ("GTV 1", False, ())
+    assert (liver.name, liver.automatic, liver.role) == ("Liver", True, Role.LIVER)
+    assert (tumour.name, tumour.automatic, tumour.role) == ("GTV 1", False, None)
     for region, mask in ((liver, masks["Liver"]), (tumour, masks["GTV 1"])):
         assert region.shape.grid.is_same_as(GRID)
         np.testing.assert_array_equal(region.shape.array, mask.array)
+
+
+def test_derived_regions_of_our_own_are_left_to_be_derived_again(tmp_path):
+    occupancy = (labels() > 0).astype(np.float32)
+    masks = {name: Mask(occupancy, GRID) for name in ("Lesion", "Liver", "all tumours")}
+    roles = {"Lesion": "tumour", "Liver": "liver", "all tumours": "tumours"}
+    write_regions_nifti(masks, tmp_path / "regions.nii.gz", roles=roles)
+    drawn = read_regions_file(tmp_path / "regions.nii.gz")
+    assert [(region.name, region.role) for region in drawn] == [
+        ("Lesion", Role.TUMOUR),
+        ("Liver", Role.LIVER),
+    ]
+
+
+def test_unknown_role_beside_an_image_is_refused(tmp_path):
+    path = tmp_path / "regions.nii.gz"
+    write_regions_nifti(
+        {"Liver": Mask((labels() > 0).astype(np.float32), GRID)}, path, roles={"Liver": "spleen"}
+    )
+    with pytest.raises(
+        InputError, match=r"the role 'spleen' of 'Liver' .* is unknown; the roles are liver, tumour"
+    ):
+        read_regions_file(path)
 
 
 def test_one_region_of_our_own_reads_back(tmp_path):

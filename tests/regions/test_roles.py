@@ -63,3 +63,9 @@ def test_derived_roles_cannot_be_given():
 @pytest.mark.parametrize(("name", "side"), [("Lung_L", "left"), ("Lunge rechts", "right"), ("Lungs", None)])
 def test_sides_are_recognised(name, side):
     assert side_of_name(name) == side
+
+
+def test_a_role_that_the_file_states_wins_over_the_name_and_yields_to_the_user():
+    stated = [Role.TUMOUR, Role.TUMOUR, None]
+    roles = assign_roles(["Lesion", "Liver", "GTV"], {"Liver": "liver"}, stated)
+    assert roles == {"Lesion": Role.TUMOUR, "Liver": Role.LIVER, "GTV": Role.TUMOUR}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.errors import InputError
+from y90voxel.regions.roles import Role
 
 __all__ = ["NamedVolume", "RegionNames", "read_region_names"]
 
@@ -26,10 +27,10 @@ TABLE_ENDINGS = (".ctbl", ".txt", ".csv")
 
 @dataclass(frozen=True)
 class NamedVolume:
-    """Name of one volume of a 4-D image; its role as a hint; whether no person drew it."""
+    """Name of one volume of a 4-D image; its role, where the file states one; whether no person drew it."""
 
     name: str
-    role: str | None = None
+    role: Role | None = None
     automatic: bool = False
 
 
@@ -109,8 +110,13 @@ def _named_volume(entry: Any, path: Path) -> NamedVolume:
     if not (isinstance(entry, dict) and isinstance(entry.get("name"), str)):
         raise InputError(f'an entry of "regions" in {path} has no "name": {entry!r}.', file=path)
     role = entry.get("role")
+    if role is not None and role not in set(Role):
+        raise InputError(
+            f"the role {role!r} of {entry['name']!r} in {path} is unknown; the roles are {', '.join(Role)}.",
+            file=path,
+        )
     return NamedVolume(
-        entry["name"], None if role is None else str(role), bool(entry.get("automatic", False))
+        entry["name"], None if role is None else Role(role), bool(entry.get("automatic", False))
     )
 
 

@@ -15,6 +15,7 @@ from y90voxel.io.images import IMAGE_ENDINGS, ImageLayers, read_layers
 from y90voxel.io.notices import tell
 from y90voxel.io.region_names import RegionNames, read_region_names
 from y90voxel.regions.region import DrawnRegion
+from y90voxel.regions.roles import DERIVED_ROLES
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
@@ -111,7 +112,7 @@ def _slicer_segments(image: ImageLayers, path: Path) -> Iterator[DrawnRegion]:
         if layer not in boxes:
             boxes[layer] = _boxes(image.array[layer], path)
         mask = _cropped(image.array[layer], label, boxes[layer], image.grid)
-        yield DrawnRegion(name, mask, path.name, hints=_terminology(segment.get("Tags", "")))
+        yield DrawnRegion(name, mask, path.name)
 
 
 def _integer(segment: Mapping[str, str], key: str, default: int, path: Path) -> int:
@@ -121,16 +122,6 @@ def _integer(segment: Mapping[str, str], key: str, default: int, path: Path) -> 
         return int(text)
     except ValueError as error:
         raise InputError(f"{path}: {key} of a segment is {text!r}, not a whole number.", file=path) from error
-
-
-def _terminology(tags: str) -> tuple[str, ...]:
-    """Return the meanings of category and type in a Slicer terminology entry, as hints."""
-    for tag in tags.split("|"):
-        key, _, entry = tag.partition(":")
-        if key == "TerminologyEntry":
-            codes = [code.split("^") for code in entry.split("~")[1:3]]
-            return tuple(code[2] for code in codes if len(code) == 3 and code[2])
-    return ()
 
 
 # label images, masks, occupancies
@@ -155,7 +146,7 @@ def _labelled(values: NDArray[Any], grid: Grid, names: RegionNames, path: Path) 
 
 
 def _named_volumes(image: ImageLayers, names: RegionNames, path: Path) -> list[DrawnRegion]:
-    """Return one region a volume of a 4-D image."""
+    """Return one region a volume of a 4-D image; derived ones are left out, since they follow from the others."""
     if len(names.volumes) != len(image.array):
         said = f"{names.file} names {len(names.volumes)}" if names.volumes else "there is no regions.json"
         raise InputError(
@@ -169,9 +160,10 @@ def _named_volumes(image: ImageLayers, names: RegionNames, path: Path) -> list[D
             _occupancy(layer, image.grid, path),
             path.name,
             volume.automatic,
-            () if volume.role is None else (volume.role,),
+            volume.role,
         )
         for volume, layer in zip(names.volumes, image.array, strict=True)
+        if volume.role not in DERIVED_ROLES
     ]
 
 

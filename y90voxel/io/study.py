@@ -229,7 +229,8 @@ class Study:
             return [], []
         ours = {normalised_name(name) for name in AUTOMATIC_NAMES}
         about_drawn = {name: role for name, role in roles.items() if normalised_name(name) not in ours}
-        found = assign_roles(unique_names(region.name for region in self.drawn), about_drawn).values()
+        names, stated = unique_names(r.name for r in self.drawn), [r.role for r in self.drawn]
+        found = assign_roles(names, about_drawn, stated).values()
         return automatic_regions(self.ct, lungs=Role.LUNG not in found, body=Role.BODY not in found)
 
     def _place(

@@ -53,7 +53,7 @@ def place_regions(
         If an override names an unknown region or role.
     """
     names = unique_names(f"{r.name} (drawn)" if r.name in DERIVED_NAMES else r.name for r in drawn)
-    assigned = assign_roles(names, roles)
+    assigned = assign_roles(names, roles, [region.role for region in drawn])
     placed: list[Region] = []
     notices: list[Notice] = []
     for name, region in zip(names, drawn, strict=True):

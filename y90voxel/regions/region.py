@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.regions.roles import Role
 from y90voxel.volumes.volume import Mask
 
 __all__ = ["Contours", "DrawnRegion"]
@@ -45,8 +46,8 @@ class DrawnRegion:
         Where it comes from, for provenance: series UID or file name.
     automatic : bool
         True when no person drew it.
-    hints : tuple of str
-        Further words of the file about what it is (RT ROI interpreted type, segment category code).
+    role : Role or None
+        What the file itself says it is, in our own words; None leaves it to the name.
     from_ct : bool
         True when it was segmented from the CT here, because no region of its role was drawn.
     cut_off : bool
@@ -57,6 +58,6 @@ class DrawnRegion:
     shape: Contours | Mask
     source: str = ""
     automatic: bool = False
-    hints: tuple[str, ...] = field(default=())
+    role: Role | None = None
     from_ct: bool = False
     cut_off: bool = False

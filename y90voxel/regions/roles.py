@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from y90voxel.errors import InputError
 
-__all__ = ["Role", "assign_roles", "normalised_name", "parse_role", "role_of_name", "side_of_name"]
+__all__ = [
+    "DERIVED_ROLES",
+    "DRAWN_ROLES",
+    "Role",
+    "assign_roles",
+    "normalised_name",
+    "parse_role",
+    "role_of_name",
+    "side_of_name",
+]
 
 
 class Role(StrEnum):
@@ -30,6 +39,7 @@ class Role(StrEnum):
 
 
 DRAWN_ROLES = (Role.LIVER, Role.TUMOUR, Role.LUNG, Role.PERFUSED, Role.BODY, Role.OTHER, Role.IGNORE)
+DERIVED_ROLES = tuple(role for role in Role if role not in DRAWN_ROLES)
 
 # Whole names, normalised (lower case, no accents, words separated by one blank, left/right words cut).
 # English, German, French, Italian, Spanish, Portuguese, Dutch, Polish, Swedish; plus TG-263 spellings.
@@ -167,15 +177,20 @@ def parse_role(text: str) -> Role:
     raise InputError(f"unknown role {text!r}. The roles are {known}.", tag="regions.roles")
 
 
-def assign_roles(names: list[str], overrides: Mapping[str, str] | None = None) -> dict[str, Role]:
-    """Return the role of each ROI name; ``overrides`` (name to role) win over the name.
+def assign_roles(
+    names: Sequence[str],
+    overrides: Mapping[str, str] | None = None,
+    stated: Sequence[Role | None] | None = None,
+) -> dict[str, Role]:
+    """Return the role of each ROI: by ``overrides`` (name to role), else as its file has ``stated``, else by its name.
 
     Raises
     ------
     InputError
         If an override names an ROI that does not exist, or an unknown role.
     """
-    roles = {name: role_of_name(name) for name in names}
+    said = stated or [None] * len(names)
+    roles = {name: role or role_of_name(name) for name, role in zip(names, said, strict=True)}
     by_normal = {normalised_name(name): name for name in names}
     for name, role in (overrides or {}).items():
         found = name if name in roles else by_normal.get(normalised_name(name))

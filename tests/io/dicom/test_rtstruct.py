@@ -25,10 +25,9 @@ def codes(findings):
     return [f.code for f in findings]
 
 
-def test_contours_names_hints_and_frame_are_kept(tmp_path):
+def test_contours_names_and_frame_are_kept(tmp_path):
     regions, findings = read(factory.rtstruct({"Liver ä": BLOCK, "GTV 1": BLOCK[:2]}), tmp_path)
     assert [r.name for r in regions] == ["Liver ä", "GTV 1"]
-    assert regions[0].hints == ("ORGAN",)
     assert regions[0].shape.frame_of_reference_uid == factory.FRAME
     assert regions[0].source == factory.uid("rtstruct")
     np.testing.assert_allclose(regions[0].shape.polygons[2], BLOCK[2])

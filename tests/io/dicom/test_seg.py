@@ -41,7 +41,6 @@ def test_binary_overlapping_segments_come_back_bit_for_bit(tmp_path, affine, omi
     np.testing.assert_allclose(on(regions[0], affine), LIVER, atol=1e-4)
     np.testing.assert_allclose(on(regions[1], affine), TUMOUR, atol=1e-4)
     assert regions[1].shape.grid.shape == (4, 4, 5)
-    assert regions[0].hints == ("Liver",)
     assert (findings, regions[0].automatic) == ((), False)
 
 

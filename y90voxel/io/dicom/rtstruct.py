@@ -35,7 +35,6 @@ class _Roi:
     number: int
     name: str
     frame_of_reference_uid: str | None
-    hints: tuple[str, ...]
     automatic: bool
 
 
@@ -85,16 +84,7 @@ def read_rtstruct(
 
 
 def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
-    """Return number, name and hints of each ROI."""
-    hints: dict[int, list[str]] = {}
-    for observation in items(dataset, "RTROIObservationsSequence", file):
-        number = whole_number(observation, "ReferencedROINumber", file)
-        words = [text(observation, "RTROIInterpretedType", file)]
-        words += [
-            text(c, "CodeMeaning", file) for c in items(observation, "RTROIIdentificationCodeSequence", file)
-        ]
-        if number is not None:
-            hints.setdefault(number, []).extend(w for w in words if w)
+    """Return number and name of each ROI, and whether a program made it."""
     own = text(dataset, "FrameOfReferenceUID", file)
     rois = []
     for item in items(dataset, "StructureSetROISequence", file):
@@ -108,7 +98,6 @@ def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
                 number,
                 text(item, "ROIName", file) or f"ROI {number}",
                 text(item, "ReferencedFrameOfReferenceUID", file) or own or None,
-                tuple(hints.get(number, ())),
                 text(item, "ROIGenerationAlgorithm", file).upper() == "AUTOMATIC",
             )
         )
@@ -225,7 +214,7 @@ def _with_thickness(
             continue
         thickness = _thickness(roi, planes.get(number), step, file, findings)
         contours = Contours(tuple(polygons), roi.frame_of_reference_uid, thickness)
-        regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.hints))
+        regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic))
     return regions
 
 

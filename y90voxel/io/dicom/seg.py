@@ -37,7 +37,6 @@ class _Segment:
     number: int
     name: str
     automatic: bool
-    hints: tuple[str, ...]
 
 
 def segment_names(instance: Instance) -> tuple[str, ...]:
@@ -70,7 +69,7 @@ def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Finding, ..
 
 
 def _segments(instance: Instance) -> list[_Segment]:
-    """Return number, label and property codes of each segment."""
+    """Return number and label of each segment, and whether a program made it."""
     file = instance.source
     found = []
     for item in items(instance.header, "SegmentSequence", file):
@@ -81,18 +80,9 @@ def _segments(instance: Instance) -> list[_Segment]:
                 file=file.name,
                 tag="SegmentNumber",
             )
-        hints = [
-            text(code, "CodeMeaning", file)
-            for keyword in (
-                "SegmentedPropertyCategoryCodeSequence",
-                "SegmentedPropertyTypeCodeSequence",
-                "AnatomicRegionSequence",
-            )
-            for code in items(item, keyword, file)
-        ]
         name = text(item, "SegmentLabel", file) or text(item, "SegmentDescription", file)
         automatic = text(item, "SegmentAlgorithmType", file).upper() == "AUTOMATIC"
-        found.append(_Segment(value, name or f"segment {value}", automatic, tuple(h for h in hints if h)))
+        found.append(_Segment(value, name or f"segment {value}", automatic))
     return found
 
 
@@ -123,7 +113,7 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
                 )
             )
             continue
-        regions.append(DrawnRegion(segment.name, mask, series_uid, segment.automatic, segment.hints))
+        regions.append(DrawnRegion(segment.name, mask, series_uid, segment.automatic))
     return regions
 
 
