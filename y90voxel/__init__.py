@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from y90voxel.volumes.volume import Mask as Mask
     from y90voxel.volumes.volume import TimeIntegratedActivityMap as TimeIntegratedActivityMap
     from y90voxel.workflow.case import Case as Case
+    from y90voxel.workflow.comparison.compare import compare as compare
+    from y90voxel.workflow.comparison.result import Comparison as Comparison
+    from y90voxel.workflow.comparison.side import ComparedDose as ComparedDose
+    from y90voxel.workflow.comparison.voxels import GammaCriteria as GammaCriteria
     from y90voxel.workflow.evaluation import Evaluation as Evaluation
     from y90voxel.workflow.verify import verify as verify
 
@@ -74,6 +78,10 @@ _HOME = {
         "ActivityMap", "CountMap", "CtImage", "DensityMap", "DoseMap", "Mask", "TimeIntegratedActivityMap",
     ),
     "workflow.case": ("Case",),
+    "workflow.comparison.compare": ("compare",),
+    "workflow.comparison.result": ("Comparison",),
+    "workflow.comparison.side": ("ComparedDose",),
+    "workflow.comparison.voxels": ("GammaCriteria",),
     "workflow.evaluation": ("Evaluation",),
     "workflow.verify": ("verify",),
 }  # fmt: skip
