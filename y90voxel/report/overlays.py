@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.regions.regions import Region
 from y90voxel.report.drawing import INK, LONGEST_NAME, MUTED, Area, add_axes, add_legend, add_text
 from y90voxel.report.formatting import number, shortened
+from y90voxel.report.palette import RegionStyle
 from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
 from y90voxel.report.scene import Focus, Scene
 
-__all__ = ["draw_overlay", "overlay_height_px"]
+__all__ = ["colours", "draw_outlines", "draw_overlay", "overlay_height_px"]
 
 GAP_PX, BAR_PX, TITLE_PX, CAPTION_PX, LEGEND_ROW_PX = 8.0, 116.0, 34.0, 26.0, 24.0
 LEGEND_COLUMN_PX = 225.0
@@ -117,7 +120,7 @@ def _draw_plane(axes: Any, scene: Scene, plane: DisplayPlane, focus: Focus) -> N
     """One panel: picture, outlines, letters, scale bar, mark."""
     axes.set_axis_off()
     axes.imshow(composite(scene, plane), interpolation="nearest", aspect="auto")
-    _draw_outlines(axes, scene, plane)
+    draw_outlines(axes, scene.outlined, plane)
     _, rows, columns = plane.grid.shape
     left, right, top, bottom = plane.letters
     halo = {"color": LIGHT, "fontsize": 10, "fontweight": "bold", "ha": "center", "va": "center"}
@@ -144,14 +147,14 @@ def _draw_plane(axes: Any, scene: Scene, plane: DisplayPlane, focus: Focus) -> N
     axes.set_ylim(rows - 0.5, -0.5)
 
 
-def _draw_outlines(axes: Any, scene: Scene, plane: DisplayPlane) -> None:
-    """Outlines where a region fills half a voxel, each on a dark line so that it shows on any colour."""
+def draw_outlines(axes: Any, outlined: Iterable[tuple[Region, RegionStyle]], plane: DisplayPlane) -> None:
+    """Draw outlines where a region fills half a voxel, each on a dark line so that it shows on any colour."""
     from contourpy import contour_generator
     from matplotlib.collections import LineCollection
 
     lines: list[NDArray[np.float64]] = []
     looks: list[tuple[str, Any]] = []
-    for region, style in scene.outlined:
+    for region, style in outlined:
         occupancy = sample(region.mask, plane)
         if occupancy.max() < 0.5 or occupancy.min() >= 0.5:
             continue

@@ -17,7 +17,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CtImage, DoseMap, Mask, Volume
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["Focus", "Scene", "build_scene"]
+__all__ = ["Focus", "Scene", "box_around", "build_scene"]
 
 HEPATIC = (Role.LIVER, Role.TUMOUR, Role.PERFUSED)
 # Drawn in this order, so that tumours lie on top.
@@ -126,7 +126,7 @@ def build_scene(evaluation: Evaluation) -> Scene:
         underlay=underlay,
         window=window,
         underlay_name="emission image" if ct is None else "CT",
-        box=_box(dose.grid, dose.array > 0.1 * top if inside is None else inside, hottest),
+        box=box_around(dose.grid, dose.array > 0.1 * top if inside is None else inside, hottest),
         top_gy=top,
         threshold_gy=THRESHOLD * top,
         outlined=tuple((region, styles[region.name]) for region in _outlined(evaluation)),
@@ -173,8 +173,8 @@ def _centroid(weights: NDArray[Any]) -> tuple[int, int, int]:
     return centre[0], centre[1], centre[2]
 
 
-def _box(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]) -> Box:
-    """The box around the voxels shown, with a margin; front-back and head-foot are made equally long."""
+def box_around(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]) -> Box:
+    """Return the box around the voxels shown, with a margin; front-back and head-foot are made equally long."""
     low, high = np.array(focus, float), np.array(focus, float)
     for axis in range(3):
         used = np.flatnonzero(shown.any(axis=tuple(a for a in range(3) if a != axis)))

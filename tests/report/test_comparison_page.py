@@ -1,0 +1,72 @@
+"""The page of a comparison where something is missing or maliciously named."""
+
+import numpy as np
+import pytest
+
+from y90voxel.metrics.gamma import GammaNormalisation
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.report.comparison_figures import comparison_figures
+from y90voxel.report.comparison_page import comparison_content, render_comparison_page
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DoseMap, Mask
+from y90voxel.workflow.comparison.compare import compare
+from y90voxel.workflow.comparison.side import ComparedDose
+from y90voxel.workflow.comparison.voxels import GammaCriteria
+
+GRID = Grid.from_spacing((8, 9, 10), (10.0, 10.0, 10.0))
+FIGURES = {"maps.png": b"maps", "agreement.png": b"agreement"}
+
+
+def comparison(*names, scale=1.1, **options):
+    masks = np.zeros((len(names) or 1, *GRID.shape))
+    for place in range(len(names)):
+        masks[place, 2:6, 2:6, 1 + 2 * place : 3 + 2 * place] = 1.0
+    drawn = tuple(Region(n, Role.TUMOUR, Mask(m, GRID)) for n, m in zip(names, masks, strict=False))
+    dose = DoseMap(20.0 + 100.0 * np.random.default_rng(1).random(GRID.shape), GRID)
+    placed = tuple(Regions(GRID, drawn)) if names else ()
+    other = dose.with_array(dose.array * scale)
+    return compare(ComparedDose(dose, placed), ComparedDose(other, placed, label="<P & 7>"), **options)
+
+
+def test_names_are_escaped():
+    page = render_comparison_page(comparison("<script>alert(1)</script>", "B"), {}, FIGURES)
+    assert "<script" not in page.lower()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "&lt;P &amp; 7&gt;" in page
+
+
+def test_page_and_figures_stand_without_regions():
+    found = comparison()
+    assert set(comparison_figures(found)) == {"maps.png", "agreement.png"}
+    assert "<h2>Regions</h2>" not in render_comparison_page(found, {}, FIGURES)
+
+
+def test_figures_stand_on_a_dose_of_zero():
+    found = comparison("A", "B", scale=0.0)
+    pngs = comparison_figures(found)
+    assert {name: png[:4] for name, png in pngs.items()} == dict.fromkeys(
+        ("maps.png", "dvh.png", "agreement.png"), b"\x89PNG"
+    )
+
+
+def test_cards_join_several_tumours():
+    content = comparison_content(comparison("A", "B"), {"version": "1", "started": None})
+    assert [card["label"] for card in content["cards"]] == [
+        "All tumours", "Concordance", "Voxel correlation", "Gamma up to 1",
+    ]  # fmt: skip
+    assert content["cards"][0]["value"] == "+10.0 %"
+    assert comparison_content(comparison("A"), {})["cards"][0]["label"] == "A"
+
+
+def test_the_criteria_of_gamma_are_stated():
+    criteria = GammaCriteria(0.15, 7.0, GammaNormalisation.LOCAL)
+    page = render_comparison_page(comparison("A", "B", gamma=criteria), {}, FIGURES)
+    assert "Gamma 15 % / 7 mm local" in page
+
+
+@pytest.mark.parametrize(("scale", "words"), [(1.1, "+"), (1.0, "by 0 Gy on average")])
+def test_agreement_is_told_in_words(scale, words):
+    sentences = comparison_content(comparison("A", "B", scale=scale), {})["agreement"]
+    assert "Over 2 regions (A, B)" in sentences[0]
+    assert words in sentences[0]

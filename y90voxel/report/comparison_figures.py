@@ -1,0 +1,309 @@
+"""The figures of a comparison as PNG: maps side by side, histograms, agreement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.regions.regions import Region
+from y90voxel.regions.roles import Role
+from y90voxel.report.drawing import (
+    INK,
+    LONGEST_NAME,
+    MUTED,
+    RULE,
+    Area,
+    add_axes,
+    add_legend,
+    add_text,
+    drawing,
+    new_figure,
+    png_bytes,
+)
+from y90voxel.report.formatting import dose_text, number, shortened
+from y90voxel.report.overlays import colours, draw_outlines
+from y90voxel.report.palette import RegionStyle, region_styles
+from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
+from y90voxel.report.scene import SMALLEST, box_around
+from y90voxel.volumes.volume import Volume
+from y90voxel.workflow.comparison.regions import RegionComparison
+from y90voxel.workflow.comparison.result import Comparison
+from y90voxel.workflow.comparison.voxels import QUOTIENTS
+
+__all__ = ["comparison_figures", "comparison_styles"]
+
+WIDTH_PX, GAP_PX, BAR_PX, TITLE_PX = 1420.0, 10.0, 92.0, 62.0
+TALLEST_PX = 420.0
+OUTLINED = (Role.LUNG, Role.LIVER, Role.PERFUSED, Role.TUMOUR)
+# Regions whose histograms and quotients are drawn: each tissue once.
+PLOTTED = (
+    Role.TUMOUR,
+    Role.NON_TUMOUR_LIVER,
+    Role.PERFUSED_NON_TUMOUR_LIVER,
+    Role.LUNGS,
+)
+DVH_POINTS = 400
+TAIL_PERCENT = 0.5
+
+
+def comparison_figures(found: Comparison) -> dict[str, bytes]:
+    """Return the figures of a comparison: file name to PNG."""
+    figures = {"maps.png": _maps_png(found)}
+    plotted = _plotted(found)
+    if plotted:
+        figures["dvh.png"] = _dvh_png(found, plotted)
+    figures["agreement.png"] = _agreement_png(found, plotted)
+    return figures
+
+
+def comparison_styles(found: Comparison) -> dict[str, RegionStyle]:
+    """Return the style of each compared region by name, as figures and table use it."""
+    return region_styles((region.name, region.role) for region in found.regions)
+
+
+def _plotted(found: Comparison) -> list[RegionComparison]:
+    """The regions whose curves are drawn; all of them where none has a role that is usually drawn."""
+    return [region for region in found.regions if region.role in PLOTTED] or list(found.regions)
+
+
+# maps
+
+
+def _maps_png(found: Comparison) -> bytes:
+    """Predicted, delivered and difference in an axial and a coronal plane through the hottest delivered voxel."""
+    grid, inside = found.delivered_dose.grid, found.volume.array >= 0.5
+    if not inside.any():
+        inside = np.ones(grid.shape, bool)
+    hottest = np.unravel_index(int(np.argmax(np.where(inside, found.delivered_dose.array, -1.0))), grid.shape)
+    focus = (int(hottest[0]), int(hottest[1]), int(hottest[2]))
+    box = box_around(grid, inside, focus)
+    across = display_plane(grid, View.AXIAL, focus, box, 1.0).size_mm[1]
+    column = (WIDTH_PX - 2 * BAR_PX - 4 * GAP_PX) / 3
+    tallest = max(
+        display_plane(grid, view, focus, box, 1.0).size_mm[0] for view in (View.AXIAL, View.CORONAL)
+    )
+    pixel_mm = max(across / column, tallest / TALLEST_PX)
+    planes = [display_plane(grid, view, focus, box, pixel_mm) for view in (View.AXIAL, View.CORONAL)]
+    heights = [plane.grid.shape[1] for plane in planes]
+    top = max(
+        float(found.predicted_dose.array[inside].max()), float(found.delivered_dose.array[inside].max())
+    )
+    top = max(top, SMALLEST)
+    difference = Volume(
+        found.delivered_dose.array.astype(np.float64) - found.predicted_dose.array.astype(np.float64), grid
+    )
+    reach = max(float(np.percentile(np.abs(difference.array[inside]), 99.5)), 0.01 * top)
+    styles = comparison_styles(found)
+    regions = [region for role in OUTLINED for region in found.regions if region.role is role]
+    outlined = [
+        (Region(region.name, region.role, region.mask), styles[region.name])
+        for region in regions or found.regions
+    ]
+    with drawing():
+        height = TITLE_PX + sum(heights) + GAP_PX * len(planes) + 34
+        figure = new_figure(WIDTH_PX, height)
+        title = (
+            f"Through the hottest delivered voxel, {dose_text(float(found.delivered_dose.array[focus]))} Gy"
+        )
+        add_text(figure, 8, height - 8, title, va="top", fontsize=11, fontweight="bold")
+        bottom = height - TITLE_PX
+        for plane, rows in zip(planes, heights, strict=True):
+            bottom -= rows
+            left = 8.0
+            for picture in (
+                _dose_picture(sample(found.predicted_dose, plane), top),
+                _dose_picture(sample(found.delivered_dose, plane), top),
+                _difference_picture(sample(difference, plane), reach),
+            ):
+                _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, plane, outlined)
+                left += plane.grid.shape[2] + GAP_PX
+            bottom -= GAP_PX
+        columns = planes[0].grid.shape[2]
+        factor = "" if found.factor == 1.0 else f", × {number(found.factor, 4)}"
+        for place, text in enumerate((f"predicted{factor}", "delivered", "delivered − predicted")):
+            x = 8 + place * (columns + GAP_PX) + columns / 2
+            add_text(figure, x, height - TITLE_PX + 6, text, ha="center", va="bottom", fontsize=10)
+        left = 8 + 3 * (columns + GAP_PX)
+        low, tall = bottom + GAP_PX, sum(heights) + GAP_PX * (len(heights) - 1)
+        _bar(figure, Area(left, low, 18, tall), colours(), (0.0, top), "dose / Gy")
+        _bar(figure, Area(left + BAR_PX, low, 18, tall), _diverging(), (-reach, reach), "difference / Gy")
+        add_legend(
+            figure,
+            [(shortened(region.name, LONGEST_NAME), style) for region, style in outlined],
+            8,
+            22,
+            loc="upper left",
+            ncols=min(max(len(outlined), 1), 6),
+            columnspacing=1.8,
+            fontsize=9,
+        )
+        return png_bytes(figure)
+
+
+def _dose_picture(dose: NDArray[np.float32], top_gy: float) -> NDArray[np.float32]:
+    """A dose in colour on black, (rows, columns, 3)."""
+    level = np.clip(dose / top_gy, 0.0, 1.0)
+    shade = np.clip(level / 0.05, 0.0, 1.0)[..., None]
+    return np.asarray(colours()[(level * 255).astype(np.uint8)] * shade, np.float32)
+
+
+def _difference_picture(difference: NDArray[np.float32], reach_gy: float) -> NDArray[np.float32]:
+    """A difference in colour, white at zero, (rows, columns, 3)."""
+    level = np.clip(0.5 + 0.5 * difference / reach_gy, 0.0, 1.0)
+    return np.asarray(_diverging()[np.rint(level * 255).astype(np.uint8)], np.float32)
+
+
+def _diverging() -> NDArray[np.float32]:
+    """Return the colour scale of differences, (256, 3): blue below zero, white, red above."""
+    import matplotlib
+
+    return np.asarray(matplotlib.colormaps["RdBu_r"](np.linspace(0.0, 1.0, 256))[:, :3], np.float32)
+
+
+def _panel(
+    figure: Any,
+    area: Area,
+    picture: NDArray[np.float32],
+    plane: DisplayPlane,
+    outlined: list[tuple[Region, RegionStyle]],
+) -> None:
+    """One picture with outlines."""
+    axes = add_axes(figure, area)
+    axes.set_axis_off()
+    axes.imshow(picture, interpolation="nearest", aspect="auto")
+    draw_outlines(axes, outlined, plane)
+    _, rows, columns = plane.grid.shape
+    axes.set_xlim(-0.5, columns - 0.5)
+    axes.set_ylim(rows - 0.5, -0.5)
+
+
+def _bar(figure: Any, area: Area, scale: NDArray[np.float32], ends: tuple[float, float], label: str) -> None:
+    """A colour bar."""
+    axes = add_axes(figure, area)
+    axes.imshow(scale[:, None, :], origin="lower", aspect="auto", extent=(0, 1, *ends))
+    axes.set_xticks([])
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    axes.set_ylabel(label, fontsize=9, labelpad=2)
+    axes.tick_params(axis="y", length=3, color=INK, labelcolor=INK)
+
+
+# histograms
+
+
+def _dvh_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
+    """Cumulative histograms of both doses."""
+    height, legend = 520.0, 270.0
+    styles = comparison_styles(found)
+    both = [h for region in plotted for h in (region.predicted_dvh, region.delivered_dvh)]
+    highest = max(h.dose_at_volume(TAIL_PERCENT) for h in both) or 1.0
+    doses = np.linspace(0.0, 1.04 * highest, DVH_POINTS)
+    with drawing():
+        figure = new_figure(WIDTH_PX, height)
+        add_text(figure, 10, height - 10, "Dose-volume histograms", va="top", fontsize=11, fontweight="bold")
+        plot = Area(72, 56, WIDTH_PX - legend - 100, height - 56 - 46)
+        axes = add_axes(figure, plot)
+        for region in plotted:
+            colour = styles[region.name].colour
+            axes.plot(doses, 100.0 * region.delivered_dvh.cumulative(doses), color=colour, linewidth=2)
+            axes.plot(
+                doses, 100.0 * region.predicted_dvh.cumulative(doses), color=colour, linewidth=1.6,
+                linestyle=(0, (4.0, 2.0)),
+            )  # fmt: skip
+        axes.set_xlim(0.0, doses[-1])
+        axes.set_ylim(0.0, 101.0)
+        _tidy(axes, "absorbed dose / Gy", "volume receiving at least this dose / %")
+        right = plot.left + plot.width + 26
+        entries = [
+            (shortened(region.name, LONGEST_NAME), RegionStyle(styles[region.name].colour))
+            for region in plotted
+        ]
+        kinds = [("delivered", RegionStyle(MUTED)), ("predicted", RegionStyle(MUTED, (4.0, 2.0)))]
+        place = {"loc": "upper left", "ncols": 1, "labelspacing": 0.75}
+        add_legend(figure, [*kinds, *entries], right, plot.bottom + plot.height, **place)
+        return png_bytes(figure)
+
+
+# agreement
+
+
+def _agreement_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
+    """Bland-Altman over regions, voxel by voxel, and quotients by volume."""
+    height, wide = 470.0, 380.0
+    with drawing():
+        figure = new_figure(WIDTH_PX, height)
+        titles = ("Mean doses of regions", "Voxels", "Quotients by volume")
+        for place, (title, draw) in enumerate(
+            zip(titles, (_draw_bland_altman, _draw_voxels, _draw_quotients), strict=True)
+        ):
+            left = 10 + place * (WIDTH_PX / 3)
+            add_text(figure, left, height - 10, title, va="top", fontsize=11, fontweight="bold")
+            axes = add_axes(figure, Area(left + 62, 56, wide - 10, height - 56 - 46))
+            draw(axes, found, plotted)
+        return png_bytes(figure)
+
+
+def _draw_bland_altman(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
+    """Difference over mean, with bias and limits of agreement."""
+    styles = comparison_styles(found)
+    counted = [found.region(name) for name in found.agreement.regions]
+    for region in counted:
+        mean = 0.5 * (region.predicted.mean_gy + region.delivered.mean_gy)
+        change = region.delivered.mean_gy - region.predicted.mean_gy
+        axes.plot(mean, change, "o", color=styles[region.name].colour, markersize=7)
+        axes.annotate(
+            shortened(region.name, 18), (mean, change), xytext=(7, 5), textcoords="offset points", fontsize=8
+        )
+    axes.axhline(0.0, color=MUTED, linewidth=0.8)
+    limits = found.agreement.bland_altman
+    if limits is not None:
+        axes.axhline(limits.bias, color=INK, linewidth=1.4)
+        for value in (limits.lower, limits.upper):
+            axes.axhline(value, color=INK, linewidth=1.1, linestyle=(0, (4, 3)))
+        for value, name in ((limits.bias, "bias"), (limits.lower, "− 1.96 SD"), (limits.upper, "+ 1.96 SD")):
+            axes.annotate(
+                f"{name} {number(value)}", (1.0, value), xycoords=("axes fraction", "data"), ha="right",
+                va="bottom", fontsize=8, color=MUTED, xytext=(-2, 1), textcoords="offset points",
+            )  # fmt: skip
+    axes.margins(x=0.18, y=0.16)
+    _tidy(axes, "mean of predicted and delivered / Gy", "delivered − predicted / Gy")
+
+
+def _draw_voxels(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
+    """Delivered over predicted dose, voxel by voxel, in the compared volume."""
+    chosen = found.volume.array >= 0.5
+    x, y = found.predicted_dose.array[chosen], found.delivered_dose.array[chosen]
+    top = max(float(x.max(initial=0.0)), float(y.max(initial=0.0)), SMALLEST)
+    axes.hexbin(x, y, gridsize=55, extent=(0, top, 0, top), bins="log", mincnt=1, cmap="Blues", linewidths=0)
+    axes.plot((0, top), (0, top), color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
+    axes.set_xlim(0, top)
+    axes.set_ylim(0, top)
+    if found.voxels is not None:
+        text = f"r {number(found.voxels.pearson)}, concordance {number(found.voxels.concordance)}"
+        axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8.5, color=MUTED)
+    _tidy(axes, "predicted / Gy", "delivered / Gy")
+
+
+def _draw_quotients(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
+    """Volume whose delivered over predicted dose is at least q."""
+    styles = comparison_styles(found)
+    axes.plot((0, 1, 1, 2), (100, 100, 0, 0), color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
+    for region in plotted:
+        curve = None if region.voxels is None else region.voxels.quality_volume_histogram
+        if curve is not None:
+            axes.plot(QUOTIENTS, 100.0 * curve, color=styles[region.name].colour, linewidth=2)
+    axes.set_xlim(0.0, 2.0)
+    axes.set_ylim(0.0, 101.0)
+    _tidy(axes, "delivered over predicted", "volume with at least this quotient / %")
+
+
+def _tidy(axes: Any, x_label: str, y_label: str) -> None:
+    """Grid lines behind, no frame at the top and right, labels."""
+    axes.grid(color=RULE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)

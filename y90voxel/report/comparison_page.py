@@ -1,0 +1,221 @@
+"""The page of a comparison: what it says, as plain rows of text, and the writing of page and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from y90voxel.regions.roles import Role
+from y90voxel.report.comparison_figures import comparison_figures, comparison_styles
+from y90voxel.report.content import DISCLAIMER, ENGINES
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.html import embedded, render_page
+from y90voxel.units import format_activity
+from y90voxel.workflow.comparison.regions import RegionComparison
+from y90voxel.workflow.comparison.result import Comparison
+from y90voxel.workflow.comparison.side import ComparedDose
+
+__all__ = ["comparison_content", "render_comparison_page", "write_comparison_report"]
+
+# Metrics in the table of regions, by heading.
+COLUMNS = {"Mean dose": "mean_gy", "D90": "d90_gy", "D70": "d70_gy", "D2": "d2_gy"}
+# Percentages of less than this say nothing [Gy].
+LEAST_GY = 0.1
+
+
+def write_comparison_report(
+    found: Comparison, provenance: Mapping[str, Any], folder: str | Path
+) -> list[Path]:
+    """Write ``compare.html`` and ``figures/*.png``, and return their paths.
+
+    Parameters
+    ----------
+    found : Comparison
+        What is reported.
+    provenance : mapping
+        Version, inputs, time.
+    folder : path-like
+        Exists; files in it are replaced.
+    """
+    folder = Path(folder)
+    figures = comparison_figures(found)
+    (folder / "figures").mkdir(exist_ok=True)
+    paths = [folder / "compare.html"]
+    for name, png in figures.items():
+        paths.append(folder / "figures" / name)
+        paths[-1].write_bytes(png)
+    paths[0].write_text(render_comparison_page(found, provenance, figures), encoding="utf-8")
+    return paths
+
+
+def render_comparison_page(
+    found: Comparison, provenance: Mapping[str, Any], figures: Mapping[str, bytes]
+) -> str:
+    """Return the page with its figures inside."""
+    content = comparison_content(found, provenance)
+    return render_page("compare.html.j2", content | {"figures": embedded(figures)})
+
+
+def comparison_content(found: Comparison, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything that the page shows besides its figures."""
+    nuclide = found.delivered.nuclide or found.predicted.nuclide
+    return {
+        "heading": "Predicted and delivered dose",
+        "label": found.delivered.label or MISSING,
+        "subtitle": f"{nuclide + ' · ' if nuclide else ''}{found.statement}",
+        "predicted": None,
+        "disclaimer": DISCLAIMER,
+        "version": str(provenance.get("version", MISSING)),
+        "computed": date_and_time(provenance.get("started")),
+        "cards": _cards(found),
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in found.notices],
+        "sides": [_side_row("predicted", found.predicted), _side_row("delivered", found.delivered)],
+        "regions": [_region_row(found, region) for region in found.regions],
+        "columns": list(COLUMNS),
+        "levels": _levels(found),
+        "voxel_rows": _voxel_rows(found),
+        "agreement": _agreement_sentences(found),
+        "criteria": str(found.criteria),
+        "cutoff": percent(found.criteria.cutoff_fraction, 2),
+        "volume_name": found.volume_name,
+        "inputs": [
+            {"side": side, "file": item["file"], "sha256": str(item["sha256"])[:12]}
+            for side in ("predicted", "delivered")
+            for item in provenance.get(side) or ()
+        ],
+    }
+
+
+def _cards(found: Comparison) -> list[dict[str, str]]:
+    """The few numbers that are read first."""
+    cards = []
+    by_role = {region.role: region for region in found.regions}
+    tumour = by_role.get(Role.TUMOUR)
+    if tumour is not None and sum(region.role is Role.TUMOUR for region in found.regions) > 1:
+        tumour = by_role.get(Role.TUMOURS, tumour)
+    for region in (tumour, by_role.get(Role.NON_TUMOUR_LIVER), by_role.get(Role.LUNGS)):
+        if region is not None:
+            change = region.difference_percent["mean_gy"]
+            note = f"mean {dose_text(region.predicted.mean_gy)} → {dose_text(region.delivered.mean_gy)} Gy"
+            cards.append(_card(region.name.capitalize(), _signed(change, " %"), note))
+    agreement = found.agreement
+    if agreement.concordance is not None:
+        note = f"mean doses of {len(agreement.regions)} regions"
+        cards.append(_card("Concordance", number(agreement.concordance), note))
+    if found.voxels is not None:
+        cards.append(_card("Voxel correlation", number(found.voxels.pearson), found.volume_name))
+        passed = percent(found.voxels.gamma_pass_fraction)
+        cards.append(_card("Gamma up to 1", passed, str(found.criteria)))
+    return cards
+
+
+def _card(label: str, value: str, note: str) -> dict[str, str]:
+    return {"label": label, "value": value, "note": note}
+
+
+def _side_row(name: str, side: ComparedDose) -> dict[str, str]:
+    """What is known of one side."""
+    return {
+        "side": name,
+        "label": side.label or MISSING,
+        "activity": MISSING if side.activity_bq is None else format_activity(side.activity_bq),
+        "shunt": percent(side.lung_shunt_fraction),
+        "engine": MISSING if side.engine is None else ENGINES.get(side.engine, side.engine),
+        "grid": str(side.dose.grid),
+    }
+
+
+def _region_row(found: Comparison, region: RegionComparison) -> dict[str, Any]:
+    """Doses of one region, predicted, delivered and difference."""
+    difference, relative = region.difference, region.difference_percent
+    cells, entry = [], region.as_dict()
+    for key in COLUMNS.values():
+        said = relative[key] if entry["predicted"][key] >= LEAST_GY else None
+        cells.append(
+            {
+                "before": dose_text(entry["predicted"][key]),
+                "after": dose_text(entry["delivered"][key]),
+                "change": _signed_dose(difference[key]),
+                "percent": "" if said is None else _signed(said, " %"),
+            }
+        )
+    style = comparison_styles(found)[region.name]
+    return {
+        "name": region.name,
+        "role": region.role.value.replace("_", " "),
+        "matched": "" if region.pair.matched_by == "name" else f"predicted as {region.pair.predicted.name}",
+        "colour": style.colour,
+        "dash": " ".join(str(2.2 * length) for length in style.dash),
+        "volume": number(region.mask.volume_ml),
+        "cells": cells,
+        "dvh_overlap": number(region.histograms.overlap),
+        "dvh_area": dose_text(region.histograms.area_gy),
+    }
+
+
+def _levels(found: Comparison) -> list[str]:
+    """The isodoses, as headings."""
+    return [] if found.voxels is None else [f"{level:g}" for level in found.voxels.isodose_dice]
+
+
+def _voxel_rows(found: Comparison) -> list[dict[str, Any]]:
+    """Voxel agreement of the whole compared volume and of every region."""
+    named = [(found.volume_name, found.voxels), *((r.name, r.voxels) for r in found.regions)]
+    return [
+        {
+            "name": name,
+            "count": v.count,
+            "rmse": dose_text(v.rmse_gy),
+            "pearson": number(v.pearson),
+            "spearman": number(v.spearman),
+            "concordance": number(v.concordance),
+            "dice": [number(value) for value in v.isodose_dice.values()],
+            "gamma": percent(v.gamma_pass_fraction),
+            "quality": number(v.quality_factor),
+        }
+        for name, v in named
+        if v is not None
+    ]
+
+
+def _agreement_sentences(found: Comparison) -> list[str]:
+    """Bias, limits of agreement and concordance in words."""
+    agreement, limits, ratio = (
+        found.agreement,
+        found.agreement.bland_altman,
+        found.agreement.bland_altman_ratio,
+    )
+    if limits is None:
+        return []
+    sentences = [
+        f"Over {len(agreement.regions)} regions ({', '.join(agreement.regions)}) the delivered mean dose differs by "
+        f"{_signed_dose(limits.bias)} Gy on average; 95 % limits of agreement {_signed_dose(limits.lower)} to "
+        f"{_signed_dose(limits.upper)} Gy; concordance {number(agreement.concordance)}, Pearson "
+        f"{number(agreement.pearson)}, Spearman {number(agreement.spearman)}."
+    ]
+    if ratio is not None:
+        sentences.append(
+            f"As ratios: delivered over predicted {number(ratio.bias)}, limits {number(ratio.lower)} to "
+            f"{number(ratio.upper)}."
+        )
+    sentences.append(
+        "A handful of regions of one patient: the limits describe these regions and nothing else."
+    )
+    return sentences
+
+
+def _signed(value: float | None, unit: str = "") -> str:
+    """A number with its sign."""
+    if value is None:
+        return MISSING
+    text = number(value)
+    return f"{'+' if value > 0 else ''}{text}{unit}"
+
+
+def _signed_dose(value: float) -> str:
+    """A dose difference with its sign, no finer than 0.01 Gy."""
+    text = dose_text(abs(value))
+    if text in ("0", "< 0.01"):
+        return "0"
+    return f"{'+' if value > 0 else '−'}{text}"
