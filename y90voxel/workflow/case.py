@@ -12,7 +12,6 @@ from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
-from y90voxel.planning.patient import PatientRecord
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -111,8 +110,6 @@ class Case:
     compare_lung_methods : bool or None
         Whether to compute the lung dose by the other engines too; None does where it is worth a second
         (`y90voxel.workflow.lung_methods`).
-    patient : PatientRecord or None
-        Clinical facts that are carried into the outputs; no identity.
     study_instance_uid : str or None
         Of the DICOM study.
     notices : tuple of Notice
@@ -141,7 +138,6 @@ class Case:
     radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
     dome_margin_mm: float = 20.0
     compare_lung_methods: bool | None = None
-    patient: PatientRecord | None = None
     study_instance_uid: str | None = None
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()

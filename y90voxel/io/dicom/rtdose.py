@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from y90voxel.io.notices import tell
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap
 
-__all__ = ["read_rtdose", "write_rtdose"]
+__all__ = ["DoseOrigin", "read_dose_origin", "read_rtdose", "write_rtdose"]
 
 SERIES_NUMBER = 9001
 # Frames may lie this fraction of a step from even spacing.
@@ -134,12 +135,7 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
     GeometryError
         If frames are unevenly spaced or the axes are not perpendicular.
     """
-    try:
-        dataset = pydicom.dcmread(path)
-    except (InvalidDicomError, EOFError) as error:
-        raise DicomError(f"{path} is not a DICOM file.", file=path) from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}.", file=path) from error
+    dataset = _read(path)
     _check_kind(dataset, path, notices)
     scaling = _needed(number(dataset, "DoseGridScaling", path), "DoseGridScaling", path)
     try:
@@ -150,6 +146,47 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
         ) from error
     levels = levels if levels.ndim == 3 else levels[None]
     return DoseMap(levels * np.float64(scaling), _dose_grid(dataset, levels.shape, path))
+
+
+@dataclass(frozen=True)
+class DoseOrigin:
+    """Whose dose an RTDOSE holds, and in which coordinates.
+
+    Parameters
+    ----------
+    frame_of_reference_uid : str or None
+        The frame of reference.
+    patient_id : str or None
+        The patient.
+    """
+
+    frame_of_reference_uid: str | None
+    patient_id: str | None
+
+
+def read_dose_origin(path: str | Path) -> DoseOrigin:
+    """Return frame of reference and patient of an RTDOSE file without its voxels.
+
+    Raises
+    ------
+    DicomError
+        If the file is not RTDOSE.
+    """
+    dataset = _read(path, stop_before_pixels=True)
+    if text(dataset, "SOPClassUID", path) != RTDoseStorage:
+        raise DicomError(f"{path} is not an RTDOSE file.", file=path, tag="SOPClassUID")
+    frame, patient = text(dataset, "FrameOfReferenceUID", path), text(dataset, "PatientID", path)
+    return DoseOrigin(frame or None, patient or None)
+
+
+def _read(path: str | Path, *, stop_before_pixels: bool = False) -> FileDataset:
+    """A DICOM file."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=stop_before_pixels)
+    except (InvalidDicomError, EOFError) as error:
+        raise DicomError(f"{path} is not a DICOM file.", file=path) from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}.", file=path) from error
 
 
 # writing
