@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from y90voxel.errors import DicomError, InputError
@@ -14,6 +14,7 @@ from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import referenced_series
+from y90voxel.io.dicom.registration import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
 
 __all__ = ["Selection", "check_emission", "is_nm", "select_series"]
@@ -36,6 +37,12 @@ class Selection:
         Whether coordinates of other frames are taken as common.
     findings : tuple of Finding
         What was assumed or left out.
+    ct_path, regions_path : Path or None
+        How a registration of the study leads from the frame of CT or regions to the common one.
+    moving_ct : SeriesRecord or None
+        The CT in the frame of the regions, which is to be aligned with the other CT.
+    registrations : Registrations or None
+        Registrations of the patient.
     """
 
     emission: SeriesRecord | None
@@ -45,6 +52,10 @@ class Selection:
     frame_of_reference_uid: str | None
     trust_frames: bool
     findings: tuple[Finding, ...]
+    ct_path: Path | None = None
+    regions_path: Path | None = None
+    moving_ct: SeriesRecord | None = None
+    registrations: Registrations | None = field(default=None, repr=False)
 
 
 def select_series(
@@ -54,6 +65,7 @@ def select_series(
     ct_series: str | None = None,
     regions_series: str | None = None,
     trust_frames: bool = False,
+    register: bool = False,
     needs_emission: bool = True,
 ) -> Selection:
     """Return the series to use, by the caller's choice and the rules of the package.
@@ -66,6 +78,8 @@ def select_series(
         Series instance UID or a unique beginning of it.
     trust_frames : bool
         Take coordinates of other frames of reference as common.
+    register : bool
+        Align the CT that regions of another frame were drawn on with the CT of the emission image.
     needs_emission : bool
         Whether a study without emission image is an error.
 
@@ -81,14 +95,34 @@ def select_series(
         _check_one_study(index)
     emission = _emission(index, emission_series, needs_emission, findings)
     anchor = emission
-    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, findings)
-    ct = _ct(pool, anchor, ct_series, trust_frames, findings)
+    known = Registrations(index, None if anchor is None else anchor.first.patient_key)
+    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, known, findings)
+    ct, ct_path = _ct(pool, anchor, ct_series, trust_frames, known, findings)
     frame = (anchor.frame_of_reference_uid if anchor else None) or (ct.frame_of_reference_uid if ct else None)
-    regions = _regions(pool, anchor, ct, regions_series, trust_frames, findings)
+    native_ct = ct if ct_path is None else None
+    images = [s for s in (anchor, native_ct) if s is not None]
+    regions, regions_path = _regions(
+        pool, images, regions_series, trust_frames, known, findings, register=register
+    )
+    moving = None
+    if register and regions is not None and regions_path is None and images:
+        moving = _moving_ct(index.series, regions, images, native_ct)
     planar = _planar(pool, anchor, findings)
     if anchor is None and ct is None and regions is not None:
         frame = regions.frame_of_reference_uid
-    return Selection(emission, ct, regions, planar, frame, trust_frames, tuple(findings))
+    return Selection(
+        emission,
+        ct,
+        regions,
+        planar,
+        frame,
+        trust_frames,
+        tuple(findings),
+        ct_path,
+        regions_path,
+        moving,
+        known,
+    )
 
 
 def is_nm(series: SeriesRecord) -> bool:
@@ -147,9 +181,9 @@ def _check_one_study(index: StudyIndex) -> None:
 
 
 def _of_same_patient(
-    series: Sequence[SeriesRecord], anchor: SeriesRecord, findings: list[Finding]
+    series: Sequence[SeriesRecord], anchor: SeriesRecord, known: Registrations, findings: list[Finding]
 ) -> tuple[SeriesRecord, ...]:
-    """Return the series of the anchor's patient that belong to its study or share its frame."""
+    """Return the series of the anchor's patient that belong to its study, share its frame or are registered to it."""
     frame = anchor.frame_of_reference_uid
     kept = tuple(
         s
@@ -159,6 +193,7 @@ def _of_same_patient(
             s.study_uid == anchor.study_uid
             or s.role is SeriesRole.REGIONS
             or (frame and s.frame_of_reference_uid == frame)
+            or (s.role is SeriesRole.CT and known.path(s.frame_of_reference_uid, [frame]) is not None)
         )
     )
     if len(kept) < len(series):
@@ -239,20 +274,21 @@ def _ct(
     anchor: SeriesRecord | None,
     wanted: str | None,
     trust: bool,
+    known: Registrations,
     findings: list[Finding],
-) -> SeriesRecord | None:
-    """Return the CT that shares the emission's coordinates; None when there is none."""
+) -> tuple[SeriesRecord | None, Path | None]:
+    """Return the CT that shares the emission's coordinates, or is registered to it and how; None when there is none."""
     there = [s for s in pool if s.role is SeriesRole.CT]
     if wanted is not None:
         there = [_by_prefix(pool, wanted, SeriesRole.CT, "--ct-series")]
     if not there:
-        return None
+        return None, None
     if anchor is None:
-        return _only(there, "CT", "--ct-series")
+        return _only(there, "CT", "--ct-series"), None
     frame = anchor.frame_of_reference_uid
     sharing = [s for s in there if frame and s.frame_of_reference_uid == frame]
     if sharing:
-        return _only(sharing, "CT", "--ct-series")
+        return _only(sharing, "CT", "--ct-series"), None
     hybrid = [s for s in there if not frame and _is_hybrid(anchor, s)]
     if hybrid:
         chosen = _only(hybrid, "CT", "--ct-series")
@@ -265,7 +301,14 @@ def _ct(
                 tag="FrameOfReferenceUID",
             )
         )
-        return chosen
+        return chosen, None
+    registered = [s for s in there if known.path(s.frame_of_reference_uid, [frame])]
+    if registered:
+        chosen = _only(registered, "CT", "--ct-series")
+        path = known.path(chosen.frame_of_reference_uid, [frame])
+        assert path is not None  # that is how it was chosen
+        findings.append(registration_applied("the CT", chosen.frame_of_reference_uid, frame, path))
+        return chosen, path
     if trust:
         chosen = _only(there, "CT", "--ct-series")
         findings.append(
@@ -277,11 +320,11 @@ def _ct(
                 tag="FrameOfReferenceUID",
             )
         )
-        return chosen
+        return chosen, None
     raise DicomError(
         f"no CT shares the emission image's frame of reference ({frame or 'not stated'}): {_listed(there)}, in "
         f"{', '.join(sorted({s.frame_of_reference_uid or 'no stated frame' for s in there}))}. "
-        "Resample one onto the other's frame elsewhere, "
+        "Add a registration object (REG) to the folder, resample one onto the other's frame elsewhere, "
         "or take coordinates as common if you know that they are (--trust-frames).",
         file=there[0].first.source.name,
         tag="FrameOfReferenceUID",
@@ -313,23 +356,66 @@ def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:
     return False
 
 
+def registration_applied(what: str, source: str | None, target: str | None, path: Path) -> Finding:
+    """Return what is said about coordinates that a registration of the study brought to another frame."""
+    return warn(
+        "registration-applied",
+        f"{what} lie in frame of reference {source}, the emission image in {target}; they were brought there by the "
+        f"registration in the study ({path.kind}). Check the overlay.",
+        file=path.links[0].file,
+        tag="FrameOfReferenceTransformationMatrix",
+    )
+
+
+def _moving_ct(
+    series: Sequence[SeriesRecord],
+    regions: SeriesRecord,
+    images: Sequence[SeriesRecord],
+    fixed: SeriesRecord | None,
+) -> SeriesRecord | None:
+    """Return the CT in the frame of the regions that is to be aligned; None when the regions lie in a common frame."""
+    frame = regions.frame_of_reference_uid
+    if frame in {s.frame_of_reference_uid for s in images} or _refers_to(regions, images):
+        return None
+    patient = images[0].first.patient_key
+    there = [
+        s
+        for s in series
+        if s.role is SeriesRole.CT and s.first.patient_key == patient and s.frame_of_reference_uid == frame
+    ]
+    if fixed is None or not there or frame is None:
+        lacking = (
+            "the emission image has no CT in its own frame of reference"
+            if fixed is None
+            else f"no CT lies in the frame of reference that the regions were drawn in ({frame or 'not stated'})"
+        )
+        raise DicomError(
+            f"--register aligns CT to CT, but {lacking}. Add it to the folder, or a registration object (REG).",
+            file=regions.first.source.name,
+            tag="FrameOfReferenceUID",
+        )
+    named = referenced_series(regions)
+    return _only([s for s in there if s.uid in named] or there, "CT", "--ct-series")
+
+
 def _regions(
     pool: Sequence[SeriesRecord],
-    anchor: SeriesRecord | None,
-    ct: SeriesRecord | None,
+    images: Sequence[SeriesRecord],
     wanted: str | None,
     trust: bool,
+    known: Registrations,
     findings: list[Finding],
-) -> SeriesRecord | None:
-    """Return the regions drawn in the coordinates of the emission image or the CT."""
+    *,
+    register: bool,
+) -> tuple[SeriesRecord | None, Path | None]:
+    """Return the regions drawn in the coordinates of the images, or registered to them and how."""
     there = [s for s in pool if s.role is SeriesRole.REGIONS]
     if wanted is not None:
         there = [_by_prefix(pool, wanted, SeriesRole.REGIONS, "--regions-series")]
     if not there:
-        return None
-    if anchor is None and ct is None:
-        return _only(there, "region", "--regions-series")
-    images = [s for s in (anchor, ct) if s is not None]
+        return None, None
+    if not images:
+        return _only(there, "region", "--regions-series"), None
     frames = {s.frame_of_reference_uid for s in images} - {None}
     sharing = [
         s
@@ -338,7 +424,13 @@ def _regions(
         or (_refers_to(s, images) and (s.frame_of_reference_uid is None or not frames))
     ]
     if sharing:
-        return _only(sharing, "region", "--regions-series")
+        return _only(sharing, "region", "--regions-series"), None
+    registered = [s for s in there if known.path(s.frame_of_reference_uid, frames)]
+    if registered:
+        chosen = _only(registered, "region", "--regions-series")
+        return chosen, known.path(chosen.frame_of_reference_uid, frames)
+    if register:
+        return _only(there, "region", "--regions-series"), None
     if trust:
         chosen = _only(there, "region", "--regions-series")
         findings.append(
@@ -351,12 +443,12 @@ def _regions(
                 tag="FrameOfReferenceUID",
             )
         )
-        return chosen
+        return chosen, None
     raise DicomError(
         f"the regions ({_listed(there)}) were drawn in frame of reference "
         f"{there[0].frame_of_reference_uid or 'not stated'}, the images lie in "
         f"{', '.join(sorted(f for f in frames if f)) or 'none stated'}: their coordinates do not compare. "
-        "Draw them on this study's images, "
+        "Draw them on this study's images, add a registration object (REG) to the folder, align the CTs (--register), "
         "or take coordinates as common if you know that they are (--trust-frames).",
         file=there[0].first.source.name,
         tag="FrameOfReferenceUID",
