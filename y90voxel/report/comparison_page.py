@@ -98,7 +98,7 @@ def _cards(found: Comparison) -> list[dict[str, str]]:
         if region is not None:
             change = region.difference_percent["mean_gy"]
             note = f"mean {dose_text(region.predicted.mean_gy)} → {dose_text(region.delivered.mean_gy)} Gy"
-            cards.append(_card(region.name.capitalize(), _signed(change, " %"), note))
+            cards.append(_card(region.name.capitalize(), _signed_percent(change), note))
     agreement = found.agreement
     if agreement.concordance is not None:
         note = f"mean doses of {len(agreement.regions)} regions"
@@ -137,7 +137,7 @@ def _region_row(found: Comparison, region: RegionComparison) -> dict[str, Any]:
                 "before": dose_text(entry["predicted"][key]),
                 "after": dose_text(entry["delivered"][key]),
                 "change": _signed_dose(difference[key]),
-                "percent": "" if said is None else _signed(said, " %"),
+                "percent": "" if said is None else _signed_percent(said),
             }
         )
     style = comparison_styles(found)[region.name]
@@ -205,12 +205,12 @@ def _agreement_sentences(found: Comparison) -> list[str]:
     return sentences
 
 
-def _signed(value: float | None, unit: str = "") -> str:
-    """A number with its sign."""
+def _signed_percent(value: float | None) -> str:
+    """A percentage with its sign, no finer than a tenth."""
     if value is None:
         return MISSING
-    text = number(value)
-    return f"{'+' if value > 0 else ''}{text}{unit}"
+    tenths = round(value, 1)
+    return f"{tenths:+.1f} %".replace("-", "−") if tenths else "0 %"
 
 
 def _signed_dose(value: float) -> str:
