@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from io_grids import GRIDS, grids, ramp
 
 from y90voxel.errors import GeometryError, GridMismatchError, InputError, UnitError
-from y90voxel.io.nifti import read_nifti, write_activity_concentration, write_nifti, write_regions_nifti
+from y90voxel.io.nifti import (
+    packed_nifti,
+    read_nifti,
+    write_activity_concentration,
+    write_nifti,
+    write_regions_nifti,
+)
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, DoseMap, Mask
 
@@ -328,3 +334,20 @@ def test_writing_refuses_other_endings_and_too_long_axes(tmp_path):
     with pytest.raises(InputError, match="40000 × 1 × 1"):
         write_nifti(DoseMap(ramp(long), long), tmp_path / "dose.nii")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16])
+def test_packed_integers_come_back_with_step_and_place(dtype, tmp_path):
+    grid = Grid.from_spacing((3, 4, 5), (2.0, 3.0, 4.0), (-7.0, 8.0, 9.0))
+    stored = np.arange(60, dtype=dtype).reshape(grid.shape)
+    (tmp_path / "a.nii.gz").write_bytes(packed_nifti(stored, grid, 0.25, "dose [Gy]"))
+    image = read_nifti(tmp_path / "a.nii.gz")
+    assert image.grid.is_same_as(grid)
+    assert np.array_equal(image.array[0], stored * 0.25)
+    assert "dose [Gy]" in image.description
+
+
+def test_only_integers_are_packed():
+    grid = Grid.from_spacing((1, 1, 1), (1.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="holds uint8, int16 or uint16, got float32"):
+        packed_nifti(np.zeros(grid.shape, np.float32), grid, 1.0, "x")

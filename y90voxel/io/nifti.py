@@ -12,6 +12,7 @@ NIfTI-1 Data Format, ``nifti1.h``, https://nifti.nimh.nih.gov/nifti-1 : ``dataty
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +39,14 @@ from y90voxel.io.nifti_header import (
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, Mask, Volume
 
-__all__ = ["NiftiImage", "read_nifti", "write_activity_concentration", "write_nifti", "write_regions_nifti"]
+__all__ = [
+    "NiftiImage",
+    "packed_nifti",
+    "read_nifti",
+    "write_activity_concentration",
+    "write_nifti",
+    "write_regions_nifti",
+]
 
 # Occupancies are kept in steps of 2^-15: zero, one and every sub-voxel count of 2^n are exact.
 OCCUPANCY_STEP = 2.0**-15
@@ -178,6 +186,40 @@ def write_regions_nifti(
     document = {"schema_version": 1, "kind": "regions", "image": Path(path).name, "regions": listed}
     with atomic_file(Path(path).with_name(_stem(path) + ".json")) as temporary:
         temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def packed_nifti(
+    stored: NDArray[Any], grid: Grid, step: float, description: str, *, compress_level: int = 1
+) -> bytes:
+    """Return integers with their step as the bytes of a ``.nii.gz``.
+
+    Parameters
+    ----------
+    stored : ndarray of int, (slices, rows, columns)
+        uint8, int16 or uint16.
+    grid : Grid
+        Where the voxels lie.
+    step : float
+        Value of one count (``scl_slope``).
+    description : str
+        Goes into ``descrip``, with its unit.
+    compress_level : int
+        gzip level 1 (fast) to 9.
+
+    Raises
+    ------
+    InputError
+        If the integers are of another type, or an axis is longer than the 32767 voxels NIfTI-1 can say.
+    """
+    code = stored.dtype.str[1:]
+    if code not in ("u1", "i2", "u2"):
+        raise InputError(f"a packed NIfTI holds uint8, int16 or uint16, got {stored.dtype}.")
+    header = new_header(grid, grid.shape[::-1], code, description, description)
+    header["scl_slope"] = step
+    stream = io.BytesIO()
+    write_header(stream, header)
+    stream.write(np.ascontiguousarray(stored, dtype=f"<{code}").tobytes())
+    return gzip.compress(stream.getvalue(), compress_level, mtime=0)
 
 
 # reading
