@@ -89,5 +89,8 @@ def test_a_coarse_unblurred_noiseless_copy_is_within_2_percent_of_the_plain_trut
 def test_demo_runs_on_the_bundled_study(run_cli, tmp_path):
     done = run_cli("demo", "-o", tmp_path / "demo")
     assert done.code == 0, done.err
-    assert done.out.rstrip().endswith("report.html")
+    assert done.out.rstrip().endswith(
+        f"viewer: {tmp_path / 'demo' / 'viewer.html'}\nreport: {tmp_path / 'demo' / 'report.html'}"
+    )
     assert (tmp_path / "demo" / "report.html").stat().st_size > 100_000
+    assert 2.5e6 < (tmp_path / "demo" / "viewer.html").stat().st_size < 15e6

@@ -63,5 +63,5 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
             )
     for notice in evaluation.notices:
         typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
-    report = out / "report.html"
-    typer.echo(f"\n{report if report.exists() else out}")
+    pages = [page for page in (out / "viewer.html", out / "report.html") if page.exists()]
+    typer.echo("\n" + "\n".join(f"{page.stem}: {page}" for page in pages) if pages else f"\n{out}")

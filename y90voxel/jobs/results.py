@@ -26,7 +26,7 @@ class Output:
     Parameters
     ----------
     report : bool
-        HTML report and figures.
+        HTML report, figures and interactive page.
     pdf : bool
         A PDF of the report.
     """
@@ -79,9 +79,12 @@ def write_results(
         _write_tables(evaluation, temporary)
         if wanted.report:
             tell("drawing the report", 0.5)
+            from y90voxel.jobs.viewer import write_viewer
             from y90voxel.report.html import write_report
 
-            write_report(evaluation, temporary)
+            write_report(
+                evaluation, temporary, viewer=write_viewer(evaluation, temporary / "viewer.html").name
+            )
         if wanted.pdf:
             tell("writing the PDF", 0.8)
             from y90voxel.report.pdf import write_pdf

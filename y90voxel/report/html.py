@@ -15,7 +15,7 @@ from y90voxel.workflow.evaluation import Evaluation
 __all__ = ["render_dose_page", "render_page", "write_report"]
 
 
-def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:
+def write_report(evaluation: Evaluation, folder: str | Path, *, viewer: str | None = None) -> list[Path]:
     """Write ``report.html`` and ``figures/*.png``, and return their paths.
 
     Parameters
@@ -24,6 +24,8 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:
         What is reported.
     folder : path-like
         Exists; files in it are replaced.
+    viewer : str or None
+        Name of the interactive page beside the report, which then links to it.
     """
     folder = Path(folder)
     figures = dose_figures(evaluation)
@@ -33,11 +35,11 @@ def write_report(evaluation: Evaluation, folder: str | Path) -> list[Path]:
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
     page = folder / "report.html"
-    page.write_text(render_dose_page(evaluation, figures), encoding="utf-8")
+    page.write_text(render_dose_page(evaluation, figures, viewer), encoding="utf-8")
     return [page, *paths]
 
 
-def render_dose_page(evaluation: Evaluation, figures: Mapping[str, bytes]) -> str:
+def render_dose_page(evaluation: Evaluation, figures: Mapping[str, bytes], viewer: str | None = None) -> str:
     """Return the page of an evaluation with its figures inside.
 
     Parameters
@@ -46,13 +48,16 @@ def render_dose_page(evaluation: Evaluation, figures: Mapping[str, bytes]) -> st
         What is reported.
     figures : mapping of str to bytes
         File name to PNG, as `dose_figures` returns them.
+    viewer : str or None
+        Name of the interactive page beside it.
     """
     content = dose_content(evaluation)
     columns = content["region_columns"]
     groups = [
         (group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)
     ]
-    return render_page("dose.html.j2", content | {"figures": embedded(figures), "region_groups": groups})
+    more = {"figures": embedded(figures), "region_groups": groups, "viewer": viewer}
+    return render_page("dose.html.j2", content | more)
 
 
 def render_page(template: str, content: Mapping[str, Any]) -> str:

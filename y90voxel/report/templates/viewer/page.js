@@ -1,0 +1,427 @@
+"use strict";
+// The page: NiiVue draws anatomy and dose, a canvas over it isodoses, outlines and crosshair; everything else is HTML.
+
+const $ = (id) => document.getElementById(id);
+const data = JSON.parse($("data").textContent);
+const ISODOSE_COLOURS = ["#fff3b0", "#ffd166", "#ffa94d", "#ff7b54", "#ff5d73", "#ff8fe0", "#d9a8ff", "#ffffff"];
+const VIEWS = [
+  { name: "axial", across: 2, letters: ["R", "L", "A", "P"], axis: "z", place: [0, 0, 0.5, 0.5] },
+  { name: "coronal", across: 1, letters: ["R", "L", "H", "F"], axis: "y", place: [0, 0.5, 0.5, 0.5] },
+  { name: "sagittal", across: 0, letters: ["A", "P", "H", "F"], axis: "x", place: [0.5, 0, 0.5, 0.5] },
+];
+
+class Viewer {
+  constructor() {
+    this.chosen = -1;
+    this.hoverGy = null;
+    this.levels = data.dose.levels_gy;
+    this.outlined = data.regions.map((region) => region.outlined);
+    this.position = rasOfLps(data.points[0].lps_mm);
+    this.histograms = new Histograms($("dvh"), data.dvh, data.regions, {
+      onHover: (dose) => {
+        this.hoverGy = dose;
+        this.paint();
+      },
+      onPick: (region) => this.choose(region === this.chosen ? -1 : region),
+    });
+    this.listRegions();
+    $("dvh").hidden = data.regions.length === 0;
+    $("regions").hidden = data.regions.length === 0;
+  }
+
+  async open() {
+    $("underlay-label").textContent = data.underlay.name;
+    const context = document.createElement("canvas").getContext("webgl2");
+    if (!context) {
+      say(
+        "This browser cannot draw the images: WebGL 2 is missing or switched off. Histograms and numbers work; " +
+          "the images are in report.html. A current Firefox, Chrome, Edge or Safari with hardware acceleration draws them.",
+      );
+      return;
+    }
+    const { Niivue, NVImage } = niivue;
+    const load = (name, options) =>
+      NVImage.loadFromBase64({ base64: $(`image-${name}`).textContent, name: `${name}.nii.gz`, ...options });
+    const nv = new Niivue({
+      isRadiologicalConvention: true,
+      sagittalNoseLeft: true,
+      isSliceMM: true,
+      isOrientationTextVisible: false,
+      crosshairWidth: 0,
+      backColor: [0.043, 0.063, 0.082, 1],
+      dragAndDropEnabled: false,
+      viewModeHotKey: "",
+      clipPlaneHotKey: "",
+      cycleClipPlaneHotKey: "",
+      loadingText: "",
+      logLevel: "error",
+    });
+    this.nv = nv;
+    await nv.attachToCanvas($("images"));
+    nv.setMouseEventConfig({
+      leftButton: { primary: niivue.DRAG_MODE.crosshair, withCtrl: niivue.DRAG_MODE.pan },
+      rightButton: niivue.DRAG_MODE.windowing,
+      centerButton: niivue.DRAG_MODE.pan,
+    });
+    nv.addColormap("y90voxel-dose", doseColours());
+    const [low, high] = data.underlay.window;
+    nv.addVolume(await load("underlay", { colormap: "gray", cal_min: low, cal_max: high }));
+    this.underlay = new Volume(nv.volumes[0]);
+    this.dose = new Volume(await load("dose"));
+    nv.addVolume(this.wash());
+    this.regions = [];
+    for (let n = 0; n < data.regions.length; n++) this.regions.push(new Volume(await load(`region-${n}`)));
+    nv.setCustomLayout(VIEWS.map(({ across, place }) => ({ sliceType: 2 - across, position: place })));
+    nv.onLocationChange = () => this.moved();
+    nv.onIntensityChange = () => this.showWindow();
+    const draw = nv.drawScene.bind(nv);
+    nv.drawScene = () => {
+      const done = draw();
+      this.paint();
+      return done;
+    };
+    this.control();
+    this.goTo(this.position);
+    say("");
+  }
+
+  // The dose on the voxels of the anatomy: NiiVue takes the nearest voxel of an image on another grid, which shows as steps.
+  wash() {
+    const image = this.underlay.image.clone();
+    image.img = this.dose.on(this.underlay);
+    Object.assign(image.hdr, { datatypeCode: 16, numBitsPerVoxel: 32, scl_slope: 1, scl_inter: 0 });
+    image.colormap = "y90voxel-dose";
+    [image.cal_min, image.cal_max] = [0, data.dose.top_gy];
+    return image;
+  }
+
+  goTo(ras) {
+    if (!this.nv) return;
+    this.nv.scene.crosshairPos = this.nv.mm2frac(ras);
+    this.position = ras;
+    this.report();
+    this.nv.drawScene();
+  }
+
+  moved() {
+    this.position = Array.from(this.nv.frac2mm(this.nv.scene.crosshairPos, 0, true)).slice(0, 3);
+    this.report();
+    this.paint();
+  }
+
+  // The numbers at the crosshair.
+  report() {
+    const [x, y, z] = this.position;
+    const dose = this.dose.at(x, y, z), under = this.underlay.at(x, y, z);
+    $("dose-here").textContent = Number.isNaN(dose) ? "not computed here" : `${gray(dose)} Gy`;
+    $("underlay-here").textContent = Number.isNaN(under)
+      ? "not seen here"
+      : `${data.underlay.unit === "HU" ? Math.round(under) : under.toPrecision(3)} ${data.underlay.unit}`.replace("-", "−");
+    $("position-here").textContent = lpsOfRas(this.position).map(millimetres).join(", ");
+    const here = this.regions.map((region, n) => (region.at(x, y, z) >= 0.5 ? data.regions[n].name : null)).filter(Boolean);
+    $("regions-here").textContent = here.length ? `in ${here.join(", ")}` : "in no region";
+    this.histograms.mark(Number.isNaN(dose) ? null : dose);
+  }
+
+  choose(region) {
+    this.chosen = region;
+    document.querySelectorAll("#regions tbody tr").forEach((row, n) => {
+      row.classList.toggle("chosen", n === region);
+      row.querySelector(".name").setAttribute("aria-pressed", n === region);
+    });
+    this.histograms.choose(region);
+    this.paint();
+  }
+
+  listRegions() {
+    const body = document.querySelector("#regions tbody");
+    data.regions.forEach((region, n) => {
+      const row = body.insertRow();
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: region.outlined });
+      box.setAttribute("aria-label", `outline of ${region.name}`);
+      box.style.accentColor = region.colour;
+      box.onchange = () => {
+        this.outlined[n] = box.checked;
+        this.paint();
+      };
+      row.insertCell().append(box);
+      const name = button(region.name, () => this.choose(n === this.chosen ? -1 : n), "name");
+      name.title = `${region.name} (${region.role})`;
+      name.style.setProperty("--colour", region.colour);
+      row.insertCell().append(name);
+      for (const value of [region.volume, region.mean, region.d70]) {
+        Object.assign(row.insertCell(), { textContent: value, className: "number" });
+      }
+      const go = button("", () => this.goTo(rasOfLps(region.hottest_lps_mm)), "go");
+      const icon = element("svg", { viewBox: "0 0 16 16", width: 14, height: 14 });
+      icon.append(element("circle", { cx: 8, cy: 8, r: 4.5 }), element("path", { d: "M8 0v5M8 11v5M0 8h5M11 8h5" }));
+      go.append(icon);
+      go.title = "to its hottest voxel";
+      go.setAttribute("aria-label", `to the hottest voxel of ${region.name}`);
+      row.insertCell().append(go);
+    });
+  }
+
+  control() {
+    const [least, most] = data.underlay.range;
+    const span = most - least, [low, high] = data.underlay.window;
+    const slider = (id, min, max, value, step, words, act) => {
+      const input = $(id), shown = input.nextElementSibling;
+      Object.assign(input, { min, max, step });
+      input.value = value;
+      shown.textContent = words(Number(value));
+      input.oninput = () => {
+        shown.textContent = words(Number(input.value));
+        this.soon(() => act(Number(input.value)));
+      };
+    };
+    const fine = span / 600;
+    const plain = (value) => (span > 100 ? value.toFixed(0) : value.toPrecision(3)).replace("-", "−");
+    slider("level", least, most, (low + high) / 2, span > 100 ? 5 : fine, plain, () => this.window());
+    slider("width", fine, span, high - low, span > 100 ? 5 : fine, plain, () => this.window());
+    slider("opacity", 0, 100, data.dose.opacity.percent, 1, (v) => `${v} %`, (v) => this.nv.setOpacity(1, v / 100));
+    const top = data.dose.top_gy;
+    slider("top", top / 50, top, top, top / 200, (v) => `${gray(v)} Gy`, (v) => this.scaleTo(v));
+    slider("zoom", 1, 6, 1, 0.1, (v) => `${v.toFixed(1)} ×`, (v) => this.zoom(v));
+    for (const { name, level, width } of data.underlay.presets) {
+      $("presets").append(button(name, () => this.window(level, width)));
+    }
+    for (const { name, lps_mm } of data.points) $("points").append(button(name, () => this.goTo(rasOfLps(lps_mm))));
+    $("levels").value = this.levels.join(", ");
+    $("levels").oninput = () => {
+      const found = $("levels").value.split(/[\s,;]+/).filter(Boolean).map(Number);
+      const good = found.every((level) => Number.isFinite(level) && level > 0);
+      $("levels").classList.toggle("wrong", !good);
+      if (good) this.levels = found.sort((a, b) => a - b);
+      this.paint();
+    };
+    for (const id of ["show-isodoses", "show-outlines", "show-crosshair"]) $(id).onchange = () => this.paint();
+    this.scaleTo(top);
+    this.nv.setOpacity(1, data.dose.opacity.percent / 100);
+  }
+
+  // Sliders move faster than volumes can be redrawn.
+  soon(act) {
+    cancelAnimationFrame(this.pending);
+    this.pending = requestAnimationFrame(act);
+  }
+
+  window(level = Number($("level").value), width = Number($("width").value)) {
+    const image = this.nv.volumes[0];
+    [image.cal_min, image.cal_max] = [level - width / 2, level + width / 2];
+    this.nv.updateGLVolume();
+    this.showWindow();
+  }
+
+  showWindow() {
+    const { cal_min: low, cal_max: high } = this.nv.volumes[0];
+    for (const [id, value] of [["level", (low + high) / 2], ["width", high - low]]) {
+      $(id).value = value;
+      $(id).nextElementSibling.textContent = (Math.abs(value) < 20 ? value.toPrecision(3) : value.toFixed(0)).replace("-", "−");
+    }
+  }
+
+  scaleTo(top) {
+    this.nv.volumes[1].cal_max = top;
+    this.nv.updateGLVolume();
+    const [bar, from, to] = $("scale").children;
+    const { R, G, B, A } = doseColours();
+    const context = bar.getContext("2d");
+    R.forEach((red, n) => {
+      context.fillStyle = `rgba(${red},${G[n]},${B[n]},${A[n] ? 1 : 0.12})`;
+      context.clearRect(n, 0, 1, 1);
+      context.fillRect(n, 0, 1, 1);
+    });
+    from.textContent = `clear below ${Number((data.dose.opacity.share * top).toPrecision(2))} Gy`;
+    to.textContent = `${gray(top)} Gy`;
+  }
+
+  // NiiVue zooms about the origin of the patient; the pan brings the crosshair to the middle.
+  zoom(factor) {
+    const pan = [0, 1, 2].map((axis) => {
+      const [low, high] = this.underlay.extent(axis);
+      return factor === 1 ? 0 : (low + high) / 2 - factor * this.position[axis];
+    });
+    this.nv.setPan2Dxyzmm([...pan, factor]);
+  }
+
+  paint() {
+    const lines = $("lines"), images = $("images");
+    if (!this.dose || !images.width) return;
+    if (lines.width !== images.width) lines.width = images.width;
+    if (lines.height !== images.height) lines.height = images.height;
+    const context = lines.getContext("2d");
+    context.clearRect(0, 0, lines.width, lines.height);
+    for (const tile of this.nv.screenSlices) this.paintTile(context, tile);
+  }
+
+  paintTile(context, tile) {
+    const view = VIEWS.find(({ across }) => across === 2 - tile.axCorSag);
+    const pixel = pixelRatio();
+    const [left, top, width, height] = tile.leftTopWidthHeight;
+    const toScreen = (u, v) => [
+      left + ((u - tile.leftTopMM[0]) / tile.fovMM[0]) * width,
+      top + height - ((v - tile.leftTopMM[1]) / tile.fovMM[1]) * height,
+    ];
+    const at = this.position[view.across];
+    const notes = [];
+    const stroke = (volume, level, colour, width, dash = [], label = null) => {
+      const raster = volume.raster(view.across, at);
+      const lines = contours(raster, level).map((line) =>
+        line.map(([u, v]) => toScreen(raster.u0 + u * raster.step, raster.v0 + v * raster.step)),
+      );
+      strokeLines(context, lines, colour, width * pixel, dash, pixel);
+      if (label && lines.length) notes.push({ ...label, lines, colour });
+    };
+    context.save();
+    context.beginPath();
+    context.rect(left, top, width, height);
+    context.clip();
+    context.lineJoin = "round";
+    if ($("show-isodoses").checked) {
+      this.levels.forEach((level, n) => {
+        const colour = ISODOSE_COLOURS[n % ISODOSE_COLOURS.length];
+        const label = this.hoverGy === null ? { words: String(level), angle: 40 + 50 * n } : null;
+        stroke(this.dose, level, colour, 1.4, [], label);
+      });
+    }
+    this.regions.forEach((region, n) => {
+      const chosen = n === this.chosen;
+      if (!chosen && !($("show-outlines").checked && this.outlined[n])) return;
+      stroke(region, 0.5, data.regions[n].colour, chosen ? 3.2 : 1.8, data.regions[n].dash);
+    });
+    if (this.hoverGy !== null) {
+      const label = { words: `${Number(this.hoverGy.toPrecision(3))} Gy`, angle: -90 };
+      stroke(this.dose, this.hoverGy, "#ffffff", 2.4, [], label);
+    }
+    for (const found of notes) note(context, found, pixel);
+    const [cx, cy] = toScreen(...[0, 1, 2].filter((axis) => axis !== view.across).map((axis) => this.position[axis]));
+    if ($("show-crosshair").checked) crosshair(context, cx, cy, tile.leftTopWidthHeight, pixel);
+    caption(context, view, tile, lpsOfRas(this.position)[view.across], pixel);
+    context.restore();
+  }
+}
+
+// Lines on a dark edge, so that they show on any colour.
+function strokeLines(context, lines, colour, width, dash, pixel) {
+  const path = new Path2D();
+  for (const line of lines) line.forEach(([x, y], n) => (n ? path.lineTo(x, y) : path.moveTo(x, y)));
+  context.setLineDash([]);
+  context.strokeStyle = "rgba(8, 14, 20, 0.65)";
+  context.lineWidth = width + 1.6 * pixel;
+  context.stroke(path);
+  context.setLineDash(dash.map((length) => length * width));
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.stroke(path);
+}
+
+// Canvas pixels per CSS pixel.
+function pixelRatio() {
+  return $("lines").width / Math.max(1, $("lines").clientWidth);
+}
+
+// The value of an isodose on its longest line, in a direction of its own so that nested lines keep theirs apart.
+function note(context, { lines, words, angle, colour }, pixel) {
+  const longest = lines.reduce((a, b) => (a.length >= b.length ? a : b));
+  if (longest.length < 24) return;
+  const [right, down] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
+  const [x, y] = longest.reduce((a, b) => (a[0] * right + a[1] * down >= b[0] * right + b[1] * down ? a : b));
+  context.setLineDash([]);
+  context.font = `600 ${11 * pixel}px system-ui, sans-serif`;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.lineWidth = 3.5 * pixel;
+  context.strokeStyle = "rgba(8, 14, 20, 0.85)";
+  context.strokeText(words, x, y);
+  context.fillStyle = colour;
+  context.fillText(words, x, y);
+}
+
+function crosshair(context, x, y, [left, top, width, height], pixel) {
+  const gap = 9 * pixel;
+  context.setLineDash([]);
+  context.lineWidth = pixel;
+  context.strokeStyle = "rgba(160, 224, 255, 0.75)";
+  context.beginPath();
+  for (const [x0, y0, x1, y1] of [
+    [left, y, x - gap, y],
+    [x + gap, y, left + width, y],
+    [x, top, x, y - gap],
+    [x, y + gap, x, top + height],
+  ]) {
+    context.moveTo(x0, y0);
+    context.lineTo(x1, y1);
+  }
+  context.stroke();
+}
+
+// Name and place of the plane, sides of the patient, and a scale.
+function caption(context, view, tile, position, pixel) {
+  const [left, top, width, height] = tile.leftTopWidthHeight;
+  const edge = 14 * pixel;
+  const write = (words, x, y, align) => {
+    context.textAlign = align;
+    context.strokeStyle = "rgba(8, 14, 20, 0.8)";
+    context.lineWidth = 3 * pixel;
+    context.strokeText(words, x, y);
+    context.fillText(words, x, y);
+  };
+  context.setLineDash([]);
+  context.textBaseline = "middle";
+  context.fillStyle = "#dbe6ee";
+  context.font = `600 ${13 * pixel}px system-ui, sans-serif`;
+  const [l, r, t, b] = view.letters;
+  write(l, left + edge, top + height / 2, "center");
+  write(r, left + width - edge, top + height / 2, "center");
+  write(t, left + width / 2, top + edge, "center");
+  write(b, left + width / 2, top + height - edge, "center");
+  context.font = `${12 * pixel}px system-ui, sans-serif`;
+  context.fillStyle = "#a9bac7";
+  write(`${view.name}   ${view.axis} = ${millimetres(position)} mm`, left + 10 * pixel, top + edge, "left");
+  const bar = (50 / Math.abs(tile.fovMM[0])) * Math.abs(width);
+  const x = left + width - 16 * pixel, y = top + height - edge;
+  write("50 mm", x - bar / 2, y - 11 * pixel, "center");
+  context.fillRect(x - bar, y, bar, 2 * pixel);
+}
+
+// Entries 0 to 255: clear below the threshold, then more and more opaque up to four times the threshold.
+function doseColours() {
+  const { share, from, to } = data.dose.opacity, kept = data.dose.colours;
+  const map = { R: [], G: [], B: [], A: [], I: [] };
+  for (let n = 0; n < 256; n++) {
+    const place = (n / 255) * (kept.length - 1), below = Math.min(Math.floor(place), kept.length - 2);
+    ["R", "G", "B"].forEach((channel, c) => {
+      map[channel].push(Math.round(kept[below][c] + (place - below) * (kept[below + 1][c] - kept[below][c])));
+    });
+    const rise = Math.min(1, (n / 255 - share) / (3 * share));
+    map.A.push(n / 255 < share ? 0 : Math.round(255 * (from + rise * (to - from))));
+    map.I.push(n);
+  }
+  return map;
+}
+
+function button(words, act, kind = "") {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words, className: kind });
+  made.onclick = act;
+  return made;
+}
+
+function gray(dose) {
+  return dose >= 1000 ? dose.toFixed(0) : dose >= 100 ? dose.toFixed(1) : dose >= 1 ? dose.toFixed(2) : dose.toPrecision(2);
+}
+
+function millimetres(value) {
+  return value.toFixed(1).replace("-", "−");
+}
+
+function say(words) {
+  $("message").textContent = words;
+  $("message").hidden = !words;
+}
+
+window.viewer = new Viewer();
+window.viewer.ready = window.viewer.open().catch((error) => {
+  say(`The images cannot be drawn: ${error.message}. They are in report.html.`);
+  throw error;
+});

@@ -1,0 +1,159 @@
+"""The images of the interactive page: few, small, in integers, each with its own geometry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.regions.regions import Region
+from y90voxel.report.planes import patient_axes
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.resample import resample
+from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Volume
+
+__all__ = ["PackedVolume", "pack_activity", "pack_ct", "pack_dose", "pack_region", "patient_grid"]
+
+# Two HU are far below the noise of any CT, and keep the page a third smaller than one HU would.
+CT_STEP_HU = 2.0
+AIR_HU = -1000.0
+# Below this is air or lung; a patient's skin lies above.
+BODY_HU = -400.0
+# The CT is searched for the body at every so many voxels.
+BODY_STRIDE = 8
+# At most so many voxels of anatomy are kept: about 4 MB of page.
+MOST_VOXELS = 4_000_000
+OCCUPANCY_STEPS = 255
+KBQ_PER_BQ = 1e-3
+
+Corner = NDArray[np.int64]
+V = TypeVar("V", bound=Volume)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedVolume:
+    """An image in integers: value = step × stored.
+
+    Parameters
+    ----------
+    stored : ndarray of int, (slices, rows, columns)
+        uint8, int16 or uint16.
+    grid : Grid
+        Where the voxels lie.
+    step : float
+        Value of one count, in ``unit``.
+    quantity, unit : str
+        What it is.
+    """
+
+    stored: NDArray[Any]
+    grid: Grid
+    step: float
+    quantity: str
+    unit: str
+
+
+def pack_ct(ct: CtImage, seen: Grid) -> PackedVolume:
+    """Return the CT around the body where the dose grid sees it, along the patient's axes.
+
+    Slices of the result are axial whatever the CT's orientation. Voxels keep the CT's size unless there would be
+    too many; then the mean over larger ones is taken.
+
+    Parameters
+    ----------
+    ct : CtImage
+        CT numbers [HU].
+    seen : Grid
+        The dose grid.
+    """
+    body = ct.array[::BODY_STRIDE, ::BODY_STRIDE, ::BODY_STRIDE] > BODY_HU
+    low, high = _used(body)
+    from_seen, to_seen = _index_box(ct.grid, seen)
+    first = np.maximum(from_seen, BODY_STRIDE * (low - 1))
+    last = np.minimum(to_seen, BODY_STRIDE * (high + 1))
+    part = _cropped(ct, first, last)
+    moved = resample(part, patient_grid(part.grid, MOST_VOXELS), fill=AIR_HU)
+    stored = np.rint(np.clip(moved.array, -1024.0, 3071.0) / CT_STEP_HU).astype(np.int16)
+    return PackedVolume(stored, moved.grid, CT_STEP_HU, "CT", "HU")
+
+
+def pack_activity(activity: ActivityMap) -> PackedVolume:
+    """Return the activity concentration along the patient's axes, for studies without CT."""
+    kbq_per_ml = activity.array * (KBQ_PER_BQ / activity.grid.voxel_volume_ml)
+    concentration = Volume(kbq_per_ml, activity.grid)
+    moved = resample(concentration, patient_grid(activity.grid, MOST_VOXELS), fill=0.0)
+    return _sixteen_bits(moved.array, moved.grid, "activity", "kBq/mL")
+
+
+def pack_dose(dose: DoseMap) -> PackedVolume:
+    """Return the dose [Gy] on its own grid, cropped to where it is not nothing."""
+    packed = _sixteen_bits(dose.array, dose.grid, "dose", "Gy")
+    low, high = _used(packed.stored)
+    part = _cropped(Volume(packed.stored, packed.grid), low - 1, high + 1)
+    return PackedVolume(part.array, part.grid, packed.step, packed.quantity, packed.unit)
+
+
+def pack_region(region: Region) -> PackedVolume:
+    """Return the occupancy of a region in 255 steps, cropped to it."""
+    low, high = _used(region.mask.array)
+    part = _cropped(region.mask, low - 1, high + 1)
+    stored = np.rint(part.array * OCCUPANCY_STEPS).astype(np.uint8)
+    return PackedVolume(stored, part.grid, 1.0 / OCCUPANCY_STEPS, "occupancy", "")
+
+
+def patient_grid(grid: Grid, most_voxels: int) -> Grid:
+    """Return a grid along the patient's axes over the box of another, as fine as that one allows.
+
+    Where the other's axes are parallel to the patient's the voxels are the same, unless there are more than
+    ``most_voxels``: then the finest spacing grows until there are not.
+    """
+    corners = grid.corners_mm()
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    order, _ = patient_axes(grid)
+    own = np.array([grid.spacing_mm[axis] for axis in order])
+    at_least = float(own.min())
+    shape = _shape(high - low, own)
+    while int(np.prod(shape)) > most_voxels:
+        at_least *= 1.04
+        shape = _shape(high - low, np.maximum(own, at_least))
+    spacing = (high - low) / shape
+    return Grid.from_spacing(shape[::-1], spacing[::-1], low + spacing / 2, grid.frame_of_reference_uid)
+
+
+def _shape(extent_mm: NDArray[np.float64], spacing_mm: NDArray[np.float64]) -> list[int]:
+    """How many voxels of about that spacing fill the extent along x, y, z."""
+    return [max(1, ceil(e / s - 0.01)) for e, s in zip(extent_mm, spacing_mm, strict=True)]
+
+
+def _sixteen_bits(values: NDArray[Any], grid: Grid, quantity: str, unit: str) -> PackedVolume:
+    """Values from 0 to the greatest in 65535 steps; what is below 0 is the rounding of a transform."""
+    step = float(np.float32(max(float(values.max()), 1e-30) / 65535.0))  # NIfTI keeps it in single precision
+    stored = np.rint(np.clip(values, 0.0, None) / step)
+    return PackedVolume(np.minimum(stored, 65535).astype(np.uint16), grid, step, quantity, unit)
+
+
+def _used(occupied: NDArray[Any]) -> tuple[Corner, Corner]:
+    """First and last used index of each axis; the whole array where nothing is used."""
+    found = [np.flatnonzero(occupied.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    if any(axis.size == 0 for axis in found):
+        return np.zeros(3, np.int64), np.array(occupied.shape, np.int64) - 1
+    return np.array([axis[0] for axis in found]), np.array([axis[-1] for axis in found])
+
+
+def _index_box(grid: Grid, seen: Grid) -> tuple[Corner, Corner]:
+    """First and last index of a grid that another grid's box reaches."""
+    reached = grid.lps_to_index(seen.corners_mm())
+    low = np.floor(reached.min(axis=0) + 0.5 + 1e-6).astype(np.int64)
+    return low, np.ceil(reached.max(axis=0) - 0.5 - 1e-6).astype(np.int64)
+
+
+def _cropped(volume: V, low: Corner, high: Corner) -> V:
+    """A volume between two indices, both included, as far as it reaches; all of it where the box misses it."""
+    first, last = np.maximum(low, 0), np.minimum(high, np.array(volume.array.shape) - 1)
+    if (first > last).any():
+        first, last = np.zeros(3, np.int64), np.array(volume.array.shape) - 1
+    array = volume.array[tuple(slice(int(a), int(b) + 1) for a, b in zip(first, last, strict=True))]
+    return type(volume)(array, volume.grid.crop(first.tolist(), array.shape))
