@@ -65,6 +65,9 @@ def dose(
     no_automatic_regions: Annotated[
         bool, Option("--no-automatic-regions", help="No lungs and body from the CT where none are drawn.")
     ] = False,
+    register: Annotated[
+        bool, Option("--register", help="Align the CT of regions of another frame of reference, CT to CT.")
+    ] = False,
     trust_frames: Annotated[
         bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
     ] = False,
@@ -100,7 +103,7 @@ def dose(
             "engine": engine,
             "liver_density": liver_density,
             "grid": grid,
-            "register": "trust" if trust_frames else None,
+            "register": _frames(register, trust_frames),
         },
         "regions": {"roles": _roles(role or []), "automatic": False if no_automatic_regions else None},
         "monte_carlo": {
@@ -137,6 +140,19 @@ def run(
     with progress(quiet=as_json) as tell:
         evaluation = run_study(study, out, settings, files=files, progress=tell)
     print_evaluation(evaluation, out, as_json)
+
+
+def _frames(register: bool, trust: bool) -> str | None:
+    """What is done about other frames of reference; the two ways exclude each other."""
+    from y90voxel.errors import InputError
+
+    if register and trust:
+        raise InputError(
+            "--register aligns images of different frames of reference, --trust-frames takes their coordinates as common: "
+            "give one of them.",
+            tag="dose.register",
+        )
+    return "align" if register else "trust" if trust else None
 
 
 def _roles(pairs: list[str]) -> dict[str, str]:

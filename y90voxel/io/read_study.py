@@ -15,6 +15,7 @@ from y90voxel.io.images import is_image_file, read_ct_file, read_emission_file
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.io.study import Study, file_record
 from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.volumes.registration import Alignment
 from y90voxel.volumes.volume import CtImage, Volume
 
 __all__ = ["read_regions", "read_study", "trusted_regions"]
@@ -33,6 +34,7 @@ def read_study(
     ct_series: str | None = None,
     regions_series: str | None = None,
     trust_frames: bool = False,
+    register: bool = False,
     progress: Progress | None = None,
 ) -> Study:
     """Read a study.
@@ -49,6 +51,8 @@ def read_study(
         series is one an injection.
     trust_frames : bool
         Take the coordinates of other frames of reference as common; said in the notices.
+    register : bool
+        Align the CT that regions of another frame of reference were drawn on with the emission image's CT.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -64,7 +68,12 @@ def read_study(
     tell = progress or (lambda what, done: None)
     parts = _Parts(trust_frames=trust_frames)
     wanted = [emission_series] if isinstance(emission_series, str | None) else list(emission_series)
-    choice = {"ct_series": ct_series, "regions_series": regions_series, "needs_emission": emission is None}
+    choice = {
+        "ct_series": ct_series,
+        "regions_series": regions_series,
+        "register": register,
+        "needs_emission": emission is None,
+    }
     if path is not None:
         tell("reading headers", 0.0)
         main = _open(path, trust_frames, progress, emission_series=wanted[0], **choice)
@@ -102,6 +111,7 @@ class _Parts:
     drawn: list[DrawnRegion] = field(default_factory=list)
     ct: CtImage | None = None
     planar: PlanarImage | None = None
+    alignment: Alignment | None = None
     label: str | None = None
     identity: StudyIdentity | None = None
     sources: list[SourceSeries] = field(default_factory=list)
@@ -115,7 +125,7 @@ class _Parts:
         if "ct" not in replaced:
             self.ct = main.ct()
         if "regions" not in replaced:
-            self.drawn = main.regions()
+            self.drawn, self.alignment = main.regions(), main.alignment
         self.planar, self.label = main.planar(), main.label
         self.add_dicom_facts(main, replaced=replaced)
 
@@ -184,6 +194,7 @@ class _Parts:
             sources=tuple(self.sources),
             inputs=tuple(self.inputs),
             notices=tuple(self.notices),
+            alignment=self.alignment,
         )
 
     def _say_frame_unknown(self, path: Path) -> None:

@@ -25,6 +25,7 @@ from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
 from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
 from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
 from y90voxel.workflow.case import Calibration, Case, Injection
 
@@ -61,6 +62,8 @@ class Study:
         Series or files with checksums, for provenance.
     notices : tuple of Notice
         What was accepted or assumed while reading.
+    alignment : Alignment or None
+        How the CT of the regions was aligned with that of the emission image, where it was.
     """
 
     label: str
@@ -72,6 +75,7 @@ class Study:
     sources: tuple[SourceSeries, ...]
     inputs: tuple[Mapping[str, Any], ...]
     notices: tuple[Notice, ...]
+    alignment: Alignment | None = None
 
     def case(
         self,
@@ -200,6 +204,7 @@ class Study:
             radiobiology={Role(role): parameters for role, parameters in (radiobiology or {}).items()},
             dome_margin_mm=dome_margin_mm,
             compare_lung_methods=compare_lung_methods,
+            alignment=self.alignment,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
             notices=(*self.notices, *said, *notices),
             inputs=self.inputs,

@@ -9,6 +9,7 @@ from pathlib import Path
 from y90voxel.errors import Notice
 from y90voxel.io.atomic import output_folder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
@@ -75,6 +76,11 @@ def write_results(
     with output_folder(folder) as temporary:
         tell("writing maps", 0.0)
         said = _write_maps(evaluation, temporary, identity, sources)
+        alignment = evaluation.case.alignment
+        if alignment is not None:
+            write_registration(
+                alignment, temporary / "registration.dcm", identity=identity, references=sources
+            )
         evaluation = evaluation.with_notices(*said)
         _write_tables(evaluation, temporary)
         if wanted.report:

@@ -100,6 +100,7 @@ def _read(
         ct_series=settings.series.ct,
         regions_series=settings.series.regions,
         trust_frames=settings.dose.register_ == "trust",
+        register=settings.dose.register_ == "align",
         progress=progress,
     )
 

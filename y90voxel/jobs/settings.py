@@ -128,7 +128,7 @@ class DoseSettings(_Group):
     dose_constant_gy_kg_per_gbq: Positive | None = None
     engine: Literal["local", "convolution", "density", "monte-carlo"] = "convolution"
     liver_density: Annotated[float | Literal["ct"], BeforeValidator(_density)] = 1.05
-    register_: Annotated[Literal["refuse", "trust"], Field(alias="register")] = "refuse"
+    register_: Annotated[Literal["refuse", "trust", "align"], Field(alias="register")] = "refuse"
     density_calibration: list[tuple[float, float]] | None = None
     grid: Annotated[float | Literal["emission", "ct"], BeforeValidator(_grid)] = "emission"
     dome_margin_mm: Positive = 20.0

@@ -68,6 +68,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "underlay": underlay_sentence(evaluation),
         "region_columns": columns,
         "regions": region_rows(evaluation, columns),
+        "registration": "" if case.alignment is None else case.alignment.summary,
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
         "radiobiology": radiobiology_notes(evaluation),

@@ -7,6 +7,7 @@ from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import Area, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import dvh_png
 from y90voxel.report.overlays import draw_overlay, overlay_height_px
+from y90voxel.report.registration_figure import registration_png
 from y90voxel.report.scene import Focus, Scene, build_scene
 from y90voxel.workflow.evaluation import Evaluation
 
@@ -32,6 +33,8 @@ def dose_figures(evaluation: Evaluation) -> dict[str, bytes]:
     shown = plotted_histograms(evaluation)
     if shown:
         figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})
+    if evaluation.case.alignment is not None:
+        figures["registration.png"] = registration_png(evaluation.case.alignment)
     return figures
 
 

@@ -16,6 +16,7 @@ from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.registration import Alignment
 from y90voxel.volumes.volume import CtImage
 
 __all__ = ["Calibration", "Case", "Injection"]
@@ -110,6 +111,8 @@ class Case:
     compare_lung_methods : bool or None
         Whether to compute the lung dose by the other engines too; None does where it is worth a second
         (`y90voxel.workflow.lung_methods`).
+    alignment : Alignment or None
+        How the CT that the regions were drawn on was aligned with that of the emission image, where it was.
     study_instance_uid : str or None
         Of the DICOM study.
     notices : tuple of Notice
@@ -138,6 +141,7 @@ class Case:
     radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
     dome_margin_mm: float = 20.0
     compare_lung_methods: bool | None = None
+    alignment: Alignment | None = None
     study_instance_uid: str | None = None
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()

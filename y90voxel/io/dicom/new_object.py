@@ -18,7 +18,7 @@ from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.version import __version__
 from y90voxel.volumes.grid import Grid
 
-__all__ = ["add_references", "decimal", "frame_of_reference", "new_object", "reference", "save"]
+__all__ = ["add_references", "code", "decimal", "frame_of_reference", "new_object", "reference", "save"]
 
 LONG_STRING = 64  # characters of a DICOM LO
 DECIMAL_STRING = 16  # and of a DS
@@ -109,6 +109,15 @@ def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = sop_class_uid
     item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item
+
+
+def code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
+    """Return a code; SNOMED CT by default."""
+    item = Dataset()
+    item.CodeValue = value
+    item.CodingSchemeDesignator = scheme
+    item.CodeMeaning = meaning
     return item
 
 

@@ -27,6 +27,7 @@ from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
     MANUFACTURER,
     add_references,
+    code,
     frame_of_reference,
     long_string,
     new_object,
@@ -159,17 +160,8 @@ def _segment(number: int, name: str, role: str, automatic: bool) -> Dataset:
     item.SegmentAlgorithmType = "AUTOMATIC" if automatic else "MANUAL"
     if automatic:
         item.SegmentAlgorithmName = MANUFACTURER
-    item.SegmentedPropertyCategoryCodeSequence = Items([_code(*category)])
-    item.SegmentedPropertyTypeCodeSequence = Items([_code(*kind)])
-    return item
-
-
-def _code(value: str, meaning: str) -> Dataset:
-    """Return a SNOMED CT code."""
-    item = Dataset()
-    item.CodeValue = value
-    item.CodingSchemeDesignator = "SCT"
-    item.CodeMeaning = meaning
+    item.SegmentedPropertyCategoryCodeSequence = Items([code(*category)])
+    item.SegmentedPropertyTypeCodeSequence = Items([code(*kind)])
     return item
 
 
