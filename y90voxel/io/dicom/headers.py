@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,9 +24,10 @@ from y90voxel.io.dicom.attributes import (
     texts,
     whole_number,
 )
-from y90voxel.io.dicom.sources import SourceFile
+from y90voxel.io.dicom.sources import LARGEST_FILE_BYTES, SourceFile
+from y90voxel.io.dicom.structure import check_structure, inflated
 
-__all__ = ["Instance", "lenient_reading", "read_header", "read_whole"]
+__all__ = ["MOST_VOXELS", "OVERLAY_BIT_TAG", "Instance", "lenient_reading", "read_header", "read_whole"]
 
 # Everything that is asked of a header anywhere; the rest is skipped while reading.
 _WANTED = (
@@ -58,11 +60,17 @@ _WANTED = (
     "DoseUnits DoseType DoseSummationType RegistrationSequence DeformableRegistrationSequence"
 )
 HEADER_KEYWORDS = tuple(_WANTED.split())
-_HEADER_TAGS: list[Any] = [Tag(keyword) for keyword in HEADER_KEYWORDS]  # converted once, not for every file
+OVERLAY_BIT_TAG = Tag(0x6000, 0x0102)  # of the first overlay, in bits that the image does not use
+# Converted once, not for every file.
+_HEADER_TAGS: list[Any] = [*(Tag(keyword) for keyword in HEADER_KEYWORDS), OVERLAY_BIT_TAG]
 
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _PIXEL_TAG = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}  # by little-endian
 _UNDEFINED = 0xFFFFFFFF
+# The most voxels one object or series may hold: 4 GB of 16-bit values.
+MOST_VOXELS = 2**31
+_MARK_END = 132
+_META_ELEMENT = re.compile(rb"\x02\x00[\x00-\x16]\x00(?:UL\x04\x00|OB\x00\x00|UI|SH)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,12 +155,12 @@ class Instance:
         return numbers(self.header, keyword, count, self.source)
 
     def matrix_size(self) -> tuple[int, int, int]:
-        """Return frames, rows and columns, checked to be positive.
+        """Return frames, rows and columns, checked to be positive and not absurd.
 
         Raises
         ------
         DicomError
-            If one of them is missing or not positive.
+            If one of them is missing or not positive, or they make more voxels than any image has.
         """
         size = []
         for keyword, default in (("NumberOfFrames", 1), ("Rows", None), ("Columns", None)):
@@ -166,6 +174,13 @@ class Instance:
                     tag=keyword,
                 )
             size.append(value)
+        if size[0] * size[1] * size[2] > MOST_VOXELS:
+            raise DicomError(
+                f"{self.source.name} claims {size[0]} frames of {size[1]} x {size[2]} pixels, more than any image of a "
+                "patient. The file is damaged.",
+                file=self.source.name,
+                tag="Rows",
+            )
         return size[0], size[1], size[2]
 
 
@@ -182,10 +197,17 @@ def read_header(source: SourceFile) -> Instance | None:
     """
     stream, cut = source.open_header()
     with stream:
-        start = stream.read(132)
-        marked = start[128:132] == b"DICM"
+        start = stream.read(2 * _MARK_END)
+        marked = start[128:_MARK_END] == b"DICM"
+        if not marked and (b"DICM" in start or _damaged_start(start)):
+            raise DicomError(
+                f"{source.name} has a DICOM header whose beginning is damaged (no DICM at byte 128). Export or copy "
+                "it again.",
+                file=source.name,
+            )
         if not marked and not _looks_like_a_dataset(start):
             return None
+        _check_size(source)
         stream.seek(0)
         try:
             instance = _read(source, stream, marked)
@@ -232,15 +254,59 @@ def _looks_like_a_dataset(start: bytes) -> bool:
     )
 
 
+def _damaged_start(start: bytes) -> bool:
+    """Return whether a meta header stands in a file, but not at its beginning."""
+    found = _META_ELEMENT.search(start)
+    return found is not None and found.start() > 0
+
+
+def _check_size(source: SourceFile) -> None:
+    """Raise for a file that is larger than any image."""
+    if source.size > LARGEST_FILE_BYTES:
+        raise DicomError(
+            f"{source.name} has {source.size} bytes, more than any image of a patient ({LARGEST_FILE_BYTES}).",
+            file=source.name,
+        )
+
+
+def _is_deflated(stream: BinaryIO) -> bool:
+    """Return whether the meta header names the deflated transfer syntax."""
+    start = stream.read(4096)
+    stream.seek(0)
+    return DeflatedExplicitVRLittleEndian.encode() in start
+
+
+def _check_elements(source: SourceFile, stream: BinaryIO, header: Dataset, deflated: bytes | None) -> None:
+    """Raise unless the elements that were read fit into each other; leave the stream where it stood."""
+    place = stream.tell()
+    if deflated is None and place > source.size:
+        raise DicomError(
+            f"{source.name} is cut short or damaged: an element ends {place - source.size} bytes beyond the end of "
+            "the file. Export or copy it again.",
+            file=source.name,
+        )
+    implicit, little = header.original_encoding
+    data = deflated
+    if data is None:
+        stream.seek(0)
+        data = stream.read(place)
+    check_structure(data, source, implicit=bool(implicit), little=bool(little))
+
+
 def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None:
     """Return the header in a stream, None when an unmarked file turns out not to be DICOM."""
+    deflated = inflated(stream.read(), source) if marked and _is_deflated(stream) else None
+    stream.seek(0)
     try:
         header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_HEADER_TAGS, force=True)
         found = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
         meta = getattr(header, "file_meta", None)
         directory = meta is not None and meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
         if found:
+            _check_elements(source, stream, header, deflated)
             return _with_pixel_place(source, stream, header)
+    except DicomError:
+        raise
     except DECODING_ERRORS as error:
         if marked:
             raise _unreadable(source, error) from error
