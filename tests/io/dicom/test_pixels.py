@@ -16,7 +16,7 @@ from pydicom.uid import (
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom import pixels
 from y90voxel.io.dicom.ct import read_ct
-from y90voxel.io.dicom.headers import lenient_reading, read_header, read_whole
+from y90voxel.io.dicom.headers import OVERLAY_BIT_TAG, lenient_reading, read_header, read_whole
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.pixels import native_pixels, stored_values
 from y90voxel.io.dicom.sources import list_files
@@ -131,7 +131,38 @@ def test_only_the_stored_bits_count(tmp_path, stored_bits, high, signed):
     noise = rng.integers(0, 1 << 16, STORED.shape) & ~(((1 << stored_bits) - 1) << (high - stored_bits + 1))
     packed = (((values & ((1 << stored_bits) - 1)) << (high - stored_bits + 1)) | noise).astype(np.uint16)
     dataset = factory.nm(packed, BitsStored=stored_bits, HighBit=high, PixelRepresentation=signed)
+    dataset.add_new(OVERLAY_BIT_TAG, "US", 15)
     np.testing.assert_array_equal(stored_values(saved(tmp_path, dataset)), values)
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_bits_beyond_the_stored_ones_are_refused_where_no_overlay_is(tmp_path, signed):
+    values = STORED | np.uint16(1 << 14)
+    dataset = factory.nm(values, BitsStored=12, HighBit=11, PixelRepresentation=signed)
+    with pytest.raises(DicomError, match="use bits beyond BitsStored 12") as caught:
+        stored_values(saved(tmp_path, dataset))
+    assert caught.value.tag == "BitsStored"
+
+
+def test_a_repeated_sign_is_no_stray_bit(tmp_path):
+    values = STORED.astype(np.int16) % 2000 - 1000
+    dataset = factory.nm(values, BitsStored=12, HighBit=11, PixelRepresentation=1)
+    np.testing.assert_array_equal(stored_values(saved(tmp_path, dataset)), values)
+
+
+def test_more_pixels_than_the_header_says_are_refused(tmp_path):
+    dataset = factory.nm(STORED)
+    dataset.Rows = dataset.Rows - 1
+    with pytest.raises(DicomError, match=r"should hold \d+ bytes .* but has 2560"):
+        stored_values(saved(tmp_path, dataset))
+
+
+def test_compressed_pixels_that_claim_too_much_are_refused_before_they_are_unpacked(tmp_path):
+    dataset = factory.ct(STORED[:1])[0]
+    dataset.compress(RLELossless)
+    dataset.Rows = dataset.Columns = 30000
+    with pytest.raises(DicomError, match="No image compresses so well"):
+        stored_values(saved(tmp_path, dataset))
 
 
 @pytest.mark.parametrize(("stored_bits", "high"), [(20, 15), (12, 16), (12, 5)])

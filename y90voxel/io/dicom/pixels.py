@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import DECODING_ERRORS, shown, whole_number
-from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
+from y90voxel.io.dicom.headers import OVERLAY_BIT_TAG, Instance, lenient_reading, read_whole
 
-__all__ = ["decoded_values", "native_pixels", "stored_values"]
+__all__ = ["check_pixel_bytes", "decoded_values", "native_pixels", "stored_values"]
 
 Stored = NDArray[Any]
 
-# The most voxels one object may hold: 16 GB of 16-bit values.
-MOST_VOXELS = 2**33
+# Compressed pixels that claim more bytes than this must not unpack to more than so many times their size.
+LARGE_IMAGE_BYTES, LARGEST_RATIO = 64 * 1024**2, 1100.0
 # RescaleSlope and its kin, which SimpleITK would apply by itself.
 _RESCALE_KEYWORDS = (
     "RescaleSlope",
@@ -49,17 +49,10 @@ def stored_values(instance: Instance) -> Stored:
             file=file.name,
             tag="SamplesPerPixel",
         )
-    if int(np.prod(shape, dtype=np.int64)) > MOST_VOXELS:
-        raise DicomError(
-            f"{file.name} claims {shape[0]} frames of {shape[1]} x {shape[2]} pixels, more than any image of a "
-            "patient. The file is damaged.",
-            file=file.name,
-            tag="Rows",
-        )
     dtype = _native_type(instance)
     if dtype is None or instance.pixel_offset is None:
         return decoded_values(instance, shape)
-    data = native_pixels(instance, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
+    data = native_pixels(instance, int(np.prod(shape)) * dtype.itemsize)
     values = np.frombuffer(data, dtype).reshape(shape)
     values = values if dtype.isnative else values.astype(dtype.newbyteorder("="))
     return _significant_bits(values, instance)
@@ -75,25 +68,49 @@ def _native_type(instance: Instance) -> np.dtype[Any] | None:
     return np.dtype(f"{order}{'i' if signed == 1 else 'u'}{bits // 8}")
 
 
+def check_pixel_bytes(instance: Instance) -> None:
+    """Raise if uncompressed pixels are fewer or more than the header says; nothing is read.
+
+    Raises
+    ------
+    DicomError
+        If rows, columns, frames and bits do not multiply to the length of the pixel data.
+    """
+    frames, rows, columns = instance.matrix_size()
+    bits = whole_number(instance.header, "BitsAllocated", instance.source)
+    if instance.pixel_offset is not None and bits is not None and bits > 0:
+        _check_length(instance, (frames * rows * columns * bits + 7) // 8)
+
+
+def _check_length(instance: Instance, wanted: int) -> None:
+    """Raise unless the pixel data have so many bytes, but for padding."""
+    assert instance.pixel_offset is not None
+    file = instance.source
+    stated = instance.pixel_bytes or 0
+    available = min(stated, file.size - instance.pixel_offset)
+    frames, rows, columns = instance.matrix_size()
+    if wanted <= available and stated < wanted + max(2, min(rows, columns)):
+        return
+    raise DicomError(
+        f"{file.name} should hold {wanted} bytes of pixels ({frames} frames of {rows} x {columns}), but has "
+        f"{max(available, 0) if available < wanted else stated}. The file is cut short or its header is damaged: export "
+        "it again.",
+        file=file.name,
+        tag="PixelData",
+    )
+
+
 def native_pixels(instance: Instance, wanted: int) -> bytes:
     """Return so many bytes of uncompressed pixel data straight from the file.
 
     Raises
     ------
     DicomError
-        If the file holds fewer.
+        If the file holds fewer, or more than padding explains.
     """
     assert instance.pixel_offset is not None
     file = instance.source
-    available = min(instance.pixel_bytes or 0, file.size - instance.pixel_offset)
-    if available < wanted:
-        frames, rows, columns = instance.matrix_size()
-        raise DicomError(
-            f"{file.name} should hold {wanted} bytes of pixels ({frames} frames of {rows} x {columns}), but has "
-            f"{max(available, 0)}. The file is cut short or its header is damaged: export it again.",
-            file=file.name,
-            tag="PixelData",
-        )
+    _check_length(instance, wanted)
     with file.open() as stream:
         stream.seek(instance.pixel_offset)
         return stream.read(wanted)
@@ -115,7 +132,26 @@ def _significant_bits(values: Stored, instance: Instance) -> Stored:
     if stored == allocated:
         return values
     left, right = allocated - 1 - high, allocated - stored
-    return (values << left) >> right  # arithmetic shift: the sign bit is the highest stored bit
+    significant: Stored = (
+        values << left
+    ) >> right  # arithmetic shift: the sign bit is the highest stored bit
+    if OVERLAY_BIT_TAG not in instance.header and _loses_bits(values, significant, stored, high):
+        raise DicomError(
+            f"{instance.source.name}: pixels use bits beyond BitsStored {stored} and HighBit {high}, and no overlay is "
+            "declared there. The header is damaged: export it again.",
+            file=instance.source.name,
+            tag="BitsStored",
+        )
+    return significant
+
+
+def _loses_bits(values: Stored, significant: Stored, stored: int, high: int) -> bool:
+    """Return whether bits are set that are neither stored ones nor a repeated sign."""
+    if np.array_equal(significant, values):
+        return False
+    unsigned = values.view(f"u{values.dtype.itemsize}")
+    mask = ((1 << stored) - 1) << (high - stored + 1)
+    return bool((unsigned & ~np.asarray(mask, unsigned.dtype)).any())
 
 
 def decoded_values(instance: Instance, shape: tuple[int, int, int]) -> Stored:
@@ -127,6 +163,15 @@ def decoded_values(instance: Instance, shape: tuple[int, int, int]) -> Stored:
         If there are no pixels, none of the decoders understands them, or they do not fit the header.
     """
     file = instance.source
+    bits = whole_number(instance.header, "BitsAllocated", file) or 8
+    wanted = int(np.prod(shape)) * bits // 8
+    if wanted > LARGE_IMAGE_BYTES and wanted > LARGEST_RATIO * file.size:
+        raise DicomError(
+            f"{file.name} has {file.size} bytes, but claims {shape[0]} frames of {shape[1]} x {shape[2]} pixels ({wanted} "
+            "bytes). No image compresses so well: the file is damaged.",
+            file=file.name,
+            tag="Rows",
+        )
     with lenient_reading():
         dataset = read_whole(file)
         if not any(k in dataset for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
