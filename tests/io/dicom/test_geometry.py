@@ -149,7 +149,7 @@ def test_enhanced_multiframe_ct_is_read_like_a_classic_one(tmp_path):
 
 def test_enhanced_frames_without_positions_are_refused(tmp_path):
     dataset = factory.enhanced_ct(STORED)
-    dataset.NumberOfFrames = 4
+    factory.set_pixels(dataset, STORED[:4])
     with pytest.raises(DicomError, match="holds 4 frames but positions of 5"):
         read_ct(only_series(dataset, tmp_path))
 

@@ -12,8 +12,16 @@ from y90voxel.io.dicom.attributes import whole_number
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.frames import Frame, frames_of
 from y90voxel.io.dicom.geometry import Stack, regularise, stack_of
-from y90voxel.io.dicom.index import SeriesRecord
-from y90voxel.io.dicom.pixels import stored_values
+from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
+from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
+from y90voxel.io.dicom.uniform import (
+    check_numbering,
+    check_rescaled,
+    check_size,
+    check_uniform,
+    one_slice,
+    slices_missing,
+)
 from y90voxel.volumes.volume import CtImage
 
 __all__ = ["plan_stack", "read_ct", "read_frames"]
@@ -31,13 +39,23 @@ def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
         If the series cannot be one regular volume (see ``geometry.stack_of``), or grouping refused it.
     """
     raise_refusals(series)
+    emission = series.role is SeriesRole.EMISSION
+    for instance in series.instances:
+        check_pixel_bytes(instance)
+    check_uniform(series, emission=emission)
     with_geometry = frames_of(series.instances)
+    check_rescaled(with_geometry, emission=emission)
+    check_size(with_geometry)
     thickness = series.first.numbers("SliceThickness", 1)
     try:
         stack = stack_of(with_geometry, single_step_mm=thickness[0] if thickness else None)
     except GeometryError as error:
         raise DicomError(error.message, file=series.first.source.name, tag="ImagePositionPatient") from error
-    findings = [*series.findings, *stack.findings, *lossy(series)]
+    if emission and len(stack.frames) == 1:
+        raise one_slice(series.first)
+    check_numbering(stack.frames)
+    missing = slices_missing(series, len(stack.frames))
+    findings = [*series.findings, *stack.findings, *missing, *lossy(series)]
     if len(stack.frames) == 1 and thickness is not None:
         findings.append(
             warn(

@@ -32,6 +32,8 @@ class Frame:
         Distance between rows and between columns [mm]: DICOM's order of Pixel Spacing.
     slope, intercept : float
         Real value = slope × stored value + intercept.
+    rescaled : bool
+        Whether the file states both; else they are 1 and 0.
     """
 
     instance: Instance
@@ -41,6 +43,7 @@ class Frame:
     spacing_mm: tuple[float, ...]
     slope: float
     intercept: float
+    rescaled: bool = True
 
 
 def frames_of(instances: Sequence[Instance]) -> list[Frame]:
@@ -82,16 +85,16 @@ def _classic(instance: Instance) -> Frame:
             file=instance.source.name,
             tag="NumberOfFrames",
         )
-    slope = instance.numbers("RescaleSlope", 1) or (1.0,)
-    intercept = instance.numbers("RescaleIntercept", 1) or (0.0,)
+    slope, intercept = instance.numbers("RescaleSlope", 1), instance.numbers("RescaleIntercept", 1)
     return Frame(
         instance,
         0,
         _required(instance.numbers("ImagePositionPatient", 3), "ImagePositionPatient", instance),
         _required(instance.numbers("ImageOrientationPatient", 6), "ImageOrientationPatient", instance),
         _required(instance.numbers("PixelSpacing", 2), "PixelSpacing", instance),
-        slope[0],
-        intercept[0],
+        1.0 if slope is None else slope[0],
+        0.0 if intercept is None else intercept[0],
+        slope is not None and intercept is not None,
     )
 
 
@@ -135,6 +138,7 @@ def _enhanced(instance: Instance) -> list[Frame]:
                 _required(numbers(measures, "PixelSpacing", 2, file), "PixelSpacing", instance),
                 1.0 if slope is None else slope,
                 0.0 if intercept is None else intercept,
+                slope is not None and intercept is not None,
             )
         )
     return found

@@ -14,7 +14,7 @@ from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame
 from y90voxel.volumes.grid import Grid
 
-__all__ = ["Stack", "axes_of", "regularise", "stack_of"]
+__all__ = ["Stack", "axes_of", "check_position", "check_spacing", "regularise", "stack_of"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -28,6 +28,8 @@ ROUNDING_MM = 0.01
 ACCEPTED_UNEVENNESS = 0.015
 # A step outside these multiples of the median step is a missing or an extra slice.
 SMALLEST_STEP, LARGEST_STEP = 0.5, 1.5
+# Distances between voxels and from the scanner's origin beyond which a header is damaged [mm].
+SMALLEST_SPACING_MM, LARGEST_SPACING_MM, FARTHEST_MM = 0.01, 200.0, 1e5
 # Slices may drift sideways by so much over the whole stack before they are moved [mm].
 DRIFT_TOLERANCE_MM = 0.05
 
@@ -83,6 +85,42 @@ def axes_of(orientation: Sequence[float], file: str) -> tuple[Floats, Floats, Fl
     column = column - (column @ row) * row
     column = column / np.linalg.norm(column)
     return row, column, np.cross(row, column)
+
+
+def check_spacing(spacing_mm: Sequence[float], file: str, keyword: str = "PixelSpacing") -> None:
+    """Raise unless distances between voxels are those of an image of a patient (0.01 to 200 mm).
+
+    Raises
+    ------
+    DicomError
+        For a distance that is zero, negative or absurd.
+    """
+    if min(spacing_mm) >= SMALLEST_SPACING_MM and max(spacing_mm) <= LARGEST_SPACING_MM:
+        return
+    found = " x ".join(f"{v:g}" for v in spacing_mm)
+    raise DicomError(
+        f"{keyword} of {file} is {found} mm; it must be positive, from {SMALLEST_SPACING_MM:g} to "
+        f"{LARGEST_SPACING_MM:g} mm. The file is damaged: export it again.",
+        file=file,
+        tag=keyword,
+    )
+
+
+def check_position(position_mm: Sequence[float], file: str) -> None:
+    """Raise if an image lies farther from the scanner's origin than any table moves (100 m).
+
+    Raises
+    ------
+    DicomError
+        For an absurd position.
+    """
+    if max(abs(v) for v in position_mm) > FARTHEST_MM:
+        raise DicomError(
+            f"ImagePositionPatient of {file} is {[f'{v:g}' for v in position_mm]} mm, out of reach of any scanner. The "
+            "file is damaged: export it again.",
+            file=file,
+            tag="ImagePositionPatient",
+        )
 
 
 def stack_of(frames: Sequence[Frame], *, single_step_mm: float | None = None) -> Stack:
@@ -157,12 +195,9 @@ def regularise(values: Floats, stack: Stack, fill: float) -> Floats:
 def _check_alike(frames: Sequence[Frame]) -> None:
     """Raise if slices of one series differ in orientation, spacing or matrix size."""
     first = frames[0]
-    if min(first.spacing_mm) <= 0:
-        raise DicomError(
-            f"PixelSpacing is {first.spacing_mm[0]:g} x {first.spacing_mm[1]:g} mm; it must be positive.",
-            file=first.instance.source.name,
-            tag="PixelSpacing",
-        )
+    check_spacing(first.spacing_mm, first.instance.source.name)
+    for frame in frames:
+        check_position(frame.position_mm, frame.instance.source.name)
     size = first.instance.matrix_size()[1:]
     for frame in frames[1:]:
         name = frame.instance.source.name
@@ -202,6 +237,7 @@ def _median_step(frames: Sequence[Frame], heights: Floats, single_step_mm: float
                 file=frames[0].instance.source.name,
                 tag="SliceThickness",
             )
+        check_spacing([single_step_mm], frames[0].instance.source.name, "SliceThickness")
         return single_step_mm
     steps = np.diff(heights)
     median = float(np.median(steps))
@@ -223,6 +259,7 @@ def _median_step(frames: Sequence[Frame], heights: Floats, single_step_mm: float
                 file=other,
                 tag="ImagePositionPatient",
             )
+    check_spacing([median], frames[0].instance.source.name, "ImagePositionPatient")
     return median
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from pydicom.uid import UID
+
 from y90voxel.errors import DicomError, InputError
-from y90voxel.io.dicom.attributes import items, text
+from y90voxel.io.dicom.attributes import items, shown, text
 from y90voxel.io.dicom.findings import Finding, accept, refusal
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
@@ -33,6 +35,10 @@ REGISTRATION_CLASSES = {"1.2.840.10008.5.1.4.1.1.66.1", "1.2.840.10008.5.1.4.1.1
 # Image type value 3 of nuclear medicine objects (PS3.3 C.8.4.9.1.1).
 VOLUME_TYPES = {"RECON TOMO"}
 PLANAR_TYPES = {"STATIC", "WHOLE BODY"}
+
+DICOM_ROOT = "1.2.840.10008."
+# An object of these with a SOP class that nobody knows is a damaged one, and might be one that is needed.
+USED_MODALITIES = {"CT", "PT", "NM", "RTSTRUCT", "SEG"}
 
 Progress = Callable[[int, int], None]
 
@@ -190,11 +196,47 @@ def _read(file: SourceFile, findings: list[Finding]) -> Instance | None:
     try:
         instance = read_header(file)
         if instance is not None:
+            _check_class(instance)
             _ = (instance.study_uid, instance.series_uid, instance.sop_instance_uid, instance.patient_key)
             _ = (instance.modality, instance.image_type, instance.sop_class_uid)
     except OSError as error:
         raise DicomError(f"the file cannot be opened ({error.strerror}).", file=file.name) from error
     return instance
+
+
+def _check_class(instance: Instance) -> None:
+    """Raise if an object does not say what it is: an undefined SOP class, or another one in the meta header."""
+    name, own = instance.source.name, instance.sop_class_uid
+    meta = getattr(instance.header, "file_meta", None)
+    stated = "" if meta is None else text(meta, "MediaStorageSOPClassUID", instance.source)
+    if stated and stated != own:
+        raise DicomError(
+            f"{name} is SOP class {shown(own)} by its data set, but {shown(stated)} by its meta header. It is damaged: "
+            "export it again.",
+            file=name,
+            tag="SOPClassUID",
+        )
+    known = UID(own).type != "" or own in REGION_CLASSES  # label maps are younger than the dictionary
+    if own.startswith(DICOM_ROOT) and not known and instance.modality in USED_MODALITIES:
+        raise DicomError(
+            f"SOPClassUID {shown(own)} of {name} is not defined in DICOM. The file is damaged: export it again.",
+            file=name,
+            tag="SOPClassUID",
+        )
+
+
+def _one_patient(members: Sequence[Instance]) -> list[Finding]:
+    """Return a refusal when the files of a series belong to different patients."""
+    strange = next((i for i in members if i.patient_key != members[0].patient_key), None)
+    if strange is None:
+        return []
+    error = DicomError(
+        f"{members[0].source.name} and {strange.source.name} are files of one series, but name different patients "
+        "(PatientID). Export the series again.",
+        file=strange.source.name,
+        tag="PatientID",
+    )
+    return [refusal("several-patients", error)]
 
 
 def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
@@ -205,6 +247,7 @@ def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
     left_out = by_role.pop(SeriesRole.OTHER, []) if len(by_role) > 1 else []
     for role, instances in by_role.items():
         unique, findings = _without_copies(instances)
+        findings += _one_patient(instances)
         if left_out:
             what = ", ".join(
                 sorted({i.image_type[2] if len(i.image_type) > 2 else i.modality for i in left_out})
