@@ -53,8 +53,9 @@ def test_slice_thickness_stands_in_for_missing_spacing_with_a_warning(tmp_path):
     assert codes(findings) == ["spacing-from-thickness"]
 
 
-def test_spacing_wins_over_a_different_thickness(tmp_path):
-    image, findings = read(factory.nm(STORED, SliceThickness="9"), tmp_path)
+def test_spacing_that_makes_cubes_wins_over_a_different_thickness(tmp_path):
+    cubes = np.array([[0, 0, 4.0, 0], [0, 4.0, 0, 0], [4.0, 0, 0, 0], [0, 0, 0, 1]])
+    image, findings = read(factory.nm(STORED, cubes, SliceThickness="9"), tmp_path)
     assert image.grid.spacing_mm[0] == pytest.approx(4.0)
     assert codes(findings) == ["thickness-differs"]
 
@@ -193,12 +194,21 @@ def test_an_old_header_with_points_and_colons_is_read(tmp_path):
             "SpacingBetweenSlices",
         ),
         ({"PixelSpacing": None}, "has no PixelSpacing", "PixelSpacing"),
-        ({"PixelSpacing": ["3", "-2"]}, r"PixelSpacing \[3.0, -2.0\] mm", "PixelSpacing"),
+        ({"PixelSpacing": ["3", "-2"]}, "PixelSpacing of file0000 is 3 x -2 mm; it must be", "PixelSpacing"),
+        ({"PixelSpacing": ["3", "2e6"]}, "is 3 x 2e.06 mm; it must be", "PixelSpacing"),
+        ({"SpacingBetweenSlices": "-1e-9", "SliceThickness": None}, "is 1e-09 mm", "SpacingBetweenSlices"),
+        (
+            {"SpacingBetweenSlices": "4", "SliceThickness": "9"},
+            "SpacingBetweenSlices of file0000 is 4 mm, SliceThickness 9 mm, and pixels are 3 x 2 mm",
+            "SpacingBetweenSlices",
+        ),
         ({"SliceVector": [1, 2, 2, 4, 5]}, "should hold each of 1 to 5 once", "SliceVector"),
         ({"SliceVector": [1, 2, 3]}, "should hold each of 1 to 5 once", "SliceVector"),
+        ({"NumberOfSlices": 3}, "has 5 frames but NumberOfSlices 3", "NumberOfSlices"),
         ({"SliceVector": None, "NumberOfSlices": 3}, "has 5 frames but NumberOfSlices 3", "NumberOfSlices"),
         ({"EnergyWindowVector": [1, 1, 1, 2, 2]}, "several volumes in one file", "EnergyWindowVector"),
         ({"RescaleSlope": "0"}, "RescaleSlope of file0000 is 0", "RescaleSlope"),
+        ({"RescaleSlope": "-1"}, "RescaleSlope of file0000 is -1; it must be positive", "RescaleSlope"),
         ({"AcquisitionDate": "20241399"}, "are not a date and time", "AcquisitionDate"),
     ],
 )
@@ -206,6 +216,18 @@ def test_volumes_that_cannot_be_placed_are_refused(tmp_path, changes, message, t
     with pytest.raises(DicomError, match=message) as caught:
         read(factory.nm(STORED, **changes), tmp_path)
     assert (caught.value.file, caught.value.tag) == ("file0000", tag)
+
+
+def test_an_image_out_of_reach_of_any_scanner_is_refused(tmp_path):
+    affine = oblique_affine((4, 3, 2), (10, 20, 3e5))
+    with pytest.raises(DicomError, match="out of reach of any scanner") as caught:
+        read(factory.nm(STORED, affine), tmp_path)
+    assert caught.value.tag == "ImagePositionPatient"
+
+
+def test_a_single_slice_is_no_volume(tmp_path):
+    with pytest.raises(DicomError, match="file0000 is a single slice"):
+        read(factory.nm(STORED[:1]), tmp_path)
 
 
 def test_two_volumes_under_one_series_are_refused(tmp_path):

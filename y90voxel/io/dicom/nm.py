@@ -22,13 +22,14 @@ from y90voxel.io.dicom.attributes import (
 )
 from y90voxel.io.dicom.ct import lossy, raise_refusals
 from y90voxel.io.dicom.findings import Finding, accept, warn
-from y90voxel.io.dicom.geometry import axes_of
+from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet import administration_time_of
-from y90voxel.io.dicom.pixels import stored_values
+from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.dicom.uniform import one_slice
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap
 
@@ -117,6 +118,9 @@ def plan_nm(series: SeriesRecord) -> NmPlan:
     first = series.first
     findings = [*series.findings, *lossy(series)]
     frames, rows, columns = first.matrix_size()
+    check_pixel_bytes(first)
+    if frames == 1:
+        raise one_slice(first)
     order = _slice_order(first, frames, findings)
     affine = _affine(first, findings)
     slope, intercept, is_activity = _scaling(first, findings)
@@ -188,34 +192,50 @@ def _affine(instance: Instance, findings: list[Finding]) -> NDArray[np.float64]:
         )
     row, column, normal = axes_of(turn, name)
     spacing = instance.numbers("PixelSpacing", 2)
-    if spacing is None or min(spacing) <= 0:
+    if spacing is None:
         raise DicomError(
-            f"{name} has {'no PixelSpacing' if spacing is None else f'PixelSpacing {list(spacing)} mm'}; positive "
-            "spacing is needed. Export it again.",
+            f"{name} has no PixelSpacing; positive spacing is needed. Export it again.",
             file=name,
             tag="PixelSpacing",
         )
-    step = _signed_step(instance, findings)
+    check_spacing(spacing, name)
+    check_position(position, name)
+    step = _signed_step(instance, spacing, findings)
+    check_spacing([abs(step)], name, "SpacingBetweenSlices")
     affine = np.eye(4)
     affine[:3, :3] = np.column_stack([normal * step, column * spacing[0], row * spacing[1]])
     affine[:3, 3] = position
     return affine
 
 
-def _signed_step(instance: Instance, findings: list[Finding]) -> float:
-    """Return the step from slice to slice along the normal [mm], negative where frames run against it."""
+def _signed_step(instance: Instance, in_plane_mm: tuple[float, ...], findings: list[Finding]) -> float:
+    """Return the step from slice to slice along the normal [mm], negative where frames run against it.
+
+    A volume has no second slice position that could confirm the spacing. Where SliceThickness contradicts it,
+    it is believed only if voxels are cubes by it, as SPECT voxels mostly are.
+    """
     between = instance.numbers("SpacingBetweenSlices", 1)
     thickness = instance.numbers("SliceThickness", 1)
     name = instance.source.name
     if between is not None and between[0] != 0:
-        if thickness is not None and abs(abs(between[0]) - thickness[0]) > 0.01 * abs(between[0]):
+        if thickness is not None and not _alike(between[0], thickness[0]):
+            if not all(_alike(between[0], width) for width in in_plane_mm):
+                raise DicomError(
+                    f"SpacingBetweenSlices of {name} is {between[0]:g} mm, SliceThickness {thickness[0]:g} mm, and pixels "
+                    f"are {in_plane_mm[0]:g} x {in_plane_mm[1]:g} mm: which of them places the slices is not known, and "
+                    "the dose hangs on it. Correct the header, or convert it to a NIfTI whose spacing you have checked "
+                    "and give that with --emission.",
+                    file=name,
+                    tag="SpacingBetweenSlices",
+                )
             findings.append(
-                accept(
+                warn(
                     "thickness-differs",
                     f"SliceThickness {thickness[0]:g} mm differs from SpacingBetweenSlices {between[0]:g} mm; the "
-                    "spacing places the slices.",
+                    "spacing places the slices, which makes cubes of the voxels.",
                     file=name,
                     tag="SliceThickness",
+                    value=thickness[0],
                 )
             )
         return between[0]
@@ -239,6 +259,11 @@ def _signed_step(instance: Instance, findings: list[Finding]) -> float:
     )
 
 
+def _alike(one_mm: float, other_mm: float) -> bool:
+    """Return whether two distances are the same but for rounding and sign."""
+    return abs(abs(one_mm) - abs(other_mm)) <= 0.01 * abs(one_mm)
+
+
 def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> NDArray[np.int64]:
     """Return the frame of each slice, by SliceVector; raise when frames are not the slices of one volume."""
     name = instance.source.name
@@ -257,17 +282,17 @@ def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> ND
                 file=name,
                 tag=keyword,
             )
+    slices = whole_number(instance.header, "NumberOfSlices", instance.source)
+    if slices not in (None, frames):
+        raise DicomError(
+            f"{name} has {frames} frames but NumberOfSlices {slices}. Export it again.",
+            file=name,
+            tag="NumberOfSlices",
+        )
     vector = instance.numbers("SliceVector")
     if vector is None:
-        slices = whole_number(instance.header, "NumberOfSlices", instance.source)
-        if slices not in (None, frames):
-            raise DicomError(
-                f"{name} has {frames} frames but NumberOfSlices {slices} and no SliceVector. Export it again.",
-                file=name,
-                tag="NumberOfSlices",
-            )
         return np.arange(frames)
-    if sorted(vector) != list(range(1, frames + 1)):
+    if len(vector) != frames or sorted(vector) != list(range(1, frames + 1)):
         raise DicomError(
             f"SliceVector of {name} should hold each of 1 to {frames} once, but holds {len(vector)} values "
             f"({shown(list(vector))}). The frames are not the slices of one volume.",
@@ -311,9 +336,9 @@ def _scaling(instance: Instance, findings: list[Finding]) -> tuple[float, float,
         )
     slopes = instance.numbers("RescaleSlope", 1) or (1.0,)
     intercepts = instance.numbers("RescaleIntercept", 1) or (0.0,)
-    if slopes[0] == 0:
+    if slopes[0] <= 0:
         raise DicomError(
-            f"RescaleSlope of {file.name} is 0: every voxel would be the same. Export it again.",
+            f"RescaleSlope of {file.name} is {slopes[0]:g}; it must be positive. Export it again.",
             file=file.name,
             tag="RescaleSlope",
         )
