@@ -114,3 +114,14 @@ def test_a_region_drawn_under_a_derived_name_says_so():
 def test_other_regions_that_are_cut_are_said():
     _, notices = place_regions([DrawnRegion("stomach", box_contours((20, 20, -20), (40, 40, 30)))], GRID)
     assert "region-truncated" in [n.code for n in notices]
+
+
+def test_an_empty_tumour_is_refused_until_it_is_ignored_and_an_empty_lung_is_said():
+    empty = [DrawnRegion("GTV 2", Contours(())), DrawnRegion("Lung_L", Contours(()))]
+    with pytest.raises(
+        RegionError, match=r"'GTV 2' lies wholly outside .* or is empty.*--role 'GTV 2=ignore'"
+    ):
+        place_regions(empty, GRID)
+    regions, notices = place_regions(empty, GRID, {"GTV 2": "ignore"})
+    assert list(regions) == []
+    assert [notice.code for notice in notices] == ["region-outside"]

@@ -102,6 +102,8 @@ def _lungs_beside_liver(placed: list[Region]) -> list[Region]:
 
 def _place(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:
     """Return the occupancy on the grid, and the volume as drawn [mL]."""
+    if isinstance(shape, Contours) and not shape.polygons:
+        return Mask(np.zeros(grid.shape, np.float32), grid), 0.0
     if isinstance(shape, Contours):
         return rasterise(shape, grid), drawn_volume_ml(shape)
     mask = shape if shape.grid.is_same_as(grid) else resample(shape, grid)
@@ -113,7 +115,8 @@ def _missed(name: str, role: Role, refused: bool) -> list[Notice]:
     if refused:
         raise RegionError(
             f"the {role.value} region {name!r} lies wholly outside the emission image, or is empty. "
-            "Check that image and regions belong to one study and frame of reference."
+            "Check that image and regions belong to one study and frame of reference, or leave it out "
+            f"(--role '{name}=ignore')."
         )
     return [
         Notice(

@@ -63,12 +63,10 @@ def test_rois_without_closed_contours_are_left_out_and_said(tmp_path):
     assert codes(findings) == ["contours-left-out", "empty-roi", "empty-roi"]
 
 
-def test_contours_of_an_unknown_roi_are_left_out_and_said(tmp_path):
-    dataset = factory.rtstruct({"Liver": BLOCK, "Lost": BLOCK})
-    del dataset.StructureSetROISequence[1]
-    regions, findings = read(dataset, tmp_path)
-    assert [r.name for r in regions] == ["Liver"]
-    assert codes(findings) == ["contours-without-roi"]
+def test_an_empty_roi_whose_name_has_a_role_stays_for_the_role_to_decide(tmp_path):
+    regions, findings = read(factory.rtstruct({"Liver": BLOCK, "GTV 2": []}), tmp_path)
+    assert [(r.name, len(r.shape.polygons)) for r in regions] == [("Liver", 4), ("GTV 2", 0)]
+    assert findings == ()
 
 
 def test_numbers_with_all_digits_of_a_double_are_read_exactly(tmp_path):
@@ -145,6 +143,14 @@ def damaged(kind):
         contour[0x30060050] = pydicom.DataElement(0x30060050, "LO", ["nan"] * 9)
     elif kind == "long":
         contour[0x30060050] = pydicom.DataElement(0x30060050, "UT", "\\".join(["1." + "0" * 100] * 9))
+    elif kind == "unknown roi":
+        dataset.StructureSetROISequence[0].ROINumber = 7
+    elif kind == "lost points":
+        contour.ContourData = contour.ContourData[:9]
+    elif kind == "type":
+        contour.ContourGeometricType = "CLOSED_PLANER"
+    elif kind == "no type":
+        del contour.ContourGeometricType
     elif kind == "no number":
         del dataset.StructureSetROISequence[0].ROINumber
     else:
@@ -159,6 +165,10 @@ def damaged(kind):
         ("pairs", "4 numbers, not all of them finite triples", "ContourData"),
         ("nan", "9 numbers, not all of them finite", "ContourData"),
         ("long", "a number of 102 characters", "ContourData"),
+        ("unknown roi", "4 contours of file0000 belong to ROI number 1, which has no", "ReferencedROINumber"),
+        ("lost points", "3 points, NumberOfContourPoints says 4", "ContourData"),
+        ("type", "is CLOSED_PLANER; defined are", "ContourGeometricType"),
+        ("no type", "is missing; defined are", "ContourGeometricType"),
         ("no number", "has no ROINumber", "ROINumber"),
         ("twice", "two ROIs of file0000 share one ROINumber", "ROINumber"),
     ],

@@ -147,6 +147,18 @@ def damaged(kind):
         del dataset.SegmentSequence[0].SegmentNumber
     elif kind == "segment":
         del frames[2].SegmentIdentificationSequence
+    elif kind == "unknown segment":
+        frames[2].SegmentIdentificationSequence[0].ReferencedSegmentNumber = 7
+    elif kind == "two at one place":
+        frames[2].PlanePositionSequence = frames[1].PlanePositionSequence
+    elif kind == "twice":
+        dataset.SegmentSequence.append(dataset.SegmentSequence[0])
+    elif kind == "type":
+        dataset.SegmentationType = "FRACTIONAL"
+    elif kind == "maximum":
+        dataset = factory.seg({"Liver": LIVER}, OBLIQUE, "FRACTIONAL", MaximumFractionalValue=100)
+    elif kind == "no maximum":
+        dataset = factory.seg({"Liver": LIVER}, OBLIQUE, "FRACTIONAL", MaximumFractionalValue=None)
     elif kind == "off grid":
         frames[2].PlanePositionSequence[0].ImagePositionPatient = ["11", "22", "33"]
     elif kind == "turned":
@@ -164,6 +176,20 @@ def damaged(kind):
     [
         ("number", "has no SegmentNumber", "SegmentNumber"),
         ("segment", "frame 3 of file0000 names no segment", "ReferencedSegmentNumber"),
+        (
+            "unknown segment",
+            "frame 3 of file0000 belongs to segment 7, which has no",
+            "ReferencedSegmentNumber",
+        ),
+        ("two at one place", "two frames of segment 1 at one position", "ReferencedSegmentNumber"),
+        ("twice", "two segments of file0000 share one SegmentNumber", "SegmentNumber"),
+        ("type", "is FRACTIONAL with 1 bits a pixel", "SegmentationType"),
+        (
+            "maximum",
+            "frame 1 of file0000 holds 200, more than MaximumFractionalValue 100",
+            "MaximumFractionalValue",
+        ),
+        ("no maximum", "MaximumFractionalValue of file0000 is None", "MaximumFractionalValue"),
         ("off grid", "do not lie on one regular grid", "ImagePositionPatient"),
         ("turned", "differ in orientation or spacing", "ImageOrientationPatient"),
         ("spacing", "must be positive", "PixelSpacing"),

@@ -17,6 +17,7 @@ from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.regions.rasterise import LARGEST_BRIDGED_STEP, ContourPlanes, contour_planes
 from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.regions.roles import Role, role_of_name
 
 __all__ = ["read_rtstruct", "roi_names"]
 
@@ -26,6 +27,7 @@ CONTOUR_DATA = 0x30060050
 MOST_POINTS = 20_000_000
 LONGEST_NUMBER = 64  # decimal strings have 16 characters; some exporters write all digits of a double
 CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"}
+OPEN_TYPES = {"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"}
 
 
 @dataclass(frozen=True)
@@ -119,20 +121,17 @@ def _contours(
     for group in items(dataset, "ROIContourSequence", file):
         number = whole_number(group, "ReferencedROINumber", file)
         if number not in rois:
-            findings.append(
-                warn(
-                    "contours-without-roi",
-                    f"contours of ROI number {number} have no entry in StructureSetROISequence; they are left out.",
-                    file=file.name,
-                    tag="ReferencedROINumber",
-                    value=number,
-                )
+            contours = len(items(group, "ContourSequence", file))
+            raise DicomError(
+                f"{contours} contours of {file.name} belong to ROI number {number}, which has no entry in "
+                "StructureSetROISequence: it is not known what they enclose. The file is damaged: export it again.",
+                file=file.name,
+                tag="ReferencedROINumber",
             )
-            continue
         polygons = found.setdefault(number, [])
         left_out: dict[str, int] = {}
         for contour in items(group, "ContourSequence", file):
-            kind = text(contour, "ContourGeometricType", file).upper()
+            kind = _kind(contour, file, rois[number].name)
             points = _points(contour, file, rois[number].name)
             if kind not in CLOSED_TYPES or len(points) < 3:
                 kind = kind if kind not in CLOSED_TYPES else f"closed with {len(points)} points"
@@ -140,7 +139,7 @@ def _contours(
             else:
                 polygons.append(points)
         if left_out:
-            what = ", ".join(f"{count} {kind or 'untyped'}" for kind, count in sorted(left_out.items()))
+            what = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
             findings.append(
                 warn(
                     "contours-left-out",
@@ -150,6 +149,19 @@ def _contours(
                 )
             )
     return found
+
+
+def _kind(contour: Dataset, file: SourceFile, name: str) -> str:
+    """Return the geometric type of a contour; raise for one that is not defined."""
+    kind = text(contour, "ContourGeometricType", file).upper()
+    if kind not in CLOSED_TYPES | OPEN_TYPES:
+        raise DicomError(
+            f"ContourGeometricType of a contour of {shown(name)!r} in {file.name} is {shown(kind) or 'missing'}; defined "
+            f"are {', '.join(sorted(CLOSED_TYPES | OPEN_TYPES))}. The file is damaged: export it again.",
+            file=file.name,
+            tag="ContourGeometricType",
+        )
+    return kind
 
 
 def _points(contour: Dataset, file: SourceFile, name: str) -> Floats:
@@ -165,6 +177,9 @@ def _points(contour: Dataset, file: SourceFile, name: str) -> Floats:
         raise _damaged(file, name, shown(error)) from error
     if numbers.size % 3 or numbers.size > MOST_POINTS or not np.isfinite(numbers).all():
         raise _damaged(file, name, f"{numbers.size} numbers, not all of them finite triples")
+    stated = whole_number(contour, "NumberOfContourPoints", file)
+    if stated is not None and 3 * stated != numbers.size:
+        raise _damaged(file, name, f"{numbers.size // 3} points, NumberOfContourPoints says {stated}")
     return numbers.reshape(-1, 3)
 
 
@@ -202,6 +217,12 @@ def _with_thickness(
     regions = []
     for number, roi in rois.items():
         polygons = unique.get(number, [])
+        if not polygons and role_of_name(roi.name) is not Role.OTHER:
+            empty = Contours(
+                (), roi.frame_of_reference_uid
+            )  # whether it may be empty is decided with its role
+            regions.append(DrawnRegion(roi.name, empty, series_uid, roi.automatic))
+            continue
         if not polygons:
             findings.append(
                 warn(

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.attributes import items, number, numbers, shown, text, whole_number
+from y90voxel.io.dicom.attributes import items, numbers, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
-from y90voxel.io.dicom.geometry import axes_of
+from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pixels import decoded_values, native_pixels
-from y90voxel.regions.region import DrawnRegion
+from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
@@ -28,6 +29,7 @@ Floats = NDArray[np.floating[Any]]
 
 # Frames may lie so far off even positions, as a fraction of the step.
 STEP_TOLERANCE = 0.02
+KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,13 @@ def _segments(instance: Instance) -> list[_Segment]:
         name = text(item, "SegmentLabel", file) or text(item, "SegmentDescription", file)
         automatic = text(item, "SegmentAlgorithmType", file).upper() == "AUTOMATIC"
         found.append(_Segment(value, name or f"segment {value}", automatic))
+    numbers_ = [segment.number for segment in found]
+    if len(set(numbers_)) != len(numbers_):
+        raise DicomError(
+            f"two segments of {file.name} share one SegmentNumber, so frames cannot be told apart. Export it again.",
+            file=file.name,
+            tag="SegmentNumber",
+        )
     return found
 
 
@@ -91,18 +100,39 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
     file = instance.source
     segments = _segments(instance)
     frames = frames_of([instance])
-    kind = instance.text("SegmentationType").upper()
+    kind = _kind(instance)
     grid, slices = _grid(instance, frames)
     numbers_ = None if kind == "LABELMAP" else _segment_numbers(instance, len(frames))
     boxes: dict[int, _Accumulated] = {s.number: _Accumulated() for s in segments}
-    maximum = number(instance.header, "MaximumFractionalValue", file) or 255.0
+    maximum = _maximum(instance, kind)
+    filled: set[tuple[int, int]] = set()
     for index, plane in enumerate(_planes(instance, kind)):
-        for value, occupancy in _occupancies(plane, kind, maximum, numbers_, index):
-            if value in boxes:
-                boxes[value].add(int(slices[index]), occupancy)
+        for value, occupancy in _occupancies(plane, kind, maximum, numbers_, index, file.name):
+            if value not in boxes:
+                raise DicomError(
+                    f"frame {index + 1} of {file.name} belongs to segment {value}, which has no entry in "
+                    "SegmentSequence: it is not known what it is. The file is damaged: export it again.",
+                    file=file.name,
+                    tag="ReferencedSegmentNumber",
+                )
+            if (value, int(slices[index])) in filled:
+                raise DicomError(
+                    f"{file.name} has two frames of segment {value} at one position ({index + 1} is the second). The file "
+                    "is damaged: export it again.",
+                    file=file.name,
+                    tag="ReferencedSegmentNumber",
+                )
+            filled.add((value, int(slices[index])))
+            boxes[value].add(int(slices[index]), occupancy)
     regions = []
     for segment in segments:
         mask = boxes[segment.number].mask(grid)
+        if mask is None and role_of_name(segment.name) is not Role.OTHER:
+            empty = Contours(
+                (), grid.frame_of_reference_uid
+            )  # whether it may be empty is decided with its role
+            regions.append(DrawnRegion(segment.name, empty, series_uid, segment.automatic))
+            continue
         if mask is None:
             findings.append(
                 warn(
@@ -115,6 +145,36 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
             continue
         regions.append(DrawnRegion(segment.name, mask, series_uid, segment.automatic))
     return regions
+
+
+def _kind(instance: Instance) -> str:
+    """Return BINARY, FRACTIONAL or LABELMAP; raise where the type is none of them or contradicts the bits."""
+    kind = instance.text("SegmentationType").upper()
+    bits = whole_number(instance.header, "BitsAllocated", instance.source)
+    if kind not in KINDS or (kind == "BINARY") != (bits == 1):
+        raise DicomError(
+            f"SegmentationType of {instance.source.name} is {shown(kind) or 'missing'} with {bits} bits a pixel; "
+            "BINARY has 1, FRACTIONAL 8, LABELMAP 8 or 16. The file is damaged: export it again.",
+            file=instance.source.name,
+            tag="SegmentationType",
+        )
+    return kind
+
+
+def _maximum(instance: Instance, kind: str) -> float:
+    """Return the stored value that stands for full occupancy."""
+    if kind != "FRACTIONAL":
+        return 1.0
+    file = instance.source
+    maximum = whole_number(instance.header, "MaximumFractionalValue", file)
+    if maximum is None or not 1 <= maximum <= 255:
+        raise DicomError(
+            f"MaximumFractionalValue of {file.name} is {maximum}; a fractional segmentation needs 1 to 255. Export it "
+            "again.",
+            file=file.name,
+            tag="MaximumFractionalValue",
+        )
+    return float(maximum)
 
 
 class _Accumulated:
@@ -131,7 +191,7 @@ class _Accumulated:
             self.parts.append((slice_, int(rows[0]), int(columns[0]), box.copy()))
 
     def mask(self, grid: Grid) -> Mask | None:
-        """Return the mask cut to the occupied box; planes of one position add up to at most 1."""
+        """Return the mask cut to the occupied box."""
         if not self.parts:
             return None
         start = np.array([part[:3] for part in self.parts]).min(axis=0)
@@ -140,7 +200,7 @@ class _Accumulated:
         for slice_, row, column, box in self.parts:
             r, c = row - start[1], column - start[2]
             place = array[slice_ - start[0], r : r + box.shape[0], c : c + box.shape[1]]
-            np.minimum(place + box, np.float32(1), out=place)
+            place[...] = box
         return Mask(array, grid.crop(start.tolist(), array.shape))
 
 
@@ -163,7 +223,7 @@ def _segment_numbers(instance: Instance, count: int) -> list[int]:
 
 
 def _occupancies(
-    plane: NDArray[Any], kind: str, maximum: float, segments: Sequence[int] | None, index: int
+    plane: NDArray[Any], kind: str, maximum: float, segments: Sequence[int] | None, index: int, file: str
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Yield segment number and occupancy of what one frame holds."""
     if segments is None:
@@ -171,7 +231,14 @@ def _occupancies(
             if value:
                 yield int(value), (plane == value).astype(np.float32)
     elif kind == "FRACTIONAL":
-        yield segments[index], np.clip(plane.astype(np.float32) / np.float32(maximum), 0, 1)
+        if plane.max() > maximum:
+            raise DicomError(
+                f"frame {index + 1} of {file} holds {int(plane.max())}, more than MaximumFractionalValue {maximum:g}. "
+                "The segmentation is damaged: export it again.",
+                file=file,
+                tag="MaximumFractionalValue",
+            )
+        yield segments[index], plane.astype(np.float32) / np.float32(maximum)
     else:
         yield segments[index], (plane != 0).astype(np.float32)
 
@@ -205,16 +272,14 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
             file=file.name,
             tag="ImageOrientationPatient",
         )
-    if min(first.spacing_mm) <= 0:
-        raise DicomError(
-            f"PixelSpacing of {file.name} is {list(first.spacing_mm)} mm; it must be positive.",
-            file=file.name,
-            tag="PixelSpacing",
-        )
+    check_spacing(first.spacing_mm, file.name)
+    for frame in frames:
+        check_position(frame.position_mm, file.name)
     positions = np.array([f.position_mm for f in frames])
     heights = positions @ normal
     aside = positions - positions[0] - np.outer(heights - heights[0], normal)
     step = _step(instance, np.unique(np.round(heights, 4)))
+    check_spacing([step], file.name, "SpacingBetweenSlices")
     place = (heights - heights.min()) / step
     slices = np.rint(place).astype(np.int64)
     if np.abs(place - slices).max() > STEP_TOLERANCE or np.abs(aside).max() > 0.05:
