@@ -73,7 +73,7 @@ def test_a_damaged_identity_is_refused_by_name(tmp_path):
     path = factory.save(factory.nm(STORED), tmp_path)[0]
     data = path.read_bytes()
     place = data.index(b"\x08\x00\x30\x00TM")
-    path.write_bytes(data[: place + 4] + b"\x54\x5f" + data[place + 6 :])
+    path.write_bytes(data[: place + 4] + b"FD" + data[place + 6 :])
     with pytest.raises(DicomError, match="StudyTime cannot be read") as caught:
         _ = DicomStudy.open(tmp_path).identity
     assert caught.value.tag == "StudyTime"
@@ -144,10 +144,15 @@ def test_a_folder_without_dicom_is_refused(tmp_path):
         DicomStudy.open(tmp_path)
 
 
-def test_unreadable_files_are_mentioned_where_nothing_else_is_found(tmp_path):
-    (tmp_path / "bad").write_bytes(bytes(128) + b"DICM")
-    with pytest.raises(InputError, match="1 of them unreadable DICOM"):
-        DicomStudy.open(tmp_path)
+def test_an_unreadable_file_is_refused_by_name(tmp_path):
+    folder = saved(tmp_path, factory.nm(STORED))
+    for name in ("bad", "bad too"):
+        (tmp_path / name).write_bytes(bytes(128) + b"DICM")
+    with pytest.raises(
+        DicomError, match=r"bad: the DICOM file has no SOPClassUID .*1 more files .*take it out"
+    ) as caught:
+        DicomStudy.open(folder)
+    assert (caught.value.file, caught.value.tag) == ("bad", "SOPClassUID")
 
 
 def test_two_emission_images_are_refused_with_the_list(tmp_path):

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.ct import plan_stack
-from y90voxel.io.dicom.findings import Finding, accept, warn
+from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
 from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
@@ -17,7 +17,7 @@ from y90voxel.io.dicom.references import referenced_series
 from y90voxel.io.dicom.registration import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
 
-__all__ = ["Selection", "check_emission", "is_nm", "select_series"]
+__all__ = ["Selection", "check_emission", "is_nm", "raise_unreadable", "select_series"]
 
 # A hybrid camera takes SPECT and CT on one table within this time.
 HYBRID_INTERVAL = timedelta(hours=2)
@@ -144,6 +144,27 @@ def check_emission(series: SeriesRecord) -> tuple[Finding, ...]:
     return (*findings, *pet_header(series)[1])
 
 
+def raise_unreadable(index: StudyIndex) -> None:
+    """Raise if a DICOM file of the folder could not be read: it may be the slice or the regions that would be missing.
+
+    Raises
+    ------
+    DicomError
+        For the first such file.
+    """
+    refused = [f for f in index.findings if f.severity is Severity.REFUSE]
+    if not refused:
+        return
+    first = refused[0]
+    more = f" ({len(refused) - 1} more files cannot be read either)" if len(refused) > 1 else ""
+    where = "" if first.file is None or first.file in first.message else f"{first.file}: "
+    raise DicomError(
+        f"{where}{first.message}{more} If it is no part of the study, take it out of the folder.",
+        file=first.file,
+        tag=first.tag,
+    )
+
+
 def _listed(series: Sequence[SeriesRecord]) -> str:
     """Return series for a message."""
     return "; ".join(str(s) for s in series)
@@ -263,8 +284,7 @@ def _usable(
 def _what_is_there(index: StudyIndex) -> str:
     """Return what a folder without emission image holds."""
     if not index.series:
-        bad = f", {len(index.findings)} of them unreadable DICOM" if index.findings else ""
-        return f"It holds no DICOM series at all ({index.files} files{bad})."
+        return f"It holds no DICOM series at all ({index.files} files)."
     kinds = [f"{s} [{'/'.join(s.first.image_type[2:3]) or s.role.value}]" for s in index.series[:10]]
     return f"It holds: {'; '.join(kinds)}."
 

@@ -26,7 +26,13 @@ from y90voxel.io.dicom.planar import read_planar
 from y90voxel.io.dicom.registration import Path as FramePath
 from y90voxel.io.dicom.rtstruct import read_rtstruct
 from y90voxel.io.dicom.seg import read_seg
-from y90voxel.io.dicom.selection import Selection, is_nm, registration_applied, select_series
+from y90voxel.io.dicom.selection import (
+    Selection,
+    is_nm,
+    raise_unreadable,
+    registration_applied,
+    select_series,
+)
 from y90voxel.regions.moving import carried
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
@@ -115,6 +121,7 @@ class DicomStudy:
         else:
             tell = None if progress is None else (lambda done, of: progress("reading headers", done / of))
             index = index_study(path, tell)
+        raise_unreadable(index)
         with lenient_reading():
             selection = select_series(
                 index,
