@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import dicom_factory as factory
 import numpy as np
 import pytest
-from pydicom.sequence import Sequence
 
 from y90voxel.activity.emission import DecayReference
 from y90voxel.errors import DicomError
@@ -168,22 +167,8 @@ def test_none_with_signs_of_correction_is_reported_as_contradictory(tmp_path, ch
     assert codes(findings) == ["contradictory-decay"]
 
 
-def enhanced_pet(unit="Bq/ml"):
-    dataset = factory.enhanced_ct(STORED, SOPClassUID="1.2.840.10008.5.1.4.1.1.130", Modality="PT")
-    shared = dataset.SharedFunctionalGroupsSequence[0]
-    shared.PixelValueTransformationSequence[0].RescaleIntercept = "0"
-    shared.PixelValueTransformationSequence[0].RescaleSlope = "1.5"
-    shared.FrameContentSequence = Sequence([factory.item(FrameAcquisitionDuration=600000.0)])
-    shared.RealWorldValueMappingSequence = Sequence(
-        [factory.item(MeasurementUnitsCodeSequence=Sequence([factory.code(unit, "UCUM", unit)]))]
-    )
-    dataset.RadiopharmaceuticalInformationSequence = factory.radiopharmaceutical()
-    dataset.DecayCorrection = "START"
-    return dataset
-
-
 def test_enhanced_multiframe_pet_is_read_like_a_classic_one(tmp_path):
-    image, _ = read(enhanced_pet(), tmp_path)
+    image, _ = read(factory.enhanced_pet(STORED), tmp_path)
     expected = STORED * 1.5 * image.grid.voxel_volume_ml
     np.testing.assert_allclose(image.volume.array, expected, rtol=1e-6)
     assert image.frame_duration_s == 600.0
@@ -191,11 +176,11 @@ def test_enhanced_multiframe_pet_is_read_like_a_classic_one(tmp_path):
 
 def test_enhanced_pet_mapped_to_another_unit_is_refused(tmp_path):
     with pytest.raises(DicomError, match="G/ML"):
-        read(enhanced_pet("g/ml"), tmp_path)
+        read(factory.enhanced_pet(STORED, unit="g/ml"), tmp_path)
 
 
 def test_enhanced_pet_that_is_not_decay_corrected_refers_to_the_frame(tmp_path):
-    dataset = enhanced_pet()
+    dataset = factory.enhanced_pet(STORED)
     del dataset.DecayCorrection
     dataset.DecayCorrected = "NO"
     assert read(dataset, tmp_path)[0].decay_reference is DecayReference.NONE
