@@ -114,14 +114,14 @@ def test_our_own_folder_is_replaced(run_cli, study, tmp_path):
 
 
 def test_anonymised_outputs_hold_no_identity(run_cli, tmp_path):
-    markers = {"PatientName": "MARKER^NAME", "PatientID": "MARKERID", "AccessionNumber": "MARKERACC"}
+    markers = {"PatientName": "XQMARK^NAME", "PatientID": "XQMARKID", "AccessionNumber": "XQMARKACC"}
     markers["StudyInstanceUID"] = "1.2.3.4.77777"
-    rois = {"Liver": ROIS["Liver"], "marker lesion": ROIS["GTV1"]}
-    study = write_study(tmp_path / "MARKERFOLDER", rois=rois, **markers)
+    rois = {"Liver": ROIS["Liver"], "xqmark lesion": ROIS["GTV1"]}
+    study = write_study(tmp_path / "XQMARKFOLDER", rois=rois, **markers)
     uid = str(nm(spect_counts(), SPECT_AFFINE).SeriesInstanceUID)
     arguments = (
         "--role",
-        "marker lesion=tumour",
+        "xqmark lesion=tumour",
         "--emission-series",
         uid,
         "--time",
@@ -144,7 +144,7 @@ def test_anonymised_outputs_hold_no_identity(run_cli, tmp_path):
     assert next(r for r in json.loads(done.out)["regions"] if r["role"] == "tumour")["name"] == "region 2"
     outputs = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     outputs["streams"] = (done.out + done.err).encode()
-    for secret in ("marker", uid, "1.2.3.4.77777", "1999-12-31", "19991231"):
+    for secret in ("xqmark", uid, "1.2.3.4.77777", "1999-12-31", "19991231"):
         for name, content in outputs.items():
             assert secret.encode() not in content.lower(), (secret, name)
 
