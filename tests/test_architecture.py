@@ -7,8 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "y90voxel"
 LAYERS = [
-    "version errors", "units", "volumes", "reference", "regions activity", "dose", "metrics", "planning", "workflow",
-    "io report", "jobs", "cli",
+    "version errors", "units optional display", "volumes", "reference", "regions activity", "dose", "metrics", "planning",
+    "workflow", "io report", "jobs", "cli",
 ]  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer.split()}
 # Who may import a library that drags a file format, a window system or a compiler along.

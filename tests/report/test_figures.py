@@ -9,13 +9,13 @@ from evaluation_factory import PARTS, make_evaluation, with_regions
 from PIL import Image
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.regions.palette import region_styles
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import Area, drawing, new_figure
 from y90voxel.report.dvh_plot import draw_dvh, write_dvh_figure
-from y90voxel.report.figures import dose_figures, plotted_histograms
+from y90voxel.report.figures import dose_figures
 from y90voxel.report.overlays import composite, draw_overlay, overlay_height_px
-from y90voxel.report.palette import region_styles
 from y90voxel.report.planes import View, display_plane
 from y90voxel.report.scene import build_scene
 from y90voxel.volumes.volume import DoseMap, Mask
@@ -163,7 +163,7 @@ def test_regions_without_a_role_are_outlined_only_when_nothing_else_is(evaluatio
 
 
 def test_plotted_curves_are_the_histograms(evaluation):
-    shown = plotted_histograms(evaluation)
+    shown = evaluation.main_histograms()
     styles = region_styles((region.name, region.role) for region in evaluation.case.regions)
     with drawing():
         figure = new_figure(1420, 560)
@@ -179,12 +179,12 @@ def test_plotted_curves_are_the_histograms(evaluation):
 
 
 def test_histograms_leave_out_what_another_line_shows(evaluation):
-    assert list(plotted_histograms(evaluation)) == [
+    assert list(evaluation.main_histograms()) == [
         "Liver", "GTV1", PARTS[2][0], "Perfused volume", "all tumours", "non-tumour liver",
         "perfused non-tumour liver", "unperfused liver", "lungs",
     ]  # fmt: skip
     one = Regions(evaluation.dose.grid, evaluation.case.regions.drawn[:2])
-    assert list(plotted_histograms(with_regions(evaluation, one))) == ["Liver", "GTV1", "non-tumour liver"]
+    assert list(with_regions(evaluation, one).main_histograms()) == ["Liver", "GTV1", "non-tumour liver"]
 
 
 def test_dvh_figure_of_any_names_is_written(evaluation, tmp_path):

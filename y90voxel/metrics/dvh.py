@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -134,6 +135,18 @@ class DoseVolumeHistogram:
         rising = self.doses_gy[::-1]
         reached = rising.size - np.searchsorted(rising, np.asarray(doses_gy, float), side="left")
         return np.asarray(self._reached_ml[reached] / self._reached_ml[-1])
+
+    def to_pandas(self, points: int = 512) -> Any:
+        """Return the cumulative histogram as a ``pandas.DataFrame``; see `y90voxel.metrics.notebook`."""
+        from y90voxel.metrics.notebook import dvh_frame
+
+        return dvh_frame(self, points)
+
+    def _repr_html_(self) -> str:
+        """Show the histogram in a notebook."""
+        from y90voxel.metrics.notebook import dvh_html
+
+        return dvh_html(self)
 
     @cached_property
     def _reached_ml(self) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import (
@@ -24,7 +25,6 @@ from y90voxel.report.drawing import (
 )
 from y90voxel.report.formatting import dose_text, number, shortened
 from y90voxel.report.overlays import colours, draw_outlines
-from y90voxel.report.palette import RegionStyle, region_styles
 from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
 from y90voxel.report.scene import SMALLEST, box_around
 from y90voxel.volumes.volume import Volume

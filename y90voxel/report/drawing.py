@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from y90voxel.report.palette import RegionStyle
+from y90voxel.regions.palette import RegionStyle
 
 __all__ = [
     "DPI",

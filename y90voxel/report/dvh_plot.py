@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.report.drawing import (
     LONGEST_NAME,
@@ -24,7 +25,6 @@ from y90voxel.report.drawing import (
     png_bytes,
 )
 from y90voxel.report.formatting import shortened
-from y90voxel.report.palette import RegionStyle, region_styles
 
 __all__ = ["draw_dvh", "dvh_png", "tumours_among", "write_dvh_figure"]
 

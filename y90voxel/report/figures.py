@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import Area, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import dvh_png
 from y90voxel.report.overlays import draw_overlay, overlay_height_px
@@ -11,7 +9,7 @@ from y90voxel.report.registration_figure import registration_png
 from y90voxel.report.scene import Focus, Scene, build_scene
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["dose_figures", "plotted_histograms"]
+__all__ = ["dose_figures"]
 
 WIDTH_PX = 1420.0
 MARGIN_PX = 8.0
@@ -30,27 +28,12 @@ def dose_figures(evaluation: Evaluation) -> dict[str, bytes]:
         "dose_hottest.png": _overlay_png(scene, scene.hottest),
         "dose_centre.png": _overlay_png(scene, scene.centre),
     }
-    shown = plotted_histograms(evaluation)
+    shown = evaluation.main_histograms()
     if shown:
         figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})
     if evaluation.case.alignment is not None:
         figures["registration.png"] = registration_png(evaluation.case.alignment)
     return figures
-
-
-def plotted_histograms(evaluation: Evaluation) -> dict[str, DoseVolumeHistogram]:
-    """Return the histograms that a figure shows: all regions except the body, and parts that their sum stands for.
-
-    Left and right lung are shown as the lungs, a single tumour as itself and not once more as all tumours.
-    """
-    regions = evaluation.case.regions
-    hidden = {Role.BODY}
-    if regions.with_role(Role.LUNGS):
-        hidden.add(Role.LUNG)
-    if len(regions.with_role(Role.TUMOUR)) < 2:
-        hidden.add(Role.TUMOURS)
-    names = [region.name for region in regions if region.role not in hidden]
-    return {name: evaluation.dvh(name) for name in names}
 
 
 def _overlay_png(scene: Scene, focus: Focus) -> bytes:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.regions.palette import RegionStyle
 from y90voxel.regions.regions import Region
 from y90voxel.report.drawing import INK, LONGEST_NAME, MUTED, Area, add_axes, add_legend, add_text
 from y90voxel.report.formatting import number, shortened
-from y90voxel.report.palette import RegionStyle
 from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
 from y90voxel.report.scene import Focus, Scene
 

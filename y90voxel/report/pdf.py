@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from y90voxel.regions.palette import region_styles
 from y90voxel.report.content import ALL_AUTOMATIC, dose_content
 from y90voxel.report.drawing import INK, MUTED, Area, add_text, drawing, new_figure
 from y90voxel.report.dvh_plot import draw_dvh, tumours_among
-from y90voxel.report.figures import plotted_histograms
 from y90voxel.report.formatting import dose_text, number, shortened
 from y90voxel.report.overlays import draw_overlay, overlay_height_px
-from y90voxel.report.palette import region_styles
 from y90voxel.report.scene import build_scene
 from y90voxel.units import BQ_PER_MBQ
 from y90voxel.workflow.evaluation import Evaluation
@@ -229,7 +228,7 @@ def _figure_page(evaluation: Evaluation, content: Mapping[str, Any]) -> Any:
     for focus in (scene.hottest, scene.centre):
         draw_overlay(figure, scene, focus, Area(MARGIN_PX, top - height, width, height))
         top -= height + 24
-    shown = plotted_histograms(evaluation)
+    shown = evaluation.main_histograms()
     if shown:
         roles = {region.name: region.role for region in evaluation.case.regions}
         area = Area(MARGIN_PX, top - DVH_HEIGHT_PX, width, DVH_HEIGHT_PX)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import GeometryError
-from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.volume import Volume
 
-__all__ = ["Box", "DisplayPlane", "View", "display_plane", "patient_axes", "sample"]
+__all__ = ["Box", "DisplayPlane", "View", "display_plane", "sample"]
 
 # The plane is sampled axis by axis when no pixel drifts further than this off the axes of the volume [voxels].
 PARALLEL_TOLERANCE_VOXELS = 1e-3
@@ -95,25 +94,6 @@ class DisplayPlane:
         """Return row and column (fractional) of a point in LPS [mm]."""
         _, row, column = self.grid.lps_to_index(point_mm).tolist()
         return row, column
-
-
-def patient_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-    """Return the array axis along each patient axis x, y, z, and its sense (+1 towards L, P, S).
-
-    Array axes are assigned so that together they run most along their patient axes; on a grid turned by
-    less than 45 degrees that is each axis's dominant direction.
-
-    Examples
-    --------
-    >>> patient_axes(Grid.from_spacing((2, 3, 4), (5.0, 1.0, 1.0)))
-    ((2, 1, 0), (1, 1, 1))
-    """
-    directions = grid.directions
-    order = max(
-        permutations(range(3)), key=lambda axes: sum(abs(directions[p, a]) for p, a in enumerate(axes))
-    )
-    signs = [1 if directions[p, a] >= 0 else -1 for p, a in enumerate(order)]
-    return (order[0], order[1], order[2]), (signs[0], signs[1], signs[2])
 
 
 def display_plane(grid: Grid, view: View, index: ArrayLike, box: Box, pixel_mm: float) -> DisplayPlane:

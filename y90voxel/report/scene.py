@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import dose_text, shortened
-from y90voxel.report.palette import RegionStyle, region_styles
-from y90voxel.report.planes import Box, patient_axes
-from y90voxel.volumes.grid import Grid
+from y90voxel.report.planes import Box
+from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.volume import CtImage, DoseMap, Mask, Volume
 from y90voxel.workflow.evaluation import Evaluation
 

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from y90voxel.regions.palette import region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.report.content import DISCLAIMER, PREDICTED, subtitle
-from y90voxel.report.figures import plotted_histograms
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
 from y90voxel.report.html import render_page
 from y90voxel.report.overlays import colours
-from y90voxel.report.palette import region_styles
 from y90voxel.report.scene import Scene, build_scene
 from y90voxel.report.viewer_volumes import PackedVolume, pack_activity, pack_ct, pack_dose, pack_region
 from y90voxel.volumes.volume import Mask
@@ -65,7 +64,7 @@ def viewer_content(evaluation: Evaluation) -> ViewerContent:
     """
     scene = build_scene(evaluation)
     case, provenance = evaluation.case, evaluation.provenance
-    shown = list(plotted_histograms(evaluation))
+    shown = list(evaluation.main_histograms())
     regions = [case.regions[name] for name in shown]
     underlay = (
         pack_activity(evaluation.activity) if case.ct is None else pack_ct(case.ct, evaluation.dose.grid)

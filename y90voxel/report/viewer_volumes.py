@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.regions.regions import Region
-from y90voxel.report.planes import patient_axes
-from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Volume
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import GeometryError
 
-__all__ = ["Grid"]
+__all__ = ["Grid", "patient_axes"]
 
 # Two grids are the same when no corner of one lies further than this from the other's [mm].
 SAME_GRID_TOLERANCE_MM = 1e-3
@@ -182,3 +183,22 @@ class Grid:
         spacing = " × ".join(f"{s:.2f}" for s in self.spacing_mm)
         origin = ", ".join(f"{p:.1f}" for p in self.origin_mm)
         return f"{shape} voxels of {spacing} mm from ({origin}) mm"
+
+
+def patient_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Return the array axis along each patient axis x, y, z, and its sense (+1 towards L, P, S).
+
+    Array axes are assigned so that together they run most along their patient axes; on a grid turned by
+    less than 45 degrees that is each axis's dominant direction.
+
+    Examples
+    --------
+    >>> patient_axes(Grid.from_spacing((2, 3, 4), (5.0, 1.0, 1.0)))
+    ((2, 1, 0), (1, 1, 1))
+    """
+    directions = grid.directions
+    order = max(
+        permutations(range(3)), key=lambda axes: sum(abs(directions[p, a]) for p, a in enumerate(axes))
+    )
+    signs = [1 if directions[p, a] >= 0 else -1 for p, a in enumerate(order)]
+    return (order[0], order[1], order[2]), (signs[0], signs[1], signs[2])

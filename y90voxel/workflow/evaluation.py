@@ -12,6 +12,7 @@ from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.planning.limits import LimitResult
+from y90voxel.regions.roles import Role
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.lung_methods import LungMethod
@@ -157,6 +158,37 @@ class Evaluation:
             mask = self.case.regions[name].mask
             self._histograms[name] = DoseVolumeHistogram.from_dose(self.dose, mask, self.density)
         return self._histograms[name]
+
+    def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
+        """Return the histograms that figures show, by name: all regions but the body, and nothing twice.
+
+        Left and right lung are shown as the lungs, a single tumour as itself and not once more as all tumours.
+        """
+        regions = self.case.regions
+        hidden = {Role.BODY}
+        if regions.with_role(Role.LUNGS):
+            hidden.add(Role.LUNG)
+        if len(regions.with_role(Role.TUMOUR)) < 2:
+            hidden.add(Role.TUMOURS)
+        return {region.name: self.dvh(region.name) for region in regions if region.role not in hidden}
+
+    def to_pandas(self) -> Any:
+        """Return the metrics as a ``pandas.DataFrame``, one row a region; see `y90voxel.workflow.notebook`."""
+        from y90voxel.workflow.notebook import evaluation_frame
+
+        return evaluation_frame(self)
+
+    def to_xarray(self) -> Any:
+        """Return maps and regions as an ``xarray.Dataset``; see `y90voxel.workflow.notebook`."""
+        from y90voxel.workflow.notebook import evaluation_dataset
+
+        return evaluation_dataset(self)
+
+    def _repr_html_(self) -> str:
+        """Show the result in a notebook."""
+        from y90voxel.workflow.notebook import evaluation_html
+
+        return evaluation_html(self)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Pieces of HTML for notebooks: well-formed, escaped, and showing what they are given."""
+
+import base64
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from y90voxel.display import Curve, block, curves_svg, image_tag, table
+from y90voxel.errors import InputError
+from y90voxel.optional import optional_module
+
+HOSTILE = "a <script>alert('x')</script> & \"b\""
+
+
+def parsed(html):
+    return ET.fromstring(f"<div>{html}</div>")
+
+
+def test_everything_is_escaped_and_well_formed():
+    html = block(
+        HOSTILE,
+        table((HOSTILE, "x"), [(HOSTILE, "1")], [HOSTILE]),
+        curves_svg([Curve(HOSTILE, HOSTILE, [0, 1], [1, 0])], HOSTILE, HOSTILE),
+        notes=[HOSTILE],
+    )
+    assert "<script" not in html
+    words = [text for text in parsed(html).itertext() if "alert" in text]
+    assert words == [HOSTILE] * 7
+
+
+def test_curves_reach_the_places_that_the_axes_name():
+    svg = parsed(
+        curves_svg([Curve("a", "#123456", [0, 50, 200], [100, 40, 0], (2.0, 1.0))], "dose", "volume")
+    )[0]
+    below = [node for node in svg if node.get("text-anchor") == "middle"]
+    at = {node.text: float(node.get("x")) for node in below}
+    points = [tuple(map(float, p.split(","))) for p in svg.find("{*}polyline").get("points").split()]
+    assert points[0][0] == pytest.approx(at["0"], abs=0.1)
+    assert points[2][0] == pytest.approx(at["200"], abs=0.1)
+    assert points[1][0] == pytest.approx(at["0"] + (at["200"] - at["0"]) / 4, abs=0.1)
+    assert points[0][1] < points[1][1] < points[2][1]
+    assert svg.find("{*}polyline").get("stroke-dasharray") == "4 2"
+
+
+def test_no_curve_is_an_empty_figure():
+    assert "polyline" not in curves_svg([], "x", "y")
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_an_image_decodes_to_its_values(warm):
+    values = np.array([[0.0, 5.0, 10.0], [-3.0, 2.5, 99.0]])
+    tag = image_tag(values, 0.0, 10.0, (20, 30), warm=warm)
+    image = imread(io.BytesIO(base64.b64decode(re.search("base64,([^']+)", tag)[1])))
+    assert image.shape == (2, 3, 3)
+    brightness = image.mean(axis=-1)
+    assert brightness[0, 0] < brightness[1, 1] < brightness[0, 1] < brightness[0, 2]
+    assert np.array_equal(image[0, 0], image[1, 0])  # below the scale
+    assert np.array_equal(image[0, 2], image[1, 2])  # above it
+    if not warm:
+        assert np.allclose(brightness, np.clip(values / 10, 0, 1), atol=1 / 255)
+    assert "width='30' height='20'" in tag
+
+
+def test_a_flat_image_is_drawn():
+    assert image_tag(np.zeros((2, 2)), 0.0, 0.0, (2, 2), warm=True).startswith("<img")
+
+
+def test_a_missing_library_is_named_with_what_to_install():
+    with pytest.raises(InputError, match=r"needs nosuchlibrary, .* pip install 'y90voxel\[notebook\]'"):
+        optional_module("nosuchlibrary.part", "notebook")

@@ -1,0 +1,60 @@
+"""A dose-volume histogram in a notebook: its numbers with a small figure, and the way to pandas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from y90voxel.display import Curve, block, curves_svg, table
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.optional import optional_module
+
+__all__ = ["dvh_curve", "dvh_frame", "dvh_html"]
+
+CURVE_POINTS = 160
+COLOUR = "#1261a8"
+SHOWN_PERCENT = (98, 90, 70, 50, 2)
+
+
+def dvh_frame(histogram: DoseVolumeHistogram, points: int) -> Any:
+    """Return a cumulative histogram as a ``pandas.DataFrame``: ``dose_gy``, ``volume_ml``, ``volume_percent``.
+
+    Parameters
+    ----------
+    histogram : DoseVolumeHistogram
+        Of any region.
+    points : int
+        Dose steps from zero to the maximum; the volume at each is exact.
+
+    Raises
+    ------
+    InputError
+        If pandas is not installed.
+    """
+    pandas = optional_module("pandas", "notebook")
+    doses = np.linspace(0.0, max(float(histogram.doses_gy[0]), 0.0), points)
+    share = histogram.cumulative(doses)
+    return pandas.DataFrame(
+        {"dose_gy": doses, "volume_ml": share * histogram.volume_ml, "volume_percent": 100.0 * share}
+    )
+
+
+def dvh_curve(
+    histogram: DoseVolumeHistogram, name: str, colour: str, end_gy: float, dash: tuple[float, ...] = ()
+) -> Curve:
+    """Return the line of a histogram up to a dose, for a small figure."""
+    doses = np.linspace(0.0, end_gy, CURVE_POINTS)
+    return Curve(name, colour, doses, 100.0 * histogram.cumulative(doses), dash)
+
+
+def dvh_html(histogram: DoseVolumeHistogram) -> str:
+    """Return what a notebook shows of a histogram."""
+    doses = [(f"D{percent}", histogram.dose_at_volume(percent)) for percent in SHOWN_PERCENT]
+    by_mass = histogram.mass_weighted_mean_gy
+    values = [("mean", histogram.mean_gy), *([] if by_mass is None else [("mean by mass", by_mass)]), *doses]
+    header = ("mL", *(name for name, _ in values))
+    row = (f"{histogram.volume_ml:.1f}", *(f"{gy:.4g}" for _, gy in values))
+    curve = dvh_curve(histogram, "", COLOUR, float(histogram.doses_gy[0]))
+    figure = curves_svg([curve], "absorbed dose / Gy", "volume / %")
+    return block("Dose-volume histogram", table(header, [row]), figure, notes=("doses in Gy",))
