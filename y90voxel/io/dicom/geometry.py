@@ -14,7 +14,7 @@ from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame
 from y90voxel.volumes.grid import Grid
 
-__all__ = ["Stack", "axes_of", "check_position", "check_spacing", "regularise", "stack_of"]
+__all__ = ["Stack", "axes_of", "check_position", "check_spacing", "regularise", "settle", "stack_of"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -23,8 +23,8 @@ DIRECTION_TOLERANCE = 1e-3
 SPACING_TOLERANCE_MM = 1e-3
 # Slices this close to even positions are even (rounding of the file) [mm].
 ROUNDING_MM = 0.01
-# Up to this part of a step off an even position, values stay and a warning says so; beyond it they are
-# interpolated to even positions. (A GE PET with steps of 3.19 to 3.29 mm: 0.04 mm off, 1.2 %.)
+# Up to this part of a step off an even position, CT numbers stay and activity is settled linearly; beyond it both
+# are interpolated to even positions. (A GE PET with steps of 3.19 to 3.29 mm: 0.04 mm off, 1.2 %.)
 ACCEPTED_UNEVENNESS = 0.015
 # A step outside these multiples of the median step is a missing or an extra slice.
 SMALLEST_STEP, LARGEST_STEP = 0.5, 1.5
@@ -192,6 +192,34 @@ def regularise(values: Floats, stack: Stack, fill: float) -> Floats:
     return values
 
 
+def settle(values: Floats, stack: Stack) -> Floats:
+    """Return activity brought to even positions where slices lie within the accepted tolerance of them.
+
+    Linear between the two slices around each even position, and scaled so that the sum over all voxels stays that
+    of the file. Left as they are, values put a blob up to the tolerance beside its place (0.03 mm for steps of
+    3.19 to 3.29 mm); settled, it stays within 0.01 mm.
+
+    Parameters
+    ----------
+    values : ndarray, (slices, rows, columns)
+        In the order of ``stack.frames``.
+    stack : Stack
+        Where the slices lie.
+    """
+    heights = stack.heights_mm
+    off = np.arange(len(heights)) * stack.grid.spacing_mm[0] - heights
+    if stack.uneven or np.abs(off).max() <= ROUNDING_MM:
+        return values
+    settled = np.array(values)
+    for index, distance in enumerate(off):
+        other = index + (1 if distance > 0 else -1)
+        if 0 <= other < len(heights):
+            share = distance / (heights[other] - heights[index])
+            settled[index] = (1 - share) * values[index] + share * values[other]
+    before, after = values.sum(dtype=np.float64), settled.sum(dtype=np.float64)
+    return settled * settled.dtype.type(before / after) if before * after > 0 else settled
+
+
 def _check_alike(frames: Sequence[Frame]) -> None:
     """Raise if slices of one series differ in orientation, spacing or matrix size."""
     first = frames[0]
@@ -284,7 +312,8 @@ def _even_positions(
     )
     if off <= ACCEPTED_UNEVENNESS * step:
         action = (
-            f"taken as even steps of {slope:.4f} mm (tolerance {100 * ACCEPTED_UNEVENNESS:.1f} % of a step)"
+            f"taken as even steps of {slope:.4f} mm (tolerance {100 * ACCEPTED_UNEVENNESS:.1f} % of a step; activity "
+            "moves linearly between neighbours, its sum is kept)"
         )
         findings.append(
             warn(

@@ -23,7 +23,7 @@ from y90voxel.io.dicom.attributes import (
 from y90voxel.io.dicom.ct import plan_stack, read_frames
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import functional_group
-from y90voxel.io.dicom.geometry import regularise
+from y90voxel.io.dicom.geometry import regularise, settle
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, radiopharmaceutical_of
@@ -61,6 +61,7 @@ def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
     concentration = read_frames(stack.frames).astype(np.float32, copy=False)
     if stack.tilted or stack.uneven:
         concentration = regularise(concentration, stack, fill=0.0)
+    concentration = settle(concentration, stack)
     values: NDArray[Any] = concentration * np.float32(stack.grid.voxel_volume_ml)
     activity = ActivityMap(values, stack.grid, header.pop("reference_time")).check_finite()
     return EmissionImage(volume=activity, modality="PT", **header), (*notes, *findings)
