@@ -91,3 +91,43 @@ def test_responses_belong_to_their_criterion():
 def test_impossible_facts_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_record_tells_what_follows_from_it():
+    """Patient 3 of the series: bilirubin 27 µmol/L, albumin 39 g/L."""
+    record = PatientRecord(
+        height_m=1.70, weight_kg=70, bclc="C", child_pugh_points=6, bilirubin_umol_per_l=27, albumin_g_per_l=39,
+        afp=AlphaFetoprotein(2.5, "kU/L"), treatment_date=DAY, systemic_therapy_date=date(2023, 5, 29),
+        responses=(Response("mRECIST", "CR", date(2023, 8, 1)),),
+        statements=(("age", Stated("50", "table")), ("age", Stated("51", "figure"))),
+    )  # fmt: skip
+    told = record.as_dict()
+    assert told["body_surface_area_m2"] == pytest.approx(1.810, rel=1e-3)
+    assert (told["albi_score"], told["albi_grade"]) == (pytest.approx(-2.370, rel=1e-3), 2)
+    assert (told["child_pugh_class"], told["afp"]) == ("A", {"value": 2.5, "unit": "kU/L"})
+    assert told["responses"] == [
+        {"criterion": "mRECIST", "category": "CR", "date": "2023-08-01", "days_after_treatment": 92}
+    ]
+    assert (told["days_to_systemic_therapy"], told["contradictions"]) == (28, ["age"])
+    assert "ecog" not in told
+    hidden = record.anonymous().as_dict()
+    assert "2023" not in str(hidden)
+    assert "statements" not in hidden
+    assert (hidden["days_to_systemic_therapy"], hidden["responses"][0]["days_after_treatment"]) == (28, 92)
+
+
+def test_without_facts_nothing_follows():
+    record = PatientRecord(treatment_date=None, responses=(Response("mRECIST", "CR", DAY),))
+    assert record.as_dict() == {
+        "responses": [{"criterion": "mRECIST", "category": "CR", "date": "2023-05-01"}]
+    }
+    assert (record.body_surface_area_m2, record.albi) == (None, None)
+
+
+def test_values_in_another_unit_are_refused():
+    with pytest.raises(InputError, match="give metres"):
+        PatientRecord(height_m=170, weight_kg=70)
+    with pytest.raises(InputError, match="weight must be positive"):
+        PatientRecord(weight_kg=-70)
+    with pytest.raises(InputError, match=r"albumin of 3\.9 g/L is not possible"):
+        PatientRecord(albumin_g_per_l=3.9)

@@ -10,9 +10,16 @@ from typing import Any
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
+from y90voxel.workflow.case import Case
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["anonymous_evaluation", "anonymous_names", "anonymous_settings", "without_identity"]
+__all__ = [
+    "anonymous_case",
+    "anonymous_evaluation",
+    "anonymous_names",
+    "anonymous_settings",
+    "without_identity",
+]
 
 # Paths, UIDs, names of image files, dates and times of day.
 _TELLING = re.compile(
@@ -29,6 +36,8 @@ _DROPPED_SETTINGS = {
     "time",
     "activity_time",
     "residual_time",
+    "patient",
+    "order",
 }
 
 
@@ -45,6 +54,12 @@ def without_identity(text: str) -> str:
 
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
     """Return a result that tells neither when the patient was treated and scanned nor where the files lay."""
+    said = tuple(replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
+    return replace(evaluation, case=anonymous_case(evaluation.case), notices=said)
+
+
+def anonymous_case(case: Case) -> Case:
+    """Return a case that does not tell when the patient was treated and scanned."""
     injections = tuple(
         replace(
             injection,
@@ -53,10 +68,10 @@ def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
             ),
             administration=replace(injection.administration, time=None),
         )
-        for injection in evaluation.case.injections
+        for injection in case.injections
     )
-    said = tuple(replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
-    return replace(evaluation, case=replace(evaluation.case, injections=injections), notices=said)
+    patient = None if case.patient is None else case.patient.anonymous()
+    return replace(case, injections=injections, patient=patient)
 
 
 def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> dict[str, str]:

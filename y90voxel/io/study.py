@@ -18,6 +18,7 @@ from y90voxel.errors import InputError, Notice
 from y90voxel.io.anonymous import anonymous_names, without_identity
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.planning.patient import PatientRecord
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import DrawnRegion
@@ -29,7 +30,7 @@ from y90voxel.volumes.registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
 from y90voxel.workflow.case import Calibration, Case, Injection
 
-__all__ = ["Study", "file_record"]
+__all__ = ["Study", "file_record", "in_zone", "time_zone_of"]
 
 ANONYMOUS_LABEL = "anonymous study"
 # More voxels than this do not fit beside each other in the memory of a workstation.
@@ -104,6 +105,8 @@ class Study:
         radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
         dome_margin_mm: float = 20.0,
         compare_lung_methods: bool | None = None,
+        patient: PatientRecord | None = None,
+        measure_shunt: bool = False,
         label: str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Case:
@@ -145,8 +148,10 @@ class Study:
             Whether lungs and body that no ROI gives are segmented from the CT.
         radiobiology : mapping of Role to RadiobiologyParameters
             Roles that get BED and EUD.
-        dome_margin_mm, compare_lung_methods
+        dome_margin_mm, compare_lung_methods, patient
             See `Case`.
+        measure_shunt : bool
+            Whether the planar lung shunt may be asked for although the shunt is stated.
         label : str or None
             Replaces the study's own.
         settings : mapping
@@ -160,7 +165,7 @@ class Study:
             If liver or tumour are not wholly inside the image.
         """
         record = therapy_nuclide(nuclide)
-        zone = _zone(time_zone)
+        zone = time_zone_of(time_zone)
         mode = self._calibration_mode(calibration)
         shared = {
             "administered_activity_bq": administered_activity_bq,
@@ -195,7 +200,9 @@ class Study:
             regions=regions,
             ct=self.ct,
             planar=self.planar,
-            planar_regions=self._planar_regions(drawn, all_roles) if _may_measure_shunt(made) else None,
+            planar_regions=self._planar_regions(drawn, all_roles)
+            if measure_shunt or _may_measure_shunt(made)
+            else None,
             calibration=Calibration(
                 mode, CalibrationRegion(calibration_region), calibration_factor, acquisition_duration_s
             ),
@@ -205,6 +212,7 @@ class Study:
             dome_margin_mm=dome_margin_mm,
             compare_lung_methods=compare_lung_methods,
             alignment=self.alignment,
+            patient=patient,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
             notices=(*self.notices, *said, *notices),
             inputs=self.inputs,
@@ -341,7 +349,7 @@ def _injection(
     if emission.modality == "file" and mode is CalibrationMode.ABSOLUTE:
         values = emission.volume.array * emission.grid.voxel_volume_ml
         emission = replace(emission, volume=ActivityMap(values, emission.grid))
-    time = _in_zone(facts["time"], zone)
+    time = in_zone(facts["time"], zone)
     net, vial = facts["administered_activity_bq"], facts["activity_bq"]
     if net is not None and vial is not None:
         raise InputError(
@@ -352,9 +360,9 @@ def _injection(
         net = net_activity(
             vial,
             half_life_s,
-            vial_time=_in_zone(facts["activity_time"], zone),
+            vial_time=in_zone(facts["activity_time"], zone),
             residual_bq=facts["residual_bq"],
-            residual_time=_in_zone(facts["residual_time"], zone),
+            residual_time=in_zone(facts["residual_time"], zone),
             administration_time=time or emission.plausible_administration_time,
         )
     elif facts["residual_bq"]:
@@ -380,8 +388,14 @@ def _without_none(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _zone(name: str | None) -> tzinfo | None:
-    """The time zone of a name or an offset."""
+def time_zone_of(name: str | None) -> tzinfo | None:
+    """Return the time zone of a name or an offset, None for None.
+
+    Raises
+    ------
+    InputError
+        If there is no such zone.
+    """
     if name is None:
         return None
     try:
@@ -397,8 +411,8 @@ def _zone(name: str | None) -> tzinfo | None:
         ) from error
 
 
-def _in_zone(time: datetime | None, zone: tzinfo | None) -> datetime | None:
-    """The time with the zone, unless it has its own."""
+def in_zone(time: datetime | None, zone: tzinfo | None) -> datetime | None:
+    """Return the time with the zone, unless it has its own."""
     return time if time is None or zone is None or time.tzinfo is not None else time.replace(tzinfo=zone)
 
 
@@ -408,9 +422,9 @@ def _localised(emission: EmissionImage, zone: tzinfo | None) -> EmissionImage:
         return emission
     return replace(
         emission,
-        acquisition_start=_in_zone(emission.acquisition_start, zone),
-        series_start=_in_zone(emission.series_start, zone),
-        administration_time=_in_zone(emission.administration_time, zone),
+        acquisition_start=in_zone(emission.acquisition_start, zone),
+        series_start=in_zone(emission.series_start, zone),
+        administration_time=in_zone(emission.administration_time, zone),
     )
 
 

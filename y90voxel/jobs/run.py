@@ -132,6 +132,7 @@ def _case(study: Study, settings: StudySettings, roles: dict[str, str], shown: d
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
         compare_lung_methods=settings.lung.compare_methods,
+        patient=None if settings.patient is None else settings.patient.record(),
         label=None if settings.output.anonymise else settings.output.label,
         settings=shown,
     )

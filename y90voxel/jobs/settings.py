@@ -4,44 +4,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from y90voxel.errors import InputError
+from y90voxel.jobs.patient_settings import PatientSettings
+from y90voxel.jobs.plan_settings import PlanSettings
+from y90voxel.jobs.setting_types import Activity, Group, Positive, Time, parse_share, parse_shunt, positive
 from y90voxel.regions.roles import Role
-from y90voxel.units import format_activity, parse_activity, parse_fraction
 
 __all__ = ["StudySettings", "load_settings", "merge"]
-
-
-def _activity(value: Any) -> Any:
-    """Parse an activity with its unit; a bare number has none and is refused."""
-    if isinstance(value, str):
-        return parse_activity(value)
-    raise ValueError(f"{value!r} has no unit; write it as text, such as '2.4 GBq'")
-
-
-def _shunt(value: Any) -> Any:
-    """Accept a fraction, or the name of a measurement."""
-    if isinstance(value, str) and value.strip().lower() in ("spect", "planar"):
-        return value.strip().lower()
-    return parse_fraction(str(value), "lung shunt fraction")
-
-
-def _fraction(value: Any) -> Any:
-    """Accept a fraction, or a percentage with its sign."""
-    return parse_fraction(str(value), "target uncertainty")
 
 
 def _density(value: Any) -> Any:
@@ -56,42 +30,7 @@ def _grid(value: Any) -> Any:
     return float(value)
 
 
-def _time(value: Any) -> Any:
-    """Accept a TOML date-time or ISO 8601 text; a date alone is not midnight."""
-    if value is None or isinstance(value, datetime):
-        return value
-    text = str(value).strip()
-    if ":" not in text and "T" not in text:
-        raise ValueError(f"{text!r} has no time of day; write it like 2026-03-02T10:30")
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(
-            "not a time; write it like 2026-03-02T10:30, with +01:00 where a zone is needed"
-        ) from error
-
-
-def _positive(value: float) -> float:
-    """Refuse what is not above zero."""
-    if not value > 0:
-        raise ValueError(f"{value} must be above zero")
-    return value
-
-
-Activity = Annotated[
-    float, BeforeValidator(_activity), PlainSerializer(format_activity, return_type=str, when_used="json")
-]
-Time = Annotated[datetime, BeforeValidator(_time)]
-Positive = Annotated[float, AfterValidator(_positive)]
-
-
-class _Group(BaseModel):
-    """A table of the case file; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AdministrationSettings(_Group):
+class AdministrationSettings(Group):
     """What was given, when, and where it went."""
 
     nuclide: str = "Y-90"
@@ -99,26 +38,30 @@ class AdministrationSettings(_Group):
     activity_time: Time | None = None
     residual: Activity | None = None
     residual_time: Time | None = None
-    lung_shunt_fraction: Annotated[float | Literal["spect", "planar"], BeforeValidator(_shunt)] | None = None
+    lung_shunt_fraction: (
+        Annotated[float | Literal["spect", "planar"], BeforeValidator(parse_shunt)] | None
+    ) = None
     time: Time | None = None
     time_zone: str | None = None
     device: Literal["glass", "resin", "ho166"] | None = None
 
 
-class InjectionSettings(_Group):
+class InjectionSettings(Group):
     """One of several injections; what is absent comes from the administration table."""
 
     activity: Activity | None = None
     activity_time: Time | None = None
     residual: Activity | None = None
     residual_time: Time | None = None
-    lung_shunt_fraction: Annotated[float | Literal["spect", "planar"], BeforeValidator(_shunt)] | None = None
+    lung_shunt_fraction: (
+        Annotated[float | Literal["spect", "planar"], BeforeValidator(parse_shunt)] | None
+    ) = None
     time: Time | None = None
     emission_series: str | None = None
     territory: str | None = None
 
 
-class DoseSettings(_Group):
+class DoseSettings(Group):
     """How counts become activity and activity becomes dose."""
 
     calibration: Literal["relative", "absolute", "factor"] | None = None
@@ -134,29 +77,29 @@ class DoseSettings(_Group):
     dome_margin_mm: Positive = 20.0
 
 
-class RegionSettings(_Group):
+class RegionSettings(Group):
     """What the regions mean, and whether lungs and body are segmented from CT where none is drawn."""
 
     roles: dict[str, str] = Field(default_factory=dict)
     automatic: bool = True
 
 
-class LungSettings(_Group):
+class LungSettings(Group):
     """Whether the lung dose is computed by the other engines too; absent: with density and Monte Carlo only."""
 
     compare_methods: bool | None = None
 
 
-class MonteCarloSettings(_Group):
+class MonteCarloSettings(Group):
     """How long the Monte Carlo engine runs."""
 
-    histories: Annotated[int, AfterValidator(_positive)] | None = None
-    target_uncertainty: Annotated[float, BeforeValidator(_fraction)] | None = None
+    histories: Annotated[int, AfterValidator(positive)] | None = None
+    target_uncertainty: Annotated[float, BeforeValidator(parse_share)] | None = None
     seed: int = 0
     time_limit_s: Positive | None = None
 
 
-class SeriesSettings(_Group):
+class SeriesSettings(Group):
     """Which series to use when several fit: SeriesInstanceUID or a unique prefix."""
 
     emission: str | None = None
@@ -164,7 +107,7 @@ class SeriesSettings(_Group):
     regions: str | None = None
 
 
-class RadiobiologySettings(_Group):
+class RadiobiologySettings(Group):
     """Linear-quadratic parameters of one role; nothing has a default."""
 
     alpha_beta_gy: Positive
@@ -172,7 +115,7 @@ class RadiobiologySettings(_Group):
     alpha_per_gy: Positive | None = None
 
 
-class OutputSettings(_Group):
+class OutputSettings(Group):
     """What is written."""
 
     report: bool = True
@@ -181,7 +124,7 @@ class OutputSettings(_Group):
     label: str | None = None
 
 
-class StudySettings(_Group):
+class StudySettings(Group):
     """Everything that can be said about a study besides its files."""
 
     administration: AdministrationSettings = AdministrationSettings()
@@ -193,6 +136,8 @@ class StudySettings(_Group):
     series: SeriesSettings = SeriesSettings()
     radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
     output: OutputSettings = OutputSettings()
+    patient: PatientSettings | None = None
+    plan: PlanSettings = PlanSettings()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings for JSON, without what was left at None."""

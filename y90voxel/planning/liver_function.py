@@ -13,6 +13,7 @@ __all__ = [
     "albumin_g_per_l",
     "bilirubin_mg_per_dl",
     "bilirubin_umol_per_l",
+    "check_albumin",
     "child_pugh_class",
     "child_pugh_points",
 ]
@@ -49,7 +50,7 @@ def albi_score(bilirubin_umol_per_l: float, albumin_g_per_l: float) -> float:
     -3.59
     """
     check_positive(bilirubin_umol_per_l, "the bilirubin", "umol/L")
-    _check_albumin(albumin_g_per_l)
+    check_albumin(albumin_g_per_l)
     return 0.66 * math.log10(bilirubin_umol_per_l) - 0.085 * albumin_g_per_l
 
 
@@ -107,7 +108,7 @@ def child_pugh_points(
     and 3 mg/dL, INR 1.7 and 2.3, albumin 2.8 and 3.5 g/dL); other editions print 51 µmol/L and 30 g/L.
     """
     check_positive(bilirubin_umol_per_l, "the bilirubin", "umol/L")
-    _check_albumin(albumin_g_per_l)
+    check_albumin(albumin_g_per_l)
     check_positive(inr, "the INR", "")
     if ascites not in _ASCITES:
         raise InputError(f"ascites must be none, mild or moderate, got {ascites!r}.")
@@ -181,8 +182,14 @@ def albumin_g_per_l(g_per_dl: float) -> float:
     return 10.0 * g_per_dl
 
 
-def _check_albumin(g_per_l: float) -> None:
-    """Refuse an albumin that must be in another unit: 3.9 g/dL given as 3.9 g/L would score as no liver at all."""
+def check_albumin(g_per_l: float) -> None:
+    """Refuse an albumin that must be in another unit: 3.9 g/dL given as 3.9 g/L would score as no liver at all.
+
+    Raises
+    ------
+    InputError
+        If it is not positive or not possible in g/L.
+    """
     check_positive(g_per_l, "the albumin", "g/L")
     if not _LEAST_ALBUMIN_G_PER_L <= g_per_l <= _GREATEST_ALBUMIN_G_PER_L:
         raise InputError(

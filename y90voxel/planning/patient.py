@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from y90voxel.activity.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
+from y90voxel.planning.bsa import bsa
+from y90voxel.planning.liver_function import albi_grade, albi_score, check_albumin, child_pugh_class
 
 __all__ = [
     "AfpUnit",
@@ -203,6 +205,8 @@ class PatientRecord:
 
     Parameters
     ----------
+    height_m, weight_kg : float or None
+        For the body surface area [m], [kg].
     bclc : BclcStage or None
         Stage.
     portal_vein, hepatic_vein : PortalVeinInvasion, HepaticVeinInvasion or None
@@ -221,6 +225,8 @@ class PatientRecord:
         In any order.
     statements : tuple of (str, Stated)
         Facts as stated, by field, such as ``("age", Stated("58", "table 1"))``; contradictions stay.
+    dated : bool
+        Whether dates may be told; False leaves the days between them.
 
     Raises
     ------
@@ -228,6 +234,8 @@ class PatientRecord:
         If a value is unknown or out of range, or a response precedes the treatment.
     """
 
+    height_m: float | None = None
+    weight_kg: float | None = None
     bclc: BclcStage | None = None
     portal_vein: PortalVeinInvasion | None = None
     hepatic_vein: HepaticVeinInvasion | None = None
@@ -240,8 +248,11 @@ class PatientRecord:
     systemic_therapy_date: date | None = None
     responses: tuple[Response, ...] = ()
     statements: tuple[tuple[str, Stated], ...] = ()
+    dated: bool = True
 
     def __post_init__(self) -> None:
+        if self.height_m is not None and self.weight_kg is not None:
+            bsa(self.height_m, self.weight_kg)
         for field, members in (
             ("bclc", BclcStage),
             ("portal_vein", PortalVeinInvasion),
@@ -255,9 +266,13 @@ class PatientRecord:
         for value, what, unit in (
             (self.bilirubin_umol_per_l, "the bilirubin", "umol/L"),
             (self.albumin_g_per_l, "the albumin", "g/L"),
+            (self.height_m, "the height", "m"),
+            (self.weight_kg, "the weight", "kg"),
         ):
             if value is not None:
                 check_positive(value, what, unit)
+        if self.albumin_g_per_l is not None:
+            check_albumin(self.albumin_g_per_l)
         for response in self.responses:
             if self.treatment_date is not None and response.date < self.treatment_date:
                 raise InputError(
@@ -278,6 +293,70 @@ class PatientRecord:
         if self.treatment_date is None or self.systemic_therapy_date is None:
             return None
         return (self.systemic_therapy_date - self.treatment_date).days
+
+    @property
+    def body_surface_area_m2(self) -> float | None:
+        """Body surface area [m²]; None without height or weight."""
+        if self.height_m is None or self.weight_kg is None:
+            return None
+        return bsa(self.height_m, self.weight_kg)
+
+    @property
+    def albi(self) -> float | None:
+        """ALBI score; None without bilirubin or albumin."""
+        if self.bilirubin_umol_per_l is None or self.albumin_g_per_l is None:
+            return None
+        return albi_score(self.bilirubin_umol_per_l, self.albumin_g_per_l)
+
+    def anonymous(self) -> PatientRecord:
+        """Return the record without dates and without words of its sources."""
+        return replace(self, statements=(), dated=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known for JSON: the facts, and what follows from them; nothing that is not known."""
+        albi, points = self.albi, self.child_pugh_points
+        facts: dict[str, Any] = {
+            "height_m": self.height_m,
+            "weight_kg": self.weight_kg,
+            "body_surface_area_m2": self.body_surface_area_m2,
+            "bclc": self.bclc,
+            "portal_vein": self.portal_vein,
+            "hepatic_vein": self.hepatic_vein,
+            "ecog": self.ecog,
+            "child_pugh_points": points,
+            "child_pugh_class": None if points is None else child_pugh_class(points),
+            "bilirubin_umol_per_l": self.bilirubin_umol_per_l,
+            "albumin_g_per_l": self.albumin_g_per_l,
+            "albi_score": albi,
+            "albi_grade": None if albi is None else albi_grade(albi),
+            "afp": None if self.afp is None else {"value": self.afp.value, "unit": self.afp.unit.value},
+            "treatment_date": self._told(self.treatment_date),
+            "systemic_therapy_date": self._told(self.systemic_therapy_date),
+            "days_to_systemic_therapy": self.days_to_systemic_therapy,
+            "responses": [self._response(response) for response in self.responses] or None,
+            "statements": [
+                {"field": field, "value": stated.value, "source": stated.source}
+                for field, stated in self.statements
+            ]
+            or None,
+            "contradictions": sorted(self.contradictions) or None,
+        }
+        return {key: value for key, value in facts.items() if value is not None}
+
+    def _told(self, day: date | None) -> str | None:
+        """A date where dates may be told."""
+        return day.isoformat() if day is not None and self.dated else None
+
+    def _response(self, response: Response) -> dict[str, Any]:
+        """A response, with the days since treatment where both dates are known."""
+        days = None if self.treatment_date is None else (response.date - self.treatment_date).days
+        found = {
+            "criterion": response.criterion.value,
+            "category": response.category.value,
+            "date": self._told(response.date),
+            "days_after_treatment": days,
+        }
+        return {key: value for key, value in found.items() if value is not None}
 
 
 def _member(members: type[_Member], value: str, what: str) -> _Member:

@@ -12,6 +12,7 @@ from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.planning.patient import PatientRecord
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -113,6 +114,8 @@ class Case:
         (`y90voxel.workflow.lung_methods`).
     alignment : Alignment or None
         How the CT that the regions were drawn on was aligned with that of the emission image, where it was.
+    patient : PatientRecord or None
+        Clinical facts that are carried into the outputs; no identity.
     study_instance_uid : str or None
         Of the DICOM study.
     notices : tuple of Notice
@@ -142,6 +145,7 @@ class Case:
     dome_margin_mm: float = 20.0
     compare_lung_methods: bool | None = None
     alignment: Alignment | None = None
+    patient: PatientRecord | None = None
     study_instance_uid: str | None = None
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()

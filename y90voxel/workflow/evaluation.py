@@ -198,6 +198,7 @@ class Evaluation:
             "schema_version": SCHEMA_VERSION,
             "kind": "dose",
             "study": {"label": self.case.label, "study_instance_uid": self.case.study_instance_uid},
+            "patient": None if self.case.patient is None else self.case.patient.as_dict(),
             "nuclide": self.case.nuclide,
             "predicted": self.case.predicted,
             "engine": self.engine,
