@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from y90voxel.workflow.comparison.side import ComparedDose as ComparedDose
     from y90voxel.workflow.comparison.voxels import GammaCriteria as GammaCriteria
     from y90voxel.workflow.evaluation import Evaluation as Evaluation
+    from y90voxel.workflow.plan import plan as plan
+    from y90voxel.workflow.plan_request import PlanRequest as PlanRequest
+    from y90voxel.workflow.plan_result import Plan as Plan
     from y90voxel.workflow.verify import verify as verify
 
 _HOME = {
@@ -83,6 +86,9 @@ _HOME = {
     "workflow.comparison.side": ("ComparedDose",),
     "workflow.comparison.voxels": ("GammaCriteria",),
     "workflow.evaluation": ("Evaluation",),
+    "workflow.plan": ("plan",),
+    "workflow.plan_request": ("PlanRequest",),
+    "workflow.plan_result": ("Plan",),
     "workflow.verify": ("verify",),
 }  # fmt: skip
 _MODULES = {"planning": "planning", "radiobiology": "metrics.radiobiology", "errors": "errors"}

@@ -132,3 +132,7 @@ def test_uniform_doses_fall_in_order(voxels):
 def test_bad_parameters_of_the_functions_are_refused(compute):
     with pytest.raises(InputError, match="must be positive"):
         compute()
+
+
+def test_no_dose_anywhere_has_a_geud_of_zero():
+    assert geud([0.0, 0.0], [1.0, 2.0], 3.0) == 0.0

@@ -14,6 +14,7 @@ from y90voxel.cli.dose import dose
 from y90voxel.cli.dvh import dvh
 from y90voxel.cli.inspect import inspect
 from y90voxel.cli.kernel import kernel
+from y90voxel.cli.plan import plan
 from y90voxel.errors import Y90Error
 from y90voxel.version import __version__
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, inspect, dose, compare, dvh, kernel):
+for command in (demo, inspect, dose, plan, compare, dvh, kernel):
     app.command()(command)
 
 

@@ -107,6 +107,7 @@ class AnatomySettings(Group):
     perfused_volume_ml: Positive | None = None
     tumour_volume_ml: NotNegative | None = None
     tumour_volume_in_perfused_ml: NotNegative | None = None
+    tumour: list[TumourSettings] = Field(default_factory=list)
     territory: list[TerritorySettings] = Field(default_factory=list)
 
 

@@ -19,7 +19,7 @@ from y90voxel.workflow.case import Case
 from y90voxel.workflow.evaluation import Evaluation
 from y90voxel.workflow.verify import verify
 
-__all__ = ["run_study"]
+__all__ = ["make_case", "read_chosen", "run_study"]
 
 Progress = Callable[[str, float], None]
 
@@ -56,14 +56,14 @@ def run_study(
     """
     check_output_folder(out)  # before minutes of work, not after
     tell = progress or (lambda what, done: None)
-    study = _read(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done))
+    study = read_chosen(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done))
     roles, shown = dict(settings.regions.roles), settings.as_dict()
     if settings.output.anonymise:
         names = anonymous_names(study.drawn, study.identity)
         roles = {names.get(name, name): role for name, role in roles.items()}
         study, shown = study.anonymous(), anonymous_settings(shown)
     tell("placing regions", 0.5)
-    case = _case(study, settings, roles, shown)
+    case = make_case(study, settings, roles, shown)
     engine = build_engine(
         settings.dose.engine,
         case,
@@ -85,10 +85,10 @@ def run_study(
     return evaluation
 
 
-def _read(
+def read_chosen(
     path: str | Path | None, settings: StudySettings, files: Mapping[str, Path | None], progress: Progress
 ) -> Study:
-    """Read what the settings choose."""
+    """Return the study with the series and files that the settings choose."""
     series = [injection.emission_series for injection in settings.injection]
     chosen = [uid for uid in series if uid is not None]
     return read_study(
@@ -105,8 +105,15 @@ def _read(
     )
 
 
-def _case(study: Study, settings: StudySettings, roles: dict[str, str], shown: dict[str, Any]) -> Case:
-    """The case that study and settings make; ``shown`` is what provenance tells of the settings."""
+def make_case(
+    study: Study,
+    settings: StudySettings,
+    roles: dict[str, str],
+    shown: dict[str, Any],
+    *,
+    measure_shunt: bool = False,
+) -> Case:
+    """Return the case that study and settings make; ``shown`` is what provenance tells of the settings."""
     given, dose = settings.administration, settings.dose
     return study.case(
         nuclide=given.nuclide,
@@ -133,6 +140,7 @@ def _case(study: Study, settings: StudySettings, roles: dict[str, str], shown: d
         dome_margin_mm=dose.dome_margin_mm,
         compare_lung_methods=settings.lung.compare_methods,
         patient=None if settings.patient is None else settings.patient.record(),
+        measure_shunt=measure_shunt,
         label=None if settings.output.anonymise else settings.output.label,
         settings=shown,
     )

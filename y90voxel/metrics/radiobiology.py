@@ -261,4 +261,6 @@ def eud(
 def _log_weighted_sum(logs: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """Ln Σ w exp(x) with normalised weights, safe from under- and overflow."""
     top = float(logs.max())
+    if math.isinf(top):
+        return top  # no dose anywhere
     return top + float(np.log(np.sum(weights / weights.sum() * np.exp(logs - top))))

@@ -37,6 +37,7 @@ __all__ = [
     "LiverFunction",
     "Scenario",
     "Sense",
+    "applicable_limits",
     "evaluate_fraction_limits",
     "evaluate_limits",
     "limits_of",
@@ -195,6 +196,35 @@ def evaluate_limits(
             reason = reason or f"no region of role {limit.role.value} has a dose"
             results.append(LimitResult(limit, limit.role.value, None, "not applicable", reason))
     return results
+
+
+def applicable_limits(
+    device: str | None, roles: Mapping[str, Role], context: ClinicalContext | None = None
+) -> list[tuple[Limit, str]]:
+    """Return the limits of a device that apply, each with a region it applies to.
+
+    Parameters
+    ----------
+    device : str or None
+        Device name.
+    roles : mapping of str to Role
+        Roles of the regions by name.
+    context : ClinicalContext or None
+        What decides which limits apply.
+
+    Raises
+    ------
+    InputError
+        If the device is unknown.
+    """
+    known = context or ClinicalContext()
+    return [
+        (limit, name)
+        for limit in limits_of(device, known)
+        if not _why_not(limit, known)
+        for name, role in roles.items()
+        if role is limit.role
+    ]
 
 
 def evaluate_fraction_limits(

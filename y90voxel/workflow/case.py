@@ -193,6 +193,11 @@ class Case:
         return self.injections[0].administration.nuclide
 
     @property
+    def planning_dose_constant(self) -> float:
+        """Dose constant of planning formulas [Gy·kg/GBq]: as given, else the nuclide record's."""
+        return self.dose_constant_gy_kg_per_gbq or nuclide(self.nuclide).dose_constant_gy_kg_per_gbq
+
+    @property
     def device(self) -> str | None:
         """The device whose limits are reported."""
         return self.injections[0].administration.device

@@ -1,0 +1,209 @@
+"""``y90voxel plan``: activities by every planning model, their doses, and what limits them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from y90voxel.workflow.plan_result import Plan
+
+__all__ = ["plan"]
+
+
+def plan(
+    study: Annotated[
+        Path | None, Argument(help="Folder or .zip with the MAA study; none for masses in the case file.")
+    ] = None,
+    *,
+    out: Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")],
+    case: Annotated[Path | None, Option(help="TOML case file; an option beats the file.")] = None,
+    emission: Annotated[Path | None, Option(help="MAA image (NIfTI, NRRD, MetaImage, DICOM).")] = None,
+    ct: Annotated[Path | None, Option(help="CT image, completes or replaces the study's.")] = None,
+    regions: Annotated[Path | None, Option(help="Regions (.seg.nrrd, label image, RTSTRUCT, SEG).")] = None,
+    nuclide: Annotated[str | None, Option(help="Therapy nuclide: Y-90 or Ho-166.  [default: Y-90]")] = None,
+    device: Annotated[str | None, Option(help="glass, resin or ho166: limits, vials, spheres.")] = None,
+    scenario: Annotated[
+        str | None, Option(help="segmentectomy, lobectomy, unilobar or bilobar: which limits apply.")
+    ] = None,
+    disease: Annotated[str | None, Option(help="HCC, ICC or mCRC.  [default: HCC]")] = None,
+    liver_function: Annotated[str | None, Option(help="good, or poor (also: pretreated).")] = None,
+    bilirubin: Annotated[float | None, Option(help="Total bilirubin [umol/L].")] = None,
+    height: Annotated[float | None, Option(help="Height [m], for the BSA rules.")] = None,
+    weight: Annotated[float | None, Option(help="Weight [kg], for the BSA rules.")] = None,
+    lung_shunt: Annotated[
+        str | None, Option(help="Fraction such as 0.06, or 'spect' or 'planar' to measure it.")
+    ] = None,
+    previous_lung_dose: Annotated[
+        list[float] | None, Option(help="Lung dose of an earlier treatment [Gy]; may be repeated.")
+    ] = None,
+    activity: Annotated[
+        str | None, Option(help="Net activity to judge beside the models, such as '2.4 GBq'.")
+    ] = None,
+    perfused_dose: Annotated[
+        float | None, Option(help="Dose of the perfused volume for the single compartment [Gy].")
+    ] = None,
+    goal: Annotated[
+        list[str] | None,
+        Option(metavar="'REGION METRIC >= VALUE'", help="Such as 'GTV1 D70 >= 150'; may be repeated."),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        Option(
+            metavar="'REGION METRIC <= VALUE'", help="Such as 'non-tumour liver mean <= 60'; may be repeated."
+        ),
+    ] = None,
+    no_table_limits: Annotated[
+        bool, Option("--no-table-limits", help="Only the limits given here, not the device's table.")
+    ] = False,
+    residual_fraction: Annotated[
+        str | None, Option(help="Share of the vial left in vial and lines.  [default: 0]")
+    ] = None,
+    injection_time: Annotated[
+        str | None, Option(help="When spheres are needed, ISO 8601 with its zone (or --time-zone).")
+    ] = None,
+    calibration_time: Annotated[
+        list[str] | None, Option(help="A calibration on offer, ISO 8601; may be repeated.")
+    ] = None,
+    time_zone: Annotated[
+        str | None, Option(help="Zone of times without one, such as Europe/Berlin or +02:00.")
+    ] = None,
+    order_model: Annotated[str | None, Option(help="Model whose activity is ordered.")] = None,
+    calibration_region: Annotated[
+        str | None, Option(help="liver, liver+lungs, body or fov.  [default: liver]")
+    ] = None,
+    dose_constant: Annotated[
+        float | None, Option(help="Dose constant [Gy kg/GBq] of formulas and local deposition.")
+    ] = None,
+    engine: Annotated[
+        str | None, Option(help="local, convolution, density or monte-carlo.  [default: convolution]")
+    ] = None,
+    liver_density: Annotated[
+        str | None, Option(help="g/mL of liver and tumour, or 'ct'.  [default: 1.05]")
+    ] = None,
+    grid: Annotated[
+        str | None, Option(help="emission, ct, or a voxel size in mm.  [default: emission]")
+    ] = None,
+    role: Annotated[
+        list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
+    ] = None,
+    trust_frames: Annotated[
+        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
+    ] = False,
+    emission_series: Annotated[
+        str | None, Option(help="SeriesInstanceUID (prefix) of the MAA image.")
+    ] = None,
+    ct_series: Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the CT.")] = None,
+    regions_series: Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the regions.")] = None,
+    anonymise: Annotated[bool, Option("--anonymise", help="No patient identity in any output.")] = False,
+    no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print plan.json, and errors as JSON.")] = False,
+) -> None:
+    """Plan a treatment from an MAA study: lung shunt, dose per GBq, activities by every model, limits, vials."""
+    from y90voxel.cli.dose import _roles
+    from y90voxel.cli.progress import progress
+    from y90voxel.jobs.plan import run_plan
+    from y90voxel.jobs.plan_settings import aim_from_text
+    from y90voxel.jobs.settings import load_settings
+
+    options = {
+        "administration": {
+            "nuclide": nuclide,
+            "activity": activity,
+            "lung_shunt_fraction": lung_shunt,
+            "time_zone": time_zone,
+            "device": device,
+        },
+        "patient": {"bilirubin_umol_per_l": bilirubin, "height_m": height, "weight_kg": weight},
+        "plan": {
+            "scenario": scenario,
+            "disease": disease,
+            "liver_function": liver_function,
+            "previous_lung_doses_gy": previous_lung_dose or None,
+            "perfused_dose_gy": perfused_dose,
+            "goal": [aim_from_text(text, ">=") for text in goal or ()] or None,
+            "limit": [aim_from_text(text, "<=") for text in limit or ()] or None,
+            "table_limits": False if no_table_limits else None,
+            "residual_fraction": residual_fraction,
+            "order": {
+                "injection_time": injection_time,
+                "calibration_times": calibration_time or None,
+                "model": order_model,
+            },
+        },
+        "dose": {
+            "calibration_region": calibration_region,
+            "dose_constant_gy_kg_per_gbq": dose_constant,
+            "engine": engine,
+            "liver_density": liver_density,
+            "grid": grid,
+            "register": "trust" if trust_frames else None,
+        },
+        "regions": {"roles": _roles(role or [])},
+        "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},
+        "output": {"report": False if no_report else None, "anonymise": anonymise or None},
+    }
+    settings = load_settings(case, options)
+    with progress(quiet=as_json) as tell:
+        found = run_plan(
+            study, out, settings, files={"emission": emission, "ct": ct, "regions": regions}, progress=tell
+        )
+    _print(found, out, as_json)
+
+
+def _print(found: Plan, out: Path, as_json: bool) -> None:
+    """Print the models beside each other, the warnings, and where the outputs are."""
+    import json
+
+    import typer
+
+    from y90voxel.cli.tables import format_table
+    from y90voxel.units import format_activity
+
+    if as_json:
+        typer.echo(json.dumps(found.metrics))
+        return
+    columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", "lungs", "lungs_ct")
+    rows = []
+    for model in found.metrics["models"]:
+        if not model["available"]:
+            continue
+        doses = [model["doses_gy"].get(key) for key in columns]
+        rows.append(
+            (
+                model["title"],
+                format_activity(model["activity_bq"]),
+                *("–" if dose is None else f"{dose:.4g}" for dose in doses),
+                model["binding_constraint"] or "–",
+            )
+        )
+    header = (
+        "model",
+        "activity",
+        "tumours Gy",
+        "perf. NTL Gy",
+        "whole NTL Gy",
+        "lungs 1 kg",
+        "lungs CT",
+        "binding",
+    )
+    typer.echo(
+        f"{found.facts.label}: plan, {found.facts.nuclide}, lung shunt {found.lung_shunt_fraction:.3g}\n"
+    )
+    typer.echo(format_table(header, rows))
+    for model in found.metrics["models"]:
+        if not model["available"]:
+            typer.echo(f"not available: {model['title']}: {model['reason']}")
+    for order in found.orders:
+        best = order.choices[0]
+        typer.echo(
+            f"\n{order.injection}: {order.vial_gbq:.4g} GBq in the vial at injection: {best.size_gbq:g} GBq calibrated "
+            f"{order.age_h(best):g} h before, {best.spheres / 1e6:.3g} million spheres of "
+            f"{best.activity_per_sphere_bq:.4g} Bq"
+        )
+    for notice in found.notices:
+        typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
+    page = out / "plan.html"
+    typer.echo(f"\n{page if page.exists() else out}")

@@ -1,0 +1,291 @@
+"""Limits and goals of a plan: the table's and the user's, each on one metric of one region."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from y90voxel.activity.bounds import check_not_negative, check_positive
+from y90voxel.errors import InputError
+from y90voxel.planning.dose_table import DoseTable
+from y90voxel.planning.limits import ClinicalContext, Sense, applicable_limits
+from y90voxel.planning.solver import DoseConstraint
+from y90voxel.regions.roles import Role
+
+__all__ = [
+    "AimResult",
+    "DoseAim",
+    "Metric",
+    "MetricKind",
+    "judge",
+    "parse_metric",
+    "resolve_aims",
+    "table_aims",
+]
+
+# As in `evaluate_limits`: what misses a value by rounding meets it.
+_ROUNDING = 1e-9
+_NUMBERED = re.compile(r"^([DV])(\d+(?:\.\d+)?)$", re.IGNORECASE)
+
+
+class MetricKind(StrEnum):
+    """What is computed of the dose in a region."""
+
+    MEAN = "mean"
+    DOSE_AT_VOLUME = "D"
+    VOLUME_AT_DOSE = "V"
+    MAXIMUM = "max"
+    GEUD = "gEUD"
+    MEAN_BED = "BED"
+    EUD = "EUD"
+    TCP = "TCP"
+    NTCP = "NTCP"
+
+
+_NEEDS = {
+    MetricKind.GEUD: ("exponent",),
+    MetricKind.MEAN_BED: ("alpha_beta_gy", "repair_half_time_h"),
+    MetricKind.EUD: ("alpha_beta_gy", "repair_half_time_h", "alpha_per_gy"),
+    MetricKind.TCP: ("d50_gy", "gamma50"),
+    MetricKind.NTCP: ("td50_gy", "m", "n"),
+}
+_PERCENT = (MetricKind.VOLUME_AT_DOSE, MetricKind.TCP, MetricKind.NTCP)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Parameters
+    ----------
+    kind : MetricKind
+        What it is.
+    at : float or None
+        Volume [%] of D, dose [Gy] of V.
+    parameters : mapping of str to float
+        What the metric needs besides: none has a default.
+    """
+
+    kind: MetricKind
+    at: float | None = None
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}{'' if self.at is None else f'{self.at:g}'}"
+
+    @property
+    def unit(self) -> str:
+        """Gy, or % for volumes and probabilities."""
+        return "%" if self.kind in _PERCENT else "Gy"
+
+    @property
+    def scales(self) -> bool:
+        """Whether it grows in proportion to activity."""
+        return self.kind in (MetricKind.MEAN, MetricKind.DOSE_AT_VOLUME, MetricKind.MAXIMUM, MetricKind.GEUD)
+
+
+def parse_metric(text: str, parameters: Mapping[str, float] | None = None) -> Metric:
+    """Return the metric that a text such as ``mean``, ``D70``, ``V100`` or ``BED`` names.
+
+    Parameters
+    ----------
+    text : str
+        mean, D<percent of the volume>, V<dose in Gy>, max, gEUD, BED, EUD, TCP or NTCP.
+    parameters : mapping of str to float, optional
+        gEUD: exponent; BED: alpha_beta_gy, repair_half_time_h; EUD: these and alpha_per_gy; TCP (log-logistic, of the
+        mean): d50_gy, gamma50; NTCP (Lyman-Kutcher-Burman): td50_gy, m, n.
+
+    Raises
+    ------
+    InputError
+        If the metric is unknown, or parameters are missing, unknown or not finite.
+
+    Examples
+    --------
+    >>> str(parse_metric("d70")), parse_metric("V100").unit
+    ('D70', '%')
+    """
+    given = dict(parameters or {})
+    match = _NUMBERED.match(text.strip())
+    if match:
+        kind, at = MetricKind(match[1].upper()), float(match[2])
+        if kind is MetricKind.DOSE_AT_VOLUME and not 0.0 < at <= 100.0:
+            raise InputError(f"{text!r}: D_x needs a volume above 0 and up to 100 %.", tag="plan")
+    else:
+        names = {k.value.lower(): k for k in MetricKind if k.value not in ("D", "V")}
+        if text.strip().lower() not in names:
+            raise InputError(
+                f"unknown metric {text!r}. The metrics are mean, D70, V100, {', '.join(k.value for k in _NEEDS)} and max.",
+                tag="plan",
+            )
+        kind, at = names[text.strip().lower()], None
+    needed = set(_NEEDS.get(kind, ()))
+    if needed != set(given):
+        raise InputError(
+            f"{text} takes the parameters {', '.join(sorted(needed)) or 'none'}, got {', '.join(sorted(given)) or 'none'}; "
+            "none has a default.",
+            tag="plan",
+        )
+    for name, value in given.items():
+        if name != "exponent":
+            check_positive(value, f"{text}: {name}", "", tag="plan")
+    return Metric(kind, at, given)
+
+
+@dataclass(frozen=True)
+class DoseAim:
+    """A limit (below) or goal (at least) for a metric of a region.
+
+    Parameters
+    ----------
+    name : str
+        What it is, for people; unique in a plan.
+    region : str
+        Name of the region, and no other.
+    sense : Sense
+        Below, or at least.
+    value : float
+        In the unit of the metric, earlier treatments included.
+    metric : Metric
+        What is computed.
+    previous : float
+        What earlier treatments used of it.
+    source : str
+        Where it comes from.
+    required : bool
+        Whether the solver must meet it; goals of the table are only reported.
+
+    Raises
+    ------
+    InputError
+        If the value is not positive, or the earlier part negative.
+    """
+
+    name: str
+    region: str
+    sense: Sense
+    value: float
+    metric: Metric = Metric(MetricKind.MEAN)
+    previous: float = 0.0
+    source: str = "given"
+    required: bool = True
+
+    def __post_init__(self) -> None:
+        check_positive(self.value, f"{self.name}: the value", self.metric.unit, tag="plan")
+        check_not_negative(self.previous, f"{self.name}: the earlier part", self.metric.unit, tag="plan")
+
+    @property
+    def linear(self) -> bool:
+        """Whether it is about a mean dose, which is linear in every activity."""
+        return self.metric.kind is MetricKind.MEAN
+
+    def as_constraint(self) -> DoseConstraint:
+        """Return it for the linear programme."""
+        return DoseConstraint(self.name, self.region, self.sense, self.value, self.previous)
+
+
+@dataclass(frozen=True)
+class AimResult:
+    """A limit or goal held against a dose.
+
+    Parameters
+    ----------
+    aim : DoseAim
+        The limit or goal.
+    found : float or None
+        What was found, earlier treatments included; None when the model does not know it.
+    status : str
+        ``"met"``, ``"not met"`` or ``"not applicable"``.
+    reason : str
+        Why it does not apply; empty when it does.
+    """
+
+    aim: DoseAim
+    found: float | None
+    status: str
+    reason: str = ""
+
+    @property
+    def missed_by(self) -> float:
+        """By how much it is missed; 0 when it is met or does not apply."""
+        if self.status != "not met" or self.found is None:
+            return 0.0
+        return abs(self.found - self.aim.value)
+
+
+def judge(aim: DoseAim, found: float | None, reason: str = "") -> AimResult:
+    """Return whether a limit or goal is met by what was found, earlier treatments not included."""
+    if found is None:
+        return AimResult(aim, None, "not applicable", reason)
+    total, slack = found + aim.previous, _ROUNDING * aim.value
+    met = total <= aim.value + slack if aim.sense is Sense.BELOW else total >= aim.value - slack
+    return AimResult(aim, total, "met" if met else "not met")
+
+
+def table_aims(device: str | None, roles: Mapping[str, Role], context: ClinicalContext) -> list[DoseAim]:
+    """Return the applicable limits and goals of the device's table; its goals are reported, not required.
+
+    Parameters
+    ----------
+    device : str or None
+        Device name.
+    roles : mapping of str to Role
+        Roles of the regions by name.
+    context : ClinicalContext
+        What decides which limits apply.
+
+    Raises
+    ------
+    InputError
+        If the device is unknown.
+    """
+    found = applicable_limits(device, roles, context)
+    names = [limit.name for limit, _ in found]
+    previous = sum(context.previous_lung_doses_gy or ())
+    return [
+        DoseAim(
+            limit.name if names.count(limit.name) == 1 else f"{limit.name} ({region})",
+            region,
+            limit.sense,
+            limit.value_gy,
+            previous=previous if limit.cumulative else 0.0,
+            source=limit.source,
+            required=limit.sense is Sense.BELOW,
+        )
+        for limit, region in found
+    ]
+
+
+def resolve_aims(
+    aims: Sequence[DoseAim], from_table: Sequence[DoseAim], table: DoseTable
+) -> tuple[DoseAim, ...]:
+    """Return the user's limits and goals on the regions they name, and the table's that they do not replace.
+
+    Parameters
+    ----------
+    aims : sequence of DoseAim
+        The user's, whose region is a name or a role; several regions of a role give several aims.
+    from_table : sequence of DoseAim
+        One of the user's with the same name replaces it.
+    table : DoseTable
+        The regions with doses.
+
+    Raises
+    ------
+    RegionError
+        If a region has no dose.
+    """
+    named = {aim.name for aim in aims}
+    found = [aim for aim in from_table if aim.name not in named]
+    for aim in aims:
+        regions = table.matching(aim.region)
+        for region in regions:
+            name = aim.name if len(regions) == 1 else f"{aim.name} ({region})"
+            found.append(
+                DoseAim(
+                    name, region, aim.sense, aim.value, aim.metric, aim.previous, aim.source, aim.required
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,202 @@
+"""What a plan without voxels knows of the patient: masses, volumes, and what each injection reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.errors import InputError, RegionError
+
+__all__ = ["Anatomy", "Territory", "TumourUptake"]
+
+# Masses summed in another order may differ in the last bits.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class TumourUptake:
+    """A tumour, or the part of it that one injection reaches.
+
+    Parameters
+    ----------
+    name : str
+        Which tumour.
+    mass_kg : float
+        Perfused (viable) mass within the territory [kg].
+    ratio : float or None
+        Tumour-to-normal ratio of concentrations per mass; None when it is not known.
+
+    Raises
+    ------
+    InputError
+        If the mass is negative or the ratio not positive.
+    """
+
+    name: str
+    mass_kg: float
+    ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        check_not_negative(self.mass_kg, f"the mass of {self.name}", "kg", tag="plan.anatomy")
+        if self.ratio is not None:
+            check_positive(self.ratio, f"the tumour-to-normal ratio of {self.name}", "", tag="plan.anatomy")
+
+
+@dataclass(frozen=True)
+class Territory:
+    """What one injection reaches.
+
+    Parameters
+    ----------
+    name : str
+        The injection, for people.
+    lung_shunt_fraction : float
+        L, 0 to below 1.
+    tumours : tuple of TumourUptake
+        Tumours within it.
+    normal_kg : float or None
+        Normal liver within it [kg]; None when it is not known.
+
+    Raises
+    ------
+    InputError
+        If the shunt lies outside 0 to 1 or the mass is negative.
+    """
+
+    name: str
+    lung_shunt_fraction: float
+    tumours: tuple[TumourUptake, ...] = ()
+    normal_kg: float | None = None
+
+    def __post_init__(self) -> None:
+        check_fraction(
+            self.lung_shunt_fraction,
+            f"the lung shunt fraction of {self.name}",
+            whole=False,
+            tag="administration.lung_shunt_fraction",
+        )
+        if self.normal_kg is not None:
+            check_not_negative(self.normal_kg, f"the normal liver of {self.name}", "kg", tag="plan.anatomy")
+
+    @property
+    def mass_kg(self) -> float | None:
+        """Tumour and normal liver within the territory [kg]; None when either is not known."""
+        if self.normal_kg is None:
+            return None
+        return sum(tumour.mass_kg for tumour in self.tumours) + self.normal_kg
+
+    @property
+    def missing(self) -> str:
+        """What partition lacks here; empty when nothing."""
+        if self.normal_kg is None:
+            return f"the mass of normal liver that {self.name} reaches is not known"
+        if not self.tumours:
+            return f"{self.name} reaches no tumour"
+        unknown = [tumour.name for tumour in self.tumours if tumour.ratio is None]
+        return f"no tumour-to-normal ratio is known for {', '.join(unknown)}" if unknown else ""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Masses and volumes of the patient; None is not known.
+
+    Parameters
+    ----------
+    tumour_masses_kg : mapping of str to float
+        Whole mass of each tumour [kg].
+    perfused_normal_kg, whole_normal_kg : float or None
+        Normal liver that is treated, and all of it [kg]; never the one for the other.
+    perfused_kg : float or None
+        All that is treated, tumours included [kg]; for a single injection it follows from what that reaches.
+    lung_ct_kg : float or None
+        Lungs from CT [kg].
+    liver_volume_ml, perfused_volume_ml : float or None
+        Whole liver and treated part, tumours included [mL].
+    tumour_volume_ml, tumour_volume_in_perfused_ml : float or None
+        All tumours, and their part in the treated part [mL].
+    perfused_name : str
+        What the treated part is called.
+
+    Raises
+    ------
+    InputError
+        If a mass or volume is negative.
+    RegionError
+        If a part is larger than its whole.
+    """
+
+    tumour_masses_kg: Mapping[str, float] = field(default_factory=dict)
+    perfused_normal_kg: float | None = None
+    whole_normal_kg: float | None = None
+    perfused_kg: float | None = None
+    lung_ct_kg: float | None = None
+    liver_volume_ml: float | None = None
+    perfused_volume_ml: float | None = None
+    tumour_volume_ml: float | None = None
+    tumour_volume_in_perfused_ml: float | None = None
+    perfused_name: str = "perfused volume"
+
+    def __post_init__(self) -> None:
+        for name, mass in self.tumour_masses_kg.items():
+            check_positive(mass, f"the mass of {name}", "kg", tag="plan.anatomy")
+        for what, value, unit in (
+            ("the perfused normal liver", self.perfused_normal_kg, "kg"),
+            ("the whole normal liver", self.whole_normal_kg, "kg"),
+            ("all that is perfused", self.perfused_kg, "kg"),
+            ("the lungs from CT", self.lung_ct_kg, "kg"),
+            ("the liver", self.liver_volume_ml, "mL"),
+            ("the perfused volume", self.perfused_volume_ml, "mL"),
+            ("the tumours", self.tumour_volume_ml, "mL"),
+            ("the tumours in the perfused volume", self.tumour_volume_in_perfused_ml, "mL"),
+        ):
+            if value is not None:
+                check_not_negative(value, what, unit, tag="plan.anatomy")
+        _check_part(
+            "the perfused normal liver", self.perfused_normal_kg, "the whole", self.whole_normal_kg, "kg"
+        )
+        _check_part("the perfused volume", self.perfused_volume_ml, "the liver", self.liver_volume_ml, "mL")
+        _check_part("the tumours", self.tumour_volume_ml, "the liver", self.liver_volume_ml, "mL")
+
+    def check_territories(self, territories: tuple[Territory, ...]) -> None:
+        """Refuse territories that hold what the anatomy does not.
+
+        Raises
+        ------
+        InputError
+            If there is no territory, or one holds an unknown tumour.
+        RegionError
+            If one holds more of a tumour or of normal liver than there is.
+        """
+        if not territories:
+            raise InputError("a plan needs at least one injection.", tag="injection")
+        for territory in territories:
+            _check_part(
+                f"the normal liver of {territory.name}",
+                territory.normal_kg,
+                "all that is perfused",
+                self.perfused_normal_kg,
+                "kg",
+            )
+            for tumour in territory.tumours:
+                if tumour.name not in self.tumour_masses_kg:
+                    raise InputError(
+                        f"{territory.name} reaches {tumour.name}, whose whole mass is not given.",
+                        tag="plan.anatomy",
+                    )
+                whole = self.tumour_masses_kg[tumour.name]
+                _check_part(
+                    f"the part of {tumour.name} that {territory.name} reaches",
+                    tumour.mass_kg,
+                    "the whole",
+                    whole,
+                    "kg",
+                )
+
+
+def _check_part(what: str, part: float | None, of: str, whole: float | None, unit: str) -> None:
+    """Refuse a part that is larger than its whole."""
+    if part is not None and whole is not None and part > whole * (1.0 + _ROUNDING):
+        raise RegionError(
+            f"{what} ({part:g} {unit}) is larger than {of} ({whole:g} {unit}).", tag="plan.anatomy"
+        )

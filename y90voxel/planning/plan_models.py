@@ -1,0 +1,334 @@
+"""All planning models side by side, from compartments and, where there are images, from dose maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.bsa import bsa, bsa_activity, bsa_activity_lobar, empirical_activity
+from y90voxel.planning.compartments import Anatomy, Territory
+from y90voxel.planning.devices import device as device_record
+from y90voxel.planning.dose_table import DoseTable, partition_table, single_compartment_table
+from y90voxel.planning.limits import Sense
+from y90voxel.planning.mird import mird_activity
+from y90voxel.planning.plan_model import (
+    UNBOUNDED_GBQ,
+    Measure,
+    PlanModel,
+    rule_model,
+    solved_model,
+    unavailable,
+)
+from y90voxel.planning.solver import effective_lung_shunt_fraction
+from y90voxel.regions.roles import Role
+
+__all__ = ["PlanBasis", "all_models", "greatest_vial_gbq"]
+
+TITLES = {
+    "given": "activity as given",
+    "bsa": "BSA, whole liver",
+    "bsa-lobar": "BSA, lobar",
+    "empirical": "empirical",
+    "mird": "single compartment (MIRD)",
+    "partition": "partition",
+    "multi-tumour-partition": "multi-tumour partition",
+    "multi-artery": "multi-artery partition",
+    "voxel": "voxel-based",
+}
+_RULE = "an activity rule that ignores how well tumours are targeted: the doses beside it are those of the partition model"
+_NOT_RECOMMENDED = "historical and more toxic: not recommended; its classes are from memory, unverified"
+
+
+@dataclass(frozen=True)
+class PlanBasis:
+    """Everything that the models need besides dose maps.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        Masses and volumes.
+    territories : tuple of Territory, (injections,)
+        What each injection reaches.
+    dose_constant_gy_kg_per_gbq : float
+        K [Gy·kg/GBq].
+    aims : tuple of DoseAim
+        Limits and goals, on regions by name.
+    split : tuple of float, (injections,)
+        Shares of a total activity for models that do not divide it themselves.
+    greatest_gbq : tuple of float, (injections,)
+        Greatest net activity of every injection [GBq].
+    device : str or None
+        Device.
+    height_m, weight_kg : float or None
+        For the BSA rules.
+    perfused_dose_gy : float or None
+        Dose of the perfused volume for the single compartment; None takes a goal for it among the aims.
+    given_gbq : tuple of float or None, (injections,)
+        Activities as given [GBq].
+    objective : mapping of str to float
+        Weights of the doses to maximise; empty for all tumours together.
+    """
+
+    anatomy: Anatomy
+    territories: tuple[Territory, ...]
+    dose_constant_gy_kg_per_gbq: float
+    aims: tuple[DoseAim, ...]
+    split: tuple[float, ...]
+    greatest_gbq: tuple[float, ...]
+    device: str | None = None
+    height_m: float | None = None
+    weight_kg: float | None = None
+    perfused_dose_gy: float | None = None
+    given_gbq: tuple[float, ...] | None = None
+    objective: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def lung_shunt_fraction(self) -> float:
+        """Shunt of the split."""
+        return effective_lung_shunt_fraction(self.split, [t.lung_shunt_fraction for t in self.territories])
+
+    @property
+    def missing_for_partition(self) -> str:
+        """What partition lacks; empty when nothing."""
+        return next((t.missing for t in self.territories if t.missing), "")
+
+    @property
+    def constant(self) -> dict[str, float]:
+        """The dose constant as formulas take it."""
+        return {"dose_constant_gy_kg_per_gbq": self.dose_constant_gy_kg_per_gbq}
+
+
+def greatest_vial_gbq(device: str | None) -> float:
+    """Return the greatest activity in one vial of a device [GBq]; without a device nothing limits it."""
+    if device is None:
+        return UNBOUNDED_GBQ
+    record = device_record(device)
+    return max(record.vial_sizes_gbq or record.order_range_gbq or (UNBOUNDED_GBQ,))
+
+
+def all_models(
+    basis: PlanBasis, voxel: DoseTable | None = None, measure: Measure | None = None
+) -> tuple[PlanModel, ...]:
+    """Return every model, the ones that cannot be used with their reason.
+
+    Parameters
+    ----------
+    basis : PlanBasis
+        Masses, shunts, limits and goals.
+    voxel : DoseTable or None
+        Mean doses per activity of the dose maps; None without images.
+    measure : callable or None
+        Other metrics of the dose maps.
+    """
+    basis.anatomy.check_territories(basis.territories)
+    single = single_compartment_table(basis.anatomy, basis.territories, **basis.constant)
+    missing = basis.missing_for_partition
+    by_tumour = pooled = single
+    if not missing:
+        by_tumour = partition_table(basis.anatomy, basis.territories, pooled=False, **basis.constant)
+        pooled = partition_table(basis.anatomy, basis.territories, pooled=True, **basis.constant)
+    return (
+        _given(basis, voxel or by_tumour, measure if voxel else None),
+        *_rules(basis, by_tumour),
+        _mird(basis, single),
+        _solved("partition", basis, pooled, missing, fixed=True),
+        _solved("multi-tumour-partition", basis, by_tumour, missing or _single_tumour(basis), fixed=True),
+        _solved("multi-artery", basis, by_tumour, missing or _single_artery(basis), fixed=False),
+        _voxel(basis, voxel, measure),
+    )
+
+
+def _given(basis: PlanBasis, table: DoseTable, measure: Measure | None) -> PlanModel:
+    """The activities as given."""
+    if basis.given_gbq is None:
+        return unavailable("given", TITLES["given"], "no activity is given")
+    inputs = {"lung_shunt_fraction": _shunt_of(basis, basis.given_gbq)}
+    return rule_model(
+        "given",
+        TITLES["given"],
+        basis.given_gbq,
+        table,
+        basis.aims,
+        basis="as given",
+        inputs=inputs,
+        measure=measure,
+    )
+
+
+def _rules(basis: PlanBasis, table: DoseTable) -> list[PlanModel]:
+    """The activity rules of resin."""
+    flags = {"bsa": _RULE, "bsa-lobar": _RULE, "empirical": f"{_NOT_RECOMMENDED}; {_RULE}"}
+    found = []
+    for name, flag in flags.items():
+        reason = _why_no_rule(name, basis)
+        if reason:
+            found.append(unavailable(name, TITLES[name], reason, flag))
+            continue
+        total, inputs = _by_rule(name, basis)
+        if total == 0.0:
+            why = f"the lung shunt of {100 * basis.lung_shunt_fraction:.3g} % exceeds 20 %: no treatment by this rule"
+            found.append(unavailable(name, TITLES[name], why, flag))
+            continue
+        activities = [share * total for share in basis.split]
+        found.append(
+            rule_model(
+                name,
+                TITLES[name],
+                activities,
+                table,
+                basis.aims,
+                basis="activity rule of resin",
+                flag=flag,
+                inputs=inputs,
+            )
+        )
+    return found
+
+
+def _by_rule(name: str, basis: PlanBasis) -> tuple[float, dict[str, Any]]:
+    """Total activity by a rule, and what went in."""
+    anatomy, shunt = basis.anatomy, basis.lung_shunt_fraction
+    tumour, liver = float(anatomy.tumour_volume_ml or 0.0), float(anatomy.liver_volume_ml or 0.0)
+    inputs: dict[str, Any] = {
+        "tumour_volume_ml": tumour,
+        "liver_volume_ml": liver,
+        "lung_shunt_fraction": shunt,
+    }
+    if name == "empirical":
+        return empirical_activity(tumour / liver, shunt).activity_gbq, inputs
+    area = bsa(float(basis.height_m or 0.0), float(basis.weight_kg or 0.0))
+    inputs = {"body_surface_area_m2": area, **inputs}
+    if name == "bsa":
+        return bsa_activity(area, tumour, liver, shunt), inputs
+    in_lobe, lobe = (
+        float(anatomy.tumour_volume_in_perfused_ml or 0.0),
+        float(anatomy.perfused_volume_ml or 0.0),
+    )
+    inputs |= {"lobe_volume_ml": lobe, "tumour_volume_in_lobe_ml": in_lobe}
+    return bsa_activity_lobar(area, in_lobe, lobe, liver, shunt), inputs
+
+
+def _why_no_rule(name: str, basis: PlanBasis) -> str:
+    """Why a rule cannot be used; empty when it can."""
+    anatomy = basis.anatomy
+    if basis.device not in (None, "resin"):
+        return f"a rule for resin, not for {basis.device}"
+    if name != "empirical" and (basis.height_m is None or basis.weight_kg is None):
+        return "height and weight are not given"
+    if anatomy.liver_volume_ml is None or anatomy.tumour_volume_ml is None:
+        return "the volumes of liver and tumours are not known"
+    if name == "bsa-lobar" and (
+        anatomy.perfused_volume_ml is None or anatomy.tumour_volume_in_perfused_ml is None
+    ):
+        return "the volumes of the treated lobe and of its tumours are not known"
+    return ""
+
+
+def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
+    """Single compartment: the activity for a dose of the perfused volume."""
+    title = TITLES["mird"]
+    wanted, source = basis.perfused_dose_gy, "as given"
+    if wanted is None:
+        goals = [
+            aim
+            for aim in basis.aims
+            if aim.sense is Sense.AT_LEAST and aim.linear and table.roles.get(aim.region) is Role.PERFUSED
+        ]
+        if goals:
+            best = sorted(goals, key=lambda aim: not aim.required)[0]
+            wanted, source = best.value, best.name
+    masses = [territory.mass_kg for territory in basis.territories]
+    if any(not mass for mass in masses):
+        return unavailable("mird", title, "the mass of the perfused volume is not known")
+    if wanted is None:
+        why = "no dose is given for the perfused volume (plan.perfused_dose_gy), and the table has none for this scenario"
+        return unavailable("mird", title, why)
+    activities = [
+        mird_activity(wanted, float(mass or 0.0), t.lung_shunt_fraction, **basis.constant)
+        for mass, t in zip(masses, basis.territories, strict=True)
+    ]
+    inputs: dict[str, Any] = {
+        "perfused_dose_gy": wanted,
+        "perfused_mass_kg": masses[0] if len(masses) == 1 else masses,
+        "lung_shunt_fraction": _shunt_of(basis, activities),
+    }
+    label = None if basis.device is None else device_record(basis.device).clinical_dose_constant_gy_kg_per_gbq
+    if label is not None:
+        inputs["dose_constant_of_the_label_gy_kg_per_gbq"] = label
+    return rule_model(
+        "mird",
+        title,
+        activities,
+        table,
+        basis.aims,
+        basis=f"{wanted:g} Gy mean of the perfused volume ({source})",
+        flag="one mean for all that is perfused: not the dose of the tumour",
+        inputs=inputs,
+    )
+
+
+def _solved(name: str, basis: PlanBasis, table: DoseTable, missing: str, *, fixed: bool) -> PlanModel:
+    """A partition model at the greatest activity within the limits."""
+    if missing:
+        return unavailable(name, TITLES[name], missing)
+    inputs = {
+        "territories": [
+            {
+                "name": t.name,
+                "lung_shunt_fraction": t.lung_shunt_fraction,
+                "normal_mass_kg": t.normal_kg,
+                "tumours": [{"name": u.name, "mass_kg": u.mass_kg, "ratio": u.ratio} for u in t.tumours],
+            }
+            for t in basis.territories
+        ],
+        "split": list(basis.split) if fixed else "free",
+    }
+    split = basis.split if fixed else None
+    return solved_model(
+        name,
+        TITLES[name],
+        table,
+        basis.aims,
+        basis.greatest_gbq,
+        objective=basis.objective,
+        split=split,
+        inputs=inputs,
+    )
+
+
+def _voxel(basis: PlanBasis, table: DoseTable | None, measure: Measure | None) -> PlanModel:
+    """The dose maps at the greatest activity within the limits."""
+    if table is None:
+        return unavailable("voxel", TITLES["voxel"], "there are no images")
+    if not any(row.role is Role.TUMOURS for row in table.rows) and not basis.objective:
+        return unavailable(
+            "voxel", TITLES["voxel"], "no tumour is among the regions, and plan.objective names no other"
+        )
+    inputs = {"lung_shunt_fractions": [t.lung_shunt_fraction for t in basis.territories]}
+    return solved_model(
+        "voxel",
+        TITLES["voxel"],
+        table,
+        basis.aims,
+        basis.greatest_gbq,
+        objective=basis.objective,
+        inputs=inputs,
+        measure=measure,
+    )
+
+
+def _single_tumour(basis: PlanBasis) -> str:
+    """Why several tumours cannot be told apart; empty when they can."""
+    return "there is a single tumour: see partition" if len(basis.anatomy.tumour_masses_kg) < 2 else ""
+
+
+def _single_artery(basis: PlanBasis) -> str:
+    """Why arteries cannot be told apart; empty when they can."""
+    return "there is a single injection: see partition" if len(basis.territories) < 2 else ""
+
+
+def _shunt_of(basis: PlanBasis, activities: Sequence[float]) -> float:
+    """Shunt of a split of activities."""
+    return effective_lung_shunt_fraction(activities, [t.lung_shunt_fraction for t in basis.territories])

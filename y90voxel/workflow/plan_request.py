@@ -1,0 +1,250 @@
+"""What is asked of a plan besides the case: who it is for, limits, goals, and what may be ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from y90voxel.activity.bounds import check_fraction, check_positive
+from y90voxel.errors import InputError
+from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.devices import device as device_record
+from y90voxel.planning.limits import ClinicalContext
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_models import greatest_vial_gbq
+from y90voxel.planning.vials import VialChoice, choose_vials, decay
+from y90voxel.reference.nuclide import nuclide
+from y90voxel.units import BQ_PER_GBQ, SECONDS_PER_HOUR
+
+__all__ = ["Order", "OrderRequest", "PlanRequest", "greatest_activities", "place_orders"]
+
+
+@dataclass(frozen=True)
+class OrderRequest:
+    """When spheres are needed, and which calibrations are on offer.
+
+    Parameters
+    ----------
+    injection_time : datetime
+        With a time zone.
+    calibration_times : tuple of datetime
+        With a time zone; they may lie after the injection.
+    greatest_age_h : float or None
+        Older vials are left out [h]; None for no such rule.
+    model : str or None
+        Planning model whose activity is ordered; None takes the one that the plan puts first.
+    activity_gbq : float or None
+        Net activity of all injections to order, in place of a model's [GBq].
+
+    Raises
+    ------
+    InputError
+        If a time has no zone, there is no calibration, or model and activity are both given.
+    """
+
+    injection_time: datetime
+    calibration_times: tuple[datetime, ...]
+    greatest_age_h: float | None = None
+    model: str | None = None
+    activity_gbq: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.calibration_times:
+            raise InputError(
+                "an order needs the calibration times on offer.", tag="plan.order.calibration_times"
+            )
+        for time in self.calibration_times:
+            decay(1.0, time, self.injection_time, SECONDS_PER_HOUR)  # refuses times without a zone
+        if self.activity_gbq is not None:
+            check_positive(self.activity_gbq, "the activity to order", "GBq", tag="plan.order.activity")
+            if self.model is not None:
+                raise InputError("give the model or the activity to order, not both.", tag="plan.order")
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a plan is asked for.
+
+    Parameters
+    ----------
+    context : ClinicalContext
+        Scenario, disease, liver function and earlier lung doses; bilirubin comes from the patient record and the
+        hepatic reserve from the regions, where they are not stated.
+    aims : tuple of DoseAim
+        Limits and goals of the user; regions by name or role.
+    table_limits : bool
+        Whether the limits and goals of the device's table hold too.
+    perfused_dose_gy : float or None
+        Dose of the perfused volume for the single compartment [Gy].
+    residual_fraction : float
+        Share of a vial that stays in vial and lines, 0 to below 1; enters the order only.
+    split : tuple of float or None, (injections,)
+        How models that do not divide the activity themselves divide it.
+    greatest_gbq : tuple of float or None
+        Greatest net activity, of every injection or one for all [GBq]; None takes the device's greatest vial.
+    objective : mapping of str to float
+        Weights of the mean doses to maximise, by region; empty takes all tumours together.
+    recovery : mapping of str to float
+        Recovery coefficients of tumours, for their tumour-to-normal ratios.
+    order : OrderRequest or None
+        What to order for; None for no order.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+
+    context: ClinicalContext = field(default_factory=ClinicalContext)
+    aims: tuple[DoseAim, ...] = ()
+    table_limits: bool = True
+    perfused_dose_gy: float | None = None
+    residual_fraction: float = 0.0
+    split: tuple[float, ...] | None = None
+    greatest_gbq: tuple[float, ...] | None = None
+    objective: Mapping[str, float] = field(default_factory=dict)
+    recovery: Mapping[str, float] = field(default_factory=dict)
+    order: OrderRequest | None = None
+
+    def __post_init__(self) -> None:
+        check_fraction(
+            self.residual_fraction, "the residual fraction", whole=False, tag="plan.residual_fraction"
+        )
+        if self.perfused_dose_gy is not None:
+            check_positive(
+                self.perfused_dose_gy, "the dose of the perfused volume", "Gy", tag="plan.perfused_dose_gy"
+            )
+
+    def context_with(
+        self, bilirubin_umol_per_l: float | None, hepatic_reserve: float | None
+    ) -> ClinicalContext:
+        """Return the context with what patient record and regions add."""
+        known = self.context
+        return replace(
+            known,
+            bilirubin_umol_per_l=known.bilirubin_umol_per_l or bilirubin_umol_per_l,
+            hepatic_reserve=hepatic_reserve if known.hepatic_reserve is None else known.hepatic_reserve,
+        )
+
+
+@dataclass(frozen=True)
+class Order:
+    """Vials for one injection.
+
+    Parameters
+    ----------
+    injection : str
+        Which injection.
+    net_gbq, vial_gbq : float
+        Net activity, and what the vial must hold at injection with the residual on top [GBq].
+    choices : tuple of VialChoice
+        The smallest vial of each calibration that reaches it, the least surplus first.
+    injection_time : datetime
+        When it is needed.
+    """
+
+    injection: str
+    net_gbq: float
+    vial_gbq: float
+    choices: tuple[VialChoice, ...]
+    injection_time: datetime
+
+    def age_h(self, choice: VialChoice) -> float:
+        """Return the time from the calibration of a vial to the injection [h]."""
+        return (self.injection_time - choice.calibration_time).total_seconds() / SECONDS_PER_HOUR
+
+    def as_dict(self, *, dated: bool = True) -> dict[str, Any]:
+        """Return the entry of ``plan.json``; without dates it tells the age of vials only."""
+        return {
+            "injection": self.injection,
+            "injection_time": self.injection_time.isoformat() if dated else None,
+            "net_activity_bq": self.net_gbq * BQ_PER_GBQ,
+            "vial_activity_at_injection_bq": self.vial_gbq * BQ_PER_GBQ,
+            "vials": [
+                {
+                    "size_bq": choice.size_gbq * BQ_PER_GBQ,
+                    "calibration_time": choice.calibration_time.isoformat() if dated else None,
+                    "age_h": self.age_h(choice),
+                    "activity_at_injection_bq": choice.activity_at_injection_gbq * BQ_PER_GBQ,
+                    "surplus_bq": choice.surplus_gbq * BQ_PER_GBQ,
+                    "spheres": choice.spheres,
+                    "activity_per_sphere_bq": choice.activity_per_sphere_bq,
+                }
+                for choice in self.choices
+            ],
+        }
+
+
+def greatest_activities(request: PlanRequest, device: str | None, injections: int) -> tuple[float, ...]:
+    """Return the greatest net activity of every injection: as given, of the vials on offer, or of any vial [GBq].
+
+    Raises
+    ------
+    InputError
+        If the list has another length than there are injections, or every vial on offer is too old.
+    """
+    given = request.greatest_gbq
+    if given is not None:
+        if len(given) not in (1, injections):
+            raise InputError(
+                f"give one greatest activity, or one for each of {injections} injections, got {len(given)}.",
+                tag="plan.greatest_activity",
+            )
+        return given * injections if len(given) == 1 else given
+    greatest = greatest_vial_gbq(device)
+    if request.order is not None and device is not None:
+        greatest *= _freshest(request.order, device)
+    return (greatest * (1.0 - request.residual_fraction),) * injections
+
+
+def _freshest(order: OrderRequest, device: str) -> float:
+    """Greatest decay factor of the calibrations on offer."""
+    half_life_s = nuclide(device_record(device).nuclide).half_life_s
+    ages_h = [
+        (order.injection_time - time).total_seconds() / SECONDS_PER_HOUR for time in order.calibration_times
+    ]
+    usable = [age for age in ages_h if order.greatest_age_h is None or age <= order.greatest_age_h]
+    if not usable:
+        raise InputError(
+            f"every calibration on offer is older than {order.greatest_age_h:g} h at the injection.",
+            tag="plan.order.calibration_times",
+        )
+    return float(2.0 ** (-min(usable) * SECONDS_PER_HOUR / half_life_s))
+
+
+def place_orders(
+    request: PlanRequest, device: str | None, names: Sequence[str], model: PlanModel
+) -> tuple[Order, ...]:
+    """Return the vials for every injection of a model, none when no order is asked for.
+
+    Raises
+    ------
+    InputError
+        If no device is given, or no vial on offer reaches an activity.
+    """
+    if request.order is None:
+        return ()
+    if device is None:
+        raise InputError(
+            "an order needs the device: give --device glass, resin or ho166.", tag="administration.device"
+        )
+    activities: Sequence[float] = model.activities_gbq
+    if request.order.activity_gbq is not None:
+        total = sum(activities)
+        shares = [a / total for a in activities] if total > 0 else [1.0 / len(names)] * len(names)
+        activities = [share * request.order.activity_gbq for share in shares]
+    orders = []
+    for name, net in zip(names, activities, strict=True):
+        if net > 0:
+            vial = net / (1.0 - request.residual_fraction)
+            choices = choose_vials(
+                vial,
+                request.order.injection_time,
+                request.order.calibration_times,
+                device_record(device),
+                greatest_age_h=request.order.greatest_age_h,
+            )
+            orders.append(Order(name, net, vial, choices, request.order.injection_time))
+    return tuple(orders)

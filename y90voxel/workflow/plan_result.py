@@ -1,0 +1,313 @@
+"""What a plan found: models side by side, masses, shunts, limits, vials, warnings and where it all came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from y90voxel.errors import InputError, Notice
+from y90voxel.planning.compartments import Anatomy, Territory
+from y90voxel.planning.devices import device as device_record
+from y90voxel.planning.dose_table import LUNGS
+from y90voxel.planning.limits import LIMITS_VERSION, ClinicalContext, evaluate_fraction_limits
+from y90voxel.planning.patient import PatientRecord
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.units import BQ_PER_GBQ
+from y90voxel.workflow.plan_maps import DoseMaps
+from y90voxel.workflow.plan_request import Order, PlanRequest
+from y90voxel.workflow.plan_shunt import ShuntMethod
+
+__all__ = ["Plan", "PlanFacts"]
+
+SCHEMA_VERSION = 1
+# The models whose activity is shown first and ordered, in this order.
+_FIRST = ("voxel", "multi-artery", "multi-tumour-partition", "partition", "mird", "bsa", "given")
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What a plan is about, with or without images.
+
+    Parameters
+    ----------
+    label : str
+        What it is called.
+    nuclide : str
+        Therapy nuclide.
+    device : str or None
+        Device.
+    dose_constant_gy_kg_per_gbq : float
+        K of all formulas [Gy·kg/GBq].
+    given_gbq : tuple of float or None, (injections,)
+        Activities as given [GBq].
+    patient : PatientRecord or None
+        Clinical facts.
+    hepatic_reserve : float or None
+        Untreated share of the liver volume.
+    study_instance_uid : str or None
+        Of the DICOM study.
+    dated : bool
+        Whether dates may be told.
+    """
+
+    label: str
+    nuclide: str
+    device: str | None
+    dose_constant_gy_kg_per_gbq: float
+    given_gbq: tuple[float, ...] | None = None
+    patient: PatientRecord | None = None
+    hepatic_reserve: float | None = None
+    study_instance_uid: str | None = None
+    dated: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The result of `plan`.
+
+    Parameters
+    ----------
+    facts : PlanFacts
+        What it is about.
+    request : PlanRequest
+        What was asked.
+    context : ClinicalContext
+        What decided which limits apply.
+    anatomy : Anatomy
+        Masses and volumes.
+    territories, uncorrected : tuple of Territory, (injections,)
+        What every injection reaches, with and without partial-volume correction of the ratios.
+    shunts : tuple of ShuntMethod
+        The lung shunt by each method.
+    models : tuple of PlanModel
+        All of them, the ones that cannot be used with their reason.
+    orders : tuple of Order
+        Vials; empty when no order was asked for.
+    maps : DoseMaps or None
+        Dose of 1 GBq of every injection; None without images.
+    notices : tuple of Notice
+        Every assumption and oddity.
+    provenance : mapping
+        Version, inputs, kernel, settings, times.
+    """
+
+    facts: PlanFacts
+    request: PlanRequest
+    context: ClinicalContext
+    anatomy: Anatomy
+    territories: tuple[Territory, ...]
+    uncorrected: tuple[Territory, ...]
+    shunts: tuple[ShuntMethod, ...]
+    models: tuple[PlanModel, ...]
+    orders: tuple[Order, ...]
+    maps: DoseMaps | None
+    notices: tuple[Notice, ...]
+    provenance: Mapping[str, Any]
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """Every assumption and oddity, as `notices`."""
+        return self.notices
+
+    def model(self, name: str) -> PlanModel:
+        """Return the model of that name.
+
+        Raises
+        ------
+        InputError
+            If there is none; the message lists them.
+        """
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise InputError(
+            f"no planning model is named {name!r}. The models are {', '.join(m.name for m in self.models)}.",
+            tag="plan.order.model",
+        )
+
+    @property
+    def first(self) -> PlanModel:
+        """The model that is ordered and shown first: as asked, else the most detailed one that can be used."""
+        order = self.request.order
+        if order is not None and order.model is not None:
+            return self.model(order.model)
+        return next(
+            (model for name in _FIRST for model in self.models if model.name == name and model.available),
+            self.models[0],
+        )
+
+    def with_notices(self, *said: Notice) -> Plan:
+        """Return the same plan with more to be said about it, each thing once."""
+        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``plan.json``."""
+        facts, first = self.facts, self.first
+        constant = facts.dose_constant_gy_kg_per_gbq
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "plan",
+            "study": {"label": facts.label, "study_instance_uid": facts.study_instance_uid},
+            "patient": None if facts.patient is None else facts.patient.as_dict(),
+            "nuclide": facts.nuclide,
+            "predicted": True,
+            "device": self._device(),
+            "engine": None if self.maps is None else self.maps.evaluations[0].engine,
+            "dose_constant_gy_kg_per_gbq": constant,
+            "energy_per_activity_j_per_gbq": constant
+            if self.maps is None
+            else self.maps.evaluations[0].energy_per_activity_j_per_gbq,
+            "context": self._context(),
+            "lung": self._lung(),
+            "masses": self._masses(),
+            "tumour_to_normal": self._ratios(),
+            "injections": self._injections(),
+            "regions": self._regions(),
+            "first_model": first.name,
+            "models": [self._model(model) for model in self.models],
+            "fraction_limits": [
+                {
+                    "name": held.limit.name,
+                    "quantity": held.limit.quantity,
+                    "sense": held.limit.sense.value,
+                    "value": held.value,
+                    "limit": held.limit.value,
+                    "status": held.status,
+                    "source": held.limit.source,
+                }
+                for held in evaluate_fraction_limits(
+                    facts.device,
+                    lung_shunt_fraction=self.lung_shunt_fraction,
+                    hepatic_reserve=self.context.hepatic_reserve,
+                )
+            ],
+            "limits_version": LIMITS_VERSION,
+            "orders": [order.as_dict(dated=facts.dated) for order in self.orders],
+            "residual_fraction": self.request.residual_fraction,
+            "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
+            "provenance": dict(self.provenance),
+        }
+
+    @property
+    def lung_shunt_fraction(self) -> float:
+        """Shunt of all injections together, in the split of the first model."""
+        activities = self.first.activities_gbq
+        shunts = [territory.lung_shunt_fraction for territory in self.territories]
+        total = sum(activities)
+        if total <= 0:
+            return sum(shunts) / len(shunts)
+        return sum(a * s for a, s in zip(activities, shunts, strict=True)) / total
+
+    def _device(self) -> dict[str, Any] | None:
+        """The record of the device."""
+        if self.facts.device is None:
+            return None
+        record = device_record(self.facts.device)
+        return {
+            "name": record.name,
+            "product": record.product,
+            "activity_basis": record.activity_basis.value,
+            "version": record.version,
+            "source": record.source,
+        }
+
+    def _context(self) -> dict[str, Any]:
+        """What decided which limits apply."""
+        known = self.context
+        return {
+            "scenario": known.scenario,
+            "disease": known.disease.value,
+            "bilirubin_umol_per_l": known.bilirubin_umol_per_l,
+            "bilirubin_class": known.bilirubin_class,
+            "hepatic_reserve": known.hepatic_reserve,
+            "liver_function": known.liver_function,
+            "previous_lung_doses_gy": None
+            if known.previous_lung_doses_gy is None
+            else list(known.previous_lung_doses_gy),
+        }
+
+    def _lung(self) -> dict[str, Any]:
+        """Shunt by each method, and masses by both conventions."""
+        fraction = None if self.maps is None else self.maps.evaluations[0].lung.fraction_in_fov
+        return {
+            "shunt_fraction": self.lung_shunt_fraction,
+            "methods": [method.as_dict() for method in self.shunts],
+            "mass_1kg_g": 1000.0,
+            "ct_mass_g": None if self.anatomy.lung_ct_kg is None else 1000.0 * self.anatomy.lung_ct_kg,
+            "fraction_in_fov": fraction,
+        }
+
+    def _masses(self) -> dict[str, Any]:
+        """Masses and volumes; perfused and whole liver under their own names."""
+        known = self.anatomy
+        return {
+            "tumours_g": {name: 1000.0 * kg for name, kg in known.tumour_masses_kg.items()},
+            "perfused_non_tumour_liver_g": _grams(known.perfused_normal_kg),
+            "non_tumour_liver_g": _grams(known.whole_normal_kg),
+            "perfused_g": _grams(known.perfused_kg),
+            "liver_volume_ml": known.liver_volume_ml,
+            "perfused_volume_ml": known.perfused_volume_ml,
+            "tumour_volume_ml": known.tumour_volume_ml,
+            "tumour_volume_in_perfused_ml": known.tumour_volume_in_perfused_ml,
+            "hepatic_reserve": self.context.hepatic_reserve,
+        }
+
+    def _ratios(self) -> list[dict[str, Any]]:
+        """Tumour-to-normal ratio of every tumour in every injection's map."""
+        return [
+            {
+                "injection": territory.name,
+                "tumour": plain.name,
+                "mass_g": 1000.0 * plain.mass_kg,
+                "ratio": plain.ratio,
+                "ratio_corrected": corrected.ratio if plain.name in self.request.recovery else None,
+                "recovery": self.request.recovery.get(plain.name),
+            }
+            for territory, bare in zip(self.territories, self.uncorrected, strict=True)
+            for corrected, plain in zip(territory.tumours, bare.tumours, strict=True)
+        ]
+
+    def _injections(self) -> list[dict[str, Any]]:
+        """What every injection reaches, and what was given."""
+        given = self.facts.given_gbq or (None,) * len(self.territories)
+        return [
+            {
+                "name": territory.name,
+                "lung_shunt_fraction": territory.lung_shunt_fraction,
+                "normal_mass_g": _grams(territory.normal_kg),
+                "given_activity_bq": None if activity is None else activity * BQ_PER_GBQ,
+            }
+            for territory, activity in zip(self.territories, given, strict=True)
+        ]
+
+    def _regions(self) -> list[dict[str, Any]]:
+        """Dose per activity of every region, injection by injection, by the dose maps."""
+        if self.maps is None:
+            return []
+        known = {metrics.name: metrics for metrics in self.maps.evaluations[0].regions}
+        return [
+            {
+                "name": row.name,
+                "role": row.role.value,
+                "volume_ml": known[row.name].volume_ml if row.name in known and row.name != LUNGS else None,
+                "mass_g": known[row.name].mass_g if row.name in known and row.name != LUNGS else None,
+                "dose_per_gbq_gy": list(row.gy_per_gbq),
+            }
+            for row in self.maps.table.rows
+        ]
+
+    def _model(self, model: PlanModel) -> dict[str, Any]:
+        """The entry of a model, with the doses that the dose maps give its activity."""
+        found = model.as_dict()
+        found["voxel_doses_gy"] = {}
+        if self.maps is not None and model.available:
+            found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
+        return found
+
+
+def _grams(kg: float | None) -> float | None:
+    """Kilograms in grams."""
+    return None if kg is None else 1000.0 * kg
