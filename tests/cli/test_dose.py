@@ -7,7 +7,7 @@ from study_factory import CT_AFFINE, ROIS, SPECT_AFFINE, ball_contours, spect_co
 
 GIVEN = ("--activity", "2 GBq", "--lung-shunt", "0.05", "--no-report")
 OUTPUTS = {
-    "dose.dcm", "dose.nii.gz", "activity.nii.gz", "regions.seg.dcm", "regions.nii.gz", "regions.json",
+    "dose.dcm", "dose.nii.gz", "activity.nii.gz", "regions.seg.dcm", "regions.rtstruct.dcm", "regions.nii.gz", "regions.json",
     "dvh.csv", "metrics.json", "metrics.csv",
 }  # fmt: skip
 

@@ -102,7 +102,9 @@ def read_nifti(path: str | Path) -> NiftiImage:
     return NiftiImage(data, grid, description, unit_notices(header, path))
 
 
-def write_nifti(volume: Volume, path: str | Path, *, compress_level: int = 1) -> None:
+def write_nifti(
+    volume: Volume, path: str | Path, *, description: str | None = None, compress_level: int = 1
+) -> None:
     """Write a volume as float32 in its own unit, with qform and sform.
 
     Parameters
@@ -112,6 +114,8 @@ def write_nifti(volume: Volume, path: str | Path, *, compress_level: int = 1) ->
         voxel; for Bq/mL use :func:`write_activity_concentration`.
     path : path-like
         Ends in ``.nii`` or ``.nii.gz``.
+    description : str, optional
+        What the values are, where it is not the volume's own quantity.
     compress_level : int
         gzip level 1 (fast) to 9.
 
@@ -121,7 +125,8 @@ def write_nifti(volume: Volume, path: str | Path, *, compress_level: int = 1) ->
         If the name has another ending, or an axis is longer than the 32767 voxels NIfTI-1 can say.
     """
     unit = f"{volume.unit}/voxel" if volume.extensive else volume.unit
-    _write_float32(volume.array, volume.grid, path, f"{volume.quantity} [{unit}]", compress_level)
+    words = description or f"{volume.quantity} [{unit}]"
+    _write_float32(volume.array, volume.grid, path, words, compress_level)
 
 
 def write_activity_concentration(activity: ActivityMap, path: str | Path, *, compress_level: int = 1) -> None:

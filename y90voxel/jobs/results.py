@@ -11,10 +11,12 @@ from y90voxel.io.atomic import output_folder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.dicom.rtdose import write_rtdose
+from y90voxel.io.dicom.rtstruct_writer import write_rtstruct
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
 from y90voxel.io.tables import write_dvh_csv, write_json, write_metrics_csv
 from y90voxel.volumes.volume import Volume
+from y90voxel.workflow.bed_map import bed_map
 from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["Output", "write_results"]
@@ -113,6 +115,17 @@ def _write_maps(
         spread = Volume(evaluation.dose.relative_uncertainty, evaluation.dose.grid)
         write_nifti(spread, folder / "dose_uncertainty.nii.gz")
     write_activity_concentration(evaluation.activity, folder / "activity.nii.gz")
+    biological = bed_map(evaluation)
+    if biological is not None:
+        write_rtdose(
+            biological.dose,
+            folder / "bed.dcm",
+            identity=identity,
+            references=sources,
+            comment=biological.comment,
+            effective=True,
+        )
+        write_nifti(biological.dose, folder / "bed.nii.gz", description="biologically effective dose [Gy]")
     regions = list(evaluation.case.regions)
     if not regions:
         return said
@@ -120,15 +133,12 @@ def _write_maps(
     roles = {region.name: region.role.value for region in regions}
     automatic = [region.name for region in regions if region.automatic]
     write_regions_nifti(masks, folder / "regions.nii.gz", roles=roles, automatic=automatic)
-    found = write_seg(
-        masks,
-        folder / "regions.seg.dcm",
-        roles=roles,
-        automatic=automatic,
-        identity=identity,
-        references=sources,
-    )
-    return (*said, *found)
+    found: tuple[Notice, ...] = ()
+    for write, name in ((write_seg, "regions.seg.dcm"), (write_rtstruct, "regions.rtstruct.dcm")):
+        found += write(
+            masks, folder / name, roles=roles, automatic=automatic, identity=identity, references=sources
+        )
+    return tuple(dict.fromkeys((*said, *found)))
 
 
 def _write_tables(evaluation: Evaluation, folder: Path) -> None:

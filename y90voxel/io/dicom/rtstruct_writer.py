@@ -1,0 +1,222 @@
+"""RTSTRUCT: regions on the dose grid as contours, for planning systems and viewers that cannot read SEG.
+
+Contours run where the occupancy, linear between voxel centres, is one half; their volume is 1 to 2 % below that of the
+occupancy for 60 mL on 4 mm voxels, for lines cut off the curve between their ends. Exact volumes are in the NIfTI. Holes are joined to their outline by a
+channel without width (a keyhole), because several readers take a second contour in a plane as one more piece.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import RTStructureSetStorage
+
+from y90voxel.errors import InputError, Notice
+from y90voxel.io.dicom.axial import AxialOrder
+from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.new_object import (
+    add_references,
+    frame_of_reference,
+    long_string,
+    new_object,
+    reference,
+    save,
+)
+from y90voxel.volumes.volume import Mask
+
+__all__ = ["write_rtstruct"]
+
+Floats = NDArray[np.float64]
+
+SERIES_NUMBER = 9003
+HALF = 0.5
+STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, what RT objects name a study by
+INTERPRETED = {"tumour": "GTV", "tumours": "GTV", "body": "EXTERNAL"}
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
+
+
+def write_rtstruct(
+    masks: Mapping[str, Mask],
+    path: str | Path,
+    *,
+    roles: Mapping[str, str] | None = None,
+    automatic: Iterable[str] = (),
+    identity: StudyIdentity | None = None,
+    references: Sequence[SourceSeries] = (),
+    created: datetime | None = None,
+) -> tuple[Notice, ...]:
+    """Write regions as an RT structure set and return what has to be said about the file.
+
+    Parameters
+    ----------
+    masks : mapping of str to Mask
+        Occupancies on one grid.
+    path : path-like
+        The file to write.
+    roles : mapping of str to str, optional
+        Role of each region, for its interpreted type.
+    automatic : iterable of str
+        The regions that no person drew.
+    identity : StudyIdentity, optional
+        Patient and study; nobody's in a new study by default.
+    references : sequence of SourceSeries
+        What the regions were made from; the first is the image whose frame of reference they share.
+    created : datetime, optional
+        When the regions were made; now by default.
+
+    Returns
+    -------
+    tuple of Notice
+        ``frame-of-reference-generated``, ``structures-empty``.
+
+    Raises
+    ------
+    InputError
+        If there is no region.
+    GridMismatchError
+        If the masks do not share a grid.
+    """
+    if not masks:
+        raise InputError(f"no region to write to {path}.", file=path)
+    grid = next(iter(masks.values())).grid
+    for name, mask in masks.items():
+        mask.check_on(grid, name)
+    whose, order, made = identity or StudyIdentity(), AxialOrder.of(grid), set(automatic)
+    uid, notices = frame_of_reference(grid, whose)
+    description = "y90voxel regions (research use)"
+    dataset = new_object(whose, RTStructureSetStorage, "RTSTRUCT", description, SERIES_NUMBER, created)
+    dataset.OperatorsName = ""
+    dataset.FrameOfReferenceUID = uid
+    dataset.PositionReferenceIndicator = ""
+    dataset.StructureSetLabel = "y90voxel"
+    dataset.StructureSetName = "regions on the dose grid"
+    dataset.StructureSetDate, dataset.StructureSetTime = dataset.ContentDate, dataset.ContentTime
+    dataset.ReferencedFrameOfReferenceSequence = Items([_frame_item(uid, whose, references)])
+    add_references(dataset, whose, references)
+    structures, contours, observations, empty = [], [], [], []
+    for number, (name, mask) in enumerate(masks.items(), start=1):
+        found = _contours(mask, order)
+        if not found:
+            empty.append(name)
+        structures.append(_structure(number, name, uid, automatic=name in made))
+        contours.append(_contour_item(number, found))
+        observations.append(_observation(number, (roles or {}).get(name, "")))
+    dataset.StructureSetROISequence = Items(structures)
+    dataset.ROIContourSequence = Items(contours)
+    dataset.RTROIObservationsSequence = Items(observations)
+    dataset.ApprovalStatus = "UNAPPROVED"
+    save(dataset, path)
+    return notices + _empty(empty)
+
+
+def _contours(mask: Mask, order: AxialOrder) -> list[Floats]:
+    """Return the outlines of a region in LPS, (points, 3) each, holes joined to them."""
+    found = []
+    occupancy = order.view(mask.array)
+    for frame in np.flatnonzero(occupancy.max(axis=(1, 2)) >= HALF):
+        for outline in _outlines(np.asarray(occupancy[frame], np.float64)):
+            index = np.column_stack([np.full(len(outline), frame), outline[:, 1], outline[:, 0]])
+            found.append(index @ order.affine[:3, :3].T + order.affine[:3, 3])
+    return found
+
+
+def _outlines(plane: Floats) -> list[Floats]:
+    """Return polygons (column, row) around what is at least half occupied, each with its holes joined to it."""
+    import contourpy
+
+    padded = np.pad(plane, 1)  # a region up to the edge of the image is closed there
+    generator = contourpy.contour_generator(
+        x=np.arange(-1.0, plane.shape[1] + 1),
+        y=np.arange(-1.0, plane.shape[0] + 1),
+        z=padded,
+        fill_type=contourpy.FillType.OuterOffset,
+    )
+    polygons = []
+    for points, offsets in zip(*generator.filled(HALF, np.inf), strict=True):
+        rings = [points[a : b - 1] for a, b in itertools.pairwise(offsets)]  # without the repeated end
+        polygon = rings[0]
+        for hole in sorted(rings[1:], key=lambda ring: float(ring[:, 0].min())):
+            polygon = _joined(polygon, hole)
+        if len(polygon) >= 3:
+            polygons.append(polygon)
+    return polygons
+
+
+def _joined(outline: Floats, hole: Floats) -> Floats:
+    """Return an outline that goes to its hole, around it and back, where the two are closest."""
+    gap = np.linalg.norm(outline[:, None] - hole[None], axis=-1)
+    out, into = np.unravel_index(int(gap.argmin()), gap.shape)
+    around = np.concatenate([hole[into:], hole[: into + 1]])
+    return np.concatenate([outline[: out + 1], around, outline[out:]])
+
+
+def _frame_item(uid: str, identity: StudyIdentity, references: Sequence[SourceSeries]) -> Dataset:
+    """Return the frame of reference, and the series whose images lie in it."""
+    item = Dataset()
+    item.FrameOfReferenceUID = uid
+    if references and not identity.anonymised:
+        image = references[0]
+        series, study = (
+            Dataset(),
+            reference(STUDY_CLASS, image.study_instance_uid or identity.study_instance_uid),
+        )
+        series.SeriesInstanceUID = image.series_instance_uid
+        series.ContourImageSequence = Items([reference(*instance) for instance in image.instances])
+        study.RTReferencedSeriesSequence = Items([series])
+        item.RTReferencedStudySequence = Items([study])
+    return item
+
+
+def _structure(number: int, name: str, frame: str, *, automatic: bool) -> Dataset:
+    """Return name and origin of a region."""
+    item = Dataset()
+    item.ROINumber = number
+    item.ReferencedFrameOfReferenceUID = frame
+    item.ROIName = long_string(name)
+    item.ROIGenerationAlgorithm = "AUTOMATIC" if automatic else "MANUAL"
+    return item
+
+
+def _contour_item(number: int, polygons: Sequence[Floats]) -> Dataset:
+    """Return the contours of a region; coordinates to a thousandth of a millimetre."""
+    item = Dataset()
+    item.ROIDisplayColor = list(COLOURS[(number - 1) % len(COLOURS)])
+    item.ReferencedROINumber = number
+    contours = []
+    for polygon in polygons:
+        contour = Dataset()
+        contour.ContourGeometricType = "CLOSED_PLANAR"
+        contour.NumberOfContourPoints = len(polygon)
+        contour.ContourData = [f"{value:.3f}" for value in polygon.ravel()]
+        contours.append(contour)
+    if contours:
+        item.ContourSequence = Items(contours)
+    return item
+
+
+def _observation(number: int, role: str) -> Dataset:
+    """Return what a region is."""
+    item = Dataset()
+    item.ObservationNumber = number
+    item.ReferencedROINumber = number
+    item.RTROIInterpretedType = INTERPRETED.get(str(role), "ORGAN" if role else "")
+    item.ROIInterpreter = ""
+    return item
+
+
+def _empty(names: list[str]) -> tuple[Notice, ...]:
+    """Return what is said about regions without a contour."""
+    if not names:
+        return ()
+    message = (
+        f"no voxel is at least half occupied by {', '.join(names)}: the RTSTRUCT holds no contour of them. Their occupancy is "
+        "in the NIfTI file, and doses and volumes count it."
+    )
+    return (Notice("structures-empty", message),)
