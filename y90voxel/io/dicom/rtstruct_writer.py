@@ -1,8 +1,9 @@
 """RTSTRUCT: regions on the dose grid as contours, for planning systems and viewers that cannot read SEG.
 
 Contours run where the occupancy, linear between voxel centres, is one half; their volume is 1 to 2 % below that of the
-occupancy for 60 mL on 4 mm voxels, for lines cut off the curve between their ends. Exact volumes are in the NIfTI. Holes are joined to their outline by a
-channel without width (a keyhole), because several readers take a second contour in a plane as one more piece.
+occupancy for 60 mL on 4 mm voxels, for straight lines cut the curve between their ends (exact volumes are in the NIfTI).
+Holes are joined to their outline by a channel without width (a keyhole), because several readers take a second contour
+in a plane as one more piece.
 """
 
 from __future__ import annotations
