@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from y90voxel.io.dicom.identity import StudyIdentity
-from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
-from y90voxel.workflow.case import Case
-from y90voxel.workflow.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from y90voxel.io.dicom.identity import StudyIdentity
+    from y90voxel.regions.region import DrawnRegion
+    from y90voxel.workflow.case import Case
+    from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = [
     "anonymous_case",

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from y90voxel.errors import InputError
 
-__all__ = ["MANIFEST", "atomic_file", "check_output_folder", "output_folder"]
+__all__ = ["MANIFEST", "atomic_file", "check_output_folder", "output_folder", "put_in_place"]
 
 # A result folder is recognised by one of these, holding both "schema_version" and "kind".
 MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
@@ -94,7 +94,7 @@ def output_folder(path: str | Path) -> Iterator[Path]:
         (temporary / MANIFEST).write_text(
             json.dumps({"files": sorted(_files_in(temporary))}), encoding="utf-8"
         )
-        _swap(temporary, target)
+        put_in_place(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         for parent in made:
@@ -170,8 +170,14 @@ def _unwritable(target: Path, error: OSError) -> InputError:
     return InputError(f"cannot write {target}: {reason}. Choose another place.", file=target)
 
 
-def _swap(temporary: Path, target: Path) -> None:
-    """Put ``temporary`` at ``target``; whatever was there goes only once the new one stands."""
+def put_in_place(temporary: Path, target: Path) -> None:
+    """Move a finished folder to ``target``; whatever was there goes only once the new one stands.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be moved there.
+    """
     old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.old")
     try:
         if target.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +35,7 @@ def read_study(
     regions_series: str | None = None,
     trust_frames: bool = False,
     register: bool = False,
+    only: Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> Study:
     """Read a study.
@@ -53,6 +54,8 @@ def read_study(
         Take the coordinates of other frames of reference as common; said in the notices.
     register : bool
         Align the CT that regions of another frame of reference were drawn on with the emission image's CT.
+    only : iterable of str or None
+        Names of the files below ``path`` that make the study, in a folder that holds several; None takes all.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -76,7 +79,7 @@ def read_study(
     }
     if path is not None:
         tell("reading headers", 0.0)
-        main = _open(path, trust_frames, progress, emission_series=wanted[0], **choice)
+        main = _open(path, trust_frames, progress, only=only, emission_series=wanted[0], **choice)
         tell("reading images", 0.3)
         files = {"emission": emission, "ct": ct, "regions": regions}
         parts.add_main(main, replaced={role for role, file in files.items() if file is not None})

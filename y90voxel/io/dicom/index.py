@@ -16,7 +16,7 @@ from y90voxel.io.dicom.findings import Finding, accept, refusal
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
 
-__all__ = ["SeriesRecord", "SeriesRole", "StudyIndex", "index_study"]
+__all__ = ["SeriesRecord", "SeriesRole", "StudyIndex", "index_study", "read_instance", "role_of"]
 
 CT_CLASSES = {"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"}
 PET_CLASSES = {
@@ -148,7 +148,9 @@ class StudyIndex:
         return tuple(s for s in self.series if s.role is role)
 
 
-def index_study(path: str | Path, progress: Progress | None = None) -> StudyIndex:
+def index_study(
+    path: str | Path, progress: Progress | None = None, *, only: Iterable[str] | None = None
+) -> StudyIndex:
     """Read the headers of all files of a study and group them into series.
 
     Parameters
@@ -157,6 +159,8 @@ def index_study(path: str | Path, progress: Progress | None = None) -> StudyInde
         A folder of any depth and with any file names, a ``.zip`` archive of one, or one file.
     progress : callable or None
         Called with the number of files read and their total.
+    only : iterable of str or None
+        Names of the files below the folder that make the study; None takes all.
 
     Returns
     -------
@@ -168,14 +172,14 @@ def index_study(path: str | Path, progress: Progress | None = None) -> StudyInde
     InputError
         If the path does not exist or is an archive that must not be opened.
     """
-    files = list_files(path)
+    files = list_files(path, only)
     found: dict[tuple[str, str], list[Instance]] = {}
     findings: list[Finding] = []
     ignored = 0
     with lenient_reading():
         for done, file in enumerate(files, start=1):
             try:
-                instance = _read(file, findings)
+                instance = read_instance(file)
             except InputError as error:
                 findings.append(refusal("unreadable-file", error))
             else:
@@ -191,8 +195,14 @@ def index_study(path: str | Path, progress: Progress | None = None) -> StudyInde
     return StudyIndex(Path(path), tuple(series), len(files), ignored, tuple(findings))
 
 
-def _read(file: SourceFile, findings: list[Finding]) -> Instance | None:
-    """Return the header of one file; convert what grouping needs, so that damage shows here."""
+def read_instance(file: SourceFile) -> Instance | None:
+    """Return the header of one file, None when it is not DICOM; what grouping needs is converted here.
+
+    Raises
+    ------
+    DicomError
+        If the file is damaged or cannot be opened.
+    """
     try:
         instance = read_header(file)
         if instance is not None:
@@ -243,7 +253,7 @@ def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
     """Yield one record for each role found among the objects of a series."""
     by_role: dict[SeriesRole, list[Instance]] = {}
     for instance in members:
-        by_role.setdefault(_role(instance), []).append(instance)
+        by_role.setdefault(role_of(instance), []).append(instance)
     left_out = by_role.pop(SeriesRole.OTHER, []) if len(by_role) > 1 else []
     for role, instances in by_role.items():
         unique, findings = _without_copies(instances)
@@ -265,7 +275,7 @@ def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
         yield SeriesRecord(first.series_uid, first.study_uid, role, tuple(unique), tuple(findings))
 
 
-def _role(instance: Instance) -> SeriesRole:
+def role_of(instance: Instance) -> SeriesRole:
     """Return what an object can serve for."""
     sop, kind = instance.sop_class_uid, instance.image_type
     third = kind[2] if len(kind) > 2 else ""

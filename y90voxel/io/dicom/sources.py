@@ -6,7 +6,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -81,7 +81,7 @@ class SourceFile:
             ) from error
 
 
-def list_files(path: str | Path) -> list[SourceFile]:
+def list_files(path: str | Path, only: Iterable[str] | None = None) -> list[SourceFile]:
     """Return all regular files of a study, sorted by name.
 
     Parameters
@@ -89,23 +89,38 @@ def list_files(path: str | Path) -> list[SourceFile]:
     path : path-like
         A folder, searched to any depth (links to folders are not followed), a ``.zip`` archive, or one
         file.
+    only : iterable of str or None
+        Names of the files that make the study, below a folder that holds others too; nothing else is looked at.
 
     Raises
     ------
     InputError
-        If the path does not exist, the archive is damaged or unpacks to an absurd size, or there are more
-        than 200,000 files.
+        If the path or one of the named files does not exist, the archive is damaged or unpacks to an absurd
+        size, or there are more than 200,000 files.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"there is no file or folder {path}.", file=path)
-    if path.is_dir():
+    if only is not None:
+        files = [_named(path, name) for name in only]
+    elif path.is_dir():
         files = list(_walk(path))
     elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         files = list(_members(path))
     else:
         files = [SourceFile(path, path.name, path.stat().st_size)]
     return sorted(files, key=lambda f: f.name)
+
+
+def _named(folder: Path, name: str) -> SourceFile:
+    """Return one file of a study by its name."""
+    try:
+        return SourceFile(folder / name, name, (folder / name).stat().st_size)
+    except OSError as error:
+        raise InputError(
+            f"{name} was there when the study was listed and cannot be opened now ({error.strerror}).",
+            file=folder / name,
+        ) from error
 
 
 def _check_count(count: int, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +90,7 @@ class DicomStudy:
         trust_frames: bool = False,
         register: bool = False,
         needs_emission: bool = True,
+        only: Iterable[str] | None = None,
         progress: Progress | None = None,
     ) -> DicomStudy:
         """Return the study in a folder, a ``.zip`` or a file; no pixel is read yet.
@@ -106,6 +107,8 @@ class DicomStudy:
             Align the CT of the regions with that of the emission image where they lie in different frames.
         needs_emission : bool
             Whether a study without emission image is an error.
+        only : iterable of str or None
+            Names of the files below the folder that make the study; None takes all.
         progress : callable or None
             Called with what is being done and the finished fraction.
 
@@ -120,7 +123,7 @@ class DicomStudy:
             index = path
         else:
             tell = None if progress is None else (lambda done, of: progress("reading headers", done / of))
-            index = index_study(path, tell)
+            index = index_study(path, tell, only=only)
         raise_unreadable(index)
         with lenient_reading():
             selection = select_series(
