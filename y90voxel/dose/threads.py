@@ -22,18 +22,26 @@ Piece = TypeVar("Piece")
 def resolve_threads(threads: int | None) -> int:
     """Return the number of threads to use; None means every core that this process may run on.
 
+    The environment variable ``Y90VOXEL_THREADS`` lowers what None means, so that several studies share a machine.
+
     Raises
     ------
     InputError
         If the number is not at least one.
     """
     if threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        limit = os.environ.get("Y90VOXEL_THREADS", "")
+        return min(_cores(), max(1, int(limit))) if limit.isdigit() else _cores()
     if threads < 1:
         raise InputError(f"at least one thread is needed, got {threads}.")
     return int(threads)
+
+
+def _cores() -> int:
+    """Return the cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def even_shares(length: int, pieces: int) -> list[tuple[int, int]]:
