@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from y90voxel.cli.batch import batch
 from y90voxel.cli.compare import compare
 from y90voxel.cli.demo import demo
 from y90voxel.cli.dose import dose
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, inspect, dose, plan, compare, dvh, kernel):
+for command in (demo, inspect, dose, plan, compare, batch, dvh, kernel):
     app.command()(command)
 
 

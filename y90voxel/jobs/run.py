@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def run_study(
     settings: StudySettings,
     *,
     files: Mapping[str, Path | None] | None = None,
+    only: Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Read a study, compute its dose, and write the results to ``out``.
@@ -44,6 +45,8 @@ def run_study(
         Clinical facts and choices.
     files : mapping
         ``emission``, ``ct``, ``regions``: files that complete or replace the study's.
+    only : iterable of str or None
+        Names of the files below ``path`` that make the study, in a folder that holds several; None takes all.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -56,7 +59,7 @@ def run_study(
     """
     check_output_folder(out)  # before minutes of work, not after
     tell = progress or (lambda what, done: None)
-    study = read_chosen(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done))
+    study = read_chosen(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done), only)
     roles, shown = dict(settings.regions.roles), settings.as_dict()
     if settings.output.anonymise:
         names = anonymous_names(study.drawn, study.identity)
@@ -86,7 +89,11 @@ def run_study(
 
 
 def read_chosen(
-    path: str | Path | None, settings: StudySettings, files: Mapping[str, Path | None], progress: Progress
+    path: str | Path | None,
+    settings: StudySettings,
+    files: Mapping[str, Path | None],
+    progress: Progress,
+    only: Iterable[str] | None = None,
 ) -> Study:
     """Return the study with the series and files that the settings choose."""
     series = [injection.emission_series for injection in settings.injection]
@@ -101,6 +108,7 @@ def read_chosen(
         regions_series=settings.series.regions,
         trust_frames=settings.dose.register_ == "trust",
         register=settings.dose.register_ == "align",
+        only=only,
         progress=progress,
     )
 

@@ -15,7 +15,7 @@ from y90voxel.jobs.plan_settings import PlanSettings
 from y90voxel.jobs.setting_types import Activity, Group, Positive, Time, parse_share, parse_shunt, positive
 from y90voxel.regions.roles import Role
 
-__all__ = ["StudySettings", "load_settings", "merge"]
+__all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
 
 
 def _density(value: Any) -> Any:
@@ -159,16 +159,25 @@ def load_settings(case_file: Path | None = None, options: Mapping[str, Any] | No
     InputError
         If the file cannot be read or parsed, or a key or value is not understood; the message names it.
     """
-    raw: dict[str, Any] = {}
-    if case_file is not None:
-        try:
-            raw = tomllib.loads(Path(case_file).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InputError(f"the case file {case_file} cannot be read: {error}.", file=case_file) from error
+    raw = {} if case_file is None else read_case_file(case_file)
     try:
         return StudySettings.model_validate(merge(raw, options or {}))
     except ValidationError as error:
         raise InputError(_explain(error), file=case_file, tag=_key(error.errors()[0]["loc"])) from error
+
+
+def read_case_file(path: str | Path) -> dict[str, Any]:
+    """Return what a case file says, not yet checked.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or parsed.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"the case file {path} cannot be read: {error}.", file=path) from error
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""Cohorts whose studies do as they are told."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _workers_find_the_work(monkeypatch):
+    """Processes of a batch import `batch_work` from here."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Make a manifest of studies from {name: what it does}; returns its path."""
+
+    def make(deeds, **columns):
+        with (tmp_path / "cohort.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["study", *columns])
+            writer.writeheader()
+            for name, deed in deeds.items():
+                folder = tmp_path / "studies" / name
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / "act").write_text(deed)
+                (folder / "data").write_text(name)
+                writer.writerow(
+                    {"study": f"studies/{name}", **{c: values.get(name, "") for c, values in columns.items()}}
+                )
+        return tmp_path / "cohort.csv"
+
+    return make

@@ -1,0 +1,144 @@
+"""Compute the studies of a batch on a Dask cluster, or on one that is started through Slurm.
+
+A task of the cluster is one study; on the worker it runs in a process of its own as on one machine. Results
+are written to the batch's staging folder, which all workers must see, and moved into place by the batch: a
+study that two workers computed, because one of them seemed lost, counts once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+from y90voxel.errors import InputError
+from y90voxel.jobs.batch.local import Reply
+from y90voxel.jobs.batch.worker import Request, StudyWorker
+
+__all__ = ["ClusterWorkers", "dask_cluster", "slurm_cluster"]
+
+CONNECT_S = 5.0
+_OF_THREAD = threading.local()
+
+
+class ClusterWorkers:
+    """The workers of a Dask cluster; they may come and go.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A connection to its scheduler.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._waiting: dict[str, Any] = {}
+
+    def compute(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """Yield every request with what came of it, as they end; closing the iterator ends what is running.
+
+        Raises
+        ------
+        InputError
+            If the scheduler is lost.
+        """
+        sent = {self._client.submit(compute_on_worker, r, pure=False): r for r in requests}
+        self._waiting = {future.key: future for future in sent}
+        try:
+            for future in _module("distributed").as_completed(list(sent)):
+                self._waiting.pop(future.key, None)
+                if future.status in ("cancelled", "lost"):
+                    continue
+                yield sent[future], _result(future)
+        finally:
+            self._client.cancel(list(sent))
+        if self._client.status != "running":
+            raise InputError(
+                "the connection to the scheduler was lost. What is done is kept: run the same command again.",
+                tag="--scheduler",
+            )
+
+    def stop(self) -> None:
+        """Start no more studies; those that are running end."""
+        self._client.cancel(list(self._waiting.values()))
+
+
+def compute_on_worker(request: Request) -> dict[str, Any]:
+    """Compute one study; runs in a thread of a Dask worker, which keeps its supervisor from study to study."""
+    worker: StudyWorker | None = getattr(_OF_THREAD, "worker", None)
+    if worker is None:
+        worker = _OF_THREAD.worker = StudyWorker(threads=1)
+    return worker.run(request)
+
+
+@contextmanager
+def dask_cluster(address: str) -> Iterator[ClusterWorkers]:
+    """Connect to a running Dask scheduler.
+
+    Raises
+    ------
+    InputError
+        If distributed is not installed, or there is no scheduler at the address.
+    """
+    distributed = _module("distributed")
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {address} ({str(error).splitlines()[0]}). Start one (dask scheduler) or correct "
+            "--scheduler; nothing was computed.",
+            tag="--scheduler",
+        ) from error
+    with client:
+        yield ClusterWorkers(client)
+
+
+@contextmanager
+def slurm_cluster(workers: int | None, memory_gb: float | None) -> Iterator[ClusterWorkers]:
+    """Start workers as Slurm jobs; queue, account and walltime come from dask-jobqueue's own configuration.
+
+    Parameters
+    ----------
+    workers : int or None
+        Jobs, one study each at a time; None is 8.
+    memory_gb : float or None
+        Memory of a study [GiB]; a job asks for 1 GiB more.
+
+    Raises
+    ------
+    InputError
+        If dask-jobqueue is not installed, or Slurm's commands are missing or refuse the jobs.
+    """
+    jobqueue, distributed = _module("dask_jobqueue"), _module("distributed")
+    try:
+        cluster = jobqueue.SLURMCluster(cores=1, processes=1, memory=f"{1 + (memory_gb or 7):g}GiB")
+        cluster.scale(jobs=workers or 8)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"no jobs can be started through Slurm ({error}). Check that sbatch works here, and the file jobqueue.yaml.",
+            tag="--slurm",
+        ) from error
+    with cluster, distributed.Client(cluster, set_as_default=False) as client:
+        yield ClusterWorkers(client)
+
+
+def _result(future: Any) -> dict[str, Any]:
+    """What came of a study; a worker that died under it again and again is a failure of the study."""
+    error = future.exception() if future.status == "error" else None
+    if error is None:
+        found: dict[str, Any] = future.result()
+        return found
+    reason = f"the cluster gave it up: {str(error).splitlines()[0]}"
+    return {"status": "failed", "reason": reason, "seconds": None, "peak_memory_bytes": None}
+
+
+def _module(name: str) -> Any:
+    """Import a library of the ``cluster`` extra."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"{name} is not installed: pip install 'y90voxel[cluster]'.", tag="--scheduler"
+        ) from error

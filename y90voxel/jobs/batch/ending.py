@@ -1,0 +1,51 @@
+"""How a study ended, as its worker says it: done, refused for its input, failed for anything else."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from y90voxel.errors import InputError, Y90Error
+from y90voxel.io.anonymous import without_identity
+
+__all__ = ["NO_SPACE", "ended", "explain"]
+
+# The code of an ending that is no fault of the study: its batch stops.
+NO_SPACE = "no-space"
+
+
+def explain(error: Exception, request: Mapping[str, Any], anonymous: bool) -> dict[str, Any]:
+    """How a study ended that raised: refused for its input, failed for anything else, with the traceback in the log."""
+    told = traceback.format_exc()
+    if (full := _no_space(error)) is not None:
+        return ended("failed", f"no space left where results go ({full.strerror}).", code=NO_SPACE)
+    if isinstance(error, InputError):
+        where = ", ".join(part for part in (error.file, error.tag) if part and part not in error.message)
+        message = f"{error.message}{f' [{where}]' if where else ''}"
+        return ended(
+            "refused", without_identity(message) if anonymous else message, error=type(error).__name__
+        )
+    print(without_identity(told) if anonymous else told, flush=True)  # noqa: T201  (stdout is the study's log)
+    extra: dict[str, Any] = {"error": type(error).__name__}
+    if isinstance(error, MemoryError):
+        bound = request["memory_bytes"]
+        allowed = f"the {bound / 1024**3:g} GiB of --memory-gb" if bound else "the memory there is"
+        return ended("failed", f"it needed more than {allowed}.", **extra)
+    message = error.message if isinstance(error, Y90Error) else f"{type(error).__name__}: {error}"
+    return ended("failed", without_identity(message) if anonymous else message, **extra)
+
+
+def _no_space(error: BaseException | None) -> OSError | None:
+    """Return the error of a full disk, or of a full quota, that stands behind an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def ended(status: str, reason: str | None, **extra: Any) -> dict[str, Any]:
+    """How a study ended."""
+    return {"status": status, "reason": reason, **extra}

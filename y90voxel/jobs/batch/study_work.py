@@ -1,0 +1,70 @@
+"""What a worker does with one study: look at its files, run the main job, say how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# the heavy modules are imported here, once, by the supervisor
+import y90voxel.io.dicom.study
+import y90voxel.report.html  # noqa: F401
+from y90voxel.jobs.batch.ending import ended, explain
+from y90voxel.jobs.batch.fingerprint import fingerprint, input_files
+from y90voxel.jobs.batch.units import Unit
+from y90voxel.jobs.run import run_study
+from y90voxel.jobs.settings import load_settings
+from y90voxel.version import __version__
+
+__all__ = ["compute_study"]
+
+
+def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Compute the study of a request into its staging folder.
+
+    Parameters
+    ----------
+    request : mapping
+        ``version``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``memory_bytes``.
+
+    Returns
+    -------
+    dict
+        ``status``, ``reason``, ``input_digest``, ``content_sha256``, ``work_seconds``.
+    """
+    if request["version"] != __version__:
+        return ended(
+            "failed",
+            f"this worker has y90voxel {__version__}, the batch {request['version']}. Install the same on all.",
+        )
+    staging = Path(request["staging"])
+    if not staging.parent.is_dir():
+        return ended(
+            "failed", f"this worker does not see {staging.parent}. The output folder must be shared."
+        )
+    anonymous = request["settings"].get("output", {}).get("anonymise", False)
+    looked: dict[str, Any] = {}
+    started = time.perf_counter()
+    try:
+        looked = _look(request)
+        evaluation = run_study(
+            request["path"],
+            staging,
+            load_settings(None, request["settings"]),
+            files={role: Path(file) for role, file in request["files"].items()},
+            only=request["only"],
+        )
+        found = ended("done", None, warnings=len(evaluation.notices))
+    except Exception as error:
+        found = explain(error, request, anonymous)
+    return {**looked, **found, "work_seconds": time.perf_counter() - started}
+
+
+def _look(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at the files of the study and read them."""
+    path = request["path"]
+    files = {role: Path(file) for role, file in request["files"].items()}
+    return fingerprint(
+        input_files(Unit("", "", None if path is None else Path(path), request["only"], files))
+    )
