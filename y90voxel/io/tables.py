@@ -13,7 +13,7 @@ import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 
-__all__ = ["write_dvh_csv", "write_json", "write_metrics_csv"]
+__all__ = ["plain_cell", "write_dvh_csv", "write_json", "write_metrics_csv"]
 
 DVH_POINTS = 512
 
@@ -40,7 +40,7 @@ def write_dvh_csv(
             shares = histogram.cumulative(doses)
             for dose, share in zip(doses.tolist(), shares.tolist(), strict=True):
                 row = (f"{dose:.6g}", f"{share * histogram.volume_ml:.6g}", f"{100 * share:.6g}")
-                writer.writerow((_plain(name), role, *row))
+                writer.writerow((plain_cell(name), role, *row))
 
 
 def write_metrics_csv(regions: Sequence[Mapping[str, Any]], path: str | Path) -> None:
@@ -58,7 +58,7 @@ def write_metrics_csv(regions: Sequence[Mapping[str, Any]], path: str | Path) ->
     with Path(path).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
-        writer.writerows({key: _plain(value) for key, value in row.items()} for row in rows)
+        writer.writerows({key: plain_cell(value) for key, value in row.items()} for row in rows)
 
 
 def write_json(document: Mapping[str, Any], path: str | Path) -> None:
@@ -78,8 +78,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _plain(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula; numbers in seven digits."""
+def plain_cell(value: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula; numbers in seven digits."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     if isinstance(value, float) and math.isfinite(value):

@@ -14,7 +14,6 @@ from y90voxel.report.drawing import (
     INK,
     LONGEST_NAME,
     MUTED,
-    RULE,
     Area,
     add_axes,
     add_legend,
@@ -22,6 +21,7 @@ from y90voxel.report.drawing import (
     drawing,
     new_figure,
     png_bytes,
+    tidy,
 )
 from y90voxel.report.formatting import dose_text, number, shortened
 from y90voxel.report.overlays import colours, draw_outlines
@@ -214,7 +214,7 @@ def _dvh_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
             )  # fmt: skip
         axes.set_xlim(0.0, doses[-1])
         axes.set_ylim(0.0, 101.0)
-        _tidy(axes, "absorbed dose / Gy", "volume receiving at least this dose / %")
+        tidy(axes, "absorbed dose / Gy", "volume receiving at least this dose / %")
         right = plot.left + plot.width + 26
         entries = [
             (shortened(region.name, LONGEST_NAME), RegionStyle(styles[region.name].colour))
@@ -268,7 +268,7 @@ def _draw_bland_altman(axes: Any, found: Comparison, plotted: list[RegionCompari
                 va="bottom", fontsize=8, color=MUTED, xytext=(-2, 1), textcoords="offset points",
             )  # fmt: skip
     axes.margins(x=0.18, y=0.16)
-    _tidy(axes, "mean of predicted and delivered / Gy", "delivered − predicted / Gy")
+    tidy(axes, "mean of predicted and delivered / Gy", "delivered − predicted / Gy")
 
 
 def _draw_voxels(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
@@ -283,7 +283,7 @@ def _draw_voxels(axes: Any, found: Comparison, plotted: list[RegionComparison]) 
     if found.voxels is not None:
         text = f"r {number(found.voxels.pearson)}, concordance {number(found.voxels.concordance)}"
         axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8.5, color=MUTED)
-    _tidy(axes, "predicted / Gy", "delivered / Gy")
+    tidy(axes, "predicted / Gy", "delivered / Gy")
 
 
 def _draw_quotients(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
@@ -296,14 +296,4 @@ def _draw_quotients(axes: Any, found: Comparison, plotted: list[RegionComparison
             axes.plot(QUOTIENTS, 100.0 * curve, color=styles[region.name].colour, linewidth=2)
     axes.set_xlim(0.0, 2.0)
     axes.set_ylim(0.0, 101.0)
-    _tidy(axes, "delivered over predicted", "volume with at least this quotient / %")
-
-
-def _tidy(axes: Any, x_label: str, y_label: str) -> None:
-    """Grid lines behind, no frame at the top and right, labels."""
-    axes.grid(color=RULE, linewidth=0.7)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    tidy(axes, "delivered over predicted", "volume with at least this quotient / %")

@@ -26,6 +26,7 @@ __all__ = [
     "drawing",
     "new_figure",
     "png_bytes",
+    "tidy",
 ]
 
 DPI = 120
@@ -125,6 +126,16 @@ def add_legend(
     # Set afterwards: matplotlib drops entries whose label begins with an underscore.
     for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
         text.set_text(name)
+
+
+def tidy(axes: Any, x_label: str, y_label: str) -> None:
+    """Put grid lines behind, take the frame away at the top and right, and label the axes."""
+    axes.grid(color=RULE, linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
 
 
 def png_bytes(figure: Any) -> bytes:

@@ -1,0 +1,301 @@
+"""A simulated cohort to its tables and page."""
+
+import csv
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohort_factory import BROKEN, ODD, metrics, simulated, write_cohort_folders, write_results
+
+from y90voxel.errors import InputError
+from y90voxel.io.cohort_tables import COLUMNS, typed
+from y90voxel.jobs import cohort_page
+from y90voxel.jobs.cohort import write_cohort
+from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
+from y90voxel.regions.roles import Role
+from y90voxel.workflow.cohort import DVH_DOSES_GY, StudySummary
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Folder, outcomes, and what the page knows of each study."""
+    out = tmp_path_factory.mktemp("cohort")
+    studies = write_cohort_folders(out)
+    return out, studies, write_cohort(out, studies)
+
+
+@pytest.fixture(scope="module")
+def page(cohort):
+    return (cohort[0] / "cohort.html").read_text()
+
+
+def text_of(page):
+    body = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
+
+
+def read_csv(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+# tables
+
+
+def test_tables_have_one_row_a_region_and_one_a_study_without_results(cohort):
+    out, studies, _ = cohort
+    rows = read_csv(out / "cohort.csv")
+    assert len(rows) == 34 * 5 + 6
+    assert list(rows[0]) == [*COLUMNS, "arm", "response", "survival_months", "event"]
+    assert list(dict.fromkeys(row["study_id"] for row in rows)) == [study.study_id for study in studies]
+    for index, (status, reason) in BROKEN.items():
+        (row,) = [row for row in rows if row["study_id"] == f"study-{index:02d}"]
+        assert (row["status"], row["reason"], row["region"]) == (status.value, reason, "")
+
+
+def test_csv_and_parquet_hold_the_same(cohort):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(cohort[0] / "cohort.parquet")
+    rows = read_csv(cohort[0] / "cohort.csv")
+    assert table.column_names == list(rows[0])
+    for name in table.column_names:
+        for text, value in zip((row[name] for row in rows), table.column(name).to_pylist(), strict=True):
+            if value is None:
+                assert text == ""
+            elif isinstance(value, float):
+                assert float(text) == pytest.approx(value, rel=1e-6)
+            else:
+                assert text == str(value)
+
+
+def test_numbers_are_those_of_the_metrics(cohort):
+    out, studies, _ = cohort
+    rows = {(row["study_id"], row["region"]): row for row in read_csv(out / "cohort.csv")}
+    document = json.loads((out / studies[2].folder / "metrics.json").read_text())
+    for region in document["regions"]:
+        row = rows["study-02", region["name"]]
+        for key in ("mean_gy", "mass_weighted_mean_gy", "d70_gy", "volume_ml"):
+            assert float(row[key]) == pytest.approx(region[key], rel=1e-6)
+        assert float(row["v100_percent"]) == region["v_percent"]["100"]
+        assert float(row["region_activity_bq"]) == pytest.approx(region["activity_bq"], rel=1e-6)
+    assert float(row["lung_mean_mird_1kg_gy"]) == pytest.approx(
+        document["lung"]["mean_mird_1kg_gy"], rel=1e-6
+    )
+    assert (row["warnings"], row["calibration_region"], row["predicted"]) == (
+        "convolution-in-lung",
+        "liver",
+        "False",
+    )
+
+
+def test_columns_of_the_manifest_get_types(cohort):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    schema = parquet.read_schema(cohort[0] / "cohort.parquet")
+    assert [str(schema.field(n).type) for n in ("arm", "survival_months", "event", "volume_ml", "automatic")] == [
+        "string", "double", "int64", "double", "bool",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "made"),
+    [
+        ("3", "int64", 3),
+        ("2.5", "double", 2.5),
+        (1, "string", "1"),
+        (True, "bool", True),
+        (None, "double", None),
+    ],
+)
+def test_values_take_the_type_of_their_column(value, kind, made):
+    assert typed(value, kind) == made
+
+
+def test_a_column_named_like_ours_is_carried_under_another_name(tmp_path):
+    pytest.importorskip("pyarrow")
+    write_cohort(tmp_path, [StudyOutcome("a", "a", StudyStatus.REFUSED, "no", columns={"activity_bq": "1"})])
+    (row,) = read_csv(tmp_path / "cohort.csv")
+    assert (row["activity_bq"], row["manifest_activity_bq"]) == ("", "1")
+
+
+def test_the_schema_is_documented():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "cohort.md").read_text()
+    for name, kind in COLUMNS.items():
+        assert re.search(rf"^\| `{name}` \| {kind} \|", text, re.M), name
+
+
+# summaries
+
+
+def test_histograms_are_those_of_the_files(cohort):
+    out, studies, summaries = cohort
+    rows = [r for r in read_csv(out / studies[0].folder / "dvh.csv") if r["role"] == "tumours"]
+    truth = np.interp(
+        DVH_DOSES_GY, [float(r["dose_gy"]) for r in rows], [float(r["volume_percent"]) for r in rows], right=0
+    )
+    np.testing.assert_allclose(summaries[0].histograms[Role.TUMOURS], truth, atol=1e-4)
+    assert set(summaries[0].histograms) == {Role.TUMOURS, Role.NON_TUMOUR_LIVER, Role.LUNGS}
+
+
+@pytest.mark.parametrize("what", ["no folder", "no dvh", "cut", "other kind", "strange"])
+def test_results_that_cannot_be_read_do_not_stop_the_others(tmp_path, what):
+    studies = write_cohort_folders(tmp_path, 3)
+    folder = tmp_path / studies[1].folder
+    if what == "no folder":
+        folder.rename(tmp_path / "elsewhere")
+    elif what == "no dvh":
+        (folder / "dvh.csv").unlink()
+    elif what == "cut":
+        (folder / "metrics.json").write_text('{"kind": "do')
+    elif what == "other kind":
+        (folder / "metrics.json").write_text('{"kind": "plan"}')
+    else:
+        document = json.loads((folder / "metrics.json").read_text())
+        (folder / "metrics.json").write_text(json.dumps(document | {"lung": None}))
+    found = write_cohort(tmp_path, studies)
+    assert [study.status for study in found] == ["done", "unreadable", "done"]
+    assert "results in studies/study-01 cannot be read" in found[1].reason
+    (row,) = [row for row in read_csv(tmp_path / "cohort.csv") if row["study_id"] == "study-01"]
+    assert (row["status"], row["reason"]) == ("unreadable", found[1].reason)
+
+
+def test_a_cohort_without_studies_or_results_has_a_page(tmp_path):
+    write_cohort(tmp_path, [])
+    assert read_csv(tmp_path / "cohort.csv") == []
+    write_cohort(tmp_path, [StudyOutcome("a", "a", StudyStatus.FAILED, "crashed")])
+    words = text_of((tmp_path / "cohort.html").read_text())
+    assert "crashed" in words
+    assert "Outliers are sought from 8 studies with results on; there are 0." in words
+
+
+def test_two_studies_of_one_name_are_refused(tmp_path):
+    study = StudyOutcome("a", "a", StudyStatus.FAILED, "crashed")
+    with pytest.raises(InputError, match="two studies of the cohort have one identifier: a"):
+        write_cohort(tmp_path, [study, study])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "cohort.csv").mkdir()
+    with pytest.raises(InputError, match="is a folder"):
+        write_cohort(tmp_path, [StudyOutcome("a", "a", StudyStatus.FAILED, "crashed")])
+    assert [path.name for path in tmp_path.iterdir()] == ["cohort.csv"]
+
+
+# page
+
+
+def test_the_outliers_stand_first_and_lead_to_their_reports(page):
+    first = page.split("Studies without results")[0].split("Look at these first")[1]
+    linked = re.findall(r'<a href="([^"]+)">(study-\d+)</a>', first)
+    assert {name for _, name in linked} == {f"study-{index:02d}" for index in ODD}
+    assert all(link == f"studies/{name}/report.html" for link, name in linked)
+
+
+def test_failures_limits_and_warnings_are_listed_with_reasons(page):
+    words = text_of(page)
+    top = words.split("Distributions")[0]
+    for _, reason in BROKEN.values():
+        assert reason.replace("'", "&#39;") in top
+    assert "lung dose per treatment 1 study-23" in top
+    assert top.index("liver-outside") < top.index("lungs-truncated") < top.index("convolution-in-lung")
+    assert "what liver-outside means" in top
+
+
+def test_every_study_is_a_dot_and_a_row(page):
+    strip = page.split('aria-label="Tumour, mean')[1].split("</svg>")[0]
+    assert len(re.findall("<circle", strip)) == 34
+    assert len(re.findall('class="out"', strip)) == 1
+    rows = page.split('id="studies"')[1].split("</table>")[0].split("<tbody>")[1]
+    assert len(re.findall("<tr>", rows)) == 40
+
+
+def test_outcomes_are_labelled_exploratory(page):
+    words = text_of(page)
+    assert "Dose against outcome exploratory" in words
+    assert re.search(r"Log-rank χ² [\d.]+, p = ", words)
+    assert re.search(r"odds ratio [\d.]+ per 100 Gy \(95 % interval", words)
+    assert "It can raise a question; it cannot answer one." in words
+
+
+def test_the_page_loads_nothing_from_anywhere(page):
+    addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']([^"']+)""", page)
+    outside = [
+        a for a in addresses if not a.startswith(("data:image/png;base64,", "studies/study-", "cohort."))
+    ]
+    assert outside == []
+    assert not re.search(r"@import|<link|<iframe|https?://", page)
+
+
+def test_names_are_escaped(tmp_path):
+    name = "<script>alert(1)</script>"
+    write_results(tmp_path / "s", metrics(name, **simulated(0, np.random.default_rng(1)), warnings=("<b>",)))
+    write_cohort(tmp_path, [StudyOutcome("s", name, StudyStatus.DONE, None, Path("s"))], title="A & B")
+    page = (tmp_path / "cohort.html").read_text()
+    assert "alert(1)</script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "A &amp; B" in page
+    assert "<b>" not in page
+
+
+def test_links_survive_odd_folders(tmp_path):
+    document = metrics("x", **simulated(0, np.random.default_rng(1)))
+    write_results(tmp_path / "out" / "50 % #1", document)
+    write_results(tmp_path / "else where", document)
+    (tmp_path / "else where" / "report.html").unlink()
+    studies = [
+        StudyOutcome("a", "a", StudyStatus.DONE, None, Path("50 % #1")),
+        StudyOutcome("b", "b", StudyStatus.DONE, None, tmp_path / "else where"),
+    ]
+    links = [study.link for study in write_cohort(tmp_path / "out", studies)]
+    assert links == ["50%20%25%20%231/report.html", (tmp_path / "else where").resolve().as_uri()]
+
+
+def test_without_outcomes_the_page_names_the_columns_it_would_read(tmp_path):
+    write_cohort(tmp_path, write_cohort_folders(tmp_path, 9, outcomes=False))
+    assert "The manifest has no outcome columns. They are read by name: response (CR" in text_of(
+        (tmp_path / "cohort.html").read_text()
+    )
+
+
+def test_too_few_outcomes_are_said(tmp_path):
+    write_cohort(tmp_path, write_cohort_folders(tmp_path, 6))
+    words = text_of((tmp_path / "cohort.html").read_text())
+    assert "Survival: 5 studies have tumour dose, time and event; 10 are needed." in words
+    assert "Response: 5 studies have tumour dose and response" in words
+
+
+def test_without_the_libraries_the_page_says_what_to_install(tmp_path, monkeypatch):
+    for library in ("statsmodels.duration.survfunc", "statsmodels.discrete.discrete_model"):
+        monkeypatch.setitem(sys.modules, library, None)
+    write_cohort(tmp_path, write_cohort_folders(tmp_path, 24))
+    words = text_of((tmp_path / "cohort.html").read_text())
+    assert words.count("pip install &#39;y90voxel[cohort]&#39;") == 2
+
+
+def test_a_large_cohort_draws_the_same_page_in_a_process_of_its_own(cohort, monkeypatch):
+    facts = {
+        "title": "C",
+        "version": "1",
+        "computed": datetime(2026, 3, 2, tzinfo=UTC),
+        "examples": {"a": "b"},
+    }
+    here = cohort_page.cohort_page(cohort[2], **facts)
+    monkeypatch.setattr(cohort_page, "MOST_HERE", 0)
+    assert cohort_page.cohort_page(cohort[2], **facts) == here
+
+
+def test_a_page_that_breaks_in_the_other_process_is_an_error_here(monkeypatch):
+    monkeypatch.setattr(cohort_page, "MOST_HERE", 0)
+    with pytest.raises(RuntimeError, match=r"could not be drawn(.|\n)*no_such_option"):
+        cohort_page.cohort_page([StudySummary("a", "a", "failed")], no_such_option=1)
+
+
+def test_values_that_are_no_outcome_are_listed(tmp_path):
+    studies = write_cohort_folders(tmp_path, 3)
+    strange = StudyOutcome("x", "x", StudyStatus.FAILED, "crashed", columns={"response": "dunno"})
+    write_cohort(tmp_path, [*studies, strange])
+    assert "not understood: response: dunno" in text_of((tmp_path / "cohort.html").read_text())

@@ -1,0 +1,152 @@
+"""A cohort of dose calculations: what each study contributes, and which ones stand out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE, modified_z_scores
+from y90voxel.regions.roles import Role
+
+__all__ = ["DVH_DOSES_GY", "DVH_ROLES", "QUANTITIES", "Outlier", "Quantity", "StudySummary", "outliers"]
+
+# Doses at which population histograms are formed [Gy]: finer where lungs and liver lie.
+DVH_DOSES_GY = np.concatenate([np.arange(0.0, 60.0, 0.5), np.arange(60.0, 1001.0, 2.0)])
+DVH_ROLES = (Role.TUMOURS, Role.NON_TUMOUR_LIVER, Role.LUNGS)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of every study that is looked at over the cohort.
+
+    Parameters
+    ----------
+    key : str
+        Its key in `StudySummary.values`.
+    title : str
+        What it is, for people.
+    unit : str
+        Its unit; empty for a ratio.
+    logarithmic : bool
+        Whether outliers are sought among its logarithms: a dose spreads by factors.
+    """
+
+    key: str
+    title: str
+    unit: str
+    logarithmic: bool = True
+
+
+QUANTITIES = (
+    Quantity("tumour_gy", "Tumour, mean", "Gy"),
+    Quantity("tumour_d70_gy", "Tumour, D70", "Gy"),
+    Quantity("non_tumour_liver_gy", "Non-tumour liver, mean", "Gy"),
+    Quantity("lung_gy", "Lungs, mean", "Gy"),
+    Quantity("activity_gbq", "Net activity", "GBq"),
+    Quantity("lung_shunt_percent", "Lung shunt", "%"),
+    Quantity("tumour_ml", "Tumour volume", "mL"),
+    Quantity("liver_ml", "Liver volume", "mL"),
+    Quantity("map_over_net", "Activity in the map over net", ""),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class StudySummary:
+    """One study of a cohort, as its page shows it.
+
+    Parameters
+    ----------
+    study_id, label : str
+        The study.
+    status : str
+        done, failed or refused.
+    reason : str or None
+        Why there are no results.
+    link : str or None
+        Address of the study's report relative to the page.
+    columns : mapping
+        Columns of the manifest.
+    values : mapping of str to float
+        By key of `QUANTITIES`; what is unknown is absent.
+    warnings : tuple of str
+        Codes of the study's warnings.
+    missed : tuple of str
+        Limits and goals that are not met.
+    histograms : mapping of Role to ndarray, (points,)
+        Cumulative histograms in percent at `DVH_DOSES_GY`, by role of `DVH_ROLES`.
+    seconds : float or None
+        Wall-clock time [s].
+    peak_memory_bytes : int or None
+        Greatest resident memory [bytes].
+    """
+
+    study_id: str
+    label: str
+    status: str
+    reason: str | None = None
+    link: str | None = None
+    columns: Mapping[str, str | float | int | bool | None] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    histograms: Mapping[Role, NDArray[np.float32]] = field(default_factory=dict)
+    seconds: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A number of one study that lies far from those of the others.
+
+    Parameters
+    ----------
+    study : StudySummary
+        Whose.
+    quantity : Quantity
+        Which.
+    value, median : float
+        The number, and the cohort's median.
+    score : float
+        Modified z-score.
+    """
+
+    study: StudySummary
+    quantity: Quantity
+    value: float
+    median: float
+    score: float
+
+
+def outliers(studies: Sequence[StudySummary]) -> tuple[Outlier, ...]:
+    """Return the numbers whose modified z-score is beyond 3.5, farthest first.
+
+    Scores are those of logarithms where a quantity spreads by factors and every value is positive. A quantity that
+    fewer than eight studies have has no outliers.
+
+    Parameters
+    ----------
+    studies : sequence of StudySummary
+        The cohort.
+
+    References
+    ----------
+    Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, section 3.3.
+    """
+    found = []
+    for quantity in QUANTITIES:
+        having = [study for study in studies if quantity.key in study.values]
+        if len(having) < FEWEST_FOR_OUTLIERS:
+            continue
+        values = np.array([study.values[quantity.key] for study in having])
+        scale = np.log(values) if quantity.logarithmic and (values > 0).all() else values
+        median = float(np.median(values))
+        scores = modified_z_scores(scale)
+        found += [
+            Outlier(study, quantity, float(value), median, float(score))
+            for study, value, score in zip(having, values, scores, strict=True)
+            if abs(score) > OUTLIER_SCORE
+        ]
+    return tuple(sorted(found, key=lambda o: (-abs(o.score), o.study.study_id)))
