@@ -99,6 +99,7 @@ def test_the_energy_window_of_nm_names_technetium_with_a_warning(tmp_path):
 def test_without_any_word_the_nuclide_is_unknown(tmp_path, windows):
     found = drug(tmp_path, None, modality="NM", EnergyWindowInformationSequence=windows)
     assert (found.nuclide, found.agent, found.half_life_s) == (None, "", None)
+    assert [f.code for f in found.findings] == ["nuclide-unknown"]
 
 
 def test_aggregated_albumin_is_a_surrogate_whatever_its_label(tmp_path):

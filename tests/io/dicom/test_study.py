@@ -342,3 +342,11 @@ def test_two_planar_series_are_left_out_with_the_list(tmp_path):
     study = DicomStudy.open(saved(tmp_path, factory.nm(STORED), *views))
     assert study.planar() is None
     assert "2 planar series fit" in study.warnings[0].message
+
+
+def test_regions_that_refer_to_an_image_that_is_not_there_say_so(tmp_path):
+    regions = factory.rtstruct(LIVER, refers_to=factory.uid("ct"))
+    with_ct = DicomStudy.open(saved(tmp_path / "a", factory.nm(STORED), factory.ct(STORED), regions))
+    assert "reference-missing" not in codes(with_ct)
+    without = DicomStudy.open(saved(tmp_path / "b", factory.nm(STORED), regions))
+    assert codes(without) == ["reference-missing"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
@@ -115,8 +115,8 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
         If a half-life or positron fraction is not a number.
     """
     file = instance.source
-    found = items(instance.header, "RadiopharmaceuticalInformationSequence", file)
-    item = found[0] if found else Dataset()
+    stated = items(instance.header, "RadiopharmaceuticalInformationSequence", file)
+    item = stated[0] if stated else Dataset()
     half_life = number(item, "RadionuclideHalfLife", file)
     fraction = number(item, "RadionuclidePositronFraction", file)
     agent = " ".join(
@@ -150,7 +150,16 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
                 tag="RadionuclideCodeSequence",
             )
         )
-    return Radiopharmaceutical(nuclide, agent, half_life, fraction, item, tuple(notes))
+    found = Radiopharmaceutical(nuclide, agent, half_life, fraction, item, tuple(notes))
+    if nuclide is not None or found.is_surrogate:
+        return found
+    unknown = warn(
+        "nuclide-unknown",
+        "the header names no radionuclide, neither by code nor by name or half-life; the therapy nuclide is taken.",
+        file=file.name,
+        tag="RadionuclideCodeSequence",
+    )
+    return replace(found, findings=(*found.findings, unknown))
 
 
 def _coded(codes: list[Dataset], file: object) -> str | None:

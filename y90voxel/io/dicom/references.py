@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from y90voxel.io.dicom.attributes import items, text
-from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.dicom.findings import Finding, warn
+from y90voxel.io.dicom.index import SeriesRecord, StudyIndex
 
-__all__ = ["referenced_series"]
+__all__ = ["missing_references", "referenced_series"]
 
 
 def referenced_series(series: SeriesRecord) -> set[str]:
@@ -20,3 +21,20 @@ def referenced_series(series: SeriesRecord) -> set[str]:
                 for item in items(study, "RTReferencedSeriesSequence", file):
                     found.add(text(item, "SeriesInstanceUID", file))
     return found - {""}
+
+
+def missing_references(regions: SeriesRecord, index: StudyIndex) -> list[Finding]:
+    """Return a warning when the image that regions were drawn on is not among the files."""
+    missing = sorted(referenced_series(regions) - {s.uid for s in index.series})
+    if not missing:
+        return []
+    return [
+        warn(
+            "reference-missing",
+            f"the regions refer to series {', '.join(missing)}, which is not among the files. If it is the CT, densities "
+            "outside the liver are those of roles, not measured ones.",
+            file=regions.first.source.name,
+            tag="RTReferencedSeriesSequence",
+            value=missing[0],
+        )
+    ]

@@ -13,7 +13,7 @@ from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
 from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
-from y90voxel.io.dicom.references import referenced_series
+from y90voxel.io.dicom.references import missing_references, referenced_series
 from y90voxel.io.dicom.registration import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
 
@@ -108,6 +108,8 @@ def select_series(
     if register and regions is not None and regions_path is None and images:
         moving = _moving_ct(index.series, regions, images, native_ct)
     planar = _planar(pool, anchor, findings)
+    if images and regions is not None:
+        findings += missing_references(regions, index)
     if anchor is None and ct is None and regions is not None:
         frame = regions.frame_of_reference_uid
     return Selection(
