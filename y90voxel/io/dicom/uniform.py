@@ -22,6 +22,7 @@ __all__ = ["check_numbering", "check_rescaled", "check_size", "check_uniform", "
 
 _EVERY_SERIES = (
     "FrameOfReferenceUID", "PatientPosition", "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
+    "RescaleIntercept",
 )  # fmt: skip
 _EMISSION = (
     "Units",
