@@ -15,6 +15,8 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer.split(
 FENCED = {
     "pydicom": ("io/dicom/",),
     "highdicom": ("io/dicom/",),
+    "pynetdicom": ("io/dicom/",),
+    "dicomweb_client": ("io/dicom/",),
     "SimpleITK": ("io/", "volumes/resample.py", "volumes/registration.py", "regions/segmentation.py"),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),

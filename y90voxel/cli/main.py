@@ -13,9 +13,11 @@ from y90voxel.cli.compare import compare
 from y90voxel.cli.demo import demo
 from y90voxel.cli.dose import dose
 from y90voxel.cli.dvh import dvh
+from y90voxel.cli.fetch import fetch
 from y90voxel.cli.inspect import inspect
 from y90voxel.cli.kernel import kernel
 from y90voxel.cli.plan import plan
+from y90voxel.cli.send import send
 from y90voxel.errors import Y90Error
 from y90voxel.version import __version__
 
@@ -29,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, inspect, dose, plan, compare, batch, dvh, kernel):
+for command in (demo, inspect, dose, plan, compare, batch, dvh, kernel, send, fetch):
     app.command()(command)
 
 

@@ -1,0 +1,434 @@
+"""DICOM over the network: objects sent by C-STORE, studies fetched by C-FIND and C-GET.
+
+C-GET, not C-MOVE: it answers on the connection that we open, so no port has to listen here and no archive has to be told
+where we are. Archives without it are reached by DICOMweb (:mod:`y90voxel.io.dicom.dicomweb`).
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID
+
+from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.attributes import lenient_reading, number
+
+if TYPE_CHECKING:
+    from pynetdicom.association import Association
+
+__all__ = ["Failure", "Peer", "StudyWriter", "dicom_files", "fetch_study", "send_objects"]
+
+Progress = Callable[[str, float], None]
+
+OUR_TITLE = "Y90VOXEL"
+TIMEOUT_S = 30.0
+UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
+# What a study of ours is made of; a C-GET names what it is ready to receive.
+RECEIVED = (
+    "CTImageStorage", "EnhancedCTImageStorage", "LegacyConvertedEnhancedCTImageStorage", "MRImageStorage",
+    "EnhancedMRImageStorage", "PositronEmissionTomographyImageStorage", "EnhancedPETImageStorage",
+    "LegacyConvertedEnhancedPETImageStorage", "NuclearMedicineImageStorage", "SecondaryCaptureImageStorage",
+    "RTStructureSetStorage", "RTDoseStorage", "RTPlanStorage", "SegmentationStorage", "SpatialRegistrationStorage",
+    "DeformableSpatialRegistrationStorage", "RealWorldValueMappingStorage", "XRayAngiographicImageStorage",
+)  # fmt: skip
+SYNTAXES = [
+    UID(f"1.2.840.10008.1.2{end}")
+    for end in (
+        ".1",
+        "",
+        ".2",
+        ".1.99",
+        ".4.70",
+        ".4.57",
+        ".4.80",
+        ".4.81",
+        ".4.90",
+        ".4.91",
+        ".5",
+        ".4.50",
+        ".4.51",
+    )
+]
+# C-STORE statuses of objects that are stored, with a remark (PS3.4 B.2.3): coercion, elements discarded, no match.
+STORED_WITH_REMARK = (0xB000, 0xB006, 0xB007)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """An archive on the network.
+
+    Parameters
+    ----------
+    title : str
+        Its application entity title.
+    host : str
+        Name or address.
+    port : int
+        Its port.
+    """
+
+    title: str
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Peer:
+        """Return the peer of ``AET@host:port``.
+
+        Raises
+        ------
+        InputError
+            If the text is not of that form.
+
+        Examples
+        --------
+        >>> Peer.parse("PACS@192.0.2.5:104")
+        Peer(title='PACS', host='192.0.2.5', port=104)
+        """
+        match = re.fullmatch(r"([^@\\\s]{1,16})@\[?([^\s@\]]+?)\]?:([0-9]{1,5})", text.strip())
+        if match is None or not 0 < int(match[3]) < 65536:
+            raise InputError(
+                f"{text!r} is not AET@host:port, such as PACS@192.0.2.5:104 (a title of up to 16 characters).",
+                tag="--to",
+            )
+        return cls(match[1], match[2], int(match[3]))
+
+    def __str__(self) -> str:
+        return f"{self.title}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An object that was not stored, and why."""
+
+    file: str
+    reason: str
+
+
+class StudyWriter:
+    """Writes objects that arrive into a folder, under names made of their UIDs and nothing else.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists.
+    study_instance_uid : str
+        The study that was asked for; objects of another are refused.
+    """
+
+    def __init__(self, folder: Path, study_instance_uid: str) -> None:
+        self.folder, self.study = folder, study_instance_uid
+        self.count = 0
+
+    def add(self, dataset: Dataset) -> None:
+        """Write an object.
+
+        Raises
+        ------
+        DicomError
+            If its UIDs are not UIDs, or it belongs to another study.
+        """
+        uids = [str(dataset.get(k, "")) for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
+        for keyword, uid in zip(
+            ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"), uids, strict=True
+        ):
+            if len(uid) > 64 or not UID_PATTERN.fullmatch(uid):
+                raise DicomError(f"the archive sent an object whose {keyword} is not a UID.", tag=keyword)
+        if uids[0] != self.study:
+            raise DicomError("the archive sent an object of another study.", tag="StudyInstanceUID")
+        place = self.folder / uids[1]
+        place.mkdir(exist_ok=True)
+        dataset.save_as(place / f"{uids[2]}.dcm", enforce_file_format=True)
+        self.count += 1
+
+
+def check_study_uid(uid: str) -> str:
+    """Return a study instance UID.
+
+    Raises
+    ------
+    InputError
+        If it is not a UID.
+    """
+    if len(uid) > 64 or not UID_PATTERN.fullmatch(uid):
+        raise InputError(
+            f"{uid[:80]!r} is not a study instance UID (digits and dots).", tag="StudyInstanceUID"
+        )
+    return uid
+
+
+def dicom_files(path: str | Path) -> list[Path]:
+    """Return the DICOM files of a result folder, or the one file that is given.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    start = Path(path)
+    if not start.exists():
+        raise InputError(f"{start} does not exist.", file=start)
+    candidates = [start] if start.is_file() else sorted(p for p in start.rglob("*") if p.is_file())
+    found = []
+    for candidate in candidates:
+        with candidate.open("rb") as stream:
+            if stream.read(132)[128:] == b"DICM":
+                found.append(candidate)
+    if not found:
+        raise InputError(f"{start} holds no DICOM file to send.", file=start)
+    return found
+
+
+def send_objects(
+    files: Sequence[Path], peer: Peer, *, our_title: str = OUR_TITLE, progress: Progress | None = None
+) -> list[Failure]:
+    """Send DICOM files by C-STORE and return what was not stored.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        What is sent.
+    peer : Peer
+        Where to.
+    our_title : str
+        Our application entity title.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If the peer cannot be reached or does not accept the association, or a file cannot be read.
+    """
+    kinds = [_kind(file) for file in files]
+    tell = progress or (lambda what, done: None)
+    failures = []
+    contexts = sorted({(sop_class, syntax) for sop_class, syntax in kinds})
+    with _association(peer, our_title, contexts) as association:
+        for done, (file, _) in enumerate(zip(files, kinds, strict=True)):
+            tell("sending", done / len(files))
+            reason = _stored(association, file)
+            if reason:
+                failures.append(Failure(file.name, reason))
+    tell("sent", 1.0)
+    return failures
+
+
+def fetch_study(
+    study_instance_uid: str,
+    peer: Peer,
+    folder: Path,
+    *,
+    our_title: str = OUR_TITLE,
+    progress: Progress | None = None,
+) -> int:
+    """Fetch a study by C-GET into a folder and return the number of objects.
+
+    Parameters
+    ----------
+    study_instance_uid : str
+        Which study.
+    peer : Peer
+        Where from.
+    folder : Path
+        Exists and is empty; one folder a series is made in it.
+    our_title : str
+        Our application entity title.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If the peer cannot be reached, does not know the study or does not offer C-GET, or objects are missing.
+    """
+    from pynetdicom import evt
+    from pynetdicom.sop_class import (
+        StudyRootQueryRetrieveInformationModelFind,
+        StudyRootQueryRetrieveInformationModelGet,
+    )
+
+    uid = check_study_uid(study_instance_uid)
+    tell = progress or (lambda what, done: None)
+    writer, problems = StudyWriter(folder, uid), []
+
+    def receive(event: Any) -> int:
+        try:
+            dataset = event.dataset
+            dataset.file_meta = event.file_meta
+            writer.add(dataset)
+        except (DicomError, OSError, ValueError, TypeError, AttributeError) as error:
+            problems.append(str(error))
+            return 0xC000
+        return 0x0000
+
+    query = Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", uid
+    models = (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet)
+    handlers = [(evt.EVT_C_STORE, receive)]
+    with _association(
+        peer, our_title, [(m, None) for m in models], receives=True, handlers=handlers
+    ) as association:
+        accepted = {context.abstract_syntax for context in association.accepted_contexts}
+        for model, service in zip(models, ("C-FIND", "C-GET"), strict=True):
+            if model not in accepted:
+                raise InputError(
+                    f"{peer} does not offer {service} for studies. Use its DICOMweb address (--dicomweb URL)."
+                )
+        tell("looking for the study", 0.0)
+        listed = _listed(association, models[0], uid, peer)
+        completed, failed = _got(association, query, models[1], peer, lambda done: tell("fetching", done))
+    if problems or failed or writer.count < max(completed, listed, 1):
+        reason = f": {problems[0]}" if problems else ""
+        raise InputError(
+            f"the study was not fetched whole from {peer}: {writer.count} of {max(completed, listed)} objects arrived"
+            f"{reason}. Nothing was kept; try again, or ask the archive's administrator.",
+            tag="StudyInstanceUID",
+        )
+    return writer.count
+
+
+def _kind(file: Path) -> tuple[str, str]:
+    """Return SOP class and transfer syntax of a file."""
+    try:
+        meta = pydicom.filereader.read_file_meta_info(file)
+        return str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)
+    except (InvalidDicomError, AttributeError, EOFError, OSError) as error:
+        raise DicomError(f"{file} cannot be read as DICOM.", file=file) from error
+
+
+@contextmanager
+def _association(
+    peer: Peer,
+    our_title: str,
+    contexts: Sequence[tuple[str, str | None]],
+    *,
+    receives: bool = False,
+    handlers: Sequence[Any] = (),
+) -> Iterator[Association]:
+    """Give an association with a peer, released at the end."""
+    try:
+        from pynetdicom import AE, build_role, sop_class
+    except ImportError as error:
+        raise missing_extra("pynetdicom") from error
+    entity = AE(ae_title=our_title)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
+    for syntax, transfer in contexts:
+        entity.add_requested_context(syntax, transfer or SYNTAXES[:2])
+    roles = []
+    if receives:
+        for keyword in RECEIVED:
+            storage = getattr(sop_class, keyword)
+            entity.add_requested_context(storage, SYNTAXES)
+            roles.append(build_role(storage, scp_role=True))
+    _check_reachable(peer)
+    association = entity.associate(
+        peer.host, peer.port, ae_title=peer.title, ext_neg=roles, evt_handlers=list(handlers)
+    )
+    if not association.is_established:
+        raise _refused(association, peer, our_title)
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def missing_extra(library: str) -> InputError:
+    """Return the error for a library that is not installed."""
+    return InputError(
+        f"{library} is not installed; network access needs the extra: pip install 'y90voxel[pacs]'."
+    )
+
+
+def _check_reachable(peer: Peer) -> None:
+    """Raise when nothing answers at the peer's address."""
+    try:
+        socket.create_connection((peer.host, peer.port), timeout=TIMEOUT_S).close()
+    except OSError as error:
+        raise InputError(
+            f"{peer.host}:{peer.port} cannot be reached ({error.strerror or error}). Check host, port and firewall, and that "
+            "the archive is running.",
+            tag="--to",
+        ) from error
+
+
+def _refused(association: Association, peer: Peer, our_title: str) -> InputError:
+    """Return the error for an association that did not come about."""
+    if not association.is_rejected:
+        return InputError(
+            f"{peer.host}:{peer.port} answers, but not as a DICOM archive (the association was aborted). Check the port."
+        )
+    answer = association.acceptor.primitive
+    reason = getattr(answer, "reason_str", "") or "no reason given"
+    return InputError(
+        f"{peer} rejected the association: {reason}. It was called {peer.title!r} and we are {our_title!r}; both titles are "
+        "case-sensitive and have to be known to the archive.",
+        tag="--to",
+    )
+
+
+def _stored(association: Association, file: Path) -> str:
+    """Send one file; return why it was not stored, empty when it was."""
+    if not association.is_established:
+        return "the connection was lost before"
+    try:
+        status = association.send_c_store(file)
+    except ValueError:
+        return "the archive does not accept this kind of object"
+    code = status.get("Status") if status else None
+    if code == 0 or code in STORED_WITH_REMARK:
+        return ""
+    return "no answer" if code is None else f"status 0x{code:04X}"
+
+
+def _listed(association: Association, model: str, uid: str, peer: Peer) -> int:
+    """Return how many objects the peer lists, 0 where it does not say; raise when it does not know the study."""
+    found = listed = 0
+    query = Dataset()
+    query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", uid
+    query.NumberOfStudyRelatedInstances = None
+    for status, identifier in association.send_c_find(query, model):
+        code = status.get("Status") if status else None
+        if code in (0xFF00, 0xFF01):
+            found += identifier is not None
+            with lenient_reading():
+                stated = None if identifier is None else number(identifier, "NumberOfStudyRelatedInstances")
+            listed = max(listed, int(stated or 0))
+        elif code != 0:
+            what = "no answer" if code is None else f"status 0x{code:04X}"
+            raise InputError(f"{peer} failed while looking for the study ({what}).", tag="StudyInstanceUID")
+    if not found:
+        raise InputError(f"{peer} knows no study {uid}. Check the UID.", tag="StudyInstanceUID")
+    return listed
+
+
+def _got(
+    association: Association, query: Dataset, model: str, peer: Peer, tell: Callable[[float], None]
+) -> tuple[int, int]:
+    """Run the C-GET; return how many objects the peer says it sent, and how many failed."""
+    completed = failed = 0
+    for status, _ in association.send_c_get(query, model):
+        code = status.get("Status") if status else None
+        if code is None:
+            raise InputError(
+                f"{peer} stopped answering while it sent the study. Nothing was kept; try again."
+            )
+        completed = int(status.get("NumberOfCompletedSuboperations", completed) or 0)
+        failed = int(status.get("NumberOfFailedSuboperations", failed) or 0)
+        remaining = int(status.get("NumberOfRemainingSuboperations", 0) or 0)
+        tell(completed / max(completed + remaining, 1))
+        if code not in (0x0000, 0xFF00, 0xB000):
+            raise InputError(
+                f"{peer} failed while it sent the study (status 0x{code:04X}). Nothing was kept."
+            )
+    return completed, failed
