@@ -42,9 +42,9 @@ def test_values_beyond_16_bits_give_floats_instead_of_wrapping(tmp_path):
 
 def test_slopes_may_differ_from_slice_to_slice(tmp_path):
     datasets = factory.ct(STORED.astype(np.uint16))
-    datasets[3].RescaleIntercept = "-1000"
+    datasets[3].RescaleSlope, datasets[3].RescaleIntercept = "2", "-1000"
     image, _ = read(datasets, tmp_path)
-    np.testing.assert_array_equal(image.array[3], STORED[3] - 1000)
+    np.testing.assert_array_equal(image.array[3], 2.0 * STORED[3] - 1000)
     np.testing.assert_array_equal(image.array[2], STORED[2] - 1024)
 
 

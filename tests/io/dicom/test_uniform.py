@@ -51,6 +51,11 @@ def test_a_slice_that_contradicts_the_others_is_refused(tmp_path, changes, tag):
         (factory.ct, {"RescaleIntercept": None}, "file0004 lacks RescaleSlope or RescaleIntercept"),
         (factory.ct, {"RescaleSlope": None}, "file0004 lacks RescaleSlope or RescaleIntercept"),
         (factory.ct, {"RescaleSlope": "0"}, "RescaleSlope of file0004 is 0; it must be other than 0"),
+        (
+            factory.ct,
+            {"RescaleIntercept": "-1000"},
+            "RescaleIntercept is -1024 in file0000, -1000 in file0004",
+        ),
         (factory.pet, {"RescaleSlope": "-2"}, "RescaleSlope of file0004 is -2; it must be positive"),
         (
             factory.pet,

@@ -22,7 +22,6 @@ __all__ = ["check_numbering", "check_rescaled", "check_size", "check_uniform", "
 
 _EVERY_SERIES = (
     "FrameOfReferenceUID", "PatientPosition", "PhotometricInterpretation", "BitsStored", "PixelRepresentation",
-    "RescaleIntercept",
 )  # fmt: skip
 _EMISSION = (
     "Units",
@@ -92,7 +91,7 @@ def check_rescaled(frames: Sequence[Frame], *, emission: bool) -> None:
     ------
     DicomError
         If slope or intercept is missing, a slope is zero, a PET slope is negative or a PET intercept not zero
-        (DICOM PS3.3 C.8.9.4).
+        (DICOM PS3.3 C.8.9.4), or intercepts differ under one slope.
     """
     for frame in frames:
         file = frame.instance.source.name
@@ -118,6 +117,17 @@ def check_rescaled(frames: Sequence[Frame], *, emission: bool) -> None:
                 file=file,
                 tag="RescaleIntercept",
             )
+
+    first = frames[0]
+    other = next((f for f in frames if f.intercept != first.intercept), None)
+    if other is not None and all(f.slope == first.slope for f in frames):
+        raise DicomError(
+            f"RescaleIntercept is {first.intercept:g} in {first.instance.source.name}, {other.intercept:g} in "
+            f"{other.instance.source.name}, with one RescaleSlope in all slices: one of them is wrong. Export the series "
+            "again.",
+            file=other.instance.source.name,
+            tag="RescaleIntercept",
+        )
 
 
 def check_size(frames: Sequence[Frame]) -> None:
