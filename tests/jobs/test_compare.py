@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from phantoms import liver_case
+from study_factory import write_study
 
 from y90voxel.activity.emission import EmissionImage
 from y90voxel.dose.local_deposition import LocalDeposition
@@ -260,3 +261,32 @@ def test_swapped_folders_end_with_2(runs, run_cli, tmp_path):
     done = run_cli("compare", root / "delivered", root / "plan", "-o", tmp_path / "out", "--json")
     assert done.code == 2
     assert "Give the prediction first" in json.loads(done.err)["error"]["message"]
+
+
+def test_a_plan_and_the_dose_of_the_same_study_agree(run_cli, tmp_path):
+    """The plan's dose per GBq times the activity is the dose that `dose` computes (to the rounding of float32)."""
+    study = write_study(tmp_path / "study")
+    given = ("--activity", "2 GBq", "--lung-shunt", "0.05", "--no-report")
+    assert run_cli("dose", study, *given, "-o", tmp_path / "dose").code == 0
+    done = run_cli("plan", study, *given, "-o", tmp_path / "plan")
+    assert done.code == 0, done.err
+    done = run_cli(
+        "compare", tmp_path / "plan", tmp_path / "dose", "-o", tmp_path / "out", "--no-report", "--json"
+    )
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    codes = {warning["code"] for warning in found["warnings"]}
+    assert codes == {
+        "plan-activity",
+        "both-predicted",
+        "gamma-criteria-default",
+        "gamma-distance-below-voxel",
+    }
+    for region in found["regions"]:
+        assert region["difference"]["mean_gy"] == pytest.approx(
+            0.0, abs=1e-5 * region["predicted"]["mean_gy"]
+        )
+    assert (
+        found["predicted"]["grid"]["frame_of_reference_uid"]
+        == found["delivered"]["grid"]["frame_of_reference_uid"]
+    )

@@ -11,11 +11,19 @@ __all__ = ["compare"]
 
 
 def compare(
-    predicted: Annotated[Path, Argument(metavar="PLAN_OUT", help="Results with the predicted dose.")],
-    delivered: Annotated[Path, Argument(metavar="DELIVERED_OUT", help="Results with the delivered dose.")],
+    predicted: Annotated[
+        Path, Argument(metavar="PLAN_OUT", help="Predicted dose: results of `plan`, or of `dose` from MAA.")
+    ],
+    delivered: Annotated[Path, Argument(metavar="DELIVERED_OUT", help="Delivered dose: results of `dose`.")],
     *,
     out: Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")],
     normalise: Annotated[str, Option(help="Scale the prediction: none, activity or mean-liver.")] = "none",
+    plan_model: Annotated[
+        str | None,
+        Option(
+            help="Model of a plan whose activity is meant.  [default: the activity given, else the first model]"
+        ),
+    ] = None,
     gamma_dose: Annotated[
         str | None, Option(help="Gamma: dose criterion, such as '10%'.  [default: 10%]")
     ] = None,
@@ -47,6 +55,7 @@ def compare(
             out,
             normalise=normalise,
             gamma=gamma,
+            plan_model=plan_model,
             trust_frames=trust_frames,
             report=not no_report,
             progress=tell,

@@ -11,7 +11,7 @@ from typing import Any
 
 from y90voxel.errors import Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
-from y90voxel.io.result_folder import DoseFolder, read_dose_folder
+from y90voxel.io.result_folder import DoseFolder, read_dose_folder, read_predicted_folder
 from y90voxel.io.tables import write_json
 from y90voxel.version import __version__
 from y90voxel.workflow.comparison.compare import compare
@@ -28,6 +28,7 @@ def run_compare(
     *,
     normalise: Normalisation | str = Normalisation.NONE,
     gamma: GammaCriteria | None = None,
+    plan_model: str | None = None,
     trust_frames: bool = False,
     report: bool = True,
     progress: Callable[[str, float], None] | None = None,
@@ -36,14 +37,18 @@ def run_compare(
 
     Parameters
     ----------
-    predicted, delivered : path-like
-        Folders that `dose` wrote.
+    predicted : path-like
+        Folder that `dose` or `plan` wrote.
+    delivered : path-like
+        Folder that `dose` wrote.
     out : path-like
         Folder of the comparison; appears complete or not at all.
     normalise : Normalisation or str
         ``none``, ``activity`` or ``mean-liver``.
     gamma : GammaCriteria or None
         None takes the default criteria, and says so.
+    plan_model : str or None
+        Model of a plan whose activity the prediction is for; None takes the activity given, else the first model.
     trust_frames : bool
         Take coordinates of different frames of reference as common.
     report : bool
@@ -60,7 +65,7 @@ def run_compare(
     started, clock = datetime.now(UTC), time.perf_counter()
     tell = progress or (lambda what, done: None)
     tell("reading the predicted dose", 0.0)
-    before = read_dose_folder(predicted)
+    before = read_predicted_folder(predicted, plan_model)
     tell("reading the delivered dose", 0.2)
     after = read_dose_folder(delivered)
     tell("comparing", 0.4)

@@ -160,6 +160,10 @@ class Plan:
             "energy_per_activity_j_per_gbq": constant
             if self.maps is None
             else self.maps.evaluations[0].energy_per_activity_j_per_gbq,
+            # Where the maps lie, for a comparison with what is delivered; it would lead back to an anonymised study.
+            "frame_of_reference_uid": None
+            if self.maps is None or not facts.dated
+            else self.maps.case.grid.frame_of_reference_uid,
             "context": self._context(),
             "lung": self._lung(),
             "masses": self._masses(),
