@@ -74,7 +74,7 @@ def run_plan(
     else:
         found = _with_images(path, settings, request, given, tell)
     tell("writing the plan", 0.85)
-    _write(found, Path(out))
+    _write(found, Path(out), report=settings.output.report)
     tell("done", 1.0)
     return found
 
@@ -271,12 +271,16 @@ def _reserve(known: AnatomySettings) -> float | None:
     return max(1.0 - known.perfused_volume_ml / known.liver_volume_ml, 0.0)
 
 
-def _write(found: Plan, out: Path) -> None:
+def _write(found: Plan, out: Path, *, report: bool) -> None:
     """Write every output, all or nothing."""
     with output_folder(out) as folder:
         write_json(found.metrics, folder / "plan.json")
         if found.maps is not None:
             _write_maps(found, folder)
+        if report:
+            from y90voxel.report.plan_page import write_plan_page
+
+            write_plan_page(found, folder)
 
 
 def _write_maps(found: Plan, folder: Path) -> None:

@@ -9,6 +9,7 @@ from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.planning.limits import LIMITS_VERSION, LimitResult, Sense
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.region_table import (
     every_region_is_automatic,
     radiobiology_notes,
@@ -76,6 +77,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "lung_facts": lung_facts(evaluation),
         "lung_methods": lung_method_rows(evaluation),
         "injections": injection_rows(evaluation),
+        "patient": patient_rows(case.patient),
+        "contradictions": contradictions(case.patient),
         "methods": method_rows(evaluation),
         "inputs": inputs,
         "inputs_are_named": any(row["what"] != MISSING for row in inputs),

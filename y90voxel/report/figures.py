@@ -9,7 +9,7 @@ from y90voxel.report.registration_figure import registration_png
 from y90voxel.report.scene import Focus, Scene, build_scene
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["dose_figures"]
+__all__ = ["dose_figures", "overlay_png"]
 
 WIDTH_PX = 1420.0
 MARGIN_PX = 8.0
@@ -25,8 +25,8 @@ def dose_figures(evaluation: Evaluation) -> dict[str, bytes]:
     """
     scene = build_scene(evaluation)
     figures = {
-        "dose_hottest.png": _overlay_png(scene, scene.hottest),
-        "dose_centre.png": _overlay_png(scene, scene.centre),
+        "dose_hottest.png": overlay_png(scene, scene.hottest),
+        "dose_centre.png": overlay_png(scene, scene.centre),
     }
     shown = evaluation.main_histograms()
     if shown:
@@ -36,8 +36,8 @@ def dose_figures(evaluation: Evaluation) -> dict[str, bytes]:
     return figures
 
 
-def _overlay_png(scene: Scene, focus: Focus) -> bytes:
-    """Three planes as PNG."""
+def overlay_png(scene: Scene, focus: Focus) -> bytes:
+    """Return three planes through a focus as PNG."""
     height = overlay_height_px(scene, WIDTH_PX - 2 * MARGIN_PX)
     with drawing():
         figure = new_figure(WIDTH_PX, round(height + 2 * MARGIN_PX))

@@ -1,0 +1,176 @@
+"""The page of a plan: what it says, that it needs nothing else, and what its figures are made of."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+from evaluation_factory import make_evaluation
+from phantoms import ellipsoid, liver_case
+from PIL import Image
+
+import y90voxel as yv
+from y90voxel.activity.administration import Administration
+from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.planning.aims import DoseAim, parse_metric
+from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
+from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
+from y90voxel.planning.patient import AlphaFetoprotein, PatientRecord, Response, Stated
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.report.html import render_dose_page
+from y90voxel.report.plan_content import plan_content
+from y90voxel.report.plan_figures import plan_figures, planned_evaluation, windows
+from y90voxel.report.plan_page import render_plan_page, write_plan_page
+from y90voxel.workflow.plan import plan_from_masses
+from y90voxel.workflow.plan_request import OrderRequest, PlanRequest
+from y90voxel.workflow.plan_result import PlanFacts
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+RECORD = PatientRecord(
+    bclc="C", bilirubin_umol_per_l=14.0, albumin_g_per_l=39.0, afp=AlphaFetoprotein(524, "kU/L"),
+    treatment_date=date(2026, 3, 4), responses=(Response("mRECIST", "CR", date(2026, 6, 1)),),
+    statements=(("age", Stated("58", "table")), ("age", Stated("59 <b>", "abstract"))),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def planned():
+    given = Administration(activity_bq=0.2e9, lung_shunt_fraction=0.05, shunt_source="given", device="glass")
+    case = replace(liver_case(administration=given, patient=RECORD), label="Patient <7>")
+    half = ellipsoid(case.grid, (10, 0, -25), (40, 40, 35))
+    inside = half.with_array(np.minimum(half.array, case.regions["Liver"].mask.array))
+    regions = Regions(case.grid, (*case.regions.drawn, Region("Perfused <i>", Role.PERFUSED, inside)))
+    goal = DoseAim("GTV1 D70", "GTV1", Sense.AT_LEAST, 5000.0, parse_metric("D70"))
+    request = PlanRequest(
+        ClinicalContext(scenario=Scenario.UNILOBAR),
+        aims=(goal,),
+        residual_fraction=0.01,
+        order=OrderRequest(NOON, (NOON - timedelta(hours=72),)),
+    )
+    return yv.plan(replace(case, regions=regions), LocalDeposition("Y-90"), request)
+
+
+@pytest.fixture(scope="module")
+def figures(planned):
+    return plan_figures(planned)
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.split("</style>")[1]))
+
+
+def test_the_page_says_how_much_what_decides_and_what_is_missed(planned, figures):
+    text = text_of(render_plan_page(planned, figures))
+    model = planned.first
+    assert f"{model.activity_gbq:.4g}"[:4] in text
+    assert "Reached first, at" in text
+    assert "whole non-tumour liver, HCC, lobar treatment" in text
+    assert "Not met at this activity: GTV1 D70" in text
+    assert "GTV1 D70 is missed by" in text
+    for what in (
+        "PREDICTED",
+        "single compartment (MIRD)",
+        "a rule for resin, not for glass",
+        "million",
+        "to read with these numbers",
+    ):
+        assert what in text
+    assert "spect, 20 mm dome margin" in text
+    assert "not available" in text.lower()
+
+
+def test_names_are_escaped_and_nothing_is_loaded(planned, figures):
+    page = render_plan_page(planned, figures)
+    assert "Patient &lt;7&gt;" in page
+    assert "Perfused &lt;i&gt;" in page
+    assert "59 &lt;b&gt; (abstract)" in page
+    addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']?([^"'\s>]+)""", page)
+    assert len(addresses) == 3
+    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert not re.search(r"@import|url\(|<link|<iframe|https?://", page)
+
+
+def test_windows_lie_where_the_doses_reach_their_values(planned):
+    found = {window.name: window for window in windows(planned.first)}
+    limit = found["whole non-tumour liver, HCC, lobar treatment  ≤ 75 Gy"]
+    assert (limit.limit, limit.binding) == (True, True)
+    assert limit.at_gbq == pytest.approx(planned.first.activity_gbq, rel=1e-6)
+    goal = found["tumour, HCC  ≥ 205 Gy"]
+    per_gbq = planned.maps.evaluations[0].region("GTV1").mass_weighted_mean_gy
+    assert (goal.limit, goal.at_gbq) == (False, pytest.approx(205.0 / per_gbq))
+    assert [window.limit for window in windows(planned.first)] == sorted(
+        (w.limit for w in found.values()), reverse=True
+    )
+    assert not any("D70" in name for name in found)  # no mean dose, no fixed activity
+
+
+def test_figures_are_drawn_of_the_planned_dose(planned, figures, tmp_path):
+    assert set(figures) == {"window.png", "dose_centre.png", "dvh.png"}
+    evaluation = planned_evaluation(planned)
+    mean = planned.first.table.doses(planned.first.activities_gbq)["GTV1"]
+    assert evaluation.dvh("GTV1").mass_weighted_mean_gy == pytest.approx(mean, rel=1e-5)
+    paths = write_plan_page(planned, tmp_path)
+    assert [path.name for path in paths] == ["plan.html", "window.png", "dose_centre.png", "dvh.png"]
+    picture = np.asarray(Image.open(tmp_path / "figures" / "window.png"))
+    assert picture.shape[1] == 1420
+    red = int((abs(picture.astype(int) - (168, 50, 10)).sum(axis=2) < 90).sum())
+    # the bar of the limit that decides: its share of the axis, of 920 pixels, and 56 % of a row of 27 pixels
+    end = 1.6 * max(model.activity_gbq for model in planned.models if model.available)
+    expected = planned.first.activity_gbq / end * 920 * 0.56 * 27
+    assert red == pytest.approx(expected, rel=0.15)
+
+
+def test_orders_and_patient_stand_on_the_page(planned):
+    content = plan_content(planned)
+    (order,) = content["orders"]
+    assert order["choices"][0]["each"] == "1148 Bq"
+    assert ("AFP", "524 kU/L") in content["patient"]
+    assert ("response, mRECIST", "CR (2026-06-01)") in content["patient"]
+    assert content["contradictions"] == ["age: 58 (table), 59 <b> (abstract)"]
+    hidden = replace(planned, facts=replace(planned.facts, dated=False, patient=RECORD.anonymous()))
+    assert ("response, mRECIST", "CR (day 89)") in plan_content(hidden)["patient"]
+    assert "2026-0" not in render_plan_page(hidden, {})
+
+
+def test_a_plan_without_images_has_a_page_too(tmp_path):
+    territories = (
+        Territory("hepatic", 0.1, (TumourUptake("GTV1", 0.2, 3.0),), 0.8),
+        Territory("renal", 0.2, (TumourUptake("GTV1", 0.1, 5.0),), 0.1),
+    )
+    anatomy = Anatomy({"GTV1": 0.3}, perfused_normal_kg=0.9, whole_normal_kg=1.6)
+    facts = PlanFacts("two arteries", "Y-90", "glass", 49.67, given_gbq=(3.3, 1.4))
+    plan = plan_from_masses(facts, anatomy, territories)
+    content = plan_content(plan)
+    assert plan.first.name == "multi-artery"
+    assert content["models"][0]["split"] == "3.3 + 1.4"
+    assert [row["name"] for row in content["injections"]] == ["hepatic", "renal"]
+    paths = write_plan_page(plan, tmp_path)
+    assert [path.name for path in paths] == ["plan.html", "window.png"]
+    assert "masses only, no images" in paths[0].read_text(encoding="utf-8")
+
+
+def test_without_any_usable_model_the_page_says_why():
+    facts = PlanFacts("nothing", "Y-90", None, 49.67)
+    plan = plan_from_masses(facts, Anatomy(), (Territory("a", 0.1),))
+    content = plan_content(plan)
+    assert content["headline"] == ["No model can be used: no activity is given."]
+    assert (content["cards"], plan_figures(plan)) == ([], {})
+    assert "No device and no limit is given" in render_plan_page(plan, {})
+
+
+def test_without_goals_missed_the_headline_says_so():
+    facts = PlanFacts("lungs", "Y-90", "resin", 49.67, given_gbq=(1.0,))
+    plan = plan_from_masses(facts, Anatomy(), (Territory("a", 0.1),))
+    assert plan_content(plan)["headline"][-1] == "Every limit and goal that applies is met at this activity."
+
+
+def test_the_dose_report_shows_the_patient_record():
+    evaluation = make_evaluation()
+    with_record = replace(evaluation, case=replace(evaluation.case, patient=RECORD))
+    figures = dict.fromkeys(("dose_hottest.png", "dose_centre.png", "dvh.png"), b"")
+    page = render_dose_page(with_record, figures)
+    assert "ALBI grade" in page
+    assert "sources differ" in page
+    assert "Patient record" not in render_dose_page(evaluation, figures)

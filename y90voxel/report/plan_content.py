@@ -1,0 +1,339 @@
+"""What the page of a plan says, as plain rows of text; the template only lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from y90voxel.planning.aims import AimResult
+from y90voxel.planning.limits import LIMITS_VERSION, Sense
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.units import BQ_PER_GBQ, format_activity
+from y90voxel.workflow.plan_result import Plan
+
+__all__ = ["PLANNED", "plan_content"]
+
+PLANNED = "predicted from a surrogate; every dose below is a forecast"
+COLUMNS = (
+    ("tumours", "Tumours"),
+    ("perfused", "Perfused volume"),
+    ("perfused_non_tumour_liver", "Perfused non-tumour liver"),
+    ("non_tumour_liver", "Whole non-tumour liver"),
+    ("lungs", "Lungs, 1 kg"),
+    ("lungs_ct", "Lungs, CT mass"),
+)
+
+
+def plan_content(plan: Plan) -> dict[str, Any]:
+    """Return everything that the page of a plan shows besides its figures."""
+    facts, provenance = plan.facts, plan.provenance
+    first = plan.first
+    return {
+        "heading": "Treatment plan",
+        "label": facts.label,
+        "subtitle": " · ".join(part for part in _subtitle(plan) if part),
+        "predicted": PLANNED,
+        "disclaimer": DISCLAIMER,
+        "version": str(provenance.get("version", MISSING)),
+        "computed": date_and_time(provenance.get("started")) if facts.dated else MISSING,
+        "headline": _headline(plan),
+        "cards": _cards(plan),
+        "first_title": first.title,
+        "first_basis": first.basis,
+        "columns": [title for _, title in COLUMNS],
+        "models": [_model_row(model, first) for model in plan.models if model.available],
+        "not_available": [(model.title, model.reason) for model in plan.models if not model.available],
+        "flags": [(model.title, model.flag) for model in plan.models if model.available and model.flag],
+        "infeasible": _infeasible(first),
+        "limits": [_limit_row(result) for result in first.results],
+        "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
+        "limits_version": LIMITS_VERSION,
+        "shunts": _shunt_rows(plan),
+        "ratios": _ratio_rows(plan),
+        "masses": _mass_rows(plan),
+        "injections": _injection_rows(plan),
+        "orders": _order_rows(plan),
+        "residual": percent(plan.request.residual_fraction),
+        "patient": patient_rows(facts.patient),
+        "contradictions": contradictions(facts.patient),
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in plan.warnings],
+        "methods": _methods(plan),
+        "inputs": [input_row(item) for item in provenance.get("inputs") or ()],
+        "settings": list(flatten(provenance.get("settings") or {})),
+    }
+
+
+def _subtitle(plan: Plan) -> tuple[str | None, ...]:
+    """Nuclide, device, scenario, disease and engine."""
+    engine = None if plan.maps is None else plan.maps.evaluations[0].engine
+    return (
+        plan.facts.nuclide,
+        DEVICES.get(plan.facts.device or ""),
+        None if plan.context.scenario is None else str(plan.context.scenario.value),
+        plan.context.disease.value,
+        "masses only, no images" if engine is None else ENGINES.get(engine, engine),
+    )
+
+
+def _headline(plan: Plan) -> list[str]:
+    """What the board asks first, in sentences: how much, what decides, what is missed."""
+    first = plan.first
+    if not first.available:
+        return [f"No model can be used: {first.reason}."]
+    activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
+    lines = [f"{first.title.capitalize()}: {activity} net, {first.basis}."]
+    if first.binding and first.greatest_gbq is not None:
+        greatest = format_activity(first.greatest_gbq * BQ_PER_GBQ)
+        lines.append(f"Reached first, at {greatest}: {', '.join(first.binding)}.")
+    missed = _missed(plan)
+    if missed:
+        lines.append(f"Not met at this activity: {', '.join(missed)}.")
+    elif _judged(plan):
+        lines.append("Every limit and goal that applies is met at this activity.")
+    return lines
+
+
+def _missed(plan: Plan) -> list[str]:
+    """Names of limits and goals that the first model misses."""
+    fractions = [row["name"] for row in plan.metrics["fraction_limits"] if row["status"] == "not met"]
+    return [result.aim.name for result in plan.first.results if result.status == "not met"] + fractions
+
+
+def _judged(plan: Plan) -> int:
+    """Number of limits and goals that apply."""
+    fractions = [row for row in plan.metrics["fraction_limits"] if row["status"] != "not applicable"]
+    return sum(result.status != "not applicable" for result in plan.first.results) + len(fractions)
+
+
+def _cards(plan: Plan) -> list[dict[str, str]]:
+    """The numbers that are read first."""
+    first = plan.first
+    if not first.available:
+        return []
+    doses = first.table.doses_by_role(first.activities_gbq)
+    activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
+    cards = [_card("Net activity", activity, first.title)]
+    names = {
+        "tumours": "Tumours",
+        "perfused_non_tumour_liver": "Perfused non-tumour liver",
+        "non_tumour_liver": "Whole non-tumour liver",
+    }
+    cards += [
+        _card(title, f"{dose_text(doses[key])} Gy", "mean by mass")
+        for key, title in names.items()
+        if key in doses
+    ]
+    if "lungs" in doses:
+        by_ct = (
+            f"{dose_text(doses['lungs_ct'])} Gy with the CT mass" if "lungs_ct" in doses else "1 kg of lung"
+        )
+        cards.append(_card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
+    cards.append(_card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
+    judged, missed = _judged(plan), len(_missed(plan))
+    if judged:
+        text = f"{judged - missed} of {judged} met"
+        cards.append(_card("Limits and goals", text, "at this activity", "not-met" if missed else "met"))
+    return cards
+
+
+def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]:
+    return {"label": label, "value": value, "note": note, "status": status}
+
+
+def _shunt_source(plan: Plan) -> str:
+    """How the shunt that is used was found."""
+    used = [method.method for method in plan.shunts if method.used]
+    return ", ".join(dict.fromkeys(SHUNT_SOURCES.get(name, name) for name in used)) or MISSING
+
+
+def _model_row(model: PlanModel, first: PlanModel) -> dict[str, Any]:
+    """One model: activity, doses, what is missed, and what decides."""
+    doses = model.table.doses_by_role(model.activities_gbq)
+    if "tumours" not in doses and "tumour" in doses:
+        doses["tumours"] = doses["tumour"]
+    missed = [result.aim.name for result in model.results if result.status == "not met"]
+    judged = sum(result.status != "not applicable" for result in model.results)
+    split = " + ".join(f"{a:.3g}" for a in model.activities_gbq) if len(model.activities_gbq) > 1 else ""
+    return {
+        "title": model.title,
+        "basis": model.basis,
+        "first": model is first,
+        "activity": number(model.activity_gbq),
+        "split": split,
+        "doses": [dose_text(doses.get(key)) for key, _ in COLUMNS],
+        "missed": missed,
+        "judged": judged,
+        "greatest": number(model.greatest_gbq),
+        "binding": ", ".join(model.binding) or MISSING,
+        "flagged": bool(model.flag),
+    }
+
+
+def _infeasible(model: PlanModel) -> list[str]:
+    """Why goals are missed, in sentences."""
+    report: Mapping[str, Any] | None = model.infeasibility
+    if report is None:
+        return []
+    lines = [f"{name} is missed by {number(by)}" for name, by in report["missed_by"].items()]
+    if report["blocked_by"]:
+        lines.append(f"what stands in the way: {', '.join(report['blocked_by'])}")
+    excesses = report["excesses_gy_if_goals_were_met"]
+    if excesses:
+        over = ", ".join(f"{name} by {number(by)} Gy" for name, by in excesses.items())
+        lines.append(f"meeting the required goals would exceed {over}")
+    return lines
+
+
+def _limit_row(result: AimResult) -> dict[str, str]:
+    """One limit or goal: found, wanted, status, source."""
+    aim = result.aim
+    below = aim.sense is Sense.BELOW
+    return {
+        "name": aim.name,
+        "region": aim.region,
+        "kind": "limit" if below else ("goal" if aim.required else "goal, reported"),
+        "metric": str(aim.metric),
+        "found": f"{number(result.found)} {aim.metric.unit}" if result.found is not None else MISSING,
+        "wanted": f"{'at most' if below else 'at least'} {aim.value:g} {aim.metric.unit}",
+        "status": result.status,
+        "mark": MARKS[result.status],
+        "css": result.status.replace(" ", "-"),
+        "source": result.reason or aim.source,
+    }
+
+
+def _fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """A limit on shunt or reserve."""
+    wanted = "at most" if row["sense"] == Sense.BELOW.value else "at least"
+    return {
+        "name": row["name"],
+        "region": row["quantity"],
+        "kind": "limit" if wanted == "at most" else "goal",
+        "metric": "fraction",
+        "found": percent(row["value"]),
+        "wanted": f"{wanted} {percent(row['limit'])}",
+        "status": row["status"],
+        "mark": MARKS[row["status"]],
+        "css": row["status"].replace(" ", "-"),
+        "source": row["source"],
+    }
+
+
+def _shunt_rows(plan: Plan) -> list[dict[str, Any]]:
+    """The shunt by each method."""
+    return [
+        {
+            "injection": method.injection,
+            "method": method.method
+            + (
+                ""
+                if method.dome_margin_mm is None
+                else (
+                    f", {method.dome_margin_mm:g} mm dome margin"
+                    if method.dome_margin_mm
+                    else ", whole lungs"
+                )
+            ),
+            "fraction": percent(method.fraction),
+            "note": method.reason or method.caveat,
+            "used": method.used,
+        }
+        for method in plan.shunts
+    ]
+
+
+def _ratio_rows(plan: Plan) -> list[dict[str, str]]:
+    """Tumour-to-normal ratios."""
+    return [
+        {
+            "injection": row["injection"],
+            "tumour": row["tumour"],
+            "mass": number(row["mass_g"]),
+            "ratio": number(row["ratio"]),
+            "corrected": number(row["ratio_corrected"]),
+        }
+        for row in plan.metrics["tumour_to_normal"]
+    ]
+
+
+def _mass_rows(plan: Plan) -> list[tuple[str, str]]:
+    """Masses and volumes, perfused and whole liver apart."""
+    masses, lung = plan.metrics["masses"], plan.metrics["lung"]
+    rows = [(f"{name}", masses_g, "g") for name, masses_g in masses["tumours_g"].items()]
+    rows += [
+        ("perfused non-tumour liver", masses["perfused_non_tumour_liver_g"], "g"),
+        ("whole non-tumour liver", masses["non_tumour_liver_g"], "g"),
+        ("all that is perfused", masses["perfused_g"], "g"),
+        ("lungs from CT", lung["ct_mass_g"], "g"),
+        ("liver with tumours", masses["liver_volume_ml"], "mL"),
+    ]
+    found = [(name, f"{number(value)} {unit}") for name, value, unit in rows if value is not None]
+    reserve = masses["hepatic_reserve"]
+    return found if reserve is None else [*found, ("hepatic reserve", percent(reserve))]
+
+
+def _injection_rows(plan: Plan) -> list[dict[str, str]]:
+    """Every injection with its share of the first model's activity."""
+    activities = plan.first.activities_gbq or (None,) * len(plan.territories)
+    return [
+        {
+            "name": territory.name,
+            "activity": number(activity),
+            "shunt": percent(territory.lung_shunt_fraction),
+        }
+        for territory, activity in zip(plan.territories, activities, strict=True)
+    ]
+
+
+def _order_rows(plan: Plan) -> list[dict[str, Any]]:
+    """Vials for every injection."""
+    return [
+        {
+            "injection": order.injection,
+            "net": number(order.net_gbq, 4),
+            "vial": number(order.vial_gbq, 4),
+            "when": date_and_time(order.injection_time.isoformat()) if plan.facts.dated else MISSING,
+            "choices": [
+                {
+                    "size": number(choice.size_gbq),
+                    "calibrated": date_and_time(choice.calibration_time.isoformat())
+                    if plan.facts.dated
+                    else MISSING,
+                    "age": f"{number(order.age_h(choice))} h",
+                    "holds": number(choice.activity_at_injection_gbq, 4),
+                    "surplus": number(choice.surplus_gbq),
+                    "spheres": f"{number(choice.spheres / 1e6)} million",
+                    "each": f"{number(choice.activity_per_sphere_bq)} Bq",
+                }
+                for choice in order.choices
+            ],
+        }
+        for order in plan.orders
+    ]
+
+
+def _methods(plan: Plan) -> list[tuple[str, str]]:
+    """How the numbers came about."""
+    constant = f"{plan.facts.dose_constant_gy_kg_per_gbq:.4g} Gy kg/GBq in all formulas"
+    rows = [
+        ("Dose constant", f"{constant}; doses with different constants do not compare"),
+        (
+            "Voxel-based",
+            "dose of the normalised map per GBq of each injection; mean doses by linear programme, other metrics by bisection on "
+            "the scale of its solution",
+        ),
+        (
+            "Lungs",
+            "limits refer to the dose to 1 kg, the convention they were set with; the CT mass stands beside it",
+        ),
+        ("Activities", "net, at administration; the residual is added to the order only"),
+    ]
+    device = plan.metrics["device"]
+    if device is not None:
+        rows.append(
+            ("Device", f"{device['product']}, activity basis: {device['activity_basis']}; {device['source']}")
+        )
+    return rows

@@ -1,0 +1,48 @@
+"""The page of a plan: one HTML file that needs nothing else, and its figures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from y90voxel.report.html import embedded, render_page
+from y90voxel.report.plan_content import plan_content
+from y90voxel.report.plan_figures import plan_figures
+from y90voxel.workflow.plan_result import Plan
+
+__all__ = ["render_plan_page", "write_plan_page"]
+
+
+def write_plan_page(plan: Plan, folder: str | Path) -> list[Path]:
+    """Write ``plan.html`` and ``figures/*.png``, and return their paths.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is reported.
+    folder : path-like
+        Exists; files in it are replaced.
+    """
+    folder = Path(folder)
+    figures = plan_figures(plan)
+    (folder / "figures").mkdir(exist_ok=True)
+    paths = []
+    for name, png in figures.items():
+        paths.append(folder / "figures" / name)
+        paths[-1].write_bytes(png)
+    page = folder / "plan.html"
+    page.write_text(render_plan_page(plan, figures), encoding="utf-8")
+    return [page, *paths]
+
+
+def render_plan_page(plan: Plan, figures: Mapping[str, bytes]) -> str:
+    """Return the page of a plan with its figures inside.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is reported.
+    figures : mapping of str to bytes
+        File name to PNG, as `plan_figures` returns them.
+    """
+    return render_page("plan.html.j2", plan_content(plan) | {"figures": embedded(figures)})
