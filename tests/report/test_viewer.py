@@ -145,8 +145,16 @@ def test_a_region_is_cropped_to_itself():
 def test_activity_is_a_concentration():
     grid = Grid.from_spacing((4, 5, 6), (10.0, 10.0, 10.0))  # voxels of 1 mL
     packed = pack_activity(ActivityMap(np.full(grid.shape, 5e6), grid))
-    assert packed.unit == "kBq/mL"
-    assert packed.stored.max() * packed.step == pytest.approx(5000.0, rel=1e-4)
+    assert packed.unit == "MBq/mL"
+    assert packed.stored.max() * packed.step == pytest.approx(5.0, rel=1e-4)
+
+
+def test_an_emission_image_is_cut_to_its_activity():
+    grid = Grid.from_spacing((30, 40, 50), (10.0, 10.0, 10.0))
+    array = np.full(grid.shape, 1e3)
+    array[10:12, 20:22, 30:32] = 1e6
+    packed = pack_activity(ActivityMap(array, grid))
+    assert packed.grid.is_same_as(grid.crop((7, 17, 27), (8, 8, 8)))
 
 
 @pytest.mark.parametrize("top", [0.02, 3.0, 60.0, 480.0, 5000.0])
@@ -210,7 +218,7 @@ def test_a_study_without_regions_or_ct_has_a_page(evaluation):
     content = viewer_content(with_regions(make_evaluation(ct=False), Regions(evaluation.dose.grid)))
     assert list(content.volumes) == ["underlay", "dose"]
     assert content.data["regions"] == []
-    assert content.data["underlay"]["unit"] == "kBq/mL"
+    assert content.data["underlay"]["unit"] == "MBq/mL"
     assert content.data["dvh"]["shown_gy"] > 0
 
 

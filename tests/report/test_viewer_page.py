@@ -170,16 +170,16 @@ def test_a_click_goes_where_the_picture_shows_that_grey(axial):
         tick(axial, box, False)
     slide(axial, "opacity", 0)
     low, high = axial.run("[viewer.nv.volumes[0].cal_min, viewer.nv.volumes[0].cal_max]")
+    axial.run(f"viewer.goTo(rasOfLps({list(CENTRE)}))")
     image = picture(axial)
     seen = []
     for x, y in ((120, 190), (230, 190), (150, 250), (150, 520), (240, 600), (480, 180), (590, 250)):
         axial.run(f"viewer.goTo(rasOfLps({list(CENTRE)}))")
-        before = picture(axial)[y, x].mean()
         axial.click(x, y)
         point = here(axial)
         assert value(axial, "underlay-here") == pytest.approx(linear(point, HU), abs=HU_TOLERANCE + 0.1)
         grey = np.clip((linear(point, HU) - low) / (high - low), 0, 1)
-        assert before == pytest.approx(grey, abs=0.012), (x, y)
+        assert image[y, x].mean() == pytest.approx(grey, abs=0.012), (x, y)
         seen.append(point)
     right, down = np.subtract(seen[1], seen[0]), np.subtract(seen[2], seen[0])
     assert right[0] > 30  # axial: the patient's left is on the right
@@ -196,7 +196,7 @@ def test_an_isodose_runs_through_the_point_of_its_dose(axial):
         tick(axial, box, False)
     tick(axial, "show-isodoses", True)
     slide(axial, "opacity", 0)
-    for x, y in ((150, 190), (200, 560), (560, 200)):
+    for x, y in ((200, 560), (560, 200)):
         axial.click(x, y)
         dose = linear(here(axial), GY)
         write(axial, "levels", f"{dose:.3f}")
@@ -270,7 +270,7 @@ def test_without_ct_the_activity_lies_below(page, axial, tmp_path):
     page.run(f"viewer.goTo(rasOfLps({list(CENTRE)}))")
     assert text(page, "underlay-label") == "activity"
     assert value(page, "underlay-here") == pytest.approx(
-        5e2 / AXIAL.voxel_volume_ml, rel=5e-3
+        0.5 / AXIAL.voxel_volume_ml, rel=5e-3
     )  # three digits
     assert value(page, "dose-here") == pytest.approx(linear(CENTRE, GY), abs=GY_TOLERANCE)
     assert page.errors == []

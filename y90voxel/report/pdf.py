@@ -145,12 +145,7 @@ def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]
             (0, -300, 320),
             fontweight="bold" if row["used"] else "normal",
         )
-    for row in content["lung_methods"]:
-        rest = (
-            f"by volume {row['by_volume']}; without the dome {row['by_mass_without_dome']} by mass, "
-            f"{row['by_volume_without_dome']} by volume; betas from the liver {row['from_liver']}"
-        )
-        flow.row((row["name"], f"{row['by_mass']} Gy", rest), (0, -300, 320))
+    _lung_methods(flow, content)
     flow.heading("How this was computed")
     for name, text in content["methods"]:
         flow.paragraph(f"{name}: {text}")
@@ -164,6 +159,26 @@ def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]
         "settings: " + "; ".join(f"{key} = {value}" for key, value in content["settings"]), color=MUTED
     )
     return flow.pages
+
+
+def _lung_methods(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """The lung dose by every method that was computed, in columns."""
+    if not content["lung_methods"]:
+        return
+    keys = ("by_mass", "by_volume", "by_mass_without_dome", "by_volume_without_dome", "from_liver")
+    stops = (0, -300, -390, -540, -710, -850)
+    heads = (
+        "mean lung dose in Gy",
+        "by mass",
+        "by volume",
+        "by mass, no dome",
+        "by volume, no dome",
+        "betas from liver",
+    )
+    flow.need(len(content["lung_methods"]) + 1)
+    flow.row(heads, stops, color=MUTED)
+    for row in content["lung_methods"]:
+        flow.row((row["name"], *(row[key] for key in keys)), stops)
 
 
 def _limits(flow: _Flow, content: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.regions.regions import Region
+from y90voxel.units import BQ_PER_MBQ
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Volume
@@ -26,7 +27,8 @@ BODY_STRIDE = 8
 # At most so many voxels of anatomy are kept: about 4 MB of page.
 MOST_VOXELS = 4_000_000
 OCCUPANCY_STEPS = 255
-KBQ_PER_BQ = 1e-3
+# An emission image without CT is shown where it exceeds this share of its maximum, and so far around.
+BACKGROUND, MARGIN_MM = 0.01, 30.0
 
 Corner = NDArray[np.int64]
 V = TypeVar("V", bound=Volume)
@@ -80,11 +82,13 @@ def pack_ct(ct: CtImage, seen: Grid) -> PackedVolume:
 
 
 def pack_activity(activity: ActivityMap) -> PackedVolume:
-    """Return the activity concentration along the patient's axes, for studies without CT."""
-    kbq_per_ml = activity.array * (KBQ_PER_BQ / activity.grid.voxel_volume_ml)
-    concentration = Volume(kbq_per_ml, activity.grid)
-    moved = resample(concentration, patient_grid(activity.grid, MOST_VOXELS), fill=0.0)
-    return _sixteen_bits(moved.array, moved.grid, "activity", "kBq/mL")
+    """Return the activity concentration where there is any, along the patient's axes, for studies without CT."""
+    mbq_per_ml = activity.array / (BQ_PER_MBQ * activity.grid.voxel_volume_ml)
+    low, high = _used(mbq_per_ml > BACKGROUND * mbq_per_ml.max())
+    margin = np.ceil(MARGIN_MM / np.array(activity.grid.spacing_mm)).astype(np.int64)
+    part = _cropped(Volume(mbq_per_ml, activity.grid), low - margin, high + margin)
+    moved = resample(part, patient_grid(part.grid, MOST_VOXELS), fill=0.0)
+    return _sixteen_bits(moved.array, moved.grid, "activity", "MBq/mL")
 
 
 def pack_dose(dose: DoseMap) -> PackedVolume:

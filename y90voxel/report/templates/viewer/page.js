@@ -116,7 +116,7 @@ class Viewer {
     $("dose-here").textContent = Number.isNaN(dose) ? "not computed here" : `${gray(dose)} Gy`;
     $("underlay-here").textContent = Number.isNaN(under)
       ? "not seen here"
-      : `${data.underlay.unit === "HU" ? Math.round(under) : under.toPrecision(3)} ${data.underlay.unit}`.replace("-", "−");
+      : `${data.underlay.unit === "HU" ? Math.round(under) : Number(under.toPrecision(3))} ${data.underlay.unit}`.replace("-", "−");
     $("position-here").textContent = lpsOfRas(this.position).map(millimetres).join(", ");
     const here = this.regions.map((region, n) => (region.at(x, y, z) >= 0.5 ? data.regions[n].name : null)).filter(Boolean);
     $("regions-here").textContent = here.length ? `in ${here.join(", ")}` : "in no region";
@@ -297,8 +297,8 @@ class Viewer {
     for (const found of notes) note(context, found, pixel);
     const [cx, cy] = toScreen(...[0, 1, 2].filter((axis) => axis !== view.across).map((axis) => this.position[axis]));
     if ($("show-crosshair").checked) crosshair(context, cx, cy, tile.leftTopWidthHeight, pixel);
-    caption(context, view, tile, lpsOfRas(this.position)[view.across], pixel);
     context.restore();
+    caption(context, view, tile, lpsOfRas(this.position)[view.across], pixel);
   }
 }
 
@@ -356,9 +356,10 @@ function crosshair(context, x, y, [left, top, width, height], pixel) {
   context.stroke();
 }
 
-// Name and place of the plane, sides of the patient, and a scale.
+// Name and place of the plane, sides of the patient, and a scale, along the edges of the view's part of the canvas.
 function caption(context, view, tile, position, pixel) {
-  const [left, top, width, height] = tile.leftTopWidthHeight;
+  const { width: across, height: down } = context.canvas;
+  const [left, top, width, height] = [view.place[0] * across, view.place[1] * down, view.place[2] * across, view.place[3] * down];
   const edge = 14 * pixel;
   const write = (words, x, y, align) => {
     context.textAlign = align;
@@ -379,7 +380,7 @@ function caption(context, view, tile, position, pixel) {
   context.font = `${12 * pixel}px system-ui, sans-serif`;
   context.fillStyle = "#a9bac7";
   write(`${view.name}   ${view.axis} = ${millimetres(position)} mm`, left + 10 * pixel, top + edge, "left");
-  const bar = (50 / Math.abs(tile.fovMM[0])) * Math.abs(width);
+  const bar = (50 / Math.abs(tile.fovMM[0])) * Math.abs(tile.leftTopWidthHeight[2]);
   const x = left + width - 16 * pixel, y = top + height - edge;
   write("50 mm", x - bar / 2, y - 11 * pixel, "center");
   context.fillRect(x - bar, y, bar, 2 * pixel);
