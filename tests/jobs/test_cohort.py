@@ -15,6 +15,7 @@ from y90voxel.errors import InputError
 from y90voxel.io.cohort_tables import COLUMNS, typed
 from y90voxel.jobs import cohort_page
 from y90voxel.jobs.cohort import write_cohort
+from y90voxel.jobs.cohort_patient import patient_columns
 from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
 from y90voxel.regions.roles import Role
 from y90voxel.workflow.cohort import DVH_DOSES_GY, StudySummary
@@ -119,6 +120,40 @@ def test_a_column_named_like_ours_is_carried_under_another_name(tmp_path):
     write_cohort(tmp_path, [StudyOutcome("a", "a", StudyStatus.REFUSED, "no", columns={"activity_bq": "1"})])
     (row,) = read_csv(tmp_path / "cohort.csv")
     assert (row["activity_bq"], row["manifest_activity_bq"]) == ("", "1")
+
+
+def test_the_patient_record_is_carried_and_its_best_response_used(tmp_path):
+    """mRECIST wins over RECIST, and its best category over the last one."""
+    rng, studies = np.random.default_rng(2), []
+    for number in range(12):
+        document = metrics(f"s{number}", **simulated(number, rng))
+        best = ("PR", "SD")[number % 2]
+        document["patient"] = {
+            "bclc": "C", "child_pugh_points": 6, "child_pugh_class": "A", "albi_score": -2.37, "albi_grade": 2,
+            "afp": {"value": 2.5, "unit": "kU/L"},
+            "responses": [
+                {"criterion": "RECIST 1.1", "category": "CR", "days_after_treatment": 30},
+                {"criterion": "mRECIST", "category": "PD", "days_after_treatment": 180},
+                {"criterion": "mRECIST", "category": best, "days_after_treatment": 90},
+            ],
+        }  # fmt: skip
+        write_results(tmp_path / f"s{number}", document)
+        studies.append(StudyOutcome(f"s{number}", f"s{number}", StudyStatus.DONE, None, Path(f"s{number}")))
+    write_cohort(tmp_path, studies)
+    row = read_csv(tmp_path / "cohort.csv")[0]
+    assert {key: row[f"patient_{key}"] for key in ("bclc", "child_pugh_points", "albi_score", "afp", "afp_unit")} == {
+        "bclc": "C", "child_pugh_points": "6", "albi_score": "-2.37", "afp": "2.5", "afp_unit": "kU/L",
+    }  # fmt: skip
+    told = [row[f"patient_{key}"] for key in ("best_response", "response_criterion", "response_days", "ecog")]
+    assert told == ["PR", "mRECIST", "90", ""]
+    words = text_of((tmp_path / "cohort.html").read_text())
+    assert "(patient_best_response): 6 of 12 responded" in words
+
+
+def test_a_record_without_comparable_responses_has_none():
+    found = patient_columns({"responses": [{"criterion": "LI-RADS", "category": "LR-TR viable"}], "ecog": 1})
+    assert found == {"patient_ecog": 1}
+    assert patient_columns(None) == {}
 
 
 def test_the_schema_is_documented():

@@ -17,6 +17,7 @@ from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.cohort_tables import carried_names, column_type, typed, write_cohort_tables
 from y90voxel.jobs.cohort_page import cohort_page
+from y90voxel.jobs.cohort_patient import patient_columns
 from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
@@ -141,7 +142,7 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
     if not metrics:
         return [of_study]
     lung, calibration = metrics.get("lung", {}), metrics.get("calibration", {})
-    of_study |= {key: metrics.get(key) for key in _PLAIN}
+    of_study |= {key: metrics.get(key) for key in _PLAIN} | patient_columns(metrics.get("patient"))
     of_study |= {
         "calibration_mode": calibration.get("mode"),
         "calibration_region": calibration.get("region"),
@@ -193,7 +194,7 @@ def _summary(
         status=status,
         reason=problem,
         link=_link(study, out) if metrics else None,
-        columns=study.columns,
+        columns={**study.columns, **patient_columns(metrics.get("patient"))},
         values=_values(metrics) if metrics else {},
         warnings=tuple(_codes(metrics)),
         missed=tuple(_missed(metrics)),

@@ -68,7 +68,7 @@ class StudySummary:
     link : str or None
         Address of the study's report relative to the page.
     columns : mapping
-        Columns of the manifest.
+        Columns of the manifest, and ``patient_…`` from the patient record.
     values : mapping of str to float
         By key of `QUANTITIES`; what is unknown is absent.
     warnings : tuple of str

@@ -11,7 +11,9 @@ from y90voxel.workflow.cohort import StudySummary
 
 __all__ = ["OUTCOME_NAMES", "Outcomes", "outcomes"]
 
-RESPONSE_NAMES = ("response", "best_response", "objective_response", "responder", "mrecist", "recist")
+RESPONSE_NAMES = (
+    "response", "best_response", "objective_response", "responder", "mrecist", "recist", "patient_best_response",
+)  # fmt: skip
 TIME_NAMES = ("survival", "os", "overall_survival", "survival_time", "os_time")
 EVENT_NAMES = ("event", "os_event", "survival_event", "death", "died", "dead", "deceased")
 UNITS = ("days", "weeks", "months", "years")
