@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
+from pydicom.tag import Tag
 from pydicom.uid import RTStructureSetStorage
 
 from y90voxel.errors import InputError, Notice
@@ -38,6 +40,7 @@ Floats = NDArray[np.float64]
 
 SERIES_NUMBER = 9003
 HALF = 0.5
+CONTOUR_DATA = Tag("ContourData")
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, what RT objects name a study by
 INTERPRETED = {"tumour": "GTV", "tumours": "GTV", "body": "EXTERNAL"}
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
@@ -132,11 +135,12 @@ def _outlines(plane: Floats) -> list[Floats]:
     """Return polygons (column, row) around what is at least half occupied, each with its holes joined to it."""
     import contourpy
 
-    padded = np.pad(plane, 1)  # a region up to the edge of the image is closed there
+    rows, columns = (np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0))
+    box = plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     generator = contourpy.contour_generator(
-        x=np.arange(-1.0, plane.shape[1] + 1),
-        y=np.arange(-1.0, plane.shape[0] + 1),
-        z=padded,
+        x=np.arange(columns[0] - 1.0, columns[-1] + 2.0),
+        y=np.arange(rows[0] - 1.0, rows[-1] + 2.0),
+        z=np.pad(box, 1),  # a region up to the edge of the image is closed there
         fill_type=contourpy.FillType.OuterOffset,
     )
     polygons = []
@@ -195,11 +199,17 @@ def _contour_item(number: int, polygons: Sequence[Floats]) -> Dataset:
         contour = Dataset()
         contour.ContourGeometricType = "CLOSED_PLANAR"
         contour.NumberOfContourPoints = len(polygon)
-        contour.ContourData = [f"{value:.3f}" for value in polygon.ravel()]
+        contour[CONTOUR_DATA] = _coordinates(polygon)
         contours.append(contour)
     if contours:
         item.ContourSequence = Items(contours)
     return item
+
+
+def _coordinates(polygon: Floats) -> DataElement:
+    """Return the points of a contour as text: pydicom would check each number again, which takes seconds."""
+    text = "\\".join([f"{value:.3f}" for value in polygon.ravel().tolist()])
+    return DataElement(CONTOUR_DATA, "DS", text, already_converted=True)
 
 
 def _observation(number: int, role: str) -> Dataset:
