@@ -217,8 +217,8 @@ def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, 
             .replace(str(tmp_path / "killed"), "OUT")
         )
     assert calm.keys() == killed.keys()
-    assert {k: v for k, v in calm.items() if not k.endswith(".log")} == {
-        k: v for k, v in killed.items() if not k.endswith(".log")
+    assert {k: v for k, v in calm.items() if not k.startswith("logs/")} == {
+        k: v for k, v in killed.items() if not k.startswith("logs/")
     }
 
 

@@ -47,7 +47,7 @@ class ClusterWorkers:
         sent = {self._client.submit(compute_on_worker, r, pure=False): r for r in requests}
         self._waiting = {future.key: future for future in sent}
         try:
-            for future in _module("distributed").as_completed(list(sent)):
+            for future in _module("distributed").as_completed(list(sent), loop=self._client.loop):
                 self._waiting.pop(future.key, None)
                 if future.status in ("cancelled", "lost"):
                     continue
@@ -113,8 +113,10 @@ def slurm_cluster(workers: int | None, memory_gb: float | None) -> Iterator[Clus
     """
     jobqueue, distributed = _module("dask_jobqueue"), _module("distributed")
     try:
-        cluster = jobqueue.SLURMCluster(cores=1, processes=1, memory=f"{1 + (memory_gb or 7):g}GiB")
-        cluster.scale(jobs=workers or 8)
+        # all jobs are asked for here and now, so that Slurm's refusal is heard
+        cluster = jobqueue.SLURMCluster(
+            n_workers=workers or 8, cores=1, processes=1, memory=f"{1 + (memory_gb or 7):g}GiB"
+        )
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
             f"no jobs can be started through Slurm ({error}). Check that sbatch works here, and the file jobqueue.yaml.",

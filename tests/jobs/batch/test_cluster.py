@@ -1,0 +1,222 @@
+"""Batches on a Dask cluster: the same results as here, whatever happens to its workers."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from batch_work import WORK
+
+from y90voxel.errors import InputError
+from y90voxel.jobs.batch.cluster import _result
+from y90voxel.jobs.batch.run import Listener, Resources, run_batch
+from y90voxel.jobs.outcome import StudyStatus
+
+DASK = [sys.executable, "-m", "dask"]
+
+
+class Cluster:
+    """A scheduler and workers as `docs/cluster.md` starts them."""
+
+    def __init__(self, folder):
+        self.workers, self._file = [], folder / "scheduler.json"
+        self._scheduler = self._start("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard")
+        deadline = time.monotonic() + 30
+        while not self._file.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self.address = re.search(r"tcp://[\d.:]+", self._file.read_text()).group()
+
+    def add_worker(self):
+        """One more worker, one study at a time."""
+        self.workers.append(self._start("worker", "--nthreads", "1", "--no-nanny", "--no-dashboard"))
+        return self.workers[-1]
+
+    def close(self):
+        """End everything."""
+        for process in [*self.workers, self._scheduler]:
+            process.kill()
+            process.wait()
+
+    def _start(self, *words):
+        words = [*DASK, *words, "--scheduler-file", str(self._file)]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def _workers_find_the_work_too():
+    """Workers of the module's cluster import `batch_work`."""
+    before = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(sys.modules["batch_work"].__file__), before])
+    yield
+    os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory, _workers_find_the_work_too):
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    cluster.add_worker()
+    cluster.add_worker()
+    yield cluster
+    cluster.close()
+
+
+def results(out):
+    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.glob("studies-*/*")) if p.is_file()}
+
+
+def statuses(result):
+    return [(o.study_id, o.status, o.reason) for o in result.outcomes]
+
+
+def test_a_cluster_gives_what_this_machine_gives(cluster, cohort, tmp_path):
+    manifest = cohort({"a": "sleep 0", "b": "refuse", "c": "crash", "d": "sleep 0.1", "e": "bug"})
+    here = run_batch(manifest, tmp_path / "here", work=WORK)
+    there = run_batch(manifest, tmp_path / "there", work=WORK, resources=Resources(scheduler=cluster.address))
+    assert statuses(here) == statuses(there)
+    assert results(tmp_path / "here") == results(tmp_path / "there")
+    log = (tmp_path / "there" / "logs" / "batch.log").read_text()
+    assert f"the Dask cluster at {cluster.address}" in log
+
+
+def test_a_study_whose_worker_is_killed_is_computed_by_another(cluster, cohort, tmp_path):
+    manifest = cohort(dict.fromkeys("abcd", "sleep 2"))
+    victim, heard = cluster.add_worker(), []
+    done = {}
+
+    def run():
+        class Ear(Listener):
+            def ended(self, outcome, share):
+                heard.append(outcome)
+
+        done["result"] = run_batch(
+            manifest,
+            tmp_path / "out",
+            work=WORK,
+            resources=Resources(scheduler=cluster.address),
+            listener=Ear(),
+        )
+
+    thread = threading.Thread(target=run)
+    time.sleep(2.0)  # the worker joins
+    thread.start()
+    time.sleep(1.5)  # three studies are running, one of them there
+    victim.kill()
+    victim.wait()
+    thread.join(60)
+    assert {o.status for o in done["result"].outcomes} == {StudyStatus.DONE}
+    assert len(heard) == 4
+    started = sum(len(p.read_text()) for p in (tmp_path / "out" / "logs").glob("*.starts"))
+    assert started == 5, "one study was started twice"
+    calm = run_batch(manifest, tmp_path / "calm", work=WORK)
+    assert statuses(calm) == statuses(done["result"])
+    assert results(tmp_path / "calm") == results(tmp_path / "out")
+
+
+def test_a_scheduler_that_cannot_be_reached_is_said_within_seconds(cohort, tmp_path):
+    started = time.monotonic()
+    with pytest.raises(
+        InputError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9 .*nothing was computed"
+    ):
+        run_batch(
+            cohort({"a": "sleep 0"}),
+            tmp_path / "out",
+            work=WORK,
+            resources=Resources(scheduler="tcp://127.0.0.1:9"),
+        )
+    assert time.monotonic() - started < 15
+    assert run_batch(tmp_path / "cohort.csv", tmp_path / "out", work=WORK).computed == 1
+
+
+def test_an_address_that_is_none_is_said(cohort, tmp_path):
+    with pytest.raises(InputError, match="no Dask scheduler answers at nonsense"):
+        run_batch(
+            cohort({"a": "sleep 0"}),
+            tmp_path / "out",
+            work=WORK,
+            resources=Resources(scheduler="nonsense://x"),
+        )
+
+
+@pytest.mark.usefixtures("_workers_find_the_work_too")
+def test_a_scheduler_that_dies_loses_nothing(cohort, tmp_path):
+    cluster = Cluster(tmp_path)
+    cluster.add_worker()
+    manifest = cohort({"a": "sleep 0", "b": "sleep 30"})
+    (tmp_path / "studies" / "a" / "data").write_text("the larger first")
+
+    class Ear(Listener):
+        def ended(self, outcome, share):
+            cluster.close()
+
+    with pytest.raises(InputError, match=r"connection to the scheduler was lost. What is done is kept"):
+        run_batch(
+            manifest,
+            tmp_path / "out",
+            work=WORK,
+            resources=Resources(scheduler=cluster.address),
+            listener=Ear(),
+        )
+    (tmp_path / "studies" / "b" / "act").write_text("sleep 0")
+    assert run_batch(manifest, tmp_path / "out", work=WORK).computed == 1
+
+
+def test_a_missing_library_is_named(cohort, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'y90voxel\[cluster\]'"):
+        run_batch(
+            cohort({"a": "sleep 0"}), tmp_path / "out", work=WORK, resources=Resources(scheduler="tcp://x:1")
+        )
+
+
+def test_a_study_that_the_cluster_gives_up_has_failed():
+    class Future:
+        status = "error"
+
+        def exception(self):
+            return RuntimeError("Attempted to run it 4 times\nand more")
+
+    assert _result(Future())["reason"] == "the cluster gave it up: Attempted to run it 4 times"
+
+
+SBATCH = """#!/bin/sh
+bash "$1" > "$1.out" 2>&1 &
+echo $! >> {jobs}
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+kill "$@"
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Slurm's commands, which run jobs on this machine."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (folder / name).write_text(text.format(jobs=tmp_path / "jobs"))
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return tmp_path / "jobs"
+
+
+def test_slurm_jobs_compute_the_same(cohort, tmp_path, slurm):
+    manifest = cohort({"a": "sleep 0", "b": "refuse", "c": "crash"})
+    here = run_batch(manifest, tmp_path / "here", work=WORK)
+    there = run_batch(manifest, tmp_path / "there", work=WORK, resources=Resources(workers=2, slurm=True))
+    assert statuses(here) == statuses(there)
+    assert results(tmp_path / "here") == results(tmp_path / "there")
+    assert len(slurm.read_text().split()) == 2
+    assert "Slurm jobs" in (tmp_path / "there" / "logs" / "batch.log").read_text()
+
+
+def test_without_slurm_it_says_so(cohort, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="no jobs can be started through Slurm"):
+        run_batch(
+            cohort({"a": "sleep 0"}), tmp_path / "out", work=WORK, resources=Resources(slurm=True, workers=1)
+        )
