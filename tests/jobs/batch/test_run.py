@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas
 import pytest
 from batch_work import WORK
 
@@ -19,6 +20,7 @@ from y90voxel.jobs.batch.ledger import LEDGER, Ledger
 from y90voxel.jobs.batch.run import Listener, Resources, run_batch
 from y90voxel.jobs.outcome import StudyStatus
 
+SPENT = ["seconds", "peak_memory_bytes"]
 FAULTS = {
     "a-good": "sleep 0",
     "b-crash": "crash",
@@ -41,12 +43,19 @@ def reasons(result):
 
 
 def tables(out):
-    """Everything a batch leaves behind that does not tell times."""
-    return {
-        str(p.relative_to(out)): p.read_bytes()
-        for p in sorted(out.rglob("*"))
-        if p.is_file() and p.name not in (LEDGER, ".lock", "batch.log")
-    }
+    """Everything that a batch leaves behind, but what tells times: these are left out of the tables."""
+    left = {}
+    for path in sorted(out.rglob("*")):
+        if (
+            path.is_file()
+            and path.name not in (LEDGER, ".lock", "cohort.html")
+            and path.parent.name != "logs"
+        ):
+            left[path.relative_to(out).as_posix()] = path.read_bytes()
+    left["cohort.csv"] = pandas.read_csv(out / "cohort.csv").drop(columns=SPENT).to_dict()
+    left["cohort.parquet"] = pandas.read_parquet(out / "cohort.parquet").drop(columns=SPENT).to_dict()
+    left["status.json"] = {k: v for k, v in json.loads(left["status.json"]).items() if k != "computed"}
+    return {name: str(content) for name, content in left.items()}
 
 
 def ledger_rows(out):
@@ -194,32 +203,25 @@ def start(manifest, out):
 
 
 def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, tmp_path):
-    deeds = {f"s{i:02d}": f"sleep {0.01 * i}" for i in range(20)} | {"x": "refuse", "y": "exit", "z": "bug"}
+    deeds = {f"s{i:02d}": f"sleep {0.01 * i}" for i in range(24)} | {"x": "refuse", "y": "exit", "z": "bug"}
     manifest = cohort(deeds)
     batch(manifest, tmp_path / "calm")
     moments = random.Random(7)
-    for _ in range(10):
+    for _ in range(5):
         process = start(manifest, tmp_path / "killed")
-        time.sleep(moments.uniform(0.2, 2.2))
+        while process.poll() is None and not any((tmp_path / "killed").glob(".staging/*")):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.4))
         process.kill()
         process.communicate()
         for folder in (tmp_path / "killed").glob("studies-*"):
             assert (folder / "metrics.json").is_file(), "half-written results"
+    assert [state for _, state, _, _ in ledger_rows(tmp_path / "killed")].count("planned") > 0, (
+        "killed too late"
+    )
     result = batch(manifest, tmp_path / "killed")
     assert len(result.outcomes) == len(deeds)
-    calm, killed = tables(tmp_path / "calm"), tables(tmp_path / "killed")
-    for status in (calm, killed):
-        document = json.loads(status["status.json"])
-        document.pop("computed")
-        status["status.json"] = (
-            json.dumps(document)
-            .replace(str(tmp_path / "calm"), "OUT")
-            .replace(str(tmp_path / "killed"), "OUT")
-        )
-    assert calm.keys() == killed.keys()
-    assert {k: v for k, v in calm.items() if not k.startswith("logs/")} == {
-        k: v for k, v in killed.items() if not k.startswith("logs/")
-    }
+    assert tables(tmp_path / "calm") == tables(tmp_path / "killed")
 
 
 def test_two_batches_on_one_folder_are_refused(cohort, tmp_path, monkeypatch):

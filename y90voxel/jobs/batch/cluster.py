@@ -8,8 +8,9 @@ study that two workers computed, because one of them seemed lost, counts once.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +21,8 @@ from y90voxel.jobs.batch.worker import Request, StudyWorker
 __all__ = ["ClusterWorkers", "dask_cluster", "slurm_cluster"]
 
 CONNECT_S = 5.0
+# sbatch answers within this time [s], many times over.
+SUBMIT_S = 60.0
 _OF_THREAD = threading.local()
 
 
@@ -112,18 +115,29 @@ def slurm_cluster(workers: int | None, memory_gb: float | None) -> Iterator[Clus
         If dask-jobqueue is not installed, or Slurm's commands are missing or refuse the jobs.
     """
     jobqueue, distributed = _module("dask_jobqueue"), _module("distributed")
+    jobs = workers or 8
+    memory = f"{1 + (memory_gb or 7):g}GiB"
+    cluster = jobqueue.SLURMCluster(n_workers=jobs, cores=1, processes=1, memory=memory)
     try:
-        # all jobs are asked for here and now, so that Slurm's refusal is heard
-        cluster = jobqueue.SLURMCluster(
-            n_workers=workers or 8, cores=1, processes=1, memory=f"{1 + (memory_gb or 7):g}GiB"
-        )
-    except (OSError, ValueError, RuntimeError) as error:
+        _check_submitted(cluster, jobs)
+        with distributed.Client(cluster, set_as_default=False) as client:
+            yield ClusterWorkers(client)
+    finally:
+        with suppress(AssertionError):  # dask's own, about jobs that never were submitted
+            cluster.close()
+
+
+def _check_submitted(cluster: Any, jobs: int) -> None:
+    """Raise unless Slurm took the jobs; dask-jobqueue asks for them in the background and only logs a refusal."""
+    deadline = time.monotonic() + SUBMIT_S
+    while len(cluster.workers) < jobs and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if not any(getattr(job, "job_id", None) for job in cluster.workers.values()):
         raise InputError(
-            f"no jobs can be started through Slurm ({error}). Check that sbatch works here, and the file jobqueue.yaml.",
+            "no job could be started through Slurm. Check that sbatch takes this script here, and queue and account in "
+            f"jobqueue.yaml:\n{cluster.job_script()}",
             tag="--slurm",
-        ) from error
-    with cluster, distributed.Client(cluster, set_as_default=False) as client:
-        yield ClusterWorkers(client)
+        )
 
 
 def _result(future: Any) -> dict[str, Any]:
