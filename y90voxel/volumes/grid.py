@@ -159,6 +159,8 @@ class Grid:
 
     def is_same_as(self, other: Grid) -> bool:
         """Return whether both grids have the same voxels (shape, and corners within 1 micrometre)."""
+        if self is other:
+            return True
         if self.shape != other.shape:
             return False
         gap = np.abs(self.corners_mm() - other.corners_mm()).max()
