@@ -2,10 +2,10 @@
 
 Run from the checkout: ``python benchmarks/accuracy_uncertainty.py [--quick] [--realisations 100] [--json FILE]``.
 
-A phantom with known activity is blurred by a camera on a fine grid, averaged over its voxels and convolved to dose: that is the
-truth, made with scipy alone (but for the table of S values). A realisation is what a department gets of it: counts with Poisson
-noise, an activity and a lung shunt measured a little wrong, every region drawn too large or too small, all of them shifted. It goes
-through `verify` and `with_uncertainty`. Counted is how often mean dose and D_x of the truth lie in the bands.
+A phantom with known activity is blurred by a camera on a fine grid, averaged over its voxels and convolved to dose: that is
+the truth, made with scipy alone (but for the table of S values). A realisation is what a department gets of it: counts with
+Poisson noise, an activity and a lung shunt measured a little wrong, every region drawn too large or too small, all of them
+shifted. It goes through `verify` and `with_uncertainty`. Counted is how often mean dose and D_x of the truth lie in the bands.
 """
 
 from __future__ import annotations
@@ -73,20 +73,27 @@ class Truth:
 
     @classmethod
     def make(cls, grid: Grid) -> Truth:
+        """Blur the phantom and convolve it to dose."""
         fine = Grid.from_spacing([n * PARTS for n in grid.shape], [s / PARTS for s in grid.spacing_mm])
         activity = np.zeros(fine.shape)
         for _, _, centre, axes, uptake in SHAPES:
             share = occupancy(fine, centre, axes, 2)
             activity = activity * (1 - share) + uptake * share
         sigma = CAMERA_FWHM_MM / 2.3548
-        seen = ndimage.gaussian_filter(activity, [sigma / s for s in fine.spacing_mm], mode="constant", truncate=6)
+        seen = ndimage.gaussian_filter(
+            activity, [sigma / s for s in fine.spacing_mm], mode="constant", truncate=6
+        )
         seen = seen.reshape(*(k for n in grid.shape for k in (n, PARTS))).sum(axis=(1, 3, 5))
         masks = {name: occupancy(grid, centre, axes) for name, _, centre, axes, _ in SHAPES}
         held = ACTIVITY_GBQ * (1 - SHUNT)
         decays = seen * held / (seen * masks["Liver"]).sum() * SECONDS_PER_GBQ
         kernel = voxel_kernel("Y-90", grid.spacing_mm, "liver", density_g_per_ml=LIVER_DENSITY)
         dose = signal.fftconvolve(decays, kernel.s_values, mode="same")
-        density = np.where(masks["Liver"] > 0.999, LIVER_DENSITY, 1.04 * (1 - masks["Liver"]) + LIVER_DENSITY * masks["Liver"])
+        density = np.where(
+            masks["Liver"] > 0.999,
+            LIVER_DENSITY,
+            1.04 * (1 - masks["Liver"]) + LIVER_DENSITY * masks["Liver"],
+        )
         dose = dose * kernel.density_g_per_ml / density
         masks["non-tumour liver"] = np.clip(masks["Liver"] - masks["GTV1"] - masks["GTV2"], 0, 1)
         return cls(seen, {name: read_off(dose, mask) for name, mask in masks.items()})
@@ -110,7 +117,9 @@ def realisation(truth: Truth, grid: Grid, rng: np.random.Generator) -> Case:
     for name, role, centre, axes, _ in SHAPES:
         wrong = np.array(axes) + rng.normal(0.0, 0.5 * u_d)
         drawn.append(Region(name, role, Mask(occupancy(grid, np.array(centre) + shift, wrong), grid)))
-    activity = ACTIVITY_GBQ * 1e9 * (1 + rng.normal(0, TOLD["activity"])) * (1 + rng.normal(0, TOLD["residual"]))
+    activity = (
+        ACTIVITY_GBQ * 1e9 * (1 + rng.normal(0, TOLD["activity"])) * (1 + rng.normal(0, TOLD["residual"]))
+    )
     shunt = SHUNT * max(0.0, 1 + rng.normal(0, TOLD["lung_shunt"]))
     return Case(
         label="phantom",
@@ -124,7 +133,9 @@ def realisation(truth: Truth, grid: Grid, rng: np.random.Generator) -> Case:
     )
 
 
-def covered(case: Case, truth: Truth, engine: KernelConvolution, samples: int, seed: int) -> dict[str, np.ndarray]:
+def covered(
+    case: Case, truth: Truth, engine: KernelConvolution, samples: int, seed: int
+) -> dict[str, np.ndarray]:
     """Whether each number of the truth lies in its band, by region."""
     found = with_uncertainty(verify(case, engine), TOLD | {"samples": samples, "seed": seed})
     inside = {}
@@ -138,15 +149,21 @@ def covered(case: Case, truth: Truth, engine: KernelConvolution, samples: int, s
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a dozen realisations: shows that it runs, proves little")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a dozen realisations: shows that it runs, proves little"
+    )
     parser.add_argument("--realisations", type=int, default=100)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write all numbers here")
     options = parser.parse_args()
     count, samples = (12, 60) if options.quick else (options.realisations, options.samples)
-    grid = Grid.from_spacing(SHAPE, SPACING_MM, tuple(-0.5 * (n - 1) * s for n, s in zip(SHAPE[::-1], SPACING_MM, strict=True)))
+    grid = Grid.from_spacing(
+        SHAPE, SPACING_MM, tuple(-0.5 * (n - 1) * s for n, s in zip(SHAPE[::-1], SPACING_MM, strict=True))
+    )
     truth = Truth.make(grid)
     engine = KernelConvolution(voxel_kernel("Y-90", SPACING_MM, "liver", density_g_per_ml=LIVER_DENSITY))
     started = time.perf_counter()
@@ -158,15 +175,25 @@ def main() -> int:
     seconds = time.perf_counter() - started
     shares = {name: np.mean(rows, axis=0) for name, rows in hits.items()}
     header = ["region", "mean", *(f"D{x}" for x in READ_AT), "all"]
-    rows = [[name, *(f"{100 * s:.0f} %" for s in row), f"{100 * row.mean():.1f} %"] for name, row in shares.items()]
+    rows = [
+        [name, *(f"{100 * s:.0f} %" for s in row), f"{100 * row.mean():.1f} %"]
+        for name, row in shares.items()
+    ]
     print(f"Truth inside the 95 % band, {count} realisations, {samples} samples each, {seconds:.0f} s\n")
     print(format_table(header, rows))
     pooled = {name: float(row.mean()) for name, row in shares.items()}
-    wrong = [name for name, share in pooled.items() if not LOW <= share <= HIGH] if not options.quick else [
-        name for name, share in pooled.items() if share < 0.75
-    ]
+    wrong = (
+        [name for name, share in pooled.items() if not LOW <= share <= HIGH]
+        if not options.quick
+        else [name for name, share in pooled.items() if share < 0.75]
+    )
     if options.json:
-        content = {"machine": describe_machine(), "realisations": count, "samples": samples, "read_at": READ_AT}
+        content = {
+            "machine": describe_machine(),
+            "realisations": count,
+            "samples": samples,
+            "read_at": READ_AT,
+        }
         write_json(options.json, {**content, "coverage": {n: row.tolist() for n, row in shares.items()}})
     print(f"\noutside {100 * LOW:.0f} to {100 * HIGH:.0f} %: {', '.join(wrong) or 'none'}")
     return 1 if wrong else 0

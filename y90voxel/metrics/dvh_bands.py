@@ -59,12 +59,19 @@ class DvhBand:
         """
         doses = np.asarray(doses_gy, float)
         if len(doses) < LEAST_SAMPLES:
-            raise InputError(f"a band of {BAND_PERCENT:g} % needs {LEAST_SAMPLES} samples or more, got {len(doses)}.")
+            raise InputError(
+                f"a band of {BAND_PERCENT:g} % needs {LEAST_SAMPLES} samples or more, got {len(doses)}."
+            )
         tail = (100.0 - BAND_PERCENT) / 2.0
         low, median, high = np.percentile(doses, (tail, 50.0, 100.0 - tail), axis=0)
         mean_low, mean_high = np.percentile(np.asarray(means_gy, float), (tail, 100.0 - tail))
-        falling = [np.minimum.accumulate(np.maximum(curve, 0.0)) for curve in (median, low, high)]
-        return cls(*falling, max(float(mean_low), 0.0), max(float(mean_high), 0.0))
+        return cls(
+            _falling(median),
+            _falling(low),
+            _falling(high),
+            max(float(mean_low), 0.0),
+            max(float(mean_high), 0.0),
+        )
 
     def volumes_at(self, doses_gy: ArrayLike) -> tuple[NDArray[np.float64], ...]:
         """Return median, low and high volume [%] that receives at least each dose [Gy], each of the doses' shape.
@@ -75,9 +82,12 @@ class DvhBand:
         return tuple(_volume_at(doses, curve) for curve in (self.median_gy, self.low_gy, self.high_gy))
 
 
+def _falling(doses_gy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A curve that is neither negative nor rises: quantiles of few samples may."""
+    return np.asarray(np.minimum.accumulate(np.maximum(doses_gy, 0.0)))
+
+
 def _volume_at(doses_gy: NDArray[np.float64], falling_gy: NDArray[np.float64]) -> NDArray[np.float64]:
     """Volume [%] at doses on a falling curve over `VOLUMES_PERCENT`; all below its end, none above its start."""
     rising, volumes = falling_gy[::-1], VOLUMES_PERCENT[::-1]
-    return np.where(
-        doses_gy <= 0.0, 100.0, np.interp(doses_gy, rising, volumes, left=100.0, right=0.0)
-    )
+    return np.where(doses_gy <= 0.0, 100.0, np.interp(doses_gy, rising, volumes, left=100.0, right=0.0))

@@ -62,7 +62,9 @@ class MovableRegion:
         volumes = [np.clip(distance / width + (offset / width + 0.5), 0.0, 1.0).sum() for offset in offsets]
         return cls(region, box, distance, offsets, np.array(volumes, np.float64))
 
-    def moved(self, shift_mm: Sequence[float] = (0.0, 0.0, 0.0), offset_mm: float = 0.0) -> Region:
+    def moved(
+        self, shift_mm: Sequence[float] | NDArray[np.float64] = (0.0, 0.0, 0.0), offset_mm: float = 0.0
+    ) -> Region:
         """Return the region moved, and its surface pushed outwards.
 
         Parameters
@@ -79,13 +81,13 @@ class MovableRegion:
         loops.perturb(self.distance_mm, shift, offset_mm / width, width, inside)
         if shift.any():
             # Between voxels the distance to a curved surface is interpolated a little too small: the volume is put right.
-            h = 0.25 * width
+            h = float(0.25 * width)
             below, wanted, above = np.interp(
                 (offset_mm - h, offset_mm, offset_mm + h), self.offsets_mm, self.volumes_voxels
             )
             if above > below:
-                missing_mm = (wanted - float(inside.sum())) * 2.0 * h / (above - below)
-                missing_mm = float(np.clip(missing_mm, -h, h))
+                missing_mm = float((wanted - inside.sum()) * 2.0 * h / (above - below))
+                missing_mm = min(max(missing_mm, -h), h)
                 loops.perturb(self.distance_mm, shift, (offset_mm + missing_mm) / width, width, inside)
         out = np.zeros(mask.grid.shape, np.float32)
         out[self.box] = inside
@@ -94,7 +96,7 @@ class MovableRegion:
 
 def _width_mm(spacing_mm: NDArray[np.float64]) -> float:
     """Distance over which a voxel goes from empty to full [mm]."""
-    return float(np.prod(spacing_mm)) ** (1 / 3)
+    return float(np.prod(spacing_mm) ** (1 / 3))
 
 
 def _box(mask: Mask, margin: NDArray[Any]) -> Box:
@@ -131,9 +133,10 @@ def _surface_mm(occupancy: NDArray[np.float64], spacing_mm: NDArray[np.float64])
     parts = int(np.clip((FINE_VOXELS / occupancy.size) ** (1 / 3), 1, MOST_PARTS))
     # Beyond the image a region goes on as it ends there: what is cut off has no surface.
     fine = zoom(occupancy, parts, order=1, mode="nearest", grid_mode=True)
-    count = max(round(float(occupancy.sum()) * parts**3), 1)
-    level = max(float(np.partition(fine.ravel(), -count)[-count]), 1e-6)
-    above = fine - level
+    count = int(np.clip(round(float(occupancy.sum()) * parts**3), 1, fine.size - 1))
+    split = np.partition(fine.ravel(), (fine.size - count - 1, fine.size - count))
+    level = 0.5 * (split[fine.size - count - 1] + split[fine.size - count])
+    above = fine - max(float(level), 1e-6)
     points = []
     for axis in range(3):
         along = np.moveaxis(above, axis, 0)

@@ -143,7 +143,9 @@ class _Scene:
     activity: ActivityMap
     regions: Regions
     movable: tuple[MovableRegion, ...]
-    offsets: tuple[tuple[float, float], ...]  # radius [mm] and log-normal spread of the diameter, a region each
+    offsets: tuple[
+        tuple[float, float], ...
+    ]  # radius [mm] and log-normal spread of the diameter, a region each
     registration_mm: float
     calibrated: tuple[Role, ...]
     held_bq: float  # by the regions of the calibration, as drawn
@@ -162,8 +164,13 @@ class _Scene:
         reach_mm = furthest + FURTHEST * inputs.registration_mm + 1.0
         grid = _sampling_grid(case.grid, drawn, reach_mm)
         moved = [replace(region, mask=resample(region.mask, grid)) for region in drawn]
-        kept = [(region, offset) for region, offset in zip(moved, offsets, strict=True) if region.mask.array.any()]
-        regions, activity = Regions(grid, tuple(region for region, _ in kept)), resample(evaluation.activity, grid)
+        kept = [
+            (region, offset) for region, offset in zip(moved, offsets, strict=True) if region.mask.array.any()
+        ]
+        regions, activity = (
+            Regions(grid, tuple(region for region, _ in kept)),
+            resample(evaluation.activity, grid),
+        )
         roles = _calibration_roles(evaluation)
         return cls(
             dose=resample(DoseMap(evaluation.dose.array, case.grid), grid),
@@ -184,7 +191,10 @@ class _Scene:
         chance = np.clip(rng.standard_normal(4 + len(self.movable)), -FURTHEST, FURTHEST)
         factor = math.exp(math.sqrt(math.log1p(calibration**2)) * chance[0])
         shift_mm = self.registration_mm * chance[1:4]
-        offsets = [r * math.expm1(spread * z) for (r, spread), z in zip(self.offsets, chance[4:], strict=True)]
+        offsets = [
+            r * math.expm1(spread * z) for (r, spread), z in zip(self.offsets, chance[4:], strict=True)
+        ]
+        self._share_capsule(offsets)
         still, moved = (self._moved(shift, offsets) for shift in (0.0 * shift_mm, shift_mm))
         factors = [factor * self._recalibrated(regions) for regions in (still, moved)]
         there = {region.name: region for region in moved}
@@ -192,6 +202,15 @@ class _Scene:
             if region.name in there and region.mask.array.any() and there[region.name].mask.array.any():
                 plain, disturbed = self.sample(region, None), self.sample(there[region.name], noise)
                 yield region.name, 2.0 * factors[0] * plain - factors[1] * disturbed
+
+    def _share_capsule(self, offsets_mm: list[float]) -> None:
+        """Give perfused volumes the offset of the liver: they are cut from it, and the capsule bounds both."""
+        roles = [movable.region.role for movable in self.movable]
+        if Role.LIVER in roles:
+            liver = offsets_mm[roles.index(Role.LIVER)]
+            offsets_mm[:] = [
+                liver if role is Role.PERFUSED else o for role, o in zip(roles, offsets_mm, strict=True)
+            ]
 
     def _moved(self, shift_mm: Floats, offsets_mm: list[float]) -> Regions:
         """All regions pushed and moved, with those that follow from them."""
@@ -287,7 +306,9 @@ class _NoiseToDose:
         case = evaluation.case
         local = None
         if evaluation.engine == LocalDeposition.name:
-            local = LocalDeposition(case.nuclide, dose_constant_gy_kg_per_gbq=case.dose_constant_gy_kg_per_gbq)
+            local = LocalDeposition(
+                case.nuclide, dose_constant_gy_kg_per_gbq=case.dose_constant_gy_kg_per_gbq
+            )
         kernel = voxel_kernel(
             case.nuclide, scene.dose.grid.spacing_mm, "liver", density_g_per_ml=LIVER_DENSITY_G_PER_ML
         )
@@ -297,7 +318,7 @@ class _NoiseToDose:
         """Dose of one realisation of the noise [Gy]."""
         grid = self.scene.dose.grid
         margin = np.ceil(NOISE_REACH_MM / np.array(grid.spacing_mm)).astype(int)
-        around = grid.crop(-margin, np.array(grid.shape) + 2 * margin)
+        around = grid.crop((-margin).tolist(), (np.array(grid.shape) + 2 * margin).tolist())
         total = np.zeros(around.shape)
         for image in self.images:
             values = image.values

@@ -156,6 +156,11 @@ class Evaluation:
         """Every assumption and oddity, as `notices`."""
         return self.notices
 
+    @property
+    def bands(self) -> Mapping[str, DvhBand]:
+        """Bands of the histograms by region name; empty where uncertainties were not asked for."""
+        return {} if self.uncertainty is None else self.uncertainty.bands
+
     def with_notices(self, *said: Notice) -> Evaluation:
         """Return the same result with more to be said about it, each thing once."""
         more = replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))

@@ -15,7 +15,6 @@ from y90voxel.errors import InputError
 from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
 from y90voxel.metrics.summary import RegionMetrics, RegionUncertainty
 from y90voxel.metrics.uncertainty import (
-    DoseUncertainty,
     activity_uncertainty,
     diameter_uncertainty_mm,
     dose_interval_gy,
@@ -84,9 +83,7 @@ def _noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[Noi
             if len(case.injections) > 1:
                 alone = quantify(replace(case, injections=(injection,))).activity
             found.append(
-                NoisyImage(
-                    ActivityMap(volume.array, volume.grid), noise, alone.total / volume.total, regions
-                )
+                NoisyImage(ActivityMap(volume.array, volume.grid), noise, alone.total / volume.total, regions)
             )
     return found
 
@@ -148,7 +145,9 @@ def _with_budget(
 ) -> RegionMetrics:
     """The metrics of a region with the uncertainty of its mean and its parts."""
     curve = inputs.recovery
-    fit = 0.0 if curve is None else curve.uncertainty(metrics.volume_ml) / curve.coefficient(metrics.volume_ml)
+    fit = (
+        0.0 if curve is None else curve.uncertainty(metrics.volume_ml) / curve.coefficient(metrics.volume_ml)
+    )
     budget = dose_uncertainty(
         (6000.0 * metrics.volume_ml / math.pi) ** (1 / 3),
         inputs.contour_voxel_mm,
@@ -191,8 +190,9 @@ def _statement(
         noise += f" correlated over {inputs.noise_fwhm_mm:g} mm"
     return (
         f"Bands hold {BAND_PERCENT:g} % at each dose by itself, from {inputs.samples} samples (seed {inputs.seed}).",
-        f"In them: activity {100 * calibration:.2g} % ({source}); the boundary of each region by itself, {u_d:.2g} mm of "
-        f"diameter; a shift between emission image and regions of {inputs.registration_mm:.2g} mm along each axis; {noise}. "
+        f"In them: activity {100 * calibration:.2g} % ({source}); the boundary of each region, {u_d:.2g} mm of diameter, "
+        f"independent but for liver and perfused volume; a shift of {inputs.registration_mm:.2g} mm along each axis between "
+        f"emission image and regions; {noise}. "
         "All are standard uncertainties.",
         f"Not in them: {_left_out(relative)}.",
         "One dose map serves all samples: calibration scales it, regions move over it; only noise is carried to dose anew, "
@@ -204,7 +204,12 @@ def _statement(
 
 def _left_out(relative: bool) -> str:
     """What no sample holds."""
-    parts = ["activity that blur carries out of or into a region", "breathing", "densities", "the dose engine"]
+    parts = [
+        "activity that blur carries out of or into a region",
+        "breathing",
+        "densities",
+        "the dose engine",
+    ]
     if relative:
         parts.insert(1, "activity outside the region of calibration")
     return ", ".join(parts) + ", and what differs between a surrogate and the treatment"

@@ -136,9 +136,15 @@ def complete_inputs(case: Case, given: Mapping[str, Any]) -> tuple[UncertaintyIn
         assumed["residual"] = (ASSUMED_RESIDUAL, f"its residual to {100 * ASSUMED_RESIDUAL:g} % of it")
         assumed["lung_shunt"] = (ASSUMED_SHUNT, f"the lung shunt to {100 * ASSUMED_SHUNT:g} % of it")
     else:
-        assumed["calibration"] = (ASSUMED_CALIBRATION, f"the calibration known to {100 * ASSUMED_CALIBRATION:g} %")
+        assumed["calibration"] = (
+            ASSUMED_CALIBRATION,
+            f"the calibration known to {100 * ASSUMED_CALIBRATION:g} %",
+        )
     shift = round(0.5 * _voxel_mm(emission), 3)
-    assumed["registration_mm"] = (shift, f"a registration error of {shift:.2g} mm along each axis (half a voxel)")
+    assumed["registration_mm"] = (
+        shift,
+        f"a registration error of {shift:.2g} mm along each axis (half a voxel)",
+    )
     missing = {name: value for name, (value, _) in assumed.items() if name not in stated}
     words = tuple(text for name, (_, text) in assumed.items() if name not in stated)
     notices = []
@@ -171,7 +177,7 @@ def complete_inputs(case: Case, given: Mapping[str, Any]) -> tuple[UncertaintyIn
 
 def _voxel_mm(grid: Grid) -> float:
     """Edge of a cube as large as a voxel [mm]."""
-    return float(np.prod(grid.spacing_mm)) ** (1 / 3)
+    return float(np.prod(grid.spacing_mm) ** (1 / 3))
 
 
 def _check_relative(value: float, name: str) -> None:
