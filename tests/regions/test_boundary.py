@@ -33,7 +33,7 @@ def test_the_loop_is_linear_interpolation_of_the_distance():
 
 
 def test_nothing_moves_when_nothing_is_asked_to():
-    np.testing.assert_allclose(movable(15.0).moved().mask.array, sphere(15.0).array, atol=1e-6)
+    np.testing.assert_allclose(movable(15.0).moved().mask.array, sphere(15.0).array, atol=1e-3)
 
 
 # On voxels of 4 mm, an error of 2 % of the volume of the smallest is 0.1 mm of its radius.
@@ -65,6 +65,14 @@ def test_a_region_cut_by_the_image_has_no_surface_there():
 def test_a_region_that_fills_the_image_stays():
     whole = Region("a", Role.BODY, Mask(np.ones(GRID.shape), GRID))
     assert MovableRegion.of(whole, 5.0).moved((3.0, 0, 0), -2.0).mask.array.min() == 1.0
+
+
+def test_rounding_inside_a_region_is_no_surface():
+    """An occupancy of 0.9999 deep inside, as resampling leaves it, must not open a hole when the region shrinks."""
+    mask = sphere(25.0)
+    rounded = Mask(mask.array * (1 - 1e-4), GRID)
+    found = MovableRegion.of(Region("a", Role.TUMOUR, rounded), 15.0).moved((0, 0, 0), -3.0).mask
+    assert found.volume_ml == pytest.approx(4 / 3 * np.pi * 22**3 / 1000, rel=0.015)
 
 
 def test_role_and_name_stay():

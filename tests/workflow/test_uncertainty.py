@@ -225,7 +225,11 @@ def test_a_fine_dose_grid_is_sampled_on_a_coarser_one_to_the_same_bands(quiet, m
     fine = with_uncertainty(quiet, given)
     monkeypatch.setattr(dvh_sampling, "MOST_VOXELS", 25_000)
     coarse = with_uncertainty(quiet, given)
-    for name in ("Liver", "non-tumour liver", "lungs"):  # large beside voxels of 5 mm; a lesion of 28 mm differs by 6 %
+    for name in (
+        "Liver",
+        "non-tumour liver",
+        "lungs",
+    ):  # large beside voxels of 5 mm; a lesion of 28 mm differs by 6 %
         one, other = (
             found.region(name).as_dict()["uncertainty"]["mean_sampled_95_gy"] for found in (coarse, fine)
         )

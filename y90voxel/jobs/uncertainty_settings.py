@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator
-
-from y90voxel.jobs.setting_types import Group, Positive
-from y90voxel.units import parse_fraction
+from y90voxel.jobs.setting_types import Fraction, Group, Positive
 
 __all__ = ["UncertaintySettings"]
-
-
-def _relative(value: Any) -> Any:
-    """Accept a relative uncertainty as a fraction, or a percentage with its sign."""
-    return parse_fraction(str(value), "relative uncertainty")
-
-
-Relative = Annotated[float, BeforeValidator(_relative)]
 
 
 class UncertaintySettings(Group):
@@ -26,13 +13,13 @@ class UncertaintySettings(Group):
     fwhm_mm: Positive | None = None
     contour_voxel_mm: Positive | None = None
     contour_fwhm_mm: float | None = None
-    activity: Relative | None = None
-    residual: Relative | None = None
-    lung_shunt: Relative | None = None
-    calibration: Relative | None = None
-    decay: Relative | None = None
+    activity: Fraction | None = None
+    residual: Fraction | None = None
+    lung_shunt: Fraction | None = None
+    calibration: Fraction | None = None
+    decay: Fraction | None = None
     registration_mm: float | None = None
-    noise: Relative | None = None
+    noise: Fraction | None = None
     noise_fwhm_mm: float | None = None
     samples: int | None = None
     seed: int | None = None

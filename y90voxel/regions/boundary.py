@@ -21,6 +21,8 @@ __all__ = ["MovableRegion"]
 
 # The surface is looked for on a finer grid of up to this many voxels, and up to this many parts per axis.
 FINE_VOXELS, MOST_PARTS = 2_000_000, 3
+# A voxel is crossed by the surface when its occupancy differs from 0 and 1 by more than rounding.
+EMPTY = 1e-3
 # Offsets at which the volume of a region is known beforehand.
 OFFSETS = 41
 
@@ -50,13 +52,16 @@ class MovableRegion:
     volumes_voxels: NDArray[np.float64]
 
     @classmethod
-    def of(cls, region: Region, reach_mm: float) -> MovableRegion:
-        """Return the region ready to be moved and pushed by up to ``reach_mm`` together [mm]."""
+    def of(cls, region: Region, reach_mm: float, *, exact: bool = True) -> MovableRegion:
+        """Return the region ready to be moved and pushed by up to ``reach_mm`` together [mm].
+
+        ``exact`` says that an occupancy is the share of its voxel, and no mean over voxels of another grid.
+        """
         mask = region.mask
         spacing = np.array(mask.grid.spacing_mm)
         box = _box(mask, np.ceil(reach_mm / spacing).astype(int) + 2)
         occupancy = np.asarray(mask.array[box], np.float64)
-        distance = _distance_mm(occupancy, spacing, reach_mm + float(spacing.max())).astype(np.float32)
+        distance = _distance_mm(occupancy, spacing, reach_mm + float(spacing.max()), exact).astype(np.float32)
         offsets = np.linspace(-reach_mm, reach_mm, OFFSETS)
         width = _width_mm(spacing)
         volumes = [np.clip(distance / width + (offset / width + 0.5), 0.0, 1.0).sum() for offset in offsets]
@@ -109,7 +114,7 @@ def _box(mask: Mask, margin: NDArray[Any]) -> Box:
 
 
 def _distance_mm(
-    occupancy: NDArray[np.float64], spacing_mm: NDArray[np.float64], reach_mm: float
+    occupancy: NDArray[np.float64], spacing_mm: NDArray[np.float64], reach_mm: float, exact: bool
 ) -> NDArray[np.float64]:
     """Signed distance from the surface of a region, positive inside, known up to ``reach_mm`` [mm]."""
     from scipy.spatial import cKDTree
@@ -121,9 +126,14 @@ def _distance_mm(
     if len(surface):
         away, _ = cKDTree(surface).query(centres.reshape(-1, 3), distance_upper_bound=reach_mm, workers=-1)
         distance = np.minimum(away, reach_mm).reshape(occupancy.shape)
-    # A voxel that the surface crosses tells itself where: then nothing moves when nothing is asked to.
-    outside = np.where(occupancy <= 0.0, np.minimum(-distance, -0.5 * width), (occupancy - 0.5) * width)
-    return np.where(occupancy >= 1.0, np.maximum(distance, 0.5 * width), outside)
+    signed = np.where(occupancy >= 0.5, distance, -distance)
+    # A voxel that the surface crosses tells itself where, better than points do; unless its occupancy is a mean over
+    # several voxels, as after resampling: then only where both agree.
+    by_occupancy = (occupancy - 0.5) * width
+    partly = (occupancy > EMPTY) & (occupancy < 1.0 - EMPTY)
+    crossed = partly & (exact | (np.abs(by_occupancy - signed) < width / 8.0))
+    beyond = np.where(signed > 0.0, np.maximum(signed, 0.5 * width), np.minimum(signed, -0.5 * width))
+    return np.where(crossed, by_occupancy, np.where(partly, signed, beyond))
 
 
 def _surface_mm(occupancy: NDArray[np.float64], spacing_mm: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -113,8 +113,8 @@ def sample_bands(
         for number in range(count):
             tell("drawing noise", 0.1 + 0.3 * number / count)
             noise.append(to_dose.draw(rng))
-    exact = {region.name: _exact(evaluation, region.name) for region in scene.regions}
-    start = {region.name: scene.sample(region, None) for region in scene.regions}
+    exact = {region.name: _exact(evaluation, region.name) for region in scene.unmoved()}
+    start = {region.name: scene.sample(region, None) for region in scene.unmoved()}
     samples: dict[str, list[_Sample]] = {name: [] for name in exact}
     for number in range(inputs.samples):
         tell("sampling histograms", 0.4 + 0.6 * number / inputs.samples)
@@ -163,6 +163,7 @@ class _Scene:
         furthest = max(r * math.expm1(FURTHEST * spread) for r, spread in offsets)
         reach_mm = furthest + FURTHEST * inputs.registration_mm + 1.0
         grid = _sampling_grid(case.grid, drawn, reach_mm)
+        exact = np.allclose(grid.spacing_mm, case.grid.spacing_mm)
         moved = [replace(region, mask=resample(region.mask, grid)) for region in drawn]
         kept = [
             (region, offset) for region, offset in zip(moved, offsets, strict=True) if region.mask.array.any()
@@ -177,7 +178,7 @@ class _Scene:
             density=resample(evaluation.density, grid, fill=1.0),
             activity=activity,
             regions=regions,
-            movable=tuple(MovableRegion.of(region, reach_mm) for region, _ in kept),
+            movable=tuple(MovableRegion.of(region, reach_mm, exact=exact) for region, _ in kept),
             offsets=tuple(offset for _, offset in kept),
             registration_mm=inputs.registration_mm,
             calibrated=roles,
@@ -202,6 +203,10 @@ class _Scene:
             if region.name in there and region.mask.array.any() and there[region.name].mask.array.any():
                 plain, disturbed = self.sample(region, None), self.sample(there[region.name], noise)
                 yield region.name, 2.0 * factors[0] * plain - factors[1] * disturbed
+
+    def unmoved(self) -> Regions:
+        """The regions as samples see them when nothing is wrong."""
+        return self._moved(np.zeros(3), [0.0] * len(self.movable))
 
     def _share_capsule(self, offsets_mm: list[float]) -> None:
         """Give perfused volumes the offset of the liver: they are cut from it, and the capsule bounds both."""
