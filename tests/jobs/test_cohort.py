@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -334,3 +335,26 @@ def test_values_that_are_no_outcome_are_listed(tmp_path):
     strange = StudyOutcome("x", "x", StudyStatus.FAILED, "crashed", columns={"response": "dunno"})
     write_cohort(tmp_path, [*studies, strange])
     assert "not understood: response: dunno" in text_of((tmp_path / "cohort.html").read_text())
+
+
+THOUSAND = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from cohort_factory import write_cohort_folders
+from y90voxel.jobs.cohort import write_cohort
+out = Path(sys.argv[2])
+found = write_cohort(out, write_cohort_folders(out, 1000))
+print(len(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_a_thousand_studies_take_less_than_300_mb(tmp_path):
+    """Simulated results; the page is drawn in a process of its own."""
+    script = [sys.executable, "-c", THOUSAND, str(Path(__file__).resolve().parents[1]), str(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    count, peak_mb = done.stdout.split()
+    assert count == "1000"
+    assert float(peak_mb) < 300
+    assert (tmp_path / "cohort.html").stat().st_size < 15e6

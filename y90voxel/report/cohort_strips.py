@@ -112,7 +112,7 @@ def _strip(quantity: Quantity, studies: Sequence[StudySummary], odd: dict[str, f
     marks = tuple(
         (
             round(LEFT + (WIDTH - LEFT - RIGHT) * (float(scale(t)) - start) / length, 1),
-            number(t, 2) if t < 10 else f"{t:g}",
+            f"{t:g}",
         )
         for t in ticks
     )
