@@ -10,7 +10,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from y90voxel.dose import convolve as module
-from y90voxel.dose._tile_loops import MAX_REACH
+from y90voxel.dose._vector_loops import MAX_REACH
 from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
 from y90voxel.dose.threads import share_work

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose._stamp_loops import stamp
-from y90voxel.dose._tile_loops import MAX_REACH
-from y90voxel.dose._vector_loops import BLOCK, LANES
+from y90voxel.dose._vector_loops import BLOCK, LANES, MAX_REACH
 from y90voxel.dose.extent import Extent, scan_extent
 from y90voxel.dose.fft_convolution import convolve_by_fft, transform_size
 from y90voxel.dose.low_rank import expected_operations, expected_seconds, separate
@@ -39,6 +38,8 @@ FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 1.5, 2.0, 3e5
 FIT_SHARE = 0.1
 # Share of the slices up to which the output may be held in huge pages.
 HUGE_PAGE_SHARE = 0.25
+# Share of the image that lies in huge pages when not all of it may, and their size [bytes].
+MIDDLE_SHARE, HUGE_PAGE = 0.15, 1 << 21
 # Less work than this [ns] is done by one thread: starting another costs 0.1 ms.
 SINGLE_THREAD_NS = 1.5e6
 
@@ -204,7 +205,7 @@ class _Job:
     def _run_fft(self, out: NDArray[np.float32], threads: int) -> None:
         """Transform, then clean up what rounding left."""
         source = self._source()
-        out[...] = convolve_by_fft(source, self.kernel, self.low, self.high, threads)
+        out[...] = convolve_by_fft(source, self.kernel, self.octant, self.low, self.high, threads)
         in_row = None if self.octant is None else reach_in_row(self.octant)
         hz, hy, hx = (n // 2 for n in self.kernel.shape)
         if in_row is not None and hx < 64:
@@ -252,7 +253,7 @@ def _zeros(shape: tuple[int, ...], box: Box) -> NDArray[np.float32]:
     """Return zeros whose pages cost memory only where they are written.
 
     numpy asks for pages of 2 MB, which are fast, but drag in every slice that the box touches. When that is much
-    of the image and the box itself is not, small pages are asked for instead.
+    of the image and the box itself is not, only the middle of the box, where an organ is widest, gets such pages.
     """
     size, span = prod(shape), box[0].stop - box[0].start
     rows = span * (box[1].stop - box[1].start)
@@ -261,4 +262,9 @@ def _zeros(shape: tuple[int, ...], box: Box) -> NDArray[np.float32]:
         return np.zeros(shape, np.float32)
     memory = mmap.mmap(-1, 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_NOHUGEPAGE)
+    length = int(MIDDLE_SHARE * 4 * size) // HUGE_PAGE * HUGE_PAGE
+    if length:
+        middle = (box[0].start + box[0].stop) * shape[1] * shape[2] * 2  # bytes: half of the sum, four each
+        first = min(max(round((middle - length / 2) / HUGE_PAGE), 0) * HUGE_PAGE, 4 * size - length)
+        memory.madvise(mmap.MADV_HUGEPAGE, first // HUGE_PAGE * HUGE_PAGE, length)
     return np.frombuffer(memory, np.float32).reshape(shape)

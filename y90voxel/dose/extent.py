@@ -69,19 +69,26 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
     extents, counts = np.empty((count, 4), np.int64), np.empty((count, 3), np.int64)
     if activity.flags.c_contiguous and activity.dtype in (np.float32, np.float64):
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
-        largest = activity.dtype.type(np.finfo(np.float32).max)
-        pieces = even_shares(count, 2 * share if share > 1 else 1)
+        values = _as_bits(activity)
 
         def scan(piece: tuple[int, int]) -> None:
-            scan_slices(activity, largest, *piece, extents, counts)
+            scan_slices(*values, *piece, extents, counts)
 
-        share_work(lambda: scan, pieces, share)
+        share_work(lambda: scan, even_shares(count, 2 * share if share > 1 else 1), share)
     else:
-        largest = np.float64(np.finfo(np.float32).max)
         for z in range(count):  # slice by slice: no copy of the whole array
             one = np.ascontiguousarray(activity[z : z + 1], np.float64)
-            scan_slices(one, largest, 0, 1, extents[z : z + 1], counts[z : z + 1])
+            scan_slices(*_as_bits(one), 0, 1, extents[z : z + 1], counts[z : z + 1])
     return _combine(extents, counts, activity.size)
+
+
+def _as_bits(values: NDArray[Any]) -> tuple[NDArray[Any], Any, Any]:
+    """Return numbers as unsigned integers, the mask of their magnitude, and the largest that single precision holds."""
+    whole: type[np.unsignedinteger[Any]] = np.uint32 if values.dtype == np.float32 else np.uint64
+    bits = values.view(whole)
+    bits.flags.writeable = False  # one compiled variant for writable and read-only arrays
+    largest = np.array(np.finfo(np.float32).max, values.dtype).view(whole)[()]
+    return bits, whole(np.iinfo(whole).max >> 1), largest
 
 
 def _combine(extents: NDArray[np.int64], counts: NDArray[np.int64], size: int) -> Extent:
