@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from y90voxel.dose import _bit_loops as bit_loops
 from y90voxel.dose import _vector_loops as loops
 from y90voxel.dose.extent import scan_extent
 from y90voxel.dose.support import keep_reachable
@@ -82,9 +83,9 @@ def test_rows_are_paired_and_filtered_as_in_the_plain_form():
 
 @njit
 def compiled_bits(source, bits, words, offsets, joined, values):
-    loops.mark_active(source, bits, 5)
-    loops.join_words(words, offsets, 3, joined, 2, 2)
-    loops.keep_lanes(values, LANES, 2, bits, 0, 2, 0.25)
+    bit_loops.mark_active(source, bits, 5)
+    bit_loops.join_words(words, offsets, 3, joined, 2, 2)
+    bit_loops.keep_lanes(values, LANES, 2, bits, 0, 2, 0.25)
 
 
 def test_bits_are_set_joined_and_applied_as_in_the_plain_form():

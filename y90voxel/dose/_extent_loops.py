@@ -15,21 +15,21 @@ ROWS_AT_ONCE = 16
 
 @njit(cache=True, nogil=True)
 def scan_slices(
-    bits: NDArray[Any], magnitude: int, largest: int, first: int, last: int, extents: NDArray[Any], counts: NDArray[Any]
-) -> None:  # fmt: skip
+    bits: NDArray[Any], magnitude: int, largest: int, first: int, last: int, found: NDArray[Any]
+) -> None:
     """Scan slices ``first`` to ``last`` of floating-point numbers given as their bits.
 
     Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above ``largest``: one maximum over a
     row tells whether it is empty and whether it is finite, at the speed of memory. ``magnitude`` masks the sign.
 
-    ``extents[z] = y0, y1, x0, x1`` bounds the non-zero voxels of a slice, half open (empty: y1 = 0).
-    ``counts[z]`` receives non-zero, negative and non-finite voxels.
+    ``found[0:6] = z0, z1, y0, y1, x0, x1`` bounds the non-zero voxels, half open (none: z1 = 0);
+    ``found[6:9]`` counts non-zero, negative and non-finite voxels.
     """
     ny, nx = bits.shape[1], bits.shape[2]
     none = magnitude & ~magnitude
+    z0, z1, y0, y1, x0, x1 = bits.shape[0], 0, ny, 0, nx, 0
+    nonzero, negative, broken = 0, 0, 0
     for z in range(first, last):
-        y0, y1, x0, x1 = ny, 0, nx, 0
-        nonzero, negative, broken = 0, 0, 0
         for y in range(ny):
             if y % ROWS_AT_ONCE == 0:
                 few, anything = bits[z, y : y + ROWS_AT_ONCE].reshape(-1), none
@@ -44,7 +44,7 @@ def scan_slices(
                 together |= row[x]
             if highest == 0:
                 continue
-            y0, y1 = min(y0, y), y + 1
+            z0, z1, y0, y1 = min(z0, z), z + 1, min(y0, y), max(y1, y + 1)
             for x in range(nx):
                 nonzero += (row[x] & magnitude) != 0
             if together > magnitude:
@@ -61,5 +61,5 @@ def scan_slices(
             while x > x1 and (row[x - 1] & magnitude) == 0:
                 x -= 1
             x1 = max(x1, x)
-        extents[z, 0], extents[z, 1], extents[z, 2], extents[z, 3] = y0, y1, x0, x1
-        counts[z, 0], counts[z, 1], counts[z, 2] = nonzero, negative, broken
+    found[0], found[1], found[2], found[3], found[4], found[5] = z0, z1, y0, y1, x0, x1
+    found[6], found[7], found[8] = nonzero, negative, broken

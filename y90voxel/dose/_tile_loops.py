@@ -8,7 +8,7 @@ form: a few symmetric filters along columns, rows and slices, plus the direct fo
 
 What no activity reaches is skipped block by block and keeps the zero that the output came with.
 
-Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py``, touch this one too.
+Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py`` or ``_bit_loops.py``, touch this one too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from y90voxel.dose._bit_loops import keep_lanes, mark_active, mark_reached
 from y90voxel.dose._vector_loops import (
     BLOCK,
     LANES,
     VECTOR,
     filter_columns,
-    join_words,
-    keep_lanes,
-    mark_active,
     pair_in_rows,
     sum_filters,
     weigh_rows,
@@ -75,7 +73,7 @@ def load_strip(
                 marks[x] |= np.uint64(row[x] != 0) << bit
         for x in range(marks.size):
             some |= marks[x]
-    return some != 0
+    return bool(some != 0)
 
 
 @njit(cache=True, nogil=True)
@@ -183,8 +181,8 @@ def _fold_tile(strip, x, half, depth, offsets, taps, filters, number, wide, near
                     if inside:
                         into = z * step_z + y * step_y + x + lane
                         sum_filters(
-                            before, begin, stride, out, into, step_z, flat_pairs, at, filters, start, stop, flat_taps
-                        )
+                            before, begin, stride, out, into, step_z, flat_pairs, at, filters, start, stop, flat_taps,
+                        )  # fmt: skip
                     else:
                         sum_filters(
                             before, begin, stride, flat_sums, place, LANES, flat_pairs, at, filters, start, stop,
@@ -227,7 +225,9 @@ def fold_strip(
     _list_filters(reach, taps.shape[2], half, strip.shape[1], volume, pairs.shape[0], number, filters)
     for x in range(0, out.shape[2], LANES):
         if _find_active(active, x, half, wide, near):
-            _fold_tile(strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, True)
+            _fold_tile(
+                strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, True,
+            )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -270,73 +270,6 @@ def _separate_tile(strip, x, half, depth, along_z, along_y, along_x, wide, near,
 
 
 @njit(cache=True, nogil=True)
-def _spread_by_one(bits, spread):  # type: ignore[no-untyped-def]
-    """Widen every run of set bits by one on both sides; what leaves a row of words enters the next."""
-    n = bits.size
-    one, top = np.uint64(1), np.uint64(63)
-    inner, before, after, wider = bits[1 : n - 1], bits[: n - 2], bits[2:], spread[1 : n - 1]
-    for i in range(n - 2):
-        word = inner[i]
-        wider[i] = word | (word << one) | (word >> one) | (before[i] >> top) | (after[i] << top)
-    first, last = bits[0], bits[n - 1]
-    spread[0] = first | (first << one) | (first >> one) | (bits[1] << top)
-    spread[n - 1] = last | (last << one) | (last >> one) | (bits[n - 2] >> top)
-    bits[:] = spread
-
-
-@njit(cache=True, nogil=True)
-def _is_full(words, half, rows, slices, columns):  # type: ignore[no-untyped-def]
-    """Return whether every voxel under the output is active, so that all of it is reached."""
-    hz, hy, hx = half
-    for w in range(words.shape[2]):
-        first, last = max(hx - 64 * w, 0), min(hx + columns - 64 * w, 64)
-        if last <= first:
-            continue
-        expected = (~np.uint64(0) >> np.uint64(64 - last + first)) << np.uint64(first)
-        for y in range(hy, hy + rows):
-            for z in range(hz, hz + slices):
-                if words[y, z, w] & expected != expected:
-                    return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _mark_reached(bits, half, columns, in_row, scratch, offsets, reached):  # type: ignore[no-untyped-def]
-    """Mark, one bit a column, which output columns of the strip activity reaches.
-
-    ``in_row[dz, dy]`` is how far the kernel reaches along the row, -1 for not at all. Bits that spill from one row
-    of words into the next stay within the halo of half_x columns.
-    """
-    hz, hy, hx = half
-    rows, slices, words = reached.shape
-    grown, spread = scratch[0].reshape(-1), scratch[1].reshape(-1)
-    active = bits.view(np.uint64)
-    plane = bits.shape[1] * words
-    flat = reached.reshape(-1)
-    if _is_full(active, half, rows, slices, columns):
-        flat[:] = ~np.uint64(0)
-        return
-    grown[:] = active.reshape(-1)
-    flat[:] = 0
-    for reach in range(in_row.max() + 1):
-        number = 0
-        for dz in range(-hz, hz + 1):
-            for dy in range(-hy, hy + 1):
-                if in_row[abs(dz), abs(dy)] == reach:
-                    offsets[number] = (hy + dy) * plane + (hz + dz) * words
-                    number += 1
-        for y in range(rows):
-            join_words(grown[y * plane :], offsets, number, flat, y * slices * words, slices * words // BLOCK)
-        if reach < in_row.max():
-            _spread_by_one(grown, spread)
-    if hx > 0:  # output column x is strip column x + hx
-        by, rest = np.uint64(hx), np.uint64(64 - hx)
-        for i in range(flat.size - 1):
-            flat[i] = (flat[i] >> by) | (flat[i + 1] << rest)
-        flat[flat.size - 1] >>= by
-
-
-@njit(cache=True, nogil=True)
 def separate_strip(
     strip: NDArray[Any], bits: NDArray[Any], active: NDArray[Any], depth: int, half: tuple[int, int, int],
     reach: NDArray[Any], taps: NDArray[Any], along_z: NDArray[Any], along_y: NDArray[Any], along_x: NDArray[Any],
@@ -369,13 +302,15 @@ def separate_strip(
     """
     volume = pairs.shape[1] * strip.shape[1] * LANES
     _list_filters(reach, taps.shape[2], half, strip.shape[1], volume, pairs.shape[0], number, filters)
-    _mark_reached(bits, half, out.shape[2], in_row, scratch, offsets, reached)
+    mark_reached(bits, half, out.shape[2], in_row, scratch, offsets, reached)
     flat_sums, flat_bits = sums.reshape(-1), reached.reshape(-1).view(np.uint16)
     slices, groups = sums.shape[1], 4 * reached.shape[2]
     for x in range(0, out.shape[2], LANES):
         if not _find_active(active, x, half, wide, near):
             continue
-        _fold_tile(strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, False)
+        _fold_tile(
+            strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, False,
+        )  # fmt: skip
         _separate_tile(strip, x, half, depth, along_z, along_y, along_x, wide, near, images, filtered, sums)
         for z in range(0, slices, BLOCK):
             window = _window(z, half[0], depth)
@@ -397,7 +332,7 @@ def mask_strip(
 
     Parameters are those of ``separate_strip``.
     """
-    _mark_reached(bits, half, out.shape[2], in_row, scratch, offsets, reached)
+    mark_reached(bits, half, out.shape[2], in_row, scratch, offsets, reached)
     flat_sums, flat_bits = sums.reshape(-1), reached.reshape(-1).view(np.uint16)
     slices, groups = sums.shape[1], 4 * reached.shape[2]
     for x in range(0, out.shape[2], LANES):
@@ -409,5 +344,7 @@ def mask_strip(
                     for i in range(columns):
                         target[i] = source[i]
                 line = y * slices + z
-                keep_lanes(flat_sums, line * LANES, BLOCK, flat_bits, line * groups + x // LANES, groups, floor)
+                keep_lanes(
+                    flat_sums, line * LANES, BLOCK, flat_bits, line * groups + x // LANES, groups, floor
+                )
                 _put_block(sums, y, z, x, out)

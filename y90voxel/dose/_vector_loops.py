@@ -22,8 +22,8 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 __all__ = [
-    "BLOCK", "LANES", "MAX_REACH", "VECTOR",
-    "filter_columns", "join_words", "keep_lanes", "mark_active", "pair_in_rows", "sum_filters", "weigh_rows",
+    "BLOCK", "LANES", "MAX_REACH", "VECTOR", "Vectors", "emitter",
+    "filter_columns", "pair_in_rows", "sum_filters", "weigh_rows",
 ]  # fmt: skip
 
 # A block holds 2 BLOCK values and BLOCK sums in registers at a time: 32 registers of 16 floats with AVX-512,
@@ -40,7 +40,7 @@ ROWS_AT_ONCE = 4
 _CONTRACT = ("contract",)  # a product and a sum may become one fused operation, which is more accurate
 
 
-class _Vectors:
+class Vectors:
     """Loads, stores and index arithmetic on vectors of VECTOR floats, as LLVM instructions."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
@@ -95,18 +95,18 @@ class _Vectors:
         return self.builder.fadd(total, product, flags=_CONTRACT)
 
 
-def _emitter(generate: Callable[[_Vectors], None]) -> Callable[..., Any]:
-    """Wrap a function of _Vectors as the code generator of a void intrinsic."""
+def emitter(generate: Callable[[Vectors], None]) -> Callable[..., Any]:
+    """Wrap a function of Vectors as the code generator of a void intrinsic."""
 
     def run(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        generate(_Vectors(context, builder, signature, values))
+        generate(Vectors(context, builder, signature, values))
         return context.get_dummy_value()
 
     return run
 
 
 def _filter_block(
-    v: _Vectors, sums: list[Any], value: Callable[[int], Any], taps: Any, taps_at: Any, half: int
+    v: Vectors, sums: list[Any], value: Callable[[int], Any], taps: Any, taps_at: Any, half: int
 ) -> None:
     """Add to BLOCK neighbouring sums a symmetric filter of the values; ``value(j)`` emits what loads value j."""
     loaded: dict[int, Any] = {}
@@ -124,7 +124,7 @@ def _filter_block(
             sums[b] = v.multiply_add(sums[b], tap, pair)
 
 
-def _for_each_reach(v: _Vectors, reach: Any, generate: Callable[[int], None]) -> None:
+def _for_each_reach(v: Vectors, reach: Any, generate: Callable[[int], None]) -> None:
     """Emit a variant for every reach up to MAX_REACH and a jump to the one that is asked for."""
     done = v.builder.append_basic_block("filtered")
     switch = v.builder.switch(reach, done)
@@ -161,12 +161,14 @@ def filter_columns(
 
 @intrinsic(prefer_literal=True)
 def _emit_filter_columns(  # type: ignore[no-untyped-def]
-    typing_context, out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
-):
+    typing_context, out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh,
+):  # fmt: skip
     from_zero = bool(fresh.literal_value)
 
-    def generate(v: _Vectors) -> None:
-        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach = v.arguments[:12]
+    def generate(v: Vectors) -> None:
+        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach = (
+            v.arguments[:12]
+        )
         add, multiply = v.builder.add, v.builder.mul
 
         def variant(half: int) -> None:
@@ -186,7 +188,7 @@ def _emit_filter_columns(  # type: ignore[no-untyped-def]
     signature = types.void(
         out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
     )
-    return signature, _emitter(generate)
+    return signature, emitter(generate)
 
 
 @overload(filter_columns, prefer_literal=True)
@@ -227,19 +229,19 @@ def sum_filters(
 
 @intrinsic
 def _emit_sum_filters(  # type: ignore[no-untyped-def]
-    typing_context, start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps
-):
-    def generate(v: _Vectors) -> None:
-        start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps = v.arguments
+    typing_context, start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps,
+):  # fmt: skip
+    def generate(v: Vectors) -> None:
+        start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps = (
+            v.arguments
+        )
         builder, add = v.builder, v.builder.add
         places = [cgutils.alloca_once(builder, v.vector) for _ in range(BLOCK)]  # registers once optimised
         for b, place in enumerate(places):
             builder.store(v.load(start, add(start_at, v.times(start_stride, b))), place)
         with v.loop(builder.sub(last, first)) as loop:
             entry = v.times(add(first, loop.index), 4)
-            up, down, reach, tap = (
-                builder.load(builder.gep(filters, [v.plus(entry, i)])) for i in range(4)
-            )
+            up, down, reach, tap = (builder.load(builder.gep(filters, [v.plus(entry, i)])) for i in range(4))
             up, down = builder.gep(source, [add(at, up)]), builder.gep(source, [add(at, down)])
 
             def value(j: int) -> Any:
@@ -258,7 +260,7 @@ def _emit_sum_filters(  # type: ignore[no-untyped-def]
     signature = types.void(
         start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps
     )
-    return signature, _emitter(generate)
+    return signature, emitter(generate)
 
 
 @overload(sum_filters)
@@ -286,7 +288,7 @@ def pair_in_rows(
 
 @intrinsic
 def _emit_pair_in_rows(typing_context, source, low, high, width, rows, pairs, at):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
+    def generate(v: Vectors) -> None:
         source, low, high, width, rows, pairs, at = v.arguments
         with v.loop(rows) as loop:
             line = v.builder.mul(loop.index, width)
@@ -297,7 +299,7 @@ def _emit_pair_in_rows(typing_context, source, low, high, width, rows, pairs, at
                 target = v.plus(v.builder.add(at, v.times(loop.index, LANES)), lane)
                 v.store(v.builder.fadd(first, second), pairs, target)
 
-    return types.void(source, low, high, width, rows, pairs, at), _emitter(generate)
+    return types.void(source, low, high, width, rows, pairs, at), emitter(generate)
 
 
 @overload(pair_in_rows)
@@ -334,7 +336,7 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
 ):
     number = terms.literal_value
 
-    def generate(v: _Vectors) -> None:
+    def generate(v: Vectors) -> None:
         source, at, width, rows, taps, taps_at, length, out, out_at, out_stride = v.arguments[:10]
         add, multiply, builder = v.builder.add, v.builder.mul, v.builder
         grid = [(q, t) for q in range(ROWS_AT_ONCE) for t in range(number)]
@@ -362,7 +364,7 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
                     v.store(builder.load(place), out, v.plus(target, lane))
 
     signature = types.void(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms)
-    return signature, _emitter(generate)
+    return signature, emitter(generate)
 
 
 @overload(weigh_rows, prefer_literal=True)
@@ -371,116 +373,5 @@ def _compile_weigh_rows(  # type: ignore[no-untyped-def]
 ):
     def compiled(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms):  # type: ignore[no-untyped-def]
         _emit_weigh_rows(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms)
-
-    return compiled
-
-
-def mark_active(source: NDArray[Any], bits: NDArray[Any], count: int) -> None:
-    """Set bit i % 16 of bits[i // 16] (uint16) where source[i] is not zero, for i below 16 * ``count``."""
-    flags = source[: 16 * count].reshape(count, 16) != 0
-    bits[:count] = (flags * (1 << np.arange(16))).sum(axis=1)
-
-
-@intrinsic
-def _emit_mark_active(typing_context, source, bits, count):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
-        source, bits, count = v.arguments
-        word = ir.IntType(VECTOR)
-        with v.loop(count) as loop:
-            target = v.builder.bitcast(v.builder.gep(bits, [loop.index]), word.as_pointer())
-            for part, lane in enumerate(range(0, 16, VECTOR)):
-                values = v.load(source, v.plus(v.times(loop.index, 16), lane))
-                flags = v.builder.fcmp_unordered("!=", values, v.zero)
-                v.builder.store(
-                    v.builder.bitcast(flags, word), v.builder.gep(target, [v.number(part)])
-                ).align = 1
-
-    return types.void(source, bits, count), _emitter(generate)
-
-
-@overload(mark_active)
-def _compile_mark_active(source, bits, count):  # type: ignore[no-untyped-def]
-    def compiled(source, bits, count):  # type: ignore[no-untyped-def]
-        _emit_mark_active(source, bits, count)
-
-    return compiled
-
-
-def join_words(
-    source: NDArray[Any], offsets: NDArray[Any], number: int, out: NDArray[Any], at: int, blocks: int
-) -> None:
-    """OR source[offsets[j] + i] (uint64), j below ``number``, into out[at + i], i below BLOCK * ``blocks``."""
-    words = np.arange(BLOCK * blocks)
-    for offset in offsets[:number]:
-        out[at + words] |= source[offset + words]
-
-
-@intrinsic
-def _emit_join_words(typing_context, source, offsets, number, out, at, blocks):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
-        source, offsets, number, out, at, blocks = v.arguments
-        builder, words = v.builder, ir.VectorType(ir.IntType(64), BLOCK)
-        joined = cgutils.alloca_once(builder, words)  # a register once optimised
-        with v.loop(blocks) as loop:
-            along = v.times(loop.index, BLOCK)
-            target = v.pointer(out, builder.add(at, along), words)
-            first = builder.load(target)
-            first.align = 8
-            builder.store(first, joined)
-            with v.loop(number) as inner:
-                offset = builder.load(builder.gep(offsets, [inner.index]))
-                more = builder.load(v.pointer(source, builder.add(offset, along), words))
-                more.align = 8
-                builder.store(builder.or_(builder.load(joined), more), joined)
-            builder.store(builder.load(joined), target).align = 8
-
-    return types.void(source, offsets, number, out, at, blocks), _emitter(generate)
-
-
-@overload(join_words)
-def _compile_join_words(source, offsets, number, out, at, blocks):  # type: ignore[no-untyped-def]
-    def compiled(source, offsets, number, out, at, blocks):  # type: ignore[no-untyped-def]
-        _emit_join_words(source, offsets, number, out, at, blocks)
-
-    return compiled
-
-
-def keep_lanes(
-    values: NDArray[Any], start: int, rows: int, bits: NDArray[Any], at: int, width: int, floor: float
-) -> None:
-    """Raise rows of LANES values to ``floor`` and zero the lanes whose bit is not set.
-
-    Row r begins at values[start + r * LANES]; its bits (uint16, one for each lane) are bits[at + r * width].
-    """
-    flags = (bits[at : at + rows * width : width, None] >> np.arange(LANES)) & 1
-    table = values[start : start + rows * LANES].reshape(rows, LANES)
-    table[...] = np.where(flags != 0, np.maximum(table, np.float32(floor)), np.float32(0))
-
-
-@intrinsic
-def _emit_keep_lanes(typing_context, values, start, rows, bits, at, width, floor):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
-        values, start, rows, bits, at, width, floor = v.arguments
-        word, flag = ir.IntType(VECTOR), ir.VectorType(ir.IntType(1), VECTOR)
-        lowest = v.spread(floor)
-        with v.loop(rows) as loop:
-            source = v.builder.gep(bits, [v.builder.add(at, v.builder.mul(loop.index, width))])
-            source = v.builder.bitcast(source, word.as_pointer())
-            for part, lane in enumerate(range(0, LANES, VECTOR)):
-                stored = v.builder.load(v.builder.gep(source, [v.number(part)]))
-                stored.align = 1
-                place = v.plus(v.builder.add(start, v.times(loop.index, LANES)), lane)
-                value = v.load(values, place)
-                value = v.builder.select(v.builder.fcmp_ordered(">", value, lowest), value, lowest)
-                kept = v.builder.select(v.builder.bitcast(stored, flag), value, v.zero)
-                v.store(kept, values, place)
-
-    return types.void(values, start, rows, bits, at, width, floor), _emitter(generate)
-
-
-@overload(keep_lanes)
-def _compile_keep_lanes(values, start, rows, bits, at, width, floor):  # type: ignore[no-untyped-def]
-    def compiled(values, start, rows, bits, at, width, floor):  # type: ignore[no-untyped-def]
-        _emit_keep_lanes(values, start, rows, bits, at, width, np.float32(floor))
 
     return compiled

@@ -78,8 +78,7 @@ def _multiply(
         waves.append(wave)
     z, y, x = waves
     x = np.repeat(x[: lengths[2] // 2 + 1], 2, axis=0)
-    in_plane = np.einsum("zyx,fy,gx->zfg", octant, y, x, optimize=True)
-    in_plane = np.ascontiguousarray(in_plane.reshape(len(octant), -1), np.float32)
+    in_plane = np.ascontiguousarray((y @ (octant @ x.T)).reshape(len(octant), -1), np.float32)
     parts = spectrum.view(np.float32).reshape(lengths[0], -1)
     along_z = z.astype(np.float32)
     pieces = even_shares(parts.shape[1], -(-parts.shape[1] // VALUES_AT_ONCE))

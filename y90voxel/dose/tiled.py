@@ -236,8 +236,8 @@ def _convolve_strip(
     pairs = scratch.take("pairs", (slots, height, spaced, LANES))
     if isinstance(kernel, FoldedKernel):
         fold_strip(
-            strip, active, depth, kernel.half, kernel.reach, kernel.taps, filters, number, wide, near, pairs, sums, out
-        )
+            strip, active, depth, kernel.half, kernel.reach, kernel.taps, filters, number, wide, near, pairs, sums, out,
+        )  # fmt: skip
         return
     words = scratch.take("words", (2, height, spaced, columns // WORD), np.uint64)
     reached = scratch.take("reached", (rows, slices, columns // WORD), np.uint64)
