@@ -77,12 +77,8 @@ def load_strip(
 
 
 @njit(cache=True, nogil=True)
-def _find_active(active, x, half, wide, near):  # type: ignore[no-untyped-def]
-    """Find which slices of each row of source matter to a tile at output column x; return whether any does.
-
-    ``wide[y]`` has the bits of row y of source with its halo of columns, ``near[y]`` those of all rows that reach row
-    y of output.
-    """
+def _find_active(active, x, half, wide):  # type: ignore[no-untyped-def]
+    """Mark in ``wide[y]`` the slices of row y of source that matter to a tile at output column x; return all of them."""
     first, last = x // 8, (x + LANES + 2 * half[2] + 7) // 8
     some = np.uint64(0)
     for y in range(wide.size):
@@ -91,20 +87,31 @@ def _find_active(active, x, half, wide, near):  # type: ignore[no-untyped-def]
             mask |= active[y, octet]
         wide[y] = mask
         some |= mask
-    if some != 0:
-        near[:] = 0
-        for y in range(near.size):
-            for other in range(y, y + 2 * half[1] + 1):
-                near[y] |= wide[other]
-    return some != 0
+    return some
 
 
 @njit(cache=True, nogil=True)
-def _window(z, half_z, depth):  # type: ignore[no-untyped-def]
-    """Return the bits of the slices of source that reach BLOCK slices of output from z on."""
-    coarse = np.uint64(depth > 64)
-    one, first, last = np.uint64(1), np.uint64(z) >> coarse, np.uint64(z + BLOCK + 2 * half_z - 1) >> coarse
-    return ((one << (last - first + one)) - one) << first
+def _find_near(wide, half_y, reach, near):  # type: ignore[no-untyped-def]
+    """Mark in ``near[y]`` the slices of all rows of source within ``reach`` of row y of output."""
+    for y in range(near.size):
+        mask = np.uint64(0)
+        for other in range(y + half_y - reach, y + half_y + reach + 1):
+            mask |= wide[other]
+        near[y] = mask
+
+
+@njit(cache=True, nogil=True)
+def _slices(first, last, depth):  # type: ignore[no-untyped-def]
+    """Return the bits of slices ``first`` to ``last`` of a strip; those beyond it mean nothing."""
+    coarse, one = np.uint64(depth > 64), np.uint64(1)
+    low, high = np.uint64(first) >> coarse, np.uint64(last - 1) >> coarse
+    return ((one << (high - low + one)) - one) << low
+
+
+@njit(cache=True, nogil=True)
+def _window(z, half_z, reach, depth):  # type: ignore[no-untyped-def]
+    """Return the bits of the slices of source within ``reach`` of BLOCK slices of output from z on."""
+    return _slices(z + half_z - reach, z + half_z + reach + BLOCK, depth)
 
 
 @njit(cache=True, nogil=True)
@@ -169,10 +176,12 @@ def _fold_tile(strip, x, half, depth, offsets, taps, filters, number, wide, near
         _pair_tile(strip, x, half, depth, first, last, wide, pairs)
         start, stop = number[first // slots], number[first // slots + 1]
         for z in range(0, slices, BLOCK):
-            window = _window(z, half[0], depth)
+            window = _window(z, half[0], taps.shape[2] - 1, depth)
             inside = whole and last == offsets and z + BLOCK <= out.shape[0]
             for y in range(rows):
                 if near[y] & window == 0:
+                    if not direct and first == 0:
+                        sums[y, z : z + BLOCK] = 0
                     continue
                 for lane in range(0, LANES, VECTOR):
                     at = (y * spaced + z) * LANES + lane
@@ -224,15 +233,18 @@ def fold_strip(
     volume = pairs.shape[1] * strip.shape[1] * LANES
     _list_filters(reach, taps.shape[2], half, strip.shape[1], volume, pairs.shape[0], number, filters)
     for x in range(0, out.shape[2], LANES):
-        if _find_active(active, x, half, wide, near):
+        if _find_active(active, x, half, wide) != 0:
+            _find_near(wide, half[1], half[1], near)
             _fold_tile(
                 strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, True,
             )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _separate_tile(strip, x, half, depth, along_z, along_y, along_x, wide, near, images, filtered, sums):  # type: ignore[no-untyped-def]
-    """Add the low-rank sum of the tile that begins at output column x to ``sums``."""
+def _separate_tile(
+    strip, x, half, depth, some, along_z, along_y, along_x, wide, near, images, filtered, sums
+):  # type: ignore[no-untyped-def]
+    """Add the low-rank sum of the tile that begins at output column x to ``sums``; ``some`` are its active slices."""
     hz, hy, hx = half
     rows, slices = sums.shape[0], sums.shape[1]
     height, spaced, width = strip.shape
@@ -241,26 +253,34 @@ def _separate_tile(strip, x, half, depth, along_z, along_y, along_x, wide, near,
     taps_z, taps_y, taps_x = along_z.reshape(-1), along_y.reshape(-1), along_x.reshape(-1)
     terms, length = along_x.shape
     row, image = spaced * LANES, height * spaced * LANES
+    # Slices first to last, in fours, hold all that is active; the others of ``filtered`` stay zero.
+    first, last = 0, (depth + 3) // 4 * 4
+    while some & _slices(first, first + 4, depth) == 0:
+        first += 4
+    while some & _slices(last - 4, last, depth) == 0:
+        last -= 4
+    flat_filtered[:] = 0
     for y in range(height):
-        at, to = y * spaced * width + x + hx, y * row
+        at, to, lines = (y * spaced + first) * width + x + hx, y * row + first * LANES, last - first
         if wide[y] == 0:
             for t in range(terms):
-                flat_images[t * image + to : t * image + to + row] = 0
+                flat_images[t * image + to : t * image + to + lines * LANES] = 0
         elif terms == 4:
-            weigh_rows(flat_strip, at, width, spaced, taps_x, 0, length, flat_images, to, image, 4)
+            weigh_rows(flat_strip, at, width, lines, taps_x, 0, length, flat_images, to, image, 4)
         else:
-            weigh_rows(flat_strip, at, width, spaced, taps_x, 0, length, flat_images, to, image, 6)
+            weigh_rows(flat_strip, at, width, lines, taps_x, 0, length, flat_images, to, image, 6)
+    count = (last - first) * LANES // VECTOR
     for y in range(0, rows, BLOCK):
         together = np.uint64(0)
         for b in range(BLOCK):
             together |= near[y + b]
         for t in range(terms if together != 0 else 0):
             filter_columns(
-                flat_filtered, 0, row, VECTOR, flat_images, t * image + y * row, row, VECTOR, row // VECTOR, taps_y,
-                t * (hy + 1), hy, True,
+                flat_filtered, first * LANES, row, VECTOR, flat_images, t * image + y * row + first * LANES, row, VECTOR,
+                count, taps_y, t * (hy + 1), hy, True,
             )  # fmt: skip
             for z in range(0, slices, BLOCK):
-                if together & _window(z, hz, depth) == 0:
+                if together & _window(z, hz, hz, depth) == 0:
                     continue
                 for lane in range(0, LANES, VECTOR):
                     filter_columns(
@@ -306,14 +326,19 @@ def separate_strip(
     flat_sums, flat_bits = sums.reshape(-1), reached.reshape(-1).view(np.uint16)
     slices, groups = sums.shape[1], 4 * reached.shape[2]
     for x in range(0, out.shape[2], LANES):
-        if not _find_active(active, x, half, wide, near):
+        some = _find_active(active, x, half, wide)
+        if some == 0:
             continue
+        _find_near(wide, half[1], reach.shape[1] - 1, near)
         _fold_tile(
             strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, False,
         )  # fmt: skip
-        _separate_tile(strip, x, half, depth, along_z, along_y, along_x, wide, near, images, filtered, sums)
+        _find_near(wide, half[1], half[1], near)
+        _separate_tile(
+            strip, x, half, depth, some, along_z, along_y, along_x, wide, near, images, filtered, sums
+        )
         for z in range(0, slices, BLOCK):
-            window = _window(z, half[0], depth)
+            window = _window(z, half[0], half[0], depth)
             for y in range(out.shape[1]):
                 if near[y] & window != 0:
                     line = y * slices + z

@@ -29,7 +29,7 @@ Box = tuple[slice, slice, slice]
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003), beside those of the kernel's
 # own algorithms: per point of an FFT and doubling of its length (half as much again for the transform of a kernel
 # that is not symmetric), per voxel of its output, and per call.
-FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 0.6, 1.5, 5e5
+FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 0.9, 1.5, 4e5
 TILE_NS_PER_CALL = 5e4
 # A low-rank fit pays when one call saves at least this share of it: kernels are used more than once.
 FIT_SHARE = 0.1
