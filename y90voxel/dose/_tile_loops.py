@@ -241,9 +241,9 @@ def fold_strip(
 
 
 @njit(cache=True, nogil=True)
-def _separate_tile(
+def _separate_tile(  # type: ignore[no-untyped-def]
     strip, x, half, depth, some, along_z, along_y, along_x, wide, near, images, filtered, sums
-):  # type: ignore[no-untyped-def]
+):
     """Add the low-rank sum of the tile that begins at output column x to ``sums``; ``some`` are its active slices."""
     hz, hy, hx = half
     rows, slices = sums.shape[0], sums.shape[1]
