@@ -112,9 +112,10 @@ def mirror():
         (reg([(OTHER, matrices(mirror(), kind="AFFINE"), ())]), "mirrors or flattens"),
         (reg([(OTHER, matrices(), ())]), "holds no matrix"),
         (without_matrix(), "holds no matrix"),
+        (reg([(factory.FRAME, matrices(rigid()), ())]), "moves its own frame of reference"),
         (reg([(OTHER, matrices(rigid()), ())], own=None), "names no frame of reference of its own"),
     ],
-    ids=["order", "not rigid", "mirror", "no item", "no matrix", "no frame"],
+    ids=["order", "not rigid", "mirror", "no item", "no matrix", "own frame", "no frame"],
 )
 def test_registrations_that_cannot_be_trusted_are_refused(tmp_path, made, message):
     with pytest.raises(DicomError, match=message) as caught:
@@ -321,3 +322,15 @@ def test_one_region_of_another_frame_is_brought_alone(tmp_path):
     study = study_with(tmp_path, made, reg([(OTHER, matrices(matrix), ())]))
     places = [centroid(rasterise(r.shape, study.emission().grid)) for r in study.regions()]
     np.testing.assert_allclose(places, [CENTRE, CENTRE], atol=0.1)
+
+
+def test_regions_of_another_folder_are_brought_by_the_registration_of_the_study(tmp_path):
+    from y90voxel.io.read_study import read_study
+
+    matrix = rigid()
+    study_with(tmp_path / "study", reg([(OTHER, matrices(matrix), ())]))
+    factory.save(factory.rtstruct({"Liver": in_other_frame(matrix)}, frame=OTHER), tmp_path / "drawn")
+    study = read_study(tmp_path / "study", regions=tmp_path / "drawn")
+    mask = rasterise(study.drawn[0].shape, study.emissions[0].grid)
+    np.testing.assert_allclose(centroid(mask), CENTRE, atol=0.1)
+    assert [n.code for n in study.notices] == ["registration-applied"]
