@@ -266,6 +266,25 @@ def test_the_page_loads_nothing_from_anywhere(page):
     assert not re.search(r"@import|<link|<iframe|https?://", page)
 
 
+@pytest.mark.parametrize(
+    ("predicted", "words"), [(0, None), (2, "2 of 3 studies are predicted from"), (3, "predicted from")]
+)
+def test_predictions_are_marked_and_mixtures_are_said(tmp_path, predicted, words):
+    studies = write_cohort_folders(tmp_path, 3)
+    for study in studies[:predicted]:
+        path = tmp_path / study.folder / "metrics.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"predicted": True, "engine": "local"}))
+    write_cohort(tmp_path, studies)
+    page = (tmp_path / "cohort.html").read_text()
+    assert page.count('<span class="tag">predicted</span>') == predicted
+    assert ("PREDICTED" in page) == (words is not None)
+    assert words is None or f"PREDICTED {words}" in text_of(page).replace("PREDICTED", "PREDICTED ").replace(
+        "  ", " "
+    )
+    mixed = "dose: predicted 2, delivered 1; engine: local 2, convolution 1. Compare like with like"
+    assert (mixed in text_of(page)) == (predicted == 2)
+
+
 def test_names_are_escaped(tmp_path):
     name = "<script>alert(1)</script>"
     write_results(tmp_path / "s", metrics(name, **simulated(0, np.random.default_rng(1)), warnings=("<b>",)))
