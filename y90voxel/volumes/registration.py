@@ -86,6 +86,17 @@ class Alignment:
             "not undone."
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return matrix and figures of merit for JSON; NaN, where nothing overlapped, as None."""
+        before = self.correlation[0]
+        return {
+            "matrix": self.transform.matrix.tolist(),
+            "mutual_information": list(self.information),
+            "correlation": [before if np.isfinite(before) else None, self.correlation[1]],
+            "overlap": self.overlap,
+            "disagreement_mm": self.disagreement_mm,
+        }
+
 
 def align_ct(moving: CtImage, fixed: CtImage, focus_points_mm: Floats | None = None) -> Alignment:
     """Return the rigid motion that brings one CT onto another of the same patient.

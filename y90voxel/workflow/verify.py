@@ -296,6 +296,7 @@ def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: floa
         "version": __version__,
         "inputs": [dict(item) for item in case.inputs],
         "kernel": None if kernel is None else dict(kernel),
+        **({} if case.alignment is None else {"registration": case.alignment.as_dict()}),
         "settings": dict(case.settings),
         "started": started.isoformat(),
         "seconds": round(seconds, 3),

@@ -257,6 +257,15 @@ def test_a_region_beyond_the_deformation_field_is_refused(tmp_path):
         study.regions()
 
 
+def test_a_region_where_the_deformation_is_undefined_is_refused(tmp_path):
+    offsets = bulge(WIDE, (40, 40, 40))
+    offsets[20:24, 20:24, 20:24] = np.nan  # how DICOM says: not defined here
+    drawn = factory.rtstruct({"Liver": ball((0.0, 0.0, -15.0), 20.0)}, frame=OTHER)
+    study = study_with(tmp_path, drawn, deformable(OTHER, offsets, WIDE))
+    with pytest.raises(RegionError, match="does not reach all of the region 'Liver'"):
+        study.regions()
+
+
 def test_an_affine_registration_changes_the_volume(tmp_path):
     matrix = np.diag([1.1, 1.0, 1.0, 1.0])
     drawn = factory.rtstruct({"Liver": ball((0.0, 0.0, 0.0), 30.0)}, frame=OTHER)
