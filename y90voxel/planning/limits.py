@@ -40,6 +40,7 @@ __all__ = [
     "applicable_limits",
     "evaluate_fraction_limits",
     "evaluate_limits",
+    "inapplicable_limits",
     "limits_of",
     "lung_dose_notice",
 ]
@@ -225,6 +226,20 @@ def applicable_limits(
         for name, role in roles.items()
         if role is limit.role
     ]
+
+
+def inapplicable_limits(
+    device: str | None, roles: Mapping[str, Role], context: ClinicalContext | None = None
+) -> list[tuple[Limit, str]]:
+    """Return the limits of a device that do not apply, each with the reason; parameters as in `applicable_limits`."""
+    known = context or ClinicalContext()
+    present = set(roles.values())
+    reasons = {
+        limit: _why_not(limit, known)
+        or ("" if limit.role in present else f"no region of role {limit.role.value} has a dose")
+        for limit in limits_of(device, known)
+    }
+    return [(limit, reason) for limit, reason in reasons.items() if reason]
 
 
 def evaluate_fraction_limits(
