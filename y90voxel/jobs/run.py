@@ -151,6 +151,7 @@ def make_case(
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
         compare_lung_methods=settings.lung.compare_methods,
+        context=settings.plan.context,
         patient=None if settings.patient is None else settings.patient.record(),
         measure_shunt=measure_shunt,
         label=None if settings.output.anonymise else settings.output.label,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, Notice
@@ -89,6 +89,16 @@ class ClinicalContext:
             check_fraction(self.hepatic_reserve, "the hepatic reserve")
         for dose in self.previous_lung_doses_gy or ():
             check_not_negative(dose, "the lung dose of an earlier treatment", "Gy")
+
+    def completed(self, bilirubin_umol_per_l: float | None, hepatic_reserve: float | None) -> ClinicalContext:
+        """Return the context with what patient record and regions add; what is stated here stays."""
+        return replace(
+            self,
+            bilirubin_umol_per_l=bilirubin_umol_per_l
+            if self.bilirubin_umol_per_l is None
+            else self.bilirubin_umol_per_l,
+            hepatic_reserve=hepatic_reserve if self.hepatic_reserve is None else self.hepatic_reserve,
+        )
 
     @property
     def bilirubin_class(self) -> BilirubinClass | None:

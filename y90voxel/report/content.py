@@ -158,7 +158,7 @@ def limit_row(held: LimitResult) -> dict[str, str]:
         "status": held.status,
         "mark": MARKS[held.status],
         "css": held.status.replace(" ", "-"),
-        "source": held.limit.source,
+        "source": held.reason or held.limit.source,
     }
 
 

@@ -255,6 +255,7 @@ class Evaluation:
                     "value_gy": held.value_gy,
                     "limit_gy": held.limit.value_gy,
                     "status": held.status,
+                    "reason": held.reason or None,
                     "source": held.limit.source,
                 }
                 for held in self.limits

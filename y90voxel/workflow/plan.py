@@ -162,7 +162,7 @@ def _finish(
 ) -> Plan:
     """Models, orders and notices from what is known of the patient."""
     patient = facts.patient or PatientRecord()
-    context = request.context_with(patient.bilirubin_umol_per_l, facts.hepatic_reserve)
+    context = request.context.completed(patient.bilirubin_umol_per_l, facts.hepatic_reserve)
     anatomy.check_territories(territories)
     table = (
         maps.table if maps is not None else _widest(anatomy, territories, facts.dose_constant_gy_kg_per_gbq)

@@ -95,7 +95,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     )
     lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
-    limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1])
+    limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1], case.clinical_context)
     tell("evaluated", 1.0)
     evaluation = Evaluation(
         case=case,
