@@ -1,5 +1,8 @@
 """Registration objects: which way they point, chains, deformations, and what is refused."""
 
+import shutil
+import subprocess
+
 import dicom_factory as factory
 import numpy as np
 import pytest
@@ -343,3 +346,28 @@ def test_regions_of_another_folder_are_brought_by_the_registration_of_the_study(
     mask = rasterise(study.drawn[0].shape, study.emissions[0].grid)
     np.testing.assert_allclose(centroid(mask), CENTRE, atol=0.1)
     assert [n.code for n in study.notices] == ["registration-applied"]
+
+
+@pytest.mark.skipif(shutil.which("plastimatch") is None, reason="plastimatch is not installed")
+def test_a_registration_written_by_plastimatch_points_the_same_way(tmp_path):
+    """An ITK transform takes points of the fixed image to the moving one; its registration object the other way."""
+    import SimpleITK as sitk  # noqa: N813
+
+    transform = sitk.VersorRigid3DTransform()
+    transform.SetParameters((0.05, -0.1, 0.15, 12.0, -30.0, 55.0))
+    sitk.WriteTransform(transform, str(tmp_path / "motion.txt"))
+    factory.save(factory.ct(STORED), tmp_path / "fixed")
+    factory.save(factory.ct(STORED, series="moving", FrameOfReferenceUID=OTHER), tmp_path / "moving")
+    subprocess.run(
+        [
+            *("plastimatch", "xf-convert", "--input", "motion.txt", "--output", "again.txt"),
+            *("--output-dicom", "reg", "--fixed-rcs", "fixed", "--moving-rcs", "moving"),
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    path = Registrations(index_study(tmp_path / "reg")).path(OTHER, [factory.FRAME])
+    moving = [transform.TransformPoint(point.tolist()) for point in POINTS]
+    np.testing.assert_allclose(path.transform.points(moving), POINTS, atol=1e-3)
