@@ -244,3 +244,36 @@ def test_conflicting_copies_are_refused(tmp_path):
 def test_lossy_compression_is_reported(tmp_path):
     _, findings = read(factory.nm(STORED, LossyImageCompression="01"), tmp_path)
     assert codes(findings) == ["lossy-compression"]
+
+
+def enhanced_nm(affine=factory.AXIAL, **attributes):
+    """A volume whose geometry stands in functional groups, as in enhanced CT and PET."""
+    dataset = factory.enhanced_ct(STORED, affine, SOPClassUID=factory.NM_CLASS, Modality="NM")
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"]
+    values = factory.item(RescaleIntercept="0", RescaleSlope="2.5", RescaleType="US")
+    dataset.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = Sequence([values])
+    return factory.change(dataset, **attributes)
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
+def test_an_enhanced_volume_lies_where_its_functional_groups_say(tmp_path, signs):
+    affine = oblique_affine((4, 3, 2), (10, 20, 30), (0.1, 0.2, -0.3), signs)
+    image, _ = read(enhanced_nm(affine), tmp_path)
+    flipped = np.sign(np.linalg.det(affine[:3, :3])) != np.sign(np.linalg.det(image.grid.affine[:3, :3]))
+    expected = STORED[::-1] if flipped else STORED
+    np.testing.assert_allclose(image.volume.array, 2.5 * expected)
+    first = (len(STORED) - 1, 0, 0) if flipped else (0, 0, 0)
+    np.testing.assert_allclose(image.grid.index_to_lps(first), affine[:3, 3], atol=1e-6)
+
+
+def test_enhanced_frames_of_different_scale_or_place_are_refused(tmp_path):
+    dataset = enhanced_nm()
+    other = factory.item(RescaleIntercept="0", RescaleSlope="3", RescaleType="US")
+    dataset.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence = Sequence([other])
+    with pytest.raises(DicomError, match="frames of file0000 are rescaled differently"):
+        read(dataset, tmp_path / "a")
+    dataset = enhanced_nm()
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.PlanePositionSequence[0].ImagePositionPatient = [str(2 * index), "0", str(4 * index)]
+    with pytest.raises(DicomError, match="do not lie on one regular perpendicular grid"):
+        read(dataset, tmp_path / "b")

@@ -22,7 +22,8 @@ from y90voxel.io.dicom.attributes import (
 )
 from y90voxel.io.dicom.ct import lossy, raise_refusals
 from y90voxel.io.dicom.findings import Finding, accept, warn
-from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
+from y90voxel.io.dicom.frames import frames_of
+from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing, stack_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet import administration_time_of
@@ -121,11 +122,39 @@ def plan_nm(series: SeriesRecord) -> NmPlan:
     check_pixel_bytes(first)
     if frames == 1:
         raise one_slice(first)
+    if first.is_multiframe_enhanced:
+        return _plan_enhanced(series, findings)
     order = _slice_order(first, frames, findings)
     affine = _affine(first, findings)
     slope, intercept, is_activity = _scaling(first, findings)
     grid = Grid((frames, rows, columns), affine, first.text("FrameOfReferenceUID") or None)
     return NmPlan(grid, order, slope, intercept, is_activity, tuple(findings))
+
+
+def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
+    """Return the plan of a volume whose slices lie where functional groups say, as in enhanced CT and PET."""
+    first = series.first
+    name = first.source.name
+    stack = stack_of(frames_of([first]))
+    if stack.tilted or stack.uneven:
+        raise DicomError(
+            f"the frames of {name} do not lie on one regular perpendicular grid. Export the reconstructed volume.",
+            file=name,
+            tag="ImagePositionPatient",
+        )
+    scales = {(f.slope, f.intercept) for f in stack.frames if f.rescaled}
+    slope, intercept, is_activity = _scaling(first, findings)
+    if scales and (len(scales) > 1 or not all(f.rescaled for f in stack.frames) or min(scales)[0] <= 0):
+        raise DicomError(
+            f"frames of {name} are rescaled differently, or not with a positive slope. Export the volume with one "
+            "RescaleSlope.",
+            file=name,
+            tag="RescaleSlope",
+        )
+    if scales and not is_activity:
+        ((slope, intercept),) = scales
+    order = np.array([frame.index for frame in stack.frames], dtype=np.int64)
+    return NmPlan(stack.grid, order, slope, intercept, is_activity, (*findings, *stack.findings))
 
 
 def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]]:
