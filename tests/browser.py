@@ -19,15 +19,7 @@ OPTIONS = (
     "--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--no-first-run", "--disable-extensions",
     "--disable-background-networking", "--disable-dev-shm-usage", "--hide-scrollbars", "--force-device-scale-factor=1",
 )  # fmt: skip
-# Pages are put together without the graphics processor that software has to imitate: six times as fast.
-SOFTWARE_WEBGL = (
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-gpu-compositing",
-)
-# What the browser says of its own way of putting a page together.
-HINT = "GPU stall due to ReadPixels"
+SOFTWARE_WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_WEBGL = ("--disable-3d-apis",)
 
 
@@ -84,8 +76,7 @@ class Page:
         elif method == "Runtime.consoleAPICalled" and values["type"] in ("error", "warning", "assert"):
             self.errors.append(" ".join(str(a.get("value", a.get("description"))) for a in values["args"]))
         elif method == "Log.entryAdded" and values["entry"]["level"] in ("error", "warning"):
-            if HINT not in values["entry"]["text"]:
-                self.errors.append(values["entry"]["text"])
+            self.errors.append(values["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             self.requests.append(values["request"]["url"])
 
@@ -122,8 +113,7 @@ class Page:
             self.mouse(kind, x, y, button="left", clickCount=1)
 
     def picture(self):
-        """The window as PNG, with everything drawn that was asked for."""
-        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+        """The window as PNG."""
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
 

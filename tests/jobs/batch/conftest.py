@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from y90voxel.jobs.batch import run
+
 TESTS = Path(__file__).resolve().parents[2]
 
 
@@ -13,6 +15,12 @@ TESTS = Path(__file__).resolve().parents[2]
 def _workers_find_the_work(monkeypatch):
     """Processes of a batch import `batch_work` from here."""
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.fixture(autouse=True)
+def _no_tables(monkeypatch):
+    """Tables are drawn by a process that takes seconds to start; `test_tables.py` and `test_forty.py` have them."""
+    monkeypatch.setattr(run, "write_tables", lambda folder, outcomes, title: None)
 
 
 @pytest.fixture

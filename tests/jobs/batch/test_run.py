@@ -15,9 +15,10 @@ import pytest
 from batch_work import WORK
 
 from y90voxel.errors import InputError
-from y90voxel.jobs.batch import place
+from y90voxel.jobs.batch import place, run
 from y90voxel.jobs.batch.ledger import LEDGER, Ledger
 from y90voxel.jobs.batch.run import Listener, Resources, run_batch
+from y90voxel.jobs.cohort import write_cohort
 from y90voxel.jobs.outcome import StudyStatus
 
 SPENT = ["seconds", "peak_memory_bytes"]
@@ -202,7 +203,8 @@ def start(manifest, out):
     )
 
 
-def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, tmp_path):
+def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "write_tables", lambda place, found, title: write_cohort(place.path, found))
     deeds = {f"s{i:02d}": f"sleep {0.01 * i}" for i in range(24)} | {"x": "refuse", "y": "exit", "z": "bug"}
     manifest = cohort(deeds)
     batch(manifest, tmp_path / "calm")

@@ -11,9 +11,6 @@ from pydicom.uid import generate_uid
 __all__ = ["SourceSeries", "StudyIdentity"]
 
 
-LONGEST_TEXT = 200  # three groups of a name of 64 characters each, and what separates them
-
-
 def _new_uid() -> str:
     """Return a fresh UID as a plain string."""
     return str(generate_uid())
@@ -53,7 +50,7 @@ class StudyIdentity:
 
         def text(keyword: str) -> str:
             value = dataset.get(keyword)
-            return "" if value is None else str(value)[:LONGEST_TEXT]
+            return "" if value is None else str(value)
 
         return cls(
             patient_name=text("PatientName"),

@@ -40,6 +40,7 @@ CREATE TABLE study (
     attempts INTEGER NOT NULL DEFAULT 0,
     finished TEXT,
     seconds REAL,
+    work_seconds REAL,
     peak_memory_bytes INTEGER
 );
 """

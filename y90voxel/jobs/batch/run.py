@@ -22,8 +22,8 @@ from y90voxel.jobs.batch.local import Executor, LocalWorkers
 from y90voxel.jobs.batch.log import BatchLog
 from y90voxel.jobs.batch.place import BatchFolder, batch_folder
 from y90voxel.jobs.batch.plan import RETRY, Task, make_plan
+from y90voxel.jobs.batch.tables import write_tables
 from y90voxel.jobs.batch.worker import GIB, Request
-from y90voxel.jobs.cohort import write_cohort
 from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
 from y90voxel.jobs.settings import load_settings, merge, read_case_file
 from y90voxel.version import __version__
@@ -184,9 +184,7 @@ def run_batch(
             computed = batch.run()
             result = BatchResult(out, tuple(batch.outcomes()), computed, found.remarks)
             log.say("writing the tables of the cohort")
-            write_cohort(
-                folder.path, result.outcomes, title="Cohort" if anonymous else Path(cohort).resolve().stem
-            )
+            write_tables(folder, result.outcomes, "Cohort" if anonymous else Path(cohort).resolve().stem)
             with atomic_file(folder.path / "status.json") as temporary:
                 write_json(result.as_dict(), temporary)
             folder.tidy()
@@ -340,6 +338,7 @@ class _Batch:
 REPLY_COLUMNS = (
     "reason",
     "seconds",
+    "work_seconds",
     "peak_memory_bytes",
     "input_digest",
     "content_sha256",
