@@ -8,6 +8,7 @@ import pytest
 from study_factory import write_study
 
 from y90voxel.io.nifti import read_nifti
+from y90voxel.planning.limits import Sense
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 QUICK = ("--engine", "local", "--no-report", "--json")
@@ -126,6 +127,13 @@ def test_an_activity_beyond_any_vial_is_refused(run_cli, study, tmp_path):
     done = run_cli("plan", study, *GIVEN, "--case", case, "-o", tmp_path / "out")
     assert done.code == 2
     assert "no glass vial on offer reaches 30 GBq" in done.err
+    done = run_cli("plan", study, *GIVEN, "--activity", "30 GBq", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert "30 GBq, is beyond any glass vial on offer: the greatest gives 20 GBq" in done.err
+    allowed = tmp_path / "allowed.toml"
+    allowed.write_text('[plan]\ngreatest_activity = "40 GBq"\n')
+    done = run_cli("plan", study, *GIVEN, "--activity", "30 GBq", "--case", allowed, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
@@ -260,6 +268,21 @@ def test_the_solvers_activity_of_the_sample_study_meets_its_limits_when_fed_back
     for row in found["limits"]:
         if row["sense"] == "below" and (row["name"], row["region"]) in planned:
             assert row["status"] == planned[(row["name"], row["region"])] == "met"
+
+
+def test_a_scan_of_the_sample_study_finds_no_greater_activity(sample):
+    """Every activity of a fine scan that meets the limits lies below the solver's, by less than a step."""
+    plan, _ = sample
+    model = plan.model("voxel")
+    limits = [row.aim for row in model.results if row.aim.sense is Sense.BELOW]
+    assert len(limits) >= 4
+    scan = np.arange(0.0, 20.0, 0.001)
+    meets = [
+        a
+        for a in scan
+        if all(model.table.doses((a,))[aim.region] + aim.previous <= aim.value for aim in limits)
+    ]
+    assert max(meets) <= model.activity_gbq < max(meets) + 0.001
 
 
 def test_both_shunts_of_the_sample_study_are_measured(sample):

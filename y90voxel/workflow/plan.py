@@ -24,7 +24,7 @@ from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.plan_maps import NO_PERFUSED_VOLUME, DoseMaps, dose_per_gbq
-from y90voxel.workflow.plan_request import PlanRequest, greatest_activities, place_orders
+from y90voxel.workflow.plan_request import PlanRequest, check_given, greatest_activities, place_orders
 from y90voxel.workflow.plan_result import Plan, PlanFacts
 from y90voxel.workflow.plan_shunt import ShuntMethod, shunt_methods
 
@@ -169,13 +169,18 @@ def _finish(
     )
     split, said = _split(request, facts.given_gbq, len(territories))
     notices += [*said, *_unknown(facts.device, context)]
+    greatest = greatest_activities(request, facts.device, len(territories))
+    if facts.given_gbq is not None:
+        # of any vial: what was given need not be on offer for an order
+        of_any = greatest_activities(replace(request, order=None), facts.device, len(territories))
+        check_given(facts.given_gbq, of_any, facts.device)
     basis = PlanBasis(
         anatomy,
         territories,
         facts.dose_constant_gy_kg_per_gbq,
         _aims(facts.device, table, context, request),
         split,
-        greatest_activities(request, facts.device, len(territories)),
+        greatest,
         facts.device,
         patient.height_m,
         patient.weight_kg,

@@ -18,7 +18,10 @@ from y90voxel.planning.vials import VialChoice, choose_vials, decay
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.units import BQ_PER_GBQ, SECONDS_PER_HOUR
 
-__all__ = ["Order", "OrderRequest", "PlanRequest", "greatest_activities", "place_orders"]
+__all__ = ["Order", "OrderRequest", "PlanRequest", "check_given", "greatest_activities", "place_orders"]
+
+# Vials hold their nominal activity within this share (resin: 3.0 GBq with 10 % tolerance, manufacturer's pages).
+_VIAL_TOLERANCE = 0.10
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,30 @@ def greatest_activities(request: PlanRequest, device: str | None, injections: in
     if request.order is not None and device is not None:
         greatest *= _freshest(request.order, device)
     return (greatest * (1.0 - request.residual_fraction),) * injections
+
+
+def check_given(given_gbq: Sequence[float], greatest_gbq: Sequence[float], device: str | None) -> None:
+    """Refuse activities as given that no vial holds.
+
+    Parameters
+    ----------
+    given_gbq, greatest_gbq : sequence of float, (injections,)
+        Net activities as given, and the greatest of each injection [GBq].
+    device : str or None
+        For the message.
+
+    Raises
+    ------
+    InputError
+        If one exceeds the greatest by more than a vial differs from its nominal activity.
+    """
+    for number, (given, greatest) in enumerate(zip(given_gbq, greatest_gbq, strict=True), 1):
+        if given > greatest * (1.0 + _VIAL_TOLERANCE):
+            raise InputError(
+                f"the activity of injection {number}, {given:g} GBq, is beyond any {device or ''} vial on offer: the greatest "
+                f"gives {greatest:.4g} GBq. Describe several vials as several injections, or give plan.greatest_activity.",
+                tag="administration.activity",
+            )
 
 
 def _freshest(order: OrderRequest, device: str) -> float:
