@@ -1,86 +1,132 @@
-"""A cohort of little studies, each from its own seed and of its own size, some of them broken."""
+"""Simulated results of a cohort: metrics.json and dvh.csv as `dose` writes them, without any dose calculation."""
 
-import dicom_factory as dicom
+import csv
+import json
+from pathlib import Path
+
 import numpy as np
-from study_factory import ball_contours, distances
 
-SOFT_TISSUE = 1024 + 50  # stored value of 50 HU
-# What is wrong, and what a batch has to say about it (with a time limit and a memory bound).
-BROKEN = {
-    "no-emission": ("refused", "no emission image"),
-    "missing-slice": ("refused", "missing"),
-    "no-regions": ("refused", "liver"),
-    "wrong-unit": ("refused", "cannot read '2.2 Gy'"),
-    "too-large": ("failed", "needed more than"),
-    "endless": ("failed", "ran longer than"),
-}
+from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
+
+K_GY_KG_PER_GBQ = 49.77
 
 
-def centred(shape, step):
-    """An axial affine about the origin."""
-    first = [-(n - 1) / 2 * step for n in shape]
-    return np.array([[0, 0, step, first[2]], [0, step, 0, first[1]], [step, 0, 0, first[0]], [0, 0, 0, 1.0]])
-
-
-def write_seeded_study(folder, seed):
-    """Write a liver with a hot tumour: place, size, counts and matrices drawn from the seed."""
-    rng = np.random.default_rng(seed)
-    slices, pixels = (int(n) for n in rng.integers(34, 48, 2))
-    liver = (rng.uniform(-6, 6, 3) - (0, 0, 8), rng.uniform(40, 48))
-    tumour = (liver[0] + rng.uniform(-12, 12, 3), rng.uniform(12, 18))
-    nm_shape = tuple(int(n) for n in rng.integers(20, 26, 1).repeat(3))
-    ct_affine, nm_affine = centred((slices, pixels, pixels), 4.0), centred(nm_shape, 8.0)
-    expected = 60.0 * (distances(nm_shape, nm_affine, liver[0]) < liver[1])
-    expected[distances(nm_shape, nm_affine, tumour[0]) < tumour[1]] *= rng.uniform(3, 8)
-    frame = f"1.2.826.0.1.{seed}"
-    same = {
-        "StudyInstanceUID": f"1.2.826.0.2.{seed}",
-        "PatientID": f"seed {seed}",
-        "PatientName": f"Seed^{seed}",
+def region(name, role, mean_gy, volume_ml):
+    numbers = {
+        f"d{x}_gy": mean_gy * f for x, f in ((2, 1.8), (50, 0.95), (70, 0.7), (90, 0.4), (95, 0.3), (98, 0.2))
     }
-    parts = {
-        "nm": [dicom.nm(rng.poisson(expected).astype(np.uint16), nm_affine, FrameOfReferenceUID=frame)],
-        "ct": dicom.ct(
-            np.full((slices, pixels, pixels), SOFT_TISSUE, np.int16), ct_affine, FrameOfReferenceUID=frame
+    return {
+        "name": name, "role": role, "automatic": False, "volume_ml": volume_ml, "mass_g": 1.05 * volume_ml,
+        "activity_bq": mean_gy * volume_ml * 1.05e-3 / K_GY_KG_PER_GBQ * 1e9, "mean_gy": mean_gy,
+        "mass_weighted_mean_gy": mean_gy, "min_gy": 0.0, "max_gy": 2.2 * mean_gy, "sd_gy": 0.4 * mean_gy, **numbers,
+        "v_percent": {"50": 60.0, "100": 30.0, "205": 5.0}, "bed_mean_gy": None, "eud_gy": None, "radiobiology": None,
+        "relative_uncertainty": None,
+    }  # fmt: skip
+
+
+def metrics(label, *, tumour_gy, normal_gy, tumour_ml, liver_ml, shunt, warnings=(), missed=()):
+    regions = [
+        region(
+            "Liver",
+            "liver",
+            (tumour_gy * tumour_ml + normal_gy * (liver_ml - tumour_ml)) / liver_ml,
+            liver_ml,
         ),
-        "rs": [
-            dicom.rtstruct({n: ball_contours(*s) for n, s in (("Liver", liver), ("GTV1", tumour))}, frame)
-        ],
+        region("GTV1", "tumour", tumour_gy, tumour_ml),
+        region("all tumours", "tumours", tumour_gy, tumour_ml),
+        region("non-tumour liver", "non_tumour_liver", normal_gy, liver_ml - tumour_ml),
+        region("lungs", "lungs", 40.0 * shunt, 3500.0),
+    ]
+    held = regions[0]["activity_bq"]
+    activity = held / (1 - shunt)
+    return {
+        "schema_version": 1, "kind": "dose", "study": {"label": label, "study_instance_uid": "2.25.1"},
+        "nuclide": "Y-90", "predicted": False, "engine": "convolution",
+        "energy_per_activity_j_per_gbq": K_GY_KG_PER_GBQ, "activity_bq": activity, "map_activity_bq": activity * (1 + shunt),
+        "map_over_net": 1 + shunt, "calibration": {"mode": "relative", "region": "liver"}, "hepatic_reserve": None,
+        "lung": {
+            "shunt_fraction": shunt, "shunt_source": "given",
+            "mean_mird_1kg_gy": K_GY_KG_PER_GBQ * activity * 1e-9 * shunt, "mean_mird_ct_gy": None,
+        },
+        "regions": regions,
+        "limits": [{"name": name, "status": "not met"} for name in missed],
+        "warnings": [{"code": code, "message": f"what {code} means"} for code in warnings],
+        "provenance": {"version": "0.1.0"},
+    }  # fmt: skip
+
+
+def write_results(folder: Path, document):
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(document))
+    (folder / "report.html").write_text("<p>report</p>")
+    with (folder / "dvh.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("region", "role", "dose_gy", "volume_ml", "volume_percent"))
+        for row in document["regions"]:
+            doses = np.linspace(0.0, 2.5 * row["mean_gy"], 60)
+            share = 1 / (1 + (doses / row["mean_gy"]) ** 4)
+            for dose, part in zip(doses, share, strict=True):
+                writer.writerow(
+                    (
+                        row["name"],
+                        row["role"],
+                        f"{dose:.6g}",
+                        f"{part * row['volume_ml']:.6g}",
+                        f"{100 * part:.6g}",
+                    )
+                )
+
+
+def simulated(index, rng):
+    """Facts of one ordinary study."""
+    return {
+        "tumour_gy": float(rng.lognormal(np.log(210), 0.28)),
+        "normal_gy": float(rng.lognormal(np.log(38), 0.25)),
+        "tumour_ml": float(rng.lognormal(np.log(90), 0.5)),
+        "liver_ml": float(rng.normal(1650, 180)),
+        "shunt": float(np.clip(rng.lognormal(np.log(0.05), 0.35), 0.01, 0.2)),
     }
-    for prefix, datasets in parts.items():
-        dicom.save([dicom.change(ds, **same) for ds in datasets], folder, prefix)
-    activity, shunt = rng.uniform(0.8, 3.0), rng.uniform(0.01, 0.12)
-    case = f'[administration]\nactivity = "{activity:.3f} GBq"\nlung_shunt_fraction = {shunt:.3f}\n'
-    (folder / "case.toml").write_text(case)
-    return folder
 
 
-def break_study(folder, how):
-    """Do to a study what archives do."""
-    case = (folder / "case.toml").read_text()
-    if how == "no-emission":
-        (folder / "nm0000").unlink()
-    elif how == "missing-slice":
-        (folder / "ct0012").unlink()
-    elif how == "no-regions":
-        (folder / "rs0000").unlink()
-    elif how == "wrong-unit":
-        lines = ['activity = "2.2 Gy"' if line.startswith("activity") else line for line in case.split("\n")]
-        (folder / "case.toml").write_text("\n".join(lines))
-    elif how == "too-large":
-        (folder / "case.toml").write_text(case + "[dose]\ngrid = 0.6\n")
-    elif how == "endless":
-        more = '[dose]\nengine = "monte-carlo"\n[monte_carlo]\nhistories = 100000000000\n'
-        (folder / "case.toml").write_text(case + more)
+ODD = {
+    7: {"tumour_gy": 1450.0},
+    19: {"normal_gy": 4.1},
+    23: {"shunt": 0.31},
+}
+BROKEN = {
+    4: (StudyStatus.REFUSED, "study-04: two emission series fit (1.2.3 and 1.2.4). Say which with --emission-series."),
+    11: (StudyStatus.FAILED, "killed by the system: out of memory at 4 GB"),
+    16: (StudyStatus.REFUSED, "study-16: the liver region 'Liver' is not wholly inside the emission image."),
+    28: (StudyStatus.FAILED, "stopped after 600 s"),
+    33: (StudyStatus.REFUSED, "study-33: the activity '2.4' has no unit; write it like '2.4 GBq'."),
+    38: (StudyStatus.REFUSED, "study-38: no emission image was found."),
+}  # fmt: skip
 
 
-def write_cohort_tree(root, studies=40):
-    """Write a cohort in which the first studies are broken, each in its own way; returns {name: how}."""
-    broken = {}
-    for seed in range(studies):
-        how = list(BROKEN)[seed] if seed < len(BROKEN) else None
-        folder = write_seeded_study(root / f"site{seed % 3}" / f"p{seed:02d}", seed)
-        if how is not None:
-            break_study(folder, how)
-            broken[f"site{seed % 3}-p{seed:02d}"] = how
-    return broken
+def write_cohort_folders(out: Path, count=40, seed=5, *, outcomes=True):
+    """Write the results of a simulated cohort and return its outcomes; three are odd, six are broken."""
+    rng = np.random.default_rng(seed)
+    studies = []
+    for index in range(count):
+        name = f"study-{index:02d}"
+        facts = simulated(index, rng) | ODD.get(index, {})
+        codes = ["convolution-in-lung"] + (["lungs-truncated"] if index % 3 == 0 else [])
+        codes += ["liver-outside"] if index == 9 else []
+        missed = ("lung dose per treatment",) if facts["shunt"] > 0.25 else ()
+        chance = 1 / (1 + np.exp(-(facts["tumour_gy"] - 210) / 45))
+        months = float(np.round(rng.exponential(14 + 12 * chance), 1))
+        columns = {
+            "arm": "AB"[index % 2],
+            "response": ("CR", "PR")[index % 2] if rng.random() < chance else ("SD", "PD")[index % 2],
+            "survival_months": str(min(months, 30.0)),
+            "event": str(int(months < 30.0)),
+        } if outcomes else {}  # fmt: skip
+        if index in BROKEN:
+            status, reason = BROKEN[index]
+            studies.append(StudyOutcome(name, name, status, reason, None, columns, 2.0, 10**8))
+            continue
+        folder = Path("studies") / name
+        write_results(out / folder, metrics(name, **facts, warnings=codes, missed=missed))
+        seconds = float(np.round(rng.normal(4, 0.5), 2))
+        studies.append(StudyOutcome(name, name, StudyStatus.DONE, None, folder, columns, seconds, 5 * 10**8))
+    return studies

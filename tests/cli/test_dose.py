@@ -309,3 +309,33 @@ def test_regions_on_another_frame_are_refused_unless_trusted(run_cli, tmp_path):
     refused(run_cli, study, tmp_path, "--trust-frames")
     done = run_cli("dose", study, *GIVEN, "--trust-frames", "-o", tmp_path / "out")
     assert done.code == 0, done.err
+
+
+def test_limits_of_a_dose_run_heed_scenario_and_bilirubin(run_cli, study, tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text(
+        "[plan]\nscenario = 'bilobar'\nprevious_lung_doses_gy = [12]\n[patient]\nbilirubin_umol_per_l = 10\n"
+    )
+    done = run_cli(
+        "dose",
+        study,
+        *GIVEN,
+        "--device",
+        "glass",
+        "--case",
+        case,
+        "--engine",
+        "local",
+        "-o",
+        tmp_path / "out",
+        "--json",
+    )
+    limits = {row["name"]: row for row in json.loads(done.out)["limits"]}
+    assert (
+        limits["whole non-tumour liver, HCC, bilirubin above 1.1 mg/dL"]["reason"] == "for raised bilirubin"
+    )
+    assert limits["whole non-tumour liver, HCC, lobar treatment"]["status"] == "not applicable"
+    assert limits["whole non-tumour liver, HCC, bilirubin below 1.1 mg/dL"]["status"] in ("met", "not met")
+    assert limits["lungs, all treatments"]["value_gy"] == pytest.approx(
+        12 + limits["lungs, one treatment"]["value_gy"]
+    )

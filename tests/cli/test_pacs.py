@@ -10,7 +10,7 @@ import pydicom
 import pytest
 
 from y90voxel.errors import InputError
-from y90voxel.io.dicom.network import Peer
+from y90voxel.io.dicom.archive import Peer
 
 pynetdicom = pytest.importorskip("pynetdicom")
 from pynetdicom import AE, StoragePresentationContexts, evt, sop_class  # noqa: E402

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study_factory import write_study
+from dicom_factory import nm
+from study_factory import ROIS, SPECT_AFFINE, spect_counts, write_study
 
 from y90voxel.io.nifti import read_nifti
 from y90voxel.planning.limits import Sense
@@ -293,3 +294,70 @@ def test_both_shunts_of_the_sample_study_are_measured(sample):
     assert methods[("planar", None)] == pytest.approx(truth["planar_lung_shunt_fraction"], rel=0.03)
     assert methods[("spect", 20.0)] == pytest.approx(0.06, rel=0.1)
     assert methods[("spect", 0.0)] > methods[("spect", 20.0)]
+
+
+TWO_ARTERIES = """
+[administration]
+device = "glass"
+[[injection]]
+emission_series = "{0}"
+lung_shunt_fraction = 0.05
+territory = "perfused right"
+[[injection]]
+emission_series = "{1}"
+lung_shunt_fraction = 0.15
+territory = "perfused left"
+[regions.roles]
+"perfused right" = "perfused"
+"perfused left" = "perfused"
+[[plan.limit]]
+region = "non-tumour liver"
+value = 40
+[plan]
+split = [2, 1]
+"""
+
+
+def test_two_maa_maps_are_two_injections(run_cli, tmp_path):
+    """Each half of the liver was seen by its own scan; the dose of both scales with its own activity."""
+    counts = spect_counts()
+    right, left = counts.copy(), counts.copy()
+    right[:, :, 10:], left[:, :, :10] = 0, 0
+    scans = [
+        nm(half, SPECT_AFFINE, SeriesInstanceUID=f"1.2.3.{i}") for i, half in enumerate((right, left), 1)
+    ]
+    rois = ROIS | {"perfused right": ((-24, 0, -10), 24.0), "perfused left": ((24, 0, -10), 24.0)}
+    study = write_study(tmp_path / "study", rois=rois, nm=scans)
+    (tmp_path / "case.toml").write_text(TWO_ARTERIES.format("1.2.3.1", "1.2.3.2"))
+    done = run_cli("plan", study, "--case", tmp_path / "case.toml", *QUICK, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
+    assert visible(tmp_path / "out") >= {
+        "dose_per_gbq.nii.gz",
+        "dose_per_gbq_injection_1.nii.gz",
+        "dose_per_gbq_injection_2.nii.gz",
+    }
+    assert [i["name"] for i in plan["injections"]] == ["perfused right", "perfused left"]
+    models = by_name(plan)
+    assert models["partition"]["activities_bq"][0] == pytest.approx(
+        2 * models["partition"]["activities_bq"][1]
+    )
+    assert models["multi-artery"]["available"]
+    voxel = models["voxel"]
+    total = sum(voxel["activities_bq"])
+    maps = [read_nifti(tmp_path / "out" / f"dose_per_gbq_injection_{i}.nii.gz").array for i in (1, 2)]
+    mixed = read_nifti(tmp_path / "out" / "dose_per_gbq.nii.gz").array
+    expected = sum(a / total * one for a, one in zip(voxel["activities_bq"], maps, strict=True))
+    assert np.allclose(mixed, expected, rtol=1e-5, atol=1e-6)
+    assert voxel["doses_gy"]["non_tumour_liver"] <= 40.0
+
+
+def test_limits_that_do_not_apply_are_listed_with_the_reason(run_cli, study, tmp_path):
+    done = run_cli(
+        "plan", study, *GIVEN, "--scenario", "unilobar", "--bilirubin", "10", "-o", tmp_path / "out"
+    )
+    rows = by_name(json.loads(done.out))["voxel"]["limits"]
+    reasons = {row["name"]: row["reason"] for row in rows if row["status"] == "not applicable"}
+    assert reasons["whole non-tumour liver, HCC, bilirubin above 1.1 mg/dL"] == "for raised bilirubin"
+    assert reasons["perfused volume, HCC, by one compartment"] == "no region of role perfused has a dose"
+    assert "not for a unilobar treatment" in reasons["perfused volume, HCC, segmentectomy"]

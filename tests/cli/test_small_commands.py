@@ -16,7 +16,7 @@ from y90voxel.volumes.volume import DoseMap
 def test_version_and_help(run_cli):
     assert run_cli("--version").out.strip() == __version__
     shown = run_cli("--help").out
-    for command in ("demo", "inspect", "dose", "dvh", "kernel"):
+    for command in ("demo", "inspect", "dose", "compare", "dvh", "kernel"):
         assert f"  {command} " in shown
     assert "not a medical device" in " ".join(shown.split())
 

@@ -10,9 +10,10 @@ import pytest
 from scipy.signal import fftconvolve
 
 from y90voxel.dose import convolve as module
-from y90voxel.dose._tile_loops import MAX_REACH
+from y90voxel.dose._vector_loops import MAX_REACH
 from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
+from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.threads import share_work
 from y90voxel.reference.kernel import voxel_kernel
 
@@ -220,7 +221,7 @@ def test_costs_of_all_algorithms_are_known_where_they_apply():
     activity = np.ones((8, 8, 8), np.float32)
     extent = module.scan_extent(activity)
     known = {
-        name: set(module._Job(activity, kernel, extent)._costs())
+        name: set(module._Job(activity, PreparedKernel(kernel), extent).costs())
         for name, kernel in (
             ("asymmetric", rng.random((3, 5, 7))),
             ("short", mirrored(rng.random((3, 4, 5)))),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from y90voxel.dose import _bit_loops as bit_loops
 from y90voxel.dose import _vector_loops as loops
 from y90voxel.dose.extent import scan_extent
 from y90voxel.dose.support import keep_reachable
@@ -18,32 +19,54 @@ def plain(function):
 
 
 @njit
-def compiled_columns(out, source, taps, single):
-    loops.add_columns(out, 3, 40, 20, source, 5, 45, 50, 17, 3, taps, 2, 0, True)
-    loops.add_columns(out, 7, 40, 20, source, 5, 45, 50, 17, 3, taps, 1, 4, True)
-    loops.add_columns(single, 0, 40, 20, source, 9, 9, 50, 17, 2, taps, 0, 3, False)
+def compiled_columns(out, source, taps):
+    loops.filter_columns(out, 3, 40, 20, source, 5, 50, 17, 3, taps, 2, 0, False)
+    loops.filter_columns(out, 7, 40, 20, source, 5, 50, 17, 3, taps, 1, 4, False)
+    loops.filter_columns(out, 400, 40, 20, source, 9, 50, 17, 2, taps, 0, 3, True)
 
 
 def test_columns_are_filtered_as_in_the_plain_form():
     rng = np.random.default_rng(0)
     source, taps = rng.random(2000, np.float32), rng.random(8, np.float32)
-    found = np.zeros((2, 800), np.float32)
-    compiled_columns(found[0], source, taps, found[1])
-    expected = np.zeros((2, 800), np.float32)
-    plain(compiled_columns)(expected[0], source, taps, expected[1])
+    found, expected = np.full((2, 800), 0.5, np.float32)
+    compiled_columns(found, source, taps)
+    plain(compiled_columns)(expected, source, taps)
     np.testing.assert_allclose(found, expected, rtol=2e-6)
-    assert expected[0].any()
-    # One value from the definition: b = 1, vector 1, lane 3, reach 3 of the single form.
+    # One value from the definition: b = 1, vector 1, lane 3, reach 3 of the fresh form.
     at = 9 + 17 + 3
     direct = sum(taps[abs(d)] * np.float64(source[at + (1 + 3 + d) * 50]) for d in range(-3, 4))
-    assert found[1][20 + 40 + 3] == pytest.approx(direct, rel=1e-5)
+    assert found[400 + 20 + 40 + 3] == pytest.approx(direct, rel=1e-5)
+
+
+@njit
+def compiled_sums(start, out, source, filters, taps):
+    loops.sum_filters(start, 0, 0, out, 2, 40, source, 16, filters, 0, 2, taps)
+    loops.sum_filters(start, 3, 20, out, 400, 30, source, 0, filters, 1, 3, taps)
+
+
+def test_filters_are_summed_as_in_the_plain_form():
+    rng = np.random.default_rng(6)
+    source, taps = rng.random(2000, np.float32), rng.random(40, np.float32)
+    start = rng.random(300, np.float32)
+    filters = np.array([700, 20, 5, 3, 0, 400, 0, 9, 1100, 1200, loops.MAX_REACH, 11])
+    found, expected = np.full((2, 800), 0.5, np.float32)
+    compiled_sums(start, found, source, filters, taps)
+    plain(compiled_sums)(start, expected, source, filters, taps)
+    np.testing.assert_allclose(found, expected, rtol=2e-6)
+    # One value from the definition: the first two filters, b = 1, lane 4.
+    direct = np.float64(start[4])
+    for up, down, reach, tap in filters[:8].reshape(2, 4):
+        for d in range(-reach, reach + 1):
+            at = 16 + (1 + reach + d) * LANES + 4
+            direct += taps[tap + abs(d)] * np.float64(source[up + at] + source[down + at])
+    assert found[2 + 40 + 4] == pytest.approx(direct, rel=1e-5)
 
 
 @njit
 def compiled_rows(source, taps, pairs, images):
     loops.pair_in_rows(source, 4, 10, 30, 9, pairs, 6)
-    loops.weigh_rows(source, 12, 30, 8, taps, 1, 5, images, 2, 200, 1)
-    loops.weigh_rows(source, 12, 30, 12, taps, 6, 4, images, 450, 220, 4)
+    loops.weigh_rows(source, 12, 30, 8, taps, 1, 5, images, 2, 200, 2)
+    loops.weigh_rows(source, 12, 30, 12, taps, 6, 4, images, 450, 220, 6)
 
 
 def test_rows_are_paired_and_filtered_as_in_the_plain_form():
@@ -60,9 +83,9 @@ def test_rows_are_paired_and_filtered_as_in_the_plain_form():
 
 @njit
 def compiled_bits(source, bits, words, offsets, joined, values):
-    loops.mark_active(source, bits, 5)
-    loops.join_words(words, offsets, 3, joined, 2, 2)
-    loops.keep_lanes(values, 3, bits, 0, 2, 0.25)
+    bit_loops.mark_active(source, bits, 5)
+    bit_loops.join_words(words, offsets, 3, joined, 2, 2)
+    bit_loops.keep_lanes(values, LANES, 2, bits, 0, 2, 0.25)
 
 
 def test_bits_are_set_joined_and_applied_as_in_the_plain_form():

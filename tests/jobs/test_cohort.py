@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -265,6 +266,25 @@ def test_the_page_loads_nothing_from_anywhere(page):
     assert not re.search(r"@import|<link|<iframe|https?://", page)
 
 
+@pytest.mark.parametrize(
+    ("predicted", "words"), [(0, None), (2, "2 of 3 studies are predicted from"), (3, "predicted from")]
+)
+def test_predictions_are_marked_and_mixtures_are_said(tmp_path, predicted, words):
+    studies = write_cohort_folders(tmp_path, 3)
+    for study in studies[:predicted]:
+        path = tmp_path / study.folder / "metrics.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"predicted": True, "engine": "local"}))
+    write_cohort(tmp_path, studies)
+    page = (tmp_path / "cohort.html").read_text()
+    assert page.count('<span class="tag">predicted</span>') == predicted
+    assert ("PREDICTED" in page) == (words is not None)
+    assert words is None or f"PREDICTED {words}" in text_of(page).replace("PREDICTED", "PREDICTED ").replace(
+        "  ", " "
+    )
+    mixed = "dose: predicted 2, delivered 1; engine: local 2, convolution 1. Compare like with like"
+    assert (mixed in text_of(page)) == (predicted == 2)
+
+
 def test_names_are_escaped(tmp_path):
     name = "<script>alert(1)</script>"
     write_results(tmp_path / "s", metrics(name, **simulated(0, np.random.default_rng(1)), warnings=("<b>",)))
@@ -334,3 +354,26 @@ def test_values_that_are_no_outcome_are_listed(tmp_path):
     strange = StudyOutcome("x", "x", StudyStatus.FAILED, "crashed", columns={"response": "dunno"})
     write_cohort(tmp_path, [*studies, strange])
     assert "not understood: response: dunno" in text_of((tmp_path / "cohort.html").read_text())
+
+
+THOUSAND = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from cohort_factory import write_cohort_folders
+from y90voxel.jobs.cohort import write_cohort
+out = Path(sys.argv[2])
+found = write_cohort(out, write_cohort_folders(out, 1000))
+print(len(found), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_a_thousand_studies_take_less_than_300_mb(tmp_path):
+    """Simulated results; the page is drawn in a process of its own."""
+    script = [sys.executable, "-c", THOUSAND, str(Path(__file__).resolve().parents[1]), str(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, check=True)
+    count, peak_mb = done.stdout.split()
+    assert count == "1000"
+    assert float(peak_mb) < 300
+    assert (tmp_path / "cohort.html").stat().st_size < 15e6

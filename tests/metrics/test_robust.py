@@ -23,6 +23,12 @@ def test_equal_values_score_zero_and_missing_ones_nothing():
     assert np.isnan(modified_z_scores([np.nan])).all()
 
 
+def test_rounding_makes_no_outlier():
+    values = np.full(20, 459.4767)
+    values[3] = np.nextafter(values[3], 500)
+    np.testing.assert_array_equal(modified_z_scores(values), np.zeros(20))
+
+
 def test_normal_values_score_like_z_scores():
     """For a normal distribution the modified z-score estimates z (Iglewicz and Hoaglin 1993)."""
     x = np.random.default_rng(0).normal(7.0, 2.0, 200_000)

@@ -54,6 +54,20 @@ def test_without_mass_dependence_the_volume_acts_through_counts_and_recovery_onl
     assert without.volume_factor == pytest.approx(with_mass.volume_factor + 1.0)
 
 
+def test_without_a_recovery_curve_recovery_is_one_and_certain():
+    found = dose_uncertainty(40, 4, 7, activity=0.05, statistics=0.03)
+    assert found.volume_factor == pytest.approx(edge_intensity(40, 7) / 2 - 1)
+    assert found.recovery_fit == 0.0
+    wide = dose_uncertainty(40, 4, 7, activity=0.05, statistics=0.03, recovery_b1_ml=1e-9, recovery_b2=1.0)
+    assert found.relative == pytest.approx(wide.relative, rel=1e-6)
+
+
+def test_a_contour_of_another_image_has_its_own_resolution():
+    found = dose_uncertainty(40, 2, 3, emission_fwhm_mm=10.0, activity=0.05, statistics=0.03)
+    assert found.volume == pytest.approx(volume_uncertainty(40, 2, 3))
+    assert found.volume_factor == pytest.approx(edge_intensity(40, 10.0) / 2 - 1)
+
+
 def test_scaling_joins_the_activity():
     assert activity_uncertainty(0.03, 0.0, 0.0, 0.30, 0.04) == pytest.approx(0.05)
 
@@ -82,6 +96,7 @@ def test_dose_interval_is_asymmetric_and_becomes_the_normal_one():
         lambda: activity_uncertainty(0.1, 0.0, 1.0, 0.1),
         lambda: dose_uncertainty(40, 4, 7, **{**EXAMPLE, "activity": -0.1}),
         lambda: dose_uncertainty(40, 4, 7, **{**EXAMPLE, "recovery_b1_ml": 0.0}),
+        lambda: dose_uncertainty(40, 4, 7, activity=0.1, statistics=0.1, recovery_b1_ml=1.5),
         lambda: dose_interval_gy(-1.0, 0.1),
         lambda: dose_interval_gy(1.0, -0.1),
         lambda: dose_interval_gy(1.0, 0.1, k=0.0),

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from y90voxel.report.cohort_strips import LABELLED, RADIUS, strips
 from y90voxel.workflow.cohort import QUANTITIES, StudySummary, outliers
@@ -38,7 +40,7 @@ def test_dots_do_not_hide_each_other():
 
 
 def test_wide_ranges_are_logarithmic_and_narrow_ones_even():
-    assert [text for _, text in strip([1.0, 10.0, 50.0]).ticks] == ["1.0", "2.0", "5.0", "10", "20", "50"]
+    assert [text for _, text in strip([1.0, 10.0, 50.0]).ticks] == ["1", "2", "5", "10", "20", "50"]
     assert [text for _, text in strip([0.0, 30.0, 58.0]).ticks] == ["0", "10", "20", "30", "40", "50", "60"]
     wide = [float(text) for _, text in strip([1.2, 9e5]).ticks]
     assert wide[0] <= 1.2
@@ -51,6 +53,19 @@ def test_equal_values_have_an_axis():
     assert made.ticks[0][0] < made.dots[0].x < made.ticks[-1][0] or made.dots[0].x in [
         x for x, _ in made.ticks
     ]
+
+
+@given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False) | st.just(459.4767), min_size=1, max_size=30))
+@example([459.4767, np.nextafter(459.4767, 0.0)])
+@example([1e-12, 0.0])
+@example([-3.0, -3.0])
+@settings(max_examples=60)
+def test_every_cohort_has_an_axis_that_holds_its_dots(values):
+    made = strip(values)
+    places = [x for x, _ in made.ticks]
+    assert places == sorted(set(places))
+    assert len({text for _, text in made.ticks}) == len(places) >= 2
+    assert all(places[0] - 0.2 <= dot.x <= places[-1] + 0.2 for dot in made.dots)
 
 
 def test_the_farthest_outliers_are_labelled_and_drawn_last():

@@ -70,3 +70,10 @@ def test_agreement_is_told_in_words(scale, words):
     sentences = comparison_content(comparison("A", "B", scale=scale), {})["agreement"]
     assert "Over 2 regions (A, B)" in sentences[0]
     assert words in sentences[0]
+
+
+@pytest.mark.parametrize(("kind", "banners"), [(True, 1), (False, 0), (None, 0)])
+def test_a_delivered_dose_that_is_a_prediction_is_marked(kind, banners):
+    dose = DoseMap(np.full(GRID.shape, 10.0), GRID)
+    found = compare(ComparedDose(dose, is_prediction=True), ComparedDose(dose, is_prediction=kind))
+    assert render_comparison_page(found, {}, FIGURES).count("<strong>PREDICTED</strong>") == banners

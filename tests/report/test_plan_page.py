@@ -74,7 +74,6 @@ def test_the_page_says_how_much_what_decides_and_what_is_missed(planned, figures
         "single compartment (MIRD)",
         "a rule for resin, not for glass",
         "million",
-        "to read with these numbers",
     ):
         assert what in text
     assert "spect, 20 mm dome margin" in text

@@ -212,6 +212,8 @@ def test_a_finer_prediction_is_averaged_over_the_delivered_voxels():
     found = yv.compare(side(DoseMap(array, fine)), delivered(), gamma=EXPLICIT)
     blocks = array.reshape(24, 2, 26, 2, 28, 2).mean(axis=(1, 3, 5))
     np.testing.assert_allclose(found.predicted_dose.array, blocks, rtol=1e-12)
+    assert codes(found) == ["grids-differ"]
+    assert "2.00 × 2.00 × 2.00 mm" in found.notices[0].message
 
 
 def test_a_ramp_is_the_same_on_any_grid():

@@ -54,7 +54,10 @@ def dose(
     target_uncertainty: Annotated[
         str | None, Option(help="Monte Carlo: stop at this uncertainty of the tumours' voxels, such as '1%'.")
     ] = None,
-    seed: Annotated[int | None, Option(help="Monte Carlo: same seed, same result.  [default: 0]")] = None,
+    seed: Annotated[
+        int | None,
+        Option(help="Monte Carlo and sampled uncertainties: same seed, same result.  [default: 0]"),
+    ] = None,
     time_limit: Annotated[float | None, Option(help="Monte Carlo: stop after this time [s].")] = None,
     grid: Annotated[
         str | None, Option(help="emission, ct, or a voxel size in mm.  [default: emission]")
@@ -76,6 +79,9 @@ def dose(
     ] = None,
     ct_series: Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the CT.")] = None,
     regions_series: Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the regions.")] = None,
+    uncertainty: Annotated[
+        bool, Option("--uncertainty", help="Uncertainty of region means, and bands of the histograms.")
+    ] = False,
     anonymise: Annotated[bool, Option("--anonymise", help="No patient identity in any output.")] = False,
     no_report: Annotated[bool, Option("--no-report", help="No HTML report and no figures.")] = False,
     pdf: Annotated[bool, Option("--pdf", help="A PDF report too.")] = False,
@@ -112,11 +118,13 @@ def dose(
             "seed": seed,
             "time_limit_s": time_limit,
         },
+        "uncertainty": {"seed": seed},
         "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},
         "output": {
             "report": False if no_report else None,
             "pdf": pdf or None,
             "anonymise": anonymise or None,
+            "uncertainty": uncertainty or None,
         },
     }
     run(study, out, case, options, {"emission": emission, "ct": ct, "regions": regions}, as_json)

@@ -89,6 +89,9 @@ def plan(
     role: Annotated[
         list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
     ] = None,
+    register: Annotated[
+        bool, Option("--register", help="Align the CT of regions of another frame of reference, CT to CT.")
+    ] = False,
     trust_frames: Annotated[
         bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
     ] = False,
@@ -102,7 +105,7 @@ def plan(
     as_json: Annotated[bool, Option("--json", help="Print plan.json, and errors as JSON.")] = False,
 ) -> None:
     """Plan a treatment from an MAA study: lung shunt, dose per GBq, activities by every model, limits, vials."""
-    from y90voxel.cli.dose import _roles
+    from y90voxel.cli.dose import _frames, _roles
     from y90voxel.cli.progress import progress
     from y90voxel.jobs.plan import run_plan
     from y90voxel.jobs.plan_settings import aim_from_text
@@ -139,7 +142,7 @@ def plan(
             "engine": engine,
             "liver_density": liver_density,
             "grid": grid,
-            "register": "trust" if trust_frames else None,
+            "register": _frames(register, trust_frames),
         },
         "regions": {"roles": _roles(role or [])},
         "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},

@@ -9,44 +9,57 @@ from numpy.typing import NDArray
 
 __all__ = ["scan_slices"]
 
+# Rows looked at together first; while one may hold something they stay in the fastest cache.
+ROWS_AT_ONCE = 16
+
 
 @njit(cache=True, nogil=True)
 def scan_slices(
-    values: NDArray[Any], largest: float, first: int, last: int, extents: NDArray[Any], counts: NDArray[Any]
+    bits: NDArray[Any], magnitude: int, largest: int, first: int, last: int, found: NDArray[Any]
 ) -> None:
-    """Scan slices ``first`` to ``last`` of a C-contiguous array.
+    """Scan slices ``first`` to ``last`` of floating-point numbers given as their bits.
 
-    ``extents[z] = y0, y1, x0, x1`` bounds the non-zero voxels of a slice, half open (empty: y1 = 0).
-    ``counts[z]`` receives non-zero, negative and non-finite voxels.
+    Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above ``largest``: one maximum over a
+    row tells whether it is empty and whether it is finite, at the speed of memory. ``magnitude`` masks the sign.
+
+    ``found[0:6] = z0, z1, y0, y1, x0, x1`` bounds the non-zero voxels, half open (none: z1 = 0);
+    ``found[6:9]`` counts non-zero, negative and non-finite voxels.
     """
-    ny, nx = values.shape[1], values.shape[2]
+    ny, nx = bits.shape[1], bits.shape[2]
+    none = magnitude & ~magnitude
+    z0, z1, y0, y1, x0, x1 = bits.shape[0], 0, ny, 0, nx, 0
+    nonzero, negative, broken = 0, 0, 0
     for z in range(first, last):
-        y0, y1, x0, x1 = ny, 0, nx, 0
-        nonzero, negative, broken = 0, 0, 0
-        # One cheap reduction; a slice or row is touched again only if something is there. NaN is not <= 0.
-        plane = values[z].reshape(-1)
-        anything = False
-        for i in range(plane.size):
-            anything |= not (abs(plane[i]) <= 0)
-        for y in range(ny if anything else 0):
-            row = values[z, y]
-            here = False
-            for x in range(nx):
-                here |= not (abs(row[x]) <= 0)
-            if not here:
+        for y in range(ny):
+            if y % ROWS_AT_ONCE == 0:
+                few, anything = bits[z, y : y + ROWS_AT_ONCE].reshape(-1), none
+                for i in range(few.size):
+                    anything |= few[i]
+            if anything & magnitude == 0:
                 continue
-            y0, y1 = min(y0, y), y + 1
+            row = bits[z, y]
+            highest, together = none, none
             for x in range(nx):
-                nonzero += row[x] != 0
-                negative += row[x] < 0
-                broken += not (abs(row[x]) <= largest)
+                highest = max(highest, row[x] & magnitude)
+                together |= row[x]
+            if highest == 0:
+                continue
+            z0, z1, y0, y1 = min(z0, z), z + 1, min(y0, y), max(y1, y + 1)
+            for x in range(nx):
+                nonzero += (row[x] & magnitude) != 0
+            if together > magnitude:
+                for x in range(nx):
+                    negative += row[x] > magnitude and (row[x] & magnitude) != 0
+            if highest > largest:
+                for x in range(nx):
+                    broken += (row[x] & magnitude) > largest
             x = 0
-            while x < x0 and row[x] == 0:
+            while x < x0 and (row[x] & magnitude) == 0:
                 x += 1
             x0 = min(x0, x)
             x = nx
-            while x > x1 and row[x - 1] == 0:
+            while x > x1 and (row[x - 1] & magnitude) == 0:
                 x -= 1
             x1 = max(x1, x)
-        extents[z, 0], extents[z, 1], extents[z, 2], extents[z, 3] = y0, y1, x0, x1
-        counts[z, 0], counts[z, 1], counts[z, 2] = nonzero, negative, broken
+    found[0], found[1], found[2], found[3], found[4], found[5] = z0, z1, y0, y1, x0, x1
+    found[6], found[7], found[8] = nonzero, negative, broken

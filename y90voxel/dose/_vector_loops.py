@@ -22,8 +22,8 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 __all__ = [
-    "BLOCK", "LANES", "MAX_TERMS", "VECTOR",
-    "add_columns", "join_words", "keep_lanes", "mark_active", "pair_in_rows", "weigh_rows",
+    "BLOCK", "LANES", "MAX_REACH", "VECTOR", "Vectors", "emitter",
+    "filter_columns", "pair_in_rows", "sum_filters", "weigh_rows",
 ]  # fmt: skip
 
 # A block holds 2 BLOCK values and BLOCK sums in registers at a time: 32 registers of 16 floats with AVX-512,
@@ -32,20 +32,22 @@ _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
 VECTOR = 16 if _WIDE else 8
 BLOCK = 8 if _WIDE else 4
 LANES = 16
-# Rows that weigh_rows filters at once, and the terms for which their sums still fit the registers.
+# Longest half filter with a compiled variant.
+MAX_REACH = 12
+# Rows that weigh_rows filters at once: with 6 terms their sums still fit the registers.
 ROWS_AT_ONCE = 4
-MAX_TERMS = 4
 
 _CONTRACT = ("contract",)  # a product and a sum may become one fused operation, which is more accurate
 
 
-class _Vectors:
+class Vectors:
     """Loads, stores and index arithmetic on vectors of VECTOR floats, as LLVM instructions."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
         self.builder = builder
         self.integer = ir.IntType(64)
         self.vector = ir.VectorType(ir.FloatType(), VECTOR)
+        self.zero = ir.Constant(self.vector, [0.0] * VECTOR)
         # Arrays become pointers to their data, the rest are integers or floats.
         self.arguments = [
             context.make_array(kind)(context, builder, value=value).data
@@ -93,106 +95,184 @@ class _Vectors:
         return self.builder.fadd(total, product, flags=_CONTRACT)
 
 
-def _emitter(generate: Callable[[_Vectors], None]) -> Callable[..., Any]:
-    """Wrap a function of _Vectors as the code generator of a void intrinsic."""
+def emitter(generate: Callable[[Vectors], None]) -> Callable[..., Any]:
+    """Wrap a function of Vectors as the code generator of a void intrinsic."""
 
     def run(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        generate(_Vectors(context, builder, signature, values))
+        generate(Vectors(context, builder, signature, values))
         return context.get_dummy_value()
 
     return run
 
 
-def add_columns(
-    out: NDArray[Any], out_at: int, out_stride: int, out_step: int,
-    source: NDArray[Any], up: int, down: int, stride: int, step: int,
-    count: int, taps: NDArray[Any], taps_at: int, reach: int, paired: bool,
-) -> None:  # fmt: skip
-    """Add a symmetric filter along a strided axis to BLOCK neighbours of ``count`` vectors.
+def _filter_block(
+    v: Vectors, sums: list[Any], value: Callable[[int], Any], taps: Any, taps_at: Any, half: int
+) -> None:
+    """Add to BLOCK neighbouring sums a symmetric filter of the values; ``value(j)`` emits what loads value j."""
+    loaded: dict[int, Any] = {}
 
-    With T[j] = source[up + j * stride : + VECTOR], plus source[down + j * stride : + VECTOR] when ``paired``:
-    out[out_at + b * out_stride : + VECTOR] += Σ_d taps[taps_at + d] * (T[b + reach - d] + T[b + reach + d]), d = 0
-    counted once, for b below BLOCK. The next vector lies ``step`` further in source and ``out_step`` in out.
-    ``reach`` and ``paired`` must be literals.
+    def at(j: int) -> Any:
+        if j not in loaded:
+            loaded[j] = value(j)
+        return loaded[j]
+
+    # From the ends of the filter inwards: a value is needed for BLOCK steps and then leaves its register.
+    for d in range(half, -1, -1):
+        tap = v.spread_from(taps, v.plus(taps_at, d))
+        for b in range(BLOCK):
+            pair = v.builder.fadd(at(b + half - d), at(b + half + d)) if d else at(b + half)
+            sums[b] = v.multiply_add(sums[b], tap, pair)
+
+
+def _for_each_reach(v: Vectors, reach: Any, generate: Callable[[int], None]) -> None:
+    """Emit a variant for every reach up to MAX_REACH and a jump to the one that is asked for."""
+    done = v.builder.append_basic_block("filtered")
+    switch = v.builder.switch(reach, done)
+    for half in range(MAX_REACH + 1):
+        block = v.builder.append_basic_block(f"reach{half}")
+        switch.add_case(v.number(half), block)
+        v.builder.position_at_end(block)
+        generate(half)
+        v.builder.branch(done)
+    v.builder.position_at_end(done)
+
+
+def filter_columns(
+    out: NDArray[Any], out_at: int, out_stride: int, out_step: int,
+    source: NDArray[Any], at: int, stride: int, step: int,
+    count: int, taps: NDArray[Any], taps_at: int, reach: int, fresh: bool,
+) -> None:  # fmt: skip
+    """Apply a symmetric filter along a strided axis, for BLOCK neighbours of ``count`` vectors.
+
+    With T[j] = source[at + j * stride : + VECTOR], out[out_at + b * out_stride : + VECTOR] for b below BLOCK becomes, or
+    unless ``fresh`` (a literal) grows by, Σ_d taps[taps_at + d] * (T[b + reach - d] + T[b + reach + d]), d = 0 counted
+    once. The next vector lies ``step`` further in source and ``out_step`` in out. No reach may exceed MAX_REACH.
     """
     lanes = np.arange(VECTOR)
     for i in range(count):
         for b in range(BLOCK):
+            place = out_at + i * out_step + b * out_stride + lanes
+            total = np.zeros(VECTOR, np.float32) if fresh else out[place]
             for d in range(reach + 1):
                 for j in {b + reach - d, b + reach + d}:
-                    value = source[up + i * step + j * stride + lanes]
-                    if paired:
-                        value = value + source[down + i * step + j * stride + lanes]
-                    out[out_at + i * out_step + b * out_stride + lanes] += taps[taps_at + d] * value
+                    total = total + taps[taps_at + d] * source[at + i * step + j * stride + lanes]
+            out[place] = total
 
 
 @intrinsic(prefer_literal=True)
-def _emit_add_columns(  # type: ignore[no-untyped-def]
-    typing_context, out, out_at, out_stride, out_step, source, up, down, stride, step,
-    count, taps, taps_at, reach, paired,
+def _emit_filter_columns(  # type: ignore[no-untyped-def]
+    typing_context, out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh,
 ):  # fmt: skip
-    half, both_sides = reach.literal_value, bool(paired.literal_value)
+    from_zero = bool(fresh.literal_value)
 
-    def generate(v: _Vectors) -> None:
-        out, out_at, out_stride, out_step, source, up, down, stride, step, count, taps, taps_at = v.arguments[
-            :12
-        ]
+    def generate(v: Vectors) -> None:
+        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach = (
+            v.arguments[:12]
+        )
         add, multiply = v.builder.add, v.builder.mul
-        with v.loop(count) as loop:
-            along = multiply(loop.index, step)
-            first = add(out_at, multiply(loop.index, out_step))
-            targets = [add(first, v.times(out_stride, b)) for b in range(BLOCK)]
-            sums = [v.load(out, target) for target in targets]
-            loaded: dict[int, Any] = {}
 
-            def value(j: int) -> Any:
-                if j not in loaded:
-                    offset = add(along, v.times(stride, j))
-                    loaded[j] = v.load(source, add(up, offset))
-                    if both_sides:
-                        loaded[j] = v.builder.fadd(loaded[j], v.load(source, add(down, offset)))
-                return loaded[j]
+        def variant(half: int) -> None:
+            with v.loop(count) as loop:
+                start = add(at, multiply(loop.index, step))
+                first = add(out_at, multiply(loop.index, out_step))
+                targets = [add(first, v.times(out_stride, b)) for b in range(BLOCK)]
+                sums = [v.zero if from_zero else v.load(out, target) for target in targets]
+                _filter_block(
+                    v, sums, lambda j: v.load(source, add(start, v.times(stride, j))), taps, taps_at, half
+                )
+                for total, target in zip(sums, targets, strict=True):
+                    v.store(total, out, target)
 
-            # From the ends of the filter inwards: a value is needed for BLOCK steps and then leaves its register.
-            for d in range(half, -1, -1):
-                tap = v.spread_from(taps, v.plus(taps_at, d))
-                for b in range(BLOCK):
-                    pair = value(b + half)
-                    if d:
-                        pair = v.builder.fadd(value(b + half - d), value(b + half + d))
-                    sums[b] = v.multiply_add(sums[b], tap, pair)
-            for total, target in zip(sums, targets, strict=True):
-                v.store(total, out, target)
+        _for_each_reach(v, reach, variant)
 
     signature = types.void(
-        out, out_at, out_stride, out_step, source, up, down, stride, step, count, taps, taps_at, reach, paired
+        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
     )
-    return signature, _emitter(generate)
+    return signature, emitter(generate)
 
 
-@overload(add_columns, prefer_literal=True)
-def _compile_add_columns(  # type: ignore[no-untyped-def]
-    out, out_at, out_stride, out_step, source, up, down, stride, step, count, taps, taps_at, reach, paired
+@overload(filter_columns, prefer_literal=True)
+def _compile_filter_columns(  # type: ignore[no-untyped-def]
+    out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
 ):
     def compiled(  # type: ignore[no-untyped-def]
-        out, out_at, out_stride, out_step, source, up, down, stride, step, count, taps, taps_at, reach, paired
+        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
     ):
-        _emit_add_columns(
-            out,
-            out_at,
-            out_stride,
-            out_step,
-            source,
-            up,
-            down,
-            stride,
-            step,
-            count,
-            taps,
-            taps_at,
-            reach,
-            paired,
+        _emit_filter_columns(
+            out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
+        )  # fmt: skip
+
+    return compiled
+
+
+def sum_filters(
+    start: NDArray[Any], start_at: int, start_stride: int, out: NDArray[Any], out_at: int, out_stride: int,
+    source: NDArray[Any], at: int, filters: NDArray[Any], first: int, last: int, taps: NDArray[Any],
+) -> None:  # fmt: skip
+    """Set BLOCK vectors of ``out`` to those of ``start`` plus the symmetric filters ``first`` to ``last``.
+
+    ``filters[4 i : 4 i + 4] = up, down, reach, tap``. With T[j] = source[at + up + j * LANES : + VECTOR] + source[at +
+    down + j * LANES : + VECTOR], filter i adds Σ_d taps[tap + d] * (T[b + reach - d] + T[b + reach + d]), d = 0 counted
+    once, to vector b. Vector b lies at ``start_at + b * start_stride`` and goes to ``out_at + b * out_stride``. The
+    sums stay in registers; no reach may exceed MAX_REACH.
+    """
+    lanes = np.arange(VECTOR)
+    for b in range(BLOCK):
+        total = start[start_at + b * start_stride + lanes]
+        for up, down, reach, tap in filters[4 * first : 4 * last].reshape(-1, 4):
+            for d in range(reach + 1):
+                for j in {b + reach - d, b + reach + d}:
+                    place = at + j * LANES + lanes
+                    total = total + taps[tap + d] * (source[up + place] + source[down + place])
+        out[out_at + b * out_stride + lanes] = total
+
+
+@intrinsic
+def _emit_sum_filters(  # type: ignore[no-untyped-def]
+    typing_context, start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps,
+):  # fmt: skip
+    def generate(v: Vectors) -> None:
+        start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps = (
+            v.arguments
         )
+        builder, add = v.builder, v.builder.add
+        places = [cgutils.alloca_once(builder, v.vector) for _ in range(BLOCK)]  # registers once optimised
+        for b, place in enumerate(places):
+            builder.store(v.load(start, add(start_at, v.times(start_stride, b))), place)
+        with v.loop(builder.sub(last, first)) as loop:
+            entry = v.times(add(first, loop.index), 4)
+            up, down, reach, tap = (builder.load(builder.gep(filters, [v.plus(entry, i)])) for i in range(4))
+            up, down = builder.gep(source, [add(at, up)]), builder.gep(source, [add(at, down)])
+
+            def value(j: int) -> Any:
+                return builder.fadd(v.load(up, v.number(j * LANES)), v.load(down, v.number(j * LANES)))
+
+            def variant(half: int) -> None:
+                sums = [builder.load(place) for place in places]
+                _filter_block(v, sums, value, taps, tap, half)
+                for total, place in zip(sums, places, strict=True):
+                    builder.store(total, place)
+
+            _for_each_reach(v, reach, variant)
+        for b, place in enumerate(places):
+            v.store(builder.load(place), out, add(out_at, v.times(out_stride, b)))
+
+    signature = types.void(
+        start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps
+    )
+    return signature, emitter(generate)
+
+
+@overload(sum_filters)
+def _compile_sum_filters(  # type: ignore[no-untyped-def]
+    start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps
+):
+    def compiled(  # type: ignore[no-untyped-def]
+        start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps
+    ):
+        _emit_sum_filters(
+            start, start_at, start_stride, out, out_at, out_stride, source, at, filters, first, last, taps
+        )  # fmt: skip
 
     return compiled
 
@@ -208,7 +288,7 @@ def pair_in_rows(
 
 @intrinsic
 def _emit_pair_in_rows(typing_context, source, low, high, width, rows, pairs, at):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
+    def generate(v: Vectors) -> None:
         source, low, high, width, rows, pairs, at = v.arguments
         with v.loop(rows) as loop:
             line = v.builder.mul(loop.index, width)
@@ -219,7 +299,7 @@ def _emit_pair_in_rows(typing_context, source, low, high, width, rows, pairs, at
                 target = v.plus(v.builder.add(at, v.times(loop.index, LANES)), lane)
                 v.store(v.builder.fadd(first, second), pairs, target)
 
-    return types.void(source, low, high, width, rows, pairs, at), _emitter(generate)
+    return types.void(source, low, high, width, rows, pairs, at), emitter(generate)
 
 
 @overload(pair_in_rows)
@@ -256,10 +336,9 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
 ):
     number = terms.literal_value
 
-    def generate(v: _Vectors) -> None:
+    def generate(v: Vectors) -> None:
         source, at, width, rows, taps, taps_at, length, out, out_at, out_stride = v.arguments[:10]
         add, multiply, builder = v.builder.add, v.builder.mul, v.builder
-        zero = ir.Constant(v.vector, [0.0] * VECTOR)
         grid = [(q, t) for q in range(ROWS_AT_ONCE) for t in range(number)]
         sums = {cell: cgutils.alloca_once(builder, v.vector) for cell in grid}  # registers once optimised
         with v.loop(builder.udiv(rows, v.number(ROWS_AT_ONCE))) as block:
@@ -267,7 +346,7 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
             for lane in range(0, LANES, VECTOR):
                 starts = [v.plus(add(at, multiply(v.plus(row, q), width)), lane) for q in range(ROWS_AT_ONCE)]
                 for place in sums.values():
-                    builder.store(zero, place)
+                    builder.store(v.zero, place)
                 with v.loop(length) as tap_loop:
                     d = tap_loop.index
                     weights = [
@@ -285,7 +364,7 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
                     v.store(builder.load(place), out, v.plus(target, lane))
 
     signature = types.void(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms)
-    return signature, _emitter(generate)
+    return signature, emitter(generate)
 
 
 @overload(weigh_rows, prefer_literal=True)
@@ -294,118 +373,5 @@ def _compile_weigh_rows(  # type: ignore[no-untyped-def]
 ):
     def compiled(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms):  # type: ignore[no-untyped-def]
         _emit_weigh_rows(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms)
-
-    return compiled
-
-
-def mark_active(source: NDArray[Any], bits: NDArray[Any], count: int) -> None:
-    """Set bit i % 16 of bits[i // 16] (uint16) where source[i] is not zero, for i below 16 * ``count``."""
-    flags = source[: 16 * count].reshape(count, 16) != 0
-    bits[:count] = (flags * (1 << np.arange(16))).sum(axis=1)
-
-
-@intrinsic
-def _emit_mark_active(typing_context, source, bits, count):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
-        source, bits, count = v.arguments
-        zero = ir.Constant(v.vector, [0.0] * VECTOR)
-        word = ir.IntType(VECTOR)
-        with v.loop(count) as loop:
-            target = v.builder.bitcast(v.builder.gep(bits, [loop.index]), word.as_pointer())
-            for part, lane in enumerate(range(0, 16, VECTOR)):
-                values = v.load(source, v.plus(v.times(loop.index, 16), lane))
-                flags = v.builder.fcmp_unordered("!=", values, zero)
-                v.builder.store(
-                    v.builder.bitcast(flags, word), v.builder.gep(target, [v.number(part)])
-                ).align = 1
-
-    return types.void(source, bits, count), _emitter(generate)
-
-
-@overload(mark_active)
-def _compile_mark_active(source, bits, count):  # type: ignore[no-untyped-def]
-    def compiled(source, bits, count):  # type: ignore[no-untyped-def]
-        _emit_mark_active(source, bits, count)
-
-    return compiled
-
-
-def join_words(
-    source: NDArray[Any], offsets: NDArray[Any], number: int, out: NDArray[Any], at: int, blocks: int
-) -> None:
-    """OR source[offsets[j] + i] (uint64), j below ``number``, into out[at + i], i below BLOCK * ``blocks``."""
-    words = np.arange(BLOCK * blocks)
-    for offset in offsets[:number]:
-        out[at + words] |= source[offset + words]
-
-
-@intrinsic
-def _emit_join_words(typing_context, source, offsets, number, out, at, blocks):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
-        source, offsets, number, out, at, blocks = v.arguments
-        builder, words = v.builder, ir.VectorType(ir.IntType(64), BLOCK)
-        joined = cgutils.alloca_once(builder, words)  # a register once optimised
-        with v.loop(blocks) as loop:
-            along = v.times(loop.index, BLOCK)
-            target = v.pointer(out, builder.add(at, along), words)
-            first = builder.load(target)
-            first.align = 8
-            builder.store(first, joined)
-            with v.loop(number) as inner:
-                offset = builder.load(builder.gep(offsets, [inner.index]))
-                more = builder.load(v.pointer(source, builder.add(offset, along), words))
-                more.align = 8
-                builder.store(builder.or_(builder.load(joined), more), joined)
-            builder.store(builder.load(joined), target).align = 8
-
-    return types.void(source, offsets, number, out, at, blocks), _emitter(generate)
-
-
-@overload(join_words)
-def _compile_join_words(source, offsets, number, out, at, blocks):  # type: ignore[no-untyped-def]
-    def compiled(source, offsets, number, out, at, blocks):  # type: ignore[no-untyped-def]
-        _emit_join_words(source, offsets, number, out, at, blocks)
-
-    return compiled
-
-
-def keep_lanes(
-    values: NDArray[Any], rows: int, bits: NDArray[Any], at: int, width: int, floor: float
-) -> None:
-    """Raise rows of LANES values to ``floor`` and zero the lanes whose bit is not set.
-
-    The bits (uint16, one for each lane) of row r are bits[at + r * width].
-    """
-    flags = (bits[at : at + rows * width : width, None] >> np.arange(LANES)) & 1
-    table = values[: rows * LANES].reshape(rows, LANES)
-    table[...] = np.where(flags != 0, np.maximum(table, np.float32(floor)), np.float32(0))
-
-
-@intrinsic
-def _emit_keep_lanes(typing_context, values, rows, bits, at, width, floor):  # type: ignore[no-untyped-def]
-    def generate(v: _Vectors) -> None:
-        values, rows, bits, at, width, floor = v.arguments
-        zero = ir.Constant(v.vector, [0.0] * VECTOR)
-        word, flag = ir.IntType(VECTOR), ir.VectorType(ir.IntType(1), VECTOR)
-        lowest = v.spread(floor)
-        with v.loop(rows) as loop:
-            source = v.builder.gep(bits, [v.builder.add(at, v.builder.mul(loop.index, width))])
-            source = v.builder.bitcast(source, word.as_pointer())
-            for part, lane in enumerate(range(0, LANES, VECTOR)):
-                stored = v.builder.load(v.builder.gep(source, [v.number(part)]))
-                stored.align = 1
-                place = v.plus(v.times(loop.index, LANES), lane)
-                value = v.load(values, place)
-                value = v.builder.select(v.builder.fcmp_ordered(">", value, lowest), value, lowest)
-                kept = v.builder.select(v.builder.bitcast(stored, flag), value, zero)
-                v.store(kept, values, place)
-
-    return types.void(values, rows, bits, at, width, floor), _emitter(generate)
-
-
-@overload(keep_lanes)
-def _compile_keep_lanes(values, rows, bits, at, width, floor):  # type: ignore[no-untyped-def]
-    def compiled(values, rows, bits, at, width, floor):  # type: ignore[no-untyped-def]
-        _emit_keep_lanes(values, rows, bits, at, width, np.float32(floor))
 
     return compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from y90voxel.dose._scale_loops import scale_by_density
 from y90voxel.dose.convolve import Method, check_method, convolve_cropped
+from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.kernel import DoseKernel
@@ -87,10 +89,15 @@ class KernelConvolution:
         self._check_spacing(tia.grid)
         if density is not None:
             density.check_on(tia.grid, "density")
-        found = convolve_cropped(tia.array, self.kernel.s_values, threads=self.threads, method=self.method)
+        found = convolve_cropped(tia.array, self._prepared, threads=self.threads, method=self.method)
         if density is not None:
             self._scale(found.dose[found.box], density.array[found.box])
         return DoseMap(found.dose, tia.grid)
+
+    @cached_property
+    def _prepared(self) -> PreparedKernel:
+        """What every call needs of the kernel."""
+        return PreparedKernel(self.kernel.s_values)
 
     def _check_spacing(self, grid: Grid) -> None:
         """Raise unless the kernel was made for the voxels of the grid."""

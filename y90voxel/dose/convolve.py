@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, log2, prod
+from math import inf, log2, prod
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose._stamp_loops import stamp
-from y90voxel.dose._tile_loops import MAX_REACH
 from y90voxel.dose._vector_loops import BLOCK, LANES
 from y90voxel.dose.extent import Extent, scan_extent
 from y90voxel.dose.fft_convolution import convolve_by_fft, transform_size
-from y90voxel.dose.low_rank import expected_operations, expected_seconds, separate
+from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.support import keep_reachable
 from y90voxel.dose.threads import even_shares, resolve_threads, share_work
-from y90voxel.dose.tiled import FoldedKernel, SupportMask, convolve_tiles, reach_in_row
+from y90voxel.dose.tiled import FoldedKernel, SeparatedKernel, SupportMask, convolve_tiles
 from y90voxel.errors import InputError
 
 __all__ = ["Convolved", "Method", "check_method", "convolve", "convolve_cropped"]
@@ -28,17 +26,17 @@ Method = Literal["auto", "direct", "separable", "fft"]
 METHODS: tuple[str, ...] = get_args(Method)
 Box = tuple[slice, slice, slice]
 
-# CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003): per output voxel of a tile
-# and per operation on it, per active voxel and tap, and per FFT point and doubling of the length. An FFT is
-# charged a little extra: loading it in a fresh process takes longer than small jobs.
-FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.032
-SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.5, 0.040
-STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
-FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 1.5, 2.0, 3e5
+# CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003), beside those of the kernel's
+# own algorithms: per point of an FFT and doubling of its length (half as much again for the transform of a kernel
+# that is not symmetric), per voxel of its output, and per call.
+FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 0.9, 1.5, 4e5
+TILE_NS_PER_CALL = 5e4
 # A low-rank fit pays when one call saves at least this share of it: kernels are used more than once.
 FIT_SHARE = 0.1
 # Share of the slices up to which the output may be held in huge pages.
 HUGE_PAGE_SHARE = 0.25
+# Share of the image that lies in huge pages when not all of it may, and their size [bytes].
+MIDDLE_SHARE, HUGE_PAGE = 0.15, 1 << 21
 # Less work than this [ns] is done by one thread: starting another costs 0.1 ms.
 SINGLE_THREAD_NS = 1.5e6
 
@@ -111,7 +109,7 @@ def convolve(
 
 def convolve_cropped(
     activity: NDArray[Any],
-    kernel: NDArray[np.float64],
+    kernel: NDArray[np.float64] | PreparedKernel,
     *,
     threads: int | None = None,
     method: Method = "auto",
@@ -123,7 +121,8 @@ def convolve_cropped(
     if extent.active == 0:
         empty = slice(0, 0)
         return Convolved(np.zeros(activity.shape, np.float32), (empty, empty, empty), "none", 0.0)
-    job = _Job(activity, kernel, extent)
+    prepared = kernel if isinstance(kernel, PreparedKernel) else PreparedKernel(kernel)
+    job = _Job(activity, prepared, extent)
     dose = _zeros(activity.shape, job.box)
     algorithm, error = job.run(dose[job.box], method, threads)
     return Convolved(dose, job.box, algorithm, error)
@@ -132,25 +131,25 @@ def convolve_cropped(
 class _Job:
     """One convolution: the activity, the kernel, and what the algorithms need of both."""
 
-    def __init__(self, activity: NDArray[Any], kernel: NDArray[np.float64], extent: Extent) -> None:
+    def __init__(self, activity: NDArray[Any], kernel: PreparedKernel, extent: Extent) -> None:
         self.activity, self.kernel, self.extent = activity, kernel, extent
-        self.low = _margin(extent.start, kernel.shape)
-        room = [n - b for n, b in zip(activity.shape, extent.stop, strict=True)]
-        self.high = _margin(room, kernel.shape)
-        z, y, x = (
-            slice(a - m, b + n)
-            for a, b, m, n in zip(extent.start, extent.stop, self.low, self.high, strict=True)
+        (z0, y0, x0), (z1, y1, x1), (a, b, c) = extent.start, extent.stop, kernel.half
+        nz, ny, nx = activity.shape
+        self.low = min(z0, a), min(y0, b), min(x0, c)
+        self.high = min(nz - z1, a), min(ny - y1, b), min(nx - x1, c)
+        self.box: Box = (
+            slice(z0 - self.low[0], z1 + self.high[0]),
+            slice(y0 - self.low[1], y1 + self.high[1]),
+            slice(x0 - self.low[2], x1 + self.high[2]),
         )
-        self.box: Box = (z, y, x)
-        self.octant = _octant(kernel)
 
     def run(self, out: NDArray[np.float32], method: Method, threads: int) -> tuple[str, float]:
         """Fill ``out``; return the algorithm and the bound of its error."""
-        costs = self._costs()
-        direct = min((name for name in ("stamp", "fold") if name in costs), key=costs.__getitem__)
+        costs = self.costs()
+        direct = "stamp" if costs["stamp"] < costs.get("fold", inf) else "fold"
         asked = {"auto": self._cheapest(costs), "direct": direct, "separable": "separable", "fft": "fft"}
         choice = asked[method]
-        separated = separate(self.kernel) if choice == "separable" and "separable" in costs else None
+        separated = self.kernel.separated if choice == "separable" else None
         if choice == "separable" and separated is None:
             rest = {name: cost for name, cost in costs.items() if name != "separable"}
             choice = direct if method == "separable" else min(rest, key=rest.__getitem__)
@@ -161,35 +160,25 @@ class _Job:
         getattr(self, f"_run_{choice}")(out, threads)
         return choice, SINGLE_PRECISION
 
-    def _costs(self) -> dict[str, float]:
+    def costs(self) -> dict[str, float]:
         """Return the expected CPU time [ns] of every algorithm that can do the job."""
-        shape = [s.stop - s.start for s in self.box]
-        kernel_rows = self.kernel.shape[0] * self.kernel.shape[1]
-        points = transform_size(self.extent.shape, self.kernel.shape, self.low, self.high)
+        nz, ny, nx = (s.stop - s.start for s in self.box)
+        kernel = self.kernel
+        points = transform_size(self.extent.shape, kernel.taps.shape, self.low, self.high)
+        transforms = FFT_NS * points * log2(points) * (1.5 if kernel.octant is None else 1.0)
+        work = -(-nz // BLOCK) * BLOCK * ny * -(-nx // LANES) * LANES
         costs = {
-            "stamp": self.extent.active
-            * (STAMP_NS_PER_TAP * self.kernel.size + STAMP_NS_PER_ROW * kernel_rows),
-            "fft": FFT_NS_PER_CALL + FFT_NS * points * log2(points) + FFT_NS_PER_VOXEL * prod(shape),
+            "stamp": self.extent.active * kernel.stamp_ns,
+            "fft": FFT_NS_PER_CALL + transforms + FFT_NS_PER_VOXEL * nz * ny * nx,
+            "fold": TILE_NS_PER_CALL + work * kernel.fold_ns,
+            "separable": TILE_NS_PER_CALL + work * kernel.separable_ns,
         }
-        if self.octant is not None and self.octant.shape[0] - 1 <= MAX_REACH:
-            work = prod(ceil(n / step) * step for n, step in zip(shape, (BLOCK, BLOCK, LANES), strict=True))
-            folded = FOLD_NS + FOLD_NS_PER_OPERATION * 2 * np.count_nonzero(self.octant)
-            costs["fold"] = float(work * folded)
-            if self.octant.shape[1] - 1 <= MAX_REACH:
-                separable = SEPARATE_NS + SEPARATE_NS_PER_OPERATION * expected_operations(self.octant.shape)
-                costs["separable"] = work * separable
-        return costs
+        return {name: cost for name, cost in costs.items() if cost < inf}
 
     def _cheapest(self, costs: dict[str, float]) -> str:
         """Return the cheapest algorithm; low rank only if what it saves is worth its fit."""
-        assert self.octant is not None or "separable" not in costs
-        rest = {name: cost for name, cost in costs.items() if name != "separable"}
-        best = min(rest, key=rest.__getitem__)
-        if "separable" in costs and self.octant is not None:
-            worth = FIT_SHARE * 1e9 * expected_seconds(self.octant.shape)
-            if costs["separable"] + worth < costs[best]:
-                return "separable"
-        return best
+        with_fit = costs | {"separable": costs.get("separable", inf) + FIT_SHARE * self.kernel.fit_ns}
+        return min(with_fit, key=with_fit.__getitem__)
 
     def _source(self) -> NDArray[np.float32]:
         """Return the activity in its bounding box, in single precision."""
@@ -197,31 +186,30 @@ class _Job:
 
     def _run_stamp(self, out: NDArray[np.float32], threads: int) -> None:
         """Scatter; each piece owns some slices of the output."""
-        source, taps = self._source(), np.ascontiguousarray(self.kernel, np.float32)
+        source, taps = self._source(), self.kernel.single
         pieces = even_shares(out.shape[0], 4 * threads if threads > 1 else 1)
         share_work(lambda: lambda piece: stamp(source, taps, *self.low, *piece, out), pieces, threads)
 
     def _run_fft(self, out: NDArray[np.float32], threads: int) -> None:
         """Transform, then clean up what rounding left."""
-        source = self._source()
-        out[...] = convolve_by_fft(source, self.kernel, self.low, self.high, threads)
-        in_row = None if self.octant is None else reach_in_row(self.octant)
-        hz, hy, hx = (n // 2 for n in self.kernel.shape)
-        if in_row is not None and hx < 64:
-            self._run_tiles(SupportMask((hz, hy, hx), in_row), out, threads)
+        source, kernel = self._source(), self.kernel
+        out[...] = convolve_by_fft(source, kernel.taps, kernel.octant, self.low, self.high, threads)
+        if kernel.support is not None:
+            self._run_tiles(kernel.support, out, threads)
         else:
-            keep_reachable(out, source, self.kernel, self.low, self.extent.non_negative)
+            keep_reachable(out, source, kernel.taps, self.low, self.extent.non_negative)
 
     def _run_fold(self, out: NDArray[np.float32], threads: int) -> None:
         """Direct sum over mirror images."""
-        assert self.octant is not None
-        self._run_tiles(FoldedKernel.from_octant(self.octant), out, threads)
+        self._run_tiles(self.kernel.folded, out, threads)
 
-    def _run_tiles(self, kernel: Any, out: NDArray[np.float32], threads: int) -> None:
+    def _run_tiles(
+        self, kernel: FoldedKernel | SeparatedKernel | SupportMask, out: NDArray[np.float32], threads: int
+    ) -> None:
         """Work from the activity in place if its memory allows, else from a copy of its box."""
-        z, y, x = (s.start for s in self.box)
+        z, y, x = self.box
         if self.activity.flags.c_contiguous and self.activity.dtype in (np.float32, np.float64):
-            source, origin = self.activity.view(), (z, y, x)
+            source, origin = self.activity.view(), (z.start, y.start, x.start)
         else:
             a, b, c = self.low
             source, origin = self._source(), (-a, -b, -c)
@@ -233,26 +221,11 @@ class _Job:
 SINGLE_PRECISION = 5e-6
 
 
-def _margin(room: Sequence[int], kernel_shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return how far dose reaches beyond the activity, within the ``room`` that the image has."""
-    z, y, x = (min(int(r), n // 2) for r, n in zip(room, kernel_shape, strict=True))
-    return z, y, x
-
-
-def _octant(kernel: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return one octant of the kernel, source voxel first; None unless it is exactly mirror symmetric."""
-    for flipped in (kernel[::-1], kernel[:, ::-1], kernel[:, :, ::-1]):
-        if not (kernel == flipped).all():
-            return None
-    a, b, c = (n // 2 for n in kernel.shape)
-    return kernel[a:, b:, c:]
-
-
 def _zeros(shape: tuple[int, ...], box: Box) -> NDArray[np.float32]:
     """Return zeros whose pages cost memory only where they are written.
 
     numpy asks for pages of 2 MB, which are fast, but drag in every slice that the box touches. When that is much
-    of the image and the box itself is not, small pages are asked for instead.
+    of the image and the box itself is not, only the middle of the box, where an organ is widest, gets such pages.
     """
     size, span = prod(shape), box[0].stop - box[0].start
     rows = span * (box[1].stop - box[1].start)
@@ -261,4 +234,9 @@ def _zeros(shape: tuple[int, ...], box: Box) -> NDArray[np.float32]:
         return np.zeros(shape, np.float32)
     memory = mmap.mmap(-1, 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     memory.madvise(mmap.MADV_NOHUGEPAGE)
+    length = int(MIDDLE_SHARE * 4 * size) // HUGE_PAGE * HUGE_PAGE
+    if length:
+        middle = (box[0].start + box[0].stop) * shape[1] * shape[2] * 2  # bytes: half of the sum, four each
+        first = min(max(round((middle - length / 2) / HUGE_PAGE), 0) * HUGE_PAGE, 4 * size - length)
+        memory.madvise(mmap.MADV_HUGEPAGE, first // HUGE_PAGE * HUGE_PAGE, length)
     return np.frombuffer(memory, np.float32).reshape(shape)

@@ -66,37 +66,55 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
         If a voxel is NaN, infinite, or beyond the range of single precision.
     """
     count = activity.shape[0]
-    extents, counts = np.empty((count, 4), np.int64), np.empty((count, 3), np.int64)
-    if activity.flags.c_contiguous and activity.dtype in (np.float32, np.float64):
+    if activity.flags.c_contiguous and activity.dtype in _BITS:
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
-        largest = activity.dtype.type(np.finfo(np.float32).max)
         pieces = even_shares(count, 2 * share if share > 1 else 1)
+        found = np.empty((len(pieces), 9), np.int64)
+        bits, magnitude, largest = _as_bits(activity)
 
-        def scan(piece: tuple[int, int]) -> None:
-            scan_slices(activity, largest, *piece, extents, counts)
+        def scan(piece: int) -> None:
+            scan_slices(bits, magnitude, largest, *pieces[piece], found[piece])
 
-        share_work(lambda: scan, pieces, share)
+        share_work(lambda: scan, range(len(pieces)), share)
     else:
-        largest = np.float64(np.finfo(np.float32).max)
+        found = np.empty((count, 9), np.int64)
         for z in range(count):  # slice by slice: no copy of the whole array
-            one = np.ascontiguousarray(activity[z : z + 1], np.float64)
-            scan_slices(one, largest, 0, 1, extents[z : z + 1], counts[z : z + 1])
-    return _combine(extents, counts, activity.size)
+            scan_slices(*_as_bits(np.ascontiguousarray(activity[z : z + 1], np.float64)), 0, 1, found[z])
+            found[z, :2] += z * (found[z, 1] > 0)
+    return _combine(found.tolist(), activity.size)
 
 
-def _combine(extents: NDArray[np.int64], counts: NDArray[np.int64], size: int) -> Extent:
-    """Join the extents of all slices, or raise if a voxel is not finite."""
-    active, negative, broken = counts.sum(axis=0).tolist()
+# By the type of the numbers: that of their bits, the mask of the magnitude, and the largest of single precision.
+_BITS: dict[np.dtype[Any], tuple[Any, Any, Any]] = {
+    np.dtype(real): (
+        whole,
+        whole(np.iinfo(whole).max >> 1),
+        np.array(np.finfo(np.float32).max, real).view(whole)[()],
+    )
+    for real, whole in ((np.float32, np.uint32), (np.float64, np.uint64))
+}
+
+
+def _as_bits(values: NDArray[Any]) -> tuple[NDArray[Any], Any, Any]:
+    """Return numbers as unsigned integers, the mask of their magnitude, and the largest that single precision holds."""
+    whole, magnitude, largest = _BITS[values.dtype]
+    bits = values.view(whole)
+    bits.flags.writeable = False  # one compiled variant for writable and read-only arrays
+    return bits, magnitude, largest
+
+
+def _combine(found: list[list[int]], size: int) -> Extent:
+    """Join the extents of all pieces, or raise if a voxel is not finite."""
+    broken = sum(piece[8] for piece in found)
     if broken:
         raise InputError(
             f"time-integrated activity: {broken} of {size} voxels are NaN, infinite or beyond 3.4e38 Bq·s. "
             "Repair the image before it is used."
         )
-    used = np.flatnonzero(counts[:, 0])
-    if used.size == 0:
+    found = [piece for piece in found if piece[6]]
+    if not found:
         return Extent((0, 0, 0), (0, 0, 0), 0, True)
-    first, last = int(used[0]), int(used[-1]) + 1
-    # Slices without activity hold bounds that change neither minimum nor maximum.
-    y0, _, x0, _ = extents.min(axis=0).tolist()
-    _, y1, _, x1 = extents.max(axis=0).tolist()
-    return Extent((first, y0, x0), (last, y1, x1), active, negative == 0)
+    z0, y0, x0 = (min(piece[i] for piece in found) for i in (0, 2, 4))
+    z1, y1, x1 = (max(piece[i] for piece in found) for i in (1, 3, 5))
+    active, negative = (sum(piece[i] for piece in found) for i in (6, 7))
+    return Extent((z0, y0, x0), (z1, y1, x1), active, negative == 0)

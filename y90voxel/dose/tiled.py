@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, prod
@@ -11,15 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose._tile_loops import fold_strip, load_strip, mask_strip, separate_strip
-from y90voxel.dose._vector_loops import BLOCK, LANES, MAX_TERMS
+from y90voxel.dose._vector_loops import BLOCK, LANES
 from y90voxel.dose.threads import even_shares, share_work
 
 __all__ = ["FoldedKernel", "SeparatedKernel", "SupportMask", "convolve_tiles", "reach_in_row"]
 
 # Output slices and rows of a tile: large enough that the halo is not most of it, small enough for the caches;
 # the second pair for half lengths beyond LONG_REACH.
-SHORT_TILE, LONG_TILE, LONG_REACH = (32, 24), (64, 32), 7
+
+SHORT_TILE, LONG_TILE, LONG_REACH = (48, 24), (64, 32), 7
+MOST_COLUMNS = 128
 WORD = 64  # columns whose marks share one word
+# Pair sums that one block of output reads again and again should fit the first cache.
+PAIRS_BYTES = 28_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +71,7 @@ class SeparatedKernel:
 
     Parameters
     ----------
-    along_z, along_y, along_x : ndarray of float32, (terms, half + 1)
+    along_z, along_y, along_x : ndarray of float32, (4 or 6 terms, half + 1)
         Half filters of every term; those along x with the central tap halved.
     core : FoldedKernel
         Exact remainder around the source voxel.
@@ -155,27 +160,35 @@ def convolve_tiles(
     most_slices, most_rows = LONG_TILE if max(hz, hy) > LONG_REACH else SHORT_TILE
     slices = _shares(box.shape[0], most_slices, BLOCK)
     rows = _shares(box.shape[1], most_rows, 1 if isinstance(kernel, FoldedKernel) else BLOCK)
-    columns = ceil((ceil(box.shape[2] / LANES) * LANES + 2 * hx) / WORD) * WORD
+    columns = _shares(box.shape[2], MOST_COLUMNS, LANES)
+    unit = LANES if isinstance(kernel, FoldedKernel) else WORD
     floor = 0.0 if non_negative else -np.inf
+    used: list[_Scratch] = []
 
-    def worker() -> Callable[[tuple[int, int, int, int]], None]:
-        scratch = _Scratch()
+    def worker() -> Callable[[tuple[int, int, int, int, int, int]], None]:
+        scratch = _IDLE.pop() if _IDLE else _Scratch()
+        used.append(scratch)
 
-        def work(piece: tuple[int, int, int, int]) -> None:
-            z, depth, y, height = piece
-            strip = scratch.take("strip", (depth + 2 * hz, height + 2 * hy, columns))
-            active = scratch.take("active", (columns,))
-            load_strip(activity, origin[0] + z - hz, origin[1] + y - hy, origin[2] - hx, strip, active)
-            out = box[z : z + depth, y : y + height]
-            _convolve_strip(kernel, floor, strip, active, depth, height, scratch, out)
+        def work(piece: tuple[int, int, int, int, int, int]) -> None:
+            z, depth, y, height, x, width = piece
+            padded = ceil((width + 2 * hx) / unit) * unit
+            strip = scratch.take("strip", (height + 2 * hy, _spaced(depth + 2 * hz), padded))
+            bits = scratch.take("bits", (*strip.shape[:2], padded // 16), np.uint16)
+            active = scratch.take("active", (len(strip), padded // 8), np.uint64)
+            corner = origin[0] + z - hz, origin[1] + y - hy, origin[2] + x - hx
+            some = load_strip(activity, *corner, depth + 2 * hz, strip, bits, active)
+            if some or isinstance(kernel, SupportMask):
+                out = box[z : z + depth, y : y + height, x : x + width]
+                _convolve_strip(kernel, floor, strip, bits, active, depth, height, scratch, out)
 
         return work
 
-    share_work(worker, [(*z, *y) for z in slices for y in rows], threads)
+    share_work(worker, [(*z, *y, *x) for z in slices for y in rows for x in columns], threads)
+    _IDLE.extend(used)
 
 
 class _Scratch:
-    """Memory of one thread, kept from strip to strip: fresh pages cost more than the arithmetic."""
+    """Memory of one thread, kept from strip to strip and from call to call: fresh pages cost more than arithmetic."""
 
     def __init__(self) -> None:
         self._held: dict[str, NDArray[Any]] = {}
@@ -188,36 +201,59 @@ class _Scratch:
         return held[: prod(shape)].reshape(shape)
 
 
+_IDLE: deque[_Scratch] = deque(maxlen=8)
+
+
 def _convolve_strip(
     kernel: FoldedKernel | SeparatedKernel | SupportMask,
     floor: float,
     strip: NDArray[np.float32],
-    active: NDArray[np.float32],
+    bits: NDArray[np.uint16],
+    active: NDArray[np.uint64],
     slices: int,
     rows: int,
     scratch: _Scratch,
     out: NDArray[np.float32],
 ) -> None:
     """Fill one strip of output from its source."""
-    depth, height, columns = strip.shape
-    sums = scratch.take("sums", (slices, rows, LANES))
-    # An odd number of rows: slices a power of two apart would compete for the same lines of the cache.
-    pairs = scratch.take("pairs", (depth, height | 1, LANES))
-    if isinstance(kernel, FoldedKernel):
-        fold_strip(strip, active, kernel.half, kernel.reach, kernel.taps, pairs, sums, out)
-        return
-    words = scratch.take("words", (2, depth, height, columns // WORD), np.uint64)
-    reached = scratch.take("reached", (slices, rows, columns // WORD), np.uint64)
-    offsets = scratch.take("offsets", ((depth - slices + 1) * (height - rows + 1),), np.int64)
+    height, spaced, columns = strip.shape
+    depth = slices + 2 * kernel.half[0]
+    sums = scratch.take("sums", (rows, slices, LANES))
     if isinstance(kernel, SupportMask):
-        mask_strip(strip, kernel.half, kernel.in_row, floor, sums, words, offsets, reached, out)
+        words = scratch.take("words", (2, height, spaced, columns // WORD), np.uint64)
+        reached = scratch.take("reached", (rows, slices, columns // WORD), np.uint64)
+        offsets = scratch.take("offsets", ((depth - slices + 1) * (height - rows + 1),), np.int64)
+        mask_strip(bits, kernel.half, kernel.in_row, floor, sums, words, offsets, reached, out)
         return
-    images = scratch.take("images", (min(MAX_TERMS, len(kernel.along_x)), depth, height, LANES))
-    filtered = scratch.take("filtered", (depth, rows | 1, LANES))
+    direct = kernel if isinstance(kernel, FoldedKernel) else kernel.core
+    size = direct.reach.size
+    filters = scratch.take("filters", (4 * size,), np.int64)
+    number = scratch.take("number", (len(direct.reach) + 1,), np.int64)
+    wide = scratch.take("wide", (height,), np.uint64)
+    near = scratch.take("near", (rows,), np.uint64)
+    window = (BLOCK + 2 * direct.half[0]) * (2 * direct.half[1] + 1) * LANES * 4
+    slots = min(max(1, PAIRS_BYTES // window), len(direct.reach))
+    pairs = scratch.take("pairs", (slots, height, spaced, LANES))
+    if isinstance(kernel, FoldedKernel):
+        fold_strip(
+            strip, active, depth, kernel.half, kernel.reach, kernel.taps, filters, number, wide, near, pairs, sums, out,
+        )  # fmt: skip
+        return
+    words = scratch.take("words", (2, height, spaced, columns // WORD), np.uint64)
+    reached = scratch.take("reached", (rows, slices, columns // WORD), np.uint64)
+    offsets = scratch.take("offsets", ((depth - slices + 1) * (height - rows + 1),), np.int64)
+    images = scratch.take("images", (len(kernel.along_x), height, spaced, LANES))
+    filtered = scratch.take("filtered", (BLOCK, spaced, LANES))
     separate_strip(
-        strip, active, kernel.half, kernel.core.reach, kernel.core.taps, kernel.along_z, kernel.along_y,
-        kernel.along_x, kernel.in_row, floor, pairs, images, filtered, sums, words, offsets, reached, out,
+        strip, bits, active, depth, kernel.half, kernel.core.reach, kernel.core.taps, kernel.along_z, kernel.along_y,
+        kernel.along_x, kernel.in_row, floor, filters, number, wide, near, pairs, images, filtered, sums, words,
+        offsets, reached, out,
     )  # fmt: skip
+
+
+def _spaced(slices: int) -> int:
+    """Return by how many slices the rows of a strip lie apart: a multiple of 4 whose lines share the cache evenly."""
+    return slices + (-slices) % 4 + (4 if (slices + (-slices) % 4) % 16 == 0 else 0)
 
 
 def _shares(length: int, at_most: int, step: int) -> list[tuple[int, int]]:

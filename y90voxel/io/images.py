@@ -174,7 +174,7 @@ def read_layers(path: str | Path) -> ImageLayers:
     """Return all volumes of an image file, values unchecked; raises as :func:`read_image`."""
     source = Path(path)
     if not source.is_file():
-        raise InputError(f"there is no file {source}.", file=source)
+        raise InputError(f"there is no file {source} (or it is a folder, pipe or device).", file=source)
     name = source.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         nifti = read_nifti(source)

@@ -110,6 +110,7 @@ class _Parts:
     """A study while it is put together from several sources."""
 
     trust_frames: bool
+    main: DicomStudy | None = None
     emissions: list[EmissionImage] = field(default_factory=list)
     drawn: list[DrawnRegion] = field(default_factory=list)
     ct: CtImage | None = None
@@ -123,6 +124,7 @@ class _Parts:
 
     def add_main(self, main: DicomStudy, *, replaced: Set[str]) -> None:
         """Take everything that a DICOM study holds, but what files replace."""
+        self.main = main
         if "emission" not in replaced:
             self.emissions.append(main.emission())
         if "ct" not in replaced:
@@ -173,6 +175,9 @@ class _Parts:
         drawn = study.regions()
         if not drawn:
             raise InputError(f"{path} holds no regions (RTSTRUCT or SEG).", file=path)
+        if self.main is not None:
+            drawn = self.main.brought(drawn)
+            self.notices += [n for n in self.main.warnings if n not in self.notices]
         self.drawn = self._trusted_regions(drawn)
         self.add_dicom_facts(study)
 

@@ -18,6 +18,7 @@ from y90voxel.errors import InputError, Notice
 from y90voxel.io.anonymous import anonymous_names, without_identity
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.planning.limits import ClinicalContext
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.placement import place_regions
@@ -105,6 +106,7 @@ class Study:
         radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
         dome_margin_mm: float = 20.0,
         compare_lung_methods: bool | None = None,
+        context: ClinicalContext | None = None,
         patient: PatientRecord | None = None,
         measure_shunt: bool = False,
         label: str | None = None,
@@ -148,7 +150,7 @@ class Study:
             Whether lungs and body that no ROI gives are segmented from the CT.
         radiobiology : mapping of Role to RadiobiologyParameters
             Roles that get BED and EUD.
-        dome_margin_mm, compare_lung_methods, patient
+        dome_margin_mm, compare_lung_methods, context, patient
             See `Case`.
         measure_shunt : bool
             Whether the planar lung shunt may be asked for although the shunt is stated.
@@ -212,6 +214,7 @@ class Study:
             dome_margin_mm=dome_margin_mm,
             compare_lung_methods=compare_lung_methods,
             alignment=self.alignment,
+            context=context or ClinicalContext(),
             patient=patient,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
             notices=(*self.notices, *said, *notices),

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.dvh_bands import DvhBand
 
-__all__ = ["plain_cell", "write_dvh_csv", "write_json", "write_metrics_csv"]
+__all__ = ["plain_cell", "write_bands_csv", "write_dvh_csv", "write_json", "write_metrics_csv"]
 
 DVH_POINTS = 512
 
@@ -41,6 +42,33 @@ def write_dvh_csv(
             for dose, share in zip(doses.tolist(), shares.tolist(), strict=True):
                 row = (f"{dose:.6g}", f"{share * histogram.volume_ml:.6g}", f"{100 * share:.6g}")
                 writer.writerow((plain_cell(name), role, *row))
+
+
+def write_bands_csv(
+    bands: Iterable[tuple[str, DvhBand, DoseVolumeHistogram]], path: str | Path, points: int = DVH_POINTS
+) -> None:
+    """Write bands in long form: region, dose_gy, and the volume in percent: found, median, low and high.
+
+    Parameters
+    ----------
+    bands : iterable of (str, DvhBand, DoseVolumeHistogram)
+        Region name, its band, and the histogram that was found.
+    path : path-like
+        File to write.
+    points : int
+        Dose steps from zero to where the upper limit ends.
+    """
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(
+            ("region", "dose_gy", "volume_percent", "median_percent", "low_percent", "high_percent")
+        )
+        for name, band, histogram in bands:
+            highest = max(float(histogram.doses_gy[0]), float(band.high_gy[0]), 0.0)
+            doses = np.linspace(0.0, highest, points)
+            columns = (doses, 100.0 * histogram.cumulative(doses), *band.volumes_at(doses))
+            for row in zip(*(column.tolist() for column in columns), strict=True):
+                writer.writerow((plain_cell(name), *(f"{value:.6g}" for value in row)))
 
 
 def write_metrics_csv(regions: Sequence[Mapping[str, Any]], path: str | Path) -> None:

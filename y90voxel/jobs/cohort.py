@@ -22,7 +22,7 @@ from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
-from y90voxel.workflow.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary
+from y90voxel.workflow.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED, StudySummary
 
 __all__ = ["write_cohort"]
 
@@ -195,6 +195,7 @@ def _summary(
         reason=problem,
         link=_link(study, out) if metrics else None,
         columns={**study.columns, **patient_columns(metrics.get("patient"))},
+        facts=_facts(metrics) if metrics else {},
         values=_values(metrics) if metrics else {},
         warnings=tuple(_codes(metrics)),
         missed=tuple(_missed(metrics)),
@@ -202,6 +203,19 @@ def _summary(
         seconds=study.seconds,
         peak_memory_bytes=study.peak_memory_bytes,
     )
+
+
+def _facts(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """How a study was computed: what should be alike over a cohort."""
+    calibration = metrics.get("calibration", {})
+    found = {
+        "dose": PREDICTED if metrics.get("predicted") else DELIVERED,
+        "nuclide": metrics.get("nuclide"),
+        "engine": metrics.get("engine"),
+        "calibration": " over ".join(filter(None, (calibration.get("mode"), calibration.get("region")))),
+        "version": metrics.get("provenance", {}).get("version"),
+    }
+    return {key: str(value) for key, value in found.items() if value}
 
 
 def _values(metrics: Mapping[str, Any]) -> dict[str, float]:

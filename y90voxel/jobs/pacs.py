@@ -7,8 +7,9 @@ from pathlib import Path
 
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import output_folder
+from y90voxel.io.dicom.archive import OUR_TITLE, Peer, check_study_uid, dicom_files
 from y90voxel.io.dicom.dicomweb import fetch_by_web, send_by_web
-from y90voxel.io.dicom.network import OUR_TITLE, Peer, check_study_uid, dicom_files, fetch_study, send_objects
+from y90voxel.io.dicom.network import fetch_study, send_objects
 
 __all__ = ["fetch", "send"]
 

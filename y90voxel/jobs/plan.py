@@ -20,7 +20,7 @@ from y90voxel.jobs.run import make_case, read_chosen
 from y90voxel.jobs.settings import StudySettings
 from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
-from y90voxel.planning.limits import ClinicalContext, Disease, LiverFunction, Scenario, Sense
+from y90voxel.planning.limits import Sense
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.workflow.plan import plan, plan_from_masses
 from y90voxel.workflow.plan_request import OrderRequest, PlanRequest
@@ -29,12 +29,6 @@ from y90voxel.workflow.plan_result import Plan, PlanFacts
 __all__ = ["request_of", "run_plan"]
 
 Progress = Callable[[str, float], None]
-_SCENARIOS = {
-    "segmentectomy": Scenario.SEGMENTECTOMY,
-    "lobectomy": Scenario.LOBECTOMY,
-    "unilobar": Scenario.UNILOBAR,
-    "bilobar": Scenario.BILOBAR,
-}
 
 
 def run_plan(
@@ -88,14 +82,8 @@ def request_of(settings: StudySettings) -> PlanRequest:
         If a number is out of range, a metric unknown, or a time lacks its zone.
     """
     asked, zone = settings.plan, time_zone_of(settings.administration.time_zone)
-    previous = asked.previous_lung_doses_gy
     return PlanRequest(
-        context=ClinicalContext(
-            scenario=None if asked.scenario is None else _SCENARIOS[asked.scenario],
-            disease=Disease(asked.disease),
-            liver_function=None if asked.liver_function is None else LiverFunction(asked.liver_function),
-            previous_lung_doses_gy=None if previous is None else tuple(previous),
-        ),
+        context=asked.context,
         aims=(
             *(_aim(aim, Sense.BELOW) for aim in asked.limit),
             *(_aim(aim, Sense.AT_LEAST) for aim in asked.goal),

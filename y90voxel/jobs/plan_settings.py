@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from y90voxel.errors import InputError
 from y90voxel.jobs.setting_types import Activity, Fraction, Group, Positive, Time
+from y90voxel.planning.limits import ClinicalContext, Disease, LiverFunction, Scenario
 
 __all__ = [
     "AimSettings",
@@ -19,6 +20,12 @@ __all__ = [
     "aim_from_text",
 ]
 
+_SCENARIOS = {
+    "segmentectomy": Scenario.SEGMENTECTOMY,
+    "lobectomy": Scenario.LOBECTOMY,
+    "unilobar": Scenario.UNILOBAR,
+    "bilobar": Scenario.BILOBAR,
+}
 _AIM = re.compile(
     r"^\s*(?P<region>.+?)\s+(?P<metric>\S+)\s*(?P<sense><=|>=)\s*(?P<value>[-+\d.eE]+)\s*(?:Gy|%)?\s*$"
 )
@@ -131,3 +138,14 @@ class PlanSettings(Group):
     recovery: dict[str, Positive] = Field(default_factory=dict)
     order: OrderSettings | None = None
     anatomy: AnatomySettings | None = None
+
+    @property
+    def context(self) -> ClinicalContext:
+        """What decides which limits apply, to a plan and to a dose calculation alike."""
+        previous = self.previous_lung_doses_gy
+        return ClinicalContext(
+            scenario=None if self.scenario is None else _SCENARIOS[self.scenario],
+            disease=Disease(self.disease),
+            liver_function=None if self.liver_function is None else LiverFunction(self.liver_function),
+            previous_lung_doses_gy=None if previous is None else tuple(previous),
+        )

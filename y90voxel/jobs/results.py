@@ -14,7 +14,7 @@ from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.dicom.rtstruct_writer import write_rtstruct
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
-from y90voxel.io.tables import write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.io.tables import write_bands_csv, write_dvh_csv, write_json, write_metrics_csv
 from y90voxel.volumes.volume import Volume
 from y90voxel.workflow.bed_map import bed_map
 from y90voxel.workflow.evaluation import Evaluation
@@ -145,5 +145,8 @@ def _write_tables(evaluation: Evaluation, folder: Path) -> None:
     """Histograms and metrics."""
     histograms = [(m.name, m.role, evaluation.dvh(m.name)) for m in evaluation.regions]
     write_dvh_csv(histograms, folder / "dvh.csv")
+    if evaluation.uncertainty is not None:
+        bands = [(name, band, evaluation.dvh(name)) for name, band in evaluation.bands.items()]
+        write_bands_csv(bands, folder / "dvh_bands.csv")
     write_json(evaluation.metrics, folder / "metrics.json")
     write_metrics_csv(evaluation.metrics["regions"], folder / "metrics.csv")

@@ -17,6 +17,7 @@ from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.units import SECONDS_PER_HOUR
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.evaluation import Evaluation
+from y90voxel.workflow.uncertainty import with_uncertainty
 from y90voxel.workflow.verify import verify
 
 __all__ = ["make_case", "read_chosen", "run_study"]
@@ -73,7 +74,10 @@ def run_study(
         monte_carlo=settings.monte_carlo,
         progress=lambda what, done: tell(what, 0.55 + 0.2 * done),
     )
-    evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.3 * done))
+    evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.25 * done))
+    if settings.output.uncertainty:
+        given = settings.uncertainty.model_dump()
+        evaluation = with_uncertainty(evaluation, given, lambda what, done: tell(what, 0.75 + 0.1 * done))
     if settings.output.anonymise:
         evaluation = anonymous_evaluation(evaluation)
     evaluation = write_results(
@@ -82,7 +86,7 @@ def run_study(
         study.identity,
         study.sources,
         Output(settings.output.report, settings.output.pdf),
-        lambda what, done: tell(what, 0.8 + 0.2 * done),
+        lambda what, done: tell(what, 0.85 + 0.15 * done),
     )
     tell("done", 1.0)
     return evaluation
@@ -147,6 +151,7 @@ def make_case(
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
         compare_lung_methods=settings.lung.compare_methods,
+        context=settings.plan.context,
         patient=None if settings.patient is None else settings.patient.record(),
         measure_shunt=measure_shunt,
         label=None if settings.output.anonymise else settings.output.label,

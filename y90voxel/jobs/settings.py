@@ -13,6 +13,7 @@ from y90voxel.errors import InputError
 from y90voxel.jobs.patient_settings import PatientSettings
 from y90voxel.jobs.plan_settings import PlanSettings
 from y90voxel.jobs.setting_types import Activity, Group, Positive, Time, parse_share, parse_shunt, positive
+from y90voxel.jobs.uncertainty_settings import UncertaintySettings
 from y90voxel.regions.roles import Role
 
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
@@ -119,6 +120,7 @@ class OutputSettings(Group):
     """What is written."""
 
     report: bool = True
+    uncertainty: bool = False
     pdf: bool = False
     anonymise: bool = False
     label: str | None = None
@@ -135,6 +137,7 @@ class StudySettings(Group):
     lung: LungSettings = LungSettings()
     series: SeriesSettings = SeriesSettings()
     radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
+    uncertainty: UncertaintySettings = UncertaintySettings()
     output: OutputSettings = OutputSettings()
     patient: PatientSettings | None = None
     plan: PlanSettings = PlanSettings()

@@ -122,9 +122,14 @@ class DoseVolumeHistogram:
         """
         if not 0.0 < percent <= 100.0:
             raise InputError(f"D_x needs a volume above 0 and up to 100 %, got {percent} %.")
+        return float(self.doses_at_volumes([percent])[0])
+
+    def doses_at_volumes(self, percents: ArrayLike) -> NDArray[np.float64]:
+        """Return D_x [Gy] at each of ``percents``, above 0 and up to 100, same shape; see `dose_at_volume`."""
         # The tolerance keeps a volume reached but for rounding in the last bits.
-        needed = self._reached_ml[-1] * percent / 100.0 * (1.0 - 1e-12)
-        return float(self.doses_gy[min(np.searchsorted(self._reached_ml, needed), self.doses_gy.size) - 1])
+        needed = self._reached_ml[-1] * np.asarray(percents, float) / 100.0 * (1.0 - 1e-12)
+        reached = np.minimum(np.searchsorted(self._reached_ml, needed), self.doses_gy.size)
+        return np.asarray(self.doses_gy[reached - 1])
 
     def volume_at_dose(self, gy: float) -> float:
         """Return V_d, the fraction of the volume (0 to 1) that receives at least ``gy``."""

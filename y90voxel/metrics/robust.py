@@ -13,6 +13,8 @@ FEWEST_FOR_OUTLIERS = 8
 # 0.6745 is the third quartile of the normal distribution, 1.2533 its standard deviation over its mean absolute one.
 QUARTILE = 0.6745
 MEAN_DEVIATION = 1.253314
+# Values that differ by less than this fraction differ by rounding.
+ROUNDING = 1e-9
 
 
 def modified_z_scores(values: ArrayLike) -> NDArray[np.float64]:
@@ -40,7 +42,9 @@ def modified_z_scores(values: ArrayLike) -> NDArray[np.float64]:
     known = np.isfinite(x)
     if not known.any():
         return scores
-    away = x[known] - np.median(x[known])
+    median = float(np.median(x[known]))
+    away = x[known] - median
+    away[np.abs(away) <= ROUNDING * abs(median)] = 0.0
     deviation = float(np.median(np.abs(away))) / QUARTILE
     if deviation == 0:
         deviation = MEAN_DEVIATION * float(np.abs(away).mean())

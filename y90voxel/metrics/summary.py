@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.radiobiology import RadiobiologyParameters, bed, eud
+from y90voxel.metrics.uncertainty import DoseUncertainty
 from y90voxel.regions.regions import Region
 from y90voxel.volumes.volume import ActivityMap
 
-__all__ = ["RegionMetrics", "summarise"]
+__all__ = ["RegionMetrics", "RegionUncertainty", "summarise"]
 
 D_PERCENT = (2, 50, 70, 90, 95, 98)
 V_GY = (50, 100, 205)
+
+
+@dataclass(frozen=True)
+class RegionUncertainty:
+    """How well the mean dose of a region is known.
+
+    Parameters
+    ----------
+    budget : DoseUncertainty
+        Relative standard uncertainty by the EANM scheme, with its parts.
+    simulation : float
+        Statistical part of a Monte Carlo engine, which the budget does not hold.
+    low_gy, high_gy : float
+        Log-normal interval of the volume-weighted mean, k = 2 [Gy].
+    sampled_low_gy, sampled_high_gy : float or None
+        95 % of the sampled means [Gy].
+    """
+
+    budget: DoseUncertainty
+    simulation: float
+    low_gy: float
+    high_gy: float
+    sampled_low_gy: float | None
+    sampled_high_gy: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parts for JSON."""
+        parts = {f.name: getattr(self.budget, f.name) for f in fields(self.budget) if f.name != "relative"}
+        return {
+            **parts,
+            "simulation": self.simulation,
+            "mean_k2_gy": [self.low_gy, self.high_gy],
+            "mean_sampled_95_gy": None
+            if self.sampled_low_gy is None
+            else [self.sampled_low_gy, self.sampled_high_gy],
+        }
 
 
 @dataclass(frozen=True)
@@ -44,6 +81,8 @@ class RegionMetrics:
         The parameters used.
     relative_uncertainty : float or None
         Standard uncertainty of the mean dose as a fraction.
+    uncertainty : RegionUncertainty or None
+        Its parts, where they were asked for.
     """
 
     name: str
@@ -63,6 +102,7 @@ class RegionMetrics:
     eud_gy: float | None = None
     radiobiology: RadiobiologyParameters | None = None
     relative_uncertainty: float | None = None
+    uncertainty: RegionUncertainty | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``metrics.json``."""
@@ -91,6 +131,7 @@ class RegionMetrics:
                 "alpha_per_gy": parameters.alpha_per_gy,
             },
             "relative_uncertainty": self.relative_uncertainty,
+            "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
         }
 
 

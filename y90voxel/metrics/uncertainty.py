@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.activity.partial_volume import recovery_log_slope
+from y90voxel.errors import InputError
 
 __all__ = [
     "MASS_EXPONENT",
@@ -142,7 +143,7 @@ def activity_uncertainty(
 
 @dataclass(frozen=True)
 class DoseUncertainty:
-    """The relative standard uncertainty of a mean dose, with its parts.
+    """The relative standard uncertainty of a mean dose, with its parts; the attributes are keys of ``metrics.json``.
 
     Parameters
     ----------
@@ -170,13 +171,14 @@ def dose_uncertainty(
     voxel_mm: float,
     fwhm_mm: float,
     *,
-    recovery_b1_ml: float,
-    recovery_b2: float,
+    recovery_b1_ml: float | None = None,
+    recovery_b2: float | None = None,
     activity: float,
-    recovery_fit: float,
+    recovery_fit: float = 0.0,
     statistics: float,
     decay: float = 0.0,
     mass_exponent: float = MASS_EXPONENT,
+    emission_fwhm_mm: float | None = None,
 ) -> DoseUncertainty:
     """Return the relative standard uncertainty of the mean dose of a region.
 
@@ -187,9 +189,9 @@ def dose_uncertainty(
     diameter_mm : float
         Diameter of a sphere of the same volume [mm].
     voxel_mm, fwhm_mm : float
-        Voxel size and resolution of the image [mm].
-    recovery_b1_ml, recovery_b2 : float
-        Recovery curve, see `recovery_coefficient`.
+        Voxel size and resolution of the image that the region was drawn on [mm].
+    recovery_b1_ml, recovery_b2 : float or None
+        Recovery curve, see `recovery_coefficient`; None takes R as one whatever the volume.
     activity : float
         Relative standard uncertainty of the calibration, or of the hepatic activity (`activity_uncertainty`).
     recovery_fit : float
@@ -200,11 +202,13 @@ def dose_uncertainty(
         That of the decay constant; negligible for Y-90.
     mass_exponent : float
         c of S ∝ m^(−c).
+    emission_fwhm_mm : float or None
+        Resolution of the emission image, where the region was drawn on another one [mm].
 
     Raises
     ------
     InputError
-        If a length is not positive, or an uncertainty negative.
+        If a length is not positive, an uncertainty negative, or half of a recovery curve is given.
 
     References
     ----------
@@ -218,10 +222,15 @@ def dose_uncertainty(
     ):
         check_not_negative(value, f"the relative uncertainty of the {what}", "")
     volume = volume_uncertainty(diameter_mm, voxel_mm, fwhm_mm)
-    volume_ml = math.pi * diameter_mm**3 / 6000.0
-    log_slope = recovery_log_slope(volume_ml, recovery_b1_ml, recovery_b2)
-    recovery = 1.0 - log_slope / recovery_b2
-    factor = edge_intensity(diameter_mm, fwhm_mm) / (2.0 * recovery) - log_slope - mass_exponent
+    recovery, log_slope = 1.0, 0.0
+    if recovery_b1_ml is not None and recovery_b2 is not None:
+        volume_ml = math.pi * diameter_mm**3 / 6000.0
+        log_slope = recovery_log_slope(volume_ml, recovery_b1_ml, recovery_b2)
+        recovery = 1.0 - log_slope / recovery_b2
+    elif recovery_b1_ml is not None or recovery_b2 is not None:
+        raise InputError(f"a recovery curve has b1 and b2, got {recovery_b1_ml} mL and {recovery_b2}.")
+    blur_mm = fwhm_mm if emission_fwhm_mm is None else emission_fwhm_mm
+    factor = edge_intensity(diameter_mm, blur_mm) / (2.0 * recovery) - log_slope - mass_exponent
     relative = math.sqrt(activity**2 + recovery_fit**2 + statistics**2 + decay**2 + (factor * volume) ** 2)
     return DoseUncertainty(relative, volume, factor, activity, recovery_fit, statistics, decay)
 

@@ -4,6 +4,12 @@ Activities in GBq, masses in kg, doses in Gy, and the dose constant always given
 one formula with different data, and results with different constants do not compare.
 """
 
+from y90voxel.activity.partial_volume import (
+    correct_in_warm_background,
+    correct_tumour_to_normal_ratio,
+    recovery_coefficient,
+)
+from y90voxel.planning.aims import DoseAim, Metric, parse_metric
 from y90voxel.planning.bsa import (
     RESIN_SHUNT_REDUCTION,
     EmpiricalActivity,
@@ -13,7 +19,9 @@ from y90voxel.planning.bsa import (
     bsa_activity_lobar,
     empirical_activity,
 )
+from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.devices import ActivityBasis, Device, device, known_devices
+from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
 from y90voxel.planning.feasible import (
     ActivityConstraint,
     FeasibleActivity,
@@ -63,6 +71,8 @@ from y90voxel.planning.partition import (
     whole_normal_liver_dose,
 )
 from y90voxel.planning.patient import AlphaFetoprotein, PatientRecord, Response, Stated
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_models import PlanBasis, all_models
 from y90voxel.planning.plausibility import (
     available_energy_j,
     check_energy_balance,
@@ -99,10 +109,13 @@ __all__ = [
     "ActivityBasis",
     "ActivityConstraint",
     "AlphaFetoprotein",
+    "Anatomy",
     "ClinicalContext",
     "Device",
     "Disease",
+    "DoseAim",
     "DoseConstraint",
+    "DoseTable",
     "EmpiricalActivity",
     "FeasibleActivity",
     "Infeasibility",
@@ -110,18 +123,25 @@ __all__ = [
     "LegacyShuntRule",
     "LiverFunction",
     "LungShuntReduction",
+    "Metric",
     "MultiTumourDoses",
     "PartitionDoses",
     "PatientRecord",
+    "PlanBasis",
+    "PlanModel",
+    "RegionDoses",
     "Response",
     "Scenario",
     "Sense",
     "Stated",
+    "Territory",
+    "TumourUptake",
     "VialChoice",
     "activity_per_sphere_bq",
     "albi_grade",
     "albi_score",
     "albumin_g_per_l",
+    "all_models",
     "available_energy_j",
     "bilirubin_mg_per_dl",
     "bilirubin_umol_per_l",
@@ -133,7 +153,9 @@ __all__ = [
     "child_pugh_points",
     "choose_vials",
     "concentration_dose",
+    "correct_in_warm_background",
     "correct_shunt_for_attenuation",
+    "correct_tumour_to_normal_ratio",
     "ct_lung_mass_kg",
     "decay",
     "device",
@@ -163,10 +185,14 @@ __all__ = [
     "mird_dose",
     "multi_tumour_partition_activity",
     "multi_tumour_partition_doses",
+    "parse_metric",
     "partition_activity",
     "partition_doses",
+    "partition_table",
+    "recovery_coefficient",
     "residual_fraction_by_survey",
     "scale_to_whole_lungs",
+    "single_compartment_table",
     "solve_injections",
     "sphere_volume_ml",
     "spheres_per_ml",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, Notice
@@ -40,6 +40,7 @@ __all__ = [
     "applicable_limits",
     "evaluate_fraction_limits",
     "evaluate_limits",
+    "inapplicable_limits",
     "limits_of",
     "lung_dose_notice",
 ]
@@ -88,6 +89,16 @@ class ClinicalContext:
             check_fraction(self.hepatic_reserve, "the hepatic reserve")
         for dose in self.previous_lung_doses_gy or ():
             check_not_negative(dose, "the lung dose of an earlier treatment", "Gy")
+
+    def completed(self, bilirubin_umol_per_l: float | None, hepatic_reserve: float | None) -> ClinicalContext:
+        """Return the context with what patient record and regions add; what is stated here stays."""
+        return replace(
+            self,
+            bilirubin_umol_per_l=bilirubin_umol_per_l
+            if self.bilirubin_umol_per_l is None
+            else self.bilirubin_umol_per_l,
+            hepatic_reserve=hepatic_reserve if self.hepatic_reserve is None else self.hepatic_reserve,
+        )
 
     @property
     def bilirubin_class(self) -> BilirubinClass | None:
@@ -225,6 +236,20 @@ def applicable_limits(
         for name, role in roles.items()
         if role is limit.role
     ]
+
+
+def inapplicable_limits(
+    device: str | None, roles: Mapping[str, Role], context: ClinicalContext | None = None
+) -> list[tuple[Limit, str]]:
+    """Return the limits of a device that do not apply, each with the reason; parameters as in `applicable_limits`."""
+    known = context or ClinicalContext()
+    present = set(roles.values())
+    reasons = {
+        limit: _why_not(limit, known)
+        or ("" if limit.role in present else f"no region of role {limit.role.value} has a dose")
+        for limit in limits_of(device, known)
+    }
+    return [(limit, reason) for limit, reason in reasons.items() if reason]
 
 
 def evaluate_fraction_limits(

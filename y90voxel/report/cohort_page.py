@@ -14,7 +14,7 @@ from y90voxel.metrics.outcome import DoseResponse, SurvivalGroups, logistic_dose
 from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE
 from y90voxel.report.cohort_figures import dose_response_png, population_dvh_png, survival_png
 from y90voxel.report.cohort_strips import strips
-from y90voxel.report.content import DISCLAIMER
+from y90voxel.report.content import DISCLAIMER, PREDICTED
 from y90voxel.report.formatting import MISSING, date_and_time, number
 from y90voxel.report.html import embedded, render_page
 from y90voxel.workflow.cohort import QUANTITIES, Outlier, StudySummary, outliers
@@ -65,7 +65,8 @@ def render_cohort_page(
         "heading": title,
         "label": f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}",
         "subtitle": "Dose, outliers and outcome over a cohort",
-        "predicted": None,
+        "predicted": _predicted(studies),
+        "unlike": _unlike(studies),
         "disclaimer": DISCLAIMER,
         "version": version,
         "computed": date_and_time(computed.isoformat()),
@@ -84,6 +85,25 @@ def render_cohort_page(
         "figures": embedded(figures),
     }
     return render_page("cohort.html.j2", content)
+
+
+def _predicted(studies: Sequence[StudySummary]) -> str | None:
+    """What is said when doses are predictions."""
+    done = [study for study in studies if study.facts]
+    predicted = sum(study.predicted for study in done)
+    if predicted == 0:
+        return None
+    return PREDICTED if predicted == len(done) else f"{predicted} of {len(done)} studies are {PREDICTED}"
+
+
+def _unlike(studies: Sequence[StudySummary]) -> list[str]:
+    """Facts in which the studies differ, with how many have each."""
+    said = []
+    for fact in dict.fromkeys(key for study in studies for key in study.facts):
+        counts = Counter(study.facts[fact] for study in studies if fact in study.facts)
+        if len(counts) > 1:
+            said.append(f"{fact}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common()))
+    return said
 
 
 def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict[str, str]]:
@@ -201,6 +221,7 @@ def _study_rows(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list
         _named(study)
         | {
             "status": study.status,
+            "predicted": study.predicted,
             "cells": [
                 {
                     "text": number(study.values.get(q.key)),

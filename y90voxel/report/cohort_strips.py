@@ -112,7 +112,7 @@ def _strip(quantity: Quantity, studies: Sequence[StudySummary], odd: dict[str, f
     marks = tuple(
         (
             round(LEFT + (WIDTH - LEFT - RIGHT) * (float(scale(t)) - start) / length, 1),
-            number(t, 2) if t < 10 else f"{t:g}",
+            f"{t:g}",
         )
         for t in ticks
     )
@@ -138,13 +138,13 @@ def _layers(places: np.ndarray) -> list[int]:
 def _even(low: float, high: float) -> tuple[list[float], tuple[float, float]]:
     """Ticks at even steps of 1, 2 or 5, and the ends of the axis, with zero where it is near."""
     low = 0.0 if 0 < low < 0.4 * high else low
-    span = (high - low) or abs(high) or 1.0
+    span = max(high - low, 1e-3 * abs(high)) or 1.0
     rough = span / 6
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)
     first = math.floor(low / step + 1e-9) * step
     count = math.ceil((high - first) / step - 1e-9) or 1
-    ticks = [round(first + step * n, 10) for n in range(count + 1)]
+    ticks = [float(f"{first + step * n:.12g}") for n in range(count + 1)]
     return ticks, (ticks[0], ticks[-1])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from y90voxel.regions.roles import Role
 from y90voxel.report.comparison_figures import comparison_figures, comparison_styles
-from y90voxel.report.content import DISCLAIMER, ENGINES
+from y90voxel.report.content import DISCLAIMER, ENGINES, PREDICTED
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.html import embedded, render_page
 from y90voxel.units import format_activity
@@ -64,7 +64,7 @@ def comparison_content(found: Comparison, provenance: Mapping[str, Any]) -> dict
         "heading": "Predicted and delivered dose",
         "label": found.delivered.label or MISSING,
         "subtitle": f"{nuclide + ' · ' if nuclide else ''}{found.statement}",
-        "predicted": None,
+        "predicted": PREDICTED if found.delivered.is_prediction else None,
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")),

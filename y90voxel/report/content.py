@@ -16,6 +16,7 @@ from y90voxel.report.region_table import (
     region_columns,
     region_rows,
 )
+from y90voxel.report.uncertainty_table import uncertainty_rows
 from y90voxel.units import format_activity
 from y90voxel.workflow.evaluation import Evaluation, LungConvention
 from y90voxel.workflow.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
@@ -73,6 +74,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
         "radiobiology": radiobiology_notes(evaluation),
+        "uncertainty": uncertainty_rows(evaluation),
+        "uncertainty_statement": evaluation.uncertainty.statement if evaluation.uncertainty else (),
         "lung": lung_rows(evaluation),
         "lung_facts": lung_facts(evaluation),
         "lung_methods": lung_method_rows(evaluation),
@@ -155,7 +158,7 @@ def limit_row(held: LimitResult) -> dict[str, str]:
         "status": held.status,
         "mark": MARKS[held.status],
         "css": held.status.replace(" ", "-"),
-        "source": held.limit.source,
+        "source": held.reason or held.limit.source,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
 from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.report.drawing import (
@@ -33,6 +34,7 @@ POINTS = 400
 # The dose axis ends where every region has less than this much of its volume left [%].
 TAIL_PERCENT = 0.5
 MARKED_PERCENT = 70.0
+BAND_ALPHA = 0.16
 
 
 def draw_dvh(
@@ -41,6 +43,7 @@ def draw_dvh(
     styles: Mapping[str, RegionStyle],
     marked: Container[str],
     area: Area,
+    bands: Mapping[str, DvhBand] | None = None,
 ) -> None:
     """Draw cumulative histograms with the legend beside them; a dot marks the D70 of tumours.
 
@@ -56,15 +59,22 @@ def draw_dvh(
         Names whose D70 gets a dot.
     area : Area
         Where.
+    bands : mapping of str to DvhBand, optional
+        Drawn behind the lines, by region name.
     """
+    known = bands or {}
     top = area.bottom + area.height
     add_text(figure, area.left, top - 8, "Dose-volume histograms", va="top", fontsize=11, fontweight="bold")
     plot = Area(area.left + 62, area.bottom + 54, area.width - LEGEND_PX - 84, area.height - 54 - 44)
     axes = add_axes(figure, plot)
     highest = max((h.dose_at_volume(TAIL_PERCENT) for h in histograms.values()), default=1.0) or 1.0
+    highest = max([highest, *(float(known[name].high_gy[0]) for name in histograms if name in known)])
     doses = np.linspace(0.0, 1.04 * highest, POINTS)
     for name, histogram in histograms.items():
         style = styles[name]
+        if name in known:
+            _, low, high = known[name].volumes_at(doses)
+            axes.fill_between(doses, low, high, color=style.colour, alpha=BAND_ALPHA, linewidth=0)
         dash: Any = (0, style.dash) if style.dash else "-"
         axes.plot(doses, 100.0 * histogram.cumulative(doses), color=style.colour, linewidth=2, linestyle=dash)
         if name in marked:
@@ -92,8 +102,10 @@ def draw_dvh(
             ncols=columns,
             labelspacing=0.75,
         )
-    if any(name in marked for name in histograms):
-        add_text(figure, right, plot.bottom, "dots: D70 of tumours", fontsize=8.5, color=MUTED, va="bottom")
+    notes = ["dots: D70 of tumours"] if any(name in marked for name in histograms) else []
+    if any(name in known for name in histograms):
+        notes.append(f"bands: {BAND_PERCENT:g} % at each dose")
+    add_text(figure, right, plot.bottom, "\n".join(notes), fontsize=8.5, color=MUTED, va="bottom")
 
 
 def write_dvh_figure(
@@ -117,12 +129,16 @@ def write_dvh_figure(
     return path
 
 
-def dvh_png(histograms: Mapping[str, DoseVolumeHistogram], roles: Mapping[str, Role]) -> bytes:
+def dvh_png(
+    histograms: Mapping[str, DoseVolumeHistogram],
+    roles: Mapping[str, Role],
+    bands: Mapping[str, DvhBand] | None = None,
+) -> bytes:
     """Return the histograms as PNG; ``roles`` may name more regions, so that their colours are kept."""
     with drawing():
         figure = new_figure(WIDTH_PX, HEIGHT_PX)
         area = Area(10, 8, WIDTH_PX - 20, HEIGHT_PX - 16)
-        draw_dvh(figure, histograms, region_styles(roles.items()), tumours_among(roles), area)
+        draw_dvh(figure, histograms, region_styles(roles.items()), tumours_among(roles), area, bands)
         return png_bytes(figure)
 
 

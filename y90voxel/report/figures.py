@@ -30,7 +30,8 @@ def dose_figures(evaluation: Evaluation) -> dict[str, bytes]:
     }
     shown = evaluation.main_histograms()
     if shown:
-        figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})
+        roles = {region.name: region.role for region in evaluation.case.regions}
+        figures["dvh.png"] = dvh_png(shown, roles, evaluation.bands)
     if evaluation.case.alignment is not None:
         figures["registration.png"] = registration_png(evaluation.case.alignment)
     return figures

@@ -247,5 +247,5 @@ def _figure_page(evaluation: Evaluation, content: Mapping[str, Any]) -> Any:
     if shown:
         roles = {region.name: region.role for region in evaluation.case.regions}
         area = Area(MARGIN_PX, top - DVH_HEIGHT_PX, width, DVH_HEIGHT_PX)
-        draw_dvh(figure, shown, region_styles(roles.items()), tumours_among(roles), area)
+        draw_dvh(figure, shown, region_styles(roles.items()), tumours_among(roles), area, evaluation.bands)
     return figure

@@ -50,6 +50,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "infeasible": _infeasible(first),
         "limits": [_limit_row(result) for result in first.results],
         "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
+        "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable],
         "limits_version": LIMITS_VERSION,
         "shunts": _shunt_rows(plan),
         "ratios": _ratio_rows(plan),

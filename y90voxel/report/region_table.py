@@ -58,7 +58,8 @@ def region_columns(evaluation: Evaluation) -> list[Column]:
         columns.append(Column("Model values in Gy", "mean BED", lambda m: dose_text(m.bed_mean_gy)))
     if any(m.eud_gy is not None for m in evaluation.regions):
         columns.append(Column("Model values in Gy", "EUD", lambda m: dose_text(m.eud_gy)))
-    if any(m.relative_uncertainty is not None for m in evaluation.regions):
+    # With a budget asked for, the uncertainties have a table of their own.
+    if evaluation.uncertainty is None and any(m.relative_uncertainty is not None for m in evaluation.regions):
         columns.append(Column("Uncertainty", "u, k = 1", lambda m: percent(m.relative_uncertainty, 2)))
     groups = ["", *(column.group for column in columns)]
     return [replace(c, starts=c.group != before) for before, c in zip(groups, columns, strict=False)]

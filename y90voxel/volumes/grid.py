@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 from typing import Any
 
@@ -98,7 +99,7 @@ class Grid:
         affine[3, 3] = 1.0
         return cls((int(shape[0]), int(shape[1]), int(shape[2])), affine, frame_of_reference_uid)
 
-    @property
+    @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:
         """Distance between voxel centres along slice, row, column axes [mm]."""
         dz, dy, dx = np.linalg.norm(self.affine[:3, :3], axis=0).tolist()
@@ -159,6 +160,8 @@ class Grid:
 
     def is_same_as(self, other: Grid) -> bool:
         """Return whether both grids have the same voxels (shape, and corners within 1 micrometre)."""
+        if self is other:
+            return True
         if self.shape != other.shape:
             return False
         gap = np.abs(self.corners_mm() - other.corners_mm()).max()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +86,17 @@ class Alignment:
             "not undone."
         )
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return matrix and figures of merit for JSON; NaN, where nothing overlapped, as None."""
+        before = self.correlation[0]
+        return {
+            "matrix": self.transform.matrix.tolist(),
+            "mutual_information": list(self.information),
+            "correlation": [before if np.isfinite(before) else None, self.correlation[1]],
+            "overlap": self.overlap,
+            "disagreement_mm": self.disagreement_mm,
+        }
+
 
 def align_ct(moving: CtImage, fixed: CtImage, focus_points_mm: Floats | None = None) -> Alignment:
     """Return the rigid motion that brings one CT onto another of the same patient.
@@ -113,16 +126,17 @@ def align_ct(moving: CtImage, fixed: CtImage, focus_points_mm: Floats | None = N
     box = _focus_box(moving, focus_points_mm)
     coarse = (_prepared(moving, COARSE_MM, box), _prepared(fixed, COARSE_MM))
     fine = (_prepared(moving, FINE_MM, box), _prepared(fixed, FINE_MM))
-    start = _searched(*coarse, box)
-    found = _refined(*fine, _refined(*coarse, start))
-    other = _refined(*fine, _disturbed(found))
+    with _one_thread():
+        start = _searched(*coarse, box)
+        found = _refined(*fine, _refined(*coarse, start))
+        other = _refined(*fine, _disturbed(found))
+        values = (_information(*fine, _euler(box)), _information(*fine, found))
     corners = np.array(np.meshgrid(*box.T, indexing="ij")).reshape(3, -1).T
     apart = np.linalg.norm(_as_affine(found).points(corners) - _as_affine(other).points(corners), axis=-1)
     transform = _as_affine(found)
     identity = AffineTransform(np.eye(4))
     correlation, overlap = compared(moving, fixed, transform, box)
     before, _ = compared(moving, fixed, identity, box)
-    values = (_information(*fine, _euler(box)), _information(*fine, found))
     alignment = Alignment(
         transform, moving, fixed, values, (before, correlation), overlap, float(apart.max()), box
     )
@@ -221,12 +235,24 @@ def _prepared(image: CtImage, spacing_mm: float, box: Floats | None = None) -> S
     return made
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let SimpleITK sum in one order: its metric asks for the global number of threads, not for that of the method."""
+    import SimpleITK
+
+    before = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
 def _method(samples: float, iterations: int, step_mm: float) -> SimpleITK.ImageRegistrationMethod:
     """Return a registration by Mattes mutual information on a fixed choice of samples, on one thread."""
     import SimpleITK
 
     method = SimpleITK.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)
     method.SetMetricAsMattesMutualInformation(BINS)
     if samples < 1:
         method.SetMetricSamplingStrategy(method.REGULAR)

@@ -12,6 +12,7 @@ from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.planning.limits import ClinicalContext
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
@@ -114,6 +115,9 @@ class Case:
         (`y90voxel.workflow.lung_methods`).
     alignment : Alignment or None
         How the CT that the regions were drawn on was aligned with that of the emission image, where it was.
+    context : ClinicalContext
+        What decides which limits of the device apply, besides bilirubin (of the patient) and hepatic reserve (of the
+        regions).
     patient : PatientRecord or None
         Clinical facts that are carried into the outputs; no identity.
     study_instance_uid : str or None
@@ -145,6 +149,7 @@ class Case:
     dome_margin_mm: float = 20.0
     compare_lung_methods: bool | None = None
     alignment: Alignment | None = None
+    context: ClinicalContext = field(default_factory=ClinicalContext)
     patient: PatientRecord | None = None
     study_instance_uid: str | None = None
     notices: tuple[Notice, ...] = ()
@@ -191,6 +196,12 @@ class Case:
     def nuclide(self) -> str:
         """The therapy nuclide."""
         return self.injections[0].administration.nuclide
+
+    @property
+    def clinical_context(self) -> ClinicalContext:
+        """What decides which limits apply, with the patient's bilirubin and the regions' hepatic reserve."""
+        bilirubin = None if self.patient is None else self.patient.bilirubin_umol_per_l
+        return self.context.completed(bilirubin, self.regions.hepatic_reserve)
 
     @property
     def planning_dose_constant(self) -> float:

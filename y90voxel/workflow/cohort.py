@@ -11,10 +11,22 @@ from numpy.typing import NDArray
 from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE, modified_z_scores
 from y90voxel.regions.roles import Role
 
-__all__ = ["DVH_DOSES_GY", "DVH_ROLES", "QUANTITIES", "Outlier", "Quantity", "StudySummary", "outliers"]
+__all__ = [
+    "DELIVERED",
+    "DVH_DOSES_GY",
+    "DVH_ROLES",
+    "PREDICTED",
+    "QUANTITIES",
+    "Outlier",
+    "Quantity",
+    "StudySummary",
+    "outliers",
+]
 
 # Doses at which population histograms are formed [Gy]: finer where lungs and liver lie.
 DVH_DOSES_GY = np.concatenate([np.arange(0.0, 60.0, 0.5), np.arange(60.0, 1001.0, 2.0)])
+# Values of the fact ``dose``.
+PREDICTED, DELIVERED = "predicted", "delivered"
 DVH_ROLES = (Role.TUMOURS, Role.NON_TUMOUR_LIVER, Role.LUNGS)
 
 
@@ -69,6 +81,8 @@ class StudySummary:
         Address of the study's report relative to the page.
     columns : mapping
         Columns of the manifest, and ``patient_…`` from the patient record.
+    facts : mapping of str to str
+        How it was computed: nuclide, engine, calibration, dose (predicted or delivered).
     values : mapping of str to float
         By key of `QUANTITIES`; what is unknown is absent.
     warnings : tuple of str
@@ -89,12 +103,18 @@ class StudySummary:
     reason: str | None = None
     link: str | None = None
     columns: Mapping[str, str | float | int | bool | None] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
     histograms: Mapping[Role, NDArray[np.float32]] = field(default_factory=dict)
     seconds: float | None = None
     peak_memory_bytes: int | None = None
+
+    @property
+    def predicted(self) -> bool:
+        """Whether a surrogate was imaged, so that the doses are predictions."""
+        return self.facts.get("dose") == PREDICTED
 
 
 @dataclass(frozen=True)

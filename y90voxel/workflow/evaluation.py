@@ -10,6 +10,7 @@ from typing import Any
 
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.planning.limits import LimitResult
 from y90voxel.regions.roles import Role
@@ -17,7 +18,7 @@ from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.lung_methods import LungMethod
 
-__all__ = ["Evaluation", "LungConvention", "LungDose", "limiting_lung_dose"]
+__all__ = ["Evaluation", "LungConvention", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
 
 SCHEMA_VERSION = 1
 
@@ -75,6 +76,29 @@ class LungDose:
 
 
 @dataclass(frozen=True, eq=False)
+class UncertaintyReport:
+    """What is uncertain, and the histograms that follow.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Standard uncertainties and settings of the sampling.
+    bands : mapping of str to DvhBand
+        By region name.
+    statement : tuple of str
+        What the bands hold and what they do not, a sentence each.
+    """
+
+    inputs: Mapping[str, Any]
+    bands: Mapping[str, DvhBand]
+    statement: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return inputs and statement for JSON; bands have a file of their own."""
+        return {"inputs": dict(self.inputs), "statement": list(self.statement)}
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The result of `verify`.
 
@@ -106,6 +130,8 @@ class Evaluation:
         Every assumption and oddity.
     provenance : mapping
         Version, inputs, kernel, settings, times.
+    uncertainty : UncertaintyReport or None
+        Where it was asked for.
     """
 
     case: Case
@@ -122,12 +148,18 @@ class Evaluation:
     limits: tuple[LimitResult, ...]
     notices: tuple[Notice, ...]
     provenance: Mapping[str, Any]
+    uncertainty: UncertaintyReport | None = None
     _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False, init=False)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
         """Every assumption and oddity, as `notices`."""
         return self.notices
+
+    @property
+    def bands(self) -> Mapping[str, DvhBand]:
+        """Bands of the histograms by region name; empty where uncertainties were not asked for."""
+        return {} if self.uncertainty is None else self.uncertainty.bands
 
     def with_notices(self, *said: Notice) -> Evaluation:
         """Return the same result with more to be said about it, each thing once."""
@@ -214,6 +246,7 @@ class Evaluation:
             "hepatic_reserve": self.case.regions.hepatic_reserve,
             "lung": self.lung.as_dict(),
             "regions": [region.as_dict() for region in self.regions],
+            "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "limits": [
                 {
                     "name": held.limit.name,
@@ -222,6 +255,7 @@ class Evaluation:
                     "value_gy": held.value_gy,
                     "limit_gy": held.limit.value_gy,
                     "status": held.status,
+                    "reason": held.reason or None,
                     "source": held.limit.source,
                 }
                 for held in self.limits

@@ -13,7 +13,7 @@ from y90voxel.errors import Notice
 from y90voxel.planning.aims import DoseAim, resolve_aims, table_aims
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS, DoseTable, partition_table, single_compartment_table
-from y90voxel.planning.limits import ClinicalContext, lung_dose_notice
+from y90voxel.planning.limits import ClinicalContext, inapplicable_limits, lung_dose_notice
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.planning.plan_measure import measure_metric
 from y90voxel.planning.plan_model import check_split
@@ -162,7 +162,7 @@ def _finish(
 ) -> Plan:
     """Models, orders and notices from what is known of the patient."""
     patient = facts.patient or PatientRecord()
-    context = request.context_with(patient.bilirubin_umol_per_l, facts.hepatic_reserve)
+    context = request.context.completed(patient.bilirubin_umol_per_l, facts.hepatic_reserve)
     anatomy.check_territories(territories)
     table = (
         maps.table if maps is not None else _widest(anatomy, territories, facts.dose_constant_gy_kg_per_gbq)
@@ -195,6 +195,7 @@ def _finish(
         return measure_metric(aim.metric, histogram, nuclide(facts.nuclide).half_life_s, facts.device)
 
     models = all_models(basis, None if maps is None else maps.table, None if maps is None else measure)
+    inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
     found = Plan(
         facts,
         request,
@@ -205,6 +206,7 @@ def _finish(
         shunts,
         models,
         (),
+        tuple(inapplicable),
         maps,
         tuple(notices),
         provenance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -119,17 +119,6 @@ class PlanRequest:
             check_positive(
                 self.perfused_dose_gy, "the dose of the perfused volume", "Gy", tag="plan.perfused_dose_gy"
             )
-
-    def context_with(
-        self, bilirubin_umol_per_l: float | None, hepatic_reserve: float | None
-    ) -> ClinicalContext:
-        """Return the context with what patient record and regions add."""
-        known = self.context
-        return replace(
-            known,
-            bilirubin_umol_per_l=known.bilirubin_umol_per_l or bilirubin_umol_per_l,
-            hepatic_reserve=hepatic_reserve if known.hepatic_reserve is None else known.hepatic_reserve,
-        )
 
 
 @dataclass(frozen=True)

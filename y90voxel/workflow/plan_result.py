@@ -11,7 +11,7 @@ from y90voxel.errors import InputError, Notice
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.devices import device as device_record
 from y90voxel.planning.dose_table import LUNGS
-from y90voxel.planning.limits import LIMITS_VERSION, ClinicalContext, evaluate_fraction_limits
+from y90voxel.planning.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.units import BQ_PER_GBQ
@@ -85,6 +85,8 @@ class Plan:
         All of them, the ones that cannot be used with their reason.
     orders : tuple of Order
         Vials; empty when no order was asked for.
+    inapplicable : tuple of (Limit, str)
+        Limits of the device's table that do not apply, each with the reason.
     maps : DoseMaps or None
         Dose of 1 GBq of every injection; None without images.
     notices : tuple of Notice
@@ -102,6 +104,7 @@ class Plan:
     shunts: tuple[ShuntMethod, ...]
     models: tuple[PlanModel, ...]
     orders: tuple[Order, ...]
+    inapplicable: tuple[tuple[Limit, str], ...]
     maps: DoseMaps | None
     notices: tuple[Notice, ...]
     provenance: Mapping[str, Any]
@@ -306,10 +309,33 @@ class Plan:
     def _model(self, model: PlanModel) -> dict[str, Any]:
         """The entry of a model, with the doses that the dose maps give its activity."""
         found = model.as_dict()
+        if model.available:
+            found["limits"] += [_inapplicable(limit, reason) for limit, reason in self.inapplicable]
         found["voxel_doses_gy"] = {}
         if self.maps is not None and model.available:
             found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
         return found
+
+
+def _inapplicable(limit: Limit, reason: str) -> dict[str, Any]:
+    """A limit of the table that does not apply, as the applicable ones stand in ``plan.json``."""
+    return {
+        "name": limit.name,
+        "region": limit.role.value,
+        "kind": "limit" if limit.sense is Sense.BELOW else "goal",
+        "required": False,
+        "metric": "mean",
+        "unit": "Gy",
+        "sense": limit.sense.value,
+        "value_gy": None,
+        "limit_gy": limit.value_gy,
+        "previous": 0.0,
+        "status": "not applicable",
+        "reason": reason,
+        "missed_by": None,
+        "activity_at_value_bq": None,
+        "source": limit.source,
+    }
 
 
 def _grams(kg: float | None) -> float | None:

@@ -95,7 +95,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     )
     lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
-    limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1])
+    limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1], case.clinical_context)
     tell("evaluated", 1.0)
     evaluation = Evaluation(
         case=case,
@@ -296,6 +296,7 @@ def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: floa
         "version": __version__,
         "inputs": [dict(item) for item in case.inputs],
         "kernel": None if kernel is None else dict(kernel),
+        **({} if case.alignment is None else {"registration": case.alignment.as_dict()}),
         "settings": dict(case.settings),
         "started": started.isoformat(),
         "seconds": round(seconds, 3),

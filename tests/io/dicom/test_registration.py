@@ -1,5 +1,8 @@
 """Registration objects: which way they point, chains, deformations, and what is refused."""
 
+import shutil
+import subprocess
+
 import dicom_factory as factory
 import numpy as np
 import pytest
@@ -112,9 +115,10 @@ def mirror():
         (reg([(OTHER, matrices(mirror(), kind="AFFINE"), ())]), "mirrors or flattens"),
         (reg([(OTHER, matrices(), ())]), "holds no matrix"),
         (without_matrix(), "holds no matrix"),
+        (reg([(factory.FRAME, matrices(rigid()), ())]), "moves its own frame of reference"),
         (reg([(OTHER, matrices(rigid()), ())], own=None), "names no frame of reference of its own"),
     ],
-    ids=["order", "not rigid", "mirror", "no item", "no matrix", "no frame"],
+    ids=["order", "not rigid", "mirror", "no item", "no matrix", "own frame", "no frame"],
 )
 def test_registrations_that_cannot_be_trusted_are_refused(tmp_path, made, message):
     with pytest.raises(DicomError, match=message) as caught:
@@ -256,6 +260,15 @@ def test_a_region_beyond_the_deformation_field_is_refused(tmp_path):
         study.regions()
 
 
+def test_a_region_where_the_deformation_is_undefined_is_refused(tmp_path):
+    offsets = bulge(WIDE, (40, 40, 40))
+    offsets[20:24, 20:24, 20:24] = np.nan  # how DICOM says: not defined here
+    drawn = factory.rtstruct({"Liver": ball((0.0, 0.0, -15.0), 20.0)}, frame=OTHER)
+    study = study_with(tmp_path, drawn, deformable(OTHER, offsets, WIDE))
+    with pytest.raises(RegionError, match="does not reach all of the region 'Liver'"):
+        study.regions()
+
+
 def test_an_affine_registration_changes_the_volume(tmp_path):
     matrix = np.diag([1.1, 1.0, 1.0, 1.0])
     drawn = factory.rtstruct({"Liver": ball((0.0, 0.0, 0.0), 30.0)}, frame=OTHER)
@@ -321,3 +334,40 @@ def test_one_region_of_another_frame_is_brought_alone(tmp_path):
     study = study_with(tmp_path, made, reg([(OTHER, matrices(matrix), ())]))
     places = [centroid(rasterise(r.shape, study.emission().grid)) for r in study.regions()]
     np.testing.assert_allclose(places, [CENTRE, CENTRE], atol=0.1)
+
+
+def test_regions_of_another_folder_are_brought_by_the_registration_of_the_study(tmp_path):
+    from y90voxel.io.read_study import read_study
+
+    matrix = rigid()
+    study_with(tmp_path / "study", reg([(OTHER, matrices(matrix), ())]))
+    factory.save(factory.rtstruct({"Liver": in_other_frame(matrix)}, frame=OTHER), tmp_path / "drawn")
+    study = read_study(tmp_path / "study", regions=tmp_path / "drawn")
+    mask = rasterise(study.drawn[0].shape, study.emissions[0].grid)
+    np.testing.assert_allclose(centroid(mask), CENTRE, atol=0.1)
+    assert [n.code for n in study.notices] == ["registration-applied"]
+
+
+@pytest.mark.skipif(shutil.which("plastimatch") is None, reason="plastimatch is not installed")
+def test_a_registration_written_by_plastimatch_points_the_same_way(tmp_path):
+    """An ITK transform takes points of the fixed image to the moving one; its registration object the other way."""
+    import SimpleITK as sitk  # noqa: N813
+
+    transform = sitk.VersorRigid3DTransform()
+    transform.SetParameters((0.05, -0.1, 0.15, 12.0, -30.0, 55.0))
+    sitk.WriteTransform(transform, str(tmp_path / "motion.txt"))
+    factory.save(factory.ct(STORED), tmp_path / "fixed")
+    factory.save(factory.ct(STORED, series="moving", FrameOfReferenceUID=OTHER), tmp_path / "moving")
+    subprocess.run(
+        [
+            *("plastimatch", "xf-convert", "--input", "motion.txt", "--output", "again.txt"),
+            *("--output-dicom", "reg", "--fixed-rcs", "fixed", "--moving-rcs", "moving"),
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    path = Registrations(index_study(tmp_path / "reg")).path(OTHER, [factory.FRAME])
+    moving = [transform.TransformPoint(point.tolist()) for point in POINTS]
+    np.testing.assert_allclose(path.transform.points(moving), POINTS, atol=1e-3)

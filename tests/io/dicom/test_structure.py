@@ -168,11 +168,12 @@ def deflated(content, body):
     return head + body
 
 
-def test_a_deflated_bomb_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(structure, "LARGEST_INFLATED_BYTES", 1 << 20)
+@pytest.mark.parametrize("limit", ["LARGEST_INFLATED_BYTES", "LARGE_BYTES"])
+def test_a_deflated_bomb_is_refused(tmp_path, monkeypatch, limit):
+    monkeypatch.setattr(structure, limit, 1 << 20)
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     body = packer.compress(bytes(50 << 20)) + packer.flush()
-    with pytest.raises(DicomError, match="more than 1048576 bytes") as caught:
+    with pytest.raises(DicomError, match=r"unpacks to \d+ bytes and more") as caught:
         read(written(tmp_path, deflated(structures(), body)))
     assert caught.value.tag == "TransferSyntaxUID"
 

@@ -8,7 +8,7 @@ import time
 
 import pandas
 import pytest
-from cohort_factory import BROKEN, write_cohort_tree
+from archive_factory import BROKEN, write_cohort_tree
 
 from y90voxel.jobs.batch.ledger import LEDGER
 

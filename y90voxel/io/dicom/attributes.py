@@ -23,6 +23,7 @@ from y90voxel.errors import DicomError
 __all__ = [
     "date_and_time",
     "date_time",
+    "given_name",
     "items",
     "lenient_reading",
     "number",
@@ -55,6 +56,7 @@ DECODING_ERRORS: tuple[type[Exception], ...] = (
 )
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
+LONGEST_NAME = 64
 
 
 def shown(value: object) -> str:
@@ -103,6 +105,12 @@ def text(dataset: Dataset, keyword: str, file: object = None) -> str:
     if isinstance(value, MultiValue | list | tuple):
         value = value[0]
     return str(value).strip().strip("\0").strip()
+
+
+def given_name(dataset: Dataset, keyword: str, file: object = None) -> str:
+    """Return what a person called something: printable, without runs of blanks, at most 64 characters (DICOM's limit)."""
+    words = text(dataset, keyword, file)[: 16 * LONGEST_NAME]
+    return " ".join("".join(c if c.isprintable() else " " for c in words).split())[:LONGEST_NAME]
 
 
 def texts(dataset: Dataset, keyword: str, file: object = None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pydicom
 
 from y90voxel.errors import InputError
-from y90voxel.io.dicom.network import Failure, Progress, StudyWriter, check_study_uid, missing_extra
+from y90voxel.io.dicom.archive import Failure, Progress, StudyWriter, check_study_uid, missing_extra
 
 if TYPE_CHECKING:
     from dicomweb_client.api import DICOMwebClient

@@ -276,18 +276,23 @@ def _is_deflated(stream: BinaryIO) -> bool:
     return DeflatedExplicitVRLittleEndian.encode() in start
 
 
-def _check_elements(source: SourceFile, stream: BinaryIO, header: Dataset, deflated: bytes | None) -> None:
-    """Raise unless the elements that were read fit into each other; leave the stream where it stood."""
+def _check_end(source: SourceFile, stream: BinaryIO) -> None:
+    """Raise if the last element that was passed over ends beyond the file."""
     place = stream.tell()
-    if deflated is None and place > source.size:
+    if place > source.size:
         raise DicomError(
             f"{source.name} is cut short or damaged: an element ends {place - source.size} bytes beyond the end of "
             "the file. Export or copy it again.",
             file=source.name,
         )
+
+
+def _check_elements(source: SourceFile, stream: BinaryIO, header: Dataset, deflated: bytes | None) -> None:
+    """Raise unless the elements that were read fit into each other; leave the stream where it stood."""
     implicit, little = header.original_encoding
     data = deflated
     if data is None:
+        place = stream.tell()
         stream.seek(0)
         data = stream.read(place)
     check_structure(data, source, implicit=bool(implicit), little=bool(little))
@@ -299,11 +304,16 @@ def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None
     stream.seek(0)
     try:
         header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_HEADER_TAGS, force=True)
+        if marked and deflated is None:
+            _check_end(source, stream)
         found = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
         meta = getattr(header, "file_meta", None)
         directory = meta is not None and meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
-        if found:
+        if found or marked:
+            place = stream.tell()
             _check_elements(source, stream, header, deflated)
+            stream.seek(place)
+        if found:
             return _with_pixel_place(source, stream, header)
     except DicomError:
         raise

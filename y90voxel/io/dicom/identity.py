@@ -11,6 +11,9 @@ from pydicom.uid import generate_uid
 __all__ = ["SourceSeries", "StudyIdentity"]
 
 
+LONGEST_TEXT = 200  # three groups of a name of 64 characters each, and what separates them
+
+
 def _new_uid() -> str:
     """Return a fresh UID as a plain string."""
     return str(generate_uid())
@@ -50,7 +53,7 @@ class StudyIdentity:
 
         def text(keyword: str) -> str:
             value = dataset.get(keyword)
-            return "" if value is None else str(value)
+            return "" if value is None else str(value)[:LONGEST_TEXT]
 
         return cls(
             patient_name=text("PatientName"),

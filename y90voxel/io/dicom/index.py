@@ -111,7 +111,7 @@ class SeriesRecord:
 
     def sha256(self) -> str:
         """Return the digest over the contents of all files, in order of their own digests."""
-        digests = sorted(hashlib.sha256(i.source.read()).digest() for i in self.instances)
+        digests = sorted(i.source.sha256() for i in self.instances)
         return hashlib.sha256(b"".join(digests)).hexdigest()
 
     def __str__(self) -> str:

@@ -6,11 +6,9 @@ where we are. Archives without it are reached by DICOMweb (:mod:`y90voxel.io.dic
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +18,23 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.archive import (
+    OUR_TITLE,
+    Failure,
+    Peer,
+    Progress,
+    StudyWriter,
+    check_study_uid,
+    missing_extra,
+)
 from y90voxel.io.dicom.attributes import lenient_reading, number
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
 
-__all__ = ["Failure", "Peer", "StudyWriter", "dicom_files", "fetch_study", "send_objects"]
+__all__ = ["fetch_study", "send_objects"]
 
-Progress = Callable[[str, float], None]
-
-OUR_TITLE = "Y90VOXEL"
 TIMEOUT_S = 30.0
-UID_PATTERN = re.compile(r"[0-9]+(\.[0-9]+)*")
 # What a study of ours is made of; a C-GET names what it is ready to receive.
 RECEIVED = (
     "CTImageStorage", "EnhancedCTImageStorage", "LegacyConvertedEnhancedCTImageStorage", "MRImageStorage",
@@ -60,132 +63,6 @@ SYNTAXES = [
 ]
 # C-STORE statuses of objects that are stored, with a remark (PS3.4 B.2.3): coercion, elements discarded, no match.
 STORED_WITH_REMARK = (0xB000, 0xB006, 0xB007)
-
-
-@dataclass(frozen=True)
-class Peer:
-    """An archive on the network.
-
-    Parameters
-    ----------
-    title : str
-        Its application entity title.
-    host : str
-        Name or address.
-    port : int
-        Its port.
-    """
-
-    title: str
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Peer:
-        """Return the peer of ``AET@host:port``.
-
-        Raises
-        ------
-        InputError
-            If the text is not of that form.
-
-        Examples
-        --------
-        >>> Peer.parse("PACS@192.0.2.5:104")
-        Peer(title='PACS', host='192.0.2.5', port=104)
-        """
-        match = re.fullmatch(r"([^@\\\s]{1,16})@\[?([^\s@\]]+?)\]?:([0-9]{1,5})", text.strip())
-        if match is None or not 0 < int(match[3]) < 65536:
-            raise InputError(
-                f"{text!r} is not AET@host:port, such as PACS@192.0.2.5:104 (a title of up to 16 characters).",
-                tag="--to",
-            )
-        return cls(match[1], match[2], int(match[3]))
-
-    def __str__(self) -> str:
-        return f"{self.title}@{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An object that was not stored, and why."""
-
-    file: str
-    reason: str
-
-
-class StudyWriter:
-    """Writes objects that arrive into a folder, under names made of their UIDs and nothing else.
-
-    Parameters
-    ----------
-    folder : Path
-        Exists.
-    study_instance_uid : str
-        The study that was asked for; objects of another are refused.
-    """
-
-    def __init__(self, folder: Path, study_instance_uid: str) -> None:
-        self.folder, self.study = folder, study_instance_uid
-        self.count = 0
-
-    def add(self, dataset: Dataset) -> None:
-        """Write an object.
-
-        Raises
-        ------
-        DicomError
-            If its UIDs are not UIDs, or it belongs to another study.
-        """
-        uids = [str(dataset.get(k, "")) for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")]
-        for keyword, uid in zip(
-            ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"), uids, strict=True
-        ):
-            if len(uid) > 64 or not UID_PATTERN.fullmatch(uid):
-                raise DicomError(f"the archive sent an object whose {keyword} is not a UID.", tag=keyword)
-        if uids[0] != self.study:
-            raise DicomError("the archive sent an object of another study.", tag="StudyInstanceUID")
-        place = self.folder / uids[1]
-        place.mkdir(exist_ok=True)
-        dataset.save_as(place / f"{uids[2]}.dcm", enforce_file_format=True)
-        self.count += 1
-
-
-def check_study_uid(uid: str) -> str:
-    """Return a study instance UID.
-
-    Raises
-    ------
-    InputError
-        If it is not a UID.
-    """
-    if len(uid) > 64 or not UID_PATTERN.fullmatch(uid):
-        raise InputError(
-            f"{uid[:80]!r} is not a study instance UID (digits and dots).", tag="StudyInstanceUID"
-        )
-    return uid
-
-
-def dicom_files(path: str | Path) -> list[Path]:
-    """Return the DICOM files of a result folder, or the one file that is given.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    start = Path(path)
-    if not start.exists():
-        raise InputError(f"{start} does not exist.", file=start)
-    candidates = [start] if start.is_file() else sorted(p for p in start.rglob("*") if p.is_file())
-    found = []
-    for candidate in candidates:
-        with candidate.open("rb") as stream:
-            if stream.read(132)[128:] == b"DICM":
-                found.append(candidate)
-    if not found:
-        raise InputError(f"{start} holds no DICOM file to send.", file=start)
-    return found
 
 
 def send_objects(
@@ -341,13 +218,6 @@ def _association(
     finally:
         if association.is_established:
             association.release()
-
-
-def missing_extra(library: str) -> InputError:
-    """Return the error for a library that is not installed."""
-    return InputError(
-        f"{library} is not installed; network access needs the extra: pip install 'y90voxel[pacs]'."
-    )
 
 
 def _check_reachable(peer: Peer) -> None:

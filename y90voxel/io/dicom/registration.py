@@ -237,9 +237,15 @@ def _links_of_object(
         return links
     for item in items(dataset, "RegistrationSequence", file):
         source = text(item, "FrameOfReferenceUID", file) or _referenced_frame(item, file, frame_of) or ""
-        if source and source != own:  # an item about its own frame registers nothing
-            matrix = items(item, "MatrixRegistrationSequence", file)
-            links.append(Link(source, own, _matrix(matrix, file), series, file.name))
+        matrix = _matrix(items(item, "MatrixRegistrationSequence", file), file)
+        if source == own and np.abs(matrix.matrix - np.eye(4)).max() > 1e-4:
+            raise _damaged(
+                file,
+                "FrameOfReferenceTransformationMatrix",
+                "it moves its own frame of reference within itself",
+            )
+        if source and source != own:
+            links.append(Link(source, own, matrix, series, file.name))
     return links
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError, RegionError
-from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, items, shown, text, whole_number
+from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, given_name, items, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, accept, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 from y90voxel.io.dicom.index import SeriesRecord
@@ -98,7 +98,7 @@ def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
         rois.append(
             _Roi(
                 number,
-                text(item, "ROIName", file) or f"ROI {number}",
+                given_name(item, "ROIName", file) or f"ROI {number}",
                 text(item, "ReferencedFrameOfReferenceUID", file) or own or None,
                 text(item, "ROIGenerationAlgorithm", file).upper() == "AUTOMATIC",
             )

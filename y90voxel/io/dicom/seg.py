@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.attributes import items, numbers, shown, text, whole_number
+from y90voxel.io.dicom.attributes import given_name, items, numbers, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
 from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
@@ -82,7 +82,7 @@ def _segments(instance: Instance) -> list[_Segment]:
                 file=file.name,
                 tag="SegmentNumber",
             )
-        name = text(item, "SegmentLabel", file) or text(item, "SegmentDescription", file)
+        name = given_name(item, "SegmentLabel", file) or given_name(item, "SegmentDescription", file)
         automatic = text(item, "SegmentAlgorithmType", file).upper() == "AUTOMATIC"
         found.append(_Segment(value, name or f"segment {value}", automatic))
     numbers_ = [segment.number for segment in found]

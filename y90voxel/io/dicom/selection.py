@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.choosing import by_prefix, listed, only
 from y90voxel.io.dicom.ct import plan_stack
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
 from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
-from y90voxel.io.dicom.references import missing_references, referenced_series
+from y90voxel.io.dicom.references import missing_references
+from y90voxel.io.dicom.region_selection import choose_moving_ct, choose_regions, registration_applied
 from y90voxel.io.dicom.registration import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
 
@@ -101,12 +103,12 @@ def select_series(
     frame = (anchor.frame_of_reference_uid if anchor else None) or (ct.frame_of_reference_uid if ct else None)
     native_ct = ct if ct_path is None else None
     images = [s for s in (anchor, native_ct) if s is not None]
-    regions, regions_path = _regions(
+    regions, regions_path = choose_regions(
         pool, images, regions_series, trust_frames, known, findings, register=register
     )
     moving = None
     if register and regions is not None and regions_path is None and images:
-        moving = _moving_ct(index.series, regions, images, native_ct)
+        moving = choose_moving_ct(index.series, regions, images, native_ct)
     planar = _planar(pool, anchor, findings)
     if images and regions is not None:
         findings += missing_references(regions, index)
@@ -167,27 +169,6 @@ def raise_unreadable(index: StudyIndex) -> None:
     )
 
 
-def _listed(series: Sequence[SeriesRecord]) -> str:
-    """Return series for a message."""
-    return "; ".join(str(s) for s in series)
-
-
-def _by_prefix(series: Sequence[SeriesRecord], prefix: str, role: SeriesRole, option: str) -> SeriesRecord:
-    """Return the series of a role whose UID begins so."""
-    fitting = [s for s in series if s.uid.startswith(prefix)]
-    of_role = [s for s in fitting if s.role is role]
-    if len(of_role) == 1:
-        return of_role[0]
-    there = [s for s in series if s.role is role]
-    if of_role:
-        problem = f"{len(of_role)} {role.value} series begin with {prefix}"
-    elif fitting:
-        problem = f"series {prefix} is no {role.value} series but {fitting[0].role.value} ({fitting[0]})"
-    else:
-        problem = f"no series begins with {prefix}"
-    raise InputError(f"{option}: {problem}. There are: {_listed(there) or 'none'}.", tag=option)
-
-
 def _check_one_study(index: StudyIndex) -> None:
     """Raise when images of several patients or studies lie in one folder."""
     images = [s for s in index.series if s.role in (SeriesRole.EMISSION, SeriesRole.CT, SeriesRole.PLANAR)]
@@ -198,7 +179,7 @@ def _check_one_study(index: StudyIndex) -> None:
     what = f"{len(patients)} patients" if len(patients) > 1 else f"{len(studies)} studies"
     raise InputError(
         f"{index.path} holds {what}; they are never mixed. Give the folder of one, or choose the emission image "
-        f"with --emission-series. There are: {_listed(images or index.series)}.",
+        f"with --emission-series. There are: {listed(images or index.series)}.",
         tag="StudyInstanceUID",
     )
 
@@ -235,7 +216,7 @@ def _emission(
 ) -> SeriesRecord | None:
     """Return the emission image: the one asked for, or the only one that can be used."""
     if wanted is not None:
-        chosen = _by_prefix(index.series, wanted, SeriesRole.EMISSION, "--emission-series")
+        chosen = by_prefix(index.series, wanted, SeriesRole.EMISSION, "--emission-series")
         check_emission(chosen)
         return chosen
     candidates = index.with_role(SeriesRole.EMISSION)
@@ -256,7 +237,7 @@ def _emission(
     if len(usable) > 1:
         raise InputError(
             f"{len(usable)} emission images fit; choose one with --emission-series (a unique beginning of the UID "
-            f"will do): {_listed(usable)}.",
+            f"will do): {listed(usable)}.",
             tag="SeriesInstanceUID",
         )
     if errors:
@@ -302,18 +283,18 @@ def _ct(
     """Return the CT that shares the emission's coordinates, or is registered to it and how; None when there is none."""
     there = [s for s in pool if s.role is SeriesRole.CT]
     if wanted is not None:
-        there = [_by_prefix(pool, wanted, SeriesRole.CT, "--ct-series")]
+        there = [by_prefix(pool, wanted, SeriesRole.CT, "--ct-series")]
     if not there:
         return None, None
     if anchor is None:
-        return _only(there, "CT", "--ct-series"), None
+        return only(there, "CT", "--ct-series"), None
     frame = anchor.frame_of_reference_uid
     sharing = [s for s in there if frame and s.frame_of_reference_uid == frame]
     if sharing:
-        return _only(sharing, "CT", "--ct-series"), None
+        return only(sharing, "CT", "--ct-series"), None
     hybrid = [s for s in there if not frame and _is_hybrid(anchor, s)]
     if hybrid:
-        chosen = _only(hybrid, "CT", "--ct-series")
+        chosen = only(hybrid, "CT", "--ct-series")
         findings.append(
             warn(
                 "hybrid-without-frame",
@@ -326,13 +307,13 @@ def _ct(
         return chosen, None
     registered = [s for s in there if known.path(s.frame_of_reference_uid, [frame])]
     if registered:
-        chosen = _only(registered, "CT", "--ct-series")
+        chosen = only(registered, "CT", "--ct-series")
         path = known.path(chosen.frame_of_reference_uid, [frame])
         assert path is not None  # that is how it was chosen
         findings.append(registration_applied("the CT", chosen.frame_of_reference_uid, frame, path))
         return chosen, path
     if trust:
-        chosen = _only(there, "CT", "--ct-series")
+        chosen = only(there, "CT", "--ct-series")
         findings.append(
             warn(
                 "frames-trusted",
@@ -344,24 +325,14 @@ def _ct(
         )
         return chosen, None
     raise DicomError(
-        f"no CT shares the emission image's frame of reference ({frame or 'not stated'}): {_listed(there)}, in "
+        f"no CT shares the emission image's frame of reference ({frame or 'not stated'}): {listed(there)}, in "
         f"{', '.join(sorted({s.frame_of_reference_uid or 'no stated frame' for s in there}))}. "
-        "Add a registration object (REG) to the folder, resample one onto the other's frame elsewhere, "
+        "Add a registration object (REG) to the folder (--register needs a CT in the emission image's own frame), "
+        "resample one onto the other's frame elsewhere, "
         "or take coordinates as common if you know that they are (--trust-frames).",
         file=there[0].first.source.name,
         tag="FrameOfReferenceUID",
     )
-
-
-def _only(series: Sequence[SeriesRecord], what: str, option: str) -> SeriesRecord:
-    """Return the only series, or raise with the list."""
-    if len(series) > 1:
-        raise InputError(
-            f"{len(series)} {what} series fit; choose one with {option} (a unique beginning of the UID will do): "
-            f"{_listed(series)}.",
-            tag="SeriesInstanceUID",
-        )
-    return series[0]
 
 
 def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:
@@ -378,110 +349,6 @@ def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:
     return False
 
 
-def registration_applied(what: str, source: str | None, target: str | None, path: Path) -> Finding:
-    """Return what is said about coordinates that a registration of the study brought to another frame."""
-    return warn(
-        "registration-applied",
-        f"{what} lie in frame of reference {source}, the emission image in {target}; they were brought there by the "
-        f"registration in the study ({path.kind}). Check the overlay.",
-        file=path.links[0].file,
-        tag="FrameOfReferenceTransformationMatrix",
-    )
-
-
-def _moving_ct(
-    series: Sequence[SeriesRecord],
-    regions: SeriesRecord,
-    images: Sequence[SeriesRecord],
-    fixed: SeriesRecord | None,
-) -> SeriesRecord | None:
-    """Return the CT in the frame of the regions that is to be aligned; None when the regions lie in a common frame."""
-    frame = regions.frame_of_reference_uid
-    if frame in {s.frame_of_reference_uid for s in images} or _refers_to(regions, images):
-        return None
-    patient = images[0].first.patient_key
-    there = [
-        s
-        for s in series
-        if s.role is SeriesRole.CT and s.first.patient_key == patient and s.frame_of_reference_uid == frame
-    ]
-    if fixed is None or not there or frame is None:
-        lacking = (
-            "the emission image has no CT in its own frame of reference"
-            if fixed is None
-            else f"no CT lies in the frame of reference that the regions were drawn in ({frame or 'not stated'})"
-        )
-        raise DicomError(
-            f"--register aligns CT to CT, but {lacking}. Add it to the folder, or a registration object (REG).",
-            file=regions.first.source.name,
-            tag="FrameOfReferenceUID",
-        )
-    named = referenced_series(regions)
-    return _only([s for s in there if s.uid in named] or there, "CT", "--ct-series")
-
-
-def _regions(
-    pool: Sequence[SeriesRecord],
-    images: Sequence[SeriesRecord],
-    wanted: str | None,
-    trust: bool,
-    known: Registrations,
-    findings: list[Finding],
-    *,
-    register: bool,
-) -> tuple[SeriesRecord | None, Path | None]:
-    """Return the regions drawn in the coordinates of the images, or registered to them and how."""
-    there = [s for s in pool if s.role is SeriesRole.REGIONS]
-    if wanted is not None:
-        there = [_by_prefix(pool, wanted, SeriesRole.REGIONS, "--regions-series")]
-    if not there:
-        return None, None
-    if not images:
-        return _only(there, "region", "--regions-series"), None
-    frames = {s.frame_of_reference_uid for s in images} - {None}
-    sharing = [
-        s
-        for s in there
-        if s.frame_of_reference_uid in frames
-        or (_refers_to(s, images) and (s.frame_of_reference_uid is None or not frames))
-    ]
-    if sharing:
-        return _only(sharing, "region", "--regions-series"), None
-    registered = [s for s in there if known.path(s.frame_of_reference_uid, frames)]
-    if registered:
-        chosen = _only(registered, "region", "--regions-series")
-        return chosen, known.path(chosen.frame_of_reference_uid, frames)
-    if register:
-        return _only(there, "region", "--regions-series"), None
-    if trust:
-        chosen = _only(there, "region", "--regions-series")
-        findings.append(
-            warn(
-                "frames-trusted",
-                f"the regions were drawn in frame of reference {chosen.frame_of_reference_uid or 'unknown'}, the images "
-                f"lie in {', '.join(sorted(f for f in frames if f)) or 'unknown'}; their coordinates are taken as "
-                "common, as asked for.",
-                file=chosen.first.source.name,
-                tag="FrameOfReferenceUID",
-            )
-        )
-        return chosen, None
-    raise DicomError(
-        f"the regions ({_listed(there)}) were drawn in frame of reference "
-        f"{there[0].frame_of_reference_uid or 'not stated'}, the images lie in "
-        f"{', '.join(sorted(f for f in frames if f)) or 'none stated'}: their coordinates do not compare. "
-        "Draw them on this study's images, add a registration object (REG) to the folder, align the CTs (--register), "
-        "or take coordinates as common if you know that they are (--trust-frames).",
-        file=there[0].first.source.name,
-        tag="FrameOfReferenceUID",
-    )
-
-
-def _refers_to(regions: SeriesRecord, images: Sequence[SeriesRecord]) -> bool:
-    """Return whether regions name one of the image series as what they were drawn on."""
-    return bool(referenced_series(regions) & {s.uid for s in images})
-
-
 def _planar(
     pool: Sequence[SeriesRecord], anchor: SeriesRecord | None, findings: list[Finding]
 ) -> SeriesRecord | None:
@@ -496,7 +363,7 @@ def _planar(
         reason = (
             errors[0].message
             if errors and not usable
-            else f"{len(usable)} planar series fit: {_listed(usable)}"
+            else f"{len(usable)} planar series fit: {listed(usable)}"
         )
         findings.append(
             warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
@@ -21,6 +22,10 @@ LARGEST_FILE_BYTES = 4 * 1024**3
 # A member that unpacks to more than this must not shrink by more than the ratio below (zip bombs).
 LARGE_MEMBER_BYTES = 64 * 1024**2
 LARGEST_RATIO = 1100.0
+# The same for an archive as a whole; a CT compresses to a half, label maps to a hundredth.
+LARGE_ARCHIVE_BYTES = 1024**3
+LARGEST_ARCHIVE_RATIO = 200.0
+LONGEST_NAME = 200
 # Headers end far below this; a longer one makes the whole member be unpacked.
 HEADER_BYTES = 512 * 1024
 
@@ -39,12 +44,15 @@ class SourceFile:
         Bytes.
     archive : ZipFile or None
         The open archive when the file is a member of it.
+    entry : ZipInfo or None
+        The member: two may have the same name.
     """
 
     path: Path
     name: str
     size: int
     archive: zipfile.ZipFile | None = field(default=None, compare=False, repr=False)
+    entry: zipfile.ZipInfo | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -63,15 +71,22 @@ class SourceFile:
 
     def read(self) -> bytes:
         """Return the whole content."""
-        if self.archive is None:
-            return self.path.read_bytes()
-        return self._member(self.size)
+        with self.open() as stream:
+            return stream.read(self.size)
+
+    def sha256(self) -> bytes:
+        """Return the digest of the content, read in parts."""
+        digest = hashlib.sha256()
+        with self.open() as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        return digest.digest()
 
     def _member(self, limit: int) -> bytes:
         """Return up to ``limit`` bytes of the member; never more than it declared."""
         assert self.archive is not None
         try:
-            with self.archive.open(self.name) as member:
+            with self.archive.open(self.entry or self.name) as member:
                 return member.read(min(limit, self.size))
         except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
             raise InputError(
@@ -105,6 +120,10 @@ def list_files(path: str | Path, only: Iterable[str] | None = None) -> list[Sour
         files = [_named(path, name) for name in only]
     elif path.is_dir():
         files = list(_walk(path))
+    elif not path.is_file():
+        raise InputError(
+            f"{path} is neither a folder nor a file, but a pipe or device. Give a folder.", file=path
+        )
     elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
         files = list(_members(path))
     else:
@@ -137,7 +156,7 @@ def _walk(folder: Path) -> Iterator[SourceFile]:
     for root, _, names in os.walk(folder):
         for name in names:
             file = Path(root, name)
-            if not file.is_file():  # broken links, sockets
+            if not file.is_file():  # broken links, pipes, devices, sockets
                 continue
             count += 1
             _check_count(count, folder)
@@ -152,6 +171,7 @@ def _members(path: Path) -> Iterator[SourceFile]:
         raise InputError(f"{path} is not a readable zip archive ({error}).", file=path) from error
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     _check_count(len(entries), path)
+    _check_total(entries, path)
     for entry in entries:
         ratio = entry.file_size / max(entry.compress_size, 1)
         if entry.file_size > LARGEST_FILE_BYTES or (
@@ -162,4 +182,28 @@ def _members(path: Path) -> Iterator[SourceFile]:
                 f"({ratio:.0f} times its packed size). This is not an image; the archive is refused.",
                 file=path,
             )
-        yield SourceFile(path, entry.filename, entry.file_size, archive)
+        yield SourceFile(path, _shown_name(entry.filename), entry.file_size, archive, entry)
+
+
+def _shown_name(name: str) -> str:
+    """Return the name of a member for messages: nothing is ever unpacked under it."""
+    words = "".join(c if c.isprintable() else "?" for c in name)
+    return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 1]}…"
+
+
+def _check_total(entries: list[zipfile.ZipInfo], path: Path) -> None:
+    """Raise for an archive whose members share their bytes, or unpack to absurd sizes together."""
+    packed, unpacked = sum(e.compress_size for e in entries), sum(e.file_size for e in entries)
+    size = path.stat().st_size
+    if packed > size:
+        raise InputError(
+            f"the members of {path} claim {packed} packed bytes, but the archive has {size}: they overlap. The archive is "
+            "refused.",
+            file=path,
+        )
+    if unpacked > LARGE_ARCHIVE_BYTES and unpacked > LARGEST_ARCHIVE_RATIO * size:
+        raise InputError(
+            f"{path} would unpack to {unpacked} bytes, {unpacked / max(size, 1):.0f} times its size. No study compresses so "
+            "well; the archive is refused.",
+            file=path,
+        )

@@ -20,7 +20,9 @@ __all__ = ["check_structure", "inflated"]
 
 DEEPEST = 64  # sequences within sequences; real objects stay below 10
 MOST_ELEMENTS = 5_000_000
-LARGEST_INFLATED_BYTES = 1024**3
+# A deflated data set may have so many bytes; from a smaller size on, it must not shrink too well to be an image.
+LARGEST_INFLATED_BYTES, LARGE_BYTES, LARGEST_RATIO = 1024**3, 64 * 1024**2, 200.0
+_PART_BYTES = 4 * 1024**2
 
 _UNDEFINED = 0xFFFFFFFF
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
@@ -75,25 +77,36 @@ def inflated(data: bytes, file: SourceFile) -> bytes:
     Raises
     ------
     DicomError
-        If the data set is damaged, or would have more than 1 GiB.
+        If the data set is damaged, or would have more than 1 GiB, or 64 MiB and 200 times its packed size.
     """
     start = _data_set_start(data)
+    packed = data[start:]
     worker = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        content = worker.decompress(data[start:], LARGEST_INFLATED_BYTES)
-    except zlib.error as error:
-        raise DicomError(
-            f"the deflated data set of {file.name} is damaged ({error}). Export it again.", file=file.name
-        ) from error
+    parts: list[bytes] = []
+    total = 0
+    while not worker.eof and packed:
+        try:
+            parts.append(worker.decompress(packed, _PART_BYTES))
+        except zlib.error as error:
+            raise DicomError(
+                f"the deflated data set of {file.name} is damaged ({error}). Export it again.", file=file.name
+            ) from error
+        packed = worker.unconsumed_tail
+        total += len(parts[-1])
+        if total > LARGEST_INFLATED_BYTES or (total > LARGE_BYTES and total > LARGEST_RATIO * len(data)):
+            raise DicomError(
+                f"the deflated data set of {file.name} unpacks to {total} bytes and more, from {len(data)}: this is not an "
+                "image of a patient.",
+                file=file.name,
+                tag="TransferSyntaxUID",
+            )
     if not worker.eof:
-        problem = f"more than {LARGEST_INFLATED_BYTES} bytes" if worker.unconsumed_tail else "no end"
         raise DicomError(
-            f"the deflated data set of {file.name} has {problem}: this is not an image of a patient, or the file is "
-            "cut short. Export it uncompressed.",
+            f"the deflated data set of {file.name} has no end: the file is cut short. Export or copy it again.",
             file=file.name,
             tag="TransferSyntaxUID",
         )
-    return data[:start] + content
+    return data[:start] + b"".join(parts)
 
 
 def _data_set_start(data: bytes) -> int:

@@ -23,6 +23,7 @@ from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex, index_
 from y90voxel.io.dicom.nm import read_nm
 from y90voxel.io.dicom.pet import read_pet
 from y90voxel.io.dicom.planar import read_planar
+from y90voxel.io.dicom.region_selection import registration_applied
 from y90voxel.io.dicom.registration import Path as FramePath
 from y90voxel.io.dicom.rtstruct import read_rtstruct
 from y90voxel.io.dicom.seg import read_seg
@@ -30,7 +31,6 @@ from y90voxel.io.dicom.selection import (
     Selection,
     is_nm,
     raise_unreadable,
-    registration_applied,
     select_series,
 )
 from y90voxel.regions.moving import carried
@@ -373,6 +373,18 @@ class DicomStudy:
         if isinstance(region.shape, Volume):
             return replace(region, shape=self._in_common_frame(region.shape))
         return replace(region, shape=replace(region.shape, frame_of_reference_uid=common))
+
+    def brought(self, drawn: Sequence[DrawnRegion]) -> list[DrawnRegion]:
+        """Return regions read elsewhere, in the common frame where a registration of this study leads there."""
+        return [
+            self._region_in_common_frame(region) if self._path_of(region) is not None else region
+            for region in drawn
+        ]
+
+    def _path_of(self, region: DrawnRegion) -> FramePath | None:
+        """Return how a registration of the study leads from a region's frame to the common one."""
+        known = self.selection.registrations
+        return None if known is None else known.path(_frame_of(region), [self.frame_of_reference_uid])
 
     def _say_registered(self, own: str, path: FramePath) -> None:
         """Note once that regions of a frame were brought to the common one."""

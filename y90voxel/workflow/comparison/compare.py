@@ -17,7 +17,12 @@ from y90voxel.regions.roles import Role
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import DoseMap, Mask
 from y90voxel.workflow.comparison.checks import check_facts, gamma_notices
-from y90voxel.workflow.comparison.grids import in_one_frame, on_delivered_grid, without_negatives
+from y90voxel.workflow.comparison.grids import (
+    grid_notices,
+    in_one_frame,
+    on_delivered_grid,
+    without_negatives,
+)
 from y90voxel.workflow.comparison.regions import (
     RegionComparison,
     RegionPair,
@@ -88,6 +93,7 @@ def compare(
     before, said = in_one_frame(before, after, trust_frames)
     notices += said
     raw, known = on_delivered_grid(before.dose, after.dose)
+    notices += grid_notices(before.dose, after.dose)
     (raw, target), said = without_negatives(raw, after.dose)
     notices += said
     found, said = _compared(before, after, target, known)

@@ -12,7 +12,7 @@ from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import DoseMap, Volume
 from y90voxel.workflow.comparison.side import ComparedDose
 
-__all__ = ["in_one_frame", "on_delivered_grid", "without_negatives"]
+__all__ = ["grid_notices", "in_one_frame", "on_delivered_grid", "without_negatives"]
 
 # A voxel counts as reached by the other map when at least this much of it is.
 WHOLLY = 0.999
@@ -74,6 +74,18 @@ def on_delivered_grid(predicted: DoseMap, delivered: DoseMap) -> tuple[DoseMap, 
     # As a plain intensive quantity: a dose map itself would be read at voxel centres, which aliases fine maps.
     moved = resample(Volume(predicted.array, predicted.grid), grid, fill=0.0)
     return DoseMap(moved.array, grid), known
+
+
+def grid_notices(predicted: DoseMap, delivered: DoseMap) -> list[Notice]:
+    """Say that the prediction was moved to another grid, which changes the doses of small regions by itself."""
+    if predicted.grid.is_same_as(delivered.grid):
+        return []
+    message = (
+        f"the predicted dose was computed on {predicted.grid} and is read on the delivered grid, {delivered.grid}: at edges "
+        "and in small regions that alone changes it by a few percent. What the calculation itself states is kept beside it "
+        "(stated_mass_weighted_mean_gy)."
+    )
+    return [Notice("grids-differ", message)]
 
 
 def without_negatives(*doses: DoseMap) -> tuple[tuple[DoseMap, ...], list[Notice]]:

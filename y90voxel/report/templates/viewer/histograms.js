@@ -78,7 +78,8 @@ class Histograms {
       svg.append(text(String(dose), this.x(dose), top + height + 16, { "text-anchor": "middle" }));
     }
     svg.append(text("absorbed dose / Gy", left + width, top + height + 32, { "text-anchor": "end" }));
-    svg.append(text("volume receiving at least this dose / %", left + width, 20, { "text-anchor": "end" }));
+    const upwards = width > 400 ? "volume receiving at least this dose / %" : "volume / %";
+    svg.append(text(upwards, left + width, 20, { "text-anchor": "end" }));
     const order = this.regions.map((_, n) => n).sort((a, b) => (a === this.chosen) - (b === this.chosen));
     for (const n of order) svg.append(this.line(n));
     this.pointer = element("g", {});

@@ -253,6 +253,9 @@ class Viewer {
     const context = lines.getContext("2d");
     context.clearRect(0, 0, lines.width, lines.height);
     for (const tile of this.nv.screenSlices) this.paintTile(context, tile);
+    context.fillStyle = "#263340";
+    context.fillRect(lines.width / 2, 0, pixelRatio(), lines.height);
+    context.fillRect(0, lines.height / 2, lines.width, pixelRatio());
   }
 
   paintTile(context, tile) {

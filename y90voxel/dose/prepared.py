@@ -1,0 +1,85 @@
+"""What the algorithms of the convolution need of a kernel, worked out once and used in every call."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.dose._vector_loops import MAX_REACH
+from y90voxel.dose.low_rank import expected_operations, expected_seconds, separate
+from y90voxel.dose.tiled import FoldedKernel, SeparatedKernel, SupportMask, reach_in_row
+
+__all__ = ["PreparedKernel"]
+
+# CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003): per output voxel of a tile
+# and per operation on it, and per active voxel and tap or row of taps.
+FOLD_NS, FOLD_NS_PER_OPERATION = 2.6, 0.0195
+SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.0, 0.0255
+STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
+
+
+class PreparedKernel:
+    """A convolution kernel with its forms for each algorithm and what they cost.
+
+    Parameters
+    ----------
+    taps : ndarray, three odd lengths
+        The kernel; must not be changed afterwards.
+
+    Attributes
+    ----------
+    octant : ndarray or None
+        One octant, source voxel first; None unless the kernel is exactly mirror symmetric.
+    stamp_ns, fold_ns, separable_ns : float
+        Expected CPU time [ns] of an active voxel, and of an output voxel; infinite where the algorithm cannot be used.
+    fit_ns : float
+        Expected CPU time of finding the separable terms [ns].
+    """
+
+    def __init__(self, taps: NDArray[np.float64]) -> None:
+        self.taps = taps
+        z, y, x = taps.shape
+        self.half = z // 2, y // 2, x // 2
+        self.octant = _octant(taps)
+        self.stamp_ns = STAMP_NS_PER_TAP * taps.size + STAMP_NS_PER_ROW * z * y
+        self.fold_ns = self.separable_ns = self.fit_ns = float("inf")
+        if self.octant is not None and self.half[0] <= MAX_REACH:
+            self.fold_ns = FOLD_NS + FOLD_NS_PER_OPERATION * 2 * int(np.count_nonzero(self.octant))
+            if self.half[1] <= MAX_REACH:
+                operations = expected_operations(self.octant.shape)
+                self.separable_ns = SEPARATE_NS + SEPARATE_NS_PER_OPERATION * operations
+                self.fit_ns = 1e9 * expected_seconds(self.octant.shape)
+
+    @cached_property
+    def single(self) -> NDArray[np.float32]:
+        """The kernel in single precision."""
+        return np.ascontiguousarray(self.taps, np.float32)
+
+    @cached_property
+    def folded(self) -> FoldedKernel:
+        """The kernel for the direct sum; it must be mirror symmetric."""
+        assert self.octant is not None
+        return FoldedKernel.from_octant(self.octant)
+
+    @cached_property
+    def separated(self) -> SeparatedKernel | None:
+        """The kernel in separable terms; None when that is not possible."""
+        return None if self.separable_ns == float("inf") else separate(self.taps)
+
+    @cached_property
+    def support(self) -> SupportMask | None:
+        """What the kernel reaches, for fast marking; None when a row of it has gaps, or it is asymmetric or long."""
+        in_row = None if self.octant is None or self.half[2] > 63 else reach_in_row(self.octant)
+        return None if in_row is None else SupportMask(self.half, in_row)
+
+
+def _octant(kernel: NDArray[Any]) -> NDArray[Any] | None:
+    """Return one octant of the kernel, source voxel first; None unless it is exactly mirror symmetric."""
+    for flipped in (kernel[::-1], kernel[:, ::-1], kernel[:, :, ::-1]):
+        if not (kernel == flipped).all():
+            return None
+    a, b, c = (n // 2 for n in kernel.shape)
+    return kernel[a:, b:, c:]
