@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from y90voxel.regions.roles import Role, role_of_name
+from y90voxel.errors import Y90Error
+from y90voxel.regions.roles import ROLE_WORDS, normalised_name
 
 if TYPE_CHECKING:
     from y90voxel.io.dicom.identity import StudyIdentity
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "anonymous_case",
+    "anonymous_errors",
     "anonymous_evaluation",
     "anonymous_names",
     "anonymous_settings",
+    "names_nobody",
     "without_identity",
 ]
 
@@ -29,6 +33,19 @@ _TELLING = re.compile(
     r"|\b\d{4}-?\d{2}-?\d{2}(?:[T ]\d{2}:?\d{2}\S*)?"
 )
 _SHORTEST_TOKEN = 3
+# Words that region names are made of besides those of roles; a name with any other word may be a person's.
+_ANATOMY_WORDS = (
+    "adrenal and aorta artery bile bladder bone bowel brain breast caudate cava cord ctv cyst duct "
+    "duodenum embolised esophagus eye gallbladder gastric healthy heart hepatic i ii iii inferior iv "
+    "iva ivb kidney kidneys left lobe lower lymph marrow middle muscle necrosis node non normal oar "
+    "oesophagus of outside pancreas parenchyma part portal ptv quadrate rectum remnant reserve rest "
+    "right ring roi sacrum seg segment shunt skeleton spinal spine spleen sternum stomach structure "
+    "superior target the thyroid tissue to trachea trunk untreated upper v vein vena ventricle vertebra "
+    "vertebrae vessel vi vii viii volume wall without"
+)
+_ANATOMY = frozenset(_ANATOMY_WORDS.split())
+_LONGEST_NUMBER = 2
+_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
 _DROPPED_SETTINGS = {
     "series",
     "regions",
@@ -44,14 +61,44 @@ _DROPPED_SETTINGS = {
 
 
 def without_identity(text: str) -> str:
-    """Return a message without paths, file names, UIDs and dates.
+    """Return a message without paths, file names, UIDs, dates, and quoted names that are not of anatomy.
 
     Examples
     --------
     >>> without_identity("DOE_JOHN.nrrd was taken on 2026-03-02T10:30 in 1.2.840.10008.5.1")
     '… was taken on … in …'
     """
-    return _TELLING.sub("…", text)
+    quoted = _QUOTED.sub(lambda found: found[0] if names_nobody(found[0]) else "'…'", text)
+    return _TELLING.sub("…", quoted)
+
+
+def names_nobody(name: str) -> bool:
+    """Return whether every word of a region's name is one of anatomy or of a role.
+
+    Examples
+    --------
+    >>> names_nobody("GTV 2"), names_nobody("Right lobe S8"), names_nobody("Smith tumour")
+    (True, True, False)
+    """
+    return all(
+        word in _ANATOMY
+        or word in ROLE_WORDS
+        or len(word) == 1
+        or (word.isdigit() and len(word) <= _LONGEST_NUMBER)
+        for word in normalised_name(name).split()
+    )
+
+
+@contextmanager
+def anonymous_errors(wanted: bool) -> Iterator[None]:
+    """Take identity out of errors on their way out: file names, quoted names, UIDs and dates."""
+    try:
+        yield
+    except Y90Error as error:
+        if wanted:
+            error.message, error.file = without_identity(error.message), None
+            error.args = (error.message,)
+        raise
 
 
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
@@ -79,8 +126,8 @@ def anonymous_case(case: Case) -> Case:
 def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> dict[str, str]:
     """Return new names for regions whose own could tell who the patient is.
 
-    Those are names that hold a part of the patient's name or identifier, and names that a mask took from
-    its file, unless the name is that of a role.
+    Those are names with a word that is neither of anatomy nor of a role, and names that hold a part of the patient's
+    name or identifier.
 
     Parameters
     ----------
@@ -95,8 +142,7 @@ def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> di
     tokens = {word for word in words if len(word) >= _SHORTEST_TOKEN}
     renamed = {}
     for number, region in enumerate(drawn, start=1):
-        from_file = region.source.startswith(f"{region.name}.") and role_of_name(region.name) is Role.OTHER
-        if from_file or any(token in region.name.lower() for token in tokens):
+        if not names_nobody(region.name) or any(token in region.name.lower() for token in tokens):
             renamed[region.name] = f"region {number}"
     return renamed
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from y90voxel.activity.administration import therapy_nuclide
 from y90voxel.errors import InputError
-from y90voxel.io.anonymous import anonymous_case, anonymous_names, anonymous_settings, without_identity
+from y90voxel.io.anonymous import (
+    anonymous_case,
+    anonymous_errors,
+    anonymous_names,
+    anonymous_settings,
+    without_identity,
+)
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.study import in_zone, time_zone_of
@@ -59,16 +65,28 @@ def run_plan(
     InputError
         If settings, study or folder cannot be used.
     """
-    check_output_folder(out)
     tell = progress or (lambda what, done: None)
+    with anonymous_errors(settings.output.anonymise):
+        return _run(path, Path(out), settings, files or {}, tell)
+
+
+def _run(
+    path: str | Path | None,
+    out: Path,
+    settings: StudySettings,
+    files: Mapping[str, Path | None],
+    tell: Progress,
+) -> Plan:
+    """Do what :func:`run_plan` says."""
+    check_output_folder(out)
     request = request_of(settings)
-    given = {name: file for name, file in (files or {}).items() if file is not None}
+    given = {name: file for name, file in files.items() if file is not None}
     if path is None and not given:
         found = _without_images(settings, request)
     else:
         found = _with_images(path, settings, request, given, tell)
     tell("writing the plan", 0.85)
-    _write(found, Path(out), report=settings.output.report)
+    _write(found, out, report=settings.output.report)
     tell("done", 1.0)
     return found
 

@@ -6,7 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from y90voxel.io.anonymous import anonymous_evaluation, anonymous_names, anonymous_settings
+from y90voxel.io.anonymous import (
+    anonymous_errors,
+    anonymous_evaluation,
+    anonymous_names,
+    anonymous_settings,
+)
 from y90voxel.io.atomic import check_output_folder
 from y90voxel.io.read_study import read_study
 from y90voxel.io.study import Study
@@ -58,9 +63,22 @@ def run_study(
     PhysicsError
         If the engine does not fit the case.
     """
-    check_output_folder(out)  # before minutes of work, not after
     tell = progress or (lambda what, done: None)
-    study = read_chosen(path, settings, files or {}, lambda what, done: tell(what, 0.5 * done), only)
+    with anonymous_errors(settings.output.anonymise):
+        return _run(path, Path(out), settings, files or {}, only, tell)
+
+
+def _run(
+    path: str | Path | None,
+    out: Path,
+    settings: StudySettings,
+    files: Mapping[str, Path | None],
+    only: Iterable[str] | None,
+    tell: Progress,
+) -> Evaluation:
+    """Do what :func:`run_study` says."""
+    check_output_folder(out)  # before minutes of work, not after
+    study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.5 * done), only)
     roles, shown = dict(settings.regions.roles), settings.as_dict()
     if settings.output.anonymise:
         names = anonymous_names(study.drawn, study.identity)

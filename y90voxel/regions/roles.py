@@ -123,6 +123,8 @@ def normalised_name(name: str) -> str:
 
 # Under their own normal form, so that the table may be written as people write.
 _ROLE_BY_NAME = {normalised_name(name): role for role, names in _NAMES.items() for name in names.split(",")}
+# Every word that names of roles and sides are made of.
+ROLE_WORDS = frozenset(word for name in _ROLE_BY_NAME for word in name.split()) | _SIDE
 
 
 def role_of_name(name: str) -> Role:

@@ -57,6 +57,15 @@ DECODING_ERRORS: tuple[type[Exception], ...] = (
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
 LONGEST_NAME = 64
+# What these hold never stands in a message.
+IDENTIFYING = {
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+}
 
 
 def shown(value: object) -> str:
@@ -87,8 +96,9 @@ def raw(dataset: Dataset, keyword: str, file: object = None) -> Any:
             with lenient_reading():
                 value = dataset.get(keyword)
     except CONVERSION_ERRORS as error:
+        why = "" if keyword in IDENTIFYING else f" ({shown(error)})"
         raise DicomError(
-            f"{keyword} cannot be read ({shown(error)}). The file is damaged: export it again.",
+            f"{keyword} cannot be read{why}. The file is damaged: export it again.",
             file=str(file) if file else None,
             tag=keyword,
         ) from error
