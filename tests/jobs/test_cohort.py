@@ -166,6 +166,34 @@ def test_the_schema_is_documented():
 # summaries
 
 
+def test_the_numbers_looked_at_are_those_of_the_metrics(cohort):
+    out, studies, summaries = cohort
+    document = json.loads((out / studies[23].folder / "metrics.json").read_text())
+    by_role = {region["role"]: region for region in document["regions"]}
+    assert summaries[23].values == pytest.approx(
+        {
+            "tumour_gy": by_role["tumours"]["mass_weighted_mean_gy"],
+            "tumour_d70_gy": by_role["tumours"]["d70_gy"],
+            "non_tumour_liver_gy": by_role["non_tumour_liver"]["mass_weighted_mean_gy"],
+            "lung_gy": document["lung"]["mean_mird_1kg_gy"],
+            "activity_gbq": document["activity_bq"] / 1e9,
+            "lung_shunt_percent": 31.0,
+            "tumour_ml": by_role["tumours"]["volume_ml"],
+            "liver_ml": by_role["liver"]["volume_ml"],
+            "map_over_net": 1.31,
+        }
+    )
+
+
+def test_without_a_shunt_the_lung_dose_is_that_of_the_map(tmp_path):
+    document = metrics("s", **simulated(0, np.random.default_rng(1)))
+    document["lung"] = {"shunt_fraction": None, "mean_mird_1kg_gy": None}
+    write_results(tmp_path / "s", document)
+    (found,) = write_cohort(tmp_path, [StudyOutcome("s", "s", StudyStatus.DONE, None, Path("s"))])
+    assert found.values["lung_gy"] == document["regions"][-1]["mass_weighted_mean_gy"]
+    assert "lung_shunt_percent" not in found.values
+
+
 def test_histograms_are_those_of_the_files(cohort):
     out, studies, summaries = cohort
     rows = [r for r in read_csv(out / studies[0].folder / "dvh.csv") if r["role"] == "tumours"]

@@ -96,6 +96,17 @@ def test_probability_is_one_half_at_d50_and_its_interval_holds_it():
     assert ((low < middle) & (middle < high)).all()
 
 
+@pytest.mark.parametrize("at", [-80.0, -67.0, -53.0])
+def test_the_interval_of_the_probability_is_that_of_a_shifted_intercept(at):
+    """With doses counted from x₀ the intercept is the logit at x₀, and its standard error that of the logit."""
+    doses = np.array([-t for t in TEMPERATURE], float)
+    shifted = logistic_dose_response(doses - at, DISTRESS)
+    spread = 1.959964 * np.sqrt(shifted.covariance[0][0])
+    truth = [1 / (1 + np.exp(-(shifted.intercept + s))) for s in (0.0, -spread, spread)]
+    found = [float(v[0]) for v in logistic_dose_response(doses, DISTRESS).probability([at])]
+    assert found == pytest.approx(truth, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("times", "events", "groups", "message"),
     [

@@ -94,6 +94,7 @@ def test_a_known_scale_is_found_in_every_number():
     assert found.voxels.concordance == pytest.approx(truth, rel=1e-9)
     assert found.voxels.pearson == pytest.approx(1.0, rel=1e-9)
     assert found.voxels.rmse_gy == pytest.approx(0.2 * np.sqrt((x**2).mean()), rel=1e-9)
+    assert found.voxels.count == found.voxels.gamma_count == x.size  # no dose here is below the cut-off
 
 
 def test_agreement_counts_every_tissue_once():
@@ -149,6 +150,24 @@ def test_gamma_agrees_with_pymedphys(local):
     # The two sample the sphere around a voxel differently; see tests/metrics/test_gamma.py for the convergence.
     assert found.voxels.gamma_pass_fraction == pytest.approx((theirs[both] <= 1).mean(), abs=0.01)
     assert np.abs(found.gamma[both] - theirs[both]).mean() < 0.02
+
+
+@pytest.mark.parametrize(("delivered_gy", "gamma", "passing"), [(109.5, 0.95, 1.0), (110.5, 1.05, 0.0)])
+def test_gamma_of_even_doses_is_their_difference_in_criteria(delivered_gy, gamma, passing):
+    grid = Grid.from_spacing((4, 5, 6), (4, 4, 4))
+    even = [DoseMap(np.full(grid.shape, gy), grid) for gy in (100.0, delivered_gy)]
+    found = yv.compare(*even, gamma=EXPLICIT).voxels
+    assert (found.gamma_mean, found.gamma_pass_fraction) == (pytest.approx(gamma), passing)
+
+
+def test_voxels_that_the_prediction_half_reaches_are_left_out():
+    """Shifted by half a voxel, the first or last column is known by half and would read half the dose."""
+    grid = Grid.from_spacing((4, 5, 6), (4, 4, 4))
+    beside = Grid.from_spacing((4, 5, 6), (4, 4, 4), (2.0, 0.0, 0.0))
+    found = yv.compare(
+        DoseMap(np.full(grid.shape, 80.0), beside), DoseMap(np.full(grid.shape, 80.0), grid), gamma=EXPLICIT
+    )
+    assert (found.voxels.count, found.voxels.quality_factor) == (4 * 5 * 5, 0.0)
 
 
 # normalisation
