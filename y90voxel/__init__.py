@@ -56,8 +56,10 @@ if TYPE_CHECKING:
     from y90voxel.workflow.comparison.voxels import GammaCriteria as GammaCriteria
     from y90voxel.workflow.evaluation import Evaluation as Evaluation
     from y90voxel.workflow.plan import plan as plan
+    from y90voxel.workflow.plan import plan_from_masses as plan_from_masses
     from y90voxel.workflow.plan_request import PlanRequest as PlanRequest
     from y90voxel.workflow.plan_result import Plan as Plan
+    from y90voxel.workflow.plan_result import PlanFacts as PlanFacts
     from y90voxel.workflow.verify import verify as verify
 
 _HOME = {
@@ -86,9 +88,9 @@ _HOME = {
     "workflow.comparison.side": ("ComparedDose",),
     "workflow.comparison.voxels": ("GammaCriteria",),
     "workflow.evaluation": ("Evaluation",),
-    "workflow.plan": ("plan",),
+    "workflow.plan": ("plan", "plan_from_masses"),
     "workflow.plan_request": ("PlanRequest",),
-    "workflow.plan_result": ("Plan",),
+    "workflow.plan_result": ("Plan", "PlanFacts"),
     "workflow.verify": ("verify",),
 }  # fmt: skip
 _MODULES = {"planning": "planning", "radiobiology": "metrics.radiobiology", "errors": "errors"}

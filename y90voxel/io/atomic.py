@@ -25,7 +25,7 @@ MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
 MANIFEST = ".y90voxel.json"
 # What results are called, for folders whose manifest was lost.
 OUR_NAMES = re.compile(
-    r"(dose|report)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
+    r"(dose|report)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq(_injection_\d+)?)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
     r"|(bed|registration)\.dcm|bed\.nii\.gz"
     r"|(dvh|metrics|cohort)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
 )
