@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html import unescape
 from importlib.resources import files
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from evaluation_factory import make_evaluation, torso_grid, with_regions
 
 from y90voxel.io.anonymous import anonymous_evaluation
 from y90voxel.jobs.viewer import write_viewer
+from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.report.html import render_dose_page
@@ -183,6 +185,20 @@ def test_histograms_of_the_page_are_those_of_the_evaluation(evaluation):
         assert evaluation.dose.array[tuple(hottest)] == pytest.approx(
             evaluation.region(region["name"]).max_gy, rel=1e-6
         )
+
+
+def test_bands_of_the_page_are_those_of_the_evaluation(evaluation):
+    steps = np.linspace(400.0, 60.0, len(VOLUMES_PERCENT))
+    band = DvhBand(steps, 0.9 * steps, 1.5 * steps, 180.0, 260.0)
+    uncertain = replace(evaluation, uncertainty=SimpleNamespace(bands={"GTV1": band}))
+    data = viewer_content(uncertain).data
+    names = [region["name"] for region in data["regions"]]
+    bands = data["dvh"]["bands_percent"]
+    assert [name for name, found in zip(names, bands, strict=True) if found] == ["GTV1"]
+    doses = np.array(data["dvh"]["doses_gy"])
+    assert np.allclose(bands[names.index("GTV1")], band.volumes_at(doses)[1:], atol=1e-3)
+    assert doses[-1] == pytest.approx(600.0)
+    assert data["dvh"]["shown_gy"] == pytest.approx(1.04 * 600.0)
 
 
 def test_names_from_files_stay_text(page):

@@ -10,7 +10,9 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from y90voxel.metrics.dvh_bands import BAND_PERCENT
 from y90voxel.regions.palette import region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.report.content import DISCLAIMER, PREDICTED, subtitle
@@ -209,18 +211,30 @@ def _hottest_mm(evaluation: Evaluation, mask: Mask) -> np.ndarray[Any, Any]:
 
 
 def _histograms(evaluation: Evaluation, names: list[str]) -> dict[str, Any]:
-    """Volume in percent at common dose steps, by region in their order."""
+    """Volume in percent at common dose steps, by region in their order, with its limits where there is a band."""
     histograms = [evaluation.dvh(name) for name in names]
+    bands = [evaluation.bands.get(name) for name in names]
+    reached = [float(band.high_gy[0]) for band in bands if band is not None]
     top = max((float(h.doses_gy[0]) for h in histograms), default=0.0) or 1.0
-    doses = np.linspace(0.0, top, DVH_POINTS)
-    shown = max((h.dose_at_volume(0.5) for h in histograms), default=0.0) or top
+    shown = (
+        max([top if not histograms else 0.0, *(h.dose_at_volume(0.5) for h in histograms), *reached]) or top
+    )
+    doses = np.linspace(0.0, max(top, *reached) if reached else top, DVH_POINTS)
     return {
         "doses_gy": [round(dose, 6) for dose in doses.tolist()],
-        "volumes_percent": [
-            [round(v, 3) for v in (100.0 * h.cumulative(doses)).tolist()] for h in histograms
+        "volumes_percent": [_percents(100.0 * h.cumulative(doses)) for h in histograms],
+        "bands_percent": [
+            None if band is None else [_percents(limit) for limit in band.volumes_at(doses)[1:]]
+            for band in bands
         ],
+        "band": f"bands: {BAND_PERCENT:g} % at each dose",
         "shown_gy": 1.04 * shown,
     }
+
+
+def _percents(volumes: ArrayLike) -> list[float]:
+    """Volumes to a thousandth of a percent."""
+    return [round(float(volume), 3) for volume in np.asarray(volumes)]
 
 
 def _rounded(point_mm: np.ndarray[Any, Any]) -> list[float]:

@@ -26,8 +26,8 @@ class Histograms {
   }
 
   // Volume in percent that receives at least a dose.
-  volumeAt(region, dose) {
-    const doses = this.dvh.doses_gy, volumes = this.dvh.volumes_percent[region];
+  volumeAt(region, dose, volumes = this.dvh.volumes_percent[region]) {
+    const doses = this.dvh.doses_gy;
     if (dose >= doses[doses.length - 1]) return dose > doses[doses.length - 1] ? 0 : volumes[volumes.length - 1];
     const place = dose / doses[1], n = Math.floor(place);
     return volumes[n] + (place - n) * (volumes[n + 1] - volumes[n]);
@@ -81,11 +81,27 @@ class Histograms {
     const upwards = width > 400 ? "volume receiving at least this dose / %" : "volume / %";
     svg.append(text(upwards, left + width, 20, { "text-anchor": "end" }));
     const order = this.regions.map((_, n) => n).sort((a, b) => (a === this.chosen) - (b === this.chosen));
+    this.dvh.bands_percent.forEach((band, n) => band && svg.append(this.band(n, band)));
     for (const n of order) svg.append(this.line(n));
+    if (this.dvh.bands_percent.some(Boolean)) {
+      svg.append(text(this.dvh.band, left, top + height + 32, {}));
+    }
     this.pointer = element("g", {});
     svg.append(this.pointer);
     this.container.replaceChildren(svg);
     this.drawPointer();
+  }
+
+  band(n, [low, high]) {
+    const doses = this.dvh.doses_gy.filter((dose) => dose <= this.dvh.shown_gy);
+    const edge = (volumes) => doses.map((dose, i) => `${this.x(dose).toFixed(1)},${this.y(volumes[i]).toFixed(1)}`);
+    const faded = this.chosen >= 0 && n !== this.chosen;
+    return element("polygon", {
+      points: [...edge(high), ...edge(low).reverse()].join(" "),
+      fill: this.regions[n].colour,
+      class: faded ? "band faded" : "band",
+      "data-region": n,
+    });
   }
 
   line(n) {
@@ -119,7 +135,10 @@ class Histograms {
     const anchor = onRight ? "start" : "end";
     this.pointer.append(text(`at least ${this.hover.toPrecision(3)} Gy`, x, top + 12, { "text-anchor": anchor, class: "tip head" }));
     rows.forEach(([n, volume], row) => {
-      const label = text(`${volume.toFixed(volume < 10 ? 1 : 0)} %  ${shortened(this.regions[n].name, 26)}`, x, top + 29 + 15 * row, {
+      const percent = (value) => value.toFixed(volume < 10 ? 1 : 0);
+      const limits = this.dvh.bands_percent[n]?.map((edge) => percent(this.volumeAt(n, this.hover, edge)));
+      const between = limits ? ` (${limits.join(" to ")})` : "";
+      const label = text(`${percent(volume)}${between} %  ${shortened(this.regions[n].name, 26)}`, x, top + 29 + 15 * row, {
         "text-anchor": anchor,
         class: "tip",
       });

@@ -10,8 +10,16 @@ const VIEWS = [
   { name: "sagittal", across: 0, letters: ["A", "P", "H", "F"], axis: "x", place: [0.5, 0, 0.5, 0.5] },
 ];
 
+// A colour of the report, which is white, so much lighter that it shows on this page, which is dark.
+function onDark(colour) {
+  let rgb = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  while (0.21 * rgb[0] + 0.72 * rgb[1] + 0.07 * rgb[2] < 120) rgb = rgb.map((c) => c + 0.1 * (255 - c));
+  return `rgb(${rgb.map(Math.round).join(", ")})`;
+}
+
 class Viewer {
   constructor() {
+    for (const region of data.regions) region.colour = onDark(region.colour);
     this.chosen = -1;
     this.hoverGy = null;
     this.levels = data.dose.levels_gy;
