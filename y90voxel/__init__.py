@@ -55,11 +55,14 @@ if TYPE_CHECKING:
     from y90voxel.workflow.comparison.side import ComparedDose as ComparedDose
     from y90voxel.workflow.comparison.voxels import GammaCriteria as GammaCriteria
     from y90voxel.workflow.evaluation import Evaluation as Evaluation
+    from y90voxel.workflow.partial_volume import Deconvolution as Deconvolution
+    from y90voxel.workflow.partial_volume import with_partial_volume as with_partial_volume
     from y90voxel.workflow.plan import plan as plan
     from y90voxel.workflow.plan import plan_from_masses as plan_from_masses
     from y90voxel.workflow.plan_request import PlanRequest as PlanRequest
     from y90voxel.workflow.plan_result import Plan as Plan
     from y90voxel.workflow.plan_result import PlanFacts as PlanFacts
+    from y90voxel.workflow.uncertainty import with_uncertainty as with_uncertainty
     from y90voxel.workflow.verify import verify as verify
 
 _HOME = {
@@ -90,7 +93,9 @@ _HOME = {
     "workflow.evaluation": ("Evaluation",),
     "workflow.plan": ("plan", "plan_from_masses"),
     "workflow.plan_request": ("PlanRequest",),
+    "workflow.partial_volume": ("Deconvolution", "with_partial_volume"),
     "workflow.plan_result": ("Plan", "PlanFacts"),
+    "workflow.uncertainty": ("with_uncertainty",),
     "workflow.verify": ("verify",),
 }  # fmt: skip
 _MODULES = {"planning": "planning", "radiobiology": "metrics.radiobiology", "errors": "errors"}

@@ -87,7 +87,7 @@ class RecoveryFit:
 
 
 def fit_recovery(
-    volumes_ml: Sequence[float], coefficients: Sequence[float], relative_uncertainty: float
+    volumes_ml: Sequence[float], coefficients: Sequence[float], relative_uncertainty: float | Sequence[float]
 ) -> RecoveryFit:
     """Return the recovery curve through phantom spheres, by weighted least squares.
 
@@ -97,7 +97,7 @@ def fit_recovery(
         Inner volumes [mL], at least two different ones.
     coefficients : sequence of float, (spheres,)
         Measured recovery; edge artefacts may carry it a little above one.
-    relative_uncertainty : float
+    relative_uncertainty : float or sequence of float, (spheres,)
         Standard uncertainty of each coefficient over the coefficient, such as 0.05.
 
     Raises
@@ -125,7 +125,11 @@ def fit_recovery(
         raise InputError(
             f"volumes and recovery coefficients must be positive: {volumes_ml} mL, {coefficients}."
         )
-    check_positive(relative_uncertainty, "the relative uncertainty of recovery", "")
+    relative = np.asarray(relative_uncertainty, float)
+    if relative.ndim and relative.shape != volumes.shape:
+        raise InputError(f"{relative.size} uncertainties are given for {volumes.size} recovery coefficients.")
+    for value in np.atleast_1d(relative):
+        check_positive(float(value), "the relative uncertainty of recovery", "")
     # ln R/(1−R) is linear in ln V: the start of the fit, and the fit itself for two spheres.
     logits = np.log(np.clip(found, 1e-3, 0.99) / (1.0 - np.clip(found, 1e-3, 0.99)))
     slope, intercept = np.polyfit(np.log(volumes), logits, 1)
@@ -138,7 +142,7 @@ def fit_recovery(
         volumes,
         found,
         p0=(-intercept / slope, slope),
-        sigma=relative_uncertainty * found,
+        sigma=relative * found,
         absolute_sigma=True,
     )
     b1 = float(np.exp(best[0]))

@@ -65,6 +65,13 @@ def dose(
     role: Annotated[
         list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
     ] = None,
+    isocontour: Annotated[
+        list[str] | None,
+        Option(
+            metavar="ROLE=PERCENT",
+            help="Tumour or perfused volume by threshold of the image, such as tumour=40%; may be repeated.",
+        ),
+    ] = None,
     no_automatic_regions: Annotated[
         bool, Option("--no-automatic-regions", help="No lungs and body from the CT where none are drawn.")
     ] = False,
@@ -111,7 +118,11 @@ def dose(
             "grid": grid,
             "register": _frames(register, trust_frames),
         },
-        "regions": {"roles": _roles(role or []), "automatic": False if no_automatic_regions else None},
+        "regions": {
+            "roles": _roles(role or []),
+            "automatic": False if no_automatic_regions else None,
+            "isocontour": _roles(isocontour or [], "--isocontour", "tumour=40%"),
+        },
         "monte_carlo": {
             "histories": histories,
             "target_uncertainty": target_uncertainty,
@@ -163,16 +174,15 @@ def _frames(register: bool, trust: bool) -> str | None:
     return "align" if register else "trust" if trust else None
 
 
-def _roles(pairs: list[str]) -> dict[str, str]:
-    """Split NAME=ROLE; the name may hold an equals sign, the role does not."""
+def _roles(pairs: list[str], option: str = "--role", example: str = "'Segment 8=tumour'") -> dict[str, str]:
+    """Split NAME=VALUE; the name may hold an equals sign, the value does not."""
     from y90voxel.errors import InputError
 
     roles = {}
     for pair in pairs:
         name, sign, role = pair.rpartition("=")
         if not sign or not name.strip():
-            raise InputError(
-                f"--role {pair!r} is not NAME=ROLE, such as --role 'Segment 8=tumour'.", tag="--role"
-            )
+            kind = "ROLE=PERCENT" if option == "--isocontour" else "NAME=ROLE"
+            raise InputError(f"{option} {pair!r} is not {kind}, such as {option} {example}.", tag=option)
         roles[name.strip()] = role.strip()
     return roles

@@ -55,6 +55,8 @@ _DROPPED_SETTINGS = {
     "time",
     "activity_time",
     "residual_time",
+    "curve",
+    "recovery",
     "patient",
     "order",
 }

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from y90voxel.activity.administration import Administration, net_activity, therapy_nuclide
 from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.activity.dead_time import DeadTime
 from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
@@ -21,6 +22,7 @@ from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.planning.limits import ClinicalContext
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.reference.tissue import DensityCalibration
+from y90voxel.regions.isocontour import isocontours
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.regions import Regions, unique_names
@@ -103,6 +105,8 @@ class Study:
         grid: float | Literal["emission", "ct"] = "emission",
         roles: Mapping[str, str] | None = None,
         automatic: bool = True,
+        isocontour: Mapping[str, float] | None = None,
+        dead_time: DeadTime | None = None,
         radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
         dome_margin_mm: float = 20.0,
         compare_lung_methods: bool | None = None,
@@ -148,6 +152,10 @@ class Study:
             Roles by ROI name.
         automatic : bool
             Whether lungs and body that no ROI gives are segmented from the CT.
+        isocontour : mapping of str to float
+            Tumour or perfused volume as the part of the liver above this share of the image's maximum there.
+        dead_time : DeadTime or None
+            How the camera loses counts; absolute and factor calibration.
         radiobiology : mapping of Role to RadiobiologyParameters
             Roles that get BED and EUD.
         dome_margin_mm, compare_lung_methods, context, patient
@@ -193,7 +201,9 @@ class Study:
         )
         added, said = self._automatic_regions(roles or {}) if automatic else ([], [])
         all_roles = {**{region.name: AUTOMATIC_NAMES[region.name].value for region in added}, **(roles or {})}
-        drawn = (*self.drawn, *added)
+        images = [emission.volume for emission in self.emissions]
+        outlined, more = isocontours((*self.drawn, *added), all_roles, images, isocontour or {})
+        said, drawn = [*said, *more], (*self.drawn, *added, *outlined)
         grids = [*(emission.grid for emission in self.emissions), self._dose_grid(grid)]
         (*views, regions), notices = self._place(drawn, grids, all_roles)
         return Case(
@@ -215,6 +225,7 @@ class Study:
             compare_lung_methods=compare_lung_methods,
             alignment=self.alignment,
             context=context or ClinicalContext(),
+            dead_time=dead_time,
             patient=patient,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
             notices=(*self.notices, *said, *notices),

@@ -22,6 +22,7 @@ from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.units import SECONDS_PER_HOUR
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.evaluation import Evaluation
+from y90voxel.workflow.partial_volume import with_partial_volume
 from y90voxel.workflow.uncertainty import with_uncertainty
 from y90voxel.workflow.verify import verify
 
@@ -78,6 +79,8 @@ def _run(
 ) -> Evaluation:
     """Do what :func:`run_study` says."""
     check_output_folder(out)  # before minutes of work, not after
+    partial = settings.partial_volume
+    curve = partial.curve()  # its file may be wrong: said before anything is computed
     study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.5 * done), only)
     roles, shown = dict(settings.regions.roles), settings.as_dict()
     if settings.output.anonymise:
@@ -93,8 +96,10 @@ def _run(
         progress=lambda what, done: tell(what, 0.55 + 0.2 * done),
     )
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.25 * done))
+    if partial.asked:
+        evaluation = with_partial_volume(evaluation, engine, curve, partial.deconvolution())
     if settings.output.uncertainty:
-        given = settings.uncertainty.model_dump()
+        given = settings.uncertainty.model_dump() | {"recovery": curve}
         evaluation = with_uncertainty(evaluation, given, lambda what, done: tell(what, 0.75 + 0.1 * done))
     if settings.output.anonymise:
         evaluation = anonymous_evaluation(evaluation)
@@ -166,6 +171,8 @@ def make_case(
         grid=dose.grid,
         roles=roles,
         automatic=settings.regions.automatic,
+        isocontour={str(role): share for role, share in settings.regions.isocontour.items()},
+        dead_time=settings.dead_time.dead_time() if settings.dead_time is not None else None,
         radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
         dome_margin_mm=dose.dome_margin_mm,
         compare_lung_methods=settings.lung.compare_methods,

@@ -12,11 +12,24 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from y90voxel.errors import InputError
 from y90voxel.jobs.patient_settings import PatientSettings
 from y90voxel.jobs.plan_settings import PlanSettings
-from y90voxel.jobs.setting_types import Activity, Group, Positive, Time, parse_share, parse_shunt, positive
-from y90voxel.jobs.uncertainty_settings import UncertaintySettings
+from y90voxel.jobs.setting_types import (
+    Activity,
+    Fraction,
+    Group,
+    Positive,
+    Time,
+    parse_share,
+    parse_shunt,
+    positive,
+)
+from y90voxel.jobs.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
 from y90voxel.regions.roles import Role
 
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
+
+
+# Settings that name a file.
+NAMED_FILES = (("partial_volume", "recovery"), ("dead_time", "curve"))
 
 
 def _density(value: Any) -> Any:
@@ -83,6 +96,7 @@ class RegionSettings(Group):
 
     roles: dict[str, str] = Field(default_factory=dict)
     automatic: bool = True
+    isocontour: dict[Literal["tumour", "perfused"], Fraction] = Field(default_factory=dict)
 
 
 class LungSettings(Group):
@@ -138,6 +152,8 @@ class StudySettings(Group):
     series: SeriesSettings = SeriesSettings()
     radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
     uncertainty: UncertaintySettings = UncertaintySettings()
+    partial_volume: PartialVolumeSettings = PartialVolumeSettings()
+    dead_time: DeadTimeSettings | None = None
     output: OutputSettings = OutputSettings()
     patient: PatientSettings | None = None
     plan: PlanSettings = PlanSettings()
@@ -170,7 +186,7 @@ def load_settings(case_file: Path | None = None, options: Mapping[str, Any] | No
 
 
 def read_case_file(path: str | Path) -> dict[str, Any]:
-    """Return what a case file says, not yet checked.
+    """Return what a case file says, not yet checked; files that it names lie beside it.
 
     Raises
     ------
@@ -178,9 +194,14 @@ def read_case_file(path: str | Path) -> dict[str, Any]:
         If it cannot be read or parsed.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"the case file {path} cannot be read: {error}.", file=path) from error
+    for table, key in NAMED_FILES:
+        group = raw.get(table)
+        if isinstance(group, dict) and isinstance(group.get(key), str):
+            group[key] = str(Path(path).parent / group[key])
+    return raw
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from y90voxel.jobs.setting_types import Fraction, Group, Positive
+from pathlib import Path
+from typing import Literal
 
-__all__ = ["UncertaintySettings"]
+from pydantic import model_validator
+
+from y90voxel.activity.dead_time import DeadTime
+from y90voxel.activity.deconvolution import DEFAULT_ITERATIONS
+from y90voxel.activity.partial_volume import RecoveryFit
+from y90voxel.io.phantom_tables import read_dead_time_curve, read_recovery
+from y90voxel.jobs.setting_types import Fraction, Group, Positive
+from y90voxel.workflow.partial_volume import Deconvolution
+
+__all__ = ["DeadTimeSettings", "PartialVolumeSettings", "UncertaintySettings"]
 
 
 class UncertaintySettings(Group):
@@ -23,3 +33,50 @@ class UncertaintySettings(Group):
     noise_fwhm_mm: float | None = None
     samples: int | None = None
     seed: int | None = None
+
+
+class PartialVolumeSettings(Group):
+    """What blur takes from small regions: measured recovery of spheres, and a method for all voxels."""
+
+    recovery: Path | None = None
+    recovery_uncertainty: Fraction | None = None
+    method: Literal["richardson-lucy"] | None = None
+    fwhm_mm: Positive | None = None
+    iterations: int = DEFAULT_ITERATIONS
+
+    @model_validator(mode="after")
+    def _width_is_known(self) -> PartialVolumeSettings:
+        if self.method is not None and self.fwhm_mm is None:
+            raise ValueError(f"the method {self.method} needs fwhm_mm, the resolution of the camera")
+        return self
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is anything to correct by."""
+        return self.recovery is not None or self.method is not None
+
+    def curve(self) -> RecoveryFit | None:
+        """Return the recovery curve of the file, None without one."""
+        return None if self.recovery is None else read_recovery(self.recovery, self.recovery_uncertainty)
+
+    def deconvolution(self) -> Deconvolution | None:
+        """Return the method for all voxels, None without one."""
+        return (
+            None
+            if self.fwhm_mm is None or self.method is None
+            else Deconvolution(self.fwhm_mm, self.iterations)
+        )
+
+
+class DeadTimeSettings(Group):
+    """How the camera loses counts."""
+
+    time_constant_us: float | None = None
+    curve: Path | None = None
+    observed_rate_cps: float | None = None
+
+    def dead_time(self) -> DeadTime:
+        """Return the dead time that is described."""
+        constant = None if self.time_constant_us is None else 1e-6 * self.time_constant_us
+        curve = None if self.curve is None else read_dead_time_curve(self.curve)
+        return DeadTime(constant, curve, self.observed_rate_cps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from y90voxel.metrics.uncertainty import DoseUncertainty
 from y90voxel.regions.regions import Region
 from y90voxel.volumes.volume import ActivityMap
 
-__all__ = ["RegionMetrics", "RegionUncertainty", "summarise"]
+__all__ = ["PartialVolume", "RegionMetrics", "RegionUncertainty", "summarise"]
 
 D_PERCENT = (2, 50, 70, 90, 95, 98)
 V_GY = (50, 100, 205)
@@ -56,6 +56,31 @@ class RegionUncertainty:
 
 
 @dataclass(frozen=True)
+class PartialVolume:
+    """What a region is corrected to, beside its uncorrected numbers; the attributes are keys of ``metrics.json``.
+
+    Parameters
+    ----------
+    recovery, recovery_uncertainty : float or None
+        Recovery coefficient of a sphere as large, and its standard uncertainty from the fit.
+    mean_corrected_gy : float or None
+        Mean dose corrected for recovery in warm background [Gy].
+    tumour_to_normal_ratio, tumour_to_normal_ratio_corrected : float or None
+        Of activity concentrations.
+    deconvolved_mean_gy, deconvolved_d70_gy : float or None
+        Mean dose and D70 of the deconvolved image [Gy].
+    """
+
+    recovery: float | None = None
+    recovery_uncertainty: float | None = None
+    mean_corrected_gy: float | None = None
+    tumour_to_normal_ratio: float | None = None
+    tumour_to_normal_ratio_corrected: float | None = None
+    deconvolved_mean_gy: float | None = None
+    deconvolved_d70_gy: float | None = None
+
+
+@dataclass(frozen=True)
 class RegionMetrics:
     """Dose metrics of one region; the attributes are the keys of ``metrics.json``.
 
@@ -83,6 +108,8 @@ class RegionMetrics:
         Standard uncertainty of the mean dose as a fraction.
     uncertainty : RegionUncertainty or None
         Its parts, where they were asked for.
+    partial_volume : PartialVolume or None
+        Corrected numbers, where they were asked for.
     """
 
     name: str
@@ -103,6 +130,7 @@ class RegionMetrics:
     radiobiology: RadiobiologyParameters | None = None
     relative_uncertainty: float | None = None
     uncertainty: RegionUncertainty | None = None
+    partial_volume: PartialVolume | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``metrics.json``."""
@@ -132,6 +160,7 @@ class RegionMetrics:
             },
             "relative_uncertainty": self.relative_uncertainty,
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
+            "partial_volume": None if self.partial_volume is None else asdict(self.partial_volume),
         }
 
 

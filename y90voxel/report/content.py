@@ -16,7 +16,7 @@ from y90voxel.report.region_table import (
     region_columns,
     region_rows,
 )
-from y90voxel.report.uncertainty_table import uncertainty_rows
+from y90voxel.report.uncertainty_table import partial_volume_note, partial_volume_rows, uncertainty_rows
 from y90voxel.units import format_activity
 from y90voxel.workflow.evaluation import Evaluation, LungConvention
 from y90voxel.workflow.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
@@ -74,6 +74,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
         "radiobiology": radiobiology_notes(evaluation),
+        "partial_volume": partial_volume_rows(evaluation),
+        "partial_volume_note": partial_volume_note(evaluation),
         "uncertainty": uncertainty_rows(evaluation),
         "uncertainty_statement": evaluation.uncertainty.statement if evaluation.uncertainty else (),
         "lung": lung_rows(evaluation),

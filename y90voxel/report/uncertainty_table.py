@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from y90voxel.report.formatting import MISSING, dose_text, percent
+from y90voxel.regions.roles import Role
+from y90voxel.report.formatting import MISSING, dose_text, number, percent
 from y90voxel.workflow.evaluation import Evaluation
 
-__all__ = ["uncertainty_rows"]
+__all__ = ["partial_volume_note", "partial_volume_rows", "uncertainty_rows"]
 
 
 def uncertainty_rows(evaluation: Evaluation) -> list[dict[str, str]]:
@@ -38,3 +39,47 @@ def uncertainty_rows(evaluation: Evaluation) -> list[dict[str, str]]:
 def _between(low_gy: float | None, high_gy: float | None) -> str:
     """An interval of doses."""
     return MISSING if low_gy is None or high_gy is None else f"{dose_text(low_gy)} to {dose_text(high_gy)}"
+
+
+def partial_volume_rows(evaluation: Evaluation) -> list[dict[str, str]]:
+    """Return uncorrected and corrected numbers by region; nothing where no correction was asked for."""
+    rows = []
+    for metrics in evaluation.regions:
+        found = metrics.partial_volume
+        if found is None or metrics.role == Role.BODY:
+            continue
+        known = found.recovery is not None
+        rows.append(
+            {
+                "name": metrics.name,
+                "mean": dose_text(metrics.mean_gy),
+                "by_recovery": dose_text(found.mean_corrected_gy),
+                "deconvolved": dose_text(found.deconvolved_mean_gy),
+                "d70": dose_text(metrics.d_gy[70]),
+                "deconvolved_d70": dose_text(found.deconvolved_d70_gy),
+                "ratio": number(found.tumour_to_normal_ratio),
+                "ratio_corrected": number(found.tumour_to_normal_ratio_corrected),
+                "recovery": f"{found.recovery:.2f} ± {found.recovery_uncertainty:.2f}" if known else MISSING,
+            }
+        )
+    return rows
+
+
+def partial_volume_note(evaluation: Evaluation) -> str:
+    """Return how the corrected numbers came about."""
+    used = evaluation.partial_volume or {}
+    parts = []
+    if used.get("recovery"):
+        curve = used["recovery"]
+        parts.append(
+            f"By recovery: warm-background formula against {used['background']} further than "
+            f"{used['background_margin_mm']:g} mm from tumours, recovery 1 − 1/(1 + (V/{number(curve['b1_ml'])} "
+            f"mL)^{number(curve['b2'])}) of spheres; it holds for the reconstruction and contouring that they were measured with."
+        )
+    if used.get("deconvolution"):
+        method = used["deconvolution"]
+        parts.append(
+            f"Deconvolved: {method['iterations']} iterations of Richardson-Lucy, {method['fwhm_mm']:g} mm FWHM, calibrated anew."
+        )
+    parts.append("Dose map, histograms and limits are uncorrected.")
+    return " ".join(parts)

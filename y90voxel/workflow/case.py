@@ -8,6 +8,7 @@ from typing import Any
 
 from y90voxel.activity.administration import Administration
 from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.activity.dead_time import DeadTime
 from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
@@ -104,6 +105,8 @@ class Case:
         How counts become activity.
     density : DensityModel
         Where densities come from.
+    dead_time : DeadTime or None
+        How the camera loses counts.
     dose_constant_gy_kg_per_gbq : float or None
         Overrides the nuclide record in planning formulas and local deposition [Gy·kg/GBq].
     radiobiology : mapping of Role to RadiobiologyParameters
@@ -144,6 +147,7 @@ class Case:
     planar_regions: Regions | None = None
     calibration: Calibration = Calibration()
     density: DensityModel = field(default_factory=DensityModel)
+    dead_time: DeadTime | None = None
     dose_constant_gy_kg_per_gbq: float | None = None
     radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
     dome_margin_mm: float = 20.0

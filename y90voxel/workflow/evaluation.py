@@ -132,6 +132,8 @@ class Evaluation:
         Version, inputs, kernel, settings, times.
     uncertainty : UncertaintyReport or None
         Where it was asked for.
+    partial_volume : mapping or None
+        What corrected numbers were made with, where they were asked for.
     """
 
     case: Case
@@ -149,6 +151,7 @@ class Evaluation:
     notices: tuple[Notice, ...]
     provenance: Mapping[str, Any]
     uncertainty: UncertaintyReport | None = None
+    partial_volume: Mapping[str, Any] | None = None
     _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False, init=False)
 
     @property
@@ -246,6 +249,7 @@ class Evaluation:
             "hepatic_reserve": self.case.regions.hepatic_reserve,
             "lung": self.lung.as_dict(),
             "regions": [region.as_dict() for region in self.regions],
+            "partial_volume": None if self.partial_volume is None else dict(self.partial_volume),
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "limits": [
                 {

@@ -27,6 +27,7 @@ from y90voxel.units import format_activity
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 from y90voxel.workflow.case import Case, Injection
+from y90voxel.workflow.dead_time import dead_time_factor
 from y90voxel.workflow.shunt import resolve_shunt
 
 __all__ = ["Quantification", "quantify"]
@@ -127,6 +128,8 @@ def _quantify_injection(
     notices = _negative_counts(counts)
     administration, found = _shunt(case, injection, counts, regions)
     notices += found
+    lost, found = dead_time_factor(case, emission)
+    notices += found
     if case.calibration.mode is CalibrationMode.RELATIVE:
         mask, held = _calibration_region(case, injection, regions, administration)
         return calibrate_relative(counts, mask, held), _given(administration), administration, notices
@@ -143,6 +146,7 @@ def _quantify_injection(
     else:
         activity, found = _by_factor(case, emission, administration, record)
         notices += found
+    activity = activity.with_array(activity.array * lost) if lost != 1.0 else activity
     net, found = _compare_with_given(activity, administration)
     return activity, net, administration, notices + found
 
