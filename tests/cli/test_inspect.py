@@ -1,8 +1,12 @@
 import json
+import time
 
+import numpy as np
 import pytest
-from dicom_factory import nm
-from study_factory import SPECT_AFFINE, spect_counts, write_study
+from dicom_factory import ct, nm, pet, rtstruct, save, uid
+from study_factory import ROIS, SPECT_AFFINE, ball_contours, spect_counts, write_study
+
+from y90voxel.io.dicom.describe import describe_study
 
 
 def test_inspect_shows_every_series_with_role_geometry_and_regions(run_cli, tmp_path):
@@ -15,6 +19,10 @@ def test_inspect_shows_every_series_with_role_geometry_and_regions(run_cli, tmp_
         "8.00 × 8.00 × 8.00 mm",
         "Liver (liver), GTV1 (tumour)",
         "nuclide Tc-99m",
+        "slices S, rows P, columns L",
+        "frame of reference 1.2.826",
+        "acquisition 2024-03-12 10:00:00",
+        "    ACCEPT",
     ):
         assert part in done.out
     assert "The study can be used as it is" in done.out
@@ -34,6 +42,7 @@ def test_inspect_names_what_is_wrong_and_goes_on(run_cli, tmp_path):
     assert done.code == 0
     assert "REFUSE" in done.out
     assert "ImagePositionPatient" in done.out
+    assert "Export it with geometry" in done.out  # what to do
     assert "cannot be used" in done.out
 
 
@@ -42,3 +51,41 @@ def test_a_missing_folder_is_refused(run_cli, tmp_path, flags):
     done = run_cli("inspect", tmp_path / "none", *flags)
     assert done.code == 2
     assert "none" in done.err
+
+
+def test_inspect_shows_the_value_at_the_tag_of_a_refusal_but_never_the_patient(run_cli, tmp_path):
+    slices = pet(spect_counts(), SPECT_AFFINE, Units="CNTS", PatientPosition="FFS")
+    done = run_cli("inspect", write_study(tmp_path / "units", nm=slices))
+    assert "[Units = CNTS]" in done.out
+    assert "patient FFS" in done.out
+    slices = pet(spect_counts(), SPECT_AFFINE)
+    slices[3].PatientID = "SECRET"
+    study = write_study(tmp_path / "patients", nm=slices)
+    for flags in ((), ("--json",)):
+        done = run_cli("inspect", study, *flags)
+        assert "PatientID" in done.out
+        assert "SECRET" not in done.out + done.err
+
+
+def test_inspect_shows_references_between_objects(run_cli, tmp_path):
+    study = write_study(tmp_path, rois={})
+    save(
+        rtstruct({"Liver": ball_contours(*ROIS["Liver"])}, series="other", refers_to=uid("ct")), study, "ref"
+    )
+    done = run_cli("inspect", study)
+    assert f"refers to series {uid('ct')}" in done.out
+
+
+@pytest.mark.slow
+def test_two_thousand_files_are_described_within_five_seconds(tmp_path):
+    slices = ct(np.zeros((1997, 8, 8), np.int16), np.diag([1.0, 1.0, 1.0, 1.0])[:, [2, 1, 0, 3]])
+    save(slices, tmp_path, "ct")
+    save(
+        [nm(spect_counts(), SPECT_AFFINE), rtstruct({"Liver": ball_contours(*ROIS["Liver"])})], tmp_path, "x"
+    )
+    seen = []
+    start = time.process_time()
+    found = describe_study(tmp_path, lambda done, of: seen.append((done, of)))
+    assert time.process_time() - start < 5.0
+    assert seen[-1] == (1999, 1999)
+    assert len(found.series) == 3

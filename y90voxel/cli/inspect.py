@@ -53,6 +53,9 @@ def _series_lines(series: SeriesDescription) -> list[str]:
     if series.grid is not None:
         lines.append(f"    {series.grid}")
     facts = [
+        series.orientation,
+        f"patient {series.patient_position}" if series.patient_position else "",
+        f"frame of reference {record.frame_of_reference_uid}" if record.frame_of_reference_uid else "",
         f"units {series.units}" if series.units else "",
         f"decay reference {series.decay_reference}" if series.decay_reference else "",
         f"nuclide {series.nuclide}" if series.nuclide else "",
@@ -63,10 +66,14 @@ def _series_lines(series: SeriesDescription) -> list[str]:
         lines.append(f"    {', '.join(stated)}")
     if series.rois:
         lines.append("    regions: " + ", ".join(f"{name} ({role})" for name, role in series.rois.items()))
-    return lines + [_finding_line(finding) for finding in series.findings]
+    if series.references:
+        lines.append("    refers to series " + ", ".join(series.references))
+    told = [_finding_line(finding) for finding in series.findings]
+    return lines + (told or ["    ACCEPT"])
 
 
 def _finding_line(finding: Finding) -> str:
     """One finding: gravity, code, message, and the tag where it was found."""
-    tag = f" [{finding.tag}]" if finding.tag else ""
+    value = f" = {finding.value}" if finding.value is not None else ""
+    tag = f" [{finding.tag}{value}]" if finding.tag else ""
     return f"    {finding.severity.value.upper():<6} {finding.code}: {finding.message}{tag}"

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
+from pydicom.multival import MultiValue
 
 from y90voxel.errors import InputError
+from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, IDENTIFYING, shown
 from y90voxel.io.dicom.ct import plan_stack
 from y90voxel.io.dicom.findings import Finding, Severity, refusal
 from y90voxel.io.dicom.headers import lenient_reading
@@ -73,6 +76,19 @@ class SeriesDescription:
         order = list(Severity)
         return max((f.severity for f in self.findings), key=order.index, default=Severity.ACCEPT)
 
+    @property
+    def orientation(self) -> str:
+        """Where the indices rise, in patient letters; empty without a grid."""
+        return "" if self.grid is None else orientation_of(self.grid)
+
+    @property
+    def patient_position(self) -> str:
+        """How the patient lay (HFS, FFP, ...), empty where the header does not tell."""
+        try:
+            return self.record.first.text("PatientPosition")
+        except InputError:
+            return ""
+
     def as_dict(self) -> dict[str, Any]:
         """Return the series for JSON."""
         record = self.record
@@ -88,8 +104,8 @@ class SeriesDescription:
             "number": record.number,
             "files": len(record.instances),
             "grid": None if self.grid is None else self.grid.as_dict(),
-            "orientation": None if self.grid is None else orientation_of(self.grid),
-            "patient_position": record.first.text("PatientPosition"),
+            "orientation": self.orientation or None,
+            "patient_position": self.patient_position,
             "frame_of_reference_uid": record.frame_of_reference_uid,
             "units": self.units,
             "decay_reference": self.decay_reference,
@@ -209,13 +225,31 @@ def _describe(record: SeriesRecord, used: bool) -> SeriesDescription:
             facts = describe(record)
         except InputError as error:
             known = [f for f in record.findings if f.message != error.message]
-            facts = {"findings": (*known, refusal(f"{record.role.value}-refused", error))}
+            facts = {
+                "findings": (*known, refusal(f"{record.role.value}-refused", error, _value(record, error)))
+            }
     try:
         references = tuple(sorted(referenced_series(record)))
     except InputError as error:
         references = ()
         facts["findings"] = (*facts["findings"], refusal("references-damaged", error))
     return SeriesDescription(record, references=references, used=used, **facts)
+
+
+def _value(record: SeriesRecord, error: InputError) -> str | None:
+    """Return what stands at the tag of an error, in the file that it names; None for what identifies a patient."""
+    if error.tag is None or error.tag in IDENTIFYING or tag_for_keyword(error.tag) is None:
+        return None
+    file = None if error.file is None else Path(error.file).name
+    instance = next((i for i in record.instances if Path(i.source.name).name == file), record.first)
+    try:
+        found = instance.header.get(error.tag)
+    except CONVERSION_ERRORS:
+        return None
+    plain = found is not None and (
+        isinstance(found, str | MultiValue) or not isinstance(found, Sequence | bytes)
+    )
+    return shown(found) if plain else None
 
 
 def _emission(record: SeriesRecord) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def warn(
     )
 
 
-def refusal(code: str, error: Y90Error) -> Finding:
-    """Return the finding that tells of an error."""
+def refusal(code: str, error: Y90Error, value: str | None = None) -> Finding:
+    """Return the finding that tells of an error, with the value that was found at its tag."""
     file = None if error.file is None else Path(error.file).name
-    return Finding(Severity.REFUSE, code, error.message, file, error.tag)
+    return Finding(Severity.REFUSE, code, error.message, file, error.tag, value)
