@@ -85,7 +85,14 @@ def read_study(
         parts.add_main(main, replaced={role for role, file in files.items() if file is not None})
         chosen = [main.selection.emission]
         for uid in wanted[1:]:
-            other = DicomStudy.open(main.index, emission_series=uid, trust_frames=trust_frames)
+            other = DicomStudy.open(
+                main.index,
+                emission_series=uid,
+                ct_series=ct_series,
+                regions_series=regions_series,
+                trust_frames=trust_frames,
+                register=register,
+            )
             if other.selection.emission in chosen:
                 raise InputError(
                     "two injections name the same emission series: each would scale the whole of it. Give each its own.",

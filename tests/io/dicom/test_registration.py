@@ -371,3 +371,30 @@ def test_a_registration_written_by_plastimatch_points_the_same_way(tmp_path):
     path = Registrations(index_study(tmp_path / "reg")).path(OTHER, [factory.FRAME])
     moving = [transform.TransformPoint(point.tolist()) for point in POINTS]
     np.testing.assert_allclose(path.transform.points(moving), POINTS, atol=1e-3)
+
+
+def test_a_second_injection_is_read_beside_regions_that_are_aligned(tmp_path, monkeypatch):
+    from y90voxel.io.read_study import read_study
+    from y90voxel.volumes.registration import Alignment
+    from y90voxel.volumes.transform import AffineTransform
+
+    def aligned(moving, fixed, focus_points_mm):
+        assert len(focus_points_mm) > 100  # the liver is what it attends to
+        transform = AffineTransform(rigid())
+        return Alignment(transform, moving, fixed, (0.1, 1.0), (0.1, 0.9), 1.0, 0.1, np.zeros((2, 3)))
+
+    monkeypatch.setattr("y90voxel.io.dicom.study.align_ct", aligned)
+    objects = (
+        factory.nm(COUNTS, WIDE, series="second"),
+        factory.ct(STORED, series="hybrid"),
+        factory.ct(STORED, series="diagnostic", FrameOfReferenceUID=OTHER),
+        factory.rtstruct({"Liver": in_other_frame(rigid())}, frame=OTHER),
+    )
+    for number, one in enumerate((factory.nm(COUNTS, WIDE), *objects)):
+        factory.save(one, tmp_path / str(number))
+    both = [factory.uid("nm"), factory.uid("second")]
+    study = read_study(tmp_path, emission_series=both, register=True)
+    assert len(study.emissions) == 2
+    assert study.alignment is not None
+    mask = rasterise(study.drawn[0].shape, study.emissions[0].grid)
+    np.testing.assert_allclose(centroid(mask), CENTRE, atol=0.1)
