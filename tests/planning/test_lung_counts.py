@@ -21,7 +21,7 @@ GRID = Grid.from_spacing((2, 3, 4), (10, 5, 5))
 @given(st.floats(0, 1), st.floats(0.5, 3))
 def test_the_attenuated_shunt_is_turned_back(shunt, ratio):
     """Lungs seen ratio times as readily: m = ε L / (ε L + 1 - L)."""
-    measured = ratio * shunt / (ratio * shunt + 1 - shunt)
+    measured = ratio * shunt / (ratio * shunt + (1 - shunt))
     assert correct_shunt_for_attenuation(measured, ratio) == pytest.approx(shunt, rel=1e-9, abs=1e-12)
 
 

@@ -164,6 +164,7 @@ def test_the_metrics_follow_the_contract(planned):
 def test_shunts_by_every_method_stand_side_by_side(planned):
     methods = {(m["method"], m["dome_margin_mm"]): m for m in planned.metrics["lung"]["methods"]}
     assert methods[("given", None)]["used"] is True
+    assert planned.lung_shunt_fraction == 0.05
     assert methods[("spect", 20.0)]["fraction"] == pytest.approx(
         yv.plan(liver_case(shunt=None, shunt_source="spect"), ENGINE).lung_shunt_fraction, rel=1e-12
     )

@@ -204,7 +204,7 @@ class Plan:
         activities = self.first.activities_gbq
         shunts = [territory.lung_shunt_fraction for territory in self.territories]
         total = sum(activities)
-        if total <= 0:
+        if total <= 0 or len(set(shunts)) == 1:
             return sum(shunts) / len(shunts)
         return sum(a * s for a, s in zip(activities, shunts, strict=True)) / total
 
