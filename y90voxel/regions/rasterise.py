@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,15 +107,15 @@ def _closed_polygons(contours: Contours) -> list[Floats]:
 
 def _planes_along(normal: Floats, polygons: list[Floats], plane_step_mm: float | None) -> ContourPlanes:
     """Return the polygons sorted into planes perpendicular to the normal."""
-    heights = [p @ normal for p in polygons]
-    worst = int(np.argmax([np.ptp(h) for h in heights]))
-    if np.ptp(heights[worst]) > 2 * PLANE_TOLERANCE_MM:
+    low, high = _extents(polygons, normal)
+    worst = int(np.argmax(high - low))
+    if high[worst] - low[worst] > 2 * PLANE_TOLERANCE_MM:
         raise RegionError(
             f"contours must be flat and parallel, but one near {np.round(polygons[worst][0], 1).tolist()} mm "
-            f"leaves its plane by {np.ptp(heights[worst]):.2f} mm (tolerance {2 * PLANE_TOLERANCE_MM} mm). "
+            f"leaves its plane by {high[worst] - low[worst]:.2f} mm (tolerance {2 * PLANE_TOLERANCE_MM} mm). "
             "Export the region as parallel closed planar contours."
         )
-    centres = np.array([0.5 * (h.min() + h.max()) for h in heights])
+    centres = 0.5 * (low + high)
     order = np.argsort(centres, kind="stable")
     breaks = np.flatnonzero(np.diff(centres[order]) > PLANE_TOLERANCE_MM) + 1
     members = np.split(order, breaks)
@@ -145,8 +146,9 @@ def drawn_volume_ml(contours: Contours) -> float:
     volume_mm3 = 0.0
     for polygons, slab in zip(planes.polygons, planes.slabs_mm, strict=True):
         flat = [p @ across for p in polygons]
-        low = np.min([p.min(axis=0) for p in flat], axis=0)
-        size = np.maximum(np.max([p.max(axis=0) for p in flat], axis=0) - low, 1e-9)
+        vertices = np.concatenate(flat)
+        low = vertices.min(axis=0)
+        size = np.maximum(vertices.max(axis=0) - low, 1e-9)
         cover = _cover([(p - low) / size for p in flat], (1, 1))
         volume_mm3 += float(cover[0, 0]) * float(np.prod(size)) * float(slab[1] - slab[0])
     return volume_mm3 / 1000.0
@@ -200,15 +202,33 @@ def rasterise(contours: Contours, grid: Grid) -> Mask:
 
 def _common_normal(polygons: list[Floats]) -> Floats:
     """Return the unit normal shared by the polygons, weighted by area; its largest component positive."""
-    area_vectors = np.array(
-        [0.5 * np.cross(p - p[0], np.roll(p - p[0], -1, axis=0)).sum(axis=0) for p in polygons]
-    )
+    starts, stops, begin = _join(polygons)
+    origin = np.repeat(starts[begin], [len(p) for p in polygons], axis=0)
+    area_vectors = 0.5 * np.add.reduceat(np.cross(starts - origin, stops - origin), begin)
     _, vectors = np.linalg.eigh(area_vectors.T @ area_vectors)
     normal = vectors[:, -1]
     along_axis = np.eye(3)[np.abs(normal).argmax()]
-    if max(np.ptp(p @ along_axis) for p in polygons) <= PLANE_TOLERANCE_MM:
+    low, high = _extents(polygons, along_axis)
+    if (high - low).max() <= PLANE_TOLERANCE_MM:
         return np.asarray(along_axis)  # rounding of the file, not a tilt
     return np.asarray(normal * np.sign(normal[np.abs(normal).argmax()]))
+
+
+def _join(polygons: Sequence[Floats]) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return all vertices, the vertex that follows each in its polygon, and where every polygon begins."""
+    starts = np.concatenate(polygons)
+    ends = np.cumsum([len(p) for p in polygons])
+    begin = np.concatenate([[0], ends[:-1]])
+    following = np.arange(1, len(starts) + 1)
+    following[ends - 1] = begin
+    return starts, starts[following], begin
+
+
+def _extents(polygons: Sequence[Floats], direction: Floats) -> tuple[Floats, Floats]:
+    """Return how far every polygon reaches along a direction, low and high."""
+    starts, _, begin = _join(polygons)
+    along = starts @ direction
+    return np.minimum.reduceat(along, begin), np.maximum.reduceat(along, begin)
 
 
 def _nominal_step(positions: Floats) -> float:
@@ -242,14 +262,13 @@ def _stacking_axis(polygons: list[Floats], grid: Grid) -> int | None:
     """Return the grid axis that all polygons are perpendicular to, or None if they are oblique."""
     largest = max(polygons, key=lambda p: float(np.ptp(p, axis=0).max()))
     axis = int(np.ptp(largest @ grid.directions, axis=0).argmin())
-    leaves_plane_mm = max(float(np.ptp(p @ grid.directions[:, axis])) for p in polygons)
-    return axis if leaves_plane_mm <= 2 * PLANE_TOLERANCE_MM else None
+    low, high = _extents(polygons, grid.directions[:, axis])
+    return axis if (high - low).max() <= 2 * PLANE_TOLERANCE_MM else None
 
 
 def _cover(flat: list[Floats], shape: tuple[int, int]) -> Floats:
     """Return the even-odd area coverage of unit cells by polygons with vertices (y, x)."""
-    starts = np.concatenate(flat)
-    stops = np.concatenate([np.roll(p, -1, axis=0) for p in flat])
+    starts, stops, _ = _join(flat)
     edges = np.concatenate([starts, stops], axis=1)
     edges = np.where(starts[:, :1] > stops[:, :1], edges[:, [2, 3, 0, 1]], edges)
     edges = edges[edges[:, 0] < edges[:, 2]]
@@ -278,17 +297,30 @@ def _occupancy(planes: ContourPlanes, grid: Grid, axis: int) -> Floats:
     rows, columns = (grid.shape[a] for a in across)
     spacing = grid.spacing_mm[axis]
     origin = float(grid.origin_mm @ planes.normal)
-    for polygons, slab in zip(planes.polygons, planes.slabs_mm, strict=True):
+    placed = _placed(planes.polygons, grid, across)
+    for flat, slab in zip(placed, planes.slabs_mm, strict=True):
         first, shares = _slab_shares((slab - origin) / spacing + 0.5, grid.shape[axis])
-        flat = [grid.lps_to_index(p)[:, across] + 0.5 for p in polygons]
-        low = np.floor(np.min([p.min(axis=0) for p in flat], axis=0)).astype(int)
-        high = np.ceil(np.max([p.max(axis=0) for p in flat], axis=0)).astype(int)
+        vertices = np.concatenate(flat)
+        low = np.floor(vertices.min(axis=0)).astype(int)
+        high = np.ceil(vertices.max(axis=0)).astype(int)
         low, high = np.clip(low, 0, (rows, columns)), np.clip(high, 0, (rows, columns))
         if len(shares) == 0 or (high <= low).any():
             continue
         cover = _cover([p - low for p in flat], (int(high[0] - low[0]), int(high[1] - low[1])))
         loops.add_slabs(cover.astype(np.float32), shares, first, int(low[0]), int(low[1]), stacked)
     return out
+
+
+def _placed(planes: tuple[tuple[Floats, ...], ...], grid: Grid, across: list[int]) -> Iterator[list[Floats]]:
+    """Yield the polygons of each plane in units of the cells of two grid axes."""
+    cells = grid.lps_to_index(np.concatenate([p for polygons in planes for p in polygons]))[:, across] + 0.5
+    at = 0
+    for polygons in planes:
+        flat = []
+        for polygon in polygons:
+            flat.append(cells[at : at + len(polygon)])
+            at += len(polygon)
+        yield flat
 
 
 def _slab_shares(slab: Floats, slices: int) -> tuple[int, Floats]:
