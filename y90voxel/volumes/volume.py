@@ -69,7 +69,10 @@ class Volume:
         InputError
             If a voxel is not finite.
         """
-        if not np.isfinite(self.array).all():
+        if self.array.dtype.kind in "biu":
+            return self
+        # Slice by slice: what is compared stays in the caches, and a large image needs no second array.
+        if not all(np.isfinite(one).all() for one in self.array):
             bad = int(np.size(self.array) - np.count_nonzero(np.isfinite(self.array)))
             raise InputError(
                 f"{type(self).__name__}: {bad} of {self.array.size} voxels are NaN or infinite. "

@@ -166,7 +166,8 @@ def _row(method: str, dose: DoseMap, density: DensityMap, lungs: Mask, kept: Mas
 
 def _mean(dose: DoseMap, mask: Mask, density: DensityMap | None = None) -> float:
     """Mean dose over a region, by volume or by mass [Gy]."""
-    weights = np.asarray(mask.array, np.float64)
+    inside = np.flatnonzero(mask.array)
+    weights = mask.array.ravel()[inside].astype(np.float64)
     if density is not None:
-        weights = weights * density.array
-    return float(np.vdot(dose.array, weights) / weights.sum())
+        weights *= density.array.ravel()[inside]
+    return float(np.vdot(dose.array.ravel()[inside], weights) / weights.sum())
