@@ -361,25 +361,93 @@ def scaling(threads: int, quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def plot(path: str, cases: list[dict[str, Any]]) -> None:
-    """Draw wall time of ours and the peers for every case."""
+PEERS = {
+    "fftconvolve f64, whole": ("fftconvolve, float64, whole image", "#94a3b8"),
+    "fftconvolve f32, whole": ("the same in float32", "#cbd5e1"),
+    "fftconvolve f64, box": ("fftconvolve, float64, cropped", "#0f766e"),
+    "fftconvolve f32, box": ("the same in float32", "#5eead4"),
+}
+GROWTH = {
+    "side [voxels], full, 2.4 mm": ("Image size", "voxels along a side (all active, 2.4 mm)"),
+    "voxel size [mm], full, 96³": ("Kernel size", "voxel size [mm] (all active, 96³)"),
+    "scattered share of 96³, 2.4 mm": ("Occupancy", "share of active voxels (scattered, 96³, 2.4 mm)"),
+}
+ALGORITHMS = {"stamp": "#7c3aed", "fold": "#c2410c", "separable": "#0369a1", "fft": "#64748b"}
+
+
+def plot(path: str, cases: list[dict[str, Any]], growth: list[dict[str, Any]]) -> None:
+    """Draw how many times less CPU time ours takes, and how its cost grows."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.0, 0.9 + 1.1 * len(cases)), layout="constrained")
+    figure = Figure(figsize=(10.0, 7.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
-    for axis, case in zip(axes, cases, strict=True):
-        timings = sorted(case["timings"].values(), key=lambda t: t.wall_median_s)
-        colours = ["#c2410c" if t.name == "y90voxel" else "#94a3b8" for t in timings]
-        bars = axis.barh([t.name for t in timings], [t.wall_ms for t in timings], color=colours)
-        axis.bar_label(bars, [f"{t.wall_ms:.3g}" for t in timings], padding=3, fontsize=7)
-        axis.invert_yaxis()
-        axis.set_xlim(0, 1.12 * timings[-1].wall_ms)
-        axis.tick_params(labelsize=7)
-        axis.set_title(f"{case['case']}, {case['activity']}", fontsize=8, loc="left")
-    axes[-1].set_xlabel("wall time of one call [ms], median", fontsize=8)
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1.25, 1.0))
+    for axis, kind, title in zip(
+        upper.subplots(1, 2),
+        ("liver", "full"),
+        ("Liver, 1 % of voxels active", "All voxels active"),
+        strict=True,
+    ):
+        _draw_ratios(axis, [c for c in cases if c["activity"] == kind], title)
+    for axis, (what, (title, label)) in zip(lower.subplots(1, 3), GROWTH.items(), strict=True):
+        _draw_growth(axis, [g for g in growth if g["what"] == what], title, label)
     figure.savefig(path, dpi=150)
+
+
+def _tidy(axis: Any, title: str) -> None:
+    """Frame, grid and title of one panel."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color("#94a3b8")
+    axis.tick_params(labelsize=8, color="#94a3b8")
+    axis.grid(axis="y", color="#e2e8f0", linewidth=0.8)
+    axis.set_axisbelow(True)
+    axis.set_title(title, fontsize=10, loc="left", fontweight="bold")
+
+
+def _draw_ratios(axis: Any, cases: list[dict[str, Any]], title: str) -> None:
+    """Bars: CPU time of the peers over ours."""
+    names = [n for n in PEERS if any(n in c["cpu_ratio"] for c in cases)]
+    width = 0.8 / max(len(names), 1)
+    for i, name in enumerate(names):
+        label, colour = PEERS[name]
+        ratios = [c["cpu_ratio"].get(name, np.nan) for c in cases]
+        places = np.arange(len(cases)) + (i - (len(names) - 1) / 2) * width
+        bars = axis.bar(places, ratios, 0.92 * width, color=colour, label=label)
+        axis.bar_label(bars, [f"{r:.0f}" if r >= 9.5 else f"{r:.1f}" for r in ratios], fontsize=7, padding=1)
+    axis.axhline(1.0, color="#475569", linewidth=0.8)
+    axis.set_yscale("log")
+    axis.set_ylim(0.7, 400)
+    axis.set_yticks([1, 10, 100], ["1", "10", "100"])
+    axis.minorticks_off()
+    axis.set_xticks(np.arange(len(cases)), [c["case"].replace(" @ ", "\n") for c in cases])
+    axis.set_ylabel("times less CPU time", fontsize=8)
+    _tidy(axis, title)
+    axis.legend(fontsize=7, frameon=False, loc="upper right", ncols=2)
+
+
+def _draw_growth(axis: Any, rows: list[dict[str, Any]], title: str, label: str) -> None:
+    """One point for every job, in the colour of the algorithm that was chosen."""
+    values, costs = [r["value"] for r in rows], [r["cpu_ns_per_box_voxel"] for r in rows]
+    axis.plot(values, costs, color="#cbd5e1", linewidth=1.2, zorder=1)
+    for name, colour in ALGORITHMS.items():
+        chosen = [i for i, r in enumerate(rows) if r["algorithm"] == name]
+        if chosen:
+            axis.scatter(
+                [values[i] for i in chosen],
+                [costs[i] for i in chosen],
+                s=26,
+                color=colour,
+                label=name,
+                zorder=2,
+            )
+    if max(values) > 50 * min(values):
+        axis.set_xscale("log")
+    axis.set_ylim(0, 1.25 * max(costs))
+    axis.set_xlabel(label, fontsize=8)
+    axis.set_ylabel("CPU ns per voxel of the box", fontsize=8)
+    _tidy(axis, title)
+    axis.legend(fontsize=7, frameon=False, ncols=2)
 
 
 def report(cases: list[dict[str, Any]], rest: dict[str, Any]) -> str:
@@ -436,7 +504,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the two small cases, under 20 s")
     parser.add_argument("--json", help="write results here")
-    parser.add_argument("--plot", help="write a bar chart here")
+    parser.add_argument("--plot", help="write the figure here")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cases", nargs="*", type=int, help="indices of the cases to run")
     options = parser.parse_args()
@@ -468,7 +536,7 @@ def main() -> None:
         machine = describe_machine(("numpy", "scipy", "numba", "SimpleITK", "pyfftw", "torch"))
         write_json(options.json, {"machine": machine, "threads": options.threads, "cases": cases, **rest})
     if options.plot:
-        plot(options.plot, cases)
+        plot(options.plot, cases, rest["scaling"])
 
 
 if __name__ == "__main__":
