@@ -316,7 +316,7 @@ def _placed(planes: tuple[tuple[Floats, ...], ...], grid: Grid, across: list[int
     cells = grid.lps_to_index(np.concatenate([p for polygons in planes for p in polygons]))[:, across] + 0.5
     at = 0
     for polygons in planes:
-        flat = []
+        flat: list[Floats] = []
         for polygon in polygons:
             flat.append(cells[at : at + len(polygon)])
             at += len(polygon)
