@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from y90voxel.errors import InputError, PhysicsError
+from y90voxel.io.anonymous import without_identity
 from y90voxel.jobs.batch.ending import ended, explain
 from y90voxel.jobs.batch.fingerprint import fingerprint
 
@@ -32,7 +33,8 @@ def compute(request):
         write(Path(request["staging"]), files, request["settings"])
         said = ended("done", None)
     except Exception as error:
-        said = explain(error, request, request["settings"].get("output", {}).get("anonymise", False))
+        anonymous = request["settings"].get("output", {}).get("anonymise", False)
+        said = explain(error, request, without_identity if anonymous else str)
     return {**found, **said, "work_seconds": time.perf_counter() - started}
 
 

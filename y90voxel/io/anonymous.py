@@ -23,6 +23,7 @@ __all__ = [
     "anonymous_evaluation",
     "anonymous_names",
     "anonymous_settings",
+    "identity_words",
     "names_nobody",
     "without_identity",
 ]
@@ -62,8 +63,10 @@ _DROPPED_SETTINGS = {
 }
 
 
-def without_identity(text: str) -> str:
+def without_identity(text: str, words: Iterable[str] = ()) -> str:
     """Return a message without paths, file names, UIDs, dates, and quoted names that are not of anatomy.
+
+    Given words go wherever they stand.
 
     Examples
     --------
@@ -71,7 +74,10 @@ def without_identity(text: str) -> str:
     '… was taken on … in …'
     """
     quoted = _QUOTED.sub(lambda found: found[0] if names_nobody(found[0]) else "'…'", text)
-    return _TELLING.sub("…", quoted)
+    hidden = _TELLING.sub("…", quoted)
+    for word in words:
+        hidden = re.sub(re.escape(word), "…", hidden, flags=re.IGNORECASE)
+    return hidden
 
 
 def names_nobody(name: str) -> bool:
@@ -138,15 +144,20 @@ def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> di
     identity : StudyIdentity
         Its patient.
     """
-    words = re.split(
-        r"[\W_^]+", f"{identity.patient_name} {identity.patient_id} {identity.accession_number}".lower()
-    )
-    tokens = {word for word in words if len(word) >= _SHORTEST_TOKEN}
+    tokens = identity_words(identity)
     renamed = {}
     for number, region in enumerate(drawn, start=1):
         if not names_nobody(region.name) or any(token in region.name.lower() for token in tokens):
             renamed[region.name] = f"region {number}"
     return renamed
+
+
+def identity_words(identity: StudyIdentity) -> set[str]:
+    """Return the parts of a patient's name and identifiers, in small letters."""
+    words = re.split(
+        r"[\W_^]+", f"{identity.patient_name} {identity.patient_id} {identity.accession_number}".lower()
+    )
+    return {word for word in words if len(word) >= _SHORTEST_TOKEN}
 
 
 def anonymous_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from archive_factory import BROKEN, write_cohort_tree
 
 from y90voxel.jobs.batch.ledger import LEDGER
 
-LIMITS = ("--timeout", "30", "--memory-gb", "0.35", "--no-report")
+LIMITS = ("--timeout", "60", "--memory-gb", "0.5", "--no-report")
 TIMES = ["seconds", "peak_memory_bytes"]
 SETTLED = "SELECT study_id, state, reason, content_sha256 FROM study ORDER BY study_id"
 
@@ -34,15 +34,16 @@ def test_forty_studies_with_six_broken_end_alike_undisturbed_and_killed_ten_time
     calm = start(cohort, tmp_path / "calm")
     printed, _ = calm.communicate()
     assert calm.returncode == 2
-    assert printed.startswith("34 done, 2 failed, 4 refused; 39 computed now")
     studies = table(tmp_path / "calm").drop_duplicates("study_id").set_index("study_id")
     assert len(studies) == 40
     with sqlite3.connect(tmp_path / "calm" / LEDGER) as db:
         settled = db.execute(SETTLED).fetchall()
     for study, state, reason, _ in settled:
         expected, says = BROKEN[broken[study]] if study in broken else ("done", None)
-        assert state == studies.status[study] == expected, study
+        assert state == studies.status[study] == expected, (study, reason)
         assert says is None or (says in reason and says in studies.reason[study]), reason
+    # the wrong unit is found before anything is computed
+    assert printed.startswith("34 done, 2 failed, 4 refused; 39 computed now")
 
     moments = random.Random(40)
     for _ in range(10):

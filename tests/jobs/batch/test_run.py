@@ -339,11 +339,19 @@ def test_no_worker_is_refused(cohort, tmp_path):
 def test_an_anonymous_batch_names_nobody(cohort, tmp_path):
     out = tmp_path / "out"
     options = {"output": {"anonymise": True}}
-    manifest = cohort({"Doe_John": "sleep 0", "Roe_Jane": "bug", "Poe_Jim": "refuse"})
+    deeds = {"Doe_John": "sleep 0", "Roe_Jane": "bug", "Poe_Jim": "refuse", "Moe": "sleep 0"}
+    manifest = cohort(
+        deeds,
+        activity={"Moe": "2 Gy/Doe"},
+        patient_name=dict.fromkeys(deeds, "Doe"),
+        response=dict.fromkeys(deeds, "PR"),
+        label={"Roe_Jane": "Jane", "Poe_Jim": "Jim"},
+    )
     result = batch(manifest, out, options=options)
-    assert [o.status.value for o in result.outcomes] == ["done", "failed", "refused"]
+    assert [o.status.value for o in result.outcomes] == ["done", "failed", "refused", "refused"]
+    assert result.outcomes[0].columns == {"response": "PR"}
     written = b"".join(p.read_bytes() + p.name.encode() for p in out.rglob("*") if p.is_file())
-    for name in (b"Doe", b"John", b"Roe", b"Jane", b"Poe"):
+    for name in (b"Doe", b"John", b"Roe", b"Jane", b"Poe", b"Moe"):
         assert name not in written
     with pytest.raises(InputError, match="computed without identities, this run is to be with them"):
         batch(manifest, out)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from y90voxel.errors import InputError, Y90Error
-from y90voxel.io.anonymous import without_identity
 
 __all__ = ["NO_SPACE", "ended", "explain"]
 
@@ -16,25 +16,40 @@ __all__ = ["NO_SPACE", "ended", "explain"]
 NO_SPACE = "no-space"
 
 
-def explain(error: Exception, request: Mapping[str, Any], anonymous: bool) -> dict[str, Any]:
-    """How a study ended that raised: refused for its input, failed for anything else, with the traceback in the log."""
+def explain(
+    error: Exception,
+    request: Mapping[str, Any],
+    hide: Callable[[str], str] = str,
+    log: int = 1,
+) -> dict[str, Any]:
+    """Return how a study ended that raised: refused for its input, failed for anything else.
+
+    Parameters
+    ----------
+    error : Exception
+        What it raised.
+    request : mapping
+        With ``memory_bytes``.
+    hide : callable
+        Takes away from a text what must not be told.
+    log : int
+        File descriptor that gets the traceback of a failure.
+    """
     told = traceback.format_exc()
     if (full := _no_space(error)) is not None:
         return ended("failed", f"no space left where results go ({full.strerror}).", code=NO_SPACE)
     if isinstance(error, InputError):
         where = ", ".join(part for part in (error.file, error.tag) if part and part not in error.message)
         message = f"{error.message}{f' [{where}]' if where else ''}"
-        return ended(
-            "refused", without_identity(message) if anonymous else message, error=type(error).__name__
-        )
-    print(without_identity(told) if anonymous else told, flush=True)  # noqa: T201  (stdout is the study's log)
+        return ended("refused", hide(message), error=type(error).__name__)
+    os.write(log, hide(told).encode())
     extra: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, MemoryError):
         bound = request["memory_bytes"]
         allowed = f"the {bound / 1024**3:g} GiB of --memory-gb" if bound else "the memory there is"
         return ended("failed", f"it needed more than {allowed}.", **extra)
     message = error.message if isinstance(error, Y90Error) else f"{type(error).__name__}: {error}"
-    return ended("failed", without_identity(message) if anonymous else message, **extra)
+    return ended("failed", hide(message), **extra)
 
 
 def _no_space(error: BaseException | None) -> OSError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,13 @@ RETRY = {
     "refused": ("failed", "refused"),
     "all": ("failed", "refused", "done"),
 }
+
+
+# Columns of a manifest with one of these words in their names are not carried through when nothing may be told.
+TELLING_WORDS = {
+    "name", "names", "surname", "forename", "id", "pid", "mrn", "ssn", "nhs", "accession", "initials",
+    "birth", "birthdate", "birthday", "dob", "date", "address", "phone", "email",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,9 @@ def _task(
             if why is not None:
                 check_output_folder(folder.path / study_id)
     except InputError as error:
-        unit = replace(unit, problem=error.message)
+        told = error.message
+        anonymous = settings.get("output", {}).get("anonymise")
+        unit = replace(unit, problem=without_identity(told) if anonymous else told)
     except OSError as error:
         unit = replace(unit, problem=f"its files cannot be read: {error}.")
     return Task(unit, study_id, settings, digest, why, size)
@@ -157,5 +167,18 @@ def _why_by_record(
 def _without_name(unit: Unit) -> Unit:
     """A unit whose key, name and problem tell nothing of its patient."""
     digest = hashlib.sha256(unit.key.encode()).hexdigest()
-    problem = None if unit.problem is None else without_identity(unit.problem.replace(unit.name, "…"))
-    return replace(unit, key=digest, name=f"study {digest[:8]}", problem=problem)
+    columns = {name: cell for name, cell in unit.columns.items() if not _names_a_patient(name)}
+    problem = None if unit.problem is None else without_identity(unit.problem, [unit.name])
+    return replace(unit, key=digest, name=f"study {digest[:8]}", columns=columns, problem=problem)
+
+
+def _names_a_patient(column: str) -> bool:
+    """Return whether a column of a manifest says who somebody is, by its name.
+
+    Examples
+    --------
+    >>> _names_a_patient("Patient Name"), _names_a_patient("patient"), _names_a_patient("age")
+    (True, True, False)
+    """
+    words = set(re.split(r"[\W_]+", column.lower()))
+    return bool(words & TELLING_WORDS) or words == {"patient"}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.errors import InputError
-from y90voxel.io.anonymous import anonymous_settings
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.tables import write_json
 from y90voxel.jobs.batch.cluster import dask_cluster, slurm_cluster
@@ -282,7 +281,7 @@ class _Batch:
         self.ledger.record(
             task.unit.key,
             reply["status"],
-            settings=anonymous_settings(task.settings) if self.anonymous else task.settings,
+            settings=None if self.anonymous else task.settings,
             settings_sha256=task.settings_sha256,
             **{name: reply.get(name) for name in REPLY_COLUMNS},
         )
@@ -292,7 +291,7 @@ class _Batch:
         done = reply["status"] == "done"
         return StudyOutcome(
             task.study_id,
-            task.settings.get("output", {}).get("label") or task.unit.name,
+            (None if self.anonymous else task.settings.get("output", {}).get("label")) or task.unit.name,
             StudyStatus(reply["status"]),
             reply["reason"],
             Path(task.study_id) if done else None,

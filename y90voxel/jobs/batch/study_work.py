@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 # the heavy modules are imported here, once, by the supervisor
 import y90voxel.io.dicom.study
 import y90voxel.report.html  # noqa: F401
+from y90voxel.errors import InputError
+from y90voxel.io.anonymous import identity_words, without_identity
+from y90voxel.io.dicom.headers import read_header
+from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.io.dicom.sources import list_files
 from y90voxel.jobs.batch.ending import ended, explain
 from y90voxel.jobs.batch.fingerprint import fingerprint, input_files
 from y90voxel.jobs.batch.units import Unit
@@ -45,6 +54,7 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
             "failed", f"this worker does not see {staging.parent}. The output folder must be shared."
         )
     anonymous = request["settings"].get("output", {}).get("anonymise", False)
+    log = _silenced() if anonymous else 1
     looked: dict[str, Any] = {}
     try:
         looked = _look(request)
@@ -59,8 +69,31 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
         spent = time.perf_counter() - started
         found = ended("done", None, warnings=len(evaluation.notices), work_seconds=spent)
     except Exception as error:
-        found = explain(error, request, anonymous)
+        found = (
+            explain(error, request, partial(without_identity, words=_names(request)), log)
+            if anonymous
+            else explain(error, request)
+        )
     return {**looked, **found}
+
+
+def _silenced() -> int:
+    """Let nothing that libraries print reach the log, warnings quote headers; return the log for our own words."""
+    log, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    faulthandler.enable(log)
+    return log
+
+
+def _names(request: Mapping[str, Any]) -> set[str]:
+    """Return the parts of the patient's name and identifiers, from the first header that can be read."""
+    with suppress(InputError, OSError):
+        for source in [] if request["path"] is None else list_files(request["path"], request["only"]):
+            with suppress(InputError):
+                if (instance := read_header(source)) is not None:
+                    return identity_words(StudyIdentity.from_dataset(instance.header))
+    return set()
 
 
 def _look(request: Mapping[str, Any]) -> dict[str, Any]:

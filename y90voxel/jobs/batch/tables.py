@@ -43,5 +43,5 @@ def compute_tables(request: Mapping[str, Any]) -> dict[str, Any]:
             request["out"], [StudyOutcome.from_dict(o) for o in request["outcomes"]], title=request["title"]
         )
     except Exception as error:
-        return explain(error, request, anonymous=False)
+        return explain(error, request)
     return ended("done", None)
