@@ -153,14 +153,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--quick", action="store_true", help="a dozen realisations: shows that it runs, proves little"
+        "--quick", action="store_true", help="six realisations: shows that it runs, proves little"
     )
     parser.add_argument("--realisations", type=int, default=100)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write all numbers here")
     options = parser.parse_args()
-    count, samples = (12, 60) if options.quick else (options.realisations, options.samples)
+    count, samples = (6, 40) if options.quick else (options.realisations, options.samples)
     grid = Grid.from_spacing(
         SHAPE, SPACING_MM, tuple(-0.5 * (n - 1) * s for n, s in zip(SHAPE[::-1], SPACING_MM, strict=True))
     )
@@ -185,7 +185,7 @@ def main() -> int:
     wrong = (
         [name for name, share in pooled.items() if not LOW <= share <= HIGH]
         if not options.quick
-        else [name for name, share in pooled.items() if share < 0.75]
+        else [name for name, share in pooled.items() if share < 0.6]
     )
     if options.json:
         content = {
