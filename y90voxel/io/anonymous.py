@@ -33,6 +33,8 @@ _TELLING = re.compile(
     r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd)\b"
     r"|\b\d{4}-?\d{2}-?\d{2}(?:[T ]\d{2}:?\d{2}\S*)?"
 )
+# What looks like a path and is a unit.
+_UNIT = re.compile(r"(?:[kMG]?Bq|m?g|[uµ]?mol|Gy|J|cps|counts)/(?:m?L|dL|k?g|[kMG]?Bq)")
 _SHORTEST_TOKEN = 3
 # Words that region names are made of besides those of roles; a name with any other word may be a person's.
 _ANATOMY_WORDS = (
@@ -70,11 +72,13 @@ def without_identity(text: str, words: Iterable[str] = ()) -> str:
 
     Examples
     --------
-    >>> without_identity("DOE_JOHN.nrrd was taken on 2026-03-02T10:30 in 1.2.840.10008.5.1")
-    '… was taken on … in …'
+    >>> without_identity("DOE_JOHN.nrrd was taken on 2026-03-02T10:30 in 1.2.840.10008.5.1 with 1.05 g/mL.")
+    '… was taken on … in … with 1.05 g/mL.'
     """
     quoted = _QUOTED.sub(lambda found: found[0] if names_nobody(found[0]) else "'…'", text)
-    hidden = _TELLING.sub("…", quoted)
+    hidden = _TELLING.sub(
+        lambda found: found[0] if _UNIT.fullmatch(found[0].strip("(.,;:)")) else "…", quoted
+    )
     for word in words:
         hidden = re.sub(re.escape(word), "…", hidden, flags=re.IGNORECASE)
     return hidden
