@@ -1,6 +1,7 @@
 """Every algorithm of the convolution on the cases it is made for, its error bound, and how one is chosen."""
 
 import itertools
+import pickle
 import threading
 
 import naive
@@ -11,11 +12,14 @@ from scipy.signal import fftconvolve
 
 from y90voxel.dose import convolve as module
 from y90voxel.dose._vector_loops import MAX_REACH
+from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
 from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.threads import share_work
 from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import TimeIntegratedActivityMap
 
 SPACINGS = [
     (4.8, 4.8, 4.8),
@@ -250,3 +254,28 @@ def test_random_jobs_match_an_fft_in_double_precision(seed):
     for method, threads in itertools.product(("auto", "direct", "separable", "fft"), (1, 2)):
         found = convolve(activity, kernel, method=method, threads=threads)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * max(expected.max(), 1e-30))
+
+
+@pytest.mark.parametrize("method", ["direct", "separable", "fft"])
+def test_sparse_activity_in_a_tall_image_reaches_just_what_the_kernel_reaches(method):
+    # 90 slices with 23 of the kernel: strips deeper than 64 slices, most blocks of which are skipped.
+    kernel = s_values((1.0, 2.5, 2.5))
+    activity = np.zeros((90, 27, 40))
+    for voxel in ((3, 2, 1), (40, 13, 20), (41, 13, 36), (88, 26, 39)):
+        activity[voxel] = 1.0
+    found = convolve(activity, kernel, method=method)
+    expected = naive.convolve(activity, kernel)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * expected.max())
+    assert not found[~naive.reachable(activity, kernel)].any()
+
+
+def test_an_engine_keeps_nothing_of_the_activity_and_can_be_copied_to_another_process():
+    array = blob((20, 22, 24)).astype(np.float32)
+    spacing = (2.4, 2.4, 2.4)
+    engine = KernelConvolution(voxel_kernel("Y-90", spacing))
+    tia = TimeIntegratedActivityMap(array, Grid.from_spacing(array.shape, spacing))
+    before = engine.dose(tia).array
+    array *= 3
+    after = engine.dose(tia).array
+    np.testing.assert_allclose(after, 3 * before, rtol=1e-5)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(engine)).dose(tia).array, after)

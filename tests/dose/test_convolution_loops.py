@@ -7,6 +7,7 @@ from numba import njit
 
 from y90voxel.dose import _bit_loops as bit_loops
 from y90voxel.dose import _vector_loops as loops
+from y90voxel.dose._spectrum_loops import multiply_spectrum
 from y90voxel.dose.extent import scan_extent
 from y90voxel.dose.support import keep_reachable
 
@@ -141,3 +142,22 @@ def test_what_an_irregular_kernel_does_not_reach_is_zeroed(margin):
     expected = np.where(naive.reachable(padded, kernel), np.maximum(box, 0), 0)
     keep_reachable(box, source, kernel, margin, non_negative=True)
     np.testing.assert_array_equal(box, expected)
+
+
+def test_extent_takes_negative_zero_as_nothing():
+    array = np.full((3, 4, 40), -0.0, np.float32)
+    assert scan_extent(array).active == 0
+    array[1, 2, 33] = -2.0
+    found = scan_extent(array)
+    assert (found.start, found.stop, found.active, found.non_negative) == ((1, 2, 33), (2, 3, 34), 1, False)
+
+
+@pytest.mark.parametrize("count", [6, 7])
+def test_spectrum_is_multiplied_by_a_sum_that_is_even_along_slices(count):
+    rng = np.random.default_rng(8)
+    waves = np.cos(2 * np.pi / count * np.outer(np.arange(count), np.arange(3))).astype(np.float32)
+    in_plane, spectrum = rng.random((3, 20), np.float32), rng.random((count, 20), np.float32)
+    expected = spectrum * (waves @ in_plane)
+    expected[:, :4], expected[:, 15:] = spectrum[:, :4], spectrum[:, 15:]
+    multiply_spectrum(waves, in_plane, 4, 15, spectrum)
+    np.testing.assert_allclose(spectrum, expected, rtol=2e-5, atol=1e-6)
