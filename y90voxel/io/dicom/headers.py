@@ -162,6 +162,11 @@ class Instance:
         DicomError
             If one of them is missing or not positive, or they make more voxels than any image has.
         """
+        return self._matrix_size
+
+    @cached_property
+    def _matrix_size(self) -> tuple[int, int, int]:
+        """Frames, rows and columns: asked for many times a slice."""
         size = []
         for keyword, default in (("NumberOfFrames", 1), ("Rows", None), ("Columns", None)):
             value = whole_number(self.header, keyword, self.source)
