@@ -7,6 +7,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from y90voxel.cli.options import Out, Roles, TrustFrames, named_values
+
 __all__ = ["dvh"]
 
 
@@ -14,13 +16,9 @@ def dvh(
     dose: Annotated[Path, Argument(help="Dose: RTDOSE, NIfTI, NRRD or MetaImage in Gy.")],
     rois: Annotated[Path, Argument(help="Regions: RTSTRUCT, SEG, label image or .seg.nrrd.")],
     *,
-    out: Annotated[Path, Option("-o", "--out", help="Folder to write.")],
-    role: Annotated[
-        list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
-    ] = None,
-    trust_frames: Annotated[
-        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
-    ] = False,
+    out: Out,
+    role: Roles = None,
+    trust_frames: TrustFrames = False,
     no_report: Annotated[bool, Option("--no-report", help="No figure.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print metrics.json, and errors as JSON.")] = False,
 ) -> None:
@@ -29,12 +27,11 @@ def dvh(
 
     import typer
 
-    from y90voxel.cli.dose import _roles
     from y90voxel.cli.tables import format_table
     from y90voxel.jobs.dvh import run_dvh
 
     metrics = run_dvh(
-        dose, rois, out, roles=_roles(role or []), trust_frames=trust_frames, figure=not no_report
+        dose, rois, out, roles=named_values(role or []), trust_frames=trust_frames, figure=not no_report
     )
     if as_json:
         typer.echo(json.dumps(metrics))

@@ -7,6 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from y90voxel.cli.options import (
+    Anonymise,
+    CalibrationRegion,
+    CaseFile,
+    Ct,
+    CtSeries,
+    DoseConstant,
+    EmissionSeries,
+    Engine,
+    GridChoice,
+    LiverDensity,
+    LungShunt,
+    Nuclide,
+    Out,
+    RegionFile,
+    RegionSeries,
+    Register,
+    Roles,
+    TimeZone,
+    TrustFrames,
+    frames_choice,
+    named_values,
+)
+
 if TYPE_CHECKING:
     from y90voxel.workflow.plan_result import Plan
 
@@ -18,12 +42,12 @@ def plan(
         Path | None, Argument(help="Folder or .zip with the MAA study; none for masses in the case file.")
     ] = None,
     *,
-    out: Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")],
-    case: Annotated[Path | None, Option(help="TOML case file; an option beats the file.")] = None,
+    out: Out,
+    case: CaseFile = None,
     emission: Annotated[Path | None, Option(help="MAA image (NIfTI, NRRD, MetaImage, DICOM).")] = None,
-    ct: Annotated[Path | None, Option(help="CT image, completes or replaces the study's.")] = None,
-    regions: Annotated[Path | None, Option(help="Regions (.seg.nrrd, label image, RTSTRUCT, SEG).")] = None,
-    nuclide: Annotated[str | None, Option(help="Therapy nuclide: Y-90 or Ho-166.  [default: Y-90]")] = None,
+    ct: Ct = None,
+    regions: RegionFile = None,
+    nuclide: Nuclide = None,
     device: Annotated[str | None, Option(help="glass, resin or ho166: limits, vials, spheres.")] = None,
     scenario: Annotated[
         str | None, Option(help="segmentectomy, lobectomy, unilobar or bilobar: which limits apply.")
@@ -33,9 +57,7 @@ def plan(
     bilirubin: Annotated[float | None, Option(help="Total bilirubin [umol/L].")] = None,
     height: Annotated[float | None, Option(help="Height [m], for the BSA rules.")] = None,
     weight: Annotated[float | None, Option(help="Weight [kg], for the BSA rules.")] = None,
-    lung_shunt: Annotated[
-        str | None, Option(help="Fraction such as 0.06, or 'spect' or 'planar' to measure it.")
-    ] = None,
+    lung_shunt: LungShunt = None,
     previous_lung_dose: Annotated[
         list[float] | None, Option(help="Lung dose of an earlier treatment [Gy]; may be repeated.")
     ] = None,
@@ -67,45 +89,24 @@ def plan(
     calibration_time: Annotated[
         list[str] | None, Option(help="A calibration on offer, ISO 8601; may be repeated.")
     ] = None,
-    time_zone: Annotated[
-        str | None, Option(help="Zone of times without one, such as Europe/Berlin or +02:00.")
-    ] = None,
+    time_zone: TimeZone = None,
     order_model: Annotated[str | None, Option(help="Model whose activity is ordered.")] = None,
-    calibration_region: Annotated[
-        str | None, Option(help="liver, liver+lungs, body or fov.  [default: liver]")
-    ] = None,
-    dose_constant: Annotated[
-        float | None, Option(help="Dose constant [Gy kg/GBq] of formulas and local deposition.")
-    ] = None,
-    engine: Annotated[
-        str | None, Option(help="local, convolution, density or monte-carlo.  [default: convolution]")
-    ] = None,
-    liver_density: Annotated[
-        str | None, Option(help="g/mL of liver and tumour, or 'ct'.  [default: 1.05]")
-    ] = None,
-    grid: Annotated[
-        str | None, Option(help="emission, ct, or a voxel size in mm.  [default: emission]")
-    ] = None,
-    role: Annotated[
-        list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")
-    ] = None,
-    register: Annotated[
-        bool, Option("--register", help="Align the CT of regions of another frame of reference, CT to CT.")
-    ] = False,
-    trust_frames: Annotated[
-        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
-    ] = False,
-    emission_series: Annotated[
-        str | None, Option(help="SeriesInstanceUID (prefix) of the MAA image.")
-    ] = None,
-    ct_series: Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the CT.")] = None,
-    regions_series: Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the regions.")] = None,
-    anonymise: Annotated[bool, Option("--anonymise", help="No patient identity in any output.")] = False,
+    calibration_region: CalibrationRegion = None,
+    dose_constant: DoseConstant = None,
+    engine: Engine = None,
+    liver_density: LiverDensity = None,
+    grid: GridChoice = None,
+    role: Roles = None,
+    register: Register = False,
+    trust_frames: TrustFrames = False,
+    emission_series: EmissionSeries = None,
+    ct_series: CtSeries = None,
+    regions_series: RegionSeries = None,
+    anonymise: Anonymise = False,
     no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print plan.json, and errors as JSON.")] = False,
 ) -> None:
     """Plan a treatment from an MAA study: lung shunt, dose per GBq, activities by every model, limits, vials."""
-    from y90voxel.cli.dose import _frames, _roles
     from y90voxel.cli.progress import progress
     from y90voxel.jobs.plan import run_plan
     from y90voxel.jobs.plan_settings import aim_from_text
@@ -142,9 +143,9 @@ def plan(
             "engine": engine,
             "liver_density": liver_density,
             "grid": grid,
-            "register": _frames(register, trust_frames),
+            "register": frames_choice(register, trust_frames),
         },
-        "regions": {"roles": _roles(role or [])},
+        "regions": {"roles": named_values(role or [])},
         "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},
         "output": {"report": False if no_report else None, "anonymise": anonymise or None},
     }
