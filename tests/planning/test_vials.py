@@ -31,6 +31,18 @@ def test_decay_forth_and_back_is_the_start(activity, offset, here, there):
     )
 
 
+@pytest.mark.parametrize(("day", "hours"), [((3, 28), 23.0), ((10, 24), 25.0), ((6, 1), 24.0)])
+def test_the_night_when_clocks_change_is_an_hour_shorter_or_longer(day, hours):
+    """Noon to noon in one zone: datetime subtracts clock readings there, decay does not."""
+    zone = ZoneInfo("Europe/Berlin")
+    start = datetime(2026, *day, 12, tzinfo=zone)
+    end = start + timedelta(days=1)  # noon again
+    assert decay(3.0, start, end, T_Y90) == pytest.approx(3.0 * 2 ** (-hours / 64.1), rel=1e-12)
+    assert decay(3.0, end, start, T_Y90) == pytest.approx(3.0 * 2 ** (hours / 64.1), rel=1e-12)
+    (vial,) = choose_vials(1.0, end, [start], device("glass"))
+    assert vial.activity_at_injection_gbq == pytest.approx(3.0 * 2 ** (-hours / 64.1), rel=1e-12)
+
+
 def test_zones_count():
     """Noon in Ottawa is 18 h in Berlin: six hours less decay than the clocks say."""
     ottawa = datetime(2026, 2, 1, 12, tzinfo=ZoneInfo("America/Toronto"))

@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.activity.decay import seconds_between
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap
 
@@ -85,7 +86,7 @@ class EmissionImage:
             or (header.tzinfo is None) != (acquired.tzinfo is None)
         ):
             return None
-        hours = (acquired - header).total_seconds() / 3600.0
+        hours = seconds_between(header, acquired, "acquisition after administration") / 3600.0
         low, high = PLAUSIBLE_DELAY_H
         return header if low <= hours <= high else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from y90voxel.activity.bounds import check_not_negative, check_positive
-from y90voxel.activity.decay import decay_factor
+from y90voxel.activity.decay import decay_factor, seconds_between
 from y90voxel.errors import InputError
 from y90voxel.planning.devices import Device
 from y90voxel.reference.nuclide import nuclide
@@ -267,4 +267,4 @@ def _elapsed_s(start: datetime, end: datetime) -> float:
                 f"{time.isoformat()} has no time zone. Say which one it is in, such as +02:00 or Europe/Berlin.",
                 tag="administration.time_zone",
             )
-    return (end - start).total_seconds()
+    return seconds_between(start, end, "decay")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from y90voxel.activity.bounds import check_fraction, check_positive
+from y90voxel.activity.decay import seconds_between
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.devices import device as device_record
@@ -145,7 +146,8 @@ class Order:
 
     def age_h(self, choice: VialChoice) -> float:
         """Return the time from the calibration of a vial to the injection [h]."""
-        return (self.injection_time - choice.calibration_time).total_seconds() / SECONDS_PER_HOUR
+        elapsed_s = seconds_between(choice.calibration_time, self.injection_time, "the age of a vial")
+        return elapsed_s / SECONDS_PER_HOUR
 
     def as_dict(self, *, dated: bool = True) -> dict[str, Any]:
         """Return the entry of ``plan.json``; without dates it tells the age of vials only."""
@@ -219,7 +221,8 @@ def _freshest(order: OrderRequest, device: str) -> float:
     """Greatest decay factor of the calibrations on offer."""
     half_life_s = nuclide(device_record(device).nuclide).half_life_s
     ages_h = [
-        (order.injection_time - time).total_seconds() / SECONDS_PER_HOUR for time in order.calibration_times
+        seconds_between(time, order.injection_time, "the age of a vial") / SECONDS_PER_HOUR
+        for time in order.calibration_times
     ]
     usable = [age for age in ages_h if order.greatest_age_h is None or age <= order.greatest_age_h]
     if not usable:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from y90voxel.activity.decay import seconds_between
 from y90voxel.activity.emission import DecayReference, EmissionImage
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import (
@@ -265,7 +266,7 @@ def _decay_before(
         return 0.0, 1.0
     if (acquired.tzinfo is None) != (administered.tzinfo is None):
         return 0.0, 1.0
-    elapsed_s = (acquired - administered).total_seconds()
+    elapsed_s = seconds_between(administered, acquired, "acquisition after administration")
     return elapsed_s / 3600.0, 2.0 ** min(elapsed_s / half_life_s, 1000.0)
 
 
