@@ -82,7 +82,8 @@ COLUMNS: dict[str, str] = {
     "relative_uncertainty": "double",
 }
 ROWS_AT_ONCE = 1000
-_WHOLE, _NUMBER = re.compile(r"[-+]?(0|[1-9]\d*)"), re.compile(r"[-+]?(0|[1-9]\d*)?\.?\d*([eE][-+]?\d+)?")
+_WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
+_NUMBER = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
 
 
 def carried_names(columns: Iterable[str]) -> dict[str, str]:
@@ -131,7 +132,7 @@ def _kind(value: Cell) -> str:
     if isinstance(value, str):
         if _WHOLE.fullmatch(value) and len(value) < 16:
             return "int64"
-        return "double" if value[-1:].isdigit() and _NUMBER.fullmatch(value) else "string"
+        return "double" if _NUMBER.fullmatch(value) else "string"
     return "int64" if isinstance(value, int) else "double"
 
 

@@ -35,7 +35,7 @@ def modified_z_scores(values: ArrayLike) -> NDArray[np.float64]:
     Examples
     --------
     >>> modified_z_scores([2.0, 4.0, 4.0, 5.0, 5.0, 7.0, 30.0]).round(3).tolist()
-    [-2.023, -0.674, -0.674, 0.0, 0.0, 1.349, 16.863]
+    [-2.023, -0.674, -0.674, 0.0, 0.0, 1.349, 16.862]
     """
     x = np.asarray(values, dtype=np.float64)
     scores = np.full(x.shape, np.nan)
