@@ -1,5 +1,9 @@
 """Compiled vector loops against the plain forms beside them, and the scan and dilation against numpy."""
 
+import os
+import subprocess
+import sys
+
 import naive
 import numpy as np
 import pytest
@@ -161,3 +165,28 @@ def test_spectrum_is_multiplied_by_a_sum_that_is_even_along_slices(count):
     expected[:, :4], expected[:, 15:] = spectrum[:, :4], spectrum[:, 15:]
     multiply_spectrum(waves, in_plane, 4, 15, spectrum)
     np.testing.assert_allclose(spectrum, expected, rtol=2e-5, atol=1e-6)
+
+
+PLAIN = """
+import numpy as np
+from scipy.signal import fftconvolve
+from y90voxel.dose.convolve import convolve_cropped
+from y90voxel.dose.prepared import PreparedKernel
+from y90voxel.reference.kernel import voxel_kernel
+taps = voxel_kernel("Y-90", 4.8).s_values
+kernel = PreparedKernel(taps)
+kernel.stamp_ns = 1e9
+activity = np.zeros((10, 9, 20), np.float32)
+activity[2:6, 3:7, 4:9] = np.random.default_rng(0).random((4, 4, 5))
+activity[9, 8, 19] = 1
+expected = fftconvolve(activity.astype(float), taps, mode="same")
+for method, algorithm in (("direct", "fold"), ("separable", "separable"), ("fft", "fft")):
+    found = convolve_cropped(activity, kernel, method=method, threads=1)
+    assert found.algorithm == algorithm
+    assert np.abs(found.dose - expected).max() < 2e-6 * expected.max()
+"""
+
+
+def test_the_plain_forms_together_make_the_same_convolution():
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    subprocess.run([sys.executable, "-W", "error", "-c", PLAIN], env=environment, check=True, timeout=300)

@@ -166,7 +166,7 @@ def _put_block(sums, y, z, x, out):  # type: ignore[no-untyped-def]
 def _fold_tile(strip, x, half, depth, offsets, taps, filters, number, wide, near, pairs, sums, out, direct):  # type: ignore[no-untyped-def]
     """Set ``sums`` to the direct sum of the tile that begins at output column x; ``direct``: put it into ``out``."""
     slots, spaced = pairs.shape[0], strip.shape[1]
-    rows, slices = min(sums.shape[0], out.shape[1]), sums.shape[1]
+    rows, slices = sums.shape[0], sums.shape[1]
     flat_pairs, flat_sums, flat_taps = pairs.reshape(-1), sums.reshape(-1), taps.reshape(-1)
     zeros = np.zeros(VECTOR, np.float32)
     step_z, step_y = out.strides[0] // 4, out.strides[1] // 4

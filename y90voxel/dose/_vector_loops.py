@@ -214,9 +214,12 @@ def sum_filters(
     ``filters[4 i : 4 i + 4] = up, down, reach, tap``. With T[j] = source[at + up + j * LANES : + VECTOR] + source[at +
     down + j * LANES : + VECTOR], filter i adds Σ_d taps[tap + d] * (T[b + reach - d] + T[b + reach + d]), d = 0 counted
     once, to vector b. Vector b lies at ``start_at + b * start_stride`` and goes to ``out_at + b * out_stride``. The
-    sums stay in registers; no reach may exceed MAX_REACH.
+    sums stay in registers; no reach may exceed MAX_REACH. ``out`` may have several dimensions and gaps between its
+    rows: positions count from its first element.
     """
     lanes = np.arange(VECTOR)
+    elements = 1 + sum((n - 1) * step for n, step in zip(out.shape, out.strides, strict=True)) // out.itemsize
+    out = np.lib.stride_tricks.as_strided(out, (elements,), (out.itemsize,))
     for b in range(BLOCK):
         total = start[start_at + b * start_stride + lanes]
         for up, down, reach, tap in filters[4 * first : 4 * last].reshape(-1, 4):
