@@ -209,6 +209,74 @@ def test_masses_without_images_give_the_worked_vectors(run_cli, tmp_path):
     assert "patient" not in json.loads(hidden.out)["provenance"]["settings"]
 
 
+ONE_INJECTION = """
+[administration]
+nuclide = "Y-90"
+device = "glass"
+activity = "2.2 GBq"
+residual = "0.1 GBq"
+lung_shunt_fraction = 0.06
+[dose]
+dose_constant_gy_kg_per_gbq = 49.67
+[plan.anatomy]
+perfused_normal_mass_kg = 1.1
+whole_normal_mass_kg = 1.5
+tumour = [{name = "T1", mass_kg = 0.3, ratio = 4}]
+"""
+
+
+def from_masses(run_cli, tmp_path, text, *arguments):
+    """The plan command on a case file of masses."""
+    (tmp_path / "case.toml").write_text(text)
+    return run_cli("plan", "--case", tmp_path / "case.toml", *arguments)
+
+
+def test_a_single_injection_reaches_all_that_is_treated(run_cli, tmp_path):
+    """Masses beside the administration table are enough: 49.67 x 2.1 x 0.94 J over 4 x 0.3 + 1.1 kg; nothing is written."""
+    done = from_masses(run_cli, tmp_path, ONE_INJECTION, "--json")
+    assert done.code == 0, done.err
+    assert visible(tmp_path) == {"case.toml"}
+    doses = by_name(json.loads(done.out))["given"]["doses_gy"]
+    normal_gy = 49.67 * 2.1 * 0.94 / (4 * 0.3 + 1.1)
+    assert doses["tumour"] == pytest.approx(4 * normal_gy, rel=1e-9)
+    assert doses["perfused_non_tumour_liver"] == pytest.approx(normal_gy, rel=1e-9)
+    assert doses["non_tumour_liver"] == pytest.approx(normal_gy * 1.1 / 1.5, rel=1e-9)
+    assert doses["lungs"] == pytest.approx(49.67 * 2.1 * 0.06, rel=1e-9)
+    assert from_masses(run_cli, tmp_path, ONE_INJECTION).code == 2  # neither a folder nor --json
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('device = "glass"', 'device = "ho166"', "the device ho166 carries Ho-166, but the nuclide is Y-90"),
+        ('nuclide = "Y-90"', 'nuclide = "Ho-166"', "the device glass carries Y-90"),
+        ("= 49.67", "= 15.87", "is far from that of Y-90"),
+        ('"2.2 GBq"', '"25 GBq"', "is beyond any glass vial on offer"),
+        ('"0.1 GBq"', '"2.3 GBq"', "nothing was administered"),
+        (
+            "whole_normal",
+            "tumour_volume_ml = 300\ntumour_volume_in_perfused_ml = 310\nwhole_normal",
+            "larger than all tumours",
+        ),
+        (
+            "whole_normal",
+            "perfused_volume_ml = 300\ntumour_volume_in_perfused_ml = 310\nwhole_normal",
+            "larger than the perfused volume",
+        ),
+        (
+            "tumour = [",
+            "territory = [{name = 'a', lung_shunt_fraction = 0.1}, {name = 'b', lung_shunt_fraction = 0.1}]\ntumour = [",
+            "which holds is not clear",
+        ),
+    ],
+)
+def test_facts_that_contradict_each_other_are_refused(run_cli, tmp_path, old, new, said):
+    assert old in ONE_INJECTION
+    done = from_masses(run_cli, tmp_path, ONE_INJECTION.replace(old, new), "--json")
+    assert done.code == 2
+    assert said in json.loads(done.err)["error"]["message"]
+
+
 def test_an_anonymised_plan_tells_no_dates(run_cli, tmp_path):
     study = write_study(tmp_path / "MARKER", PatientName="MARKER^NAME", PatientID="MARKERID")
     (tmp_path / "case.toml").write_text(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option
 
 from y90voxel.cli.options import (
     Anonymise,
@@ -20,7 +20,6 @@ from y90voxel.cli.options import (
     LiverDensity,
     LungShunt,
     Nuclide,
-    Out,
     RegionFile,
     RegionSeries,
     Register,
@@ -42,7 +41,14 @@ def plan(
         Path | None, Argument(help="Folder or .zip with the MAA study; none for masses in the case file.")
     ] = None,
     *,
-    out: Out,
+    out: Annotated[
+        Path | None,
+        Option(
+            "-o",
+            "--out",
+            help="Folder to write; appears complete or not at all. May be left out with --json.",
+        ),
+    ] = None,
     case: CaseFile = None,
     emission: Annotated[Path | None, Option(help="MAA image (NIfTI, NRRD, MetaImage, DICOM).")] = None,
     ct: Ct = None,
@@ -112,6 +118,8 @@ def plan(
     from y90voxel.jobs.plan_settings import aim_from_text
     from y90voxel.jobs.settings import load_settings
 
+    if out is None and not as_json:
+        raise BadParameter("give the folder to write, or --json to print the plan only.", param_hint="-o")
     options = {
         "administration": {
             "nuclide": nuclide,
@@ -157,7 +165,7 @@ def plan(
     _print(found, out, as_json)
 
 
-def _print(found: Plan, out: Path, as_json: bool) -> None:
+def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     """Print the models beside each other, the warnings, and where the outputs are."""
     import json
 
@@ -166,7 +174,7 @@ def _print(found: Plan, out: Path, as_json: bool) -> None:
     from y90voxel.cli.tables import format_table
     from y90voxel.units import format_activity
 
-    if as_json:
+    if as_json or out is None:
         typer.echo(json.dumps(found.metrics))
         return
     columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", "lungs", "lungs_ct")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 
-from y90voxel.activity.administration import therapy_nuclide
+from y90voxel.activity.administration import net_activity, therapy_nuclide
 from y90voxel.errors import InputError
 from y90voxel.io.anonymous import (
     anonymous_case,
@@ -21,7 +21,7 @@ from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.study import in_zone, time_zone_of
 from y90voxel.io.tables import write_json
 from y90voxel.jobs.engines import build_engine
-from y90voxel.jobs.plan_settings import AimSettings, AnatomySettings, PlanSettings
+from y90voxel.jobs.plan_settings import AimSettings, AnatomySettings, PlanSettings, TerritorySettings
 from y90voxel.jobs.run import make_case, read_chosen
 from y90voxel.jobs.settings import StudySettings
 from y90voxel.planning.aims import DoseAim, parse_metric
@@ -39,7 +39,7 @@ Progress = Callable[[str, float], None]
 
 def run_plan(
     path: str | Path | None,
-    out: str | Path,
+    out: str | Path | None,
     settings: StudySettings,
     *,
     files: Mapping[str, Path | None] | None = None,
@@ -51,8 +51,8 @@ def run_plan(
     ----------
     path : path-like or None
         DICOM folder or zip; None with files or masses.
-    out : path-like
-        Folder of the results; appears complete or not at all.
+    out : path-like or None
+        Folder of the results; appears complete or not at all. None writes nothing.
     settings : StudySettings
         Clinical facts and choices.
     files : mapping
@@ -67,26 +67,28 @@ def run_plan(
     """
     tell = progress or (lambda what, done: None)
     with anonymous_errors(settings.output.anonymise):
-        return _run(path, Path(out), settings, files or {}, tell)
+        return _run(path, None if out is None else Path(out), settings, files or {}, tell)
 
 
 def _run(
     path: str | Path | None,
-    out: Path,
+    out: Path | None,
     settings: StudySettings,
     files: Mapping[str, Path | None],
     tell: Progress,
 ) -> Plan:
     """Do what :func:`run_plan` says."""
-    check_output_folder(out)
+    if out is not None:
+        check_output_folder(out)
     request = request_of(settings)
     given = {name: file for name, file in files.items() if file is not None}
     if path is None and not given:
         found = _without_images(settings, request)
     else:
         found = _with_images(path, settings, request, given, tell)
-    tell("writing the plan", 0.85)
-    _write(found, out, report=settings.output.report)
+    if out is not None:
+        tell("writing the plan", 0.85)
+        _write(found, out, report=settings.output.report)
     tell("done", 1.0)
     return found
 
@@ -225,12 +227,9 @@ def _territories(
     settings: StudySettings, known: AnatomySettings
 ) -> tuple[tuple[Territory, ...], tuple[float, ...] | None]:
     """What every injection reaches, and the activities as given where all are [GBq]."""
-    if not known.territory:
-        raise InputError("give every injection in [[plan.anatomy.territory]].", tag="plan.anatomy.territory")
-    names = [
-        t.name if len(known.territory) == 1 else f"{t.name} {i}" for i, t in enumerate(known.territory, 1)
-    ]
-    stated = [t.name for t in known.territory]
+    reached = _stated_territories(settings, known)
+    names = [t.name if len(reached) == 1 else f"{t.name} {i}" for i, t in enumerate(reached, 1)]
+    stated = [t.name for t in reached]
     names = stated if len(set(stated)) == len(stated) else names
     territories = tuple(
         Territory(
@@ -239,13 +238,55 @@ def _territories(
             tuple(TumourUptake(u.name, u.mass_kg, u.ratio) for u in t.tumour),
             t.normal_mass_kg,
         )
-        for name, t in zip(names, known.territory, strict=True)
+        for name, t in zip(names, reached, strict=True)
     )
-    activities = [t.activity for t in known.territory]
+    activities = [t.activity for t in reached]
+    whole = _net_activity(settings)
     if len(activities) == 1 and activities[0] is None:
-        activities = [settings.administration.activity]
+        activities = [whole]
+    elif whole is not None:
+        raise InputError(
+            "administration.activity is given beside injections that have their own: which holds is not clear. Give each "
+            "activity in its [[plan.anatomy.territory]] only.",
+            tag="administration.activity",
+        )
     complete = [a / BQ_PER_GBQ for a in activities if a is not None]
     return territories, tuple(complete) if len(complete) == len(activities) else None
+
+
+def _net_activity(settings: StudySettings) -> float | None:
+    """What was administered [Bq]: the activity as given minus its residual; None when none is given."""
+    given = settings.administration
+    if given.activity is None:
+        return None
+    zone = time_zone_of(given.time_zone)
+    return net_activity(
+        given.activity,
+        therapy_nuclide(given.nuclide).half_life_s,
+        vial_time=in_zone(given.activity_time, zone),
+        residual_bq=given.residual or 0.0,
+        residual_time=in_zone(given.residual_time, zone),
+        administration_time=in_zone(given.time, zone),
+    )
+
+
+def _stated_territories(settings: StudySettings, known: AnatomySettings) -> list[TerritorySettings]:
+    """The injections; a single one reaches what is treated and all tumours, unless it says otherwise."""
+    shunt = settings.administration.lung_shunt_fraction
+    if not known.territory and isinstance(shunt, float):
+        reached = [TerritorySettings(lung_shunt_fraction=shunt)]
+    else:
+        reached = list(known.territory)
+    if not reached:
+        raise InputError(
+            "give every injection in [[plan.anatomy.territory]], or for a single one administration.lung_shunt_fraction.",
+            tag="plan.anatomy.territory",
+        )
+    if len(reached) > 1:
+        return reached
+    (only,) = reached
+    normal = known.perfused_normal_mass_kg if only.normal_mass_kg is None else only.normal_mass_kg
+    return [only.model_copy(update={"normal_mass_kg": normal, "tumour": only.tumour or known.tumour})]
 
 
 def _anatomy(known: AnatomySettings, territories: tuple[Territory, ...]) -> Anatomy:

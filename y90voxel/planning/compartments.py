@@ -157,6 +157,12 @@ class Anatomy:
         )
         _check_part("the perfused volume", self.perfused_volume_ml, "the liver", self.liver_volume_ml, "mL")
         _check_part("the tumours", self.tumour_volume_ml, "the liver", self.liver_volume_ml, "mL")
+        within = self.tumour_volume_in_perfused_ml
+        for of, whole in (
+            ("all tumours", self.tumour_volume_ml),
+            ("the perfused volume", self.perfused_volume_ml),
+        ):
+            _check_part("the tumour in the perfused volume", within, of, whole, "mL")
 
     def check_territories(self, territories: tuple[Territory, ...]) -> None:
         """Refuse territories that hold what the anatomy does not.

@@ -9,7 +9,7 @@ from typing import Any
 from y90voxel.activity.bounds import check_positive
 from y90voxel.errors import InputError
 
-__all__ = ["DEVICES_VERSION", "ActivityBasis", "Device", "device", "known_devices"]
+__all__ = ["DEVICES_VERSION", "ActivityBasis", "Device", "check_carries", "device", "known_devices"]
 
 DEVICES_VERSION = "2026-11"
 
@@ -172,3 +172,29 @@ def device(name: str | Device, **changes: Any) -> Device:
             f"a device has no {', '.join(sorted(unknown))}. The fields are {', '.join(Device.__dataclass_fields__)}."
         )
     return replace(record, **changes)
+
+
+def check_carries(device_name: str | None, nuclide: str) -> None:
+    """Refuse a device that carries another nuclide than the one of the treatment.
+
+    Parameters
+    ----------
+    device_name : str or None
+        Device; None is not known and passes.
+    nuclide : str
+        Therapy nuclide.
+
+    Raises
+    ------
+    InputError
+        If the device is unknown or carries another nuclide.
+    """
+    if device_name is None:
+        return
+    carried = device(device_name).nuclide
+    if carried != nuclide:
+        raise InputError(
+            f"the device {device_name} carries {carried}, but the nuclide is {nuclide}. Give --nuclide {carried}, or another "
+            "device.",
+            tag="administration.device",
+        )

@@ -303,7 +303,7 @@ def lung_dose_notice(device: str | None, lung_dose_gy: float) -> Notice | None:
         return None
     return Notice(
         "lung-dose-high",
-        f"the lung dose of {lung_dose_gy:.1f} Gy lies within the limit's range but above {warning:g} Gy, where pneumonitis "
+        f"the lung dose of {lung_dose_gy:.1f} Gy is not below {warning:g} Gy, where pneumonitis "
         f"with {device} has been reported (warning dose proposed by this program, not a published limit).",
     )
 

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, PhysicsError
+from y90voxel.reference.nuclide import nuclide as nuclide_record
 
 __all__ = [
     "ENERGY_TOLERANCE",
     "available_energy_j",
+    "check_dose_constant",
     "check_energy_balance",
     "energy_balance",
     "sphere_volume_ml",
@@ -117,3 +119,27 @@ def sphere_volume_ml(diameter_mm: float) -> float:
     """
     check_positive(diameter_mm, "the diameter", "mm")
     return math.pi * diameter_mm**3 / 6000.0
+
+
+def check_dose_constant(dose_constant_gy_kg_per_gbq: float, nuclide: str) -> None:
+    """Refuse a dose constant that cannot be the nuclide's, which a wrong unit or another nuclide gives.
+
+    Parameters
+    ----------
+    dose_constant_gy_kg_per_gbq : float
+        K [Gy·kg/GBq].
+    nuclide : str
+        Therapy nuclide.
+
+    Raises
+    ------
+    InputError
+        If it is more than a factor of two from the nuclide's.
+    """
+    known = nuclide_record(nuclide).dose_constant_gy_kg_per_gbq
+    if not known / 2 < dose_constant_gy_kg_per_gbq < known * 2:
+        raise InputError(
+            f"the dose constant {dose_constant_gy_kg_per_gbq:g} Gy·kg/GBq is far from that of {nuclide}, {known:.2f}; "
+            "check its unit (J/GBq, equal to Gy·kg/GBq).",
+            tag="dose.dose_constant_gy_kg_per_gbq",
+        )

@@ -13,8 +13,10 @@ from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.planning.devices import check_carries
 from y90voxel.planning.limits import ClinicalContext
 from y90voxel.planning.patient import PatientRecord
+from y90voxel.planning.plausibility import check_dose_constant
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -135,7 +137,7 @@ class Case:
     Raises
     ------
     InputError
-        If there is no injection, two share an image, the nuclides differ, or the dose constant is more
+        If there is no injection, two share an image, the nuclides differ or are not the device's, or the dose constant is more
         than a factor of two from the nuclide's.
     """
 
@@ -173,13 +175,9 @@ class Case:
                 "describe them as one injection with their activities added.",
                 tag="injection",
             )
-        constant, known = self.dose_constant_gy_kg_per_gbq, nuclide(nuclides[0]).dose_constant_gy_kg_per_gbq
-        if constant is not None and not known / 2 < constant < known * 2:
-            raise InputError(
-                f"the dose constant {constant:g} Gy·kg/GBq is far from that of {nuclides[0]}, {known:.2f}; "
-                "check its unit (J/GBq, equal to Gy·kg/GBq).",
-                tag="dose.dose_constant_gy_kg_per_gbq",
-            )
+        check_carries(self.device, nuclides[0])
+        if self.dose_constant_gy_kg_per_gbq is not None:
+            check_dose_constant(self.dose_constant_gy_kg_per_gbq, nuclides[0])
 
     @property
     def grid(self) -> Grid:

@@ -9,11 +9,13 @@ from typing import Any
 
 from y90voxel.errors import InputError, Notice
 from y90voxel.planning.compartments import Anatomy, Territory
+from y90voxel.planning.devices import check_carries
 from y90voxel.planning.devices import device as device_record
 from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plausibility import check_dose_constant
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.workflow.plan_maps import DoseMaps
 from y90voxel.workflow.plan_request import Order, PlanRequest
@@ -50,6 +52,11 @@ class PlanFacts:
         Of the DICOM study.
     dated : bool
         Whether dates may be told.
+
+    Raises
+    ------
+    InputError
+        If the device carries another nuclide, or the dose constant is more than a factor of two from the nuclide's.
     """
 
     label: str
@@ -61,6 +68,10 @@ class PlanFacts:
     hepatic_reserve: float | None = None
     study_instance_uid: str | None = None
     dated: bool = True
+
+    def __post_init__(self) -> None:
+        check_carries(self.device, self.nuclide)
+        check_dose_constant(self.dose_constant_gy_kg_per_gbq, self.nuclide)
 
 
 @dataclass(frozen=True, eq=False)
