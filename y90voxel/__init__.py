@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from y90voxel.workflow.plan_request import PlanRequest as PlanRequest
     from y90voxel.workflow.plan_result import Plan as Plan
     from y90voxel.workflow.plan_result import PlanFacts as PlanFacts
+    from y90voxel.workflow.plan_uncertainty import with_plan_uncertainty as with_plan_uncertainty
     from y90voxel.workflow.uncertainty import with_uncertainty as with_uncertainty
     from y90voxel.workflow.verify import verify as verify
 
@@ -95,6 +96,7 @@ _HOME = {
     "workflow.plan_request": ("PlanRequest",),
     "workflow.partial_volume": ("Deconvolution", "with_partial_volume"),
     "workflow.plan_result": ("Plan", "PlanFacts"),
+    "workflow.plan_uncertainty": ("with_plan_uncertainty",),
     "workflow.uncertainty": ("with_uncertainty",),
     "workflow.verify": ("verify",),
 }  # fmt: skip

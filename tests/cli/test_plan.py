@@ -429,3 +429,33 @@ def test_limits_that_do_not_apply_are_listed_with_the_reason(run_cli, study, tmp
     assert reasons["whole non-tumour liver, HCC, bilirubin above 1.1 mg/dL"] == "for raised bilirubin"
     assert reasons["perfused volume, HCC, by one compartment"] == "no region of role perfused has a dose"
     assert "not for a unilobar treatment" in reasons["perfused volume, HCC, segmentectomy"]
+
+
+def test_intervals_stand_in_the_file_and_on_the_page(run_cli, study, tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text("[uncertainty]\nsamples = 60\nseed = 3\nfwhm_mm = 8.0\ndensity = 0.02\n")
+    done = run_cli("plan", study, "--lung-shunt", "0.05", "--device", "glass", "--engine", "local", "--uncertainty",
+                   "--case", case, "-o", tmp_path / "out", "--json")  # fmt: skip
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
+    found = by_name(plan)["voxel"]
+    low, high = found["activity_interval_bq"]
+    assert low < found["activity_bq"] < high
+    assert set(found["relative_uncertainty"]) == set(found["doses_by_region_gy"])
+    assert plan["uncertainty"]["inputs"]["fwhm_mm"] == 8.0
+    page = (tmp_path / "out" / "plan.html").read_text()
+    assert f"{low / 1e9:.3g}" in page
+    assert "how far MAA foretells the treatment is not in it" in page
+    assert "(seed 3), each planned anew" in page
+
+
+def test_intervals_without_images_need_what_masses_were_drawn_with(run_cli, tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text(
+        "[output]\nuncertainty = true\n[plan.anatomy]\nwhole_normal_mass_kg = 1.2\n[[plan.anatomy.territory]]\n"
+        "lung_shunt_fraction = 0.06\nnormal_mass_kg = 1.2\ntumour = [{ mass_kg = 0.3, ratio = 4.0 }]\n"
+    )
+    done = run_cli("plan", "--case", case, "--device", "glass", "-o", tmp_path / "out", "--json")
+    assert done.code == 2
+    assert json.loads(done.err)["error"]["tag"] == "uncertainty.fwhm_mm"
+    assert not (tmp_path / "out").exists()

@@ -108,6 +108,9 @@ def plan(
     emission_series: EmissionSeries = None,
     ct_series: CtSeries = None,
     regions_series: RegionSeries = None,
+    uncertainty: Annotated[
+        bool, Option("--uncertainty", help="95 % intervals of activities, uncertainties of doses.")
+    ] = False,
     anonymise: Anonymise = False,
     no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print plan.json, and errors as JSON.")] = False,
@@ -155,7 +158,11 @@ def plan(
         },
         "regions": {"roles": named_values(role or [])},
         "series": {"emission": emission_series, "ct": ct_series, "regions": regions_series},
-        "output": {"report": False if no_report else None, "anonymise": anonymise or None},
+        "output": {
+            "report": False if no_report else None,
+            "uncertainty": uncertainty or None,
+            "anonymise": anonymise or None,
+        },
     }
     settings = load_settings(case, options)
     with progress(quiet=as_json) as tell:

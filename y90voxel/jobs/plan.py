@@ -31,6 +31,7 @@ from y90voxel.units import BQ_PER_GBQ
 from y90voxel.workflow.plan import plan, plan_from_masses
 from y90voxel.workflow.plan_request import OrderRequest, PlanRequest
 from y90voxel.workflow.plan_result import Plan, PlanFacts
+from y90voxel.workflow.plan_uncertainty import with_plan_uncertainty
 
 __all__ = ["request_of", "run_plan"]
 
@@ -84,6 +85,7 @@ def _run(
     given = {name: file for name, file in files.items() if file is not None}
     if path is None and not given:
         found = _without_images(settings, request)
+        found = _with_uncertainty(found, settings, tell)
     else:
         found = _with_images(path, settings, request, given, tell)
     if out is not None:
@@ -179,7 +181,8 @@ def _with_images(
         monte_carlo=settings.monte_carlo,
         progress=lambda what, done: tell(what, 0.5),
     )
-    found = plan(case, engine, request, lambda what, done: tell(what, 0.4 + 0.45 * done))
+    found = plan(case, engine, request, lambda what, done: tell(what, 0.4 + 0.3 * done))
+    found = _with_uncertainty(found, settings, tell)
     if not settings.output.anonymise:
         return found
     said = tuple(replace(n, message=without_identity(n.message)) for n in found.notices)
@@ -191,6 +194,14 @@ def _with_images(
         maps=replace(found.maps, case=anonymous_case(case)),
         notices=said,
     )
+
+
+def _with_uncertainty(found: Plan, settings: StudySettings, tell: Progress) -> Plan:
+    """The plan with its intervals, where they are asked for."""
+    if not settings.output.uncertainty:
+        return found
+    given = settings.uncertainty.model_dump()
+    return with_plan_uncertainty(found, given, lambda what, done: tell(what, 0.7 + 0.15 * done))
 
 
 def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:

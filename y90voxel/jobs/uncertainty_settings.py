@@ -28,6 +28,7 @@ class UncertaintySettings(Group):
     lung_shunt: Fraction | None = None
     calibration: Fraction | None = None
     decay: Fraction | None = None
+    density: Fraction | None = None
     registration_mm: float | None = None
     noise: Fraction | None = None
     noise_fwhm_mm: float | None = None

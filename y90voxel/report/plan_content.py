@@ -11,6 +11,13 @@ from y90voxel.planning.plan_model import PlanModel
 from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.report.plan_spread_rows import (
+    activity_interval,
+    dose_uncertainties,
+    greatest_interval,
+    interval_sentence,
+    with_interval,
+)
 from y90voxel.units import BQ_PER_GBQ, format_activity
 from y90voxel.workflow.plan_result import Plan
 
@@ -44,7 +51,8 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "first_title": first.title,
         "first_basis": first.basis,
         "columns": [title for _, title in COLUMNS],
-        "models": [_model_row(model, first) for model in plan.models if model.available],
+        "models": [_model_row(plan, model) for model in plan.models if model.available],
+        "intervals": [] if plan.uncertainty is None else plan.uncertainty.statement,
         "not_available": [(model.title, model.reason) for model in plan.models if not model.available],
         "flags": [(model.title, model.flag) for model in plan.models if model.available and model.flag],
         "infeasible": _infeasible(first),
@@ -89,6 +97,7 @@ def _headline(plan: Plan) -> list[str]:
     if first.binding and first.greatest_gbq is not None:
         greatest = format_activity(first.greatest_gbq * BQ_PER_GBQ)
         lines.append(f"Reached first, at {greatest}: {', '.join(first.binding)}.")
+    lines += interval_sentence(plan)
     missed = _missed(plan)
     if missed:
         lines.append(f"Not met at this activity: {', '.join(missed)}.")
@@ -116,14 +125,15 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         return []
     doses = first.table.doses_by_role(first.activities_gbq)
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
-    cards = [_card("Net activity", activity, first.title)]
+    cards = [_card("Net activity", activity, with_interval(first.title, activity_interval(plan, first)))]
+    relative = dose_uncertainties(plan, first)
     names = {
         "tumours": "Tumours",
         "perfused_non_tumour_liver": "Perfused non-tumour liver",
         "non_tumour_liver": "Whole non-tumour liver",
     }
     cards += [
-        _card(title, f"{dose_text(doses[key])} Gy", "mean by mass")
+        _card(title, f"{dose_text(doses[key])} Gy", f"mean by mass{_plus_minus(relative, key)}")
         for key, title in names.items()
         if key in doses
     ]
@@ -131,6 +141,7 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         by_ct = (
             f"{dose_text(doses['lungs_ct'])} Gy with the CT mass" if "lungs_ct" in doses else "1 kg of lung"
         )
+        by_ct += _plus_minus(relative, "lungs")
         cards.append(_card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
     cards.append(_card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
     judged, missed = _judged(plan), len(_missed(plan))
@@ -138,6 +149,11 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         text = f"{judged - missed} of {judged} met"
         cards.append(_card("Limits and goals", text, "at this activity", "not-met" if missed else "met"))
     return cards
+
+
+def _plus_minus(relative: Mapping[str, str], key: str) -> str:
+    """The standard uncertainty of a dose after its note."""
+    return ", " + f"± {relative[key]}".replace(" ", "\u00a0") if key in relative else ""
 
 
 def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]:
@@ -150,24 +166,27 @@ def _shunt_source(plan: Plan) -> str:
     return ", ".join(dict.fromkeys(SHUNT_SOURCES.get(name, name) for name in used)) or MISSING
 
 
-def _model_row(model: PlanModel, first: PlanModel) -> dict[str, Any]:
+def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
     """One model: activity, doses, what is missed, and what decides."""
     doses = model.table.doses_by_role(model.activities_gbq)
     if "tumours" not in doses and "tumour" in doses:
         doses["tumours"] = doses["tumour"]
     missed = [result.aim.name for result in model.results if result.status == "not met"]
     judged = sum(result.status != "not applicable" for result in model.results)
+    relative = dose_uncertainties(plan, model)
     split = " + ".join(f"{a:.3g}" for a in model.activities_gbq) if len(model.activities_gbq) > 1 else ""
     return {
         "title": model.title,
         "basis": model.basis,
-        "first": model is first,
+        "first": model is plan.first,
         "activity": number(model.activity_gbq),
         "split": split,
-        "doses": [dose_text(doses.get(key)) for key, _ in COLUMNS],
+        "interval": activity_interval(plan, model),
+        "doses": [(dose_text(doses.get(key)), relative.get(key, "")) for key, _ in COLUMNS],
         "missed": missed,
         "judged": judged,
         "greatest": number(model.greatest_gbq),
+        "greatest_interval": greatest_interval(plan, model),
         "binding": ", ".join(model.binding) or MISSING,
         "flagged": bool(model.flag),
     }

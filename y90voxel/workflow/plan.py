@@ -15,10 +15,8 @@ from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS, DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.limits import ClinicalContext, inapplicable_limits, lung_dose_notice
 from y90voxel.planning.patient import PatientRecord
-from y90voxel.planning.plan_measure import measure_metric
 from y90voxel.planning.plan_model import check_split
 from y90voxel.planning.plan_models import PlanBasis, all_models
-from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
@@ -188,13 +186,7 @@ def _finish(
         facts.given_gbq,
         {name: weight for region, weight in request.objective.items() for name in table.matching(region)},
     )
-
-    def measure(aim: DoseAim, activities: Sequence[float]) -> float:
-        assert maps is not None  # asked of dose maps only
-        histogram = maps.dvh(aim.region, activities)
-        return measure_metric(aim.metric, histogram, nuclide(facts.nuclide).half_life_s, facts.device)
-
-    models = all_models(basis, None if maps is None else maps.table, None if maps is None else measure)
+    models = all_models(basis) if maps is None else all_models(basis, maps.table, maps.measure)
     inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
     found = Plan(
         facts,
@@ -210,6 +202,7 @@ def _finish(
         maps,
         tuple(notices),
         provenance,
+        basis,
     )
     names = [territory.name for territory in territories]
     first = found.first

@@ -14,9 +14,12 @@ from y90voxel.activity.partial_volume import correct_tumour_to_normal_ratio
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import LUNGS_VOXEL, DoseTable, RegionDoses, lung_rows
 from y90voxel.planning.partition import tumour_to_normal_ratio
+from y90voxel.planning.plan_measure import measure_metric
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions, subtract
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
@@ -141,6 +144,11 @@ class DoseMaps:
             return replace(known, doses_gy=known.doses_gy * activities_gbq[0])
         mask = self.case.regions[name].mask
         return DoseVolumeHistogram.from_dose(self.dose(activities_gbq), mask, self.evaluations[0].density)
+
+    def measure(self, aim: DoseAim, activities_gbq: Sequence[float]) -> float:
+        """Return the value of the metric of a limit or goal for a split."""
+        histogram = self.dvh(aim.region, activities_gbq)
+        return measure_metric(aim.metric, histogram, nuclide(self.case.nuclide).half_life_s, self.case.device)
 
     @cached_property
     def table(self) -> DoseTable:

@@ -9,6 +9,7 @@ from typing import Any
 
 from y90voxel.activity.bounds import check_fraction, check_positive
 from y90voxel.activity.decay import seconds_between
+from y90voxel.activity.partial_volume import RecoveryFit
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.devices import device as device_record
@@ -92,6 +93,8 @@ class PlanRequest:
         Weights of the mean doses to maximise, by region; empty takes all tumours together.
     recovery : mapping of str to float
         Recovery coefficients of tumours, for their tumour-to-normal ratios.
+    recovery_curve : RecoveryFit or None
+        Recovery of spheres, for tumours of an MAA study that have no coefficient of their own.
     order : OrderRequest or None
         What to order for; None for no order.
 
@@ -110,6 +113,7 @@ class PlanRequest:
     greatest_gbq: tuple[float, ...] | None = None
     objective: Mapping[str, float] = field(default_factory=dict)
     recovery: Mapping[str, float] = field(default_factory=dict)
+    recovery_curve: RecoveryFit | None = None
     order: OrderRequest | None = None
 
     def __post_init__(self) -> None:

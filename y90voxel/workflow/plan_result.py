@@ -15,6 +15,8 @@ from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_models import PlanBasis
+from y90voxel.planning.plan_spread import PlanUncertainty
 from y90voxel.planning.plausibility import check_dose_constant
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.workflow.plan_maps import DoseMaps
@@ -104,6 +106,10 @@ class Plan:
         Every assumption and oddity.
     provenance : mapping
         Version, inputs, kernel, settings, times.
+    basis : PlanBasis
+        What all models were made from.
+    uncertainty : PlanUncertainty or None
+        How well activities and doses are known; None when it was not asked for.
     """
 
     facts: PlanFacts
@@ -119,6 +125,8 @@ class Plan:
     maps: DoseMaps | None
     notices: tuple[Notice, ...]
     provenance: Mapping[str, Any]
+    basis: PlanBasis
+    uncertainty: PlanUncertainty | None = None
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -204,6 +212,7 @@ class Plan:
             ],
             "limits_version": LIMITS_VERSION,
             "orders": [order.as_dict(dated=facts.dated) for order in self.orders],
+            "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "residual_fraction": self.request.residual_fraction,
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
@@ -325,7 +334,8 @@ class Plan:
         found["voxel_doses_gy"] = {}
         if self.maps is not None and model.available:
             found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
-        return found
+        spread = None if self.uncertainty is None else self.uncertainty.models.get(model.name)
+        return found | ({} if spread is None else spread.as_dict())
 
 
 def _inapplicable(limit: Limit, reason: str) -> dict[str, Any]:

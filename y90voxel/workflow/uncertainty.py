@@ -30,7 +30,7 @@ from y90voxel.workflow.evaluation import Evaluation, UncertaintyReport
 from y90voxel.workflow.quantify import quantify
 from y90voxel.workflow.uncertainty_inputs import UncertaintyInputs, complete_inputs
 
-__all__ = ["with_uncertainty"]
+__all__ = ["noisy_images", "statistics", "with_uncertainty"]
 
 Progress = Callable[[str, float], None]
 
@@ -59,7 +59,7 @@ def with_uncertainty(
     Gear et al. 2018, Eur J Nucl Med Mol Imaging 45:2456, doi 10.1007/s00259-018-4136-7.
     """
     inputs, notices = complete_inputs(evaluation.case, given or {})
-    images = _noisy_images(evaluation, inputs)
+    images = noisy_images(evaluation, inputs)
     calibration = _calibration_uncertainty(evaluation, inputs, images)
     bands = sample_bands(evaluation, inputs, calibration, images, progress)
     regions = tuple(
@@ -72,8 +72,8 @@ def with_uncertainty(
     return found.with_notices(*notices)
 
 
-def _noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[NoisyImage]:
-    """The emission images whose noise is known."""
+def noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[NoisyImage]:
+    """Return the emission images whose noise is known, of every injection of an evaluation."""
     case, found = evaluation.case, []
     for injection in case.injections:
         volume, regions = injection.emission.volume, injection.regions or case.regions
@@ -117,12 +117,12 @@ def _calibration_uncertainty(
         region is not CalibrationRegion.LIVER and case.regions.both_lungs_drawn_in_view
     )
     shunt = 0.0 if whole else evaluation.lung.shunt_fraction or 0.0
-    scaling = _statistics(images, lambda regions: regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED))
+    scaling = statistics(images, lambda regions: regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED))
     return activity_uncertainty(inputs.activity, inputs.residual, shunt, inputs.lung_shunt, scaling)
 
 
-def _statistics(images: list[NoisyImage], mask_in: Callable[[Regions], Mask | None]) -> float:
-    """Relative standard uncertainty of the activity of a region from the noise of the images."""
+def statistics(images: list[NoisyImage], mask_in: Callable[[Regions], Mask | None]) -> float:
+    """Return the relative standard uncertainty of the activity of a region from the noise of the images."""
     held = variance = 0.0
     for image in images:
         mask = mask_in(image.regions)
@@ -156,7 +156,7 @@ def _with_budget(
         recovery_b2=None if curve is None else curve.b2,
         activity=calibration,
         recovery_fit=fit,
-        statistics=_statistics(images, lambda regions: _mask_named(regions, metrics.name)),
+        statistics=statistics(images, lambda regions: _mask_named(regions, metrics.name)),
         decay=inputs.decay,
         emission_fwhm_mm=inputs.fwhm_mm,
     )

@@ -47,6 +47,8 @@ class UncertaintyInputs:
         Correlation length of the noise [mm].
     decay : float
         Relative uncertainty of the decay constant.
+    density : float
+        Relative uncertainty of the density of liver and tumours; plans only.
     recovery : RecoveryFit or None
         Recovery curve; None takes recovery as one, without uncertainty.
     samples, seed : int
@@ -71,6 +73,7 @@ class UncertaintyInputs:
     noise: float | None = None
     noise_fwhm_mm: float = 0.0
     decay: float = 0.0
+    density: float = 0.0
     recovery: RecoveryFit | None = None
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
@@ -81,7 +84,7 @@ class UncertaintyInputs:
             check_positive(getattr(self, name), f"uncertainty.{name}", "mm", tag=f"uncertainty.{name}")
         for name in ("contour_fwhm_mm", "registration_mm", "noise_fwhm_mm"):
             check_not_negative(getattr(self, name), f"uncertainty.{name}", "mm", tag=f"uncertainty.{name}")
-        for name in ("activity", "residual", "lung_shunt", "calibration", "decay"):
+        for name in ("activity", "residual", "lung_shunt", "calibration", "decay", "density"):
             _check_relative(getattr(self, name), name)
         if self.noise is not None:
             check_positive(self.noise, "uncertainty.noise", "", tag="uncertainty.noise")
