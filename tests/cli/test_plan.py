@@ -459,3 +459,42 @@ def test_intervals_without_images_need_what_masses_were_drawn_with(run_cli, tmp_
     assert done.code == 2
     assert json.loads(done.err)["error"]["tag"] == "uncertainty.fwhm_mm"
     assert not (tmp_path / "out").exists()
+
+
+def test_the_phantom_file_of_the_case_corrects_ratios(run_cli, study, tmp_path):
+    """Two spheres fix b1 and b2 of the curve: clinical.md 5, 0.2 at 0.52 mL and 0.86 at 26.52 mL."""
+    (tmp_path / "spheres.csv").write_text("volume_ml,recovery\n0.52,0.2\n26.52,0.86\n")
+    case = tmp_path / "case.toml"
+    case.write_text('[partial_volume]\nrecovery = "spheres.csv"\nrecovery_uncertainty = 0.05\n')
+    done = run_cli("plan", study, *GIVEN, "--case", case, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)
+    (row,) = plan["tumour_to_normal"]
+    volume = next(region for region in plan["regions"] if region["name"] == "GTV1")["volume_ml"]
+    recovery = 1 - 1 / (1 + (volume / 2.854) ** 0.8143)
+    assert row["recovery"] == pytest.approx(recovery, rel=1e-3)
+    assert row["ratio_corrected"] == pytest.approx((row["ratio"] - 1 + recovery) / recovery, rel=1e-3)
+    (inputs,) = by_name(plan)["partition"]["inputs"]["territories"]
+    assert inputs["tumours"][0]["ratio"] == row["ratio_corrected"]
+
+
+@pytest.mark.parametrize(
+    ("table", "tag"),
+    [
+        ("[plan.recovery]\ntumour = 0.7\n", "plan.recovery"),
+        (
+            '[partial_volume]\nrecovery = "spheres.csv"\nrecovery_uncertainty = 0.05\n',
+            "partial_volume.recovery",
+        ),
+    ],
+)
+def test_ratios_as_given_are_not_corrected(run_cli, tmp_path, table, tag):
+    (tmp_path / "spheres.csv").write_text("volume_ml,recovery\n0.52,0.2\n26.52,0.86\n")
+    case = tmp_path / "case.toml"
+    case.write_text(
+        f"{table}[[plan.anatomy.territory]]\nlung_shunt_fraction = 0.06\nnormal_mass_kg = 1.2\n"
+        "tumour = [{ mass_kg = 0.3, ratio = 4.0 }]\n"
+    )
+    done = run_cli("plan", "--case", case, "--device", "glass", "-o", tmp_path / "out", "--json")
+    assert done.code == 2
+    assert json.loads(done.err)["error"]["tag"] == tag

@@ -13,6 +13,7 @@ import y90voxel as yv
 from y90voxel.activity.administration import Administration
 from y90voxel.activity.calibration import CalibrationMode
 from y90voxel.activity.emission import EmissionImage
+from y90voxel.activity.partial_volume import RecoveryFit
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
@@ -288,6 +289,34 @@ def test_recovery_corrects_the_ratio_it_is_given_for():
     assert uptake.ratio == pytest.approx(ratio["ratio_corrected"])
     with pytest.raises(InputError, match="GTV5, but the tumours are GTV1"):
         yv.plan(one_artery(), ENGINE, PlanRequest(recovery={"GTV5": 0.7}))
+
+
+def test_a_recovery_curve_corrects_every_tumour_that_has_no_coefficient_of_its_own():
+    """R = 1 - 1 / (1 + (V / b1)^b2) with the volume of each tumour."""
+    curve = RecoveryFit(20.0, 0.8, np.zeros((2, 2)))
+    found = yv.plan(two_arteries(), ENGINE, PlanRequest(recovery={"GTV2": 0.9}, recovery_curve=curve))
+    volumes = {region["name"]: region["volume_ml"] for region in found.metrics["regions"]}
+    expected = {"GTV1": 1 - 1 / (1 + (volumes["GTV1"] / 20.0) ** 0.8), "GTV2": 0.9}
+    for row in found.metrics["tumour_to_normal"]:
+        recovery = expected[row["tumour"]]
+        assert row["recovery"] == pytest.approx(recovery)
+        assert row["ratio_corrected"] == pytest.approx((row["ratio"] - 1 + recovery) / recovery)
+    assert "ratios-corrected" in {notice.code for notice in found.notices}
+
+
+def test_a_tumour_that_spill_in_alone_explains_keeps_its_ratio_and_it_is_said():
+    case = one_artery()
+    (injection,) = case.injections
+    tumour = case.regions["GTV1"].mask.array
+    values = np.asarray(injection.emission.volume.array) * (1.0 - 0.99 * tumour)
+    image = replace(injection.emission, volume=injection.emission.volume.with_array(values))
+    cold = replace(case, injections=(replace(injection, emission=image),))
+    curve = RecoveryFit(60.0, 1.0, np.zeros((2, 2)))
+    found = yv.plan(cold, ENGINE, PlanRequest(recovery_curve=curve))
+    (row,) = found.metrics["tumour_to_normal"]
+    assert (row["recovery"], row["ratio_corrected"]) == (None, None)
+    said = {notice.code: notice.message for notice in found.notices}
+    assert said["partial-volume-not-corrected"].startswith("GTV1 hold less")
 
 
 def test_without_a_perfused_volume_the_whole_liver_is_taken_and_said():

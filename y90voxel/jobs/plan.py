@@ -117,6 +117,7 @@ def request_of(settings: StudySettings) -> PlanRequest:
         greatest_gbq=_gbq(asked.greatest_activity),
         objective=asked.objective,
         recovery=asked.recovery,
+        recovery_curve=settings.partial_volume.curve(),
         order=_order(asked, zone),
     )
 
@@ -211,6 +212,12 @@ def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:
         raise InputError(
             "there is nothing to plan from: give a STUDY, image files, or masses in [plan.anatomy] of the case file.",
             tag="plan.anatomy",
+        )
+    if request.recovery or request.recovery_curve is not None:
+        raise InputError(
+            "a plan without images takes tumour-to-normal ratios as they are given: there is nothing to correct by recovery. "
+            "Correct them first (y90voxel.planning.correct_tumour_to_normal_ratio), or give images.",
+            tag="plan.recovery" if request.recovery else "partial_volume.recovery",
         )
     record = therapy_nuclide(given.nuclide)
     shown = settings.as_dict()

@@ -80,6 +80,8 @@ def plan(
     if case.regions.mask_of(Role.PERFUSED) is None:
         notices.append(NO_PERFUSED_VOLUME)
     notices += _shunt_notices(shunts)
+    asked, said = _with_recovery(asked, maps)
+    notices += said
     tell("solving models", 0.95)
     known = maps.evaluations[0].provenance
     provenance = {**known, "settings": dict(case.settings), "started": started.isoformat()}
@@ -145,6 +147,34 @@ def plan_from_masses(
     return _finish(
         facts, request or PlanRequest(), anatomy, reached, reached, shunts, None, [notice], provenance
     )
+
+
+def _with_recovery(request: PlanRequest, maps: DoseMaps) -> tuple[PlanRequest, list[Notice]]:
+    """The request with the coefficient of every tumour that its curve gives one, and what has to be said about it."""
+    curve, plain = request.recovery_curve, maps.territories({})
+    if curve is None:
+        return request, []
+    found, cold = dict(request.recovery), []
+    for region in maps.case.regions.with_role(Role.TUMOUR):
+        if region.name in request.recovery:
+            continue
+        recovery = curve.coefficient(region.mask.volume_ml)
+        ratios = [u.ratio for t in plain for u in t.tumours if u.name == region.name and u.ratio is not None]
+        if any(ratio <= 1.0 - recovery for ratio in ratios):
+            cold.append(region.name)
+        else:
+            found[region.name] = recovery
+    notices = [
+        Notice(
+            "ratios-corrected",
+            "tumour-to-normal ratios are corrected for partial volume by the recovery of phantom spheres, which must be "
+            "measured as the MAA image was: partition models rest on them, dose maps stay as measured.",
+        )
+    ]
+    if cold:
+        less = f"{', '.join(cold)} hold less than normal liver spills in: the ratio stays as measured."
+        notices.append(Notice("partial-volume-not-corrected", less))
+    return replace(request, recovery=found), notices
 
 
 def _finish(
