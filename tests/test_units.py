@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from y90voxel.errors import UnitError
@@ -31,6 +33,19 @@ def test_what_is_not_an_activity_is_refused(text):
 def test_milli_and_mega_are_never_guessed(text):
     with pytest.raises(UnitError, match="cannot read"):
         parse_activity(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "advice"),
+    [
+        (parse_activity, "1,8 GBq", "Give a number with a decimal point and a unit (Bq, kBq"),
+        (parse_activity, "1.8", "Give a number and a unit (Bq, kBq"),
+        (parse_fraction, "0,05", "Give a number with a decimal point, such as '0.06'"),
+    ],
+)
+def test_the_advice_fits_what_was_written(parse, text, advice):
+    with pytest.raises(UnitError, match=re.escape(advice)):
+        parse(text)
 
 
 def test_fractions_are_parsed_from_numbers_and_percent():

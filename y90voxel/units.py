@@ -92,10 +92,10 @@ def _parse(text: str, sizes: dict[str, float], name: str, example: str) -> float
     unit = match.group(2) if match else ""
     if match is None or unit not in sizes:
         known = ", ".join(u for u in sizes if u and u != u.lower())
-        raise UnitError(
-            f"{name}: cannot read {text!r}. Give a number and a unit ({known}), such as {example!r}.",
-            tag=name,
-        )
+        units = f" and a unit ({known})" if known else ""
+        # 1,500 is one and a half to some and fifteen hundred to others
+        point = " with a decimal point" if "," in str(text) else ""
+        raise UnitError(f"{name}: cannot read {text!r}. Give a number{point}{units}, such as {example!r}.", tag=name)
     value = float(match.group(1)) * sizes[unit]
     if not math.isfinite(value):
         raise UnitError(f"{name}: {text!r} is not a finite number.", tag=name)

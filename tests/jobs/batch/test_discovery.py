@@ -49,6 +49,21 @@ def test_studies_mixed_in_one_folder_are_several_units(tmp_path):
     assert all(name.startswith("study-") for name in ids.values())
 
 
+def test_links_to_folders_are_followed_once_and_never_in_a_circle(tmp_path):
+    cohort, elsewhere = tmp_path / "cohort", tmp_path / "elsewhere"
+    write(cohort, "here", 1)
+    write(elsewhere, "deep/there", 2)
+    for name, target in {
+        "linked": elsewhere, "linked twice": elsewhere / "deep", "again": cohort / "here",
+        "around": cohort, "above": tmp_path, "nowhere": tmp_path / "none",
+    }.items():  # fmt: skip
+        (cohort / name).symlink_to(target)
+    (elsewhere / "back").symlink_to(cohort)
+    units = found(cohort)
+    assert sorted(units) == ["here", "linked/deep/there"]
+    assert [len(unit.only) for unit in units.values()] == [42, 42]
+
+
 def test_a_case_file_that_cannot_be_read_is_the_studys_problem(tmp_path):
     write(tmp_path, "a", 1)
     write(tmp_path, "b", 2)

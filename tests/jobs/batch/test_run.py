@@ -16,8 +16,10 @@ from batch_work import WORK
 
 from y90voxel.errors import InputError
 from y90voxel.jobs.batch import place, run
+from y90voxel.jobs.batch.discovery import Cohort
 from y90voxel.jobs.batch.ledger import LEDGER, Ledger
 from y90voxel.jobs.batch.run import Listener, Resources, run_batch
+from y90voxel.jobs.batch.units import Unit
 from y90voxel.jobs.cohort import write_cohort
 from y90voxel.jobs.outcome import StudyStatus
 
@@ -32,6 +34,8 @@ FAULTS = {
     "g-bug": "bug",
     "h-good": "sleep 0",
 }
+
+MIXED = {"one": "flat", "two": "flat", "three": "alone"}
 
 
 def batch(cohort, out, **options):
@@ -355,6 +359,16 @@ def test_an_anonymous_batch_names_nobody(cohort, tmp_path):
         assert name not in written
     with pytest.raises(InputError, match="computed without identities, this run is to be with them"):
         batch(manifest, out)
+
+
+def test_studies_of_one_folder_are_told_apart_by_their_labels(cohort, tmp_path, monkeypatch):
+    units = [Unit(key, name, cohort({key: "sleep 0"}).parent / "studies" / key) for key, name in MIXED.items()]
+    monkeypatch.setattr(run, "find_cohort", lambda *_, **__: Cohort(tuple(units)))
+    result = batch(tmp_path / "cohort.csv", tmp_path / "out")
+    labels = {outcome.label: outcome.study_id for outcome in result.outcomes}
+    assert len(labels) == 3
+    assert labels.pop("alone") == "alone"
+    assert all(label == study_id and label.startswith("flat-") for label, study_id in labels.items())
 
 
 def test_the_listener_hears_everything(cohort, tmp_path):

@@ -86,7 +86,7 @@ def list_archive(
     Parameters
     ----------
     root : path-like
-        The folder; links to folders are not followed.
+        The folder; links to folders are followed, but no folder is looked into twice.
     leave_out : Path or None
         A folder that is not looked into: where results go.
     progress : callable or None
@@ -146,17 +146,29 @@ def _joined(found: Mapping[tuple[str, ...], SeriesFacts]) -> tuple[SeriesFacts, 
 def _walk(root: Path, leave_out: Path | None, skipped: list[str]) -> Iterator[SourceFile]:
     """Yield the regular files below a folder in an order that does not depend on the disk."""
     barred = None if leave_out is None else leave_out.resolve()
-    for here, folders, names in os.walk(root):
+    seen: set[Path] = set()
+    for here, folders, names in os.walk(root, followlinks=True):
         folder = Path(here)
-        if folder.resolve() == barred or (MANIFEST in names and folder != root):
+        place = folder.resolve()
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        if place == barred or (MANIFEST in names and folder != root):
             skipped.append(folder.relative_to(root).as_posix())
             folders.clear()
             continue
-        folders.sort()
+        folders[:] = [name for name in sorted(folders) if not _leads_back(folder / name, root)]
         for name in sorted(names):
             file = folder / name
             if file.is_file():
                 yield SourceFile(file, file.relative_to(root).as_posix(), file.stat().st_size)
+
+
+def _leads_back(folder: Path, root: Path) -> bool:
+    """Return whether a folder is a link into the archive, or to what holds it."""
+    target, archive = folder.resolve(), root.resolve()
+    return folder.is_symlink() and (target.is_relative_to(archive) or archive.is_relative_to(target))
 
 
 def _facts(instance: Instance, role: SeriesRole) -> SeriesFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -202,6 +203,9 @@ class _Batch:
     log: BatchLog
     anonymous: bool
 
+    def __post_init__(self) -> None:
+        self._names = Counter(task.unit.name for task in self.tasks)
+
     def run(self) -> int:
         """Compute what has to be computed; return how many studies that were."""
         for task in self.tasks:
@@ -291,7 +295,7 @@ class _Batch:
         done = reply["status"] == "done"
         return StudyOutcome(
             task.study_id,
-            (None if self.anonymous else task.settings.get("output", {}).get("label")) or task.unit.name,
+            self._label(task),
             StudyStatus(reply["status"]),
             reply["reason"],
             Path(task.study_id) if done else None,
@@ -299,6 +303,11 @@ class _Batch:
             reply["seconds"],
             reply["peak_memory_bytes"],
         )
+
+    def _label(self, task: Task) -> str:
+        """The study for people: its own label, else its folder, else what no other study is called."""
+        label = None if self.anonymous else task.settings.get("output", {}).get("label")
+        return label or (task.unit.name if self._names[task.unit.name] == 1 else task.study_id)
 
     def _request(self, task: Task) -> Request:
         """The study as a worker gets it."""
