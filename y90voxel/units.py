@@ -95,7 +95,9 @@ def _parse(text: str, sizes: dict[str, float], name: str, example: str) -> float
         units = f" and a unit ({known})" if known else ""
         # 1,500 is one and a half to some and fifteen hundred to others
         point = " with a decimal point" if "," in str(text) else ""
-        raise UnitError(f"{name}: cannot read {text!r}. Give a number{point}{units}, such as {example!r}.", tag=name)
+        raise UnitError(
+            f"{name}: cannot read {text!r}. Give a number{point}{units}, such as {example!r}.", tag=name
+        )
     value = float(match.group(1)) * sizes[unit]
     if not math.isfinite(value):
         raise UnitError(f"{name}: {text!r} is not a finite number.", tag=name)

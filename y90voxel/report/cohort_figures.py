@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.metrics.outcome import DoseResponse, SurvivalGroups
+from y90voxel.metrics.outcome import DoseResponse, SurvivalCurve, SurvivalGroups
 from y90voxel.metrics.robust import bands
 from y90voxel.regions.palette import region_styles
 from y90voxel.regions.roles import Role
@@ -26,7 +26,7 @@ from y90voxel.report.drawing import (
 from y90voxel.report.formatting import number
 from y90voxel.workflow.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary
 
-__all__ = ["dose_response_png", "population_dvh_png", "survival_png"]
+__all__ = ["dose_response_png", "population_dvh_png", "survival_png", "until_last_seen"]
 
 WIDTH_PX, HEIGHT_PX = 1420.0, 400.0
 HALF_PX = 700.0
@@ -81,10 +81,11 @@ def survival_png(groups: SurvivalGroups, unit: str | None) -> bytes:
         axes = add_axes(figure, Area(68, 54, HALF_PX - 92, HEIGHT_PX - 54 - 44))
         for curve, colour in zip(groups.curves, GROUPS, strict=False):
             label = f"{curve.name}, n = {curve.count}"
-            axes.step(curve.times, 100 * curve.survival, where="post", color=colour, linewidth=2, label=label)
+            times, survival, lower, upper = until_last_seen(curve)
+            axes.step(times, 100 * survival, where="post", color=colour, linewidth=2, label=label)
             axes.fill_between(
-                curve.times, 100 * curve.lower, 100 * curve.upper, step="post", color=colour, alpha=0.13, linewidth=0
-            )  # fmt: skip
+                times, 100 * lower, 100 * upper, step="post", color=colour, alpha=0.13, linewidth=0
+            )
             place = np.searchsorted(curve.times, curve.censored, side="right") - 1
             axes.plot(curve.censored, 100 * curve.survival[place], "|", color=colour, markersize=7)
         axes.text(
@@ -95,6 +96,13 @@ def survival_png(groups: SurvivalGroups, unit: str | None) -> bytes:
         axes.legend(frameon=False, loc="upper right", fontsize=8.5)
         tidy(axes, f"time / {unit}" if unit else "time", "survival / %")
         return png_bytes(figure)
+
+
+def until_last_seen(curve: SurvivalCurve) -> tuple[NDArray[np.float64], ...]:
+    """Return times, survival and its interval, carried on from the last event to the end of follow-up."""
+    last = max(curve.times[-1], curve.censored.max(initial=0.0))
+    values = (curve.survival, curve.lower, curve.upper)
+    return np.append(curve.times, last), *(np.append(value, value[-1]) for value in values)
 
 
 def dose_response_png(

@@ -362,7 +362,9 @@ def test_an_anonymous_batch_names_nobody(cohort, tmp_path):
 
 
 def test_studies_of_one_folder_are_told_apart_by_their_labels(cohort, tmp_path, monkeypatch):
-    units = [Unit(key, name, cohort({key: "sleep 0"}).parent / "studies" / key) for key, name in MIXED.items()]
+    units = [
+        Unit(key, name, cohort({key: "sleep 0"}).parent / "studies" / key) for key, name in MIXED.items()
+    ]
     monkeypatch.setattr(run, "find_cohort", lambda *_, **__: Cohort(tuple(units)))
     result = batch(tmp_path / "cohort.csv", tmp_path / "out")
     labels = {outcome.label: outcome.study_id for outcome in result.outcomes}
