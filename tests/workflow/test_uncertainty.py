@@ -1,4 +1,5 @@
 import csv
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -235,6 +236,14 @@ def test_a_fine_dose_grid_is_sampled_on_a_coarser_one_to_the_same_bands(quiet, m
         )
         np.testing.assert_allclose(one, other, rtol=0.03)
     assert not np.array_equal(curves(coarse), curves(fine))
+    # Cubes, 25 000 of them in the box: the message names their edge and that of the dose.
+    said = {notice.code: notice.message for notice in coarse.notices}["uncertainty-coarse-grid"]
+    edge = float(
+        re.search(r"voxels of ([\d.]+) × \1 × \1 mm, coarser than the 4.00 × 4.00 × 4.00 mm", said)[1]
+    )
+    assert edge > 4.0
+    assert "more than 25000 of its voxels" in said
+    assert "uncertainty-coarse-grid" not in {notice.code for notice in fine.notices}
 
 
 def test_perfused_volume_and_liver_share_the_capsule(quiet):

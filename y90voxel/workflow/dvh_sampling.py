@@ -25,6 +25,7 @@ from y90voxel.activity.decay import integrate_over_time
 from y90voxel.activity.noise import ImageNoise
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.errors import Notice
 from y90voxel.metrics._band_loops import fill_histogram
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
 from y90voxel.metrics.uncertainty import diameter_uncertainty_mm
@@ -85,8 +86,8 @@ def sample_bands(
     calibration_uncertainty: float,
     images: list[NoisyImage],
     progress: Progress | None = None,
-) -> dict[str, DvhBand]:
-    """Return the bands of all regions except the body, by name.
+) -> tuple[dict[str, DvhBand], list[Notice]]:
+    """Return the bands of all regions except the body, by name, and what has to be said about them.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def sample_bands(
     tell("preparing regions", 0.0)
     scene = _Scene.of(evaluation, inputs)
     if scene is None:
-        return {}
+        return {}, []
     noise = [np.zeros(scene.dose.grid.shape, np.float32)]
     if images:
         rng, count = np.random.default_rng([inputs.seed, 1]), min(NOISE_MAPS, inputs.samples)
@@ -122,10 +123,26 @@ def sample_bands(
         for name, found in scene.draw(rng, calibration_uncertainty, noise[number % len(noise)]):
             # The histogram itself is exact; the sample tells how far the truth may lie from it.
             samples[name].append(exact[name] + (found - start[name]))
-    return {
+    bands = {
         name: DvhBand.from_samples([s[:-1] for s in found], [s[-1] for s in found])
         for name, found in samples.items()
     }
+    return bands, _coarser(scene.dose.grid, evaluation.case.grid)
+
+
+def _coarser(sampled: Grid, grid: Grid) -> list[Notice]:
+    """Say when bands were sampled in coarser voxels than the dose has."""
+    if np.allclose(sampled.spacing_mm, grid.spacing_mm):
+        return []
+    used, own = (" × ".join(f"{mm:.2f}" for mm in of.spacing_mm) for of in (sampled, grid))
+    return [
+        Notice(
+            "uncertainty-coarse-grid",
+            f"the bands of the histograms were sampled in voxels of {used} mm, coarser than the {own} mm of the dose: the "
+            f"regions and what they can reach hold more than {MOST_VOXELS} of its voxels. The histograms themselves are "
+            "of the dose grid; bands of regions of few voxels are rougher.",
+        )
+    ]
 
 
 def _exact(evaluation: Evaluation, name: str) -> _Sample:

@@ -61,7 +61,7 @@ def with_uncertainty(
     inputs, notices = complete_inputs(evaluation.case, given or {})
     images = noisy_images(evaluation, inputs)
     calibration = _calibration_uncertainty(evaluation, inputs, images)
-    bands = sample_bands(evaluation, inputs, calibration, images, progress)
+    bands, said = sample_bands(evaluation, inputs, calibration, images, progress)
     regions = tuple(
         _with_budget(evaluation, metrics, inputs, images, calibration, bands.get(metrics.name))
         for metrics in evaluation.regions
@@ -69,7 +69,7 @@ def with_uncertainty(
     report = UncertaintyReport(inputs.as_dict(), bands, _statement(evaluation, inputs, images, calibration))
     found = replace(evaluation, regions=regions, uncertainty=report)
     found._histograms.update(evaluation._histograms)
-    return found.with_notices(*notices)
+    return found.with_notices(*notices, *said)
 
 
 def noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[NoisyImage]:
