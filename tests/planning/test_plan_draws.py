@@ -9,8 +9,9 @@ from y90voxel.activity.partial_volume import RecoveryFit
 from y90voxel.errors import InputError
 from y90voxel.metrics.uncertainty import diameter_uncertainty_mm
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
-from y90voxel.planning.dose_table import partition_table
-from y90voxel.planning.plan_draws import NORMAL, PlanSpread, edge_share
+from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table
+from y90voxel.planning.plan_draws import NORMAL, PlanSpread, edge_share, scaled_table
+from y90voxel.regions.roles import Role
 
 K = 49.67
 DRAWS = 4000
@@ -190,3 +191,16 @@ def test_no_shunt_stays_none_and_a_great_one_below_one():
 def test_negative_uncertainties_are_refused(change, word):
     with pytest.raises(InputError, match=word):
         PlanSpread(**({"diameter_mm": 2.0, "emission_fwhm_mm": 10.0} | change))
+
+
+def test_a_map_scales_region_by_region_as_compartments_do():
+    """Density alone: all doses of liver go with 1 / density, those of the lungs stay."""
+    anatomy, territories = patient()
+    rows = [("GTV1", Role.TUMOUR), ("Liver", Role.LIVER), ("left lobe", Role.PERFUSED), ("lungs", Role.LUNGS),
+            ("unperfused liver", Role.UNPERFUSED_LIVER)]  # fmt: skip
+    table = DoseTable(tuple(RegionDoses(name, role, (20.0,)) for name, role in rows))
+    for draw in drawn(PlanSpread(0.0, 10.0, density=0.1), anatomy, territories, count=5):
+        found = scaled_table(table, anatomy, territories, draw, K).doses((1.0,))
+        assert found.pop("lungs") == pytest.approx(20.0)
+        assert list(found.values()) == pytest.approx([20.0 / draw.density] * 4)
+        assert abs(draw.density - 1.0) > 1e-4

@@ -320,10 +320,12 @@ def scaled_table(
     rows = []
     for row in table.rows:
         factors = [f / elsewhere.get(row.role, 1.0) for f in in_map]
-        if row.name in before:
+        # Several perfused volumes are one in compartments.
+        name = anatomy.perfused_name if row.role is Role.PERFUSED else row.name
+        if name in before:
             factors = [
                 new / old if old > 0 else f
-                for old, new, f in zip(before[row.name], after[row.name], factors, strict=True)
+                for old, new, f in zip(before[name], after[name], factors, strict=True)
             ]
         doses = tuple(d * f for d, f in zip(row.gy_per_gbq, factors, strict=True))
         rows.append(RegionDoses(row.name, row.role, doses))
