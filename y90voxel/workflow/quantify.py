@@ -355,7 +355,7 @@ def _administration_time(
     if header is not None:
         message = f"the administration time is the header's radiopharmaceutical start, {header.isoformat()}."
         return header, (Notice("administration-time-from-header", message),)
-    found, acquired = emission.administration_time, emission.acquisition_start
+    found, acquired = emission.administration_time or "not stated", emission.acquisition_start or "not stated"
     raise InputError(
         f"the time of administration is not known: the header's radiopharmaceutical start is {found}, the acquisition "
         f"{acquired}; it is taken only 1 to 96 h before the acquisition. Give --time, such as --time 2026-03-02T10:30.",

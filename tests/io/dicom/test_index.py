@@ -272,3 +272,31 @@ def test_two_thousand_files_are_indexed_within_five_seconds(tmp_path):
     index = index_study(tmp_path)
     assert time.process_time() - start < 5.0
     assert len(index.series[0].instances) == 2000
+
+
+def test_one_series_with_two_names_under_one_identifier_is_refused(tmp_path):
+    datasets = factory.ct(np.zeros((4, 3, 3), np.int16))
+    datasets[2].PatientName = "Another^Person"
+    factory.save(datasets, tmp_path)
+    (series,) = index_study(tmp_path).series
+    assert [(f.severity, f.code, f.tag) for f in series.findings] == [
+        (Severity.REFUSE, "several-patients", "PatientName")
+    ]
+    assert "Another" not in series.findings[0].message
+
+
+def test_spellings_of_one_name_are_one_patient(tmp_path):
+    datasets = factory.ct(np.zeros((4, 3, 3), np.int16))
+    datasets[2].PatientName = "FACTORY^TEST^^"
+    factory.save(datasets, tmp_path)
+    (series,) = index_study(tmp_path).series
+    assert series.findings == ()
+
+
+def test_an_archive_among_the_files_is_said_not_taken_for_damaged_dicom(study):
+    with zipfile.ZipFile(study / "more.zip", "w") as archive:  # stored: its DICM lies near the beginning
+        first = next(p for p in sorted(study.rglob("*")) if p.is_file() and p.name != "more.zip")
+        archive.write(first, "inside")
+    index = index_study(study)
+    assert codes(index.findings) == {"archive-not-opened"}
+    assert "more.zip" in index.findings[0].message

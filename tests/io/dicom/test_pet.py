@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dicom_factory as factory
 import numpy as np
 import pytest
+from pydicom.sequence import Sequence
 
 from y90voxel.activity.emission import DecayReference
 from y90voxel.errors import DicomError
@@ -184,3 +185,123 @@ def test_enhanced_pet_that_is_not_decay_corrected_refers_to_the_frame(tmp_path):
     del dataset.DecayCorrection
     dataset.DecayCorrected = "NO"
     assert read(dataset, tmp_path)[0].decay_reference is DecayReference.NONE
+
+
+def enhanced(**attributes):
+    """An enhanced PET as the standard has it: no DecayCorrection, but the instant itself."""
+    stated = {"DecayCorrection": None, "DecayCorrected": "YES", "AcquisitionDateTime": "20240312100000"}
+    return factory.enhanced_pet(STORED, **{**stated, **attributes})
+
+
+@pytest.mark.parametrize(
+    ("instant", "reference"),
+    [("20240312100000", "START"), ("20240312095000", "START"), ("20240312080030", "ADMIN")],
+)
+def test_the_decay_instant_of_enhanced_pet_tells_its_reference(tmp_path, instant, reference):
+    image, _ = read(enhanced(DecayCorrectionDateTime=instant), tmp_path)
+    assert image.decay_reference is DecayReference(reference)
+    if reference == "START":
+        assert image.series_start == datetime.strptime(instant, "%Y%m%d%H%M%S")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({}, "DecayCorrected is YES and DecayCorrectionDateTime missing"),
+        ({"DecayCorrected": None, "DecayCorrectionDateTime": "20240312100000"}, "DecayCorrected is missing"),
+        ({"DecayCorrectionDateTime": "20240312060000"}, "neither the acquisition .* nor the administration"),
+        ({"DecayCorrectionDateTime": "20240312100000+0100"}, "neither the acquisition"),
+        ({"AttenuationCorrected": "NO"}, "not corrected for attenuation .AttenuationCorrected is NO"),
+    ],
+)
+def test_enhanced_pet_without_a_known_decay_instant_or_attenuation_is_refused(tmp_path, attributes, why):
+    with pytest.raises(DicomError, match=why):
+        read(enhanced(**attributes), tmp_path)
+
+
+def test_an_administration_without_an_hour_is_not_taken_as_midnight(tmp_path):
+    items = factory.radiopharmaceutical(RadiopharmaceuticalStartDateTime="20240311")
+    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    assert image.administration_time is None
+    assert codes(findings) == ["administration-hour-missing"]
+
+
+def test_the_date_of_one_attribute_and_the_time_of_the_other_make_an_instant(tmp_path):
+    items = factory.radiopharmaceutical(
+        RadiopharmaceuticalStartDateTime="20240310", RadiopharmaceuticalStartTime="163000"
+    )
+    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    assert image.administration_time == datetime(2024, 3, 10, 16, 30)
+    assert codes(findings) == []
+
+
+@pytest.mark.parametrize("life", ["64.1", "3846", "2.3076e8"])
+def test_a_half_life_in_another_unit_is_refused(tmp_path, life):
+    items = factory.radiopharmaceutical(RadionuclideHalfLife=life)
+    with pytest.raises(DicomError, match="half-life of no nuclide in use; Y-90 has 230760 s"):
+        read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "why"),
+    [
+        ({"CorrectedImage": ["DECY", "SCAT"]}, "not corrected for attenuation"),
+        ({"SeriesType": ["WHOLE BODY", "REPROJECTION"]}, "is a reprojection"),
+    ],
+)
+def test_what_is_no_corrected_volume_is_refused(tmp_path, attributes, why):
+    with pytest.raises(DicomError, match=why):
+        read(factory.pet(STORED, **attributes), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["GATED", "DYNAMIC"])
+def test_one_phase_of_several_is_reported(tmp_path, kind):
+    assert codes(read(factory.pet(STORED, SeriesType=[kind, "IMAGE"]), tmp_path)[1]) == ["one-phase"]
+
+
+@pytest.mark.parametrize("reference", ["START", "ADMIN"])
+def test_a_decay_reference_without_decay_correction_is_reported(tmp_path, reference):
+    datasets = factory.pet(STORED, DecayCorrection=reference, CorrectedImage=["ATTN", "SCAT"])
+    findings = read(datasets, tmp_path)[1]
+    assert codes(findings) == ["contradictory-decay"]
+    assert "does not list DECY" in findings[0].message
+
+
+def test_uncorrected_beds_of_different_times_are_reported(tmp_path):
+    datasets = factory.pet(STORED, DecayCorrection="NONE", CorrectedImage=["ATTN"])
+    datasets[-1].AcquisitionTime = "102000"
+    findings = read(datasets, tmp_path)[1]
+    assert codes(findings) == ["several-acquisition-times"]
+    assert "over 20 min" in findings[0].message
+
+
+def mapping(slope, intercept=0.0, unit="Bq/ml"):
+    codes_ = Sequence([factory.code(unit, "UCUM", unit)])
+    return Sequence(
+        [
+            factory.item(
+                RealWorldValueSlope=slope,
+                RealWorldValueIntercept=intercept,
+                MeasurementUnitsCodeSequence=codes_,
+            )
+        ]
+    )
+
+
+@pytest.mark.parametrize("wrong", [mapping(3.0), mapping(1.0, 5.0)])
+def test_two_different_rescalings_to_activity_are_refused(tmp_path, wrong):
+    with pytest.raises(DicomError, match="rescaled to Bq/mL in two ways: RescaleSlope 1 "):
+        read(factory.pet(STORED, RealWorldValueMappingSequence=wrong), tmp_path)
+
+
+@pytest.mark.parametrize("right", [mapping(1.0), mapping(0.001, unit="g/ml{SUVbw}")])
+def test_a_mapping_that_agrees_or_has_another_unit_changes_nothing(tmp_path, right):
+    image, _ = read(factory.pet(STORED, RealWorldValueMappingSequence=right), tmp_path)
+    np.testing.assert_allclose(image.volume.array, STORED * image.grid.voxel_volume_ml, rtol=1e-6)
+
+
+def test_two_different_rescalings_of_enhanced_frames_are_refused(tmp_path):
+    dataset = factory.enhanced_pet(STORED)
+    dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence = mapping(4.5)
+    with pytest.raises(DicomError, match=r"RescaleSlope 1\.5 .* RealWorldValueSlope 4\.5"):
+        read(dataset, tmp_path)

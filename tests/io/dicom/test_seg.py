@@ -50,6 +50,11 @@ def test_fractional_segments_keep_their_occupancy(tmp_path):
     np.testing.assert_allclose(on(region), occupancy, atol=1e-4)
 
 
+def test_probabilities_are_reported(tmp_path):
+    dataset = factory.seg({"Liver": LIVER * 0.5}, kind="FRACTIONAL", SegmentationFractionalType="PROBABILITY")
+    assert [f.code for f in read(dataset, tmp_path)[1]] == ["segment-probability"]
+
+
 def label_map():
     """Two segments in one set of frames."""
     dataset = factory.seg({"Liver": np.ones(SHAPE), "GTV": np.zeros(SHAPE)}, OBLIQUE, "LABELMAP")

@@ -200,7 +200,10 @@ def date_and_time(
 
 
 def date_time(dataset: Dataset, keyword: str, file: object = None, zone_from: Dataset | None = None) -> Any:
-    """Return the instant of a DT attribute, None where absent; the header's zone where it has none."""
+    """Return the instant of a DT attribute; the header's zone where it has none.
+
+    None where the attribute is absent, or is a date without an hour: that is no instant.
+    """
     value = text(dataset, keyword, file)
     if not value:
         return None
@@ -212,6 +215,8 @@ def date_time(dataset: Dataset, keyword: str, file: object = None, zone_from: Da
             file=str(file) if file else None,
             tag=keyword,
         )
+    if len(re.sub(r"\D", "", match[1])) <= len("YYYYMMDD"):
+        return None
     outer = dataset if zone_from is None else zone_from
     zone = match[2] or text(outer, "TimezoneOffsetFromUTC", file)
     return moment.replace(tzinfo=_zone(zone))

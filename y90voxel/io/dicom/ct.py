@@ -13,6 +13,7 @@ from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.frames import Frame, frames_of
 from y90voxel.io.dicom.geometry import Stack, regularise, stack_of
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
+from y90voxel.io.dicom.pet_values import check_mapping
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.uniform import (
     check_numbering,
@@ -45,6 +46,8 @@ def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
     check_uniform(series, emission=emission)
     with_geometry = frames_of(series.instances)
     check_rescaled(with_geometry, emission=emission)
+    if emission:
+        check_mapping(with_geometry)
     check_size(with_geometry)
     thickness = series.first.numbers("SliceThickness", 1)
     try:

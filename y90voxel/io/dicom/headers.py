@@ -51,7 +51,8 @@ _WANTED = (
     "PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit RescaleSlope RescaleIntercept RescaleType "
     "RealWorldValueMappingSequence LossyImageCompression CorrectedImage "
     # emission
-    "Units CountsSource SeriesType DecayCorrection DecayCorrected DecayFactor FrameReferenceTime ActualFrameDuration "
+    "Units CountsSource SeriesType DecayCorrection DecayCorrected DecayCorrectionDateTime DecayFactor "
+    "AttenuationCorrected FrameReferenceTime ActualFrameDuration "
     "RadiopharmaceuticalInformationSequence NumberOfTimeSlices CountsAccumulated "
     # regions and references
     "StructureSetLabel StructureSetROISequence RTROIObservationsSequence ReferencedFrameOfReferenceSequence "
@@ -70,6 +71,8 @@ _UNDEFINED = 0xFFFFFFFF
 # The most voxels one object or series may hold: 4 GB of 16-bit values.
 MOST_VOXELS = 2**31
 _MARK_END = 132
+# zip, gzip, 7z, rar: what they hold may look like DICOM from outside.
+_ARCHIVE_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")
 _META_ELEMENT = re.compile(rb"\x02\x00[\x00-\x16]\x00(?:UL\x04\x00|OB\x00\x00|UI|SH)")
 
 
@@ -134,6 +137,12 @@ class Instance:
         """
         who = text(self.header, "PatientID", self.source) or text(self.header, "PatientName", self.source)
         return hashlib.sha256(who.encode()).hexdigest()[:16]
+
+    @property
+    def name_key(self) -> str:
+        """A digest that tells the names of one series apart, however they are capitalised and filled up."""
+        words = re.split(r"[\^\s=]+", text(self.header, "PatientName", self.source).casefold())
+        return hashlib.sha256(" ".join(filter(None, words)).encode()).hexdigest()[:16]
 
     @property
     def transfer_syntax(self) -> str:
@@ -204,6 +213,8 @@ def read_header(source: SourceFile) -> Instance | None:
     with stream:
         start = stream.read(2 * _MARK_END)
         marked = start[128:_MARK_END] == b"DICM"
+        if not marked and start.startswith(_ARCHIVE_MARKS):
+            return None
         if not marked and (b"DICM" in start or _damaged_start(start)):
             raise DicomError(
                 f"{source.name} has a DICOM header whose beginning is damaged (no DICM at byte 128). Export or copy "

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 
 from pydicom.uid import UID
 
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.attributes import items, shown, text
-from y90voxel.io.dicom.findings import Finding, accept, refusal
+from y90voxel.io.dicom.findings import Finding, accept, refusal, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
 
@@ -39,6 +40,8 @@ PLANAR_TYPES = {"STATIC", "WHOLE BODY"}
 DICOM_ROOT = "1.2.840.10008."
 # An object of these with a SOP class that nobody knows is a damaged one, and might be one that is needed.
 USED_MODALITIES = {"CT", "PT", "NM", "RTSTRUCT", "SEG"}
+
+ARCHIVE_SUFFIXES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".xz")
 
 Progress = Callable[[int, int], None]
 
@@ -175,7 +178,7 @@ def index_study(
     files = list_files(path, only)
     found: dict[tuple[str, str], list[Instance]] = {}
     findings: list[Finding] = []
-    ignored = 0
+    ignored: list[str] = []
     with lenient_reading():
         for done, file in enumerate(files, start=1):
             try:
@@ -184,7 +187,7 @@ def index_study(
                 findings.append(refusal("unreadable-file", error))
             else:
                 if instance is None:
-                    ignored += 1
+                    ignored.append(file.name)
                 else:
                     found.setdefault((instance.study_uid, instance.series_uid), []).append(instance)
             if progress is not None:
@@ -192,7 +195,22 @@ def index_study(
         series = [record for members in found.values() for record in _records(members)]
     order = list(SeriesRole)
     series.sort(key=lambda s: (order.index(s.role), s.number.zfill(12), s.uid, s.study_uid))
-    return StudyIndex(Path(path), tuple(series), len(files), ignored, tuple(findings))
+    return StudyIndex(Path(path), tuple(series), len(files), len(ignored), (*findings, *_archives(ignored)))
+
+
+def _archives(names: Sequence[str]) -> list[Finding]:
+    """Return a warning when archives lie among the files of a study: nobody looks into them."""
+    found = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)]
+    if not found:
+        return []
+    return [
+        warn(
+            "archive-not-opened",
+            f"{len(found)} of the files are archives and were not opened ({', '.join(shown(n) for n in found[:3])}). "
+            "Unpack them if they belong to the study, or give one archive in place of the folder.",
+            file=found[0],
+        )
+    ]
 
 
 def read_instance(file: SourceFile) -> Instance | None:
@@ -237,16 +255,18 @@ def _check_class(instance: Instance) -> None:
 
 def _one_patient(members: Sequence[Instance]) -> list[Finding]:
     """Return a refusal when the files of a series belong to different patients."""
-    strange = next((i for i in members if i.patient_key != members[0].patient_key), None)
-    if strange is None:
-        return []
-    error = DicomError(
-        f"{members[0].source.name} and {strange.source.name} are files of one series, but name different patients "
-        "(PatientID). Export the series again.",
-        file=strange.source.name,
-        tag="PatientID",
-    )
-    return [refusal("several-patients", error)]
+    for tag, key in (("PatientID", attrgetter("patient_key")), ("PatientName", attrgetter("name_key"))):
+        strange = next((i for i in members if key(i) != key(members[0])), None)
+        if strange is None:
+            continue
+        error = DicomError(
+            f"{members[0].source.name} and {strange.source.name} are files of one series, but name different patients "
+            f"({tag}). Export the series again.",
+            file=strange.source.name,
+            tag=tag,
+        )
+        return [refusal("several-patients", error)]
+    return []
 
 
 def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:

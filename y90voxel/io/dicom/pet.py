@@ -27,7 +27,8 @@ from y90voxel.io.dicom.frames import functional_group
 from y90voxel.io.dicom.geometry import regularise, settle
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
-from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, radiopharmaceutical_of
+from y90voxel.io.dicom.pet_values import check_units, check_values
+from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, check_half_life, radiopharmaceutical_of
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.volumes.volume import ActivityMap
 
@@ -35,15 +36,10 @@ __all__ = ["administration_time_of", "pet_header", "read_pet"]
 
 # Decay factors are written with four digits or so; an uncorrected hour of Y-90 is 1.1 %.
 DECAY_FACTOR_TOLERANCE = 0.005
-WHY_NOT_UNITS = {
-    "CNTS": "counts without a calibration",
-    "PROPCNTS": "counts without a calibration",
-    "PROPCPS": "count rates without a calibration",
-    "CPS": "count rates without a calibration",
-    "GML": "a standardised uptake value",
-    "CM2ML": "a standardised uptake value",
-    "": "no unit at all",
-}
+# Clocks of one system agree so well; decay of Y-90 over it is 0.02 %.
+CLOCK_TOLERANCE_S = 60.0
+# Between the start of the scan and a later bed position's own start.
+LONGEST_SCAN_S = 3600.0
 
 
 def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
@@ -55,7 +51,8 @@ def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
     Raises
     ------
     DicomError
-        If units are not Bq/mL, the decay reference is not stated, or the series is not one regular volume.
+        If units are not Bq/mL, two rescalings contradict each other, the decay reference is not stated, or the series
+        is not one regular volume.
     """
     stack, notes = plan_stack(series)
     header, findings = pet_header(series)
@@ -76,13 +73,13 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
     Raises
     ------
     DicomError
-        If units are not Bq/mL or the decay reference is unknown.
+        If units are not Bq/mL, the image is not corrected for attenuation, the decay reference is unknown, or the
+        half-life that decay was corrected with is that of no nuclide.
     """
     first = series.first
-    _check_units(series)
-    findings: list[Finding] = []
+    check_units(series)
+    findings: list[Finding] = check_values(series)
     drug = radiopharmaceutical_of(first)
-    reference = _decay_reference(first)
     acquired = min((t for t in map(acquisition_start, series.instances) if t is not None), default=None)
     started = date_and_time(first.header, "SeriesDate", "SeriesTime", first.source)
     if acquired is not None and started is not None and started > acquired:
@@ -98,6 +95,13 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
         )
         started = acquired
     administered = administration_time_of(first, drug, started or acquired, findings)
+    reference = _decay_reference(first, acquired, administered)
+    if reference is DecayReference.START and first.is_multiframe_enhanced:
+        started = date_time(first.header, "DecayCorrectionDateTime", first.source) or started
+    if reference is not DecayReference.NONE:
+        check_half_life(drug, first)
+    else:
+        findings += _several_acquisitions(series)
     duration = number(_frame_content(first), "ActualFrameDuration", first.source)
     findings += [*drug.findings, *_contradictions(series, reference, acquired, administered, drug)]
     findings += _derived(series)
@@ -122,7 +126,7 @@ def administration_time_of(
     """Return when the header says the radiopharmaceutical was given, None where it does not.
 
     A start time without a date is taken on the day of the series, or the day before when it would lie
-    after it.
+    after it. A date without a time is no instant.
 
     Parameters
     ----------
@@ -139,14 +143,30 @@ def administration_time_of(
     stated: datetime | None = date_time(
         drug.item, "RadiopharmaceuticalStartDateTime", file, zone_from=instance.header
     )
-    if stated is not None or near is None or not text(drug.item, "RadiopharmaceuticalStartTime", file):
+    written = text(drug.item, "RadiopharmaceuticalStartDateTime", file)
+    if stated is not None or near is None:
         return stated
+    if not text(drug.item, "RadiopharmaceuticalStartTime", file):
+        if written:
+            findings.append(
+                warn(
+                    "administration-hour-missing",
+                    f"RadiopharmaceuticalStartDateTime {written} has a date and no time: the administration is not known. "
+                    "Give --time.",
+                    file=file.name,
+                    tag="RadiopharmaceuticalStartDateTime",
+                    value=written,
+                )
+            )
+        return None
     same_day = Dataset()
-    same_day.SeriesDate = f"{near:%Y%m%d}"
+    same_day.SeriesDate = written or f"{near:%Y%m%d}"
     same_day.RadiopharmaceuticalStartTime = text(drug.item, "RadiopharmaceuticalStartTime", file)
     moment = date_and_time(same_day, "SeriesDate", "RadiopharmaceuticalStartTime", file)
     assert moment is not None  # both attributes were just set
     moment = moment.replace(tzinfo=near.tzinfo)
+    if written:
+        return moment
     day = "the day of the series"
     if moment > near:
         moment, day = moment - timedelta(days=1), "the day before the series, as it would lie after it else"
@@ -176,40 +196,13 @@ def _frame_content(instance: Instance) -> Dataset:
     return merged
 
 
-def _check_units(series: SeriesRecord) -> None:
-    """Raise unless every slice is in Bq/mL."""
-    for instance in series.instances:
-        units = instance.text("Units").upper()
-        if instance.is_multiframe_enhanced and not units:
-            units = _mapped_units(instance)
-        if units != "BQML":
-            why = WHY_NOT_UNITS.get(units, "not an activity concentration")
-            raise DicomError(
-                f"the PET image is in {shown(units) or 'unstated units'} ({why}), needed is BQML (Bq/mL). Export the "
-                "attenuation-corrected series in Bq/mL.",
-                file=instance.source.name,
-                tag="Units",
-            )
-
-
-def _mapped_units(instance: Instance) -> str:
-    """Return BQML when the first frame of an enhanced object is mapped to Bq/mL, else its unit code."""
-    file = instance.source
-    per_frame = items(instance.header, "PerFrameFunctionalGroupsSequence", file)
-    mapping = functional_group(
-        instance, per_frame[0] if per_frame else Dataset(), "RealWorldValueMappingSequence"
-    )
-    codes = items(mapping, "MeasurementUnitsCodeSequence", file)
-    unit = text(codes[0], "CodeValue", file) if codes else ""
-    return "BQML" if unit.lower() == "bq/ml" else unit.upper()
-
-
-def _decay_reference(first: Instance) -> DecayReference:
+def _decay_reference(
+    first: Instance, acquired: datetime | None, administered: datetime | None
+) -> DecayReference:
     """Return what the values refer to."""
     stated = first.text("DecayCorrection").upper()
     if first.is_multiframe_enhanced and not stated:
-        corrected = first.text("DecayCorrected").upper()
-        stated = "NONE" if corrected == "NO" else stated
+        return _enhanced_reference(first, acquired, administered)
     try:
         return DecayReference(stated)
     except ValueError:
@@ -219,6 +212,37 @@ def _decay_reference(first: Instance) -> DecayReference:
             file=first.source.name,
             tag="DecayCorrection",
         ) from None
+
+
+def _enhanced_reference(
+    first: Instance, acquired: datetime | None, administered: datetime | None
+) -> DecayReference:
+    """Return what the values of an enhanced object refer to: it gives the instant itself (PS3.3 C.8.22.2)."""
+    file, corrected = first.source, first.text("DecayCorrected").upper()
+    if corrected == "NO":
+        return DecayReference.NONE
+    moment = date_time(first.header, "DecayCorrectionDateTime", file)
+    if corrected != "YES" or moment is None:
+        raise DicomError(
+            f"DecayCorrected is {shown(corrected) or 'missing'} and DecayCorrectionDateTime {moment or 'missing'}, and "
+            "there is no DecayCorrection: the instant that the activity refers to is not known. Export the series with it.",
+            file=file.name,
+            tag="DecayCorrectionDateTime",
+        )
+    for reference, instant, before_s in (
+        (DecayReference.ADMIN, administered, CLOCK_TOLERANCE_S),
+        (DecayReference.START, acquired, LONGEST_SCAN_S),
+    ):
+        if instant is None or (instant.tzinfo is None) != (moment.tzinfo is None):
+            continue
+        if -CLOCK_TOLERANCE_S <= (instant - moment).total_seconds() <= before_s:
+            return reference
+    raise DicomError(
+        f"DecayCorrectionDateTime is {moment}, which is neither the acquisition ({acquired or 'not stated'}) nor the "
+        f"administration ({administered or 'not stated'}). Export the series corrected to one of them.",
+        file=file.name,
+        tag="DecayCorrectionDateTime",
+    )
 
 
 def _contradictions(
@@ -240,6 +264,10 @@ def _contradictions(
                 f"DecayCorrection is ADMIN, but DecayFactor is {factor:g}; decay from administration to "
                 f"acquisition ({hours:.2f} h) would make it {expected:.4f}"
             )
+        elif _lacks_decay(first):
+            found = "DecayCorrection is ADMIN, but CorrectedImage does not list DECY"
+    elif reference is DecayReference.START and _lacks_decay(first):
+        found = "DecayCorrection is START, but CorrectedImage does not list DECY"
     elif reference is DecayReference.NONE and (corrected or (factor is not None and factor != 1.0)):
         found = (
             f"DecayCorrection is NONE, but "
@@ -254,6 +282,30 @@ def _contradictions(
             file=first.source.name,
             tag="DecayFactor",
             value=factor,
+        )
+    ]
+
+
+def _lacks_decay(first: Instance) -> bool:
+    """Return whether the header lists corrections, and decay is not among them."""
+    listed = texts(first.header, "CorrectedImage", first.source)
+    return any(listed) and "DECY" not in listed
+
+
+def _several_acquisitions(series: SeriesRecord) -> list[Finding]:
+    """Return a warning where slices without decay correction were acquired at different times."""
+    starts = [t for t in map(acquisition_start, series.instances) if t is not None]
+    spread_s = (max(starts) - min(starts)).total_seconds() if starts else 0.0
+    if spread_s <= CLOCK_TOLERANCE_S:
+        return []
+    return [
+        warn(
+            "several-acquisition-times",
+            f"values are not corrected for decay, and slices were acquired over {spread_s / 60:.0f} min; the earliest "
+            f"({min(starts):%H:%M:%S}) is taken for all of them. Export the series corrected to its start.",
+            file=series.first.source.name,
+            tag="AcquisitionTime",
+            value=f"{max(starts):%H:%M:%S}",
         )
     ]
 

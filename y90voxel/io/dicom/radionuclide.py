@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
+from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import items, number, text
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
 
-__all__ = ["Radiopharmaceutical", "radiopharmaceutical_of"]
+__all__ = ["Radiopharmaceutical", "check_half_life", "radiopharmaceutical_of"]
 
 # Name: half-life [s], code values in SRT/SNM3/99SDM and in SNOMED CT (DICOM PS3.16 CID 18 and CID 4020).
 # Half-lives: Decay Data Evaluation Project (LNHB), rounded to the digits that tell nuclides apart.
@@ -68,6 +69,8 @@ ELEMENTS = {
 }
 # Header half-lives are rounded, or a little old; other nuclides of the table differ by more.
 HALF_LIFE_TOLERANCE = 0.02
+# Beyond it a half-life is no rounding of any nuclide's, but another unit or a slip.
+ABSURD_HALF_LIFE = 0.03
 TC99M_PHOTON_KEV = 140.5
 
 
@@ -160,6 +163,26 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
         tag="RadionuclideCodeSequence",
     )
     return replace(found, findings=(*found.findings, unknown))
+
+
+def check_half_life(drug: Radiopharmaceutical, instance: Instance) -> None:
+    """Raise if the half-life of the header, which decay has to be undone with, is that of no nuclide.
+
+    Raises
+    ------
+    DicomError
+        Naming the half-life and, where the nuclide is known, the one expected.
+    """
+    stated = drug.half_life_s
+    if stated is None or any(abs(stated / life - 1) <= ABSURD_HALF_LIFE for life, _ in NUCLIDES.values()):
+        return
+    expected = f"; {drug.nuclide} has {NUCLIDES[drug.nuclide][0]:g} s" if drug.nuclide in NUCLIDES else ""
+    raise DicomError(
+        f"RadionuclideHalfLife is {stated:g} s, the half-life of no nuclide in use{expected}. The decay correction of the "
+        "image cannot be undone with it: correct the file.",
+        file=instance.source.name,
+        tag="RadionuclideHalfLife",
+    )
 
 
 def _coded(codes: list[Dataset], file: object) -> str | None:

@@ -348,7 +348,8 @@ def _needed(value: tuple[float, ...] | None, keyword: str, file: SourceFile) -> 
 def _damaged(file: SourceFile, keyword: str, why: str) -> DicomError:
     """Return the error for a registration that cannot be used."""
     return DicomError(
-        f"the registration {file.name} cannot be used: {keyword}: {why}. Export it again, or leave it out of the folder.",
+        f"the registration {file.name} cannot be used: {keyword}: {why.rstrip('.')}. Export it again, or leave it out "
+        "of the folder.",
         file=file.name,
         tag=keyword,
     )

@@ -105,6 +105,7 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
     numbers_ = None if kind == "LABELMAP" else _segment_numbers(instance, len(frames))
     boxes: dict[int, _Accumulated] = {s.number: _Accumulated() for s in segments}
     maximum = _maximum(instance, kind)
+    findings += _probability(instance, kind)
     filled: set[tuple[int, int]] = set()
     for index, plane in enumerate(_planes(instance, kind)):
         for value, occupancy in _occupancies(plane, kind, maximum, numbers_, index, file.name):
@@ -175,6 +176,22 @@ def _maximum(instance: Instance, kind: str) -> float:
             tag="MaximumFractionalValue",
         )
     return float(maximum)
+
+
+def _probability(instance: Instance, kind: str) -> list[Finding]:
+    """Return a warning when fractions are probabilities, which are no occupancies."""
+    if kind != "FRACTIONAL" or instance.text("SegmentationFractionalType").upper() != "PROBABILITY":
+        return []
+    return [
+        warn(
+            "segment-probability",
+            "the segmentation holds probabilities (SegmentationFractionalType PROBABILITY); they are taken as the fraction "
+            "of each voxel inside. Threshold them where they were made, if a sharp region is meant.",
+            file=instance.source.name,
+            tag="SegmentationFractionalType",
+            value="PROBABILITY",
+        )
+    ]
 
 
 class _Accumulated:

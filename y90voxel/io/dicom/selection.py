@@ -92,7 +92,7 @@ def select_series(
     DicomError
         If CT or regions lie in another frame of reference and are not trusted.
     """
-    findings: list[Finding] = []
+    findings = [f for f in index.findings if f.severity is Severity.WARN]
     if emission_series is None:
         _check_one_study(index)
     emission = _emission(index, emission_series, needs_emission, findings)
@@ -266,10 +266,18 @@ def _usable(
 
 def _what_is_there(index: StudyIndex) -> str:
     """Return what a folder without emission image holds."""
+    archives = "".join(f" {f.message}" for f in index.findings if f.code == "archive-not-opened")
     if not index.series:
-        return f"It holds no DICOM series at all ({index.files} files)."
-    kinds = [f"{s} [{'/'.join(s.first.image_type[2:3]) or s.role.value}]" for s in index.series[:10]]
-    return f"It holds: {'; '.join(kinds)}."
+        return f"It holds no DICOM series at all ({index.files} files).{archives}"
+    kinds = [f"{s} [{_kind(s)}]" for s in index.series[:10]]
+    return f"It holds: {'; '.join(kinds)}.{archives}"
+
+
+def _kind(series: SeriesRecord) -> str:
+    """Return what an image calls itself in ImageType, else what it can serve for."""
+    if series.role in (SeriesRole.REGIONS, SeriesRole.DOSE, SeriesRole.REGISTRATION):
+        return series.role.value
+    return "/".join(series.first.image_type[2:4]) or "no third value of ImageType"
 
 
 def _ct(
