@@ -134,7 +134,7 @@ def test_a_region_in_one_plane_is_as_thick_as_a_slice_of_the_ct(tmp_path):
 
 def test_no_emission_image_is_refused_with_what_is_there(tmp_path):
     projections = factory.nm(STORED, ImageType=["ORIGINAL", "PRIMARY", "TOMO", "EMISSION"])
-    with pytest.raises(InputError, match=r"no emission image .* RECON TOMO.*\[TOMO\]"):
+    with pytest.raises(InputError, match=r"no emission image .* RECON TOMO.*\[TOMO/EMISSION\]"):
         DicomStudy.open(saved(tmp_path, projections, factory.ct(STORED)))
 
 
