@@ -180,6 +180,9 @@ def test_shunt_and_reserve_have_limits_of_their_own():
     ]
     assert evaluate_fraction_limits("resin", lung_shunt_fraction=0.201)[0].status == "not met"
     assert evaluate_fraction_limits("glass")[0].status == "not applicable"
+    for scenario in Scenario:  # the reserve of EANM table 3 stands in the row of lobectomy
+        (_, reserve) = evaluate_fraction_limits("resin", hepatic_reserve=0.29, scenario=scenario)
+        assert reserve.status == ("not met" if scenario is Scenario.LOBECTOMY else "not applicable")
     assert evaluate_fraction_limits(None, lung_shunt_fraction=0.3) == []
 
 

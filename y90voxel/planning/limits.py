@@ -253,7 +253,11 @@ def inapplicable_limits(
 
 
 def evaluate_fraction_limits(
-    device: str | None, *, lung_shunt_fraction: float | None = None, hepatic_reserve: float | None = None
+    device: str | None,
+    *,
+    lung_shunt_fraction: float | None = None,
+    hepatic_reserve: float | None = None,
+    scenario: Scenario | None = None,
 ) -> list[FractionResult]:
     """Return the limits of the device on lung shunt and hepatic reserve.
 
@@ -263,6 +267,8 @@ def evaluate_fraction_limits(
         Device name; None gives none.
     lung_shunt_fraction, hepatic_reserve : float or None
         0 to 1; None leaves the limit not applicable.
+    scenario : Scenario or None
+        Limits of other scenarios are not applicable; None leaves all in force.
 
     Raises
     ------
@@ -280,7 +286,10 @@ def evaluate_fraction_limits(
     for limit in FRACTION_TABLE:
         if limit.device == device:
             value = given[limit.quantity]
-            status = "not applicable" if value is None else _compare(limit.sense, value, limit.value)
+            other = scenario is not None and limit.scenarios and scenario not in limit.scenarios
+            status = (
+                "not applicable" if value is None or other else _compare(limit.sense, value, limit.value)
+            )
             results.append(FractionResult(limit, value, status))
     return results
 

@@ -131,6 +131,8 @@ class FractionLimit:
         Below, or at least.
     value : float
         0 to 1.
+    scenarios : tuple of Scenario
+        As in `Limit`.
     """
 
     name: str
@@ -139,6 +141,7 @@ class FractionLimit:
     sense: Sense
     value: float
     source: str
+    scenarios: tuple[Scenario, ...] = ()
 
 
 _EANM = "EANM procedure guideline, Weber et al. 2022, EJNMMI 49:1682, doi 10.1007/s00259-021-05600-z, "
@@ -256,6 +259,6 @@ FRACTION_TABLE = (
     FractionLimit("hepatic reserve", "glass", "hepatic reserve", Sense.AT_LEAST, 0.30, _DOSISPHERE),
     FractionLimit("lung shunt", "resin", "lung shunt fraction", Sense.BELOW, 0.20, _THESIS),
     FractionLimit(
-        "hepatic reserve, lobectomy", "resin", "hepatic reserve", Sense.AT_LEAST, 0.30, _EANM + "table 3"
+        "hepatic reserve, lobectomy", "resin", "hepatic reserve", Sense.AT_LEAST, 0.30, _EANM + "table 3", _LOB
     ),
 )

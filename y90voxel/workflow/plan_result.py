@@ -208,6 +208,7 @@ class Plan:
                     facts.device,
                     lung_shunt_fraction=self.lung_shunt_fraction,
                     hepatic_reserve=self.context.hepatic_reserve,
+                    scenario=self.context.scenario,
                 )
             ],
             "limits_version": LIMITS_VERSION,
