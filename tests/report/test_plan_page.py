@@ -93,10 +93,10 @@ def test_names_are_escaped_and_nothing_is_loaded(planned, figures):
 
 def test_windows_lie_where_the_doses_reach_their_values(planned):
     found = {window.name: window for window in windows(planned.first)}
-    limit = found["whole non-tumour liver, HCC, lobar treatment  ≤ 75 Gy"]
+    limit = found["whole non-tumour liver, lobar treatment  ≤ 75 Gy"]
     assert (limit.limit, limit.binding) == (True, True)
     assert limit.at_gbq == pytest.approx(planned.first.activity_gbq, rel=1e-6)
-    goal = found["tumour, HCC  ≥ 205 Gy"]
+    goal = found["tumour  ≥ 205 Gy"]
     per_gbq = planned.maps.evaluations[0].region("GTV1").mass_weighted_mean_gy
     assert (goal.limit, goal.at_gbq) == (False, pytest.approx(205.0 / per_gbq))
     assert [window.limit for window in windows(planned.first)] == sorted(
@@ -173,3 +173,18 @@ def test_the_dose_report_shows_the_patient_record():
     assert "ALBI grade" in page
     assert "sources differ" in page
     assert "Patient record" not in render_dose_page(evaluation, figures)
+
+
+def test_the_table_of_models_tells_limits_from_goals_in_few_words(planned, figures):
+    """A limit that is exceeded is named by region and value; goals are counted, their names stand in the table below."""
+    rows = plan_content(planned)["models"]
+    for row, model in zip(rows, (m for m in planned.models if m.available), strict=True):
+        failed = [r.aim for r in model.results if r.status == "not met"]
+        assert len(row["exceeded"]) == sum(aim.sense is Sense.BELOW for aim in failed)
+        assert len(row["missed"]) == sum(aim.sense is Sense.AT_LEAST for aim in failed)
+    first = next(row for row in rows if row["first"])
+    assert first["binding"] == "non-tumour liver ≤ 75 Gy"
+    assert "GTV1 D70 ≥ 5000 Gy" in first["missed"]
+    page = render_plan_page(planned, figures)
+    assert 'class="cards odd" style="--all: 7; --half: 4"' in page
+    assert "goals missed" in page

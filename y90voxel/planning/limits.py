@@ -287,9 +287,7 @@ def evaluate_fraction_limits(
         if limit.device == device:
             value = given[limit.quantity]
             other = scenario is not None and limit.scenarios and scenario not in limit.scenarios
-            status = (
-                "not applicable" if value is None or other else _compare(limit.sense, value, limit.value)
-            )
+            status = "not applicable" if value is None or other else _compare(limit.sense, value, limit.value)
             results.append(FractionResult(limit, value, status))
     return results
 

@@ -259,6 +259,12 @@ FRACTION_TABLE = (
     FractionLimit("hepatic reserve", "glass", "hepatic reserve", Sense.AT_LEAST, 0.30, _DOSISPHERE),
     FractionLimit("lung shunt", "resin", "lung shunt fraction", Sense.BELOW, 0.20, _THESIS),
     FractionLimit(
-        "hepatic reserve, lobectomy", "resin", "hepatic reserve", Sense.AT_LEAST, 0.30, _EANM + "table 3", _LOB
+        "hepatic reserve, lobectomy",
+        "resin",
+        "hepatic reserve",
+        Sense.AT_LEAST,
+        0.30,
+        _EANM + "table 3",
+        _LOB,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from y90voxel.planning.aims import AimResult
+from y90voxel.planning.aims import AimResult, DoseAim, MetricKind
 from y90voxel.planning.limits import LIMITS_VERSION, Sense
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
@@ -54,7 +54,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "models": [_model_row(plan, model) for model in plan.models if model.available],
         "intervals": [] if plan.uncertainty is None else plan.uncertainty.statement,
         "not_available": [(model.title, model.reason) for model in plan.models if not model.available],
-        "flags": [(model.title, model.flag) for model in plan.models if model.available and model.flag],
+        "flags": _flags(plan),
         "infeasible": _infeasible(first),
         "limits": [_limit_row(result) for result in first.results],
         "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
@@ -100,16 +100,16 @@ def _headline(plan: Plan) -> list[str]:
     lines += interval_sentence(plan)
     missed = _missed(plan)
     if missed:
-        lines.append(f"Not met at this activity: {', '.join(missed)}.")
+        lines.append(f"Not met at this activity: {'; '.join(missed)}.")
     elif _judged(plan):
         lines.append("Every limit and goal that applies is met at this activity.")
     return lines
 
 
 def _missed(plan: Plan) -> list[str]:
-    """Names of limits and goals that the first model misses."""
+    """Limits and goals that the first model misses, in few words."""
     fractions = [row["name"] for row in plan.metrics["fraction_limits"] if row["status"] == "not met"]
-    return [result.aim.name for result in plan.first.results if result.status == "not met"] + fractions
+    return [_short(result.aim) for result in plan.first.results if result.status == "not met"] + fractions
 
 
 def _judged(plan: Plan) -> int:
@@ -171,9 +171,10 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
     doses = model.table.doses_by_role(model.activities_gbq)
     if "tumours" not in doses and "tumour" in doses:
         doses["tumours"] = doses["tumour"]
-    missed = [result.aim.name for result in model.results if result.status == "not met"]
+    failed = [result.aim for result in model.results if result.status == "not met"]
     judged = sum(result.status != "not applicable" for result in model.results)
     relative = dose_uncertainties(plan, model)
+    short = {result.aim.name: _short(result.aim) for result in model.results}
     split = " + ".join(f"{a:.3g}" for a in model.activities_gbq) if len(model.activities_gbq) > 1 else ""
     return {
         "title": model.title,
@@ -183,13 +184,31 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "split": split,
         "interval": activity_interval(plan, model),
         "doses": [(dose_text(doses.get(key)), relative.get(key, "")) for key, _ in COLUMNS],
-        "missed": missed,
+        "exceeded": [_short(aim) for aim in failed if aim.sense is Sense.BELOW],
+        "missed": [_short(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
         "judged": judged,
         "greatest": number(model.greatest_gbq),
         "greatest_interval": greatest_interval(plan, model),
-        "binding": ", ".join(model.binding) or MISSING,
+        "binding": ", ".join(short.get(name, name) for name in model.binding) or MISSING,
         "flagged": bool(model.flag),
     }
+
+
+def _short(aim: DoseAim) -> str:
+    """A limit or goal in few words: region, metric unless it is the mean, and value."""
+    metric = "" if aim.metric.kind is MetricKind.MEAN else f" {aim.metric}"
+    sign = "≤" if aim.sense is Sense.BELOW else "≥"
+    earlier = f", {aim.previous:g} before" if aim.previous else ""
+    return f"{aim.region}{metric} {sign} {aim.value:g} {aim.metric.unit}{earlier}"
+
+
+def _flags(plan: Plan) -> list[tuple[str, str]]:
+    """What is to be read with some models: their titles together, and the note."""
+    flags: dict[str, list[str]] = {}
+    for model in plan.models:
+        if model.available and model.flag:
+            flags.setdefault(model.flag, []).append(model.title)
+    return [("; ".join(titles), flag) for flag, titles in flags.items()]
 
 
 def _infeasible(model: PlanModel) -> list[str]:

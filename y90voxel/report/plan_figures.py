@@ -19,7 +19,7 @@ from y90voxel.workflow.plan_result import Plan
 
 __all__ = ["Window", "plan_figures", "planned_evaluation", "windows"]
 
-WIDTH_PX, ROW_PX, NAMES_PX, TOP_PX, BOTTOM_PX = 1420.0, 27.0, 470.0, 100.0, 58.0
+WIDTH_PX, ROW_PX, NAMES_PX, TOP_PX, BOTTOM_PX = 1420.0, 27.0, 500.0, 100.0, 58.0
 ALLOWED, REACHED, BINDING = "#8fb8d6", "#8ccbb0", "#a8320a"
 LONGEST_ROW = 50
 # Beyond this multiple of the greatest activity of a model, the axis ends.
@@ -57,7 +57,8 @@ def windows(model: PlanModel) -> list[Window]:
             continue
         below = result.aim.sense is Sense.BELOW
         value = f"{'≤' if below else '≥'} {result.aim.value:g} {result.aim.metric.unit}"
-        name = f"{shortened(result.aim.name, LONGEST_ROW)}  {value}"
+        said = result.aim.name.replace(", HCC", "")  # the disease of most plans, named above
+        name = f"{shortened(said, LONGEST_ROW)}  {value}"
         found.append(Window(name, at_bq / BQ_PER_GBQ, below, result.aim.name in model.binding))
     return sorted(
         found, key=lambda window: (not window.limit, window.at_gbq if window.limit else -window.at_gbq)
