@@ -147,6 +147,16 @@ def test_only_what_is_new_changed_or_failed_is_computed_again(cohort, tmp_path):
     assert batch(cohort(deeds), out, retry="none").computed == 1
 
 
+def test_studies_that_left_the_cohort_are_named_and_their_results_stay(cohort, tmp_path):
+    assert batch(cohort({"a": "sleep 0", "b": "sleep 0"}), tmp_path / "out").remarks == ()
+    smaller = batch(cohort({"a": "sleep 0"}), tmp_path / "out")
+    assert [outcome.study_id for outcome in smaller.outcomes] == ["studies-a"]
+    (remark,) = smaller.remarks
+    assert remark.startswith("not in the cohort any more")
+    assert remark.endswith(": studies-b")
+    assert (tmp_path / "out" / "studies-b" / "metrics.json").is_file()
+
+
 def test_a_changed_byte_is_seen_even_when_the_time_is_set_back(cohort, tmp_path):
     out, manifest = tmp_path / "out", cohort({"a": "sleep 0", "b": "sleep 0"})
     batch(manifest, out)

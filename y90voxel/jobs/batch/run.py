@@ -175,20 +175,31 @@ def run_batch(
         with BatchLog(folder.logs / "batch.log", listener or Listener()) as log:
             log.say(f"y90voxel {__version__}: {'a cohort' if anonymous else Path(cohort).resolve()}")
             found = find_cohort(cohort, leave_out=folder.path, progress=log.found)
-            for remark in found.remarks:
-                log.say(remark)
             tasks = make_plan(
                 found.units, ledger, folder, case=common, options=options, retry=retry, anonymous=anonymous
             )
+            remarks = (*found.remarks, *_gone(ledger, tasks))
+            for remark in remarks:
+                log.say(remark)
             batch = _Batch(folder, ledger, tasks, resources, work, log, anonymous)
             computed = batch.run()
-            result = BatchResult(out, tuple(batch.outcomes()), computed, found.remarks)
+            result = BatchResult(out, tuple(batch.outcomes()), computed, remarks)
             log.say("writing the tables of the cohort")
             write_tables(folder, result.outcomes, "Cohort" if anonymous else Path(cohort).resolve().stem)
             with atomic_file(folder.path / "status.json") as temporary:
                 write_json(result.as_dict(), temporary)
             folder.tidy()
             return result
+
+
+def _gone(ledger: Ledger, tasks: Sequence[Task]) -> Iterator[str]:
+    """Yield what is said of studies that an earlier run settled and that the cohort does not have any more."""
+    here = {task.unit.key for task in tasks}
+    gone = sorted(entry.study_id for key, entry in ledger.entries().items() if key not in here)
+    if gone:
+        yield (
+            f"not in the cohort any more, so not in its tables; what was computed of them stays: {', '.join(gone)}"
+        )
 
 
 @dataclass
