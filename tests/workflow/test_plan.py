@@ -264,6 +264,20 @@ def test_two_arteries_are_split_and_no_scan_finds_better():
     assert by_artery.activity_gbq == pytest.approx(model.activity_gbq, rel=0.03)
 
 
+def test_an_artery_that_the_best_split_leaves_empty_is_told():
+    """One limit on the liver: the artery with most tumour dose per liver dose takes all, unless a goal needs the other."""
+    limit = below("non-tumour liver", 90.0)
+    alone = yv.plan(two_arteries(), ENGINE, PlanRequest(aims=(limit,), table_limits=False, order=order()))
+    assert alone.first.activities_gbq[0] == 0.0
+    (said,) = [n for n in alone.notices if n.code == "injection-without-activity"]
+    assert alone.territories[0].name in said.message
+    assert [placed.injection for placed in alone.orders] == [alone.territories[1].name]
+    goal = DoseAim("GTV1", "GTV1", Sense.AT_LEAST, 205.0)
+    both = yv.plan(two_arteries(), ENGINE, PlanRequest(aims=(limit, goal), table_limits=False))
+    assert all(activity > 0.1 for activity in both.first.activities_gbq)
+    assert "injection-without-activity" not in {n.code for n in both.notices}
+
+
 def test_a_limit_that_is_not_linear_scales_the_split_of_two_arteries():
     limits = (below("lungs", 30.0), below("non-tumour liver", 30.0, "V60"))
     found = yv.plan(two_arteries(), ENGINE, PlanRequest(aims=limits, table_limits=False))

@@ -238,8 +238,9 @@ def _finish(
     first = found.first
     lungs = first.table.doses(first.activities_gbq).get(LUNGS) if first.available else None
     warned = None if lungs is None else lung_dose_notice(facts.device, lungs)
+    empty = _empty_injections(names, first.activities_gbq)
     orders = place_orders(request, facts.device, names, first)
-    return replace(found, orders=orders).with_notices(*([] if warned is None else [warned]))
+    return replace(found, orders=orders).with_notices(*empty, *([] if warned is None else [warned]))
 
 
 def _widest(anatomy: Anatomy, territories: Sequence[Territory], constant: float) -> DoseTable:
@@ -298,6 +299,21 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
             "limits-context-unknown",
             f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: every limit that might apply holds, the "
             "strictest decides.",
+        )
+    ]
+
+
+def _empty_injections(names: Sequence[str], activities_gbq: Sequence[float]) -> list[Notice]:
+    """Say when the best split gives an injection nothing: highest doses are not what several arteries are for."""
+    empty = [name for name, activity in zip(names, activities_gbq, strict=False) if not activity > 0.0]
+    if not empty or len(empty) == len(names):
+        return []
+    return [
+        Notice(
+            "injection-without-activity",
+            f"the split with the highest tumour dose within the limits gives {', '.join(empty)} nothing, and leaves the "
+            "tumours there untreated. State what each tumour needs (--goal, [[plan.goal]]), weights (plan.objective), or the "
+            "activities.",
         )
     ]
 
