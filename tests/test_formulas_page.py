@@ -1,6 +1,8 @@
 """docs/formulas.md names functions that exist and are documented, and its code runs."""
 
 import re
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,20 @@ def test_the_code_of_the_page_runs():
 def test_no_public_formula_is_missing_from_the_page():
     functions = {n for n in yv.radiobiology.__all__ if n[0].islower()}
     assert functions <= {name for module, name in NAMES if module == "rb"}
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`y90voxel\.([\w.]+\.\w+)`", PAGE))))
+def test_functions_named_with_their_module_exist_and_are_documented(path):
+    module, name = path.rsplit(".", 1)
+    assert getattr(import_module(f"y90voxel.{module}"), name).__doc__
+
+
+def test_the_case_file_of_the_page_plans():
+    from y90voxel.jobs.plan import run_plan
+    from y90voxel.jobs.settings import StudySettings
+
+    (case,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    found = run_plan(None, None, StudySettings(**tomllib.loads(case)))
+    models = {model["name"]: model for model in found.metrics["models"]}
+    assert models["mird"]["activity_bq"] == pytest.approx(120 * 1.4 / (49.67 * 0.94) * 1e9, rel=1e-9)
+    assert models["given"]["doses_gy"]["tumour"] == pytest.approx(4 * 49.67 * 2.2 * 0.94 / 2.3, rel=1e-9)
