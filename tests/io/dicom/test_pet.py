@@ -305,3 +305,10 @@ def test_two_different_rescalings_of_enhanced_frames_are_refused(tmp_path):
     dataset.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence = mapping(4.5)
     with pytest.raises(DicomError, match=r"RescaleSlope 1\.5 .* RealWorldValueSlope 4\.5"):
         read(dataset, tmp_path)
+
+
+def test_a_series_that_starts_long_before_its_acquisition_is_refused(tmp_path):
+    with pytest.raises(DicomError, match=r"2023-01-01 10:00:00, but the acquisition began at 2024-03-12"):
+        read(factory.pet(STORED, SeriesDate="20230101"), tmp_path)
+    image, _ = read(factory.pet(STORED, SeriesDate="20230101", DecayCorrection="ADMIN"), tmp_path / "admin")
+    assert image.decay_reference is DecayReference.ADMIN

@@ -40,6 +40,8 @@ DECAY_FACTOR_TOLERANCE = 0.005
 CLOCK_TOLERANCE_S = 60.0
 # Between the start of the scan and a later bed position's own start.
 LONGEST_SCAN_S = 3600.0
+# No series starts earlier before its first acquisition.
+LONGEST_WAIT_H = 12.0
 
 
 def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
@@ -100,6 +102,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
         started = date_time(first.header, "DecayCorrectionDateTime", first.source) or started
     if reference is not DecayReference.NONE:
         check_half_life(drug, first)
+        _check_start(first, reference, started, acquired)
     else:
         findings += _several_acquisitions(series)
     duration = number(_frame_content(first), "ActualFrameDuration", first.source)
@@ -212,6 +215,24 @@ def _decay_reference(
             file=first.source.name,
             tag="DecayCorrection",
         ) from None
+
+
+def _check_start(
+    first: Instance, reference: DecayReference, started: datetime | None, acquired: datetime | None
+) -> None:
+    """Raise if values are corrected to a series start that cannot be that of the acquisition."""
+    if reference is not DecayReference.START or started is None or acquired is None:
+        return
+    if (started.tzinfo is None) != (acquired.tzinfo is None):
+        return
+    hours = (acquired - started).total_seconds() / 3600.0
+    if hours > LONGEST_WAIT_H:
+        raise DicomError(
+            f"values are corrected for decay to the start of the series, {started}, but the acquisition began at {acquired}, "
+            f"{hours:.1f} h later. One of both is wrong: export the series again.",
+            file=first.source.name,
+            tag="SeriesDate",
+        )
 
 
 def _enhanced_reference(
