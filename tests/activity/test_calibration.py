@@ -86,6 +86,13 @@ def test_start_reference_with_other_branching():
     assert [notice.code for notice in correction.notices] == ["header-branching"]
 
 
+@pytest.mark.parametrize("fraction", [1.5 * 31.86e-6, 3.186e-3])
+def test_a_positron_fraction_of_no_nuclide_is_refused(fraction):
+    image = pet(180e3, header_half_life_s=T_Y90, header_positron_fraction=fraction)
+    with pytest.raises(InputError, match=r"that of no nuclide in use; the therapy nuclide's is 3.186e-05"):
+        decay_to_administration(image, INJECTED, T_Y90, 31.86e-6)
+
+
 @pytest.mark.parametrize("header_half_life", [T_Y90, T_F18], ids=["as Y-90", "as F-18"])
 def test_admin_start_and_none_of_one_image_give_one_activity(header_half_life):
     """A scan of 15 min whose frame mean is known, stored under each decay reference by a scanner that took it

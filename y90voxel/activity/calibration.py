@@ -26,6 +26,10 @@ __all__ = [
 
 # Two half-lives closer than this belong to the same nuclide (64.1 h and 64.24 h do).
 SAME_HALF_LIFE_TOLERANCE = 0.01
+# Positron emitters of PET emit more than this per decay; a smaller fraction is meant to be the therapy nuclide's own,
+# whose published values differ by less than the tolerance.
+LEAST_PET_POSITRON_FRACTION = 0.01
+SAME_POSITRON_FRACTION_TOLERANCE = 0.15
 
 
 class CalibrationMode(StrEnum):
@@ -250,13 +254,22 @@ def elapsed_since_administration(administration_time: datetime, acquired: dateti
 def _check_branching(
     emission: EmissionImage, header_half_life_s: float, half_life_s: float, positron_fraction: float | None
 ) -> None:
-    """Refuse a header of another nuclide that does not say how many positrons it assumed."""
+    """Refuse a header whose positron fraction is of no nuclide, or missing where it was another one's."""
     other = abs(header_half_life_s / half_life_s - 1.0) > SAME_HALF_LIFE_TOLERANCE
     if other and positron_fraction and not emission.header_positron_fraction:
         raise InputError(
             f"the header was written for another nuclide (half-life {header_half_life_s:g} s, not {half_life_s:g} s) "
             "and states no positron fraction: its Bq/mL could be off by orders of magnitude. Use --calibration relative, or add "
             "RadionuclidePositronFraction.",
+            tag="RadionuclidePositronFraction",
+        )
+    stated = emission.header_positron_fraction
+    if not (positron_fraction and stated) or stated >= LEAST_PET_POSITRON_FRACTION:
+        return
+    if abs(stated / positron_fraction - 1.0) > SAME_POSITRON_FRACTION_TOLERANCE:
+        raise InputError(
+            f"RadionuclidePositronFraction is {stated:.4g}, that of no nuclide in use; the therapy nuclide's is "
+            f"{positron_fraction:.4g}. Its Bq/mL cannot be trusted: correct the file, or use --calibration relative.",
             tag="RadionuclidePositronFraction",
         )
 
