@@ -478,6 +478,14 @@ def test_the_phantom_file_of_the_case_corrects_ratios(run_cli, study, tmp_path):
     assert inputs["tumours"][0]["ratio"] == row["ratio_corrected"]
 
 
+def test_a_method_for_all_voxels_is_named_as_unused(run_cli, study, tmp_path):
+    case = tmp_path / "case.toml"
+    case.write_text('[partial_volume]\nmethod = "richardson-lucy"\nfwhm_mm = 8.0\n', encoding="utf-8")
+    done = run_cli("plan", study, *GIVEN, "--case", case, "-o", tmp_path / "out")
+    codes = [warning["code"] for warning in json.loads(done.out)["warnings"]]
+    assert "partial-volume-method-unused" in codes
+
+
 @pytest.mark.parametrize(
     ("table", "tag"),
     [

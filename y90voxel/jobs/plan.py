@@ -8,7 +8,7 @@ from datetime import tzinfo
 from pathlib import Path
 
 from y90voxel.activity.administration import net_activity, therapy_nuclide
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, Notice
 from y90voxel.io.anonymous import (
     anonymous_case,
     anonymous_errors,
@@ -88,6 +88,9 @@ def _run(
         found = _with_uncertainty(found, settings, tell)
     else:
         found = _with_images(path, settings, request, given, tell)
+    if settings.partial_volume.method is not None:
+        said = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
+        found = found.with_notices(Notice("partial-volume-method-unused", said))
     if out is not None:
         tell("writing the plan", 0.85)
         _write(found, out, report=settings.output.report)
