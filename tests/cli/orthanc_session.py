@@ -79,7 +79,7 @@ def main(results, folder, plugin):
             assert objects(folder / "by-dimse") == sent, "what came back by C-GET is not what was sent"
             assert "knows no study" in y90voxel("fetch", "1.2.3", "--from", peer, "-o", folder / "no").stderr
             wrong = y90voxel("send", results, "--to", peer.replace("ORTHANC", "OTHER"))
-            assert (wrong.returncode, "rejected the association" in wrong.stderr) == (2, True)
+            assert (wrong.returncode, "It was called 'OTHER' and we are" in wrong.stderr) == (2, True)
             if plugin:
                 url = f"http://127.0.0.1:{HTTP_PORT}/dicom-web"
                 assert y90voxel("send", results, "--dicomweb", url).returncode == 0

@@ -202,7 +202,7 @@ def test_something_that_is_no_archive_is_told(run_cli, results, tmp_path, monkey
         threading.Thread(target=hang_up, daemon=True).start()
         address = f"ARCHIVE@127.0.0.1:{server.getsockname()[1]}"
         for message in both(run_cli, results, tmp_path, address):
-            assert "answers, but not as a DICOM archive" in message
+            assert "it is no DICOM archive (check the port)" in message
 
 
 @pytest.mark.parametrize(

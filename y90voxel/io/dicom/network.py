@@ -236,7 +236,9 @@ def _refused(association: Association, peer: Peer, our_title: str) -> InputError
     """Return the error for an association that did not come about."""
     if not association.is_rejected:
         return InputError(
-            f"{peer.host}:{peer.port} answers, but not as a DICOM archive (the association was aborted). Check the port."
+            f"{peer.host}:{peer.port} ended the association without an answer: it is no DICOM archive (check the port), or it "
+            f"does not know the titles. It was called {peer.title!r} and we are {our_title!r}.",
+            tag="--to",
         )
     answer = association.acceptor.primitive
     reason = getattr(answer, "reason_str", "") or "no reason given"
