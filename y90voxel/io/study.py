@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from y90voxel.activity.administration import Administration, net_activity, therapy_nuclide
 from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
@@ -18,6 +17,7 @@ from y90voxel.dose.density import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.anonymous import anonymous_names, without_identity
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.time_zones import in_zone, localised, time_zone_of
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.planning.limits import ClinicalContext
 from y90voxel.planning.patient import PatientRecord
@@ -33,7 +33,7 @@ from y90voxel.volumes.registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
 from y90voxel.workflow.case import Calibration, Case, Injection
 
-__all__ = ["Study", "file_record", "in_zone", "time_zone_of"]
+__all__ = ["Study", "file_record"]
 
 ANONYMOUS_LABEL = "anonymous study"
 # More voxels than this do not fit beside each other in the memory of a workstation.
@@ -196,7 +196,7 @@ class Study:
                 tag="injection",
             )
         made = tuple(
-            _injection(_localised(emission, zone), facts, zone, record.name, record.half_life_s, mode, device)
+            _injection(localised(emission, zone), facts, zone, record.name, record.half_life_s, mode, device)
             for emission, facts in zip(self.emissions, given, strict=True)
         )
         added, said = self._automatic_regions(roles or {}) if automatic else ([], [])
@@ -400,46 +400,6 @@ def _injection(
 def _without_none(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that are stated."""
     return {key: value for key, value in facts.items() if value is not None}
-
-
-def time_zone_of(name: str | None) -> tzinfo | None:
-    """Return the time zone of a name or an offset, None for None.
-
-    Raises
-    ------
-    InputError
-        If there is no such zone.
-    """
-    if name is None:
-        return None
-    try:
-        if name[:1] in "+-":
-            hours, _, minutes = name[1:].partition(":")
-            offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-            return timezone(-offset if name[0] == "-" else offset)
-        return ZoneInfo(name)
-    except (ValueError, ZoneInfoNotFoundError) as error:
-        raise InputError(
-            f"unknown time zone {name!r}: give a name such as Europe/Berlin, or an offset such as +02:00.",
-            tag="administration.time_zone",
-        ) from error
-
-
-def in_zone(time: datetime | None, zone: tzinfo | None) -> datetime | None:
-    """Return the time with the zone, unless it has its own."""
-    return time if time is None or zone is None or time.tzinfo is not None else time.replace(tzinfo=zone)
-
-
-def _localised(emission: EmissionImage, zone: tzinfo | None) -> EmissionImage:
-    """The image with the zone given to header times without offset."""
-    if zone is None:
-        return emission
-    return replace(
-        emission,
-        acquisition_start=in_zone(emission.acquisition_start, zone),
-        series_start=in_zone(emission.series_start, zone),
-        administration_time=in_zone(emission.administration_time, zone),
-    )
 
 
 def file_record(path: Path, role: str) -> dict[str, Any]:

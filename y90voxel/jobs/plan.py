@@ -18,8 +18,8 @@ from y90voxel.io.anonymous import (
 )
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
-from y90voxel.io.study import in_zone, time_zone_of
 from y90voxel.io.tables import write_json
+from y90voxel.io.time_zones import in_zone, time_zone_of
 from y90voxel.jobs.engines import build_engine
 from y90voxel.jobs.plan_settings import AimSettings, AnatomySettings, PlanSettings, TerritorySettings
 from y90voxel.jobs.run import make_case, read_chosen
