@@ -18,7 +18,7 @@ from pydicom.tag import Tag
 from pydicom.uid import RTDoseStorage, RTStructureSetStorage
 
 from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitError
-from y90voxel.io.dicom.attributes import number, numbers, text
+from y90voxel.io.dicom.attributes import DECODING_ERRORS, number, numbers, text
 from y90voxel.io.dicom.axial import AxialOrder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
@@ -140,7 +140,7 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
     scaling = _needed(number(dataset, "DoseGridScaling", path), "DoseGridScaling", path)
     try:
         levels = dataset.pixel_array
-    except (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+    except DECODING_ERRORS as error:
         raise DicomError(
             f"the pixels of {path} cannot be read: {error}", file=path, tag="PixelData"
         ) from error
