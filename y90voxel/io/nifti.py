@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import atomic_file
+from y90voxel.io.mask_grid import mask_grid
 from y90voxel.io.nifti_header import (
     DATATYPES,
     HEADER,
@@ -166,11 +167,7 @@ def write_regions_nifti(
     GridMismatchError
         If the masks do not share a grid.
     """
-    if not masks:
-        raise InputError(f"no region to write to {path}.", file=path)
-    grid = next(iter(masks.values())).grid
-    for name, mask in masks.items():
-        mask.check_on(grid, name)
+    grid = mask_grid(masks, path)
     header = new_header(grid, (*grid.shape[::-1], len(masks)), "u2", "regions [occupancy]", path)
     header["scl_slope"] = OCCUPANCY_STEP
     with _data_stream(path, compress_level) as stream:

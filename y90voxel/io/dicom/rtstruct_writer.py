@@ -21,7 +21,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 from pydicom.uid import RTStructureSetStorage
 
-from y90voxel.errors import InputError, Notice
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.axial import AxialOrder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
@@ -32,6 +32,7 @@ from y90voxel.io.dicom.new_object import (
     reference,
     save,
 )
+from y90voxel.io.mask_grid import mask_grid
 from y90voxel.volumes.volume import Mask
 
 __all__ = ["write_rtstruct"]
@@ -87,11 +88,7 @@ def write_rtstruct(
     GridMismatchError
         If the masks do not share a grid.
     """
-    if not masks:
-        raise InputError(f"no region to write to {path}.", file=path)
-    grid = next(iter(masks.values())).grid
-    for name, mask in masks.items():
-        mask.check_on(grid, name)
+    grid = mask_grid(masks, path)
     whose, order, made = identity or StudyIdentity(), AxialOrder.of(grid), set(automatic)
     uid, notices = frame_of_reference(grid, whose)
     description = "y90voxel regions (research use)"

@@ -21,7 +21,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 from pydicom.uid import SegmentationStorage, generate_uid
 
-from y90voxel.errors import InputError, Notice
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.axial import AxialOrder
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
@@ -33,6 +33,7 @@ from y90voxel.io.dicom.new_object import (
     new_object,
     save,
 )
+from y90voxel.io.mask_grid import mask_grid
 from y90voxel.volumes.volume import Mask
 
 __all__ = ["write_seg"]
@@ -104,11 +105,7 @@ def write_seg(
     GridMismatchError
         If the masks do not share a grid.
     """
-    if not masks:
-        raise InputError(f"no region to write to {path}.", file=path)
-    grid = next(iter(masks.values())).grid
-    for name, mask in masks.items():
-        mask.check_on(grid, name)
+    grid = mask_grid(masks, path)
     whose = identity or StudyIdentity()
     uid, notices = frame_of_reference(grid, whose)
     dataset = new_object(
