@@ -19,6 +19,7 @@ from y90voxel.cli.kernel import kernel
 from y90voxel.cli.plan import plan
 from y90voxel.cli.send import send
 from y90voxel.errors import Y90Error
+from y90voxel.jobs.process import prepare_process
 from y90voxel.version import __version__
 
 __all__ = ["app", "main"]
@@ -54,6 +55,7 @@ def _options(
 
 def main() -> None:
     """Run the command line: exit 0 when done, 2 when the input cannot be used, 1 for a bug."""
+    prepare_process()
     try:
         app()
     except Y90Error as error:

@@ -1,0 +1,95 @@
+"""What the process of one command does before it begins: it imports late and collects garbage seldom.
+
+A command lives for seconds. A third of them went into modules that others import in case they are needed (pydicom a web
+client, numba linear algebra) and into looking, again and again and once more at the end, for cycles of objects in a heap
+that grows until it is given back as a whole.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from threading import RLock
+from types import ModuleType
+
+__all__ = ["DEFERRED", "prepare_process"]
+
+# Imported by pydicom, numba and scipy when they are loaded, and not used before something is asked of them.
+DEFERRED = frozenset(
+    {
+        "PIL.ImageCms",
+        "pydicom.examples",
+        "pydicom.pixel_data_handlers.jpeg_ls_handler",
+        "pydicom.pixel_data_handlers.pillow_handler",
+        "pydicom.pixel_data_handlers.pylibjpeg_handler",
+        "requests",
+        "scipy.linalg",
+        "urllib.request",
+        "yaml",
+    }
+)
+# Young objects that make the collector look at them (Python: 700), and how rarely it looks at older ones.
+THRESHOLDS = (200_000, 20, 20)
+_running = RLock()
+
+
+def prepare_process() -> None:
+    """Defer imports, collect seldom, and not at all when the process ends. A second call changes nothing."""
+    if any(isinstance(finder, _DeferringFinder) for finder in sys.meta_path):
+        return
+    sys.meta_path.insert(0, _DeferringFinder())
+    gc.set_threshold(*THRESHOLDS)
+    atexit.register(gc.freeze)  # the interpreter would look through the whole heap before it gives it back
+
+
+class _DeferredModule(ModuleType):
+    """A module whose code runs when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> object:
+        """Run the module, then look again; the import system alone may ask for its path."""
+        if name == "__path__":
+            raise AttributeError(name)
+        with _running:  # another thread may be at it
+            if self.__dict__.pop("_is_deferred", False):
+                loader = getattr(self.__spec__, "loader", None)
+                assert isinstance(loader, Loader)
+                loader.exec_module(self)
+                self.__class__ = ModuleType  # type: ignore[assignment]
+        return ModuleType.__getattribute__(self, name)
+
+
+class _DeferringLoader(Loader):
+    """Makes a module and leaves it to its first use to run it."""
+
+    def __init__(self, own: Loader) -> None:
+        self._own = own
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return an empty module."""
+        return _DeferredModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Give the module the loader that will run it."""
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._own
+        module.__dict__["_is_deferred"] = True
+
+
+class _DeferringFinder(MetaPathFinder):
+    """Finds the modules of `DEFERRED` as the import system would, with a loader that waits."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return how a deferred module is made; None for any other, and for one that is not installed."""
+        if fullname not in DEFERRED:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or spec.loader is None:
+            return None
+        spec.loader = _DeferringLoader(spec.loader)
+        return spec
