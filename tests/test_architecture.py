@@ -7,8 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "y90voxel"
 LAYERS = [
-    "version errors", "units optional display", "volumes", "reference", "regions activity", "dose", "metrics", "planning",
-    "workflow", "io report", "jobs", "cli",
+    "version errors", "units optional display compiled", "volumes", "reference", "regions activity", "dose", "metrics",
+    "planning", "workflow", "io report", "jobs", "cli",
 ]  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer.split()}
 # Who may import a library that drags a file format, a window system or a compiler along.
@@ -68,7 +68,19 @@ def test_fenced_libraries_stay_in_their_place(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_compiled_code_lives_in_loop_files(path):
     compiled = any(module.partition(".")[0] == "numba" for module in imports(path))
-    assert not compiled or (path.name.startswith("_") and path.name.endswith("_loops.py"))
+    loops = path.name.startswith("_") and path.name.endswith("_loops.py")
+    assert not compiled or loops or place(path) == "compiled"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_loops_take_numba_without_its_linear_algebra(path):
+    from_numba = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "numba"
+    ]
+    names = {alias.name for node in from_numba for alias in node.names}
+    assert place(path) == "compiled" or not names & {"njit", "prange"}
 
 
 def test_every_folder_of_the_package_has_a_layer():

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
+from y90voxel.compiled import njit
 from y90voxel.dose._vector_loops import BLOCK, LANES, VECTOR, Vectors, emitter
 
 __all__ = ["join_words", "keep_lanes", "mark_active", "mark_reached"]

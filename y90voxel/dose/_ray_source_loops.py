@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from y90voxel.compiled import njit
 
 __all__ = ["block_deviation", "dilate_maximum", "fill_medium", "pick_sources", "weigh_sources"]
 

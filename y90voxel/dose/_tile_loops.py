@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from y90voxel.compiled import njit
 from y90voxel.dose._bit_loops import keep_lanes, mark_active, mark_reached
 from y90voxel.dose._vector_loops import (
     BLOCK,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
 from numpy.typing import NDArray
+
+from y90voxel.compiled import njit
 
 Array = NDArray[Any]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 from numpy.typing import NDArray
+
+from y90voxel.compiled import njit, prange
 
 
 @njit(parallel=True, cache=True)

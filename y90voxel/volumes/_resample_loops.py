@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import floor
 from typing import Any
 
-from numba import njit
 from numpy.typing import NDArray
+
+from y90voxel.compiled import njit
 
 Array = NDArray[Any]
 

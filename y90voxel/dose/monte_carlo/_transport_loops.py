@@ -10,8 +10,9 @@ from collections import namedtuple
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from y90voxel.compiled import njit
 
 __all__ = ["Geometry", "Source", "Tables", "run_histories"]
 

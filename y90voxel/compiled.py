@@ -1,0 +1,30 @@
+"""numba as the loops of this package use it: without the linear algebra that it loads for others."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from numba import njit, prange
+
+__all__ = ["njit", "prange"]
+
+_BLAS = "scipy.linalg.cython_blas"
+
+
+def _load_without_blas() -> None:
+    """Load numba's array functions without scipy's linear algebra, which would take longer than all of them.
+
+    With its first function numba asks whether there is BLAS, only to know how to compile `numpy.convolve`. Whatever else
+    needs BLAS looks for it again when it is compiled, and finds it.
+    """
+    if _BLAS in sys.modules:
+        return
+    sys.modules[_BLAS] = None  # type: ignore[assignment]  # by the rules of the language, importing it now fails
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[_BLAS]
+
+
+_load_without_blas()
