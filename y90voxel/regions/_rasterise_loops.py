@@ -58,7 +58,7 @@ def _sort_by_middle(active: Array, count: int, start_x: Array, stop_x: Array) ->
 
 
 @njit(cache=True, nogil=True)
-def cover_plane(
+def _cover_plane(
     edges: Array,
     heights: Array,
     finest: float,
@@ -137,11 +137,71 @@ def cover_plane(
 
 
 @njit(cache=True, nogil=True)
-def add_slabs(cover: Array, shares: Array, first: int, row: int, column: int, out: Array) -> None:
-    """Add shares[k] * cover to slice first + k of out, at the given row and column; cap at 1."""
-    rows, columns = cover.shape
-    for k in range(shares.shape[0]):
+def cover_planes(
+    edges: Array,
+    edge_ends: Array,
+    heights: Array,
+    height_ends: Array,
+    boxes: Array,
+    slabs: Array,
+    finest: float,
+    out: Array,
+    areas: Array,
+) -> None:
+    """Add the area that the polygons of each plane cover to the slices that its slab meets; cap at 1.
+
+    Parameters
+    ----------
+    edges : (n, 4) of y0, x0, y1, x1 with y0 < y1 from the corner of the plane's box, by plane, then by y0.
+    edge_ends : (planes,), where the edges of each plane end.
+    heights : y of all vertices from there, by plane, then rising.
+    height_ends : (planes,), where the heights of each plane end.
+    boxes : (planes, 4) of first row, first column, rows, columns of the cells that the plane is looked at in.
+    slabs : (planes, 2) in units of slices, slice i reaching from i to i + 1.
+    finest : height of the thinnest strip.
+    out : (slices, rows, columns).
+    areas : (planes,), filled with the area covered within the box, in cells.
+    """
+    most_edges, most_columns, most_cells = 0, 0, 0
+    for plane in range(boxes.shape[0]):
+        first = edge_ends[plane - 1] if plane else 0
+        most_edges = max(most_edges, edge_ends[plane] - first)
+        most_columns = max(most_columns, boxes[plane, 3])
+        most_cells = max(most_cells, boxes[plane, 2] * boxes[plane, 3])
+    active = np.empty(most_edges, np.int64)
+    start_x, stop_x = np.empty(most_edges), np.empty(most_edges)
+    cells, steps = np.empty(most_columns), np.empty(most_columns)
+    work = np.empty(most_cells)
+    for plane in range(boxes.shape[0]):
+        areas[plane] = 0.0
+        row, column, rows, columns = boxes[plane]
+        bottom, top = slabs[plane]
+        first = min(max(int(np.floor(bottom)), 0), out.shape[0])
+        stop = min(max(int(np.ceil(top)), 0), out.shape[0])
+        if rows <= 0 or columns <= 0 or first >= stop:
+            continue
+        cover = work[: rows * columns].reshape((rows, columns))
+        cover[:] = 0.0
+        first_edge = edge_ends[plane - 1] if plane else 0
+        first_height = height_ends[plane - 1] if plane else 0
+        _cover_plane(
+            edges[first_edge : edge_ends[plane]],
+            heights[first_height : height_ends[plane]],
+            finest,
+            active,
+            start_x,
+            stop_x,
+            cells[:columns],
+            steps[:columns],
+            cover,
+        )
         for i in range(rows):
             for j in range(columns):
-                value = out[first + k, row + i, column + j] + shares[k] * cover[i, j]
-                out[first + k, row + i, column + j] = min(value, out.dtype.type(1))
+                areas[plane] += cover[i, j]
+        for z in range(first, stop):
+            share = out.dtype.type(max(min(top, z + 1.0) - max(bottom, float(z)), 0.0))
+            for i in range(rows):
+                target = out[z, row + i]
+                for j in range(columns):
+                    value = target[column + j] + share * out.dtype.type(cover[i, j])
+                    target[column + j] = min(value, out.dtype.type(1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,16 +142,16 @@ def drawn_volume_ml(contours: Contours) -> float:
         As in :func:`contour_planes`.
     """
     planes = contour_planes(contours)
-    across = _in_plane_axes(planes.normal)
-    volume_mm3 = 0.0
-    for polygons, slab in zip(planes.polygons, planes.slabs_mm, strict=True):
-        flat = [p @ across for p in polygons]
-        vertices = np.concatenate(flat)
-        low = vertices.min(axis=0)
-        size = np.maximum(vertices.max(axis=0) - low, 1e-9)
-        cover = _cover([(p - low) / size for p in flat], (1, 1))
-        volume_mm3 += float(cover[0, 0]) * float(np.prod(size)) * float(slab[1] - slab[0])
-    return volume_mm3 / 1000.0
+    vertices = np.concatenate([p for polygons in planes.polygons for p in polygons])
+    flat = vertices @ _in_plane_axes(planes.normal)
+    joined = _JoinedPlanes.of(planes.polygons)
+    low, high = joined.bounds(flat)
+    size = np.maximum(high - low, 1e-9)
+    whole = (flat - low[joined.plane]) / size[joined.plane]  # the box of each plane is one cell
+    slabs = np.tile([0.0, 1.0], (len(low), 1))
+    areas = _cover_planes(joined, whole, slabs, np.zeros((1, 1, 1), np.float32))
+    thickness = planes.slabs_mm[:, 1] - planes.slabs_mm[:, 0]
+    return float((areas * size.prod(axis=1) * thickness).sum()) / 1000.0
 
 
 def rasterise(contours: Contours, grid: Grid) -> Mask:
@@ -217,11 +217,16 @@ def _common_normal(polygons: list[Floats]) -> Floats:
 def _join(polygons: Sequence[Floats]) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Return all vertices, the vertex that follows each in its polygon, and where every polygon begins."""
     starts = np.concatenate(polygons)
-    ends = np.cumsum([len(p) for p in polygons])
-    begin = np.concatenate([[0], ends[:-1]])
-    following = np.arange(1, len(starts) + 1)
-    following[ends - 1] = begin
-    return starts, starts[following], begin
+    lengths = np.array([len(p) for p in polygons])
+    return starts, starts[_following(lengths)], np.cumsum(lengths) - lengths
+
+
+def _following(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the index of the next vertex of the same polygon, for polygons of so many vertices one after the other."""
+    ends = np.cumsum(lengths)
+    following = np.arange(1, ends[-1] + 1)
+    following[ends - 1] = ends - lengths
+    return following
 
 
 def _extents(polygons: Sequence[Floats], direction: Floats) -> tuple[Floats, Floats]:
@@ -266,73 +271,89 @@ def _stacking_axis(polygons: list[Floats], grid: Grid) -> int | None:
     return axis if (high - low).max() <= 2 * PLANE_TOLERANCE_MM else None
 
 
-def _cover(flat: list[Floats], shape: tuple[int, int]) -> Floats:
-    """Return the even-odd area coverage of unit cells by polygons with vertices (y, x)."""
-    starts, stops, _ = _join(flat)
-    edges = np.concatenate([starts, stops], axis=1)
-    edges = np.where(starts[:, :1] > stops[:, :1], edges[:, [2, 3, 0, 1]], edges)
-    edges = edges[edges[:, 0] < edges[:, 2]]
-    edges = np.ascontiguousarray(edges[np.argsort(edges[:, 0], kind="stable")])
-    out = np.zeros(shape)
-    count = len(edges)
-    loops.cover_plane(
-        edges,
-        np.sort(starts[:, 0]),
+@dataclass(frozen=True, eq=False)
+class _JoinedPlanes:
+    """Which of all vertices, joined plane by plane and polygon by polygon, belong together.
+
+    Parameters
+    ----------
+    following : ndarray of int, (vertices,)
+        The next vertex of the same polygon.
+    plane : ndarray of int, (vertices,)
+        Index of the plane.
+    begin : ndarray of int, (planes,)
+        First vertex of each plane.
+    """
+
+    following: NDArray[np.int64]
+    plane: NDArray[np.int64]
+    begin: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, planes: Sequence[Sequence[Floats]]) -> _JoinedPlanes:
+        """Return it for polygons by plane."""
+        counts = np.array([sum(map(len, polygons)) for polygons in planes])
+        following = _following(np.array([len(p) for polygons in planes for p in polygons]))
+        return cls(following, np.repeat(np.arange(len(counts)), counts), np.cumsum(counts) - counts)
+
+    def bounds(self, vertices: Floats) -> tuple[Floats, Floats]:
+        """Return the lowest and highest coordinates in each plane, (planes, 2) each."""
+        return np.minimum.reduceat(vertices, self.begin), np.maximum.reduceat(vertices, self.begin)
+
+
+def _cover_planes(joined: _JoinedPlanes, cells: Floats, slabs: Floats, out: Floats) -> Floats:
+    """Add the even-odd area coverage of each plane to the slices of ``out`` that its slab meets, all in one call.
+
+    Parameters
+    ----------
+    joined : _JoinedPlanes
+        What the vertices belong to.
+    cells : ndarray, (vertices, 2)
+        Vertices in rows and columns of ``out``; cell i reaches from i to i + 1.
+    slabs : ndarray, (planes, 2)
+        Where the slab of each plane begins and ends, in slices of ``out`` likewise.
+    out : ndarray, (slices, rows, columns)
+        Added to; at most 1.
+
+    Returns
+    -------
+    ndarray, (planes,)
+        Area that each plane covers within ``out`` [cells].
+    """
+    low, high = joined.bounds(cells)
+    low = np.clip(np.floor(low).astype(np.int64), 0, out.shape[1:])
+    high = np.clip(np.ceil(high).astype(np.int64), 0, out.shape[1:])
+    cells = cells - low[joined.plane]
+    edges = np.concatenate([cells, cells[joined.following]], axis=1)
+    edges = np.where(edges[:, :1] > edges[:, 2:3], edges[:, [2, 3, 0, 1]], edges)
+    rising = edges[:, 0] < edges[:, 2]
+    edges, of_plane = edges[rising], joined.plane[rising]
+    planes = np.arange(len(low))
+    areas = np.empty(len(low))
+    loops.cover_planes(
+        np.ascontiguousarray(edges[np.lexsort((edges[:, 0], of_plane))]),
+        np.searchsorted(of_plane, planes, side="right"),
+        cells[np.lexsort((cells[:, 0], joined.plane)), 0],
+        np.append(joined.begin[1:], len(cells)),
+        np.concatenate([low, high - low], axis=1),
+        slabs,
         FINEST_STRIP,
-        np.empty(count, np.int64),
-        np.empty(count),
-        np.empty(count),
-        np.empty(shape[1]),
-        np.empty(shape[1]),
         out,
+        areas,
     )
-    return out
+    return areas
 
 
 def _occupancy(planes: ContourPlanes, grid: Grid, axis: int) -> Floats:
     """Return the occupancy on a grid with one axis along the normal of the planes."""
     across = [a for a in range(3) if a != axis]
-    out = np.zeros(grid.shape, np.float32)
-    stacked = np.moveaxis(out, axis, 0)
-    rows, columns = (grid.shape[a] for a in across)
-    spacing = grid.spacing_mm[axis]
+    vertices = np.concatenate([p for polygons in planes.polygons for p in polygons])
+    cells = grid.lps_to_index(vertices)[:, across] + 0.5
     origin = float(grid.origin_mm @ planes.normal)
-    placed = _placed(planes.polygons, grid, across)
-    for flat, slab in zip(placed, planes.slabs_mm, strict=True):
-        first, shares = _slab_shares((slab - origin) / spacing + 0.5, grid.shape[axis])
-        vertices = np.concatenate(flat)
-        low = np.floor(vertices.min(axis=0)).astype(int)
-        high = np.ceil(vertices.max(axis=0)).astype(int)
-        low, high = np.clip(low, 0, (rows, columns)), np.clip(high, 0, (rows, columns))
-        if len(shares) == 0 or (high <= low).any():
-            continue
-        cover = _cover([p - low for p in flat], (int(high[0] - low[0]), int(high[1] - low[1])))
-        loops.add_slabs(cover.astype(np.float32), shares, first, int(low[0]), int(low[1]), stacked)
+    slabs = (planes.slabs_mm - origin) / grid.spacing_mm[axis] + 0.5
+    out = np.zeros(grid.shape, np.float32)
+    _cover_planes(_JoinedPlanes.of(planes.polygons), cells, slabs, np.moveaxis(out, axis, 0))
     return out
-
-
-def _placed(planes: tuple[tuple[Floats, ...], ...], grid: Grid, across: list[int]) -> Iterator[list[Floats]]:
-    """Yield the polygons of each plane in units of the cells of two grid axes."""
-    cells = grid.lps_to_index(np.concatenate([p for polygons in planes for p in polygons]))[:, across] + 0.5
-    at = 0
-    for polygons in planes:
-        flat: list[Floats] = []
-        for polygon in polygons:
-            flat.append(cells[at : at + len(polygon)])
-            at += len(polygon)
-        yield flat
-
-
-def _slab_shares(slab: Floats, slices: int) -> tuple[int, Floats]:
-    """Return the first slice that a slab meets, and the share of each slice it fills.
-
-    The slab is given in slice units, slice i reaching from i to i + 1.
-    """
-    first = int(np.clip(np.floor(slab[0]), 0, slices))
-    stop = int(np.clip(np.ceil(slab[1]), 0, slices))
-    edges = np.arange(first, stop)
-    shares = np.minimum(slab[1], edges + 1) - np.maximum(slab[0], edges)
-    return first, np.maximum(shares, 0.0).astype(np.float32)
 
 
 def _mask_along_planes(planes: ContourPlanes, grid: Grid) -> Mask:
