@@ -108,3 +108,17 @@ def test_lung_mass_does_not_depend_on_the_voxel(voxel_mm):
     assert lung_mass_from_density(lung, density) == pytest.approx(0.262 * lung.volume_ml, rel=1e-6)
     naive = float((lung.array * density.array).sum()) * grid.voxel_volume_ml
     assert naive > 1.03 * lung_mass_from_density(lung, density)
+
+
+@pytest.mark.parametrize("spacing_mm", [(4.0, 4.0, 4.0), (2.0, 3.7, 5.1), (30.0, 4.0, 4.0)])
+def test_lung_within_the_margin_is_found_as_by_distances_to_every_voxel_of_the_neighbour(spacing_mm):
+    random = np.random.default_rng(5)
+    grid = Grid.from_spacing((14, 17, 19), spacing_mm)
+    lung = np.zeros(grid.shape, np.float32)
+    lung[2:11, 1:15, 3:] = random.uniform(0.1, 1.0, (9, 14, 16))
+    solid = (random.random(grid.shape) > 0.995) * random.uniform(0.3, 1.0, grid.shape)
+    points = np.argwhere(solid >= 0.5) * spacing_mm
+    apart = np.linalg.norm(np.indices(grid.shape).reshape(3, -1).T[:, None] * spacing_mm - points, axis=-1)
+    expected = np.where(apart.min(axis=1).reshape(grid.shape) <= 12.0, 0.0, lung)
+    assert 0 < np.count_nonzero(expected) < np.count_nonzero(lung)
+    assert np.array_equal(retreat_from(Mask(lung, grid), Mask(solid, grid), 12.0).array, expected)

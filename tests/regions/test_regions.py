@@ -94,6 +94,21 @@ def test_parts_inside_and_beside_are_told_apart_one_by_one():
     assert row(subtract(whole, inside, beside)) == pytest.approx([1, 0.4, 0, 0.5, 0, 0])
 
 
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "overlapping"])
+def test_regions_are_joined_and_taken_away_voxel_by_voxel(apart):
+    """Against the rule of every single voxel; work stays in the boxes of the regions."""
+    random = np.random.default_rng(1)
+    one, other = np.zeros((7, 8, 9)), np.zeros((7, 8, 9))
+    one[1:5, 2:7, 1:6] = random.random((4, 5, 5))
+    other[4:, 5:, 5:] = random.random((3, 3, 4)) * (np.where(one[4:, 5:, 5:] > 0, 0, 1) if apart else 1)
+    other[4, 6, 5], one[4, 6, 5] = (0.5, 0.5) if apart else (0.7, 0.6)
+    grid = Grid.from_spacing(one.shape, (1, 1, 1))
+    a, b = Mask(one, grid), Mask(other, grid)
+    joined, rest = union([a, b]).array, subtract(a, b).array
+    assert np.array_equal(joined, np.minimum(one + other, 1) if apart else np.maximum(one, other))
+    assert np.array_equal(rest, np.minimum(one, 1 - other) if apart else np.maximum(one - other, 0))
+
+
 def test_the_same_small_lesion_drawn_twice_counts_once():
     """On coarse voxels neither copy fills one, but they share nearly all of each other."""
     twice = union(may_repeat=True, masks=[mask(0, 0.4, 0.3, 0, 0, 0), mask(0, 0.38, 0.32, 0, 0, 0)])

@@ -58,16 +58,17 @@ class DoseVolumeHistogram:
             If the region is empty.
         """
         mask.check_on(dose.grid, "mask")
-        inside = np.flatnonzero(mask.array)
+        box = mask.box
+        inside = mask.array[box] != 0
         if inside.size == 0:
             raise RegionError("the region is empty on the dose grid: it has no dose-volume histogram.")
-        doses = dose.array.ravel()[inside].astype(np.float64)
+        doses = dose.array[box][inside].astype(np.float64)
         order = np.argsort(-doses, kind="stable")
-        occupancies = mask.array.ravel()[inside].astype(np.float64)[order]
+        occupancies = mask.array[box][inside].astype(np.float64)[order]
         volumes = occupancies * dose.grid.voxel_volume_ml
         masses = None
         if density is not None:
-            masses = volumes * density.check_on(dose.grid, "density").array.ravel()[inside][order]
+            masses = volumes * density.check_on(dose.grid, "density").array[box][inside][order]
         return cls(doses[order], volumes, masses, occupancies)
 
     @property

@@ -192,7 +192,12 @@ def summarise(
         bed_mean = float(np.average(bed(dvh.doses_gy, *times), weights=dvh.volumes_ml))
         if parameters.alpha_per_gy is not None:
             eud_gy = eud(dvh.doses_gy, dvh.volumes_ml, parameters.alpha_per_gy, *times)
-    held = None if activity is None else float((activity.array * region.mask.array).sum(dtype=np.float64))
+    box = region.mask.box
+    held = (
+        None
+        if activity is None
+        else float((activity.array[box] * region.mask.array[box]).sum(dtype=np.float64))
+    )
     return RegionMetrics(
         name=region.name,
         role=region.role.value,

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML, SOFT_TISSUE_DENSITY_G_PER_ML
+from y90voxel.volumes.box import Box
+from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, Mask, Volume
 
 __all__ = [
@@ -151,11 +153,10 @@ def lung_mass_from_density(lungs: Mask, density: DensityMap) -> float:
     density : DensityMap
         On the same grid [g/mL], averaged from a CT.
     """
-    inside = lungs.array > 0
-    share = lungs.array[inside].astype(np.float64)
-    held = (
-        density.check_on(lungs.grid, "density").array[inside] - (1.0 - share) * SOFT_TISSUE_DENSITY_G_PER_ML
-    )
+    inside = lungs.array[lungs.box] > 0
+    share = lungs.array[lungs.box][inside].astype(np.float64)
+    found = density.check_on(lungs.grid, "density").array[lungs.box][inside]
+    held = found - (1.0 - share) * SOFT_TISSUE_DENSITY_G_PER_ML
     mass = np.clip(held, share * DENSITY_FLOOR_G_PER_ML, share * SOFT_TISSUE_DENSITY_G_PER_ML)
     return float(mass.sum()) * lungs.grid.voxel_volume_ml
 
@@ -170,29 +171,36 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     margin_mm : float
         Distance between voxel centres [mm].
     """
-    from scipy.ndimage import distance_transform_edt
+    from y90voxel.planning import _reach_loops as loops  # the calculators of a plan need no compiled code
 
     neighbour.check_on(mask.grid, "neighbour")
-    box = _box_around(mask, margin_mm)
+    box = _widened(mask.box, mask.grid, margin_mm)
     solid = neighbour.array[box] >= 0.5
     if not solid.any():
         return mask
-    distance = distance_transform_edt(~solid, sampling=mask.grid.spacing_mm)
+    near = np.zeros(solid.shape, bool)
+    away = np.empty(solid.shape, np.int32)
+    loops.mark_within_reach(solid, _reach_voxels(mask.grid.spacing_mm, margin_mm), away, near)
     kept = np.array(mask.array)
-    kept[box][distance <= margin_mm] = 0.0
+    kept[box][near] = 0.0
     return mask.with_array(kept)
 
 
-def _box_around(mask: Mask, margin_mm: float) -> tuple[slice, ...]:
-    """The part of the grid that holds a region and everything within a margin of it."""
-    box = []
-    for axis, spacing in enumerate(mask.grid.spacing_mm):
-        others = tuple(other for other in range(3) if other != axis)
-        used = np.flatnonzero(mask.array.any(axis=others))
-        reach = int(np.ceil(margin_mm / spacing))
-        first, last = (used[0], used[-1]) if used.size else (0, 0)
-        box.append(slice(max(first - reach, 0), last + reach + 1))
-    return tuple(box)
+def _widened(box: Box, grid: Grid, margin_mm: float) -> Box:
+    """A box with a margin, cut at the grid."""
+    z, y, x = (
+        slice(max(part.start - reach, 0), min(part.stop + reach, length))
+        for part, spacing, length in zip(box, grid.spacing_mm, grid.shape, strict=True)
+        for reach in (int(np.ceil(margin_mm / spacing)),)
+    )
+    return z, y, x
+
+
+def _reach_voxels(spacing_mm: tuple[float, float, float], margin_mm: float) -> NDArray[np.int32]:
+    """How many columns away a voxel may lie to be within the margin, by its distance in slices and rows; −1 for none."""
+    squares = [(np.arange(int(np.ceil(margin_mm / spacing)) + 1) * spacing) ** 2 for spacing in spacing_mm]
+    distance = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
+    return np.asarray((distance <= margin_mm).sum(axis=2) - 1, np.int32)
 
 
 def project_onto_planar(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from y90voxel.errors import RegionError
 from y90voxel.regions.roles import Role, side_of_name
+from y90voxel.volumes.box import shared_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
@@ -78,6 +78,7 @@ class Regions:
 
     grid: Grid
     drawn: tuple[Region, ...] = ()
+    _unions: dict[tuple[Role, ...], Mask | None] = field(default_factory=dict, repr=False, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", tuple(self.drawn))
@@ -119,9 +120,12 @@ class Regions:
 
     def mask_of(self, *roles: Role) -> Mask | None:
         """Return the union of all drawn regions with these roles, or None when there is none."""
-        by_role = [[r.mask for r in self.drawn if r.role is role] for role in dict.fromkeys(roles)]
-        whole = [union(masks, may_repeat=True) for masks in by_role if masks]
-        return union(whole) if whole else None
+        wanted = tuple(dict.fromkeys(roles))
+        if wanted not in self._unions:
+            by_role = [[r.mask for r in self.drawn if r.role is role] for role in wanted]
+            whole = [union(masks, may_repeat=True) for masks in by_role if masks]
+            self._unions[wanted] = union(whole) if whole else None
+        return self._unions[wanted]
 
     @cached_property
     def derived(self) -> tuple[Region, ...]:
@@ -197,22 +201,30 @@ def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
         Whether two of them may be the same region drawn twice. On coarse voxels neither copy of a small lesion
         fills one, so that sharing a quarter of the smaller one counts as overlap too.
     """
-    total = masks[0].array
+    total = masks[0]
     for mask in masks[1:]:
         mask.check_on(masks[0].grid, "region")
-        overlap = _overfill(total, mask.array) or (may_repeat and _repeat(total, mask.array))
-        total = np.maximum(total, mask.array) if overlap else np.minimum(total + mask.array, 1.0)
-    return masks[0].with_array(total)
+        joined = np.array(total.array, dtype=np.result_type(total.array, mask.array, np.float32))
+        part, added = joined[mask.box], mask.array[mask.box]
+        if _overfill(total, mask) or (may_repeat and _repeat(total, mask)):
+            np.maximum(part, added, out=part)
+        else:
+            np.minimum(part + added, 1.0, out=part)
+        total = total.with_array(joined)
+    return total
 
 
-def _overfill(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
-    """Whether two occupancies fill some voxel more than once, as neighbours cannot."""
-    return float((one + other).max()) > 1.0 + _RASTER_TOLERANCE
+def _overfill(one: Mask, other: Mask) -> bool:
+    """Whether two regions fill some voxel more than once, as neighbours cannot."""
+    both = shared_box(one.box, other.box)
+    return float((one.array[both] + other.array[both]).max(initial=0.0)) > 1.0 + _RASTER_TOLERANCE
 
 
-def _repeat(one: NDArray[np.floating], other: NDArray[np.floating]) -> bool:
-    """Whether two occupancies share so much that they must be of one thing."""
-    return float(np.minimum(one, other).sum()) > 0.25 * min(float(one.sum()), float(other.sum()))
+def _repeat(one: Mask, other: Mask) -> bool:
+    """Whether two regions share so much that they must be of one thing."""
+    both = shared_box(one.box, other.box)
+    shared = np.minimum(one.array[both], other.array[both]).sum(dtype=np.float64)
+    return float(shared) > 0.25 * min(one.total, other.total)
 
 
 def subtract(whole: Mask | None, *parts: Mask | None) -> Mask | None:
@@ -223,12 +235,18 @@ def subtract(whole: Mask | None, *parts: Mask | None) -> Mask | None:
     """
     if whole is None:
         return None
-    rest = whole.array
-    for part in parts:
-        if part is not None:
-            part.check_on(whole.grid, "region")
-            inside = _overfill(whole.array, part.array)
-            rest = np.maximum(rest - part.array, 0.0) if inside else np.minimum(rest, 1.0 - part.array)
+    taken = [part.check_on(whole.grid, "region") for part in parts if part is not None]
+    if not taken:
+        return whole
+    rest = np.array(
+        whole.array, dtype=np.result_type(whole.array, *(part.array for part in taken), np.float32)
+    )
+    for part in taken:
+        both = shared_box(whole.box, part.box)
+        left, gone = rest[both], part.array[both]
+        np.copyto(
+            left, np.maximum(left - gone, 0.0) if _overfill(whole, part) else np.minimum(left, 1.0 - gone)
+        )
     return whole.with_array(rest)
 
 

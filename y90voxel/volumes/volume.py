@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import GeometryError, GridMismatchError, InputError
+from y90voxel.volumes.box import Box, occupied_box
 from y90voxel.volumes.grid import Grid
 
 __all__ = [
@@ -192,6 +194,16 @@ class Mask(Volume):
         low, high = float(self.array.min()), float(self.array.max())
         if not (low >= 0.0 and high <= 1.0):
             raise InputError(f"Mask: occupancy must lie in 0 to 1, found {low:g} to {high:g}.")
+
+    @cached_property
+    def box(self) -> Box:
+        """The smallest part of the grid that holds the whole region; empty for an empty one."""
+        return occupied_box(self.array)
+
+    @cached_property
+    def total(self) -> float:
+        """Sum of all occupancies, in float64."""
+        return float(self.array[self.box].sum(dtype=np.float64))
 
     @property
     def volume_ml(self) -> float:

@@ -136,9 +136,12 @@ def _liver_near_lungs(tia: TimeIntegratedActivityMap, liver: Mask, lungs: Mask) 
 
     A voxel that liver and lung share counts as liver: its concentration is ten or more times the lung's.
     """
+    box = liver.box
     far = retreat_from(liver, lungs, SPILL_REACH_MM)
-    near = (liver.array > 0) & (far.array == 0)
-    return tia.with_array(np.where(near, tia.array, 0.0))
+    near = (liver.array[box] > 0) & (far.array[box] == 0)
+    decays = np.zeros_like(tia.array)
+    decays[box][near] = tia.array[box][near]
+    return tia.with_array(decays)
 
 
 def _betas_only(engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap) -> DoseMap | None:
@@ -166,8 +169,8 @@ def _row(method: str, dose: DoseMap, density: DensityMap, lungs: Mask, kept: Mas
 
 def _mean(dose: DoseMap, mask: Mask, density: DensityMap | None = None) -> float:
     """Mean dose over a region, by volume or by mass [Gy]."""
-    inside = np.flatnonzero(mask.array)
-    weights = mask.array.ravel()[inside].astype(np.float64)
+    inside = mask.array[mask.box] != 0
+    weights = mask.array[mask.box][inside].astype(np.float64)
     if density is not None:
-        weights *= density.array.ravel()[inside]
-    return float(np.vdot(dose.array.ravel()[inside], weights) / weights.sum())
+        weights *= density.array[mask.box][inside]
+    return float(np.vdot(dose.array[mask.box][inside], weights) / weights.sum())
