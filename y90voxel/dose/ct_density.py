@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.resample import coverage, resample
-from y90voxel.volumes.volume import CtImage, DensityMap, Volume
+from y90voxel.volumes.resample import mean_of_table, resample
+from y90voxel.volumes.volume import CtImage, DensityMap, Mask, Volume
 
 __all__ = ["averaged_density"]
 
@@ -17,7 +17,7 @@ SLAB = 16
 
 
 def averaged_density(
-    ct: CtImage, grid: Grid, calibration: DensityCalibration, fill_g_per_ml: float
+    ct: CtImage, grid: Grid, calibration: DensityCalibration, seen: Mask, fill_g_per_ml: float
 ) -> NDArray[np.floating]:
     """Return the mean density [g/mL] of each voxel of ``grid``; the mass of the CT is kept.
 
@@ -31,19 +31,29 @@ def averaged_density(
         The dose grid.
     calibration : DensityCalibration
         CT numbers to density.
+    seen : Mask
+        The share of each voxel that the CT covers, as `coverage` returns it.
     fill_g_per_ml : float
         Density of what the CT does not see.
     """
     if not _is_coarser(grid, ct.grid):
         native = DensityMap(calibration.density(ct.array), ct.grid)
         return resample(native, grid, fill=fill_g_per_ml).array
+    total = None if ct.array.dtype != np.int16 else mean_of_table(ct, calibration.table(), grid)
+    if total is None:
+        total = _by_slabs(ct, grid, calibration)
+    return total + (1.0 - seen.array) * np.float32(fill_g_per_ml)
+
+
+def _by_slabs(ct: CtImage, grid: Grid, calibration: DensityCalibration) -> NDArray[np.float32]:
+    """Return the mean density where the CT reaches, 0 elsewhere, of any numbers; box means of slabs add up."""
     total = np.zeros(grid.shape, dtype=np.float32)
     _, rows, columns = ct.grid.shape
     for first in range(0, ct.grid.shape[0], SLAB):
         slab = calibration.density(ct.array[first : first + SLAB])
         part = Volume(slab, ct.grid.crop((first, 0, 0), (len(slab), rows, columns)))
-        total += resample(part, grid, fill=0.0).array  # box means of parts add up
-    return total + (1.0 - coverage(ct.grid, grid).array) * np.float32(fill_g_per_ml)
+        total += resample(part, grid, fill=0.0).array
+    return total
 
 
 def _is_coarser(grid: Grid, source: Grid) -> bool:

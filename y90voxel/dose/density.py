@@ -97,8 +97,9 @@ def build_density_map(
         sources["lung"] = f"by role, {model.lung_g_per_ml:g} g/mL (no CT)"
         sources["elsewhere"] = f"by role, {model.soft_tissue_g_per_ml:g} g/mL (no CT)"
     else:
-        seen = coverage(ct.grid, grid).array
-        averaged = averaged_density(ct, grid, model.calibration, model.soft_tissue_g_per_ml)
+        covered = coverage(ct.grid, grid)
+        seen = covered.array
+        averaged = averaged_density(ct, grid, model.calibration, covered, model.soft_tissue_g_per_ml)
         density = np.where(seen > 0.5, averaged, by_role)
         sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
         notices += check_ct_numbers(ct) + _coverage_notices(seen, regions)

@@ -97,14 +97,18 @@ class DensityCalibration:
         values = np.atleast_2d(np.asarray(hu))
         out = np.empty(values.shape, dtype=np.float32)
         if values.dtype == np.int16:  # as CTs are stored: there are only 65536 of them to interpolate
-            every = np.arange(65536, dtype=np.uint16).view(np.int16)
-            table = np.interp(every, self.hu, self.g_per_ml).astype(np.float32)
+            table = self.table()
             for plane, wanted in zip(values, out, strict=True):
                 np.take(table, plane.view(np.uint16), out=wanted, mode="clip")
         else:
             for index, plane in enumerate(values):
                 out[index] = np.interp(plane, self.hu, self.g_per_ml)
         return out.reshape(np.shape(hu))
+
+    def table(self) -> NDArray[np.float32]:
+        """Return the mass density [g/mL] of every int16 CT number, (65536,), in the order of their bits as uint16."""
+        every = np.arange(65536, dtype=np.uint16).view(np.int16)
+        return np.interp(every, self.hu, self.g_per_ml).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import floor
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
@@ -15,6 +16,7 @@ Array = NDArray[Any]
 @njit(cache=True, nogil=True)
 def sum_separable(
     source: Array,
+    table: Array | None,
     z_weights: Array,
     z_ranges: Array,
     y_weights: Array,
@@ -27,10 +29,11 @@ def sum_separable(
 ) -> None:
     """Add to out[t] the sum over s of z[tz, sz] y[ty, sy] x[tx, sx] source[s].
 
-    ``z_weights`` and ``y_weights`` are (target, source) matrices with few non-zeros; ``x_weights`` holds only
-    the non-zeros of each target, from the first on. ``y_ranges`` and ``x_ranges`` give, for each target
-    index, the first source index with a weight and the one after the last; ``z_ranges`` gives the target
-    indices of each source slice, so that every source slice is read once.
+    With a ``table`` the source holds int16 and what the table says of their bits as uint16 is summed. ``z_weights``
+    and ``y_weights`` are (target, source) matrices with few non-zeros; ``x_weights`` holds only the non-zeros of each
+    target, from the first on. ``y_ranges`` and ``x_ranges`` give, for each target index, the first source index with
+    a weight and the one after the last; ``z_ranges`` gives the target indices of each source slice, so that every
+    source slice is read once.
     """
     slices, columns = source.shape[0], source.shape[2]
     rows_out, columns_out = plane.shape
@@ -42,8 +45,12 @@ def sum_separable(
             for sy in range(y_ranges[ty, 0], y_ranges[ty, 1]):
                 weight = y_weights[ty, sy]
                 values = source[sz, sy]
-                for sx in range(columns):
-                    row[sx] += weight * row.dtype.type(values[sx])
+                if table is None:
+                    for sx in range(columns):
+                        row[sx] += weight * row.dtype.type(values[sx])
+                else:
+                    for sx in range(columns):
+                        row[sx] += weight * table[np.uint16(values[sx])]
             for tx in range(columns_out):
                 first = x_ranges[tx, 0]
                 taps = x_ranges[tx, 1] - first

@@ -13,7 +13,7 @@ from y90voxel.volumes import _resample_loops as loops
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask, Volume
 
-__all__ = ["coverage", "resample"]
+__all__ = ["coverage", "mean_of_table", "resample"]
 
 V = TypeVar("V", bound=Volume)
 Floats = NDArray[np.floating[Any]]
@@ -116,18 +116,42 @@ def resample(volume: V, grid: Grid, *, fill: float | None = None) -> V:
         return replace(volume, grid=grid)
     array, inside = _move(volume, _working(volume.array), grid)
     if needs_fill and inside is not None:
-        missing = 1.0 - float(np.mean(inside))
+        missing = 1.0 - float(np.mean(_share(inside)))
         raise GeometryError(
             f"the {volume.quantity} image covers only {100 * (1 - missing):.2f} % of the target grid: it is "
             f"{volume.grid}, the target {grid}. Say what lies outside: resample(volume, grid, fill=...)."
         )
     if inside is not None and outside != 0.0:
-        array += (1.0 - inside).astype(array.dtype) * array.dtype.type(outside)
+        array += (1.0 - _share(inside)).astype(array.dtype) * array.dtype.type(outside)
     if isinstance(volume, Mask):
         np.clip(array, 0.0, 1.0, out=array)
     if isinstance(volume, DoseMap) and volume.relative_uncertainty is not None:
         return replace(volume, array=array, grid=grid, relative_uncertainty=_uncertainty(volume, grid, array))
     return replace(volume, array=array, grid=grid)
+
+
+def mean_of_table(volume: Volume, table: NDArray[np.float32], grid: Grid) -> NDArray[np.float32] | None:
+    """Return the mean over each voxel of a grid of what a table says of an int16 image, in one pass over it.
+
+    Parameters
+    ----------
+    volume : Volume
+        Of int16.
+    table : ndarray, (65536,)
+        A value for each int16, in the order of their bits as uint16.
+    grid : Grid
+        Where the means lie.
+
+    Returns
+    -------
+    ndarray or None, (shape of the grid)
+        Means, where what the image does not cover counts 0; None if the axes of the two grids are not parallel.
+    """
+    axes = _parallel_axes(volume.grid, grid)
+    if axes is None:
+        return None
+    weights = [_box_weights(*axis, mean=True) for axis in axes]
+    return _sum_separable(np.transpose(volume.array, [axis[0] for axis in axes]), weights, table)
 
 
 def coverage(source: Grid, target: Grid) -> Mask:
@@ -235,8 +259,13 @@ def _outer(axes: list[Floats]) -> Floats:
     return np.asarray(axes[0][:, None, None] * axes[1][None, :, None] * axes[2][None, None, :])
 
 
-def _move(volume: Volume, array: NDArray[Any], grid: Grid) -> tuple[Floats, Floats | None]:
-    """Return the moved values, and the covered fraction of each voxel (None: all of them wholly)."""
+def _share(inside: Floats | list[Floats]) -> Floats:
+    """Return the covered fraction of each voxel from it, or from its factors along the three axes."""
+    return _outer(inside) if isinstance(inside, list) else inside
+
+
+def _move(volume: Volume, array: NDArray[Any], grid: Grid) -> tuple[Floats, Floats | list[Floats] | None]:
+    """Return the moved values, and the covered fraction of each voxel, for `_share` (None: all of them wholly)."""
     axes = _parallel_axes(volume.grid, grid)
     if axes is None:
         return _move_oblique(volume, array, grid)
@@ -256,11 +285,13 @@ def _move(volume: Volume, array: NDArray[Any], grid: Grid) -> tuple[Floats, Floa
     covered = [w.sum(axis=1) for w in weights]
     if all(c.min() > 1.0 - COVERED_TOLERANCE for c in covered):
         return moved, None
-    return moved, _outer([np.minimum(c, 1.0) for c in covered])
+    return moved, [np.minimum(c, 1.0) for c in covered]
 
 
-def _sum_separable(array: NDArray[Any], weights: list[Floats]) -> Floats:
-    """Return the separable weighted sum, reading each source slice once."""
+def _sum_separable(
+    array: NDArray[Any], weights: list[Floats], table: NDArray[np.float32] | None = None
+) -> Floats:
+    """Return the separable weighted sum of the values, or of what a table says of them, reading each slice once."""
     dtype = np.float64 if array.dtype == np.float64 else np.float32
     by_axis = [_AxisWeights.of(w.astype(dtype)) for w in weights]
     by_source_slice = _AxisWeights.of(np.ascontiguousarray(by_axis[0].weights.T)).ranges
@@ -268,6 +299,7 @@ def _sum_separable(array: NDArray[Any], weights: list[Floats]) -> Floats:
     out = np.zeros(shape, dtype)
     loops.sum_separable(
         np.ascontiguousarray(array),
+        table,
         by_axis[0].weights,
         by_source_slice,
         by_axis[1].weights,
