@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.signal import convolve
 
+from y90voxel.dose import photon_tail as module
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.errors import GridMismatchError, InputError, PhysicsError
 from y90voxel.reference.nuclide import nuclide
@@ -138,3 +140,18 @@ def test_an_impossible_tail_is_refused_when_it_is_made():
         PhotonTail("Y-90", "wood")
     with pytest.raises(InputError, match="density must be positive"):
         PhotonTail("Y-90", density_g_per_ml=-1.0)
+
+
+@pytest.mark.parametrize("shape", [(9, 4, 7), (2, 12, 3)], ids=str)
+def test_nodes_are_convolved_with_all_eight_octants(shape):
+    random = np.random.default_rng(2)
+    nodes, octant = random.random(shape, np.float32), random.random((5, 3, 6))
+    whole = octant[np.ix_(*(np.abs(np.arange(1 - n, n)) for n in octant.shape))]
+    expected = convolve(nodes.astype(float), whole, method="direct")
+    inner = expected[tuple(slice(k - 1, k - 1 + n) for k, n in zip(octant.shape, shape, strict=True))]
+    assert module._convolve(nodes, octant) == pytest.approx(inner, rel=1e-5)
+
+
+def test_lengths_of_transforms_have_no_large_factor():
+    found = [module._fast_length(n) for n in (1, 7, 103, 121, 160)]
+    assert found == [1, 8, 108, 125, 160]

@@ -80,6 +80,12 @@ class LocalDeposition:
         # Gy = J/kg; a voxel of v mL at d g/mL weighs v d / 1000 kg.
         factor = self.energy_j_per_decay * 1000.0 / tia.grid.voxel_volume_ml
         if density is None:
-            return DoseMap((tia.array * (factor / WATER_DENSITY_G_PER_ML)).astype(np.float32), tia.grid)
-        density.check_on(tia.grid, "density")
-        return DoseMap((tia.array * factor / density.array).astype(np.float32), tia.grid)
+            densities = np.broadcast_to(WATER_DENSITY_G_PER_ML, tia.grid.shape)
+        else:
+            densities = density.check_on(tia.grid, "density").array
+        dose = np.empty(tia.grid.shape, np.float32)
+        for found, decays, local in zip(
+            dose, tia.array, densities, strict=True
+        ):  # no map in double precision
+            found[...] = decays * factor / local
+        return DoseMap(dose, tia.grid)
