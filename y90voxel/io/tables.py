@@ -39,9 +39,10 @@ def write_dvh_csv(
         for name, role, histogram in histograms:
             doses = np.linspace(0.0, max(float(histogram.doses_gy[0]), 0.0), points)
             shares = histogram.cumulative(doses)
+            cell, volume_ml = plain_cell(name), histogram.volume_ml
             for dose, share in zip(doses.tolist(), shares.tolist(), strict=True):
-                row = (f"{dose:.6g}", f"{share * histogram.volume_ml:.6g}", f"{100 * share:.6g}")
-                writer.writerow((plain_cell(name), role, *row))
+                row = (f"{dose:.6g}", f"{share * volume_ml:.6g}", f"{100 * share:.6g}")
+                writer.writerow((cell, role, *row))
 
 
 def write_bands_csv(

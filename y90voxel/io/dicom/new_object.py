@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from pydicom import config
+from pydicom.charset import convert_encodings
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from y90voxel.errors import Notice
 from y90voxel.io.atomic import atomic_file
+from y90voxel.io.dicom.encoded import EncodedItem, encoded_item, put_sequence
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.version import __version__
 from y90voxel.volumes.grid import Grid
@@ -23,6 +24,7 @@ __all__ = ["add_references", "code", "decimal", "frame_of_reference", "new_objec
 LONG_STRING = 64  # characters of a DICOM LO
 DECIMAL_STRING = 16  # and of a DS
 MANUFACTURER = "y90voxel"
+CHARACTERS = "ISO_IR 192"  # UTF-8
 
 
 def new_object(
@@ -53,7 +55,9 @@ def new_object(
     meta.MediaStorageSOPInstanceUID = generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.SpecificCharacterSet = CHARACTERS
+    # What it is encoded in from the start, so that encoded sequences are written as they stand.
+    dataset.set_original_encoding(False, True, convert_encodings(CHARACTERS))
     moment = created or datetime.now()
     date, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S")
     dataset.InstanceCreationDate = dataset.SeriesDate = dataset.ContentDate = date
@@ -104,12 +108,9 @@ def frame_of_reference(grid: Grid, identity: StudyIdentity) -> tuple[str, tuple[
     return uid, (Notice("frame-of-reference-generated", message),)
 
 
-def reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+def reference(sop_class_uid: str, sop_instance_uid: str) -> EncodedItem:
     """Return a sequence item that refers to an object."""
-    item = Dataset()
-    item.ReferencedSOPClassUID = sop_class_uid
-    item.ReferencedSOPInstanceUID = sop_instance_uid
-    return item
+    return encoded_item(ReferencedSOPClassUID=sop_class_uid, ReferencedSOPInstanceUID=sop_instance_uid)
 
 
 def code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
@@ -126,22 +127,19 @@ def add_references(dataset: Dataset, identity: StudyIdentity, references: Sequen
     instances = [reference(*instance) for series in references for instance in series.instances]
     if identity.anonymised or not instances:
         return
-    dataset.SourceInstanceSequence = Items(instances)
+    put_sequence(dataset, "SourceInstanceSequence", instances)
     here = [s for s in references if s.study_instance_uid in (None, identity.study_instance_uid)]
     if here:
-        dataset.ReferencedSeriesSequence = Items([_series_item(series) for series in here])
-    elsewhere: dict[str, list[Dataset]] = {}
+        put_sequence(dataset, "ReferencedSeriesSequence", [_series_item(series) for series in here])
+    elsewhere: dict[str, list[EncodedItem]] = {}
     for series in references:
         if series.study_instance_uid not in (None, identity.study_instance_uid):
             elsewhere.setdefault(str(series.study_instance_uid), []).append(_series_item(series))
-    studies = []
-    for uid, series_items in elsewhere.items():
-        study = Dataset()
-        study.StudyInstanceUID = uid
-        study.ReferencedSeriesSequence = Items(series_items)
-        studies.append(study)
+    studies = [
+        encoded_item(StudyInstanceUID=uid, ReferencedSeriesSequence=items) for uid, items in elsewhere.items()
+    ]
     if studies:
-        dataset.StudiesContainingOtherReferencedInstancesSequence = Items(studies)
+        put_sequence(dataset, "StudiesContainingOtherReferencedInstancesSequence", studies)
 
 
 def save(dataset: FileDataset, path: str | Path) -> None:
@@ -150,12 +148,12 @@ def save(dataset: FileDataset, path: str | Path) -> None:
         dataset.save_as(temporary, enforce_file_format=True)
 
 
-def _series_item(series: SourceSeries) -> Dataset:
+def _series_item(series: SourceSeries) -> EncodedItem:
     """Return the item for a referenced series."""
-    item = Dataset()
-    item.SeriesInstanceUID = series.series_instance_uid
-    item.ReferencedInstanceSequence = Items([reference(*instance) for instance in series.instances])
-    return item
+    return encoded_item(
+        SeriesInstanceUID=series.series_instance_uid,
+        ReferencedInstanceSequence=[reference(*instance) for instance in series.instances],
+    )
 
 
 def _add_identity(dataset: Dataset, identity: StudyIdentity) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,13 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 from pydicom.uid import RTDoseStorage, RTStructureSetStorage
 
 from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitError
 from y90voxel.io.dicom.attributes import DECODING_ERRORS, number, numbers, text
 from y90voxel.io.dicom.axial import AxialOrder
+from y90voxel.io.dicom.encoded import EncodedItem, encoded_item, put_sequence
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
     add_references,
@@ -225,20 +226,23 @@ def _put_levels(dataset: Dataset, array: NDArray[Any], bits: int) -> None:
 
 def _add_overview(dataset: Dataset, references: Sequence[SourceSeries]) -> None:
     """Add the dose summation: an overview without a plan, with what the dose rests on."""
-    overview = Dataset()
-    overview.PlanOverviewIndex = 1
-    overview.RTPlanLabel = ""
-    overview.TreatmentSite = ""
-    overview.TreatmentSiteCodeSequence = Items()
-    overview.PrescriptionOverviewSequence = Items()
     instances = [instance for series in references for instance in series.instances]
     structures = [reference(*i) for i in instances if i[0] == RTStructureSetStorage]
+    rests_on: dict[str, list[EncodedItem]] = {}
     if structures:
-        overview.ReferencedStructureSetSequence = Items(structures)
+        rests_on = {"ReferencedStructureSetSequence": structures}
     elif instances:
-        overview.ReferencedImageSequence = Items([reference(*i) for i in instances])
+        rests_on = {"ReferencedImageSequence": [reference(*i) for i in instances]}
+    overview = encoded_item(
+        PlanOverviewIndex=struct.pack("<H", 1),
+        RTPlanLabel="",
+        TreatmentSite="",
+        TreatmentSiteCodeSequence=[],
+        PrescriptionOverviewSequence=[],
+        **rests_on,
+    )
     dataset.DoseSummationType = "PLAN_OVERVIEW"
-    dataset.PlanOverviewSequence = Items([overview])
+    put_sequence(dataset, "PlanOverviewSequence", [overview])
 
 
 def _clipped(dose: DoseMap) -> tuple[Notice, ...]:

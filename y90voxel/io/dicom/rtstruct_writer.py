@@ -15,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.tag import Tag
 from pydicom.uid import RTStructureSetStorage
 
 from y90voxel.errors import Notice
 from y90voxel.io.dicom.axial import AxialOrder
+from y90voxel.io.dicom.encoded import EncodedItem, encoded_item, put_sequence
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
     add_references,
@@ -41,7 +40,6 @@ Floats = NDArray[np.float64]
 
 SERIES_NUMBER = 9003
 HALF = 0.5
-CONTOUR_DATA = Tag("ContourData")
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, what RT objects name a study by
 INTERPRETED = {"tumour": "GTV", "tumours": "GTV", "body": "EXTERNAL"}
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
@@ -99,7 +97,7 @@ def write_rtstruct(
     dataset.StructureSetLabel = "y90voxel"
     dataset.StructureSetName = "regions on the dose grid"
     dataset.StructureSetDate, dataset.StructureSetTime = dataset.ContentDate, dataset.ContentTime
-    dataset.ReferencedFrameOfReferenceSequence = Items([_frame_item(uid, whose, references)])
+    put_sequence(dataset, "ReferencedFrameOfReferenceSequence", [_frame_item(uid, whose, references)])
     add_references(dataset, whose, references)
     structures, contours, observations, empty = [], [], [], []
     for number, (name, mask) in enumerate(masks.items(), start=1):
@@ -110,7 +108,7 @@ def write_rtstruct(
         contours.append(_contour_item(number, found))
         observations.append(_observation(number, (roles or {}).get(name, "")))
     dataset.StructureSetROISequence = Items(structures)
-    dataset.ROIContourSequence = Items(contours)
+    put_sequence(dataset, "ROIContourSequence", contours)
     dataset.RTROIObservationsSequence = Items(observations)
     dataset.ApprovalStatus = "UNAPPROVED"
     save(dataset, path)
@@ -159,21 +157,21 @@ def _joined(outline: Floats, hole: Floats) -> Floats:
     return np.concatenate([outline[: out + 1], around, outline[out:]])
 
 
-def _frame_item(uid: str, identity: StudyIdentity, references: Sequence[SourceSeries]) -> Dataset:
+def _frame_item(uid: str, identity: StudyIdentity, references: Sequence[SourceSeries]) -> EncodedItem:
     """Return the frame of reference, and the series whose images lie in it."""
-    item = Dataset()
-    item.FrameOfReferenceUID = uid
-    if references and not identity.anonymised:
-        image = references[0]
-        series, study = (
-            Dataset(),
-            reference(STUDY_CLASS, image.study_instance_uid or identity.study_instance_uid),
-        )
-        series.SeriesInstanceUID = image.series_instance_uid
-        series.ContourImageSequence = Items([reference(*instance) for instance in image.instances])
-        study.RTReferencedSeriesSequence = Items([series])
-        item.RTReferencedStudySequence = Items([study])
-    return item
+    if not references or identity.anonymised:
+        return encoded_item(FrameOfReferenceUID=uid)
+    image = references[0]
+    series = encoded_item(
+        SeriesInstanceUID=image.series_instance_uid,
+        ContourImageSequence=[reference(*instance) for instance in image.instances],
+    )
+    study = encoded_item(
+        ReferencedSOPClassUID=STUDY_CLASS,
+        ReferencedSOPInstanceUID=image.study_instance_uid or identity.study_instance_uid,
+        RTReferencedSeriesSequence=[series],
+    )
+    return encoded_item(FrameOfReferenceUID=uid, RTReferencedStudySequence=[study])
 
 
 def _structure(number: int, name: str, frame: str, *, automatic: bool) -> Dataset:
@@ -186,27 +184,21 @@ def _structure(number: int, name: str, frame: str, *, automatic: bool) -> Datase
     return item
 
 
-def _contour_item(number: int, polygons: Sequence[Floats]) -> Dataset:
+def _contour_item(number: int, polygons: Sequence[Floats]) -> EncodedItem:
     """Return the contours of a region; coordinates to a thousandth of a millimetre."""
-    item = Dataset()
-    item.ROIDisplayColor = list(COLOURS[(number - 1) % len(COLOURS)])
-    item.ReferencedROINumber = number
-    contours = []
-    for polygon in polygons:
-        contour = Dataset()
-        contour.ContourGeometricType = "CLOSED_PLANAR"
-        contour.NumberOfContourPoints = len(polygon)
-        contour[CONTOUR_DATA] = _coordinates(polygon)
-        contours.append(contour)
-    if contours:
-        item.ContourSequence = Items(contours)
-    return item
-
-
-def _coordinates(polygon: Floats) -> DataElement:
-    """Return the points of a contour as text: pydicom would check each number again, which takes seconds."""
-    text = "\\".join([f"{value:.3f}" for value in polygon.ravel().tolist()])
-    return DataElement(CONTOUR_DATA, "DS", text, already_converted=True)
+    contours = [
+        encoded_item(
+            ContourGeometricType="CLOSED_PLANAR",
+            NumberOfContourPoints=str(len(polygon)),
+            ContourData="\\".join(["%.3f"] * polygon.size) % tuple(polygon.ravel().tolist()),
+        )
+        for polygon in polygons
+    ]
+    return encoded_item(
+        ROIDisplayColor="\\".join(map(str, COLOURS[(number - 1) % len(COLOURS)])),
+        ReferencedROINumber=str(number),
+        **({"ContourSequence": contours} if contours else {}),
+    )
 
 
 def _observation(number: int, role: str) -> Dataset:

@@ -10,6 +10,7 @@ needs about a second for a hundred slices of eight regions. Tests read the resul
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydicom.uid import SegmentationStorage, generate_uid
 
 from y90voxel.errors import Notice
 from y90voxel.io.dicom.axial import AxialOrder
+from y90voxel.io.dicom.encoded import encoded_item, put_sequence
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
     MANUFACTURER,
@@ -200,11 +202,18 @@ def _put_places(dataset: Dataset, order: AxialOrder, frames: list[tuple[int, int
     dataset.SharedFunctionalGroupsSequence = Items([shared])
     used = sorted({place for _, place in frames})
     index = {place: number for number, place in enumerate(used, start=1)}
-    positions = {place: _position(order, place) for place in used}
-    segments = {segment: _identification(segment) for segment, _ in frames}
-    dataset.PerFrameFunctionalGroupsSequence = Items(
-        [_frame(segment, index[place], segments[segment], positions[place]) for segment, place in frames]
-    )
+    positions = {place: encoded_item(ImagePositionPatient="\\".join(order.position(place))) for place in used}
+    per_frame = [
+        encoded_item(
+            FrameContentSequence=[
+                encoded_item(DimensionIndexValues=struct.pack("<2I", segment, index[place]))
+            ],
+            PlanePositionSequence=[positions[place]],
+            SegmentIdentificationSequence=[encoded_item(ReferencedSegmentNumber=struct.pack("<H", segment))],
+        )
+        for segment, place in frames
+    ]
+    put_sequence(dataset, "PerFrameFunctionalGroupsSequence", per_frame)
 
 
 def _dimension(keyword: str, group: str, organization_uid: str) -> Dataset:
@@ -213,30 +222,6 @@ def _dimension(keyword: str, group: str, organization_uid: str) -> Dataset:
     item.DimensionOrganizationUID = organization_uid
     item.DimensionIndexPointer = Tag(keyword)
     item.FunctionalGroupPointer = Tag(group)
-    return item
-
-
-def _position(order: AxialOrder, place: int) -> Items:
-    """Return the plane position sequence of a frame of the grid."""
-    item = Dataset()
-    item.ImagePositionPatient = order.position(place)
-    return Items([item])
-
-
-def _identification(segment: int) -> Items:
-    """Return the segment identification sequence of a segment."""
-    item = Dataset()
-    item.ReferencedSegmentNumber = segment
-    return Items([item])
-
-
-def _frame(segment: int, index: int, identification: Items, position: Items) -> Dataset:
-    """Return the functional groups of one frame."""
-    content, item = Dataset(), Dataset()
-    content.DimensionIndexValues = [segment, index]
-    item.FrameContentSequence = Items([content])
-    item.PlanePositionSequence = position
-    item.SegmentIdentificationSequence = identification
     return item
 
 
