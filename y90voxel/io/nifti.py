@@ -171,13 +171,12 @@ def write_regions_nifti(
     grid = mask_grid(masks, path)
     header = new_header(grid, (*grid.shape[::-1], len(masks)), "u2", "regions [occupancy]", path)
     header["scl_slope"] = OCCUPANCY_STEP
-    nothing = np.zeros(grid.shape[1:], "<u2")  # most planes of most regions
     with _data_stream(path, compress_level) as stream:
         write_header(stream, header)
         for mask in masks.values():
-            for plane in mask.array:
-                steps = np.rint(plane / OCCUPANCY_STEP).astype("<u2") if plane.any() else nothing
-                stream.write(steps.tobytes())
+            steps = np.zeros(grid.shape, "<u2")
+            steps[mask.box] = np.rint(mask.array[mask.box] / OCCUPANCY_STEP)
+            stream.write(steps.data)
     drawn = set(masks) - set(automatic)
     listed = [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from io_grids import GRIDS, grids, ramp
 
 from y90voxel.io.dicom.axial import AxialOrder
@@ -23,6 +24,15 @@ def test_the_same_voxels_are_listed_at_the_same_points(grid):
     i, j, k = np.rint(index).astype(int).T
     np.testing.assert_array_equal(ramp(grid)[i, j, k], array.ravel())
     assert len(np.unique(array)) == grid.size
+
+
+@settings(deadline=None, max_examples=100)
+@given(grid=grids(), seed=st.integers(0, 2**32 - 1))
+def test_a_box_holds_the_same_voxels_in_the_view(grid, seed):
+    order, array = AxialOrder.of(grid), ramp(grid)
+    ends = np.sort(np.random.default_rng(seed).integers(0, np.array(grid.shape) + 1, (2, 3)), axis=0)
+    box = tuple(slice(int(a), int(b)) for a, b in ends.T)
+    np.testing.assert_array_equal(np.unique(order.view(array)[order.box(box)]), np.unique(array[box]))
 
 
 @settings(deadline=None, max_examples=100)

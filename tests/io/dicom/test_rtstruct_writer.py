@@ -193,3 +193,18 @@ def test_dciodvfy_finds_no_error(tmp_path, identity):
     thin = mask.with_array(mask.array * np.float32(0.3))
     write_rtstruct({"GTV": mask, "thin": thin}, tmp_path / "rs.dcm", identity=identity, references=[IMAGE])
     assert dciodvfy_errors(tmp_path / "rs.dcm", "RTStructureSet") == []
+
+
+def test_contours_do_not_depend_on_how_many_frames_are_contoured_in_one_go(tmp_path, monkeypatch):
+    """Frame by frame against all at once, for a hollow ball and a region up to all edges."""
+    grid = grid_of("oblique and flipped")
+    hollow, _ = ball(grid, 24.0, hole=12.0)
+    full = Mask(np.ones(SHAPE, np.float32), grid)
+    found = []
+    for at_once in (1, 3 * SHAPE[1] * SHAPE[2], 10**9):
+        monkeypatch.setattr("y90voxel.io.dicom.rtstruct_writer.VOXELS_AT_ONCE", at_once)
+        write_rtstruct({"hollow": hollow, "full": full}, tmp_path / "rs.dcm")
+        groups = pydicom.dcmread(tmp_path / "rs.dcm").ROIContourSequence
+        found.append([[list(c.ContourData) for c in group.ContourSequence] for group in groups])
+    assert found[0] == found[1] == found[2]
+    assert [len(contours) for contours in found[0]][1] == SHAPE[0]

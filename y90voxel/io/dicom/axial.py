@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.io.dicom.new_object import decimal
+from y90voxel.volumes.box import Box
 from y90voxel.volumes.grid import Grid
 
 __all__ = ["AxialOrder"]
@@ -70,6 +71,14 @@ class AxialOrder:
     def view(self, array: NDArray[Any]) -> NDArray[Any]:
         """Return a view of an array on the grid, (frames, rows, columns)."""
         return np.transpose(array, self.axes)[tuple(slice(None, None, sign) for sign in self.signs)]
+
+    def box(self, box: Box) -> Box:
+        """Return where a box of the array lies in its view."""
+        z, y, x = (
+            box[axis] if sign > 0 else slice(length - box[axis].stop, length - box[axis].start)
+            for axis, sign, length in zip(self.axes, self.signs, self.shape, strict=True)
+        )
+        return z, y, x
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -9,9 +9,10 @@ in a plane as one more piece.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ Floats = NDArray[np.float64]
 
 SERIES_NUMBER = 9003
 HALF = 0.5
+VOXELS_AT_ONCE = 500_000  # contoured in one go: 30 bytes each
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, what RT objects name a study by
 INTERPRETED = {"tumour": "GTV", "tumours": "GTV", "body": "EXTERNAL"}
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
@@ -117,36 +119,57 @@ def write_rtstruct(
 
 def _contours(mask: Mask, order: AxialOrder) -> list[Floats]:
     """Return the outlines of a region in LPS, (points, 3) each, holes joined to them."""
+    frames, rows, columns = order.box(mask.box)
+    at_once = max(1, VOXELS_AT_ONCE // max(1, (rows.stop - rows.start) * (columns.stop - columns.start)))
     found = []
-    occupancy = order.view(mask.array)
-    for frame in np.flatnonzero(occupancy.max(axis=(1, 2)) >= HALF):
-        for outline in _outlines(np.asarray(occupancy[frame], np.float64)):
+    for first in range(frames.start, frames.stop, at_once):
+        part = order.view(mask.array)[first : min(first + at_once, frames.stop), rows, columns]
+        for frame, outline in _outlines(part, (first, rows.start, columns.start)):
             index = np.column_stack([np.full(len(outline), frame), outline[:, 1], outline[:, 0]])
             found.append(index @ order.affine[:3, :3].T + order.affine[:3, 3])
     return found
 
 
-def _outlines(plane: Floats) -> list[Floats]:
-    """Return polygons (column, row) around what is at least half occupied, each with its holes joined to it."""
+def _outlines(occupancy: NDArray[np.floating[Any]], start: Sequence[int]) -> Iterator[tuple[int, Floats]]:
+    """Yield frame and polygon (column, row) around all that is at least half occupied, each with its holes joined to it.
+
+    Parameters
+    ----------
+    occupancy : ndarray, (frames, rows, columns)
+        A part of the grid.
+    start : sequence of int, (3,)
+        Frame, row and column where it begins.
+
+    Notes
+    -----
+    The frames are stacked below each other and contoured in one go, a chunk each. Around each is a margin of nothing, so
+    that a region up to the edge of the image is closed there and no contour goes over to the next frame.
+    """
     import contourpy
 
-    rows, columns = (np.flatnonzero(plane.any(axis=axis)) for axis in (1, 0))
-    box = plane[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    generator = contourpy.contour_generator(
-        x=np.arange(columns[0] - 1.0, columns[-1] + 2.0),
-        y=np.arange(rows[0] - 1.0, rows[-1] + 2.0),
-        z=np.pad(box, 1),  # a region up to the edge of the image is closed there
-        fill_type=contourpy.FillType.OuterOffset,
+    stack = np.pad(occupancy.astype(np.float64), ((0, 0), (1, 1), (1, 1)))
+    frames, rows, columns = stack.shape
+    x, y = np.meshgrid(
+        np.arange(columns) + (start[2] - 1.0), np.tile(np.arange(rows) + (start[1] - 1.0), frames)
     )
-    polygons = []
-    for points, offsets in zip(*generator.filled(HALF, np.inf), strict=True):
-        rings = [points[a : b - 1] for a, b in itertools.pairwise(offsets)]  # without the repeated end
-        polygon = rings[0]
-        for hole in sorted(rings[1:], key=lambda ring: float(ring[:, 0].min())):
-            polygon = _joined(polygon, hole)
-        if len(polygon) >= 3:
-            polygons.append(polygon)
-    return polygons
+    generator = contourpy.contour_generator(
+        x,
+        y,
+        stack.reshape(-1, columns),
+        chunk_size=(rows, columns),
+        fill_type=contourpy.FillType.ChunkCombinedOffsetOffset,
+    )
+    chunks = zip(*generator.filled(HALF, np.inf), strict=True)
+    for frame, (points, rings, polygons) in enumerate(chunks, start=start[0]):
+        if points is None:
+            continue
+        for first, last in itertools.pairwise(polygons):
+            # Without the end of each ring, which is its beginning again.
+            ring, *holes = (points[a : b - 1] for a, b in itertools.pairwise(rings[first : last + 1]))
+            for hole in sorted(holes, key=lambda hole: float(hole[:, 0].min())):
+                ring = _joined(ring, hole)
+            if len(ring) >= 3:
+                yield frame, ring
 
 
 def _joined(outline: Floats, hole: Floats) -> Floats:

@@ -141,12 +141,17 @@ def _frames(
     frames: list[tuple[int, int, NDArray[np.bool_]]] = []
     empty = []
     for number, (name, mask) in enumerate(masks.items(), start=1):
-        inside = order.view(mask.array) >= HALF
+        box = order.box(mask.box)
+        inside = order.view(mask.array)[box] >= HALF
         filled = np.flatnonzero(inside.any(axis=(1, 2)))
-        if not filled.size:  # one frame keeps the segment readable
+        planes = np.zeros(
+            (max(len(filled), 1), *order.shape[1:]), bool
+        )  # one frame keeps the segment readable
+        planes[(slice(len(filled)), *box[1:])] = inside[filled]
+        if not filled.size:
             empty.append(name)
-            filled = np.array([0])
-        frames += [(number, int(place), inside[place]) for place in filled]
+        places = [box[0].start + int(place) for place in filled] or [0]
+        frames += [(number, place, plane) for place, plane in zip(places, planes, strict=True)]
     return frames, empty
 
 
