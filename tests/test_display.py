@@ -8,8 +8,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 
-from y90voxel.display import Curve, block, curves_svg, image_tag, table
+from y90voxel.display import Curve, block, curves_svg, image_tag, png, table
 from y90voxel.errors import InputError
 from y90voxel.optional import optional_module
 
@@ -72,3 +73,13 @@ def test_a_flat_image_is_drawn():
 def test_a_missing_library_is_named_with_what_to_install():
     with pytest.raises(InputError, match=r"needs nosuchlibrary, .* pip install 'y90voxel\[notebook\]'"):
         optional_module("nosuchlibrary.part", "notebook")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (64, 33)])
+def test_a_picture_is_read_back_by_others_pixel_by_pixel(shape):
+    rgb = np.random.default_rng(4).integers(0, 256, (*shape, 3), np.uint8)
+    with Image.open(io.BytesIO(png(rgb, 120))) as read:
+        assert np.array_equal(np.asarray(read), rgb)
+        assert read.info["dpi"] == pytest.approx((120, 120), abs=0.02)  # whole pixels per metre
+    with Image.open(io.BytesIO(png(rgb))) as read:
+        assert "dpi" not in read.info

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +14,7 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curve", "block", "curves_svg", "image_tag", "table"]
+__all__ = ["Curve", "block", "curves_svg", "image_tag", "png", "table"]
 
 # Dark through warm to light, even in lightness: where the dose is high it is bright.
 _WARM = ((0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
@@ -146,7 +145,7 @@ def image_tag(values: ArrayLike, low: float, high: float, size_px: tuple[float, 
     anchors = np.array(_WARM if warm else ((0, 0, 0), (255, 255, 255)), float)
     at = np.linspace(0.0, 1.0, len(anchors))
     rgb = np.stack([np.interp(level, at, anchors[:, channel]) for channel in range(3)], axis=-1)
-    data = base64.b64encode(_png(np.rint(rgb).astype(np.uint8))).decode("ascii")
+    data = base64.b64encode(png(np.rint(rgb).astype(np.uint8))).decode("ascii")
     height, width = size_px
     return (
         f"<img src='data:image/png;base64,{data}' width='{width:.0f}' height='{height:.0f}' "
@@ -154,20 +153,31 @@ def image_tag(values: ArrayLike, low: float, high: float, size_px: tuple[float, 
     )
 
 
-def _png(rgb: NDArray[np.uint8]) -> bytes:
-    """An RGB image as PNG: header, one compressed block of unfiltered rows, end (ISO/IEC 15948)."""
+def png(rgb: NDArray[np.uint8], dots_per_inch: float | None = None) -> bytes:
+    """Return an RGB image as PNG (ISO/IEC 15948): every row as its difference from the one above, compressed at once.
+
+    Compressed by Intel's ISA-L, which takes an eighth of the time of zlib's fast levels for files as large.
+
+    Parameters
+    ----------
+    rgb : ndarray of uint8, (rows, columns, 3)
+        The picture, first row on top.
+    dots_per_inch : float or None
+        How large it is meant to be, where that matters.
+    """
+    from isal import isal_zlib
+
     rows, columns, _ = rgb.shape
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
-
-    lines = b"".join(b"\0" + row.tobytes() for row in rgb)
-    header = struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(lines))
-        + chunk(b"IEND", b"")
+    values = rgb.reshape(rows, 3 * columns)
+    lines = np.full((rows, 1 + 3 * columns), 2, np.uint8)  # 2: the filter "up"
+    lines[0, 1:] = values[0]
+    np.subtract(values[1:], values[:-1], out=lines[1:, 1:])
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 2, 0, 0, 0))]
+    if dots_per_inch is not None:
+        per_metre = round(dots_per_inch / 0.0254)
+        chunks.append((b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)))
+    chunks += [(b"IDAT", isal_zlib.compress(lines, 1)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", isal_zlib.crc32(kind + content))
+        for kind, content in chunks
     )
