@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from y90voxel.regions.regions import Region
 from y90voxel.units import BQ_PER_MBQ
+from y90voxel.volumes.box import Box, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Volume
@@ -71,20 +72,24 @@ def pack_ct(ct: CtImage, seen: Grid) -> PackedVolume:
         The dose grid.
     """
     body = ct.array[::BODY_STRIDE, ::BODY_STRIDE, ::BODY_STRIDE] > BODY_HU
-    low, high = _used(body)
+    low, high = _corners(occupied_box(body), body.shape)
     from_seen, to_seen = _index_box(ct.grid, seen)
     first = np.maximum(from_seen, BODY_STRIDE * (low - 1))
     last = np.minimum(to_seen, BODY_STRIDE * (high + 1))
     part = _cropped(ct, first, last)
-    moved = resample(part, patient_grid(part.grid, MOST_VOXELS), fill=AIR_HU)
-    stored = np.rint(np.clip(moved.array, -1024.0, 3071.0) / CT_STEP_HU).astype(np.int16)
-    return PackedVolume(stored, moved.grid, CT_STEP_HU, "CT", "HU")
+    grid = patient_grid(part.grid, MOST_VOXELS)
+    # Along parallel axes only what the grid covers is read, and no copy is made of the part.
+    moved = resample(ct if grid.is_aligned_with(ct.grid) else part, grid, fill=AIR_HU)
+    return PackedVolume(
+        _steps(moved.array, CT_STEP_HU, -1024.0, 3071.0, np.int16), grid, CT_STEP_HU, "CT", "HU"
+    )
 
 
 def pack_activity(activity: ActivityMap) -> PackedVolume:
     """Return the activity concentration where there is any, along the patient's axes, for studies without CT."""
     mbq_per_ml = activity.array / (BQ_PER_MBQ * activity.grid.voxel_volume_ml)
-    low, high = _used(mbq_per_ml > BACKGROUND * mbq_per_ml.max())
+    seen = mbq_per_ml > BACKGROUND * mbq_per_ml.max()
+    low, high = _corners(occupied_box(seen), seen.shape)
     margin = np.ceil(MARGIN_MM / np.array(activity.grid.spacing_mm)).astype(np.int64)
     part = _cropped(Volume(mbq_per_ml, activity.grid), low - margin, high + margin)
     moved = resample(part, patient_grid(part.grid, MOST_VOXELS), fill=0.0)
@@ -94,14 +99,14 @@ def pack_activity(activity: ActivityMap) -> PackedVolume:
 def pack_dose(dose: DoseMap) -> PackedVolume:
     """Return the dose [Gy] on its own grid, cropped to where it is not nothing."""
     packed = _sixteen_bits(dose.array, dose.grid, "dose", "Gy")
-    low, high = _used(packed.stored)
+    low, high = _corners(occupied_box(packed.stored), packed.stored.shape)
     part = _cropped(Volume(packed.stored, packed.grid), low - 1, high + 1)
     return PackedVolume(part.array, part.grid, packed.step, packed.quantity, packed.unit)
 
 
 def pack_region(region: Region) -> PackedVolume:
     """Return the occupancy of a region in 255 steps, cropped to it."""
-    low, high = _used(region.mask.array)
+    low, high = _corners(region.mask.box, region.mask.array.shape)
     part = _cropped(region.mask, low - 1, high + 1)
     stored = np.rint(part.array * OCCUPANCY_STEPS).astype(np.uint8)
     return PackedVolume(stored, part.grid, 1.0 / OCCUPANCY_STEPS, "occupancy", "")
@@ -134,16 +139,24 @@ def _shape(extent_mm: NDArray[np.float64], spacing_mm: NDArray[np.float64]) -> l
 def _sixteen_bits(values: NDArray[Any], grid: Grid, quantity: str, unit: str) -> PackedVolume:
     """Values from 0 to the greatest in 65535 steps; what is below 0 is the rounding of a transform."""
     step = float(np.float32(max(float(values.max()), 1e-30) / 65535.0))  # NIfTI keeps it in single precision
-    stored = np.rint(np.clip(values, 0.0, None) / step)
-    return PackedVolume(np.minimum(stored, 65535).astype(np.uint16), grid, step, quantity, unit)
+    return PackedVolume(_steps(values, step, 0.0, 65535.0 * step, np.uint16), grid, step, quantity, unit)
 
 
-def _used(occupied: NDArray[Any]) -> tuple[Corner, Corner]:
-    """First and last used index of each axis; the whole array where nothing is used."""
-    found = [np.flatnonzero(occupied.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    if any(axis.size == 0 for axis in found):
-        return np.zeros(3, np.int64), np.array(occupied.shape, np.int64) - 1
-    return np.array([axis[0] for axis in found]), np.array([axis[-1] for axis in found])
+def _steps(
+    values: NDArray[Any], step: float, low: float, high: float, stored: type[np.integer[Any]]
+) -> NDArray[Any]:
+    """Values between two limits as whole numbers of steps; slice by slice, since nothing else of their size is needed."""
+    out = np.empty(values.shape, stored)
+    for found, plane in zip(out, values, strict=True):
+        found[...] = np.rint(np.clip(plane, low, high) / step)
+    return out
+
+
+def _corners(box: Box, shape: tuple[int, ...]) -> tuple[Corner, Corner]:
+    """First and last index of a box; those of the whole array where it is empty."""
+    if box[0].start == box[0].stop:
+        return np.zeros(3, np.int64), np.array(shape, np.int64) - 1
+    return np.array([part.start for part in box]), np.array([part.stop - 1 for part in box])
 
 
 def _index_box(grid: Grid, seen: Grid) -> tuple[Corner, Corner]:
