@@ -33,7 +33,7 @@ DEFERRED = frozenset(
     }
 )
 # Young objects that make the collector look at them (Python: 700), and how rarely it looks at older ones.
-THRESHOLDS = (200_000, 20, 20)
+THRESHOLDS = (500_000, 20, 20)
 _running = RLock()
 
 

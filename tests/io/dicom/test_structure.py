@@ -164,7 +164,7 @@ def deflated(content, body):
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
-    head = buffer.getvalue()[: structure._data_set_start(buffer.getvalue())]
+    head = buffer.getvalue()[: structure.data_set_start(buffer.getvalue())]
     return head + body
 
 

@@ -9,14 +9,17 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 from pydicom import config
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag, Tag
 
 from y90voxel.errors import DicomError
 
@@ -54,6 +57,12 @@ DECODING_ERRORS: tuple[type[Exception], ...] = (
     MemoryError,
     *CONVERSION_ERRORS,
 )
+# Value representations whose values are what their bytes say, whatever else the data set holds.
+SELF_CONTAINED = frozenset(
+    {"AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "SL", "SS", "TM", "UI", "UL", "US"}
+)
+# Those whose bytes are read in the character set of the data set.
+TEXT = frozenset({"LO", "LT", "PN", "SH", "ST"})
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
 LONGEST_NAME = 64
@@ -91,10 +100,10 @@ def raw(dataset: Dataset, keyword: str, file: object = None) -> Any:
     """Return the converted value, None where it is absent or empty."""
     try:
         if config.settings.reading_validation_mode == config.IGNORE:
-            value = dataset.get(keyword)
+            value = _value(dataset, keyword)
         else:
             with lenient_reading():
-                value = dataset.get(keyword)
+                value = _value(dataset, keyword)
     except CONVERSION_ERRORS as error:
         why = "" if keyword in IDENTIFYING else f" ({shown(error)})"
         raise DicomError(
@@ -105,6 +114,34 @@ def raw(dataset: Dataset, keyword: str, file: object = None) -> Any:
     if value is None or (isinstance(value, str | bytes | Sequence) and len(value) == 0):
         return None
     return value
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """Return the converted value, None where it is absent."""
+    element: object = dataset.get_item(_tag(keyword))
+    if isinstance(element, RawDataElement) and element.VR is not None and element.value:
+        characters = dataset.original_character_set
+        if element.VR in SELF_CONTAINED or (element.VR in TEXT and characters):
+            encodings = characters if isinstance(characters, str) else tuple(characters)
+            little = element.is_little_endian
+            return _converted(element.tag, element.VR, element.value, little, encodings)
+    return None if element is None else dataset.get(keyword)
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    """Return the tag of an attribute."""
+    return Tag(keyword)
+
+
+@lru_cache(maxsize=4096)
+def _converted(
+    tag: BaseTag, representation: str, value: bytes, is_little_endian: bool, encodings: str | tuple[str, ...]
+) -> Any:
+    """Return what bytes stand for; the slices of a series repeat most of their values, and conversion takes long."""
+    element = RawDataElement(tag, representation, len(value), value, 0, False, is_little_endian)
+    encoding = encodings if isinstance(encodings, str) else list(encodings)
+    return convert_raw_data_element(element, encoding=encoding or None).value
 
 
 def text(dataset: Dataset, keyword: str, file: object = None) -> str:

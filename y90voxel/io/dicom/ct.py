@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ __all__ = ["plan_stack", "read_ct", "read_frames"]
 
 # Outside the reconstructed field of view there is no tissue; scanners pad with anything down to -32768.
 AIR_HU = -1024.0
+# The series that were planned: selection, image and structure set ask for the same one.
+_planned: WeakKeyDictionary[SeriesRecord, tuple[Stack, tuple[Finding, ...]]] = WeakKeyDictionary()
 
 
 def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
@@ -39,6 +42,14 @@ def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
     DicomError
         If the series cannot be one regular volume (see ``geometry.stack_of``), or grouping refused it.
     """
+    planned = _planned.get(series)
+    if planned is None:
+        planned = _planned[series] = _plan(series)
+    return planned
+
+
+def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
+    """Do what :func:`plan_stack` says."""
     raise_refusals(series)
     emission = series.role is SeriesRole.EMISSION
     for instance in series.instances:

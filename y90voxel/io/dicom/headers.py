@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import (
@@ -24,6 +24,7 @@ from y90voxel.io.dicom.attributes import (
     texts,
     whole_number,
 )
+from y90voxel.io.dicom.plain_header import FIRST_BYTES, plain_header
 from y90voxel.io.dicom.sources import LARGEST_FILE_BYTES, SourceFile
 from y90voxel.io.dicom.structure import check_structure, inflated
 
@@ -64,9 +65,11 @@ HEADER_KEYWORDS = tuple(_WANTED.split())
 OVERLAY_BIT_TAG = Tag(0x6000, 0x0102)  # of the first overlay, in bits that the image does not use
 # Converted once, not for every file.
 _HEADER_TAGS: list[Any] = [*(Tag(keyword) for keyword in HEADER_KEYWORDS), OVERLAY_BIT_TAG]
+_WANTED_TAGS = {int(tag): tag for tag in _HEADER_TAGS}
 
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _PIXEL_TAG = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}  # by little-endian
+_PIXEL_HEAD_BYTES = 12
 _UNDEFINED = 0xFFFFFFFF
 # The most voxels one object or series may hold: 4 GB of 16-bit values.
 MOST_VOXELS = 2**31
@@ -211,7 +214,8 @@ def read_header(source: SourceFile) -> Instance | None:
     """
     stream, cut = source.open_header()
     with stream:
-        start = stream.read(2 * _MARK_END)
+        first = stream.read(FIRST_BYTES)
+        start = first[: 2 * _MARK_END]
         marked = start[128:_MARK_END] == b"DICM"
         if not marked and start.startswith(_ARCHIVE_MARKS):
             return None
@@ -224,6 +228,9 @@ def read_header(source: SourceFile) -> Instance | None:
         if not marked and not _looks_like_a_dataset(start):
             return None
         _check_size(source)
+        plain = _read_plain(source, first) if marked else None
+        if plain is not None:
+            return plain
         stream.seek(0)
         try:
             instance = _read(source, stream, marked)
@@ -314,6 +321,22 @@ def _check_elements(source: SourceFile, stream: BinaryIO, header: Dataset, defla
     check_structure(data, source, implicit=bool(implicit), little=bool(little))
 
 
+def _read_plain(source: SourceFile, first: bytes) -> Instance | None:
+    """Return the header that the first bytes of a file hold, None where they do not or it needs a closer look."""
+    found = plain_header(first, whole=len(first) == source.size, wanted=_WANTED_TAGS)
+    if found is None:
+        return None
+    header, place = found
+    pixels = first[place : place + _PIXEL_HEAD_BYTES]
+    if (
+        0 < len(pixels) < _PIXEL_HEAD_BYTES
+        or "SOPClassUID" not in header
+        or "SeriesInstanceUID" not in header
+    ):
+        return None
+    return _with_pixel_place(source, header, place, pixels)
+
+
 def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None:
     """Return the header in a stream, None when an unmarked file turns out not to be DICOM."""
     deflated = inflated(stream.read(), source) if marked and _is_deflated(stream) else None
@@ -330,7 +353,7 @@ def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None
             _check_elements(source, stream, header, deflated)
             stream.seek(place)
         if found:
-            return _with_pixel_place(source, stream, header)
+            return _with_pixel_place(source, header, stream.tell(), stream.read(_PIXEL_HEAD_BYTES))
     except DicomError:
         raise
     except DECODING_ERRORS as error:
@@ -347,21 +370,19 @@ def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None
     return None
 
 
-def _with_pixel_place(source: SourceFile, stream: BinaryIO, header: Dataset) -> Instance:
-    """Return the instance; the stream stands at the pixel data element if there is one."""
+def _with_pixel_place(source: SourceFile, header: Dataset, place: int, element: bytes) -> Instance:
+    """Return the instance; where the header ends, the element of the pixel data begins if there is one."""
     meta = getattr(header, "file_meta", None)
-    syntax = UID("" if meta is None else str(meta.get("TransferSyntaxUID", "")))
+    syntax = "" if meta is None else text(meta, "TransferSyntaxUID", source)
     implicit, little = header.original_encoding
-    if syntax == DeflatedExplicitVRLittleEndian or (syntax and str(syntax) not in _NATIVE):
+    if syntax == DeflatedExplicitVRLittleEndian or (syntax and syntax not in _NATIVE):
         return Instance(source, header)
-    place = stream.tell()
-    element = stream.read(12)
     if element[:4] != _PIXEL_TAG[bool(little)]:
         return Instance(source, header)
     order = "<" if little else ">"
     if implicit:
         length, offset = struct.unpack(order + "I", element[4:8])[0], place + 8
-    elif len(element) == 12 and element[4:6] in (b"OW", b"OB"):
+    elif len(element) == _PIXEL_HEAD_BYTES and element[4:6] in (b"OW", b"OB"):
         length, offset = struct.unpack(order + "I", element[8:12])[0], place + 12
     else:
         return Instance(source, header)

@@ -172,7 +172,7 @@ def _points(contour: Dataset, file: SourceFile, name: str) -> Floats:
     if max(map(len, words), default=0) > LONGEST_NUMBER:
         raise _damaged(file, name, f"a number of {max(map(len, words))} characters")
     try:
-        numbers = np.array(words, dtype=f"S{LONGEST_NUMBER}").astype(np.float64)
+        numbers = np.fromiter(map(float, words), np.float64, len(words))
     except CONVERSION_ERRORS as error:
         raise _damaged(file, name, shown(error)) from error
     if numbers.size % 3 or numbers.size > MOST_POINTS or not np.isfinite(numbers).all():

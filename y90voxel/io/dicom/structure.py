@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
 from pydicom.valuerep import VR
@@ -16,7 +17,7 @@ from pydicom.valuerep import VR
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.sources import SourceFile
 
-__all__ = ["check_structure", "inflated"]
+__all__ = ["TopElement", "check_structure", "data_set_start", "inflated", "sound_elements"]
 
 DEEPEST = 64  # sequences within sequences; real objects stay below 10
 MOST_ELEMENTS = 5_000_000
@@ -45,6 +46,33 @@ class _DamageError(Exception):
     """Where and why elements do not fit."""
 
 
+class TopElement(NamedTuple):
+    """An element at the top of a data set: its tag, its representation, and where its value lies in the bytes."""
+
+    tag: int
+    representation: bytes
+    start: int
+    length: int
+
+
+def sound_elements(data: bytes, place: int, *, implicit: bool) -> tuple[list[TopElement], int] | None:
+    """Return the elements of a little-endian data set up to its pixels, and where they end; None unless all fit.
+
+    Parameters
+    ----------
+    data : bytes
+        A file up to its pixel data or beyond.
+    place : int
+        Where the data set begins.
+    implicit : bool
+        Encoding of the data set.
+    """
+    try:
+        return _walk(data, place, implicit, "<")
+    except (_DamageError, struct.error):
+        return None
+
+
 def check_structure(data: bytes, file: SourceFile, *, implicit: bool, little: bool) -> None:
     """Raise if the elements of a data set overrun what holds them, repeat, or end too early.
 
@@ -63,7 +91,7 @@ def check_structure(data: bytes, file: SourceFile, *, implicit: bool, little: bo
         If the elements do not fit, or nest deeper than 64 levels.
     """
     try:
-        _walk(data, _data_set_start(data), implicit, "<" if little else ">")
+        _walk(data, data_set_start(data), implicit, "<" if little else ">")
     except (_DamageError, struct.error) as error:
         reason = str(error) if isinstance(error, _DamageError) else "an element is cut off"
         raise DicomError(
@@ -79,7 +107,7 @@ def inflated(data: bytes, file: SourceFile) -> bytes:
     DicomError
         If the data set is damaged, or would have more than 1 GiB, or 64 MiB and 200 times its packed size.
     """
-    start = _data_set_start(data)
+    start = data_set_start(data)
     packed = data[start:]
     worker = zlib.decompressobj(-zlib.MAX_WBITS)
     parts: list[bytes] = []
@@ -109,7 +137,7 @@ def inflated(data: bytes, file: SourceFile) -> bytes:
     return data[:start] + b"".join(parts)
 
 
-def _data_set_start(data: bytes) -> int:
+def data_set_start(data: bytes) -> int:
     """Return where the data set begins, after preamble and meta header."""
     place = 132 if data[128:132] == b"DICM" else 0
     try:
@@ -122,8 +150,9 @@ def _data_set_start(data: bytes) -> int:
     return place
 
 
-def _walk(data: bytes, place: int, implicit: bool, order: str) -> None:
-    """Follow every element; raise where one does not fit."""
+def _walk(data: bytes, place: int, implicit: bool, order: str) -> tuple[list[TopElement], int]:
+    """Follow every element; raise where one does not fit. Return those at the top and where they end."""
+    top: list[TopElement] = []
     end = len(data)
     levels = [_Level("data set", end, implicit)]
     tag_form, long_form, short_form = order + "HH", order + "I", order + "H"
@@ -136,7 +165,7 @@ def _walk(data: bytes, place: int, implicit: bool, order: str) -> None:
             levels.pop()
             continue
         if len(levels) == 1 and not any(data[place : place + 8]) and not any(data[place:]):
-            return  # padding
+            return top, place  # padding
         count += 1
         if count > MOST_ELEMENTS or len(levels) > DEEPEST:
             raise _DamageError(
@@ -150,7 +179,7 @@ def _walk(data: bytes, place: int, implicit: bool, order: str) -> None:
             place = _delimiter(data, place, tag, levels, long_form)
             continue
         if tag in _PIXELS and len(levels) == 1:
-            return
+            return top, place
         if tag in level.seen:
             raise _DamageError(f"element ({group:04x},{number:04x}) occurs twice in one data set")
         level.seen.add(tag)
@@ -164,12 +193,15 @@ def _walk(data: bytes, place: int, implicit: bool, order: str) -> None:
         else:
             length, value = struct.unpack_from(short_form, data, place + 6)[0], place + 8
         place = value
+        if len(levels) == 1:
+            top.append(TopElement(tag, vr, value, length))
         if length == _UNDEFINED:
             levels.append(_open_ended(tag, vr, level.implicit))
         elif vr == b"SQ":
             levels.append(_Level("sequence", value + length, level.implicit))
         else:
             place = value + length
+    return top, place
 
 
 def _delimiter(data: bytes, place: int, tag: int, levels: list[_Level], long_form: str) -> int:
