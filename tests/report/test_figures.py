@@ -12,9 +12,9 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.regions.palette import region_styles
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
-from y90voxel.report.drawing import Area, drawing, new_figure
+from y90voxel.report.drawing import Area, add_lines, add_picture, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import draw_dvh, write_dvh_figure
-from y90voxel.report.figures import dose_figures
+from y90voxel.report.figures import dose_figures, overlay_pngs
 from y90voxel.report.overlays import composite, draw_overlay, overlay_height_px
 from y90voxel.report.planes import View, display_plane
 from y90voxel.report.scene import build_scene
@@ -139,8 +139,8 @@ def test_overlay_has_three_panels_letters_positions_and_the_legend(scene):
     texts = [text.get_text() for text in figure.texts]
     for view in ("Axial   z = ", "Coronal   y = ", "Sagittal   x = "):
         assert any(text.startswith(view) and text.endswith(" mm") for text in texts)
-    letters = [{t.get_text() for t in axes.texts} - {"5 cm"} for axes in figure.axes[:3]]
-    assert letters == [{"R", "L", "A", "P"}, {"R", "L", "S", "I"}, {"A", "P", "S", "I"}]
+    letters = [text for text in texts if len(text) == 1]
+    assert [set(letters[n : n + 4]) for n in (0, 4, 8)] == [set("RLAP"), set("RLSI"), set("APSI")]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == [
         "Liver",
@@ -150,6 +150,30 @@ def test_overlay_has_three_panels_letters_positions_and_the_legend(scene):
         "Lung_R",
         "Lung_L",
     ]
+
+
+def test_a_picture_reaches_the_figure_pixel_by_pixel_with_lines_on_their_pixels():
+    rgb = np.random.default_rng(6).integers(0, 256, (31, 40, 3), np.uint8)
+    with drawing():
+        figure = new_figure(100, 80)
+        area = Area(21, 13, 40, 31)
+        add_picture(figure, area, rgb)
+        plain = pixels(png_bytes(figure))
+        row = np.array([(-50.0, 7.0), (90.0, 7.0)])  # cut at the edge of the picture
+        add_lines(figure, area, [row], colors="#00ff00", linewidths=0.6, snap=False)
+        lined = pixels(png_bytes(figure))
+    top = 80 - 13 - 31
+    assert np.array_equal(plain[top : top + 31, 21:61], rgb)
+    assert (plain == 255).all(axis=-1).sum() >= 100 * 80 - 31 * 40
+    green = (lined != plain).any(axis=-1)
+    assert sorted(set(np.nonzero(green)[0])) == [top + 7]
+    assert (np.nonzero(green)[1].min(), np.nonzero(green)[1].max()) == (21, 60)
+
+
+def test_overlays_that_share_a_frame_are_those_drawn_alone(scene):
+    one, other = overlay_pngs(scene, [scene.hottest, scene.centre])
+    assert overlay_pngs(scene, [scene.centre]) == [other]
+    assert overlay_pngs(scene, [scene.hottest]) == [one]
 
 
 def test_regions_without_a_role_are_outlined_only_when_nothing_else_is(evaluation):

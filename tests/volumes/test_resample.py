@@ -8,7 +8,7 @@ from volumes import naive_resample as naive
 
 from y90voxel.errors import GeometryError, InputError
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.resample import coverage, resample
+from y90voxel.volumes.resample import coverage, interpolate, resample
 from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, DensityMap, DoseMap, Mask
 
 
@@ -99,6 +99,21 @@ def test_ct_on_a_coarser_grid_is_the_box_mean_mixed_with_the_fill():
     ratio = SOURCE.voxel_volume_ml / target.voxel_volume_ml
     shifted = naive.box_sum(values + 1000.0, SOURCE.affine, target.shape, target.affine) * ratio
     np.testing.assert_allclose(moved.array, shifted - 1000.0, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", [Mask, CtImage])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+def test_any_quantity_is_interpolated_linearly_as_the_naive_twin(kind, order):
+    values = np.random.default_rng(3).random(SOURCE.shape).astype(np.float32)
+    target = parallel_grid((6, 5, 9), (2.2, 3.1, 1.3), (-5.0, 3.3, 9.0), order)
+    expected = naive.linear(values, SOURCE.affine, target.shape, target.affine, fill=-3.0)
+    assert (expected == -3.0).any()
+    np.testing.assert_allclose(interpolate(kind(values, SOURCE), target, -3.0), expected, atol=1e-5)
+
+
+def test_nothing_is_interpolated_on_a_grid_that_is_not_parallel():
+    turned = Grid((2, 2, 2), np.block([[rotation((0.2, 0, 0)), np.zeros((3, 1))], [0, 0, 0, 1]]))
+    assert interpolate(DoseMap(np.ones(SOURCE.shape), SOURCE), turned) is None
 
 
 def test_ct_on_a_finer_grid_is_linear_with_the_fill_outside():

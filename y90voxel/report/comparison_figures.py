@@ -17,6 +17,7 @@ from y90voxel.report.drawing import (
     Area,
     add_axes,
     add_legend,
+    add_picture,
     add_text,
     drawing,
     new_figure,
@@ -170,13 +171,8 @@ def _panel(
     outlined: list[tuple[Region, RegionStyle]],
 ) -> None:
     """One picture with outlines."""
-    axes = add_axes(figure, area)
-    axes.set_axis_off()
-    axes.imshow(picture, interpolation="nearest", aspect="auto")
-    draw_outlines(axes, outlined, plane)
-    _, rows, columns = plane.grid.shape
-    axes.set_xlim(-0.5, columns - 0.5)
-    axes.set_ylim(rows - 0.5, -0.5)
+    add_picture(figure, area, np.rint(255.0 * picture).astype(np.uint8))
+    draw_outlines(figure, area, outlined, plane)
 
 
 def _bar(figure: Any, area: Area, scale: NDArray[np.float32], ends: tuple[float, float], label: str) -> None:

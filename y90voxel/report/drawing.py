@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from y90voxel.display import png
 from y90voxel.regions.palette import RegionStyle
@@ -22,8 +23,11 @@ __all__ = [
     "Area",
     "add_axes",
     "add_legend",
+    "add_lines",
+    "add_picture",
     "add_text",
     "drawing",
+    "drawn_png",
     "new_figure",
     "png_bytes",
     "tidy",
@@ -96,10 +100,42 @@ def add_axes(figure: Any, area: Area) -> Any:
     )
 
 
-def add_text(figure: Any, x_px: float, y_px: float, text: str, **style: Any) -> None:
-    """Write at a pixel position of the figure."""
+def add_text(figure: Any, x_px: float, y_px: float, text: str, **style: Any) -> Any:
+    """Write at a pixel position of the figure, and return what is written."""
     width, height = figure.get_size_inches() * DPI
-    figure.text(x_px / width, y_px / height, text, **style)
+    return figure.text(x_px / width, y_px / height, text, **style)
+
+
+def add_picture(figure: Any, area: Area, rgb: NDArray[np.uint8]) -> Any:
+    """Show an RGB picture of as many pixels as the area has, and return it."""
+    from y90voxel.report.picture import Picture
+
+    return figure.add_artist(Picture(rgb, (area.left / DPI, area.bottom / DPI)))
+
+
+def add_lines(figure: Any, area: Area, lines: Sequence[NDArray[Any]], **look: Any) -> Any:
+    """Draw lines over a picture, cut at its edge, and return them.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+        Drawn into.
+    area : Area
+        Where the picture is shown, one pixel of it in one of the figure.
+    lines : sequence of ndarray, (points, 2)
+        Column and row; the centre of the first pixel, on the upper left, is (0, 0).
+    **look
+        As of matplotlib's LineCollection.
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.transforms import Affine2D, Bbox, TransformedBbox
+
+    left, top = area.left + 0.5, area.bottom + area.height - 0.5
+    pixels = Affine2D().scale(1 / DPI, -1 / DPI).translate(left / DPI, top / DPI) + figure.dpi_scale_trans
+    drawn = figure.add_artist(LineCollection(lines, transform=pixels, **look))
+    box = Bbox.from_bounds(area.left / DPI, area.bottom / DPI, area.width / DPI, area.height / DPI)
+    drawn.set_clip_box(TransformedBbox(box, figure.dpi_scale_trans))
+    return drawn
 
 
 def add_legend(
@@ -141,4 +177,9 @@ def tidy(axes: Any, x_label: str, y_label: str) -> None:
 def png_bytes(figure: Any) -> bytes:
     """Return the figure as an opaque RGB PNG."""
     figure.canvas.draw()
+    return drawn_png(figure)
+
+
+def drawn_png(figure: Any) -> bytes:
+    """Return what was drawn last on the figure as PNG."""
     return png(np.asarray(figure.canvas.buffer_rgba())[..., :3].copy(), DPI)

@@ -11,12 +11,22 @@ from numpy.typing import NDArray
 
 from y90voxel.regions.palette import RegionStyle
 from y90voxel.regions.regions import Region
-from y90voxel.report.drawing import INK, LONGEST_NAME, MUTED, Area, add_axes, add_legend, add_text
+from y90voxel.report.drawing import (
+    INK,
+    LONGEST_NAME,
+    MUTED,
+    Area,
+    add_axes,
+    add_legend,
+    add_lines,
+    add_picture,
+    add_text,
+)
 from y90voxel.report.formatting import number, shortened
 from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
 from y90voxel.report.scene import Focus, Scene
 
-__all__ = ["colours", "draw_outlines", "draw_overlay", "overlay_height_px"]
+__all__ = ["colours", "draw_frame", "draw_outlines", "draw_overlay", "draw_planes", "overlay_height_px"]
 
 GAP_PX, BAR_PX, TITLE_PX, CAPTION_PX, LEGEND_ROW_PX = 8.0, 116.0, 34.0, 26.0, 24.0
 LEGEND_COLUMN_PX = 225.0
@@ -44,22 +54,18 @@ def draw_overlay(figure: Any, scene: Scene, focus: Focus, area: Area) -> None:
     area : Area
         Where; its height should be `overlay_height_px`.
     """
-    pixel_mm = _pixel_mm(scene, area.width)
-    top = area.bottom + area.height
-    add_text(figure, area.left, top - 8, focus.title, va="top", fontsize=11, fontweight="bold")
+    draw_frame(figure, scene, area)
+    draw_planes(figure, scene, focus, area)
+
+
+def draw_frame(figure: Any, scene: Scene, area: Area) -> None:
+    """Draw what all overlays of a scene have in common, the colour bar and the legend, as for `draw_overlay`."""
     left = area.left
-    planes = _planes(scene, focus, pixel_mm)
+    planes = _planes(scene, scene.centre, _pixel_mm(scene, area.width))
     tallest = max(plane.grid.shape[1] for plane in planes)
-    bottom = top - TITLE_PX - tallest
+    bottom = area.bottom + area.height - TITLE_PX - tallest
     for plane in planes:
-        _, rows, columns = plane.grid.shape
-        axes = add_axes(figure, Area(left, top - TITLE_PX - rows, columns, rows))
-        _draw_plane(axes, scene, plane, focus)
-        caption = f"{plane.view.value.capitalize()}   {plane.position}{'   oblique' if plane.oblique else ''}"
-        add_text(
-            figure, left + columns / 2, bottom - 6, caption, va="top", ha="center", fontsize=9, color=MUTED
-        )
-        left += columns + GAP_PX
+        left += plane.grid.shape[2] + GAP_PX
     _draw_scale(figure, scene, Area(left + 10, bottom, 20, tallest))
     entries = [(shortened(region.name, LONGEST_NAME), style) for region, style in scene.legend]
     if entries:
@@ -69,6 +75,23 @@ def draw_overlay(figure: Any, scene: Scene, focus: Focus, area: Area) -> None:
             "columnspacing": 1.8,
         }
         add_legend(figure, entries, area.left, bottom - CAPTION_PX - 4, fontsize=9, **legend)
+
+
+def draw_planes(figure: Any, scene: Scene, focus: Focus, area: Area) -> list[Any]:
+    """Draw title and planes of an overlay into its frame, and return what was drawn, the lowest first."""
+    top = area.bottom + area.height
+    drawn = [add_text(figure, area.left, top - 8, focus.title, va="top", fontsize=11, fontweight="bold")]
+    left = area.left
+    planes = _planes(scene, focus, _pixel_mm(scene, area.width))
+    bottom = top - TITLE_PX - max(plane.grid.shape[1] for plane in planes)
+    for plane in planes:
+        _, rows, columns = plane.grid.shape
+        drawn += _draw_plane(figure, Area(left, top - TITLE_PX - rows, columns, rows), scene, plane, focus)
+        text = f"{plane.view.value.capitalize()}   {plane.position}{'   oblique' if plane.oblique else ''}"
+        caption = {"va": "top", "ha": "center", "fontsize": 9, "color": MUTED}
+        drawn.append(add_text(figure, left + columns / 2, bottom - 6, text, **caption))
+        left += columns + GAP_PX
+    return drawn
 
 
 def _pixel_mm(scene: Scene, width_px: float) -> float:
@@ -116,41 +139,40 @@ def composite(scene: Scene, plane: DisplayPlane) -> NDArray[np.uint8]:
     return np.asarray(blended * 255.0 + 0.5, np.uint8)
 
 
-def _draw_plane(axes: Any, scene: Scene, plane: DisplayPlane, focus: Focus) -> None:
+def _draw_plane(figure: Any, area: Area, scene: Scene, plane: DisplayPlane, focus: Focus) -> list[Any]:
     """One panel: picture, outlines, letters, scale bar, mark."""
-    axes.set_axis_off()
-    axes.imshow(composite(scene, plane), interpolation="nearest", aspect="auto")
-    draw_outlines(axes, scene.outlined, plane)
     _, rows, columns = plane.grid.shape
-    left, right, top, bottom = plane.letters
-    halo = {"color": LIGHT, "fontsize": 10, "fontweight": "bold", "ha": "center", "va": "center"}
-    for letter, x, y in (
-        (left, 13, rows / 2),
-        (right, columns - 13, rows / 2),
-        (top, columns / 2, 13),
-        (bottom, columns / 2, rows - 13),
-    ):
-        axes.text(x, y, letter, **halo)
+    drawn = [add_picture(figure, area, composite(scene, plane))]
+    drawn += draw_outlines(figure, area, scene.outlined, plane)
     bar = 50.0 / plane.grid.spacing_mm[1]
-    axes.plot([14, 14 + bar], [rows - 12, rows - 12], color=LIGHT, linewidth=2, solid_capstyle="butt")
-    axes.text(14 + bar / 2, rows - 17, "5 cm", color=LIGHT, fontsize=8, ha="center", va="bottom")
+    lines, looks = [[(14.0, rows - 12.0), (14.0 + bar, rows - 12.0)]], [(LIGHT, 2.0)]
     if focus.marked:
         row, column = plane.pixel_of(scene.grid.index_to_lps(focus.index))
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-            axes.plot(
-                [column + 6 * dx, column + 15 * dx],
-                [row + 6 * dy, row + 15 * dy],
-                color="white",
-                linewidth=1.3,
-            )
-    axes.set_xlim(-0.5, columns - 0.5)
-    axes.set_ylim(rows - 0.5, -0.5)
+            lines.append([(column + 6 * dx, row + 6 * dy), (column + 15 * dx, row + 15 * dy)])
+            looks.append(("white", 1.3))
+    colour, width = zip(*looks, strict=True)
+    drawn.append(add_lines(figure, area, [*np.array(lines)], colors=colour, linewidths=width))
+    left, right, top, bottom = plane.letters
+    halo = {"color": LIGHT, "fontsize": 10, "fontweight": "bold", "ha": "center", "va": "center"}
+    small = {"color": LIGHT, "fontsize": 8, "ha": "center", "va": "bottom"}
+    for text, x, y, style in (
+        (left, 13, rows / 2, halo),
+        (right, columns - 13, rows / 2, halo),
+        (top, columns / 2, 13, halo),
+        (bottom, columns / 2, rows - 13, halo),
+        ("5 cm", 14 + bar / 2, rows - 17, small),
+    ):
+        written = add_text(figure, area.left + 0.5 + x, area.bottom + rows - 0.5 - y, text, **style)
+        drawn.append(written)
+    return drawn
 
 
-def draw_outlines(axes: Any, outlined: Iterable[tuple[Region, RegionStyle]], plane: DisplayPlane) -> None:
+def draw_outlines(
+    figure: Any, area: Area, outlined: Iterable[tuple[Region, RegionStyle]], plane: DisplayPlane
+) -> list[Any]:
     """Draw outlines where a region fills half a voxel, each on a dark line so that it shows on any colour."""
     from contourpy import contour_generator
-    from matplotlib.collections import LineCollection
 
     lines: list[NDArray[np.float64]] = []
     looks: list[tuple[str, Any]] = []
@@ -162,13 +184,12 @@ def draw_outlines(axes: Any, outlined: Iterable[tuple[Region, RegionStyle]], pla
         lines += found
         looks += [(style.colour, (0, style.dash) if style.dash else "-")] * len(found)
     if not lines:
-        return
-    axes.add_collection(LineCollection(lines, colors="#0b1116", linewidths=2.8, alpha=0.75), autolim=False)
-    dashes = [dash for _, dash in looks]
-    colour = [c for c, _ in looks]
-    axes.add_collection(
-        LineCollection(lines, colors=colour, linewidths=1.5, linestyles=dashes), autolim=False
-    )
+        return []
+    colour, dashes = map(list, zip(*looks, strict=True))
+    return [
+        add_lines(figure, area, lines, colors="#0b1116", linewidths=2.8, alpha=0.75),
+        add_lines(figure, area, lines, colors=colour, linewidths=1.5, linestyles=dashes),
+    ]
 
 
 def _draw_scale(figure: Any, scene: Scene, area: Area) -> None:

@@ -10,7 +10,7 @@ from y90voxel.planning.limits import Sense
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.report.drawing import INK, MUTED, RULE, Area, add_axes, add_text, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import dvh_png
-from y90voxel.report.figures import overlay_png
+from y90voxel.report.figures import overlay_pngs
 from y90voxel.report.formatting import number, shortened
 from y90voxel.report.scene import build_scene
 from y90voxel.units import BQ_PER_GBQ
@@ -93,7 +93,7 @@ def plan_figures(plan: Plan) -> dict[str, bytes]:
     if evaluation is None:
         return figures
     scene = build_scene(evaluation)
-    figures["dose_centre.png"] = overlay_png(scene, scene.centre)
+    (figures["dose_centre.png"],) = overlay_pngs(scene, [scene.centre])
     shown = evaluation.main_histograms()
     if shown:
         figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})

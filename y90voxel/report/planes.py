@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import GeometryError
 from y90voxel.volumes.grid import Grid, patient_axes
+from y90voxel.volumes.resample import interpolate
 from y90voxel.volumes.volume import Volume
 
 __all__ = ["Box", "DisplayPlane", "View", "display_plane", "sample"]
 
-# The plane is sampled axis by axis when no pixel drifts further than this off the axes of the volume [voxels].
-PARALLEL_TOLERANCE_VOXELS = 1e-3
 # A position this far outside the border of an image is a rounding error.
 EDGE_TOLERANCE_VOXELS = 1e-6
 # Names of the negative and positive side of the patient axes x, y, z in LPS.
@@ -171,50 +170,11 @@ def sample(volume: Volume, plane: DisplayPlane, outside: float = 0.0) -> NDArray
             "Register them, or state that the frames are common (--trust-frames).",
             tag="FrameOfReferenceUID",
         )
+    values = interpolate(volume, plane.grid, outside)
+    if values is not None:
+        return np.asarray(values[0], np.float32)
     affine = np.asarray(np.linalg.solve(volume.grid.affine, plane.grid.affine), np.float64)
-    order = np.abs(affine[:3, :3]).argmax(axis=0)
-    drift = np.abs(affine[:3, :3]) * np.array(plane.grid.shape)
-    drift[order, np.arange(3)] = 0.0
-    if sorted(order.tolist()) == [0, 1, 2] and drift.max() < PARALLEL_TOLERANCE_VOXELS:
-        return _sample_parallel(volume.array, affine, order, plane.grid.shape, outside)
     return _sample_oblique(volume.array, affine, plane.grid.shape, outside)
-
-
-def _sample_parallel(
-    array: NDArray[Any],
-    affine: NDArray[np.float64],
-    order: NDArray[np.int64],
-    shape: tuple[int, ...],
-    outside: float,
-) -> NDArray[np.float32]:
-    """Linear interpolation axis by axis: normal first, so that only the slices beside the plane are read."""
-    values = np.transpose(array, order)
-    seen = []
-    for target, source in enumerate(order):
-        positions = affine[source, 3] + affine[source, target] * np.arange(shape[target])
-        lower, fraction, inside = _taps(positions, array.shape[source])
-        seen.append(inside)
-        if target == 0:
-            values = np.asarray(values[lower[0] : lower[0] + 2], np.float32)
-            lower = np.zeros_like(lower)
-        upper = np.minimum(lower + 1, values.shape[target] - 1)
-        low = np.take(values, lower, axis=target)
-        if fraction.any():
-            weights = fraction.astype(np.float32).reshape([-1 if axis == target else 1 for axis in range(3)])
-            low += weights * (np.take(values, upper, axis=target) - low)
-        values = low
-    visible = seen[0][0] & seen[1][:, None] & seen[2][None, :]
-    return np.where(visible, values[0], np.float32(outside))
-
-
-def _taps(
-    positions: NDArray[np.float64], length: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.bool_]]:
-    """Voxel below each position of an axis, the fraction of the way to the next, and which lie in the image."""
-    inside = (positions >= -0.5 - EDGE_TOLERANCE_VOXELS) & (positions <= length - 0.5 + EDGE_TOLERANCE_VOXELS)
-    clipped = np.clip(positions, 0.0, length - 1.0)
-    lower = np.minimum(clipped.astype(np.intp), max(length - 2, 0))
-    return lower, clipped - lower, inside
 
 
 def _sample_oblique(

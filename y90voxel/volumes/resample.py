@@ -13,7 +13,7 @@ from y90voxel.volumes import _resample_loops as loops
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask, Volume
 
-__all__ = ["coverage", "mean_of_table", "resample"]
+__all__ = ["coverage", "interpolate", "mean_of_table", "resample"]
 
 V = TypeVar("V", bound=Volume)
 Floats = NDArray[np.floating[Any]]
@@ -152,6 +152,34 @@ def mean_of_table(volume: Volume, table: NDArray[np.float32], grid: Grid) -> NDA
         return None
     weights = [_box_weights(*axis, mean=True) for axis in axes]
     return _sum_separable(np.transpose(volume.array, [axis[0] for axis in axes]), weights, table)
+
+
+def interpolate(volume: Volume, grid: Grid, outside: float = 0.0) -> Floats | None:
+    """Return the values of any volume at the voxel centres of a parallel grid, whatever the rule of its quantity.
+
+    Parameters
+    ----------
+    volume : Volume
+        Its value is constant in the outer half of border voxels.
+    grid : Grid
+        Where values are asked for, in the same frame of reference.
+    outside : float
+        Value where the volume does not reach.
+
+    Returns
+    -------
+    ndarray or None, (shape of the grid)
+        Linear between voxel centres; None if the axes of the two grids are not parallel.
+    """
+    axes = _parallel_axes(volume.grid, grid)
+    if axes is None:
+        return None
+    weights = [_linear_weights(*axis) for axis in axes]
+    values = _sum_separable(np.transpose(_working(volume.array), [axis[0] for axis in axes]), weights)
+    if outside != 0.0:
+        for axis, of_axis in enumerate(weights):
+            np.moveaxis(values, axis, 0)[of_axis.sum(axis=1) == 0.0] = outside
+    return values
 
 
 def coverage(source: Grid, target: Grid) -> Mask:
@@ -293,6 +321,10 @@ def _sum_separable(
 ) -> Floats:
     """Return the separable weighted sum of the values, or of what a table says of them, reading each slice once."""
     dtype = np.float64 if array.dtype == np.float64 else np.float32
+    if not array.flags.c_contiguous:  # it will be copied: no more of it than is needed
+        used = [np.flatnonzero(w.any(axis=0)) for w in weights]
+        part = tuple(slice(int(u[0]), int(u[-1]) + 1) if u.size else slice(0, 1) for u in used)
+        array, weights = array[part], [w[:, p] for w, p in zip(weights, part, strict=True)]
     by_axis = [_AxisWeights.of(w.astype(dtype)) for w in weights]
     by_source_slice = _AxisWeights.of(np.ascontiguousarray(by_axis[0].weights.T)).ranges
     shape = tuple(len(w) for w in weights)
