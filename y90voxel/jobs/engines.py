@@ -7,7 +7,6 @@ from collections.abc import Callable
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.dose.local_deposition import LocalDeposition
-from y90voxel.dose.superposition import DensitySuperposition
 from y90voxel.errors import InputError
 from y90voxel.jobs.settings import MonteCarloSettings
 from y90voxel.reference.kernel import voxel_kernel
@@ -58,6 +57,8 @@ def build_engine(
         kernel = voxel_kernel(case.nuclide, case.grid.spacing_mm, "liver", density_g_per_ml=density)
         return KernelConvolution(kernel, threads=threads)
     if name == "density":
+        from y90voxel.dose.superposition import DensitySuperposition  # for this engine alone
+
         return DensitySuperposition(case.nuclide, threads=threads)
     if name == "monte-carlo":
         # Half a second to load, for this engine alone.

@@ -23,7 +23,6 @@ from y90voxel.units import SECONDS_PER_HOUR
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.evaluation import Evaluation
 from y90voxel.workflow.partial_volume import with_partial_volume
-from y90voxel.workflow.uncertainty import with_uncertainty
 from y90voxel.workflow.verify import verify
 
 __all__ = ["make_case", "read_chosen", "run_study"]
@@ -99,6 +98,8 @@ def _run(
     if partial.asked:
         evaluation = with_partial_volume(evaluation, engine, curve, partial.deconvolution())
     if settings.output.uncertainty:
+        from y90voxel.workflow.uncertainty import with_uncertainty  # with what it draws its samples by
+
         given = settings.uncertainty.model_dump() | {"recovery": curve}
         evaluation = with_uncertainty(evaluation, given, lambda what, done: tell(what, 0.75 + 0.1 * done))
     if settings.output.anonymise:

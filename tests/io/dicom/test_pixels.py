@@ -1,5 +1,7 @@
 """Stored values of every kind of pixel data, and the refusal of damaged ones."""
 
+import hashlib
+
 import dicom_factory as factory
 import numpy as np
 import pydicom
@@ -222,3 +224,14 @@ def test_native_pixels_know_what_is_missing(tmp_path):
     assert native_pixels(instance, 2560) == STORED.tobytes()
     with pytest.raises(DicomError, match="should hold 2562 bytes"):
         native_pixels(instance, 2562)
+
+
+def test_the_digest_is_that_of_the_content_that_was_used(tmp_path):
+    """A file that changes between reading and provenance is told as it was read."""
+    path = factory.save(factory.nm(STORED), tmp_path)[0]
+    content = path.read_bytes()
+    instance, untouched = instance_of(path), instance_of(path)
+    stored_values(instance)
+    path.write_bytes(content + b"\0\0")
+    assert instance.source.sha256() == hashlib.sha256(content).digest()
+    assert untouched.source.sha256() == hashlib.sha256(content + b"\0\0").digest()

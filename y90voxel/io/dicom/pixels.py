@@ -100,7 +100,7 @@ def _check_length(instance: Instance, wanted: int) -> None:
     )
 
 
-def native_pixels(instance: Instance, wanted: int) -> bytes:
+def native_pixels(instance: Instance, wanted: int) -> memoryview:
     """Return so many bytes of uncompressed pixel data straight from the file.
 
     Raises
@@ -111,9 +111,7 @@ def native_pixels(instance: Instance, wanted: int) -> bytes:
     assert instance.pixel_offset is not None
     file = instance.source
     _check_length(instance, wanted)
-    with file.open() as stream:
-        stream.seek(instance.pixel_offset)
-        return stream.read(wanted)
+    return memoryview(file.read_to_use())[instance.pixel_offset : instance.pixel_offset + wanted]
 
 
 def _significant_bits(values: Stored, instance: Instance) -> Stored:

@@ -53,6 +53,7 @@ class SourceFile:
     size: int
     archive: zipfile.ZipFile | None = field(default=None, compare=False, repr=False)
     entry: zipfile.ZipInfo | None = field(default=None, compare=False, repr=False)
+    _digest: list[bytes] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -74,13 +75,21 @@ class SourceFile:
         with self.open() as stream:
             return stream.read(self.size)
 
+    def read_to_use(self) -> bytes:
+        """Return the whole content, its digest taken in passing: of what was read, not of what lies there later."""
+        data = self.read()
+        self._digest[:] = [hashlib.sha256(data).digest()]
+        return data
+
     def sha256(self) -> bytes:
-        """Return the digest of the content, read in parts."""
-        digest = hashlib.sha256()
-        with self.open() as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        return digest.digest()
+        """Return the digest of the content that was used, else of the file, read in parts."""
+        if not self._digest:
+            digest = hashlib.sha256()
+            with self.open() as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+            self._digest.append(digest.digest())
+        return self._digest[0]
 
     def _member(self, limit: int) -> bytes:
         """Return up to ``limit`` bytes of the member; never more than it declared."""
