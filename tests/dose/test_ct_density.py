@@ -49,7 +49,9 @@ def test_mass_is_kept():
 
 def test_a_finer_grid_is_interpolated():
     image = ct((6, 5, 4))
-    assert averaged(image, image.grid.with_spacing(0.5), 1.0).shape == (12, 15, 16)
+    density = averaged(image, image.grid.with_spacing(0.5), 1.0)
+    assert density.shape == (12, 15, 16)
+    assert density.flags.writeable
 
 
 @pytest.mark.parametrize("turn", [0.0, 5e-4], ids=["parallel", "turned a little"])

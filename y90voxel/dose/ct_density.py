@@ -19,7 +19,7 @@ SLAB = 16
 def averaged_density(
     ct: CtImage, grid: Grid, calibration: DensityCalibration, seen: Mask, fill_g_per_ml: float
 ) -> NDArray[np.floating]:
-    """Return the mean density [g/mL] of each voxel of ``grid``; the mass of the CT is kept.
+    """Return the mean density [g/mL] of each voxel of ``grid``, in an array of its own; the mass of the CT is kept.
 
     Density is averaged, not CT numbers: their relation is not linear.
 
@@ -38,7 +38,7 @@ def averaged_density(
     """
     if not _is_coarser(grid, ct.grid):
         native = DensityMap(calibration.density(ct.array), ct.grid)
-        return resample(native, grid, fill=fill_g_per_ml).array
+        return np.array(resample(native, grid, fill=fill_g_per_ml).array)
     total = None if ct.array.dtype != np.int16 else mean_of_table(ct, calibration.table(), grid)
     if total is None:
         total = _by_slabs(ct, grid, calibration)

@@ -87,46 +87,54 @@ def build_density_map(
     InputError
         If the liver's density is to come from a CT that does not exist or does not cover it, or the CT is not in HU.
     """
-    liver = _occupancy(regions.mask_of(Role.LIVER, Role.TUMOUR), grid)
-    lung = np.minimum(_occupancy(regions.mask_of(Role.LUNG), grid), 1.0 - liver)
-    by_role = lung * model.lung_g_per_ml + (1.0 - lung) * model.soft_tissue_g_per_ml
+    liver = regions.mask_of(Role.LIVER, Role.TUMOUR) or _nothing(grid)
+    lung = regions.mask_of(Role.LUNG) or _nothing(grid)
     sources: dict[str, str] = {}
     notices: list[Notice] = []
+    seen: NDArray[np.bool_] | None = None
     if ct is None:
-        density = by_role
+        density = _by_role(liver.array, lung.array, model)
         sources["lung"] = f"by role, {model.lung_g_per_ml:g} g/mL (no CT)"
         sources["elsewhere"] = f"by role, {model.soft_tissue_g_per_ml:g} g/mL (no CT)"
     else:
         covered = coverage(ct.grid, grid)
-        seen = covered.array
-        averaged = averaged_density(ct, grid, model.calibration, covered, model.soft_tissue_g_per_ml)
-        density = np.where(seen > 0.5, averaged, by_role)
+        seen = covered.array > 0.5
+        density = averaged_density(ct, grid, model.calibration, covered, model.soft_tissue_g_per_ml)
+        density[~seen] = _by_role(liver.array[~seen], lung.array[~seen], model)
         sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
         notices += check_ct_numbers(ct) + _coverage_notices(seen, regions)
-        shown = Mask(liver * (seen > 0.5), grid)
+        shown = liver.with_array(liver.array * seen)
         notices += contrast_agent(ct, DensityMap(density, grid), shown, model.liver_g_per_ml)
-        outside = _outside_body(regions, liver + lung) & (seen > 0.5)
-        density = np.where(outside, model.floor_g_per_ml, density)
+        outside = _outside_body(regions, (liver.array == 0) & (lung.array == 0)) & seen
+        density[outside] = model.floor_g_per_ml
         sources["outside the body"] = _outside_source(regions, model)
-    if model.liver_g_per_ml is not None and liver.any():
-        density = _set_liver(density, liver, model.liver_g_per_ml, ct is not None)
+    if model.liver_g_per_ml is not None and liver.total > 0:
+        _set_liver(density[liver.box], liver.array[liver.box], model.liver_g_per_ml, ct is not None)
         sources["liver"] = f"set to {model.liver_g_per_ml:g} g/mL"
-    elif liver.any():
-        notices.append(_liver_from_ct(ct, liver, seen if ct is not None else None))
+    elif liver.total > 0:
+        notices.append(_liver_from_ct(ct, liver, seen))
         sources["liver"] = sources["elsewhere"]
     sources["floor"] = f"{model.floor_g_per_ml:g} g/mL"
-    return DensityMap(np.maximum(density, model.floor_g_per_ml), grid), sources, notices
+    return DensityMap(np.maximum(density, model.floor_g_per_ml, out=density), grid), sources, notices
 
 
-def _occupancy(mask: Mask | None, grid: Grid) -> NDArray[np.floating]:
-    """Occupancy of a mask that may not exist."""
-    return np.zeros(grid.shape) if mask is None else np.asarray(mask.array)
+def _nothing(grid: Grid) -> Mask:
+    """The occupancy of a region that does not exist."""
+    return Mask(np.zeros(grid.shape), grid)
+
+
+def _by_role(
+    liver: NDArray[np.floating], lung: NDArray[np.floating], model: DensityModel
+) -> NDArray[np.floating]:
+    """Densities of voxels that no CT shows, from what fills them; where liver and lung overlap it is liver."""
+    share = np.minimum(lung, 1.0 - liver)
+    return np.asarray(share * model.lung_g_per_ml + (1.0 - share) * model.soft_tissue_g_per_ml)
 
 
 def _set_liver(
     density: NDArray[np.floating], liver: NDArray[np.floating], wanted: float, from_ct: bool
-) -> NDArray[np.floating]:
-    """Give the liver its density; a boundary voxel keeps its neighbour's share.
+) -> None:
+    """Give the liver its density, in place; a boundary voxel keeps its neighbour's share.
 
     A box-averaged CT already holds the liver's share of a boundary voxel at the CT's own liver density,
     so only the difference between wanted and found is added there.
@@ -134,21 +142,21 @@ def _set_liver(
     interior = liver > 0.999
     if from_ct:
         found = float(density[interior].mean()) if interior.any() else wanted
-        blended = density + liver * (wanted - found)
+        density += liver * (wanted - found)
     else:
-        blended = density * (1.0 - liver) + wanted * liver
-    return np.where(interior, wanted, blended)
+        density[...] = density * (1.0 - liver) + wanted * liver
+    density[interior] = wanted
 
 
-def _outside_body(regions: Regions, kept: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Voxels that hold nothing of the body, in the axial layers that it is drawn on."""
+def _outside_body(regions: Regions, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Voxels free of liver and lung that hold nothing of the body, in the axial layers that it is drawn on."""
     body = regions.mask_of(Role.BODY)
     if body is None:
         return np.zeros(regions.grid.shape, bool)
     axis = int(np.abs(regions.grid.affine[2, :3]).argmax())  # the one along the patient
     others = tuple(a for a in range(3) if a != axis)
     drawn = np.asarray(body.array.any(axis=others, keepdims=True))
-    return np.asarray(drawn & (body.array == 0) & (kept == 0))
+    return np.asarray(drawn & (body.array == 0) & free)
 
 
 def _outside_source(regions: Regions, model: DensityModel) -> str:
@@ -159,16 +167,14 @@ def _outside_source(regions: Regions, model: DensityModel) -> str:
     return f"set to the floor, {model.floor_g_per_ml:g} g/mL, by {bodies[0].name!r}"
 
 
-def _liver_from_ct(
-    ct: CtImage | None, liver: NDArray[np.floating], seen: NDArray[np.floating] | None
-) -> Notice:
+def _liver_from_ct(ct: CtImage | None, liver: Mask, seen: NDArray[np.bool_] | None) -> Notice:
     """Accept the CT's liver density, or refuse when the CT does not show the liver."""
     if ct is None:
         raise InputError(
             "the liver density is to come from the CT, but the study has none. Give --liver-density 1.05.",
             tag="dose.liver_density",
         )
-    share = 0.0 if seen is None else float((liver * (seen > 0.5)).sum() / liver.sum())
+    share = 0.0 if seen is None else _share_seen(liver, seen)
     if share < SEEN_BY_CT:
         raise InputError(
             f"the liver density is to come from the CT, but it covers only {100 * share:.1f} % of liver and tumour. "
@@ -181,12 +187,17 @@ def _liver_from_ct(
     )
 
 
-def _coverage_notices(seen: NDArray[np.floating], regions: Regions) -> list[Notice]:
+def _share_seen(mask: Mask, seen: NDArray[np.bool_]) -> float:
+    """The share of a region that lies where the CT sees."""
+    return float((mask.array[mask.box] * seen[mask.box]).sum(dtype=np.float64) / mask.total)
+
+
+def _coverage_notices(seen: NDArray[np.bool_], regions: Regions) -> list[Notice]:
     """Say which regions reach beyond the CT."""
     outside = [
         f"{region.name} ({100 * (1 - share):.1f} %)"
         for region in regions.drawn
-        if (share := float((region.mask.array * (seen > 0.5)).sum() / region.mask.total)) < SEEN_BY_CT
+        if (share := _share_seen(region.mask, seen)) < SEEN_BY_CT
     ]
     if not outside:
         return []

@@ -277,7 +277,9 @@ def _region_notices(regions: Regions) -> list[Notice]:
         )
         return notices
     for region in regions.with_role(Role.TUMOUR):
-        outside = float(np.maximum(region.mask.array - liver.array, 0.0).sum()) * regions.grid.voxel_volume_ml
+        box = region.mask.box
+        excess = np.maximum(region.mask.array[box] - liver.array[box], 0.0).sum(dtype=np.float64)
+        outside = float(excess) * regions.grid.voxel_volume_ml
         if outside > 0.02 * region.mask.volume_ml:
             notices.append(
                 Notice(
