@@ -18,7 +18,8 @@ from types import ModuleType
 
 __all__ = ["DEFERRED", "prepare_process"]
 
-# Imported by pydicom, numba and scipy when they are loaded, and not used before something is asked of them.
+# Imported by pydicom, numba and scipy when they are loaded, and not used before something is asked of them; and the list
+# of all formulas of planning, of which a dose needs a few, from their own modules.
 DEFERRED = frozenset(
     {
         "PIL.ImageCms",
@@ -29,6 +30,7 @@ DEFERRED = frozenset(
         "requests",
         "scipy.linalg",
         "urllib.request",
+        "y90voxel.planning",
         "yaml",
     }
 )

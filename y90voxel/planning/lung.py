@@ -171,7 +171,8 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     margin_mm : float
         Distance between voxel centres [mm].
     """
-    from y90voxel.planning import _reach_loops as loops  # the calculators of a plan need no compiled code
+    # Here, for the calculators of a plan need no compiled code.
+    from y90voxel.planning._reach_loops import mark_within_reach
 
     neighbour.check_on(mask.grid, "neighbour")
     box = _widened(mask.box, mask.grid, margin_mm)
@@ -180,7 +181,7 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
         return mask
     near = np.zeros(solid.shape, bool)
     away = np.empty(solid.shape, np.int32)
-    loops.mark_within_reach(solid, _reach_voxels(mask.grid.spacing_mm, margin_mm), away, near)
+    mark_within_reach(solid, _reach_voxels(mask.grid.spacing_mm, margin_mm), away, near)
     kept = np.array(mask.array)
     kept[box][near] = 0.0
     return mask.with_array(kept)
