@@ -1,7 +1,7 @@
 """What the process of one command does before it begins: it imports late and collects garbage seldom.
 
-A command lives for seconds. A third of them went into modules that others import in case they are needed (pydicom a web
-client, numba linear algebra) and into looking, again and again and once more at the end, for cycles of objects in a heap
+A command lives for seconds. A fifth of them went into modules that others import in case they are needed (pydicom a web
+client and picture libraries) and into looking, again and again and once more at the end, for cycles of objects in a heap
 that grows until it is given back as a whole.
 """
 
@@ -11,14 +11,17 @@ import atexit
 import gc
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from threading import RLock
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader  # which takes longer to import than all of this
 
 __all__ = ["DEFERRED", "prepare_process"]
 
-# Imported by pydicom, numba and scipy when they are loaded, and not used before something is asked of them; and the list
+# Imported by pydicom and numba when they are loaded, and not used before something is asked of them; and the list
 # of all formulas of planning, of which a dose needs a few, from their own modules.
 DEFERRED = frozenset(
     {
@@ -28,7 +31,6 @@ DEFERRED = frozenset(
         "pydicom.pixel_data_handlers.pillow_handler",
         "pydicom.pixel_data_handlers.pylibjpeg_handler",
         "requests",
-        "scipy.linalg",
         "urllib.request",
         "y90voxel.planning",
         "yaml",
@@ -57,14 +59,14 @@ class _DeferredModule(ModuleType):
             raise AttributeError(name)
         with _running:  # another thread may be at it
             if self.__dict__.pop("_is_deferred", False):
-                loader = getattr(self.__spec__, "loader", None)
-                assert isinstance(loader, Loader)
-                loader.exec_module(self)
+                assert self.__spec__ is not None
+                assert self.__spec__.loader is not None
+                self.__spec__.loader.exec_module(self)
                 self.__class__ = ModuleType  # type: ignore[assignment]
         return ModuleType.__getattribute__(self, name)
 
 
-class _DeferringLoader(Loader):
+class _DeferringLoader:
     """Makes a module and leaves it to its first use to run it."""
 
     def __init__(self, own: Loader) -> None:
@@ -81,7 +83,7 @@ class _DeferringLoader(Loader):
         module.__dict__["_is_deferred"] = True
 
 
-class _DeferringFinder(MetaPathFinder):
+class _DeferringFinder:
     """Finds the modules of `DEFERRED` as the import system would, with a loader that waits."""
 
     def find_spec(
@@ -93,5 +95,5 @@ class _DeferringFinder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or spec.loader is None:
             return None
-        spec.loader = _DeferringLoader(spec.loader)
+        spec.loader = _DeferringLoader(spec.loader)  # type: ignore[assignment]  # it does what a loader does
         return spec
