@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML, SOFT_TISSUE_DENSITY_G_PER_ML
-from y90voxel.volumes.box import Box
-from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.box import widened_box
 from y90voxel.volumes.volume import DensityMap, Mask, Volume
 
 __all__ = [
@@ -175,7 +174,7 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     from y90voxel.planning._reach_loops import mark_within_reach
 
     neighbour.check_on(mask.grid, "neighbour")
-    box = _widened(mask.box, mask.grid, margin_mm)
+    box = widened_box(mask.box, mask.grid, margin_mm)
     solid = neighbour.array[box] >= 0.5
     if not solid.any():
         return mask
@@ -185,16 +184,6 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     kept = np.array(mask.array)
     kept[box][near] = 0.0
     return mask.with_array(kept)
-
-
-def _widened(box: Box, grid: Grid, margin_mm: float) -> Box:
-    """A box with a margin, cut at the grid."""
-    z, y, x = (
-        slice(max(part.start - reach, 0), min(part.stop + reach, length))
-        for part, spacing, length in zip(box, grid.spacing_mm, grid.shape, strict=True)
-        for reach in (int(np.ceil(margin_mm / spacing)),)
-    )
-    return z, y, x
 
 
 def _reach_voxels(spacing_mm: tuple[float, float, float], margin_mm: float) -> NDArray[np.int32]:

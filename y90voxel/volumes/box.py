@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "occupied_box", "shared_box"]
+from y90voxel.volumes.grid import Grid
+
+__all__ = ["Box", "occupied_box", "shared_box", "widened_box"]
 
 Box = tuple[slice, slice, slice]
 
@@ -45,6 +47,21 @@ def shared_box(one: Box, other: Box) -> Box:
     """
     z, y, x = (_shared(a, b) for a, b in zip(one, other, strict=True))
     return z, y, x
+
+
+def widened_box(box: Box, grid: Grid, margin_mm: float) -> Box:
+    """Return a box with a margin [mm], in whole voxels of its grid and cut at the grid.
+
+    Examples
+    --------
+    >>> widened_box((slice(1, 3),) * 3, Grid.from_spacing((9, 9, 3), (2.0, 3.0, 1.0)), 5.0)
+    (slice(0, 6, None), slice(0, 5, None), slice(0, 3, None))
+    """
+    parts = []
+    for part, spacing, length in zip(box, grid.spacing_mm, grid.shape, strict=True):
+        reach = int(np.ceil(margin_mm / spacing))
+        parts.append(slice(max(part.start - reach, 0), min(part.stop + reach, length)))
+    return parts[0], parts[1], parts[2]
 
 
 def _shared(one: slice, other: slice) -> slice:

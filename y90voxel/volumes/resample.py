@@ -207,7 +207,7 @@ def coverage(source: Grid, target: Grid) -> Mask:
         ones = Mask(np.broadcast_to(np.float32(1), source.shape), source)
         return Mask(_gather_boxes(ones, matrix, shift, target).astype(np.float32), target)
     weights = [_box_weights(*axis, mean=True) for axis in axes]
-    return Mask(_outer([np.minimum(w.sum(axis=1), 1.0) for w in weights]).astype(np.float32), target)
+    return Mask(_outer([np.minimum(w.sum(axis=1), 1.0) for w in weights], np.float32), target)
 
 
 def _check_frames(source: Grid, target: Grid) -> None:
@@ -282,9 +282,12 @@ def _linear_weights(_: int, n_source: int, n_target: int, step: float, start: fl
     return weights
 
 
-def _outer(axes: list[Floats]) -> Floats:
-    """Return the outer product of three vectors, (n0, n1, n2)."""
-    return np.asarray(axes[0][:, None, None] * axes[1][None, :, None] * axes[2][None, None, :])
+def _outer(axes: list[Floats], dtype: type[np.floating[Any]] = np.float64) -> Floats:
+    """Return the outer product of three vectors, (n0, n1, n2); slice by slice, in double precision."""
+    out = np.empty([len(axis) for axis in axes], dtype)
+    for found, first in zip(out, axes[0], strict=True):
+        found[...] = (first * axes[1])[:, None] * axes[2]
+    return out
 
 
 def _share(inside: Floats | list[Floats]) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,10 +16,13 @@ from y90voxel.planning.lung import retreat_from
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
+from y90voxel.volumes.box import Box, widened_box
+from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap, Volume
 from y90voxel.workflow.case import Case
 
 __all__ = ["LungMethod", "lung_doses_by_method"]
+
+V = TypeVar("V", bound=Volume)
 
 # Betas of every shipped nuclide stop within 12 mm of soft tissue; activity further from the lung spills none.
 SPILL_REACH_MM = 20.0
@@ -95,12 +98,11 @@ def lung_doses_by_method(
     if lungs is None or not lungs.array.any():
         return tuple(rows)
     kept = None if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
-    near = None if liver is None else _liver_near_lungs(tia, liver, lungs)
+    spill = None if liver is None else _Spill.of(tia, density, liver, lungs)
     for other in _engines(case, engine):
         found = dose if other is engine else dose_of(other, tia)
-        spill = None if near is None else _betas_only(other, near, density)
-        row = _row(other.name, found, density, lungs, kept)
-        rows.append(row if spill is None else replace(row, beta_from_liver_gy=_mean(spill, lungs, density)))
+        from_liver = None if spill is None else spill.mean_gy(other)
+        rows.append(replace(_row(other.name, found, density, lungs, kept), beta_from_liver_gy=from_liver))
     return tuple(rows)
 
 
@@ -131,17 +133,43 @@ def _convolution(case: Case) -> KernelConvolution:
     )
 
 
-def _liver_near_lungs(tia: TimeIntegratedActivityMap, liver: Mask, lungs: Mask) -> TimeIntegratedActivityMap:
-    """Decays of liver and tumour that are close enough to the lungs for electrons to reach them.
+@dataclass(frozen=True, eq=False)
+class _Spill:
+    """What the dose to the lungs by electrons from the liver depends on, no further around them than electrons reach.
 
-    A voxel that liver and lung share counts as liver: its concentration is ten or more times the lung's.
+    Parameters
+    ----------
+    tia : TimeIntegratedActivityMap
+        Decays of liver and tumour that are close enough to the lungs [Bq·s].
+    density : DensityMap
+        Densities [g/mL].
+    lungs : Mask
+        Both lungs.
     """
-    box = liver.box
-    far = retreat_from(liver, lungs, SPILL_REACH_MM)
-    near = (liver.array[box] > 0) & (far.array[box] == 0)
-    decays = np.zeros_like(tia.array)
-    decays[box][near] = tia.array[box][near]
-    return tia.with_array(decays)
+
+    tia: TimeIntegratedActivityMap
+    density: DensityMap
+    lungs: Mask
+
+    @classmethod
+    def of(cls, tia: TimeIntegratedActivityMap, density: DensityMap, liver: Mask, lungs: Mask) -> _Spill:
+        """Return it for a case; a voxel that liver and lung share counts as liver, whose concentration is tenfold."""
+        box = widened_box(lungs.box, lungs.grid, SPILL_REACH_MM)
+        decays, liver, lungs = _part(tia, box), _part(liver, box), _part(lungs, box)
+        far = retreat_from(liver, lungs, SPILL_REACH_MM)
+        near = (liver.array > 0) & (far.array == 0)
+        return cls(decays.with_array(np.where(near, decays.array, 0.0)), _part(density, box), lungs)
+
+    def mean_gy(self, engine: DoseEngine) -> float | None:
+        """Mass-weighted mean lung dose by an engine [Gy]; None where that would take another run."""
+        dose = _betas_only(engine, self.tia, self.density)
+        return None if dose is None else _mean(dose, self.lungs, self.density)
+
+
+def _part(volume: V, box: Box) -> V:
+    """The part of a volume that lies in a box."""
+    array = volume.array[box]
+    return replace(volume, array=array, grid=volume.grid.crop([part.start for part in box], array.shape))
 
 
 def _betas_only(engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap) -> DoseMap | None:
