@@ -177,7 +177,7 @@ def patient_of(path):
 
 def test_a_damaged_name_does_not_show_its_value():
     class Damaged(dict):
-        def get(self, keyword):
+        def get_item(self, tag):
             raise ValueError(f"cannot convert {MARK}")
 
     with pytest.raises(DicomError, match=r"PatientBirthDate cannot be read\. The file is damaged") as caught:
