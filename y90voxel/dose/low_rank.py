@@ -11,6 +11,7 @@ bound; ω near E gives a sharp one. It is computed from the single-precision fac
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,15 +24,14 @@ __all__ = ["TARGET_ERROR", "bound_of_error", "expected_operations", "expected_se
 
 # Largest accepted bound; single-precision sums add less than the rest of 1e-4.
 TARGET_ERROR = 9.5e-5
-# Terms, and half width of the core over that of the kernel, in the order in which they are tried.
-ATTEMPTS = ((4, 0.36), (6, 0.36), (6, 0.46))
+# What is tried in turn: terms, radius of the core over the reach of the kernel (half a voxel is added), and the longest
+# reach [voxels] for which it may do; longer ones would only cost time.
+ATTEMPTS = ((4, 0.26, 5), (4, 0.38, 5), (4, 0.43, 8), (6, 0.345, 99), (6, 0.445, 99), (6, 0.53, 99))
 # Weight of the core in the fit. The core is exact whatever the terms are there, but large terms of opposite sign
 # would cost single precision its digits.
 CORE_PULL = 3e-6
 # Largest sum of the terms' magnitudes over the central value, for the same reason.
 LARGEST_TERMS = 1.0
-# With more voxels than this to the reach, the first attempt would only cost time.
-FEW_TERMS_UP_TO = 9
 # Starting shapes: sign and values at 0, 1, … 11 elevenths of the reach, in units of the cube root of the central
 # value; fitted to the Y-90 kernel in water at 1 mm. A fit from here converges for any spacing, medium and nuclide
 # tried; where it does not, the bound says so and the terms are not used.
@@ -43,12 +43,12 @@ _SHAPES = {
         (-1, (0.035, 0.051, 0.081, 0.096, 0.083, 0.051, 0.022, 0.006, 0.001, 0, 0, 0)),
     ),
     6: (
-        (1, (0.314, 0.284, 0.21, 0.122, 0.056, 0.023, 0.009, 0.003, 0.001, 0, 0, 0)),
-        (1, (0.255, 0.228, 0.168, 0.1, 0.042, 0.006, -0.004, -0.002, -0.001, 0, 0, 0)),
-        (-1, (0.317, 0.293, 0.232, 0.156, 0.081, 0.027, 0.003, -0.001, -0.001, 0, 0, 0)),
-        (1, (0.177, 0.176, 0.171, 0.151, 0.103, 0.049, 0.015, 0.004, 0, 0, 0, 0)),
-        (-1, (0.099, 0.103, 0.115, 0.117, 0.088, 0.044, 0.015, 0.005, 0, 0, 0, 0)),
-        (1, (0.239, 0.218, 0.17, 0.119, 0.071, 0.031, 0.01, 0.003, 0, 0, 0, 0)),
+        (1, (0.4825, 0.4367, 0.3219, 0.1927, 0.0933, 0.0361, 0.011, 0.0027, 0.0004, 0.0001, 0, 0)),
+        (1, (0.1511, 0.1082, 0.0096, -0.0663, -0.0803, -0.0531, -0.0225, -0.0054, -0.0007, 0.0002, 0.0001, 0)),
+        (-1, (0.1698, 0.1747, 0.1791, 0.1542, 0.1014, 0.0478, 0.0149, 0.0021, -0.0002, -0.0003, 0, 0)),
+        (1, (0.6823, 0.5788, 0.347, 0.1475, 0.0442, 0.0088, 0.0007, -0.0001, -0.0002, 0, 0, 0)),
+        (-1, (0.7188, 0.62, 0.3912, 0.1808, 0.0606, 0.014, 0.0016, -0.0001, -0.0003, 0, 0, 0)),
+        (1, (-0.041, -0.0048, 0.0753, 0.124, 0.1108, 0.0645, 0.0248, 0.0053, 0.0005, -0.0003, -0.0001, 0)),
     ),
 }  # fmt: skip
 
@@ -73,23 +73,30 @@ def _separate_cached(content: bytes, shape: tuple[int, int, int]) -> SeparatedKe
     in_row = reach_in_row(octant)
     if in_row is None:
         return None
-    for terms, share in ATTEMPTS if max(a, b, c) <= FEW_TERMS_UP_TO else ATTEMPTS[1:]:
-        core = (round(share * a), round(share * b), round(share * c))
-        if core == (a, b, c):
+    for terms, share in _attempts(octant.shape):
+        core = _core(octant.shape, share)
+        if core.all():
             return None  # nothing is left to separate
         fit = _Fit(octant, core)
         factors = fit.solve(terms)
         if factors is None:
             continue
-        separated = _arrange(octant, fit.core, factors, in_row, float(kernel.max()))
+        separated = _arrange(octant, core, factors, in_row, float(kernel.max()))
         if separated is not None:
             return separated
     return None
 
 
+def _core(octant_shape: tuple[int, ...], share: float) -> NDArray[np.bool_]:
+    """Return which voxels of an octant lie in the ellipsoid whose semi-axes are a share of the reach."""
+    along = np.ogrid[tuple(slice(n) for n in octant_shape)]
+    semi_axes = (share * (n - 1) + 0.5 for n in octant_shape)
+    return np.asarray(sum((i / r) ** 2 for i, r in zip(along, semi_axes, strict=True)) <= 1.0)
+
+
 def _arrange(
     octant: NDArray[np.float64],
-    core: tuple[int, int, int],
+    core: NDArray[np.bool_],
     factors: list[NDArray[np.float64]],
     in_row: NDArray[np.int64],
     scale: float,
@@ -100,28 +107,34 @@ def _arrange(
     product = np.einsum("ri,rj,rk->ijk", *(f.astype(np.float64) for f in (z, y, x)))
     if np.einsum("ri,rj,rk->ijk", *(np.abs(f) for f in (z, y, x))).max() > LARGEST_TERMS * scale:
         return None
-    inside = tuple(slice(n + 1) for n in core)
-    remainder = (octant * scale - product)[inside]
-    product[inside] += remainder.astype(np.float32)
+    remainder = np.where(core, octant * scale - product, 0.0)
+    product += remainder.astype(np.float32)
     error = bound_of_error(product, octant * scale)
     if error > TARGET_ERROR:
         return None
     x[:, 0] *= np.float32(0.5)
-    return SeparatedKernel(z, y, x, FoldedKernel.from_octant(remainder), in_row, error)
+    box = tuple(slice(1 + i.max()) for i in np.nonzero(core))
+    return SeparatedKernel(z, y, x, FoldedKernel.from_octant(remainder[box]), in_row, error)
+
+
+def _attempts(octant_shape: tuple[int, ...]) -> Iterator[tuple[int, float]]:
+    """Yield terms and radius of the core in the order in which they are tried."""
+    reach = max(octant_shape) - 1
+    return ((terms, share) for terms, share, longest in ATTEMPTS if reach <= longest)
 
 
 def expected_operations(octant_shape: tuple[int, ...]) -> int:
     """Return the operations per voxel that the first attempt of ``separate`` would take."""
     a, b, c = (n - 1 for n in octant_shape)
-    terms, share = ATTEMPTS[0 if max(a, b, c) <= FEW_TERMS_UP_TO else 1]
-    core_z, core_y, core_x = round(share * a), round(share * b), round(share * c)
-    core = core_x + 1 + (core_x + 1) * (core_y + 1) * (2 * core_z + 2)
-    return core + c + terms * (2 * a + 2 * b + c + 3)
+    terms, share = next(_attempts(octant_shape))
+    core = _core(octant_shape, share)
+    direct = int(core[0, 0].sum() + core[0].sum() + (2 * core.sum(axis=0) - 1)[core[0]].sum())
+    return direct + c + terms * (2 * a + 2 * b + c + 3)
 
 
 def expected_seconds(octant_shape: tuple[int, ...]) -> float:
     """Return about how long ``separate`` takes for a new kernel [s]."""
-    return 0.015 if max(octant_shape) - 1 <= FEW_TERMS_UP_TO else 0.1
+    return 0.015 if max(octant_shape) - 1 <= 5 else 0.03 if max(octant_shape) - 1 <= 8 else 0.1
 
 
 def bound_of_error(used: NDArray[np.float64], exact: NDArray[np.float64]) -> float:
@@ -184,7 +197,7 @@ class _Fit:
     """Damped least squares for the factors; axes that the kernel does not distinguish share theirs."""
 
     octant: NDArray[np.float64]
-    core: tuple[int, int, int]
+    core: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         shape = self.octant.shape
@@ -201,31 +214,36 @@ class _Fit:
                 keep &= index[a] <= index[b]  # the others repeat them
         self.index = index[:, keep]
         self.values = self.octant[tuple(self.index)]
-        self.in_core = (self.index <= np.array(self.core)[:, None]).all(axis=0)
+        self.in_core = self.core[tuple(self.index)]
         self.member = [np.eye(shape[a])[self.index[a]] for a in range(3)]
 
     def solve(self, terms: int) -> list[NDArray[np.float64]] | None:
         """Return factors [z, y, x] of shape (terms, half + 1), signs in those of z; None if out of reach."""
         signs, parameters = self._start(terms)
-        broad = _mirrored(self.octant)
-        centre = tuple(slice(n - 1, None) for n in self.octant.shape)
-        weights = 1.0 / _convolve_same(broad / broad.sum(), broad)[centre][tuple(self.index)]
+        weights, attention = self._even_weights(), np.ones_like(self.values)
         best: tuple[float, list[NDArray[np.float64]]] | None = None
-        for attempt in range(4):
-            parameters = self._descend(signs, parameters, weights, 60 if attempt == 0 else 12)
+        for attempt in range(6):
+            parameters = self._descend(signs, parameters, weights * attention, 60 if attempt == 0 else 8)
             factors = self._factors(parameters, terms)
             product = np.einsum("r,ri,rj,rk->ijk", signs, *factors)
-            inside = tuple(slice(n + 1) for n in self.core)
-            product[inside] = self.octant[inside]
+            product[self.core] = self.octant[self.core]
             error, ratio, field = _bound(product, self.octant)
             if best is None or error < best[0]:
                 best = error, [signs[:, None] * factors[0], factors[1], factors[2]]
             if best[0] < 0.9 * TARGET_ERROR or error > 50 * TARGET_ERROR:
                 break
-            # Least squares leaves peaks; more weight on them brings the maximum down.
-            weights = ((0.1 + ratio / ratio.max()) ** 0.75 / field)[tuple(self.index)]
+            # Least squares leaves peaks; more and more attention to them brings the maximum down.
+            weights = 1.0 / field[tuple(self.index)]
+            attention *= np.sqrt(0.3 + ratio[tuple(self.index)] / ratio.max())
+            attention /= attention.max()
         assert best is not None
         return best[1] if best[0] < 1.2 * TARGET_ERROR else None
+
+    def _even_weights(self) -> NDArray[np.float64]:
+        """Return the weights of a fit about which nothing is known yet: the error counts beside a smooth field."""
+        broad = _mirrored(self.octant)
+        centre = tuple(slice(n - 1, None) for n in self.octant.shape)
+        return np.asarray(1.0 / _convolve_same(broad / broad.sum(), broad)[centre][tuple(self.index)])
 
     def _start(self, terms: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return signs and parameters of the tabulated shapes, scaled to the kernel."""
