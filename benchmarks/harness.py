@@ -49,6 +49,8 @@ def interleave(
 ) -> dict[str, Timing]:
     """Time all candidates in turn, ``repeats`` rounds; very slow ones drop out after ``slow_repeats``.
 
+    Each round begins with another candidate.
+
     Parameters
     ----------
     candidates : mapping of str to callable
@@ -68,9 +70,11 @@ def interleave(
     collecting = gc.isenabled()
     gc.disable()  # a collection would fall on whoever happens to run
     try:
-        for _ in range(repeats):
-            gc.collect()
-            for name, candidate in candidates.items():
+        for turn in range(repeats):
+            gc.collect()  # it empties the caches, so that whoever comes next pays: everyone in turn
+            order = list(candidates.items())
+            first = turn % len(order)
+            for name, candidate in order[first:] + order[:first]:
                 if len(walls[name]) >= slow_repeats and statistics.median(walls[name]) > slow_after_s:
                     continue
                 cpu, wall = time.process_time(), time.perf_counter()
