@@ -5,7 +5,8 @@
 Peers: ``scipy.signal.fftconvolve`` (mode "same") on the whole image and on the bounding box of the activity plus half a
 kernel, in float64 and float32; ``scipy.fft`` with the same number of threads as ours; ``scipy.ndimage``;
 ``FFTConvolution`` of SimpleITK; pyfftw and torch where installed; a plain numba loop. The cropped peers are given
-the box, ours has to find it. Ours is called as users call it: ``KernelConvolution(kernel).dose(tia)``.
+the box, ours has to find it. Ours is called as users call it: ``KernelConvolution(kernel).dose(tia)``, which uses the
+memory of an earlier map again when there is one; "fresh memory" is the call that finds none.
 
 Memory is the growth of the peak resident size during one call, in a fresh process (``getrusage``), after a small call
 has loaded the compiled code.
@@ -26,6 +27,7 @@ import y90voxel as yv
 from y90voxel.dose.convolve import convolve_cropped
 from y90voxel.dose.low_rank import separate
 from y90voxel.dose.tiled import FoldedKernel
+from y90voxel.dose.zeroed import release
 
 CASES = {
     "128³ @ 4.8 mm": ((128, 128, 128), (4.8, 4.8, 4.8)),
@@ -175,6 +177,7 @@ def run_case(name: str, kind: str, threads: int, repeats: int, peers: str) -> di
     candidates: dict[str, Callable[[], Any]] = {"y90voxel": lambda: engine.dose(tia)}
     if kind == "liver":
         candidates["fftconvolve f64, box"] = lambda: in_box(activity, taps, box, np.float64)
+        candidates["y90voxel, fresh memory"] = lambda: (release(), engine.dose(tia))
         candidates["fftconvolve f32, box"] = lambda: in_box(activity, taps, box, np.float32)
     if kind == "full" or peers != "crop":
         single = taps.astype(np.float32)

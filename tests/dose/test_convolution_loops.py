@@ -24,22 +24,23 @@ def plain(function):
 
 
 @njit
-def compiled_columns(out, source, taps):
-    loops.filter_columns(out, 3, 40, 20, source, 5, 50, 17, 3, taps, 2, 0, False)
-    loops.filter_columns(out, 7, 40, 20, source, 5, 50, 17, 3, taps, 1, 4, False)
-    loops.filter_columns(out, 400, 40, 20, source, 9, 50, 17, 2, taps, 0, 3, True)
+def compiled_columns(out, source, places, taps):
+    loops.filter_columns(out, 3, 40, 20, source, 5, places, 17, 3, taps, 2, 0, False)
+    loops.filter_columns(out, 7, 40, 20, source, 5, places, 17, 3, taps, 1, 4, False)
+    loops.filter_columns(out, 400, 40, 20, source, 9, places, 17, 2, taps, 0, 3, True)
 
 
 def test_columns_are_filtered_as_in_the_plain_form():
     rng = np.random.default_rng(0)
     source, taps = rng.random(2000, np.float32), rng.random(8, np.float32)
+    places = rng.permutation(40) * 50 % 950  # in no order, as in a ring
     found, expected = np.full((2, 800), 0.5, np.float32)
-    compiled_columns(found, source, taps)
-    plain(compiled_columns)(expected, source, taps)
+    compiled_columns(found, source, places, taps)
+    plain(compiled_columns)(expected, source, places, taps)
     np.testing.assert_allclose(found, expected, rtol=2e-6)
     # One value from the definition: b = 1, vector 1, lane 3, reach 3 of the fresh form.
     at = 9 + 17 + 3
-    direct = sum(taps[abs(d)] * np.float64(source[at + (1 + 3 + d) * 50]) for d in range(-3, 4))
+    direct = sum(taps[abs(d)] * np.float64(source[at + places[1 + 3 + d]]) for d in range(-3, 4))
     assert found[400 + 20 + 40 + 3] == pytest.approx(direct, rel=1e-5)
 
 
@@ -87,28 +88,55 @@ def test_rows_are_paired_and_filtered_as_in_the_plain_form():
 
 
 @njit
-def compiled_bits(source, bits, words, offsets, joined, values):
-    bit_loops.mark_active(source, bits, 5)
+def compiled_copy(source, row, bits):
+    bit_loops.copy_row(source, -3, 3, 37, row, 5, bits, 2, 3)  # begins at source[0]
+    bit_loops.copy_row(source, 80, -4, 20, row, 60, bits, 6, 2)  # ends with the source
+    bit_loops.copy_row(source, 500, 40, 30, row, 100, bits, 9, 1)  # nothing of it exists
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_copied_and_marked_as_in_the_plain_form(dtype):
+    rng = np.random.default_rng(9)
+    source = (rng.standard_normal(100) * (rng.random(100) > 0.4)).astype(dtype)
+    source[[1, 4]] = np.nan, -0.0
+
+    def run(function):
+        row, bits = np.ones(200, np.float32), np.ones(20, np.uint16)
+        function(source, row, bits)
+        return row, bits
+
+    for found, expected in zip(run(compiled_copy), run(plain(compiled_copy)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    row, bits = run(compiled_copy)
+    np.testing.assert_array_equal(row[8:42], source[:34].astype(np.float32))
+    assert not row[5:8].any() and not row[42:53].any() and not row[80:92].any() and not row[100:116].any()
+    assert [bits[2] >> i & 1 for i in range(16)] == [i >= 3 and source[i - 3] != 0 for i in range(16)]
+    assert bits[9] == 0 and bits[10] == 1 and row[4] == row[53] == 1  # what lies beside is kept
+
+
+@njit
+def compiled_bits(words, bits, offsets, joined, values):
     bit_loops.join_words(words, offsets, 3, joined, 2, 2)
     bit_loops.keep_lanes(values, LANES, 2, bits, 0, 2, 0.25)
 
 
 def test_bits_are_set_joined_and_applied_as_in_the_plain_form():
     rng = np.random.default_rng(2)
-    source = (rng.random(100) * (rng.random(100) > 0.5)).astype(np.float32)
-    source[3] = -1.0
+    bits = rng.integers(0, 2**16, 8).astype(np.uint16)
     words, offsets = rng.integers(0, 2**60, 64).astype(np.uint64), np.array([0, 7, 31])
 
     def run(function):
-        bits, joined = np.zeros(8, np.uint16), np.ones(30, np.uint64)
-        values = np.random.default_rng(3).random(3 * LANES, np.float32)
-        function(source, bits, words, offsets, joined, values)
-        return bits, joined, values
+        joined, values = np.ones(30, np.uint64), np.random.default_rng(3).random(3 * LANES, np.float32)
+        function(words, bits, offsets, joined, values)
+        return joined, values
 
     found, expected = run(compiled_bits), run(plain(compiled_bits))
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert [bool(found[0][0] >> i & 1) for i in range(16)] == (source[:16] != 0).tolist()
+    joined, values = found
+    assert joined[2] == 1 | words[0] | words[7] | words[31]
+    kept = np.array([bits[0] >> i & 1 for i in range(LANES)], bool)
+    assert (values[LANES : 2 * LANES][~kept] == 0).all() and (values[LANES : 2 * LANES][kept] >= 0.25).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])

@@ -17,36 +17,65 @@ from numpy.typing import NDArray
 from y90voxel.compiled import njit
 from y90voxel.dose._vector_loops import BLOCK, LANES, VECTOR, Vectors, emitter
 
-__all__ = ["join_words", "keep_lanes", "mark_active", "mark_reached"]
+__all__ = ["copy_row", "join_words", "keep_lanes", "mark_reached"]
 
 
-def mark_active(source: NDArray[Any], bits: NDArray[Any], count: int) -> None:
-    """Set bit i % 16 of bits[i // 16] (uint16) where source[i] is not zero, for i below 16 * ``count``."""
-    flags = source[: 16 * count].reshape(count, 16) != 0
-    bits[:count] = (flags * (1 << np.arange(16))).sum(axis=1)
+def copy_row(
+    source: NDArray[Any], at: int, first: int, last: int, row: NDArray[Any], row_at: int, bits: NDArray[Any],
+    bits_at: int, count: int,
+) -> None:  # fmt: skip
+    """Set row[row_at + i], i below 16 * ``count``, to source[at + i] where first <= i < last, else to zero, and mark it.
+
+    Bit i % 16 of bits[bits_at + i // 16] (uint16) tells where it is not zero. ``source`` is float32 or float64; what
+    lies outside first to last is not read and need not exist.
+    """
+    values = np.zeros(16 * count, np.float32)
+    first, last = max(first, 0), min(last, 16 * count)
+    if first < last:
+        values[first:last] = source[at + first : at + last]
+    row[row_at : row_at + 16 * count] = values
+    bits[bits_at : bits_at + count] = ((values.reshape(count, 16) != 0) * (1 << np.arange(16))).sum(axis=1)
 
 
 @intrinsic
-def _emit_mark_active(typing_context, source, bits, count):  # type: ignore[no-untyped-def]
+def _emit_copy_row(typing_context, source, at, first, last, row, row_at, bits, bits_at, count):  # type: ignore[no-untyped-def]
+    double = source.dtype == types.float64
+
     def generate(v: Vectors) -> None:
-        source, bits, count = v.arguments
-        word = ir.IntType(VECTOR)
-        with v.loop(count) as loop:
-            target = v.builder.bitcast(v.builder.gep(bits, [loop.index]), word.as_pointer())
-            for part, lane in enumerate(range(0, 16, VECTOR)):
-                values = v.load(source, v.plus(v.times(loop.index, 16), lane))
-                flags = v.builder.fcmp_unordered("!=", values, v.zero)
-                v.builder.store(
-                    v.builder.bitcast(flags, word), v.builder.gep(target, [v.number(part)])
-                ).align = 1
+        source, at, first, last, row, row_at, bits, bits_at, count = v.arguments
+        builder, word, index = v.builder, ir.IntType(VECTOR), ir.IntType(32)
+        kind = ir.VectorType(ir.DoubleType() if double else ir.FloatType(), VECTOR)
+        flags = ir.VectorType(ir.IntType(1), VECTOR)
+        signature = ir.FunctionType(kind, [kind.as_pointer(), index, flags, kind])
+        name = f"llvm.masked.load.v{VECTOR}{'f64' if double else 'f32'}.p0"
+        masked_load = cgutils.get_or_insert_function(builder.module, signature, name)
+        lanes = ir.Constant(ir.VectorType(v.integer, VECTOR), list(range(VECTOR)))
+        low, high = v.spread(first), v.spread(last)
+        target = builder.bitcast(builder.gep(bits, [bits_at]), word.as_pointer())
+        with v.loop(v.times(count, 16 // VECTOR)) as loop:
+            start = v.times(loop.index, VECTOR)
+            column = builder.add(v.spread(start), lanes)
+            inside = builder.and_(
+                builder.icmp_signed(">=", column, low), builder.icmp_signed("<", column, high)
+            )
+            place = v.pointer(source, builder.add(at, start), kind)
+            nothing = ir.Constant(kind, [0.0] * VECTOR)
+            values = builder.call(
+                masked_load, [place, ir.Constant(index, 8 if double else 4), inside, nothing]
+            )
+            if double:
+                values = builder.fptrunc(values, v.vector)
+            v.store(values, row, builder.add(row_at, start))
+            marks = builder.bitcast(builder.fcmp_unordered("!=", values, v.zero), word)
+            builder.store(marks, builder.gep(target, [loop.index])).align = 1
 
-    return types.void(source, bits, count), emitter(generate)
+    return types.void(source, at, first, last, row, row_at, bits, bits_at, count), emitter(generate)
 
 
-@overload(mark_active)
-def _compile_mark_active(source, bits, count):  # type: ignore[no-untyped-def]
-    def compiled(source, bits, count):  # type: ignore[no-untyped-def]
-        _emit_mark_active(source, bits, count)
+@overload(copy_row)
+def _compile_copy_row(source, at, first, last, row, row_at, bits, bits_at, count):  # type: ignore[no-untyped-def]
+    def compiled(source, at, first, last, row, row_at, bits, bits_at, count):  # type: ignore[no-untyped-def]
+        _emit_copy_row(source, at, first, last, row, row_at, bits, bits_at, count)
 
     return compiled
 

@@ -39,15 +39,15 @@ def scan_slices(
             if anything & magnitude == 0:
                 continue
             row = bits[z, y]
-            highest, together = none, none
+            highest, together, in_row = none, none, 0
             for x in range(nx):
                 highest = max(highest, row[x] & magnitude)
                 together |= row[x]
-            if highest == 0:
+                in_row += (row[x] & magnitude) != 0
+            if in_row == 0:
                 continue
+            nonzero += in_row
             z0, z1, y0, y1 = min(z0, z), z + 1, min(y0, y), max(y1, y + 1)
-            for x in range(nx):
-                nonzero += (row[x] & magnitude) != 0
             if together > magnitude:
                 for x in range(nx):
                     negative += row[x] > magnitude and (row[x] & magnitude) != 0

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
-from y90voxel.dose._bit_loops import keep_lanes, mark_active, mark_reached
+from y90voxel.dose._bit_loops import copy_row, keep_lanes, mark_reached
 from y90voxel.dose._vector_loops import (
     BLOCK,
     LANES,
+    SLICES_AT_ONCE,
     VECTOR,
     filter_columns,
     pair_in_rows,
@@ -35,45 +36,66 @@ __all__ = ["fold_strip", "load_strip", "mask_strip", "separate_strip"]
 
 @njit(cache=True, nogil=True)
 def load_strip(
-    activity: NDArray[Any], z0: int, y0: int, x0: int, depth: int, strip: NDArray[Any], bits: NDArray[Any],
-    active: NDArray[Any],
+    activity: NDArray[Any], bounds: tuple[int, int, int, int, int, int], z0: int, y0: int, x0: int, depth: int,
+    strip: NDArray[Any], bits: NDArray[Any], active: NDArray[Any],
 ) -> bool:  # fmt: skip
-    """Copy the part of ``activity`` that begins at (z0, y0, x0); zeros beyond the image and from slice ``depth`` on.
+    """Copy the part of ``activity`` that begins at (z0, y0, x0); zeros beyond ``bounds`` and from slice ``depth`` on.
 
-    ``strip[y, z]`` is a row of columns, a multiple of 16. Bit i of ``bits[y, z, x]`` (uint16) is set where column 16 x
-    + i is not zero; bit z of ``active[y, x]`` (uint64) where any of the 8 columns from 8 x on is (the same for slices 2 z
-    and 2 z + 1 of a strip deeper than 64). Returns whether anything is.
+    ``bounds`` are the first and last (exclusive) slice, row and column that are looked at. ``strip[y, z]`` is a row of
+    columns, a multiple of 16. Bit i of ``bits[y, z, x]`` (uint16; rows may be longer) is set where column 16 x + i is
+    not zero; bit z of ``active[y, x]`` (uint64) where any of the 8 columns from 8 x on is (the same for slices 2 z and
+    2 z + 1 of a strip deeper than 64). Returns whether anything is.
+
+    Slices of a row before its first active one are left as they are, but those that ``_span`` would cover.
     """
-    nz, ny, nx = activity.shape
+    first_z, last_z, first_y, last_y, first_x, last_x = bounds
+    ny, nx = activity.shape[1], activity.shape[2]
     sy, sz, sx = strip.shape
-    left = min(max(0, -x0), sx)
-    right = max(left, min(sx, nx - x0))
-    for z in range(sz):
-        for y in range(sy):
-            row = strip[y, z]
-            if not (z < depth and 0 <= z0 + z < nz and 0 <= y0 + y < ny):
-                row[:] = 0
-                continue
-            row[:left] = 0
-            row[right:] = 0
-            inner = row[left:right]
-            line = activity[z0 + z, y0 + y, x0 + left : x0 + right]
-            for x in range(inner.size):
-                inner[x] = line[x]
-    flat = bits.reshape(-1)
-    mark_active(strip.reshape(-1), flat, flat.size)
-    octets = bits.view(np.uint8)
+    groups, words, some = sx // 16, bits.shape[2], False
+    flat, flat_strip, flat_bits, octets = (
+        activity.reshape(-1), strip.reshape(-1), bits.reshape(-1), bits.view(np.uint8),
+    )  # fmt: skip
     active[:] = 0
-    some = np.uint64(0)
-    for y in range(sy):
-        marks = active[y]
-        for z in range(depth):
-            bit, row = np.uint64(z if depth <= 64 else z // 2), octets[y, z]
-            for x in range(marks.size):
-                marks[x] |= np.uint64(row[x] != 0) << bit
-        for x in range(marks.size):
-            some |= marks[x]
-    return bool(some != 0)
+    bits[:] = 0
+    begun = np.zeros(sy, np.bool_)
+    for z in range(sz):
+        inside = z < depth and first_z <= z0 + z < last_z
+        for y in range(sy):
+            if inside and first_y <= y0 + y < last_y:
+                at, line = ((z0 + z) * ny + y0 + y) * nx + x0, y * sz + z
+                copy_row(
+                    flat, at, first_x - x0, last_x - x0, flat_strip, line * sx, flat_bits, line * words, groups
+                )
+            elif begun[y]:
+                strip[y, z] = 0
+        if not inside:
+            continue
+        # Apart from the loop above: reading a mark just written would wait for the whole row to reach the cache.
+        bit = np.uint64(z if depth <= 64 else z // 2)
+        for y in range(sy):
+            marks, together = bits[y, z], np.uint16(0)
+            for x in range(groups):
+                together |= marks[x]
+            if together == 0:
+                continue
+            if not begun[y]:
+                begun[y] = some = True
+                strip[y, z // SLICES_AT_ONCE * SLICES_AT_ONCE : z] = 0
+            near, of_row = active[y], octets[y, z]
+            for x in range(near.size):
+                near[x] |= np.uint64(of_row[x] != 0) << bit
+    return some
+
+
+@njit(cache=True, nogil=True)
+def _span(marks, depth):  # type: ignore[no-untyped-def]
+    """Return the first and last (exclusive) slice, multiples of SLICES_AT_ONCE, that hold all marks; there are some."""
+    first, last = 0, (depth + SLICES_AT_ONCE - 1) // SLICES_AT_ONCE * SLICES_AT_ONCE
+    while marks & _slices(first, first + SLICES_AT_ONCE, depth) == 0:
+        first += SLICES_AT_ONCE
+    while marks & _slices(last - SLICES_AT_ONCE, last, depth) == 0:
+        last -= SLICES_AT_ONCE
+    return first, last
 
 
 @njit(cache=True, nogil=True)
@@ -137,19 +159,25 @@ def _list_filters(reach, length, half, spaced, volume, slots, number, filters): 
 
 
 @njit(cache=True, nogil=True)
-def _pair_tile(strip, x, half, depth, first, last, wide, pairs):  # type: ignore[no-untyped-def]
-    """Form the pair sums of a tile for dx from ``first`` to ``last``, which fill the slots from the first on."""
+def _pair_tile(strip, x, half, beyond, depth, first, last, wide, pairs):  # type: ignore[no-untyped-def]
+    """Form the pair sums of a tile for dx from ``first`` to ``last``, which fill the slots from the first on.
+
+    ``beyond``: rows at either end that no filter reaches.
+    """
     height, spaced, width = strip.shape
     flat_strip, flat_pairs = strip.reshape(-1), pairs.reshape(-1)
     volume, row = pairs.shape[1] * spaced * LANES, spaced * LANES
-    for y in range(height):
+    for y in range(beyond, height - beyond):
         for dx in range(first, last):
             at = (dx - first) * volume + y * row
-            if wide[y] != 0:
-                centre = y * spaced * width + x + half[2]
-                pair_in_rows(flat_strip, centre - dx, centre + dx, width, depth, flat_pairs, at)
-            elif first == 0:  # stays zero for what follows in its slot
-                flat_pairs[at : at + depth * LANES] = 0
+            start, stop = _span(wide[y], depth) if wide[y] != 0 else (depth, depth)
+            if first == 0:  # stays zero for what follows in its slot
+                flat_pairs[at : at + start * LANES] = 0
+                flat_pairs[at + stop * LANES : at + depth * LANES] = 0
+            if stop > start:
+                centre = (y * spaced + start) * width + x + half[2]
+                lines, to = stop - start, at + start * LANES
+                pair_in_rows(flat_strip, centre - dx, centre + dx, width, lines, flat_pairs, to)
 
 
 @njit(cache=True, nogil=True)
@@ -163,17 +191,29 @@ def _put_block(sums, y, z, x, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fold_tile(strip, x, half, depth, offsets, taps, filters, number, wide, near, pairs, sums, out, direct):  # type: ignore[no-untyped-def]
-    """Set ``sums`` to the direct sum of the tile that begins at output column x; ``direct``: put it into ``out``."""
+def _clear(z, slices, y, rows, x, out):  # type: ignore[no-untyped-def]
+    """Zero what of some slices, rows and LANES columns lies inside the output."""
+    for row in range(y, min(y + rows, out.shape[1])):
+        for one in range(z, min(z + slices, out.shape[0])):
+            out[one, row, x : x + LANES] = 0
+
+
+@njit(cache=True, nogil=True)
+def _fold_tile(strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, direct, stale):  # type: ignore[no-untyped-def]
+    """Set ``sums`` to the direct sum of the tile that begins at output column x; ``direct``: put it into ``out``.
+
+    ``stale``: what is not reached has to be zeroed there.
+    """
     slots, spaced = pairs.shape[0], strip.shape[1]
     rows, slices = sums.shape[0], sums.shape[1]
+    offsets, rows_reached = reach.shape[0], reach.shape[1] - 1
     flat_pairs, flat_sums, flat_taps = pairs.reshape(-1), sums.reshape(-1), taps.reshape(-1)
     zeros = np.zeros(VECTOR, np.float32)
     step_z, step_y = out.strides[0] // 4, out.strides[1] // 4
     whole = direct and x + LANES <= out.shape[2]
     for first in range(0, offsets, slots):
         last = min(first + slots, offsets)
-        _pair_tile(strip, x, half, depth, first, last, wide, pairs)
+        _pair_tile(strip, x, half, half[1] - rows_reached, depth, first, last, wide, pairs)
         start, stop = number[first // slots], number[first // slots + 1]
         for z in range(0, slices, BLOCK):
             window = _window(z, half[0], taps.shape[2] - 1, depth)
@@ -182,6 +222,8 @@ def _fold_tile(strip, x, half, depth, offsets, taps, filters, number, wide, near
                 if near[y] & window == 0:
                     if not direct and first == 0:
                         sums[y, z : z + BLOCK] = 0
+                    elif stale and first == 0:
+                        _clear(z, BLOCK, y, 1, x, out)
                     continue
                 for lane in range(0, LANES, VECTOR):
                     at = (y * spaced + z) * LANES + lane
@@ -205,9 +247,9 @@ def _fold_tile(strip, x, half, depth, offsets, taps, filters, number, wide, near
 def fold_strip(
     strip: NDArray[Any], active: NDArray[Any], depth: int, half: tuple[int, int, int], reach: NDArray[Any],
     taps: NDArray[Any], filters: NDArray[Any], number: NDArray[Any], wide: NDArray[Any], near: NDArray[Any],
-    pairs: NDArray[Any], sums: NDArray[Any], out: NDArray[Any],
+    pairs: NDArray[Any], sums: NDArray[Any], stale: bool, out: NDArray[Any],
 ) -> None:  # fmt: skip
-    """Fill a strip of output with the direct sum; voxels that no activity reaches keep their zero.
+    """Fill a strip of output with the direct sum.
 
     Parameters
     ----------
@@ -227,6 +269,8 @@ def fold_strip(
         Scratch.
     pairs, sums : ndarray of float32, (dx at a time, rows and slices of the strip, LANES), (rows, slices, LANES)
         Scratch; slices a multiple of BLOCK.
+    stale : bool
+        Whether the output may hold something before; else voxels that no activity reaches keep their zero untouched.
     out : ndarray of float32, (slices, rows, columns) at most
         Output.
     """
@@ -236,48 +280,67 @@ def fold_strip(
         if _find_active(active, x, half, wide) != 0:
             _find_near(wide, half[1], half[1], near)
             _fold_tile(
-                strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, True,
+                strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, True, stale,
             )  # fmt: skip
+        elif stale:
+            _clear(0, out.shape[0], 0, out.shape[1], x, out)
 
 
 @njit(cache=True, nogil=True)
-def _separate_tile(  # type: ignore[no-untyped-def]
-    strip, x, half, depth, some, along_z, along_y, along_x, wide, near, images, filtered, sums
-):
-    """Add the low-rank sum of the tile that begins at output column x to ``sums``; ``some`` are its active slices."""
-    hz, hy, hx = half
-    rows, slices = sums.shape[0], sums.shape[1]
-    height, spaced, width = strip.shape
-    flat_strip, flat_images = strip.reshape(-1), images.reshape(-1)
-    flat_filtered, flat_sums = filtered.reshape(-1), sums.reshape(-1)
-    taps_z, taps_y, taps_x = along_z.reshape(-1), along_y.reshape(-1), along_x.reshape(-1)
+def _weigh_row(strip, y, x, half, first, last, depth, marks, along_x, images):  # type: ignore[no-untyped-def]
+    """Filter row y of source along itself, for its place in the ring of ``images``; zeros where it is not active."""
+    _, spaced, width = strip.shape
     terms, length = along_x.shape
-    row, image = spaced * LANES, height * spaced * LANES
-    # Slices first to last, in fours, hold all that is active; the others of ``filtered`` stay zero.
-    first, last = 0, (depth + 3) // 4 * 4
-    while some & _slices(first, first + 4, depth) == 0:
-        first += 4
-    while some & _slices(last - 4, last, depth) == 0:
-        last -= 4
-    flat_filtered[:] = 0
-    for y in range(height):
-        at, to, lines = (y * spaced + first) * width + x + hx, y * row + first * LANES, last - first
-        if wide[y] == 0:
-            for t in range(terms):
-                flat_images[t * image + to : t * image + to + lines * LANES] = 0
-        elif terms == 4:
-            weigh_rows(flat_strip, at, width, lines, taps_x, 0, length, flat_images, to, image, 4)
-        else:
-            weigh_rows(flat_strip, at, width, lines, taps_x, 0, length, flat_images, to, image, 6)
-    count = (last - first) * LANES // VECTOR
+    flat_images, taps = images.reshape(-1), along_x.reshape(-1)
+    row, image = spaced * LANES, images.shape[1] * spaced * LANES
+    start, stop = _span(marks, depth) if marks != 0 else (last, last)
+    at, to = (y * spaced + start) * width + x + half[2], y % images.shape[1] * row
+    for t in range(terms):
+        here = t * image + to
+        flat_images[here + first * LANES : here + start * LANES] = 0
+        flat_images[here + stop * LANES : here + last * LANES] = 0
+    lines, to = stop - start, to + start * LANES
+    if terms == 4:
+        weigh_rows(strip.reshape(-1), at, width, lines, taps, 0, length, flat_images, to, image, 4)
+    else:
+        weigh_rows(strip.reshape(-1), at, width, lines, taps, 0, length, flat_images, to, image, 6)
+
+
+@njit(cache=True, nogil=True)
+def _separate_rows(  # type: ignore[no-untyped-def]
+    strip, x, half, depth, span, top, done, along_z, along_y, along_x, wide, near, images, filtered, sums
+):
+    """Add the low-rank sum of some rows of output, from ``top`` on, to ``sums``; return how far ``images`` then goes.
+
+    ``images`` is a ring of the rows that one block of output needs, so that it stays in the caches; rows before
+    ``done`` are there already. ``span`` are the slices that hold all that is active; ``filtered`` is zero elsewhere.
+    """
+    hz, hy, _ = half
+    rows, slices = sums.shape[0], sums.shape[1]
+    terms, ring, spaced, _ = images.shape
+    flat_images, flat_filtered, flat_sums = images.reshape(-1), filtered.reshape(-1), sums.reshape(-1)
+    taps_z, taps_y = along_z.reshape(-1), along_y.reshape(-1)
+    row, image = spaced * LANES, ring * spaced * LANES
+    first, last = span
+    in_ring, in_slices = np.empty(ring, np.int64), np.arange(BLOCK + 2 * hz) * LANES
     for y in range(0, rows, BLOCK):
         together = np.uint64(0)
         for b in range(BLOCK):
             together |= near[y + b]
-        for t in range(terms if together != 0 else 0):
+        if together == 0:
+            continue
+        for source in range(max(done, top + y), top + y + ring):
+            _weigh_row(strip, source, x, half, first, last, depth, wide[source], along_x, images)
+        done = top + y + ring
+        for j in range(ring):
+            in_ring[j] = (top + y + j) % ring * row
+        start, stop = _span(together, depth)
+        filtered[:, first:start] = 0
+        filtered[:, stop:last] = 0
+        for t in range(terms):
             filter_columns(
-                flat_filtered, first * LANES, row, VECTOR, flat_images, t * image + y * row + first * LANES, row, VECTOR,
-                count, taps_y, t * (hy + 1), hy, True,
+                flat_filtered, start * LANES, row, VECTOR, flat_images, t * image + start * LANES, in_ring, VECTOR,
+                (stop - start) * LANES // VECTOR, taps_y, t * (hy + 1), hy, True,
             )  # fmt: skip
             for z in range(0, slices, BLOCK):
                 if together & _window(z, hz, hz, depth) == 0:
@@ -285,8 +348,9 @@ def _separate_tile(  # type: ignore[no-untyped-def]
                 for lane in range(0, LANES, VECTOR):
                     filter_columns(
                         flat_sums, (y * slices + z) * LANES + lane, LANES, slices * LANES, flat_filtered,
-                        z * LANES + lane, LANES, row, BLOCK, taps_z, t * (hz + 1), hz, False,
+                        z * LANES + lane, in_slices, row, BLOCK, taps_z, t * (hz + 1), hz, False,
                     )  # fmt: skip
+    return done
 
 
 @njit(cache=True, nogil=True)
@@ -295,13 +359,13 @@ def separate_strip(
     reach: NDArray[Any], taps: NDArray[Any], along_z: NDArray[Any], along_y: NDArray[Any], along_x: NDArray[Any],
     in_row: NDArray[Any], floor: float, filters: NDArray[Any], number: NDArray[Any], wide: NDArray[Any],
     near: NDArray[Any], pairs: NDArray[Any], images: NDArray[Any], filtered: NDArray[Any], sums: NDArray[Any],
-    scratch: NDArray[Any], offsets: NDArray[Any], reached: NDArray[Any], out: NDArray[Any],
+    scratch: NDArray[Any], offsets: NDArray[Any], reached: NDArray[Any], stale: bool, out: NDArray[Any],
 ) -> None:  # fmt: skip
     """Fill a strip of output with a low-rank sum plus a direct sum for the core of the kernel.
 
     Parameters
     ----------
-    strip, active, depth, half, filters, number, wide, near, pairs, sums, out
+    strip, active, depth, half, filters, number, wide, near, pairs, sums, stale, out
         As in ``fold_strip``; rows are a multiple of BLOCK, slices of the strip of 4, its columns of 64.
     bits : ndarray of uint16, (rows + 2 half_y, at least depth, columns / 16)
         As ``load_strip`` leaves it.
@@ -324,28 +388,38 @@ def separate_strip(
     _list_filters(reach, taps.shape[2], half, strip.shape[1], volume, pairs.shape[0], number, filters)
     mark_reached(bits, half, out.shape[2], in_row, scratch, offsets, reached)
     flat_sums, flat_bits = sums.reshape(-1), reached.reshape(-1).view(np.uint16)
-    slices, groups = sums.shape[1], 4 * reached.shape[2]
+    rows, slices, groups = reached.shape[0], sums.shape[1], 4 * reached.shape[2]
     for x in range(0, out.shape[2], LANES):
         some = _find_active(active, x, half, wide)
         if some == 0:
+            if stale:
+                _clear(0, out.shape[0], 0, out.shape[1], x, out)
             continue
-        _find_near(wide, half[1], reach.shape[1] - 1, near)
-        _fold_tile(
-            strip, x, half, depth, reach.shape[0], taps, filters, number, wide, near, pairs, sums, out, False,
-        )  # fmt: skip
-        _find_near(wide, half[1], half[1], near)
-        _separate_tile(
-            strip, x, half, depth, some, along_z, along_y, along_x, wide, near, images, filtered, sums
-        )
-        for z in range(0, slices, BLOCK):
-            window = _window(z, half[0], half[0], depth)
-            for y in range(out.shape[1]):
-                if near[y] & window != 0:
-                    line = y * slices + z
-                    keep_lanes(
-                        flat_sums, line * LANES, BLOCK, flat_bits, line * groups + x // LANES, groups, floor
-                    )
-                    _put_block(sums, y, z, x, out)
+        span, done = _span(some, depth), 0
+        filtered[:] = 0
+        for top in range(0, rows, sums.shape[0]):
+            last = min(top + sums.shape[0], rows)
+            part, around, target = slice(top, last + 2 * half[1]), near[: last - top], out[:, top:last]
+            total = sums[: last - top]
+            _find_near(wide[part], half[1], reach.shape[1] - 1, around)
+            _fold_tile(
+                strip[part], x, half, depth, reach, taps, filters, number, wide[part], around, pairs, total, target,
+                False, False,
+            )  # fmt: skip
+            _find_near(wide[part], half[1], half[1], around)
+            done = _separate_rows(
+                strip, x, half, depth, span, top, done, along_z, along_y, along_x, wide, around, images, filtered,
+                total,
+            )  # fmt: skip
+            for z in range(0, slices, BLOCK):
+                window = _window(z, half[0], half[0], depth)
+                for y in range(target.shape[1]):
+                    if around[y] & window != 0:
+                        line, at = y * slices + z, ((top + y) * slices + z) * groups + x // LANES
+                        keep_lanes(flat_sums, line * LANES, BLOCK, flat_bits, at, groups, floor)
+                        _put_block(sums, y, z, x, target)
+                    elif stale:
+                        _clear(z, BLOCK, y, 1, x, target)
 
 
 @njit(cache=True, nogil=True)
@@ -362,14 +436,13 @@ def mask_strip(
     slices, groups = sums.shape[1], 4 * reached.shape[2]
     for x in range(0, out.shape[2], LANES):
         columns = min(LANES, out.shape[2] - x)
-        for z in range(0, slices, BLOCK):
-            for y in range(out.shape[1]):
+        for y in range(out.shape[1]):
+            row = out[:, y : y + 1]
+            for z in range(0, slices, BLOCK):
                 for b in range(min(BLOCK, out.shape[0] - z)):
-                    target, source = sums[y, z + b], out[z + b, y, x : x + columns]
+                    target, source = sums[0, z + b], row[z + b, 0, x : x + columns]
                     for i in range(columns):
                         target[i] = source[i]
-                line = y * slices + z
-                keep_lanes(
-                    flat_sums, line * LANES, BLOCK, flat_bits, line * groups + x // LANES, groups, floor
-                )
-                _put_block(sums, y, z, x, out)
+                at = (y * slices + z) * groups + x // LANES
+                keep_lanes(flat_sums, z * LANES, BLOCK, flat_bits, at, groups, floor)
+                _put_block(sums, 0, z, x, row)

@@ -22,7 +22,7 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 __all__ = [
-    "BLOCK", "LANES", "MAX_REACH", "VECTOR", "Vectors", "emitter",
+    "BLOCK", "LANES", "MAX_REACH", "SLICES_AT_ONCE", "VECTOR", "Vectors", "emitter",
     "filter_columns", "pair_in_rows", "sum_filters", "weigh_rows",
 ]  # fmt: skip
 
@@ -34,8 +34,8 @@ BLOCK = 8 if _WIDE else 4
 LANES = 16
 # Longest half filter with a compiled variant.
 MAX_REACH = 12
-# Rows that weigh_rows filters at once: with 6 terms their sums still fit the registers.
-ROWS_AT_ONCE = 4
+# Rows, one for each slice, that weigh_rows filters at once: with 6 terms their sums still fit the registers.
+SLICES_AT_ONCE = 4
 
 _CONTRACT = ("contract",)  # a product and a sum may become one fused operation, which is more accurate
 
@@ -81,8 +81,8 @@ class Vectors:
         self.builder.store(value, self.pointer(data, index)).align = 4
 
     def spread(self, value: Any) -> Any:
-        """Return one float in all lanes."""
-        undefined = ir.Constant(self.vector, ir.Undefined)
+        """Return one number in all lanes."""
+        undefined = ir.Constant(ir.VectorType(value.type, VECTOR), ir.Undefined)
         lane = self.builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
         order = ir.Constant(ir.VectorType(ir.IntType(32), VECTOR), [0] * VECTOR)
         return self.builder.shuffle_vector(lane, undefined, order)
@@ -139,12 +139,12 @@ def _for_each_reach(v: Vectors, reach: Any, generate: Callable[[int], None]) -> 
 
 def filter_columns(
     out: NDArray[Any], out_at: int, out_stride: int, out_step: int,
-    source: NDArray[Any], at: int, stride: int, step: int,
+    source: NDArray[Any], at: int, places: NDArray[Any], step: int,
     count: int, taps: NDArray[Any], taps_at: int, reach: int, fresh: bool,
 ) -> None:  # fmt: skip
-    """Apply a symmetric filter along a strided axis, for BLOCK neighbours of ``count`` vectors.
+    """Apply a symmetric filter to values that lie apart, for BLOCK neighbours of ``count`` vectors.
 
-    With T[j] = source[at + j * stride : + VECTOR], out[out_at + b * out_stride : + VECTOR] for b below BLOCK becomes, or
+    With T[j] = source[at + places[j] : + VECTOR], out[out_at + b * out_stride : + VECTOR] for b below BLOCK becomes, or
     unless ``fresh`` (a literal) grows by, Σ_d taps[taps_at + d] * (T[b + reach - d] + T[b + reach + d]), d = 0 counted
     once. The next vector lies ``step`` further in source and ``out_step`` in out. No reach may exceed MAX_REACH.
     """
@@ -155,51 +155,53 @@ def filter_columns(
             total = np.zeros(VECTOR, np.float32) if fresh else out[place]
             for d in range(reach + 1):
                 for j in {b + reach - d, b + reach + d}:
-                    total = total + taps[taps_at + d] * source[at + i * step + j * stride + lanes]
+                    total = total + taps[taps_at + d] * source[at + i * step + places[j] + lanes]
             out[place] = total
 
 
 @intrinsic(prefer_literal=True)
 def _emit_filter_columns(  # type: ignore[no-untyped-def]
-    typing_context, out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh,
+    typing_context, out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh,
 ):  # fmt: skip
     from_zero = bool(fresh.literal_value)
 
     def generate(v: Vectors) -> None:
-        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach = (
+        out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach = (
             v.arguments[:12]
         )
-        add, multiply = v.builder.add, v.builder.mul
+        add, multiply, builder = v.builder.add, v.builder.mul, v.builder
 
         def variant(half: int) -> None:
             with v.loop(count) as loop:
                 start = add(at, multiply(loop.index, step))
                 first = add(out_at, multiply(loop.index, out_step))
                 targets = [add(first, v.times(out_stride, b)) for b in range(BLOCK)]
+
+                def value(j: int) -> Any:
+                    return v.load(source, add(start, builder.load(builder.gep(places, [v.number(j)]))))
+
                 sums = [v.zero if from_zero else v.load(out, target) for target in targets]
-                _filter_block(
-                    v, sums, lambda j: v.load(source, add(start, v.times(stride, j))), taps, taps_at, half
-                )
+                _filter_block(v, sums, value, taps, taps_at, half)
                 for total, target in zip(sums, targets, strict=True):
                     v.store(total, out, target)
 
         _for_each_reach(v, reach, variant)
 
     signature = types.void(
-        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
+        out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
     )
     return signature, emitter(generate)
 
 
 @overload(filter_columns, prefer_literal=True)
 def _compile_filter_columns(  # type: ignore[no-untyped-def]
-    out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
+    out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
 ):
     def compiled(  # type: ignore[no-untyped-def]
-        out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
+        out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
     ):
         _emit_filter_columns(
-            out, out_at, out_stride, out_step, source, at, stride, step, count, taps, taps_at, reach, fresh
+            out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
         )  # fmt: skip
 
     return compiled
@@ -242,21 +244,44 @@ def _emit_sum_filters(  # type: ignore[no-untyped-def]
         places = [cgutils.alloca_once(builder, v.vector) for _ in range(BLOCK)]  # registers once optimised
         for b, place in enumerate(places):
             builder.store(v.load(start, add(start_at, v.times(start_stride, b))), place)
-        with v.loop(builder.sub(last, first)) as loop:
-            entry = v.times(add(first, loop.index), 4)
-            up, down, reach, tap = (builder.load(builder.gep(filters, [v.plus(entry, i)])) for i in range(4))
-            up, down = builder.gep(source, [add(at, up)]), builder.gep(source, [add(at, down)])
+        current = cgutils.alloca_once_value(builder, first)
+
+        def field(number: int) -> Any:
+            entry = v.plus(v.times(builder.load(current), 4), number)
+            return builder.load(builder.gep(filters, [entry]))
+
+        def more() -> Any:
+            return builder.icmp_signed("<", builder.load(current), last)
+
+        def variant(half: int) -> None:
+            # Filters of one reach in a row stay inside their variant, and the sums in their registers.
+            same, done = (builder.append_basic_block(f"{name}{half}") for name in ("same", "other"))
+            builder.branch(same)
+            builder.position_at_end(same)
+            up, down = (builder.gep(source, [add(at, field(n))]) for n in (0, 1))
 
             def value(j: int) -> Any:
                 return builder.fadd(v.load(up, v.number(j * LANES)), v.load(down, v.number(j * LANES)))
 
-            def variant(half: int) -> None:
-                sums = [builder.load(place) for place in places]
-                _filter_block(v, sums, value, taps, tap, half)
-                for total, place in zip(sums, places, strict=True):
-                    builder.store(total, place)
+            sums = [builder.load(place) for place in places]
+            _filter_block(v, sums, value, taps, field(3), half)
+            for total, place in zip(sums, places, strict=True):
+                builder.store(total, place)
+            builder.store(v.plus(builder.load(current), 1), current)
+            with builder.if_then(more()):
+                again = builder.icmp_signed("==", field(2), v.number(half))
+                builder.cbranch(again, same, done)
+            builder.branch(done)
+            builder.position_at_end(done)
 
-            _for_each_reach(v, reach, variant)
+        head, body, end = (builder.append_basic_block(name) for name in ("head", "body", "end"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        builder.cbranch(more(), body, end)
+        builder.position_at_end(body)
+        _for_each_reach(v, field(2), variant)
+        builder.branch(head)
+        builder.position_at_end(end)
         for b, place in enumerate(places):
             v.store(builder.load(place), out, add(out_at, v.times(out_stride, b)))
 
@@ -321,7 +346,7 @@ def weigh_rows(
 
     out[out_at + t * out_stride + r * LANES + i] = Σ_d taps[taps_at + t * length + d] * (source[at + r * width + i - d]
     + source[at + r * width + i + d]) for d below ``length`` (so the tap at d = 0 comes halved), t below ``terms``
-    (a literal) and ``rows`` a multiple of ROWS_AT_ONCE.
+    (a literal) and ``rows`` a multiple of SLICES_AT_ONCE.
     """
     lanes = np.arange(LANES)
     for t in range(terms):
@@ -342,12 +367,12 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
     def generate(v: Vectors) -> None:
         source, at, width, rows, taps, taps_at, length, out, out_at, out_stride = v.arguments[:10]
         add, multiply, builder = v.builder.add, v.builder.mul, v.builder
-        grid = [(q, t) for q in range(ROWS_AT_ONCE) for t in range(number)]
+        grid = [(q, t) for q in range(SLICES_AT_ONCE) for t in range(number)]
         sums = {cell: cgutils.alloca_once(builder, v.vector) for cell in grid}  # registers once optimised
-        with v.loop(builder.udiv(rows, v.number(ROWS_AT_ONCE))) as block:
-            row = v.times(block.index, ROWS_AT_ONCE)
+        with v.loop(builder.udiv(rows, v.number(SLICES_AT_ONCE))) as block:
+            row = v.times(block.index, SLICES_AT_ONCE)
             for lane in range(0, LANES, VECTOR):
-                starts = [v.plus(add(at, multiply(v.plus(row, q), width)), lane) for q in range(ROWS_AT_ONCE)]
+                starts = [v.plus(add(at, multiply(v.plus(row, q), width)), lane) for q in range(SLICES_AT_ONCE)]
                 for place in sums.values():
                     builder.store(v.zero, place)
                 with v.loop(length) as tap_loop:

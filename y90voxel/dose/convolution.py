@@ -13,6 +13,7 @@ from y90voxel.dose._scale_loops import scale_by_density
 from y90voxel.dose.convolve import Method, check_method, convolve_cropped
 from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.threads import resolve_threads
+from y90voxel.dose.zeroed import lend, reused_zeros
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.kernel import DoseKernel
 from y90voxel.volumes.grid import Grid
@@ -89,10 +90,12 @@ class KernelConvolution:
         self._check_spacing(tia.grid)
         if density is not None:
             density.check_on(tia.grid, "density")
-        found = convolve_cropped(tia.array, self._prepared, threads=self.threads, method=self.method)
+        found = convolve_cropped(
+            tia.array, self._prepared, threads=self.threads, method=self.method, memory=reused_zeros
+        )
         if density is not None:
             self._scale(found.dose[found.box], density.array[found.box])
-        return DoseMap(found.dose, tia.grid)
+        return DoseMap(lend(found.dose, found.box), tia.grid)
 
     @cached_property
     def _prepared(self) -> PreparedKernel:

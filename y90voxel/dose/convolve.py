@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf, log2, prod
+from math import inf, log2
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,13 +18,13 @@ from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.support import keep_reachable
 from y90voxel.dose.threads import even_shares, resolve_threads, share_work
 from y90voxel.dose.tiled import FoldedKernel, SeparatedKernel, SupportMask, convolve_tiles
+from y90voxel.dose.zeroed import Box, fresh_zeros
 from y90voxel.errors import InputError
 
 __all__ = ["Convolved", "Method", "check_method", "convolve", "convolve_cropped"]
 
 Method = Literal["auto", "direct", "separable", "fft"]
 METHODS: tuple[str, ...] = get_args(Method)
-Box = tuple[slice, slice, slice]
 
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003), beside those of the kernel's
 # own algorithms: per point of an FFT and doubling of its length (half as much again for the transform of a kernel
@@ -32,11 +32,7 @@ Box = tuple[slice, slice, slice]
 FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 0.9, 1.5, 4e5
 TILE_NS_PER_CALL = 5e4
 # A low-rank fit pays when one call saves at least this share of it: kernels are used more than once.
-FIT_SHARE = 0.1
-# Share of the slices up to which the output may be held in huge pages.
-HUGE_PAGE_SHARE = 0.25
-# Share of the image that lies in huge pages when not all of it may, and their size [bytes].
-MIDDLE_SHARE, HUGE_PAGE = 0.15, 1 << 21
+FIT_SHARE = 0.05
 # Less work than this [ns] is done by one thread: starting another costs 0.1 ms.
 SINGLE_THREAD_NS = 1.5e6
 
@@ -113,8 +109,13 @@ def convolve_cropped(
     *,
     threads: int | None = None,
     method: Method = "auto",
+    memory: Callable[[tuple[int, ...], Box], tuple[NDArray[np.float32], bool]] = fresh_zeros,
 ) -> Convolved:
-    """Do the work of ``convolve`` and say where the dose is, how it was computed and how exactly."""
+    """Do the work of ``convolve`` and say where the dose is, how it was computed and how exactly.
+
+    ``memory`` makes what the dose is written into: zeros of a shape, but that the box that will be written may hold
+    anything if it says so.
+    """
     check_method(method)
     threads = resolve_threads(threads)
     extent = scan_extent(activity, threads)
@@ -123,7 +124,7 @@ def convolve_cropped(
         return Convolved(np.zeros(activity.shape, np.float32), (empty, empty, empty), "none", 0.0)
     prepared = kernel if isinstance(kernel, PreparedKernel) else PreparedKernel(kernel)
     job = _Job(activity, prepared, extent)
-    dose = _zeros(activity.shape, job.box)
+    dose, job.stale = memory(activity.shape, job.box)
     algorithm, error = job.run(dose[job.box], method, threads)
     return Convolved(dose, job.box, algorithm, error)
 
@@ -132,7 +133,7 @@ class _Job:
     """One convolution: the activity, the kernel, and what the algorithms need of both."""
 
     def __init__(self, activity: NDArray[Any], kernel: PreparedKernel, extent: Extent) -> None:
-        self.activity, self.kernel, self.extent = activity, kernel, extent
+        self.activity, self.kernel, self.extent, self.stale = activity, kernel, extent, False
         (z0, y0, x0), (z1, y1, x1), (a, b, c) = extent.start, extent.stop, kernel.half
         nz, ny, nx = activity.shape
         self.low = min(z0, a), min(y0, b), min(x0, c)
@@ -187,6 +188,8 @@ class _Job:
     def _run_stamp(self, out: NDArray[np.float32], threads: int) -> None:
         """Scatter; each piece owns some slices of the output."""
         source, taps = self._source(), self.kernel.single
+        if self.stale:
+            out[...] = 0
         pieces = even_shares(out.shape[0], 4 * threads if threads > 1 else 1)
         share_work(lambda: lambda piece: stamp(source, taps, *self.low, *piece, out), pieces, threads)
 
@@ -207,36 +210,15 @@ class _Job:
         self, kernel: FoldedKernel | SeparatedKernel | SupportMask, out: NDArray[np.float32], threads: int
     ) -> None:
         """Work from the activity in place if its memory allows, else from a copy of its box."""
-        z, y, x = self.box
+        (z0, y0, x0), (z1, y1, x1), (a, b, c) = self.extent.start, self.extent.stop, self.low
         if self.activity.flags.c_contiguous and self.activity.dtype in (np.float32, np.float64):
-            source, origin = self.activity.view(), (z.start, y.start, x.start)
+            source, bounds, origin = self.activity.view(), (z0, z1, y0, y1, x0, x1), (z0 - a, y0 - b, x0 - c)
         else:
-            a, b, c = self.low
-            source, origin = self._source(), (-a, -b, -c)
+            source, bounds, origin = self._source(), (0, z1 - z0, 0, y1 - y0, 0, x1 - x0), (-a, -b, -c)
         source.flags.writeable = False  # one compiled variant for writable and read-only arrays
-        convolve_tiles(source, origin, kernel, self.extent.non_negative, out, threads)
+        convolve_tiles(source, bounds, origin, kernel, self.extent.non_negative, self.stale, out, threads)
 
 
 # What single precision adds to the deviation, over the maximum; tests hold it to this.
 SINGLE_PRECISION = 5e-6
 
-
-def _zeros(shape: tuple[int, ...], box: Box) -> NDArray[np.float32]:
-    """Return zeros whose pages cost memory only where they are written.
-
-    numpy asks for pages of 2 MB, which are fast, but drag in every slice that the box touches. When that is much
-    of the image and the box itself is not, only the middle of the box, where an organ is widest, gets such pages.
-    """
-    size, span = prod(shape), box[0].stop - box[0].start
-    rows = span * (box[1].stop - box[1].start)
-    small_pages = span > HUGE_PAGE_SHARE * shape[0] and rows < 0.6 * span * shape[1]
-    if not small_pages or size < 1 << 20 or not hasattr(mmap, "MADV_NOHUGEPAGE"):
-        return np.zeros(shape, np.float32)
-    memory = mmap.mmap(-1, 4 * size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_NOHUGEPAGE)
-    length = int(MIDDLE_SHARE * 4 * size) // HUGE_PAGE * HUGE_PAGE
-    if length:
-        middle = (box[0].start + box[0].stop) * shape[1] * shape[2] * 2  # bytes: half of the sum, four each
-        first = min(max(round((middle - length / 2) / HUGE_PAGE), 0) * HUGE_PAGE, 4 * size - length)
-        memory.madvise(mmap.MADV_HUGEPAGE, first // HUGE_PAGE * HUGE_PAGE, length)
-    return np.frombuffer(memory, np.float32).reshape(shape)

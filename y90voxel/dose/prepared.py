@@ -16,8 +16,8 @@ __all__ = ["PreparedKernel"]
 
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003): per output voxel of a tile
 # and per operation on it, and per active voxel and tap or row of taps.
-FOLD_NS, FOLD_NS_PER_OPERATION = 2.6, 0.0195
-SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.0, 0.0255
+FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.0155
+SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.5, 0.02
 STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
 
 

@@ -17,11 +17,12 @@ from y90voxel.dose.threads import even_shares, share_work
 
 __all__ = ["FoldedKernel", "SeparatedKernel", "SupportMask", "convolve_tiles", "reach_in_row"]
 
-# Output slices and rows of a tile: large enough that the halo is not most of it, small enough for the caches;
-# the second pair for half lengths beyond LONG_REACH.
-
-SHORT_TILE, LONG_TILE, LONG_REACH = (48, 24), (64, 32), 7
-MOST_COLUMNS = 128
+# Output slices and rows of a strip: large enough that the halo is not most of it, small enough for the caches; the
+# second pair for half lengths beyond LONG_REACH. Low-rank sums take the rows of a strip a few at a time.
+LONG_REACH = 7
+FOLDED_STRIP, SEPARATED_STRIP, ROWS_AT_ONCE = ((48, 24), (64, 32)), ((48, 48), (64, 96)), 32
+MOST_COLUMNS = 256
+CACHE_LINE = 64  # bytes
 WORD = 64  # columns whose marks share one word
 # Pair sums that one block of output reads again and again should fit the first cache.
 PAIRS_BYTES = 28_000
@@ -133,35 +134,41 @@ def reach_in_row(octant: NDArray[np.float64]) -> NDArray[np.int64] | None:
 
 def convolve_tiles(
     activity: NDArray[Any],
+    bounds: tuple[int, int, int, int, int, int],
     origin: tuple[int, int, int],
     kernel: FoldedKernel | SeparatedKernel | SupportMask,
     non_negative: bool,
+    stale: bool,
     box: NDArray[np.float32],
     threads: int,
 ) -> None:
-    """Fill ``box`` with the convolution; it holds zeros before, or with a SupportMask the dose to be cleaned.
+    """Fill ``box`` with the convolution, or clean the dose that it holds if the kernel is a SupportMask.
 
     Parameters
     ----------
     activity : ndarray of float32 or float64, C-contiguous, read-only, (z, y, x)
-        Zero beyond its edges.
+        Only what lies in ``bounds`` counts.
+    bounds : tuple of int, (6,)
+        First and last (exclusive) slice, row and column of ``activity`` that are not zero.
     origin : tuple of int, (3,)
         The voxel of ``activity`` that voxel (0, 0, 0) of ``box`` lies on; may be negative.
     kernel : FoldedKernel, SeparatedKernel or SupportMask
         The kernel.
     non_negative : bool
         Whether no activity is negative; rounding of a low-rank sum then never falls below zero.
+    stale : bool
+        Whether ``box`` may hold something before. If not, the pages that no activity reaches are never touched.
     box : ndarray of float32, (z, y, x)
         Output, may be a view.
     threads : int
         Threads to use.
     """
     hz, hy, hx = kernel.half
-    most_slices, most_rows = LONG_TILE if max(hz, hy) > LONG_REACH else SHORT_TILE
+    sizes = FOLDED_STRIP if isinstance(kernel, FoldedKernel) else SEPARATED_STRIP
+    most_slices, most_rows = sizes[max(hz, hy) > LONG_REACH]
     slices = _shares(box.shape[0], most_slices, BLOCK)
     rows = _shares(box.shape[1], most_rows, 1 if isinstance(kernel, FoldedKernel) else BLOCK)
     columns = _shares(box.shape[2], MOST_COLUMNS, LANES)
-    unit = LANES if isinstance(kernel, FoldedKernel) else WORD
     floor = 0.0 if non_negative else -np.inf
     used: list[_Scratch] = []
 
@@ -171,15 +178,17 @@ def convolve_tiles(
 
         def work(piece: tuple[int, int, int, int, int, int]) -> None:
             z, depth, y, height, x, width = piece
-            padded = ceil((width + 2 * hx) / unit) * unit
+            padded = ceil((width + 2 * hx) / LANES) * LANES
             strip = scratch.take("strip", (height + 2 * hy, _spaced(depth + 2 * hz), padded))
-            bits = scratch.take("bits", (*strip.shape[:2], padded // 16), np.uint16)
+            bits = scratch.take("bits", (*strip.shape[:2], ceil(padded / WORD) * WORD // 16), np.uint16)
             active = scratch.take("active", (len(strip), padded // 8), np.uint64)
             corner = origin[0] + z - hz, origin[1] + y - hy, origin[2] + x - hx
-            some = load_strip(activity, *corner, depth + 2 * hz, strip, bits, active)
+            some = load_strip(activity, bounds, *corner, depth + 2 * hz, strip, bits, active)
+            out = box[z : z + depth, y : y + height, x : x + width]
             if some or isinstance(kernel, SupportMask):
-                out = box[z : z + depth, y : y + height, x : x + width]
-                _convolve_strip(kernel, floor, strip, bits, active, depth, height, scratch, out)
+                _convolve_strip(kernel, floor, strip, bits, active, depth, height, scratch, stale, out)
+            elif stale:
+                out[...] = 0
 
         return work
 
@@ -194,10 +203,16 @@ class _Scratch:
         self._held: dict[str, NDArray[Any]] = {}
 
     def take(self, name: str, shape: tuple[int, ...], dtype: Any = np.float32) -> NDArray[Any]:
-        """Return an array with arbitrary content."""
+        """Return an array with arbitrary content that begins with a line of the cache.
+
+        Vectors as long as a line that begin elsewhere lie in two of them, and take up to half as long again to load.
+        """
         held = self._held.get(name)
         if held is None or held.size < prod(shape):
-            held = self._held[name] = np.empty(prod(shape), dtype)
+            size = prod(shape) * np.dtype(dtype).itemsize
+            raw = np.empty(size + CACHE_LINE, np.uint8)
+            start = -raw.ctypes.data % CACHE_LINE
+            held = self._held[name] = raw[start : start + size].view(dtype)
         return held[: prod(shape)].reshape(shape)
 
 
@@ -213,15 +228,18 @@ def _convolve_strip(
     slices: int,
     rows: int,
     scratch: _Scratch,
+    stale: bool,
     out: NDArray[np.float32],
 ) -> None:
     """Fill one strip of output from its source."""
-    height, spaced, columns = strip.shape
+    height, spaced, _ = strip.shape
+    words_in_row = bits.shape[2] * 16 // WORD
     depth = slices + 2 * kernel.half[0]
-    sums = scratch.take("sums", (rows, slices, LANES))
+    at_once = rows if isinstance(kernel, FoldedKernel) else min(rows, ROWS_AT_ONCE)
+    sums = scratch.take("sums", (at_once, slices, LANES))
     if isinstance(kernel, SupportMask):
-        words = scratch.take("words", (2, height, spaced, columns // WORD), np.uint64)
-        reached = scratch.take("reached", (rows, slices, columns // WORD), np.uint64)
+        words = scratch.take("words", (2, height, spaced, words_in_row), np.uint64)
+        reached = scratch.take("reached", (rows, slices, words_in_row), np.uint64)
         offsets = scratch.take("offsets", ((depth - slices + 1) * (height - rows + 1),), np.int64)
         mask_strip(bits, kernel.half, kernel.in_row, floor, sums, words, offsets, reached, out)
         return
@@ -230,24 +248,25 @@ def _convolve_strip(
     filters = scratch.take("filters", (4 * size,), np.int64)
     number = scratch.take("number", (len(direct.reach) + 1,), np.int64)
     wide = scratch.take("wide", (height,), np.uint64)
-    near = scratch.take("near", (rows,), np.uint64)
+    near = scratch.take("near", (at_once,), np.uint64)
     window = (BLOCK + 2 * direct.half[0]) * (2 * direct.half[1] + 1) * LANES * 4
     slots = min(max(1, PAIRS_BYTES // window), len(direct.reach))
-    pairs = scratch.take("pairs", (slots, height, spaced, LANES))
+    pairs = scratch.take("pairs", (slots, at_once + 2 * kernel.half[1], spaced, LANES))
     if isinstance(kernel, FoldedKernel):
         fold_strip(
-            strip, active, depth, kernel.half, kernel.reach, kernel.taps, filters, number, wide, near, pairs, sums, out,
+            strip, active, depth, kernel.half, kernel.reach, kernel.taps, filters, number, wide, near, pairs, sums,
+            stale, out,
         )  # fmt: skip
         return
-    words = scratch.take("words", (2, height, spaced, columns // WORD), np.uint64)
-    reached = scratch.take("reached", (rows, slices, columns // WORD), np.uint64)
+    words = scratch.take("words", (2, height, spaced, words_in_row), np.uint64)
+    reached = scratch.take("reached", (rows, slices, words_in_row), np.uint64)
     offsets = scratch.take("offsets", ((depth - slices + 1) * (height - rows + 1),), np.int64)
-    images = scratch.take("images", (len(kernel.along_x), height, spaced, LANES))
+    images = scratch.take("images", (len(kernel.along_x), BLOCK + 2 * kernel.half[1], spaced, LANES))
     filtered = scratch.take("filtered", (BLOCK, spaced, LANES))
     separate_strip(
         strip, bits, active, depth, kernel.half, kernel.core.reach, kernel.core.taps, kernel.along_z, kernel.along_y,
         kernel.along_x, kernel.in_row, floor, filters, number, wide, near, pairs, images, filtered, sums, words,
-        offsets, reached, out,
+        offsets, reached, stale, out,
     )  # fmt: skip
 
 
