@@ -47,7 +47,9 @@ def test_a_map_in_used_memory_equals_one_in_fresh_memory(method):
         activity = blocks(seed)
         found = engine.dose(map_of(activity))
         assert place(found.array) == used
-        np.testing.assert_array_equal(found.array, convolve(activity, KERNEL.s_values, threads=1, method=method))
+        np.testing.assert_array_equal(
+            found.array, convolve(activity, KERNEL.s_values, threads=1, method=method)
+        )
         del found
     same_box = np.where(full > 1.5, full, 0)
     same_box[0, 0, 0] = same_box[-1, -1, -1] = 1
@@ -87,7 +89,9 @@ def test_another_shape_gets_memory_of_its_own():
     assert len(zeroed._Loan.idle) == 1
     other = np.zeros((40, 80, 90), np.float32)
     other[20, 40, 45] = 1.0
-    np.testing.assert_array_equal(engine.dose(map_of(other)).array, convolve(other, KERNEL.s_values, threads=1))
+    np.testing.assert_array_equal(
+        engine.dose(map_of(other)).array, convolve(other, KERNEL.s_values, threads=1)
+    )
 
 
 def test_maps_of_two_threads_do_not_share_memory():
@@ -115,7 +119,8 @@ def test_memory_is_not_touched_ever_further_by_boxes_that_wander_through_a_large
     zeroed.lend(array, first)
     del array
     array, stale = zeroed.reused_zeros(shape, first)
-    assert stale and place(array) == used
+    assert stale
+    assert place(array) == used
     zeroed.lend(array, first)
     del array
     _, stale = zeroed.reused_zeros(shape, second)

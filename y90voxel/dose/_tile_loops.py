@@ -64,7 +64,15 @@ def load_strip(
             if inside and first_y <= y0 + y < last_y:
                 at, line = ((z0 + z) * ny + y0 + y) * nx + x0, y * sz + z
                 copy_row(
-                    flat, at, first_x - x0, last_x - x0, flat_strip, line * sx, flat_bits, line * words, groups
+                    flat,
+                    at,
+                    first_x - x0,
+                    last_x - x0,
+                    flat_strip,
+                    line * sx,
+                    flat_bits,
+                    line * words,
+                    groups,
                 )
             elif begun[y]:
                 strip[y, z] = 0
@@ -199,7 +207,9 @@ def _clear(z, slices, y, rows, x, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fold_tile(strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, direct, stale):  # type: ignore[no-untyped-def]
+def _fold_tile(  # type: ignore[no-untyped-def]
+    strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, direct, stale
+):
     """Set ``sums`` to the direct sum of the tile that begins at output column x; ``direct``: put it into ``out``.
 
     ``stale``: what is not reached has to be zeroed there.

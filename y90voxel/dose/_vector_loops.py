@@ -372,7 +372,9 @@ def _emit_weigh_rows(  # type: ignore[no-untyped-def]
         with v.loop(builder.udiv(rows, v.number(SLICES_AT_ONCE))) as block:
             row = v.times(block.index, SLICES_AT_ONCE)
             for lane in range(0, LANES, VECTOR):
-                starts = [v.plus(add(at, multiply(v.plus(row, q), width)), lane) for q in range(SLICES_AT_ONCE)]
+                starts = [
+                    v.plus(add(at, multiply(v.plus(row, q), width)), lane) for q in range(SLICES_AT_ONCE)
+                ]
                 for place in sums.values():
                     builder.store(v.zero, place)
                 with v.loop(length) as tap_loop:

@@ -221,4 +221,3 @@ class _Job:
 
 # What single precision adds to the deviation, over the maximum; tests hold it to this.
 SINGLE_PRECISION = 5e-6
-
