@@ -6,7 +6,8 @@ dx the pair sum of columns -dx and +dx is formed once for the tile and its halo;
 stay in registers while all filters along the slices are added to them, one for each dx and row offset dy. Low-rank
 form: a few symmetric filters along columns, rows and slices, plus the direct form for the steep core of the kernel.
 
-What no activity reaches is skipped block by block and keeps the zero that the output came with.
+What no activity reaches is skipped block by block: it keeps the zero that the output came with, or is set to zero
+where the output is in use again.
 
 Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py`` or ``_bit_loops.py``, touch this one too.
 """
