@@ -15,16 +15,18 @@ _BLAS = "scipy.linalg.cython_blas"
 def _load_without_blas() -> None:
     """Load numba's array functions without scipy's linear algebra, which would take longer than all of them.
 
-    With its first function numba asks whether there is BLAS, only to know how to compile `numpy.convolve`. Whatever else
-    needs BLAS looks for it again when it is compiled, and finds it.
+    With its first function numba asks whether there is BLAS, only to know how to compile `numpy.convolve`. The answer
+    is put right afterwards, so that nothing changes for other users of numba in this process.
     """
-    if _BLAS in sys.modules:
+    if _BLAS in sys.modules or "numba.np.arraymath" in sys.modules:
         return
     sys.modules[_BLAS] = None  # type: ignore[assignment]  # by the rules of the language, importing it now fails
     try:
-        importlib.import_module("numba.np.arraymath")
+        functions = importlib.import_module("numba.np.arraymath")
     finally:
         del sys.modules[_BLAS]
+    if hasattr(functions, "_HAVE_BLAS"):
+        functions._HAVE_BLAS = True  # scipy, which has it, is installed with this package
 
 
 _load_without_blas()

@@ -16,6 +16,8 @@ __all__ = ["Extent", "scan_extent"]
 
 # Below this many bytes a second thread costs more than it saves.
 SHARED_SCAN_BYTES = 32e6
+# Threads that read close to each other get more from the memory than threads far apart: pieces of so many bytes.
+SCANNED_AT_ONCE = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
     count = activity.shape[0]
     if activity.flags.c_contiguous and activity.dtype in _BITS:
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
-        pieces = even_shares(count, 2 * share if share > 1 else 1)
+        pieces = even_shares(count, -(-activity.nbytes // SCANNED_AT_ONCE) if share > 1 else 1)
         found = np.empty((len(pieces), 9), np.int64)
         bits, magnitude, largest = _as_bits(activity)
 
