@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 from numba import njit, prange
 
@@ -22,7 +23,7 @@ def _load_without_blas() -> None:
         return
     sys.modules[_BLAS] = None  # type: ignore[assignment]  # by the rules of the language, importing it now fails
     try:
-        functions = importlib.import_module("numba.np.arraymath")
+        functions: Any = importlib.import_module("numba.np.arraymath")
     finally:
         del sys.modules[_BLAS]
     if hasattr(functions, "_HAVE_BLAS"):
