@@ -65,16 +65,8 @@ def load_strip(
             if inside and first_y <= y0 + y < last_y:
                 at, line = ((z0 + z) * ny + y0 + y) * nx + x0, y * sz + z
                 copy_row(
-                    flat,
-                    at,
-                    first_x - x0,
-                    last_x - x0,
-                    flat_strip,
-                    line * sx,
-                    flat_bits,
-                    line * words,
-                    groups,
-                )
+                    flat, at, first_x - x0, last_x - x0, flat_strip, line * sx, flat_bits, line * words, groups,
+                )  # fmt: skip
             elif begun[y]:
                 strip[y, z] = 0
         if not inside:
