@@ -32,7 +32,8 @@ class KernelConvolution:
 
     D(t) = Σ_s Ã(s) · S(t − s), times kernel density over local density where a density map is given. The
     result lies within 1e-4 of its maximum of the exact sum, is never negative for non-negative activity,
-    and is exactly zero where the kernel does not reach.
+    and is exactly zero where the kernel does not reach. When no view of a map is left, its memory is kept for
+    the next map of that shape (one at a time, at most 128 MB; `y90voxel.dose.zeroed.release` gives it back).
 
     Parameters
     ----------
