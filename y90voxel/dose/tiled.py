@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose._tile_loops import fold_strip, load_strip, mask_strip, separate_strip
+from y90voxel.dose._strip_loops import load_strip
+from y90voxel.dose._tile_loops import fold_strip, mask_strip, separate_strip
 from y90voxel.dose._vector_loops import BLOCK, LANES
 from y90voxel.dose.threads import even_shares, share_work
 
