@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
@@ -20,16 +21,18 @@ def scan_slices(
 ) -> None:
     """Scan slices ``first`` to ``last`` of floating-point numbers given as their bits.
 
-    Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above ``largest``: one maximum over a
-    row tells whether it is empty and whether it is finite, at the speed of memory. ``magnitude`` masks the sign.
+    Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above ``largest``: the maximum of a
+    column tells whether it is empty and whether it is finite, at the speed of memory. ``magnitude`` masks the sign.
 
     ``found[0:6] = z0, z1, y0, y1, x0, x1`` bounds the non-zero voxels, half open (none: z1 = 0);
     ``found[6:9]`` counts non-zero, negative and non-finite voxels.
     """
     ny, nx = bits.shape[1], bits.shape[2]
     none = magnitude & ~magnitude
-    z0, z1, y0, y1, x0, x1 = bits.shape[0], 0, ny, 0, nx, 0
-    nonzero, negative, broken = 0, 0, 0
+    z0, z1, y0, y1 = bits.shape[0], 0, ny, 0
+    negative, broken = 0, 0
+    # The largest magnitude of every column and how many of it are not zero: nothing is searched or added up along a row.
+    largest_in, active_in = np.zeros(nx, bits.dtype), np.zeros(nx, bits.dtype)
     for z in range(first, last):
         for y in range(ny):
             if y % ROWS_AT_ONCE == 0:
@@ -38,29 +41,26 @@ def scan_slices(
                     anything |= few[i]
             if anything & magnitude == 0:
                 continue
-            row = bits[z, y]
-            highest, together, in_row = none, none, 0
+            row, together = bits[z, y], none
             for x in range(nx):
-                highest = max(highest, row[x] & magnitude)
                 together |= row[x]
-                in_row += (row[x] & magnitude) != 0
-            if in_row == 0:
+                largest_in[x] = max(largest_in[x], row[x] & magnitude)
+                active_in[x] += (row[x] & magnitude) != 0
+            if together & magnitude == 0:
                 continue
-            nonzero += in_row
             z0, z1, y0, y1 = min(z0, z), z + 1, min(y0, y), max(y1, y + 1)
             if together > magnitude:
                 for x in range(nx):
                     negative += row[x] > magnitude and (row[x] & magnitude) != 0
-            if highest > largest:
-                for x in range(nx):
-                    broken += (row[x] & magnitude) > largest
-            x = 0
-            while x < x0 and (row[x] & magnitude) == 0:
-                x += 1
-            x0 = min(x0, x)
-            x = nx
-            while x > x1 and (row[x - 1] & magnitude) == 0:
-                x -= 1
-            x1 = max(x1, x)
+    x0, x1, nonzero, finite = nx, 0, 0, True
+    for x in range(nx):
+        if largest_in[x] != 0:
+            x0, x1 = min(x0, x), x + 1
+            nonzero += active_in[x]
+            finite &= largest_in[x] <= largest
+    if not finite:
+        some = bits[first:last].reshape(-1)
+        for i in range(some.size):
+            broken += (some[i] & magnitude) > largest
     found[0], found[1], found[2], found[3], found[4], found[5] = z0, z1, y0, y1, x0, x1
     found[6], found[7], found[8] = nonzero, negative, broken

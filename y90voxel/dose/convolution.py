@@ -105,6 +105,8 @@ class KernelConvolution:
 
     def _check_spacing(self, grid: Grid) -> None:
         """Raise unless the kernel was made for the voxels of the grid."""
+        if self.kernel.spacing_mm == grid.spacing_mm:
+            return
         pairs = zip(self.kernel.spacing_mm, grid.spacing_mm, strict=True)
         if any(abs(made_for - needed) > SPACING_TOLERANCE * needed for made_for, needed in pairs):
             made_for, needed = (
