@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -92,7 +91,8 @@ def transform_size(
     high: tuple[int, int, int],
 ) -> int:
     """Return the number of points of the transform, before rounding up to fast lengths."""
-    return prod(_least_lengths(source_shape, kernel_shape, low, high))
+    z, y, x = _least_lengths(source_shape, kernel_shape, low, high)
+    return z * y * x
 
 
 def _least_lengths(
