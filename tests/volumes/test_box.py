@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from y90voxel.volumes.box import occupied_box, shared_box, widened_box
+from y90voxel.volumes.box import is_empty, occupied_box, shared_box, widened_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
@@ -41,10 +41,20 @@ def test_two_boxes_share_what_lies_in_both():
     assert shared_box(one, other) == (slice(3, 4), slice(2, 3), slice(1, 9))
     apart = shared_box((slice(0, 2),) * 3, (slice(5, 7),) * 3)
     assert np.ones((8, 8, 8))[apart].size == 0
+    assert is_empty(apart)
+    assert is_empty(NOWHERE)
+    assert not is_empty(one)
 
 
 def test_a_margin_is_made_of_whole_voxels_and_ends_at_the_grid():
     grid = Grid.from_spacing((9, 9, 9), (2.0, 2.5, 4.0))
     assert widened_box((slice(4, 5), slice(0, 2), slice(6, 9)), grid, 5.0) == (
         slice(1, 8), slice(0, 4), slice(4, 9),
+    )  # fmt: skip
+
+
+def test_further_voxels_count_along_every_axis():
+    grid = Grid.from_spacing((9, 9, 9), (2.0, 2.5, 4.0))
+    assert widened_box((slice(4, 5), slice(0, 2), slice(6, 9)), grid, 1.0, voxels=2) == (
+        slice(1, 8), slice(0, 5), slice(3, 9),
     )  # fmt: skip

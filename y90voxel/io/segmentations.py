@@ -16,6 +16,7 @@ from y90voxel.io.notices import tell
 from y90voxel.io.region_names import RegionNames, read_region_names
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import DERIVED_ROLES
+from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
@@ -187,16 +188,14 @@ def _boxes(values: NDArray[Any], path: Path) -> list[Any]:
         raise InputError(
             f"{path}: values up to {highest} are not labels (at most {LARGEST_LABEL}).", file=path
         )
-    filled = [np.flatnonzero(values.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    if not filled[0].size:
+    filled = occupied_box(values)
+    if is_empty(filled):
         return []
-    start = [int(side[0]) for side in filled]
-    part = values[tuple(slice(side[0], side[-1] + 1) for side in filled)]
     return [
         None
         if box is None
-        else tuple(slice(s.start + o, s.stop + o) for s, o in zip(box, start, strict=True))
-        for box in find_objects(part.astype(np.int32))
+        else tuple(slice(s.start + f.start, s.stop + f.start) for s, f in zip(box, filled, strict=True))
+        for box in find_objects(values[filled].astype(np.int32))
     ]
 
 

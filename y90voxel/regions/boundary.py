@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.regions import _boundary_loops as loops
 from y90voxel.regions.regions import Region
+from y90voxel.volumes.box import Box, widened_box
 from y90voxel.volumes.volume import Mask
 
 __all__ = ["MovableRegion"]
@@ -25,8 +25,6 @@ FINE_VOXELS, MOST_PARTS = 2_000_000, 3
 EMPTY = 1e-3
 # Offsets at which the volume of a region is known beforehand.
 OFFSETS = 41
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,7 @@ class MovableRegion:
         """
         mask = region.mask
         spacing = np.array(mask.grid.spacing_mm)
-        box = _box(mask, np.ceil(reach_mm / spacing).astype(int) + 2)
+        box = widened_box(mask.box, mask.grid, reach_mm, voxels=2)
         occupancy = np.asarray(mask.array[box], np.float64)
         distance = _distance_mm(occupancy, spacing, reach_mm + float(spacing.max()), exact).astype(np.float32)
         offsets = np.linspace(-reach_mm, reach_mm, OFFSETS)
@@ -102,15 +100,6 @@ class MovableRegion:
 def _width_mm(spacing_mm: NDArray[np.float64]) -> float:
     """Distance over which a voxel goes from empty to full [mm]."""
     return float(np.prod(spacing_mm) ** (1 / 3))
-
-
-def _box(mask: Mask, margin: NDArray[Any]) -> Box:
-    """Bounding box of a region with a margin, cut at the grid."""
-    used = np.argwhere(mask.array > 0)
-    low = np.maximum(used.min(axis=0) - margin, 0)
-    high = np.minimum(used.max(axis=0) + 1 + margin, mask.grid.shape)
-    z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return z, y, x
 
 
 def _distance_mm(

@@ -12,6 +12,7 @@ from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, union, unique_names
 from y90voxel.regions.roles import Role, assign_roles
+from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
@@ -158,9 +159,10 @@ def _drawn_to_the_end(shape: Contours | Mask, image: Grid) -> bool:
     if isinstance(shape, Contours):
         points = np.concatenate(shape.polygons) if shape.polygons else np.empty((0, 3))
     else:
-        used = np.argwhere(shape.array > 0.5)
-        corners = np.stack([used.min(axis=0), used.max(axis=0)]) if len(used) else used
-        points = shape.grid.index_to_lps(corners)
+        box = occupied_box(shape.array > 0.5)
+        if is_empty(box):
+            return False
+        points = shape.grid.index_to_lps([[part.start for part in box], [part.stop - 1 for part in box]])
     if not len(points):
         return False
     slices = image.lps_to_index(points)[:, 0]

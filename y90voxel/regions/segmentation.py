@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import Notice, RegionError
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role
+from y90voxel.volumes.box import occupied_box, widened_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import CtImage, Mask
@@ -326,9 +327,7 @@ def _within(
     """Do something to a mask in the box around it that the distance needs, which is faster."""
     if not mask.any():
         return mask
-    margin = [int(np.ceil(distance_mm / step)) + 1 for step in grid.spacing_mm]
-    used = [np.nonzero(mask.any(axis=tuple(a for a in range(3) if a != n)))[0] for n in range(3)]
-    box = tuple(slice(max(0, u[0] - m), u[-1] + m + 1) for u, m in zip(used, margin, strict=True))
+    box = widened_box(occupied_box(mask), grid, distance_mm, voxels=1)
     found = np.zeros_like(mask)
     found[box] = work(mask[box], grid, distance_mm)
     return found

@@ -13,6 +13,7 @@ from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import dose_text, shortened
 from y90voxel.report.planes import Box
+from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.volume import CtImage, DoseMap, Mask, Volume
 from y90voxel.workflow.evaluation import Evaluation
@@ -175,11 +176,10 @@ def _centroid(weights: NDArray[Any]) -> tuple[int, int, int]:
 
 def box_around(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]) -> Box:
     """Return the box around the voxels shown, with a margin; front-back and head-foot are made equally long."""
-    low, high = np.array(focus, float), np.array(focus, float)
-    for axis in range(3):
-        used = np.flatnonzero(shown.any(axis=tuple(a for a in range(3) if a != axis)))
-        if used.size:
-            low[axis], high[axis] = min(low[axis], used[0]), max(high[axis], used[-1])
+    used, low, high = occupied_box(shown), np.array(focus), np.array(focus)
+    if not is_empty(used):
+        low = np.minimum(low, [part.start for part in used])
+        high = np.maximum(high, [part.stop - 1 for part in used])
     spacing = np.array(grid.spacing_mm)
     centre, sides = (low + high) / 2, (high - low + 1) * spacing + 2 * MARGIN_MM
     order, _ = patient_axes(grid)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from y90voxel.regions.regions import Region
 from y90voxel.units import BQ_PER_MBQ
-from y90voxel.volumes.box import Box, occupied_box
+from y90voxel.volumes.box import Box, is_empty, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Volume
@@ -154,7 +154,7 @@ def _steps(
 
 def _corners(box: Box, shape: tuple[int, ...]) -> tuple[Corner, Corner]:
     """First and last index of a box; those of the whole array where it is empty."""
-    if box[0].start == box[0].stop:
+    if is_empty(box):
         return np.zeros(3, np.int64), np.array(shape, np.int64) - 1
     return np.array([part.start for part in box]), np.array([part.stop - 1 for part in box])
 

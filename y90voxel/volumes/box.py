@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from y90voxel.volumes.grid import Grid
 
-__all__ = ["Box", "occupied_box", "shared_box", "widened_box"]
+__all__ = ["Box", "is_empty", "occupied_box", "shared_box", "widened_box"]
 
 Box = tuple[slice, slice, slice]
 
@@ -37,6 +37,17 @@ def occupied_box(values: NDArray[Any]) -> Box:
     return found[0], found[1], found[2]
 
 
+def is_empty(box: Box) -> bool:
+    """Return whether a box holds no voxel.
+
+    Examples
+    --------
+    >>> is_empty((slice(0, 5), slice(2, 2), slice(0, 5)))
+    True
+    """
+    return any(part.start >= part.stop for part in box)
+
+
 def shared_box(one: Box, other: Box) -> Box:
     """Return the part that two boxes have in common; empty where they have none.
 
@@ -49,8 +60,8 @@ def shared_box(one: Box, other: Box) -> Box:
     return z, y, x
 
 
-def widened_box(box: Box, grid: Grid, margin_mm: float) -> Box:
-    """Return a box with a margin [mm], in whole voxels of its grid and cut at the grid.
+def widened_box(box: Box, grid: Grid, margin_mm: float, voxels: int = 0) -> Box:
+    """Return a box with a margin [mm] and further voxels, in whole voxels of its grid and cut at the grid.
 
     Examples
     --------
@@ -59,7 +70,7 @@ def widened_box(box: Box, grid: Grid, margin_mm: float) -> Box:
     """
     parts = []
     for part, spacing, length in zip(box, grid.spacing_mm, grid.shape, strict=True):
-        reach = int(np.ceil(margin_mm / spacing))
+        reach = int(np.ceil(margin_mm / spacing)) + voxels
         parts.append(slice(max(part.start - reach, 0), min(part.stop + reach, length)))
     return parts[0], parts[1], parts[2]
 

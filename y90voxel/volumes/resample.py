@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import GeometryError, InputError
 from y90voxel.volumes import _resample_loops as loops
+from y90voxel.volumes.box import is_empty
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask, Volume
 
@@ -390,11 +391,11 @@ def _gather_boxes(mask: Mask, matrix: Floats, shift: Floats, grid: Grid) -> Floa
 
 def _window(mask: Mask, grid: Grid) -> tuple[Ints, Ints]:
     """Return the index range of the target that the occupied part of a mask can reach."""
-    used = [np.flatnonzero(mask.array.any(axis=tuple(a for a in range(3) if a != n))) for n in range(3)]
-    if any(len(u) == 0 for u in used):
+    if is_empty(mask.box):
         return np.zeros(3, np.int64), np.zeros(3, np.int64)
-    box = np.array(np.meshgrid(*[(u[0] - 0.5, u[-1] + 0.5) for u in used], indexing="ij")).reshape(3, -1).T
-    reached = grid.lps_to_index(mask.grid.index_to_lps(box))
+    ends = [(part.start - 0.5, part.stop - 0.5) for part in mask.box]
+    corners = np.array(np.meshgrid(*ends, indexing="ij")).reshape(3, -1).T
+    reached = grid.lps_to_index(mask.grid.index_to_lps(corners))
     start = np.clip(np.floor(reached.min(axis=0)).astype(np.int64), 0, grid.shape)
     stop = np.clip(np.ceil(reached.max(axis=0)).astype(np.int64) + 1, 0, grid.shape)
     return start, stop

@@ -35,9 +35,10 @@ from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.boundary import MovableRegion
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.volumes.box import widened_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap, Mask
+from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 from y90voxel.workflow.evaluation import Evaluation
 from y90voxel.workflow.uncertainty_inputs import UncertaintyInputs
 
@@ -248,7 +249,7 @@ class _Scene:
 
     def sample(self, region: Region, noise: NDArray[np.float32] | None) -> _Sample:
         """Histogram and mean of a region, with noise where there is any [Gy]."""
-        box = _box(region.mask)
+        box = region.mask.box
         occupancy = np.ascontiguousarray(region.mask.array[box], np.float32).ravel()
         dose = self.dose.array[box] if noise is None else self.dose.array[box] + noise[box]
         dose = np.ascontiguousarray(dose, np.float32).ravel()
@@ -266,16 +267,6 @@ def _quantiles(histogram: Floats, low: float, per_gy: float) -> Floats:
     return np.interp(VOLUMES_PERCENT, 100.0 * above / above[-1], edges)
 
 
-def _box(mask: Mask) -> tuple[slice, slice, slice]:
-    """Bounding box of what a mask holds."""
-    used = mask.array > 0
-    found = []
-    for axis in range(3):
-        along = np.flatnonzero(used.any(axis=tuple(a for a in range(3) if a != axis)))
-        found.append(slice(int(along[0]), int(along[-1]) + 1))
-    return found[0], found[1], found[2]
-
-
 def _diameter_mm(volume_ml: float) -> float:
     """Diameter of a sphere of that volume [mm]."""
     return float((6000.0 * volume_ml / math.pi) ** (1 / 3))
@@ -283,11 +274,9 @@ def _diameter_mm(volume_ml: float) -> float:
 
 def _sampling_grid(grid: Grid, drawn: list[Region], reach_mm: float) -> Grid:
     """The part of the dose grid that the regions can reach, in coarser voxels where it has too many."""
-    margin = np.ceil(reach_mm / np.array(grid.spacing_mm)).astype(int) + 1
-    boxes = [_box(region.mask) for region in drawn]
-    low = np.min([[s.start for s in box] for box in boxes], axis=0) - margin
-    high = np.max([[s.stop for s in box] for box in boxes], axis=0) + margin
-    low, high = np.maximum(low, 0), np.minimum(high, grid.shape)
+    boxes = [widened_box(region.mask.box, grid, reach_mm, voxels=1) for region in drawn]
+    low = np.min([[part.start for part in box] for box in boxes], axis=0)
+    high = np.max([[part.stop for part in box] for box in boxes], axis=0)
     part = grid.crop(low, high - low)
     if part.size <= MOST_VOXELS:
         return part
