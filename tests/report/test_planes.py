@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from y90voxel.errors import GeometryError
-from y90voxel.report.planes import Box, View, display_plane, sample
+from y90voxel.report.planes import ShownBox, View, display_plane, sample
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.volume import CtImage, DoseMap
 
@@ -45,7 +45,7 @@ def index_of(order, signs, xyz):
 
 
 def whole(grid):
-    return Box((-0.5, -0.5, -0.5), tuple(n - 0.5 for n in grid.shape))
+    return ShownBox((-0.5, -0.5, -0.5), tuple(n - 0.5 for n in grid.shape))
 
 
 def rotation(degrees_about_z, degrees_about_x):
@@ -147,7 +147,7 @@ def test_sampling_is_exact_for_a_linear_field_on_another_grid(view, turn):
 def test_outside_the_image_has_the_value_given(turn):
     grid = grid_with_axes((2, 1, 0), (1, 1, 1))
     image = grid if turn is None else turned(grid, turn, about_mm=grid.index_to_lps((3, 4, 5.5)))
-    box = Box((-30.0, -30.0, -30.0), (40.0, 40.0, 40.0))
+    box = ShownBox((-30.0, -30.0, -30.0), (40.0, 40.0, 40.0))
     picture = sample(
         CtImage(np.full(image.shape, 40.0), image),
         display_plane(grid, View.AXIAL, (3, 4, 5), box, 2.0),
@@ -160,7 +160,9 @@ def test_outside_the_image_has_the_value_given(turn):
 def test_border_voxels_reach_to_their_edge():
     grid = Grid.from_spacing((1, 2, 2), (1.0, 1.0, 1.0))
     dose = DoseMap(np.array([[[1.0, 3.0], [1.0, 3.0]]]), grid)
-    plane = display_plane(grid, View.AXIAL, (0, 0, 0), Box((0, -1.5, -1.5), (0, 2.5, 2.5)), pixel_mm=0.25)
+    plane = display_plane(
+        grid, View.AXIAL, (0, 0, 0), ShownBox((0, -1.5, -1.5), (0, 2.5, 2.5)), pixel_mm=0.25
+    )
     row = sample(dose, plane, outside=-1.0)[8]
     # pixel centres from −1.375 on in steps of 0.25 mm; the image reaches from −0.5 to 1.5
     assert row.tolist() == [-1.0] * 4 + [1.0, 1.0, 1.25, 1.75, 2.25, 2.75, 3.0, 3.0] + [-1.0] * 4

@@ -14,7 +14,7 @@ from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import interpolate
 from y90voxel.volumes.volume import Volume
 
-__all__ = ["Box", "DisplayPlane", "View", "display_plane", "sample"]
+__all__ = ["DisplayPlane", "ShownBox", "View", "display_plane", "sample"]
 
 # A position this far outside the border of an image is a rounding error.
 EDGE_TOLERANCE_VOXELS = 1e-6
@@ -40,8 +40,8 @@ _LAYOUT = {
 
 
 @dataclass(frozen=True)
-class Box:
-    """A range of a grid in fractional array indices; voxel ``i`` reaches from i − 0.5 to i + 0.5.
+class ShownBox:
+    """What of a grid is shown, in fractional array indices; voxel ``i`` reaches from i − 0.5 to i + 0.5.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class DisplayPlane:
         return row, column
 
 
-def display_plane(grid: Grid, view: View, index: ArrayLike, box: Box, pixel_mm: float) -> DisplayPlane:
+def display_plane(grid: Grid, view: View, index: ArrayLike, box: ShownBox, pixel_mm: float) -> DisplayPlane:
     """Return the plane of a grid through the voxel ``index``, along the array axes.
 
     Parameters
@@ -106,7 +106,7 @@ def display_plane(grid: Grid, view: View, index: ArrayLike, box: Box, pixel_mm: 
         How the patient is cut.
     index : array_like, (3,)
         Array indices (slice, row, column) that the plane goes through; may be fractional.
-    box : Box
+    box : ShownBox
         What of the plane is shown; may reach outside the grid.
     pixel_mm : float
         Size of a pixel [mm].

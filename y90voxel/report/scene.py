@@ -12,7 +12,7 @@ from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import dose_text, shortened
-from y90voxel.report.planes import Box
+from y90voxel.report.planes import ShownBox
 from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.volume import CtImage, DoseMap, Mask, Volume
@@ -66,7 +66,7 @@ class Scene:
         Values of the underlay shown black and white.
     underlay_name : str
         What the underlay is, for people.
-    box : Box
+    box : ShownBox
         What is shown, on the dose grid.
     top_gy, threshold_gy : float
         Top of the colour scale, and the dose below which the overlay is transparent [Gy].
@@ -80,7 +80,7 @@ class Scene:
     underlay: Volume
     window: tuple[float, float]
     underlay_name: str
-    box: Box
+    box: ShownBox
     top_gy: float
     threshold_gy: float
     outlined: tuple[tuple[Region, RegionStyle], ...]
@@ -174,7 +174,7 @@ def _centroid(weights: NDArray[Any]) -> tuple[int, int, int]:
     return centre[0], centre[1], centre[2]
 
 
-def box_around(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]) -> Box:
+def box_around(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]) -> ShownBox:
     """Return the box around the voxels shown, with a margin; front-back and head-foot are made equally long."""
     used, low, high = occupied_box(shown), np.array(focus), np.array(focus)
     if not is_empty(used):
@@ -186,7 +186,7 @@ def box_around(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]
     sides = np.maximum(sides, SHORTEST_SIDE_MM)
     sides[[order[1], order[2]]] = max(sides[order[1]], sides[order[2]])
     half = sides / spacing / 2
-    return Box(tuple((centre - half).tolist()), tuple((centre + half).tolist()))
+    return ShownBox(tuple((centre - half).tolist()), tuple((centre + half).tolist()))
 
 
 def _hottest_title(evaluation: Evaluation, index: tuple[int, int, int], name: str) -> str:
