@@ -192,9 +192,7 @@ def write_regions_nifti(
         temporary.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def packed_nifti(
-    stored: NDArray[Any], grid: Grid, step: float, description: str, *, compress_level: int = 1
-) -> bytes:
+def packed_nifti(stored: NDArray[Any], grid: Grid, step: float, description: str) -> bytes:
     """Return integers with their step as the bytes of a ``.nii.gz``.
 
     Parameters
@@ -207,8 +205,6 @@ def packed_nifti(
         Value of one count (``scl_slope``).
     description : str
         Goes into ``descrip``, with its unit.
-    compress_level : int
-        gzip level 1 (fast) to 9.
 
     Raises
     ------
@@ -223,9 +219,7 @@ def packed_nifti(
     stream = io.BytesIO()
     write_header(stream, header)
     stream.write(np.ascontiguousarray(stored, dtype=f"<{code}").tobytes())
-    packed: bytes = (igzip if compress_level == 1 else gzip).compress(
-        stream.getvalue(), compress_level, mtime=0
-    )
+    packed: bytes = igzip.compress(stream.getvalue(), 1, mtime=0)
     return packed
 
 
