@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFERRED", "prepare_process"]
 
-# Imported by pydicom and numba when they are loaded, and not used before something is asked of them; and the list
-# of all formulas of planning, of which a dose needs a few, from their own modules.
+# Imported by pydicom and numba when they are loaded, and not used before something is asked of them.
 DEFERRED = frozenset(
     {
         "PIL.ImageCms",
@@ -32,7 +31,6 @@ DEFERRED = frozenset(
         "pydicom.pixel_data_handlers.pylibjpeg_handler",
         "requests",
         "urllib.request",
-        "y90voxel.planning",
         "yaml",
     }
 )

@@ -2,202 +2,195 @@
 
 Activities in GBq, masses in kg, doses in Gy, and the dose constant always given: 49.67, 49.77 and 50 Gy·kg/GBq are
 one formula with different data, and results with different constants do not compare.
+
+Every name loads its module on first use: a dose needs few of them. A module here is never called what a name is:
+the import system would put it in the name's place.
 """
 
-from y90voxel.activity.partial_volume import (
-    correct_in_warm_background,
-    correct_tumour_to_normal_ratio,
-    recovery_coefficient,
-)
-from y90voxel.planning.aims import DoseAim, Metric, parse_metric
-from y90voxel.planning.bsa import (
-    RESIN_SHUNT_REDUCTION,
-    EmpiricalActivity,
-    LungShuntReduction,
-    bsa,
-    bsa_activity,
-    bsa_activity_lobar,
-    empirical_activity,
-)
-from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
-from y90voxel.planning.devices import ActivityBasis, Device, device, known_devices
-from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
-from y90voxel.planning.feasible import (
-    ActivityConstraint,
-    FeasibleActivity,
-    LegacyShuntRule,
-    feasible_activity,
-    legacy_shunt_rule,
-    lung_constraint,
-)
-from y90voxel.planning.limits import (
-    ClinicalContext,
-    Disease,
-    LiverFunction,
-    Scenario,
-    Sense,
-    evaluate_fraction_limits,
-    evaluate_limits,
-    limits_of,
-    lung_dose_notice,
-)
-from y90voxel.planning.liver_function import (
-    albi_grade,
-    albi_score,
-    albumin_g_per_l,
-    bilirubin_mg_per_dl,
-    bilirubin_umol_per_l,
-    child_pugh_class,
-    child_pugh_points,
-)
-from y90voxel.planning.lung import lung_shunt_fraction_planar, lung_shunt_fraction_spect, mean_lung_dose
-from y90voxel.planning.lung_counts import (
-    correct_shunt_for_attenuation,
-    ct_lung_mass_kg,
-    dual_window_scatter_correction,
-    lung_shunt_fraction_from_counts,
-    scale_to_whole_lungs,
-    triple_window_scatter_correction,
-)
-from y90voxel.planning.mird import concentration_dose, dose_constant, ho166_activity, mird_activity, mird_dose
-from y90voxel.planning.partition import (
-    MultiTumourDoses,
-    PartitionDoses,
-    multi_tumour_partition_activity,
-    multi_tumour_partition_doses,
-    partition_activity,
-    partition_doses,
-    tumour_to_normal_ratio,
-    whole_normal_liver_dose,
-)
-from y90voxel.planning.patient import AlphaFetoprotein, PatientRecord, Response, Stated
-from y90voxel.planning.plan_model import PlanModel
-from y90voxel.planning.plan_models import PlanBasis, all_models
-from y90voxel.planning.plausibility import (
-    available_energy_j,
-    check_energy_balance,
-    energy_balance,
-    sphere_volume_ml,
-)
-from y90voxel.planning.root_finding import (
-    ActivityAtValue,
-    greatest_activity,
-    greatest_activity_of_linear_metric,
-    least_activity,
-)
-from y90voxel.planning.solver import (
-    DoseConstraint,
-    Infeasibility,
-    InjectionPlan,
-    effective_lung_shunt_fraction,
-    injection_doses,
-    solve_injections,
-)
-from y90voxel.planning.vials import (
-    VialChoice,
-    activity_per_sphere_bq,
-    choose_vials,
-    decay,
-    residual_fraction_by_survey,
-    spheres_per_ml,
-    within_delivery_tolerance,
-)
+from __future__ import annotations
 
-__all__ = [
-    "RESIN_SHUNT_REDUCTION",
-    "ActivityAtValue",
-    "ActivityBasis",
-    "ActivityConstraint",
-    "AlphaFetoprotein",
-    "Anatomy",
-    "ClinicalContext",
-    "Device",
-    "Disease",
-    "DoseAim",
-    "DoseConstraint",
-    "DoseTable",
-    "EmpiricalActivity",
-    "FeasibleActivity",
-    "Infeasibility",
-    "InjectionPlan",
-    "LegacyShuntRule",
-    "LiverFunction",
-    "LungShuntReduction",
-    "Metric",
-    "MultiTumourDoses",
-    "PartitionDoses",
-    "PatientRecord",
-    "PlanBasis",
-    "PlanModel",
-    "RegionDoses",
-    "Response",
-    "Scenario",
-    "Sense",
-    "Stated",
-    "Territory",
-    "TumourUptake",
-    "VialChoice",
-    "activity_per_sphere_bq",
-    "albi_grade",
-    "albi_score",
-    "albumin_g_per_l",
-    "all_models",
-    "available_energy_j",
-    "bilirubin_mg_per_dl",
-    "bilirubin_umol_per_l",
-    "bsa",
-    "bsa_activity",
-    "bsa_activity_lobar",
-    "check_energy_balance",
-    "child_pugh_class",
-    "child_pugh_points",
-    "choose_vials",
-    "concentration_dose",
-    "correct_in_warm_background",
-    "correct_shunt_for_attenuation",
-    "correct_tumour_to_normal_ratio",
-    "ct_lung_mass_kg",
-    "decay",
-    "device",
-    "dose_constant",
-    "dual_window_scatter_correction",
-    "effective_lung_shunt_fraction",
-    "empirical_activity",
-    "energy_balance",
-    "evaluate_fraction_limits",
-    "evaluate_limits",
-    "feasible_activity",
-    "greatest_activity",
-    "greatest_activity_of_linear_metric",
-    "ho166_activity",
-    "injection_doses",
-    "known_devices",
-    "least_activity",
-    "legacy_shunt_rule",
-    "limits_of",
-    "lung_constraint",
-    "lung_dose_notice",
-    "lung_shunt_fraction_from_counts",
-    "lung_shunt_fraction_planar",
-    "lung_shunt_fraction_spect",
-    "mean_lung_dose",
-    "mird_activity",
-    "mird_dose",
-    "multi_tumour_partition_activity",
-    "multi_tumour_partition_doses",
-    "parse_metric",
-    "partition_activity",
-    "partition_doses",
-    "partition_table",
-    "recovery_coefficient",
-    "residual_fraction_by_survey",
-    "scale_to_whole_lungs",
-    "single_compartment_table",
-    "solve_injections",
-    "sphere_volume_ml",
-    "spheres_per_ml",
-    "triple_window_scatter_correction",
-    "tumour_to_normal_ratio",
-    "whole_normal_liver_dose",
-    "within_delivery_tolerance",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from y90voxel.activity.partial_volume import correct_in_warm_background as correct_in_warm_background
+    from y90voxel.activity.partial_volume import (
+        correct_tumour_to_normal_ratio as correct_tumour_to_normal_ratio,
+    )
+    from y90voxel.activity.partial_volume import recovery_coefficient as recovery_coefficient
+    from y90voxel.planning.aims import DoseAim as DoseAim
+    from y90voxel.planning.aims import Metric as Metric
+    from y90voxel.planning.aims import parse_metric as parse_metric
+    from y90voxel.planning.body_surface import RESIN_SHUNT_REDUCTION as RESIN_SHUNT_REDUCTION
+    from y90voxel.planning.body_surface import EmpiricalActivity as EmpiricalActivity
+    from y90voxel.planning.body_surface import LungShuntReduction as LungShuntReduction
+    from y90voxel.planning.body_surface import bsa as bsa
+    from y90voxel.planning.body_surface import bsa_activity as bsa_activity
+    from y90voxel.planning.body_surface import bsa_activity_lobar as bsa_activity_lobar
+    from y90voxel.planning.body_surface import empirical_activity as empirical_activity
+    from y90voxel.planning.compartments import Anatomy as Anatomy
+    from y90voxel.planning.compartments import Territory as Territory
+    from y90voxel.planning.compartments import TumourUptake as TumourUptake
+    from y90voxel.planning.devices import ActivityBasis as ActivityBasis
+    from y90voxel.planning.devices import Device as Device
+    from y90voxel.planning.devices import device as device
+    from y90voxel.planning.devices import known_devices as known_devices
+    from y90voxel.planning.dose_table import DoseTable as DoseTable
+    from y90voxel.planning.dose_table import RegionDoses as RegionDoses
+    from y90voxel.planning.dose_table import partition_table as partition_table
+    from y90voxel.planning.dose_table import single_compartment_table as single_compartment_table
+    from y90voxel.planning.feasible import ActivityConstraint as ActivityConstraint
+    from y90voxel.planning.feasible import FeasibleActivity as FeasibleActivity
+    from y90voxel.planning.feasible import LegacyShuntRule as LegacyShuntRule
+    from y90voxel.planning.feasible import feasible_activity as feasible_activity
+    from y90voxel.planning.feasible import legacy_shunt_rule as legacy_shunt_rule
+    from y90voxel.planning.feasible import lung_constraint as lung_constraint
+    from y90voxel.planning.limits import ClinicalContext as ClinicalContext
+    from y90voxel.planning.limits import Disease as Disease
+    from y90voxel.planning.limits import LiverFunction as LiverFunction
+    from y90voxel.planning.limits import Scenario as Scenario
+    from y90voxel.planning.limits import Sense as Sense
+    from y90voxel.planning.limits import evaluate_fraction_limits as evaluate_fraction_limits
+    from y90voxel.planning.limits import evaluate_limits as evaluate_limits
+    from y90voxel.planning.limits import limits_of as limits_of
+    from y90voxel.planning.limits import lung_dose_notice as lung_dose_notice
+    from y90voxel.planning.liver_function import albi_grade as albi_grade
+    from y90voxel.planning.liver_function import albi_score as albi_score
+    from y90voxel.planning.liver_function import albumin_g_per_l as albumin_g_per_l
+    from y90voxel.planning.liver_function import bilirubin_mg_per_dl as bilirubin_mg_per_dl
+    from y90voxel.planning.liver_function import bilirubin_umol_per_l as bilirubin_umol_per_l
+    from y90voxel.planning.liver_function import child_pugh_class as child_pugh_class
+    from y90voxel.planning.liver_function import child_pugh_points as child_pugh_points
+    from y90voxel.planning.lung import lung_shunt_fraction_planar as lung_shunt_fraction_planar
+    from y90voxel.planning.lung import lung_shunt_fraction_spect as lung_shunt_fraction_spect
+    from y90voxel.planning.lung import mean_lung_dose as mean_lung_dose
+    from y90voxel.planning.lung_counts import correct_shunt_for_attenuation as correct_shunt_for_attenuation
+    from y90voxel.planning.lung_counts import ct_lung_mass_kg as ct_lung_mass_kg
+    from y90voxel.planning.lung_counts import (
+        dual_window_scatter_correction as dual_window_scatter_correction,
+    )
+    from y90voxel.planning.lung_counts import (
+        lung_shunt_fraction_from_counts as lung_shunt_fraction_from_counts,
+    )
+    from y90voxel.planning.lung_counts import scale_to_whole_lungs as scale_to_whole_lungs
+    from y90voxel.planning.lung_counts import (
+        triple_window_scatter_correction as triple_window_scatter_correction,
+    )
+    from y90voxel.planning.mird import concentration_dose as concentration_dose
+    from y90voxel.planning.mird import dose_constant as dose_constant
+    from y90voxel.planning.mird import ho166_activity as ho166_activity
+    from y90voxel.planning.mird import mird_activity as mird_activity
+    from y90voxel.planning.mird import mird_dose as mird_dose
+    from y90voxel.planning.partition import MultiTumourDoses as MultiTumourDoses
+    from y90voxel.planning.partition import PartitionDoses as PartitionDoses
+    from y90voxel.planning.partition import (
+        multi_tumour_partition_activity as multi_tumour_partition_activity,
+    )
+    from y90voxel.planning.partition import multi_tumour_partition_doses as multi_tumour_partition_doses
+    from y90voxel.planning.partition import partition_activity as partition_activity
+    from y90voxel.planning.partition import partition_doses as partition_doses
+    from y90voxel.planning.partition import tumour_to_normal_ratio as tumour_to_normal_ratio
+    from y90voxel.planning.partition import whole_normal_liver_dose as whole_normal_liver_dose
+    from y90voxel.planning.patient import AlphaFetoprotein as AlphaFetoprotein
+    from y90voxel.planning.patient import PatientRecord as PatientRecord
+    from y90voxel.planning.patient import Response as Response
+    from y90voxel.planning.patient import Stated as Stated
+    from y90voxel.planning.plan_model import PlanModel as PlanModel
+    from y90voxel.planning.plan_models import PlanBasis as PlanBasis
+    from y90voxel.planning.plan_models import all_models as all_models
+    from y90voxel.planning.plausibility import available_energy_j as available_energy_j
+    from y90voxel.planning.plausibility import check_energy_balance as check_energy_balance
+    from y90voxel.planning.plausibility import energy_balance as energy_balance
+    from y90voxel.planning.plausibility import sphere_volume_ml as sphere_volume_ml
+    from y90voxel.planning.root_finding import ActivityAtValue as ActivityAtValue
+    from y90voxel.planning.root_finding import greatest_activity as greatest_activity
+    from y90voxel.planning.root_finding import (
+        greatest_activity_of_linear_metric as greatest_activity_of_linear_metric,
+    )
+    from y90voxel.planning.root_finding import least_activity as least_activity
+    from y90voxel.planning.solver import DoseConstraint as DoseConstraint
+    from y90voxel.planning.solver import Infeasibility as Infeasibility
+    from y90voxel.planning.solver import InjectionPlan as InjectionPlan
+    from y90voxel.planning.solver import effective_lung_shunt_fraction as effective_lung_shunt_fraction
+    from y90voxel.planning.solver import injection_doses as injection_doses
+    from y90voxel.planning.solver import solve_injections as solve_injections
+    from y90voxel.planning.vials import VialChoice as VialChoice
+    from y90voxel.planning.vials import activity_per_sphere_bq as activity_per_sphere_bq
+    from y90voxel.planning.vials import choose_vials as choose_vials
+    from y90voxel.planning.vials import decay as decay
+    from y90voxel.planning.vials import residual_fraction_by_survey as residual_fraction_by_survey
+    from y90voxel.planning.vials import spheres_per_ml as spheres_per_ml
+    from y90voxel.planning.vials import within_delivery_tolerance as within_delivery_tolerance
+
+_HOME = {
+    "activity.partial_volume": (
+        "correct_in_warm_background", "correct_tumour_to_normal_ratio", "recovery_coefficient",
+    ),
+    "planning.aims": ("DoseAim", "Metric", "parse_metric"),
+    "planning.body_surface": (
+        "EmpiricalActivity", "LungShuntReduction", "RESIN_SHUNT_REDUCTION", "bsa", "bsa_activity",
+        "bsa_activity_lobar", "empirical_activity",
+    ),
+    "planning.compartments": ("Anatomy", "Territory", "TumourUptake"),
+    "planning.devices": ("ActivityBasis", "Device", "device", "known_devices"),
+    "planning.dose_table": ("DoseTable", "RegionDoses", "partition_table", "single_compartment_table"),
+    "planning.feasible": (
+        "ActivityConstraint", "FeasibleActivity", "LegacyShuntRule", "feasible_activity",
+        "legacy_shunt_rule", "lung_constraint",
+    ),
+    "planning.limits": (
+        "ClinicalContext", "Disease", "LiverFunction", "Scenario", "Sense",
+        "evaluate_fraction_limits", "evaluate_limits", "limits_of", "lung_dose_notice",
+    ),
+    "planning.liver_function": (
+        "albi_grade", "albi_score", "albumin_g_per_l", "bilirubin_mg_per_dl",
+        "bilirubin_umol_per_l", "child_pugh_class", "child_pugh_points",
+    ),
+    "planning.lung": ("lung_shunt_fraction_planar", "lung_shunt_fraction_spect", "mean_lung_dose"),
+    "planning.lung_counts": (
+        "correct_shunt_for_attenuation", "ct_lung_mass_kg", "dual_window_scatter_correction",
+        "lung_shunt_fraction_from_counts", "scale_to_whole_lungs",
+        "triple_window_scatter_correction",
+    ),
+    "planning.mird": ("concentration_dose", "dose_constant", "ho166_activity", "mird_activity", "mird_dose"),
+    "planning.partition": (
+        "MultiTumourDoses", "PartitionDoses", "multi_tumour_partition_activity",
+        "multi_tumour_partition_doses", "partition_activity", "partition_doses",
+        "tumour_to_normal_ratio", "whole_normal_liver_dose",
+    ),
+    "planning.patient": ("AlphaFetoprotein", "PatientRecord", "Response", "Stated"),
+    "planning.plan_model": ("PlanModel",),
+    "planning.plan_models": ("PlanBasis", "all_models"),
+    "planning.plausibility": (
+        "available_energy_j", "check_energy_balance", "energy_balance", "sphere_volume_ml",
+    ),
+    "planning.root_finding": (
+        "ActivityAtValue", "greatest_activity", "greatest_activity_of_linear_metric",
+        "least_activity",
+    ),
+    "planning.solver": (
+        "DoseConstraint", "Infeasibility", "InjectionPlan", "effective_lung_shunt_fraction",
+        "injection_doses", "solve_injections",
+    ),
+    "planning.vials": (
+        "VialChoice", "activity_per_sphere_bq", "choose_vials", "decay",
+        "residual_fraction_by_survey", "spheres_per_ml", "within_delivery_tolerance",
+    ),
+}  # fmt: skip
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name on first use."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'y90voxel.planning' has no attribute {name!r}")
+    value: Any = getattr(import_module(f"y90voxel.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Every name, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from y90voxel.activity.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
-from y90voxel.planning.bsa import bsa
+from y90voxel.planning.body_surface import bsa
 from y90voxel.planning.liver_function import albi_grade, albi_score, check_albumin, child_pugh_class
 
 __all__ = [

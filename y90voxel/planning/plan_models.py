@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from y90voxel.planning.aims import DoseAim
-from y90voxel.planning.bsa import bsa, bsa_activity, bsa_activity_lobar, empirical_activity
+from y90voxel.planning.body_surface import bsa, bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.devices import device as device_record
 from y90voxel.planning.dose_table import DoseTable, partition_table, single_compartment_table
