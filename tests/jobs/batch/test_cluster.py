@@ -192,8 +192,10 @@ def test_a_study_that_the_cluster_gives_up_has_failed():
     assert _result(Future())["reason"] == "the cluster gave it up: Attempted to run it 4 times"
 
 
+# The script is read before the command returns, as Slurm does: whoever called it deletes the file then.
 SBATCH = """#!/bin/sh
-bash "$1" > "$1.out" 2>&1 &
+script=$(cat "$1")
+bash -c "$script" > "$1.out" 2>&1 &
 echo $! >> {jobs}
 echo "Submitted batch job $!"
 """
