@@ -13,7 +13,9 @@ REFUSED = StudyOutcome("p[1]", "p", StudyStatus.REFUSED, "no liver [regions]", s
 
 def hear(listener):
     listener.found(100)
+    listener.say("p[2]: new")
     listener.planned(3, 2, "2 workers")
+    listener.say("0 of [2] jobs are running; waiting")
     listener.ended(REFUSED, 0.5)
 
 
@@ -29,13 +31,16 @@ def test_a_terminal_shows_counts_the_time_left_and_the_last_outcomes():
     assert "p[1]" in text
     assert "no liver [regions]" in text
     assert "0 done  0 failed  1 refused" in text
+    assert "0 of [2] jobs are running; waiting" in text
+    assert "p[2]" not in text
 
 
 def test_a_log_gets_lines(capsys):
     hear(PlainLines())
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].endswith("3 studies, 2 to compute, 2 workers")
-    assert lines[1].endswith("1/2 p[1]: refused, 1.2 s: no liver [regions] (0:00 left)")
+    assert lines[1].endswith("3 studies, 2 to compute, 2 workers")
+    assert lines[2].endswith("0 of [2] jobs are running; waiting")
+    assert lines[3].endswith("1/2 p[1]: refused, 1.2 s: no liver [regions] (0:00 left)")
 
 
 def test_the_kind_follows_the_place(monkeypatch):

@@ -80,6 +80,7 @@ class RunningTable(Listener):
         self._task = self._bar.add_task("looking for studies", total=None, left="")
         self._last: deque[StudyOutcome] = deque(maxlen=SHOWN_OUTCOMES)
         self._counts: Counter[StudyStatus] = Counter()
+        self._said = ""
 
     def show(self) -> Group:
         """What is on the screen."""
@@ -96,7 +97,11 @@ class RunningTable(Listener):
                 escape(outcome.reason or ""),
             )
         counts = "  ".join(f"[{COLOURS[s]}]{self._counts[s]} {s.value}" for s in StudyStatus)
-        return Group(self._bar, table, counts)
+        return Group(self._bar, table, counts, f"[dim]{escape(self._said)}")
+
+    def say(self, line: str) -> None:
+        """Show the last line that the log got."""
+        self._said = line
 
     def found(self, files: int) -> None:
         """Show how many files were looked at."""
@@ -104,6 +109,7 @@ class RunningTable(Listener):
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """Start the bar."""
+        self._said = ""  # why each study is computed fills the log, not the screen
         self._to_do, self._begun = to_do, time.monotonic()
         self._bar.reset(self._task, total=1.0, description=f"0 of {to_do} studies, {workers}", left="")
 

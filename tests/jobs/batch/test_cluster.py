@@ -11,6 +11,7 @@ import pytest
 from batch_work import WORK
 from distributed import Client
 
+import y90voxel.jobs.batch.cluster
 from y90voxel.errors import InputError
 from y90voxel.jobs.batch.cluster import _result
 from y90voxel.jobs.batch.run import Listener, Resources, run_batch
@@ -152,6 +153,26 @@ def test_an_address_that_is_none_is_said(cohort, tmp_path):
 
 
 @pytest.mark.usefixtures("_workers_find_the_work_too")
+def test_while_there_are_no_workers_it_says_that_it_waits(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(y90voxel.jobs.batch.cluster, "LOOK_S", 0.2)
+    cluster = Cluster(tmp_path)
+
+    class Ear(Listener):
+        def say(self, line):
+            if line == "workers at the scheduler: 0; waiting":
+                cluster.add_worker()
+
+    resources = Resources(scheduler=cluster.address)
+    found = run_batch(
+        cohort({"a": "sleep 0.5"}), tmp_path / "out", work=WORK, resources=resources, listener=Ear()
+    )
+    cluster.close()
+    assert found.computed == 1
+    log = (tmp_path / "out" / "logs" / "batch.log").read_text()
+    assert "workers at the scheduler: 1\n" in log
+
+
+@pytest.mark.usefixtures("_workers_find_the_work_too")
 def test_a_scheduler_that_dies_loses_nothing(cohort, tmp_path):
     cluster = Cluster(tmp_path)
     cluster.add_worker()
@@ -224,7 +245,7 @@ def test_slurm_jobs_compute_the_same(cohort, tmp_path, slurm):
     assert statuses(here) == statuses(there)
     assert results(tmp_path / "here") == results(tmp_path / "there")
     assert len(slurm.read_text().split()) == 2
-    assert "Slurm jobs" in (tmp_path / "there" / "logs" / "batch.log").read_text()
+    assert "of 2 Slurm jobs are running" in (tmp_path / "there" / "logs" / "batch.log").read_text()
 
 
 def test_without_slurm_it_says_so(cohort, tmp_path, monkeypatch):

@@ -7,9 +7,11 @@ study that two workers computed, because one of them seemed lost, counts once.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
@@ -23,6 +25,8 @@ __all__ = ["ClusterWorkers", "dask_cluster", "slurm_cluster"]
 CONNECT_S = 5.0
 # sbatch answers within this time [s], many times over.
 SUBMIT_S = 60.0
+# How often it is looked whether a study has ended, and whether workers have come or gone [s].
+POLL_S, LOOK_S = 0.1, 10.0
 _OF_THREAD = threading.local()
 
 
@@ -33,11 +37,16 @@ class ClusterWorkers:
     ----------
     client : distributed.Client
         A connection to its scheduler.
+    say : callable
+        Takes a line for the log when workers have come or gone.
+    crew : str
+        What is said of their number: ``{} of 20 Slurm jobs are running``.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, say: Callable[[str], None], crew: str) -> None:
+        self._client, self._say, self._crew = client, say, crew
         self._waiting: dict[str, Any] = {}
+        self._workers, self._looked = -1, -math.inf
 
     def compute(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """Yield every request with what came of it, as they end; closing the iterator ends what is running.
@@ -49,12 +58,15 @@ class ClusterWorkers:
         """
         sent = {self._client.submit(compute_on_worker, r, pure=False): r for r in requests}
         self._waiting = {future.key: future for future in sent}
+        ended = _module("distributed").as_completed(list(sent), loop=self._client.loop)
         try:
-            for future in _module("distributed").as_completed(list(sent), loop=self._client.loop):
-                self._waiting.pop(future.key, None)
-                if future.status in ("cancelled", "lost"):
-                    continue
-                yield sent[future], _result(future)
+            while not ended.is_empty():
+                self._look()
+                for future in ended.next_batch(block=False):
+                    self._waiting.pop(future.key, None)
+                    if future.status not in ("cancelled", "lost"):
+                        yield sent[future], _result(future)
+                time.sleep(POLL_S)
         finally:
             self._client.cancel(list(sent))
         if self._client.status != "running":
@@ -67,6 +79,16 @@ class ClusterWorkers:
         """Start no more studies; those that are running end."""
         self._client.cancel(list(self._waiting.values()))
 
+    def _look(self) -> None:
+        """Say how many workers there are when their number has changed: a queue may take hours."""
+        if time.monotonic() < self._looked + LOOK_S:
+            return
+        self._looked = time.monotonic()
+        with suppress(OSError, CancelledError):  # the scheduler is lost, as the studies will tell
+            before, self._workers = self._workers, len(self._client.nthreads())
+            if self._workers != before:
+                self._say(self._crew.format(self._workers) + ("" if self._workers else "; waiting"))
+
 
 def compute_on_worker(request: Request) -> dict[str, Any]:
     """Compute one study; runs in a thread of a Dask worker, which keeps its supervisor from study to study."""
@@ -77,8 +99,8 @@ def compute_on_worker(request: Request) -> dict[str, Any]:
 
 
 @contextmanager
-def dask_cluster(address: str) -> Iterator[ClusterWorkers]:
-    """Connect to a running Dask scheduler.
+def dask_cluster(address: str, say: Callable[[str], None]) -> Iterator[ClusterWorkers]:
+    """Connect to a running Dask scheduler; ``say`` takes lines for the log.
 
     Raises
     ------
@@ -95,11 +117,13 @@ def dask_cluster(address: str) -> Iterator[ClusterWorkers]:
             tag="--scheduler",
         ) from error
     with client:
-        yield ClusterWorkers(client)
+        yield ClusterWorkers(client, say, "workers at the scheduler: {}")
 
 
 @contextmanager
-def slurm_cluster(workers: int | None, memory_gb: float | None) -> Iterator[ClusterWorkers]:
+def slurm_cluster(
+    workers: int | None, memory_gb: float | None, say: Callable[[str], None]
+) -> Iterator[ClusterWorkers]:
     """Start workers as Slurm jobs; queue, account and walltime come from dask-jobqueue's own configuration.
 
     Parameters
@@ -108,6 +132,8 @@ def slurm_cluster(workers: int | None, memory_gb: float | None) -> Iterator[Clus
         Jobs, one study each at a time; None is 8.
     memory_gb : float or None
         Memory of a study [GiB]; a job asks for 1 GiB more.
+    say : callable
+        Takes lines for the log.
 
     Raises
     ------
@@ -121,7 +147,7 @@ def slurm_cluster(workers: int | None, memory_gb: float | None) -> Iterator[Clus
     try:
         _check_submitted(cluster, jobs)
         with distributed.Client(cluster, set_as_default=False) as client:
-            yield ClusterWorkers(client)
+            yield ClusterWorkers(client, say, f"{{}} of {jobs} Slurm jobs are running")
     finally:
         with suppress(AssertionError):  # dask's own, about jobs that never were submitted
             cluster.close()

@@ -344,10 +344,10 @@ class _Batch:
         """What computes the studies, and what it is called."""
         given = self.resources
         if given.scheduler is not None:
-            with dask_cluster(given.scheduler) as cluster:
+            with dask_cluster(given.scheduler, self.log.say) as cluster:
                 yield cluster, f"the Dask cluster at {given.scheduler}"
         elif given.slurm:
-            with slurm_cluster(given.workers, given.memory_gb) as cluster:
+            with slurm_cluster(given.workers, given.memory_gb, self.log.say) as cluster:
                 yield cluster, "Slurm jobs"
         else:
             local = LocalWorkers(given.workers, (self.folder.lock,))
