@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from batch_work import WORK
@@ -223,6 +224,16 @@ echo "Submitted batch job $!"
 SCANCEL = """#!/bin/sh
 kill "$@"
 """
+# Jobs that are there when they are first asked for, and have ended afterwards.
+SQUEUE = """#!/bin/sh
+[ -e {jobs}.over ] || cat {jobs}
+touch {jobs}.over
+"""
+
+
+def write_command(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 @pytest.fixture
@@ -231,8 +242,7 @@ def slurm(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, text in (("sbatch", SBATCH), ("scancel", SCANCEL)):
-        (folder / name).write_text(text.format(jobs=tmp_path / "jobs"))
-        (folder / name).chmod(0o755)
+        write_command(folder / name, text.format(jobs=tmp_path / "jobs"))
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     return tmp_path / "jobs"
 
@@ -246,6 +256,31 @@ def test_slurm_jobs_compute_the_same(cohort, tmp_path, slurm):
     assert results(tmp_path / "here") == results(tmp_path / "there")
     assert len(slurm.read_text().split()) == 2
     assert "of 2 Slurm jobs are running" in (tmp_path / "there" / "logs" / "batch.log").read_text()
+
+
+def test_slurm_jobs_that_end_before_the_studies_end_the_batch(cohort, tmp_path, slurm, monkeypatch):
+    """Their walltime is over, or they cannot start a worker: nobody starts them again."""
+    monkeypatch.setattr(y90voxel.jobs.batch.cluster, "LOOK_S", 0.2)
+    write_command(
+        slurm.parent / "bin" / "sbatch", SBATCH.replace('bash -c "$script"', "true").format(jobs=slurm)
+    )
+    write_command(slurm.parent / "bin" / "squeue", SQUEUE.format(jobs=slurm))
+    manifest = cohort({"a": "sleep 0", "b": "sleep 0"})
+    with pytest.raises(InputError, match=r"all Slurm jobs have ended, but 2 studies .* run the same command"):
+        run_batch(manifest, tmp_path / "out", work=WORK, resources=Resources(workers=2, slurm=True))
+    assert run_batch(manifest, tmp_path / "out", work=WORK).computed == 2
+
+
+@pytest.mark.parametrize("squeue", ["echo 8", "exit 1", None])
+def test_while_slurm_does_not_tell_of_its_jobs_they_are_waited_for(tmp_path, monkeypatch, squeue):
+    """They may not be listed yet, or belong to another cluster of a federation."""
+    if squeue is not None:
+        write_command(tmp_path / "squeue", f"#!/bin/sh\n{squeue}\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    cluster = SimpleNamespace(workers={0: SimpleNamespace(job_id="7")})
+    queue = y90voxel.jobs.batch.cluster._SlurmQueue(cluster)
+    assert not queue.has_lost_them()
+    assert not queue.has_lost_them()
 
 
 def test_without_slurm_it_says_so(cohort, tmp_path, monkeypatch):

@@ -8,6 +8,8 @@ study that two workers computed, because one of them seemed lost, counts once.
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +28,7 @@ CONNECT_S = 5.0
 # sbatch answers within this time [s], many times over.
 SUBMIT_S = 60.0
 # How often it is looked whether a study has ended, and whether workers have come or gone [s].
-POLL_S, LOOK_S = 0.1, 10.0
+POLL_S, LOOK_S = 0.1, 30.0
 _OF_THREAD = threading.local()
 
 
@@ -41,10 +43,18 @@ class ClusterWorkers:
         Takes a line for the log when workers have come or gone.
     crew : str
         What is said of their number: ``{} of 20 Slurm jobs are running``.
+    are_gone : callable
+        Tells whether there will never be workers again.
     """
 
-    def __init__(self, client: Any, say: Callable[[str], None], crew: str) -> None:
-        self._client, self._say, self._crew = client, say, crew
+    def __init__(
+        self,
+        client: Any,
+        say: Callable[[str], None],
+        crew: str,
+        are_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._client, self._say, self._crew, self._are_gone = client, say, crew, are_gone
         self._waiting: dict[str, Any] = {}
         self._workers, self._looked = -1, -math.inf
 
@@ -54,7 +64,7 @@ class ClusterWorkers:
         Raises
         ------
         InputError
-            If the scheduler is lost.
+            If the scheduler is lost, or all Slurm jobs have ended before the studies.
         """
         sent = {self._client.submit(compute_on_worker, r, pure=False): r for r in requests}
         self._waiting = {future.key: future for future in sent}
@@ -88,6 +98,12 @@ class ClusterWorkers:
             before, self._workers = self._workers, len(self._client.nthreads())
             if self._workers != before:
                 self._say(self._crew.format(self._workers) + ("" if self._workers else "; waiting"))
+        if self._are_gone() and not self._workers:  # asked every time: it has to have seen the jobs before
+            raise InputError(
+                f"all Slurm jobs have ended, but {len(self._waiting)} studies have not: the walltime was over, or no worker "
+                "could be started (see the slurm-*.out of the jobs). What is done is kept: run the same command again.",
+                tag="--slurm",
+            )
 
 
 def compute_on_worker(request: Request) -> dict[str, Any]:
@@ -147,10 +163,30 @@ def slurm_cluster(
     try:
         _check_submitted(cluster, jobs)
         with distributed.Client(cluster, set_as_default=False) as client:
-            yield ClusterWorkers(client, say, f"{{}} of {jobs} Slurm jobs are running")
+            queue = _SlurmQueue(cluster)
+            yield ClusterWorkers(client, say, f"{{}} of {jobs} Slurm jobs are running", queue.has_lost_them)
     finally:
         with suppress(AssertionError):  # dask's own, about jobs that never were submitted
             cluster.close()
+
+
+class _SlurmQueue:
+    """Slurm's list of jobs: dask-jobqueue starts none anew and does not know when they have ended (its issue 620)."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self._seen: set[str] = set()
+
+    def has_lost_them(self) -> bool:
+        """Whether jobs of the cluster were listed and none is any more; no where Slurm does not answer."""
+        command = ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SUBMIT_S)
+        except (OSError, subprocess.SubprocessError):
+            return False
+        listed = set(done.stdout.split())
+        self._seen |= listed & {job.job_id for job in self._cluster.workers.values()}
+        return bool(self._seen) and self._seen.isdisjoint(listed)
 
 
 def _check_submitted(cluster: Any, jobs: int) -> None:
