@@ -1,4 +1,4 @@
-"""What the process of one command does before it begins: it imports late and collects garbage seldom.
+"""What a command, and a worker of a batch, does before it begins: it imports late and collects garbage seldom.
 
 A command lives for seconds. A fifth of them went into modules that others import in case they are needed (pydicom a web
 client and picture libraries) and into looking, again and again and once more at the end, for cycles of objects in a heap

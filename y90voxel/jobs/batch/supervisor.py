@@ -26,6 +26,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from y90voxel.jobs.process import prepare_process
+
 __all__ = ["THREAD_VARIABLES", "main"]
 
 # Everything that decides how many threads a study uses: this package, BLAS, OpenMP, numba and ITK.
@@ -43,6 +45,7 @@ CHUNK_BYTES = 1 << 16
 
 def main() -> None:
     """Serve requests until stdin closes, or compute the one study that a fresh interpreter was started for."""
+    prepare_process()
     if len(sys.argv) == 3 and sys.argv[1] == "--child":
         _compute(json.loads(sys.stdin.buffer.read()), int(sys.argv[2]))
     fresh = sys.argv[1:2] == ["--fresh"]
