@@ -2,7 +2,6 @@
 
 import itertools
 import pickle
-import threading
 
 import naive
 import numba
@@ -16,7 +15,6 @@ from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
 from y90voxel.dose.prepared import PreparedKernel
-from y90voxel.dose.threads import share_work
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import TimeIntegratedActivityMap
@@ -191,23 +189,10 @@ def test_error_bound_of_equal_kernels_is_zero_and_of_a_scaled_one_its_scale():
 def test_number_of_threads_changes_no_bit_and_nothing_global(method):
     activity = blob((60, 50, 70))
     kernel = s_values((2.0, 2.0, 2.0))
-    before = numba.get_num_threads(), threading.active_count()
+    before = numba.get_num_threads()
     one, three = (convolve(activity, kernel, method=method, threads=n) for n in (1, 3))
     np.testing.assert_array_equal(one, three)
-    assert (numba.get_num_threads(), threading.active_count()) == before
-
-
-def test_shared_work_is_done_once_and_its_first_error_is_raised():
-    done = []
-    share_work(lambda: done.append, list(range(50)), 3)
-    assert sorted(done) == list(range(50))
-
-    def fail(piece):
-        if piece == 7:
-            raise ZeroDivisionError(piece)
-
-    with pytest.raises(ZeroDivisionError, match="7"):
-        share_work(lambda: fail, list(range(50)), 3)
+    assert numba.get_num_threads() == before
 
 
 @pytest.mark.parametrize("span", [10, 60])

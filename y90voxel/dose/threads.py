@@ -1,16 +1,19 @@
-"""Share independent pieces of work among threads that live for one call only.
+"""Share independent pieces of work among threads that sleep between calls.
 
-Compiled loops release the interpreter lock, so plain threads run them side by side. Nothing global is set,
-and no runtime keeps threads spinning between calls, which on a busy machine costs more than it saves.
+Compiled loops release the interpreter lock, so plain threads run them side by side. Nothing global is set, and no
+thread spins while it waits, which on a busy machine costs more than it saves: a helper that the machine has not
+woken before the work is done is not waited for.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from y90voxel.errors import InputError
 
@@ -90,11 +93,44 @@ def share_work(
         except BaseException as error:  # handed to the caller's thread below
             errors.append(error)
 
-    helpers = [Thread(target=run, daemon=True) for _ in range(threads - 1)]
+    helpers = [_Helper.idle.pop() if _Helper.idle else _Helper() for _ in range(threads - 1)]
     for helper in helpers:
-        helper.start()
+        helper.begin(run)
     run()
     for helper in helpers:
-        helper.join()
+        helper.finish()
     if errors:
         raise errors[0]
+
+
+class _Helper:
+    """A thread that sleeps until there is work; to wake it takes 0.02 ms of the caller, to start one 0.1 ms."""
+
+    idle: ClassVar[deque[_Helper]] = deque()
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._done: SimpleQueue[None] = SimpleQueue()
+        Thread(target=self._serve, daemon=True, name="y90voxel").start()
+
+    def _serve(self) -> None:
+        while True:
+            self._tasks.get()()
+            self._done.put(None)
+
+    def begin(self, task: Callable[[], None]) -> None:
+        """Hand over a task; it must not raise."""
+        self._tasks.put(task)
+
+    def finish(self) -> None:
+        """Take the task back if it has not begun, else wait for its end; then the helper is idle."""
+        try:
+            self._tasks.get_nowait()
+        except Empty:
+            self._done.get()
+        self.idle.append(self)
+
+
+# A forked process has no threads but its own.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Helper.idle.clear)
