@@ -26,7 +26,7 @@ from scipy.signal import fftconvolve
 import y90voxel as yv
 from y90voxel.dose.convolve import convolve_cropped
 from y90voxel.dose.low_rank import separate
-from y90voxel.dose.tiled import FoldedKernel
+from y90voxel.dose.tile_kernels import FoldedKernel
 from y90voxel.dose.zeroed import release
 
 CASES = {

@@ -17,16 +17,18 @@ ROWS_AT_ONCE = 16
 
 @njit(cache=True, nogil=True)
 def scan_slices(
-    bits: NDArray[Any], magnitude: int, largest: int, first: int, last: int, found: NDArray[Any]
+    activity: NDArray[Any], masks: NDArray[Any], first: int, last: int, found: NDArray[Any]
 ) -> None:
-    """Scan slices ``first`` to ``last`` of floating-point numbers given as their bits.
+    """Scan slices ``first`` to ``last`` of floating-point numbers by their bits.
 
-    Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above ``largest``: the maximum of a
-    column tells whether it is empty and whether it is finite, at the speed of memory. ``magnitude`` masks the sign.
+    Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above the largest number: the
+    maximum of a column tells whether it is empty and whether it is finite, at the speed of memory. ``masks`` has the
+    type of the bits and holds what is left of them without the sign, and those of the largest number.
 
     ``found[0:6] = z0, z1, y0, y1, x0, x1`` bounds the non-zero voxels, half open (none: z1 = 0);
     ``found[6:9]`` counts non-zero, negative and non-finite voxels.
     """
+    bits, magnitude, largest = activity.view(masks.dtype), masks[0], masks[1]
     ny, nx = bits.shape[1], bits.shape[2]
     none = magnitude & ~magnitude
     z0, z1, y0, y1 = bits.shape[0], 0, ny, 0

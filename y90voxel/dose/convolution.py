@@ -92,7 +92,7 @@ class KernelConvolution:
         if density is not None:
             density.check_on(tia.grid, "density")
         found = convolve_cropped(
-            tia.array, self._prepared, threads=self.threads, method=self.method, memory=reused_zeros
+            tia.array, self._prepared, threads=self.threads, method=self.method, make_output=reused_zeros
         )
         if density is not None:
             self._scale(found.dose[found.box], density.array[found.box])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from y90voxel.dose._spectrum_loops import multiply_spectrum
 from y90voxel.dose.threads import even_shares, share_work
 
-__all__ = ["convolve_by_fft", "transform_size"]
+__all__ = ["convolve_by_fft"]
 
 # Values of a plane that multiply_spectrum takes at a time, so that they stay in the caches.
 VALUES_AT_ONCE = 2048
@@ -82,17 +82,6 @@ def _multiply(
     along_z = z.astype(np.float32)
     pieces = even_shares(parts.shape[1], -(-parts.shape[1] // VALUES_AT_ONCE))
     share_work(lambda: lambda piece: multiply_spectrum(along_z, in_plane, *piece, parts), pieces, threads)
-
-
-def transform_size(
-    source_shape: tuple[int, ...],
-    kernel_shape: tuple[int, ...],
-    low: tuple[int, int, int],
-    high: tuple[int, int, int],
-) -> int:
-    """Return the number of points of the transform, before rounding up to fast lengths."""
-    z, y, x = _least_lengths(source_shape, kernel_shape, low, high)
-    return z * y * x
 
 
 def _least_lengths(

@@ -18,7 +18,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose.tiled import FoldedKernel, SeparatedKernel, reach_in_row
+from y90voxel.dose.tile_kernels import FoldedKernel, SeparatedKernel, reach_in_row
 
 __all__ = ["TARGET_ERROR", "bound_of_error", "expected_operations", "expected_seconds", "separate"]
 

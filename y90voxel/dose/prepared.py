@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from y90voxel.dose._vector_loops import MAX_REACH
 from y90voxel.dose.low_rank import expected_operations, expected_seconds, separate
-from y90voxel.dose.tiled import FoldedKernel, SeparatedKernel, SupportMask, reach_in_row
+from y90voxel.dose.tile_kernels import FoldedKernel, SeparatedKernel, SupportMask, reach_in_row
 
 __all__ = ["PreparedKernel"]
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import mmap
 from collections import deque
 from math import prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "fresh_zeros", "lend", "release", "reused_zeros"]
+from y90voxel.volumes.box import Box
 
-Box = tuple[slice, slice, slice]
+__all__ = ["fresh_zeros", "lend", "release", "reused_zeros"]
 
 # Share of the slices up to which the output may be held in huge pages.
 HUGE_PAGE_SHARE = 0.25
@@ -56,6 +56,7 @@ def reused_zeros(shape: tuple[int, ...], box: Box) -> tuple[NDArray[np.float32],
     except IndexError:
         return fresh_zeros(shape, box)
     # Boxes that wander through a large image would touch ever more of it.
+    array.flags.writeable = True
     if array.shape != shape or (written != box and array.nbytes > MOST_KEPT):
         del array  # freed before the next is asked for
         return fresh_zeros(shape, box)
@@ -92,10 +93,9 @@ class _Loan:
     idle: ClassVar[deque[tuple[NDArray[np.float32], Box]]] = deque(maxlen=1)
 
     def __init__(self, array: NDArray[np.float32], box: Box) -> None:
+        array.flags.writeable = False
         self._lent = array, box
-        interface: dict[str, Any] = array.__array_interface__
-        interface["data"] = interface["data"][0], True
-        self.__array_interface__ = interface
+        self.__array_struct__ = array.__array_struct__
 
     def __del__(self) -> None:
         self.idle.append(self._lent)
