@@ -14,7 +14,7 @@ from y90voxel.dose._vector_loops import MAX_REACH
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
-from y90voxel.dose.prepared import PreparedKernel
+from y90voxel.dose.prepared import TRIMMED_SHARE, PreparedKernel
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import TimeIntegratedActivityMap
@@ -62,7 +62,7 @@ def test_direct_sum_matches_the_naive_twin_for_any_mirror_symmetric_shape(half, 
     np.testing.assert_allclose(found, expected, rtol=0, atol=5e-6 * expected.max())
 
 
-@pytest.mark.parametrize("method", ["direct", "separable", "fft"])
+@pytest.mark.parametrize("method", ["auto", "direct", "separable", "fft"])
 @pytest.mark.parametrize("spacing", SPACINGS)
 def test_shipped_kernels_stay_within_the_stated_error_and_leave_no_false_dose(spacing, method):
     kernel = s_values(spacing)
@@ -73,6 +73,38 @@ def test_shipped_kernels_stay_within_the_stated_error_and_leave_no_false_dose(sp
     assert found.error <= 1e-4
     assert found.dose.min() >= 0
     assert not found.dose[~naive.reachable(activity, kernel)].any()
+
+
+@pytest.mark.parametrize("nuclide", ["Y-90", "Ho-166"])
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_what_is_trimmed_off_a_kernel_stays_within_its_bound(spacing, nuclide):
+    kernel = PreparedKernel(s_values(spacing, nuclide))
+    trimmed = kernel.trimmed
+    assert 0 < trimmed.error <= TRIMMED_SHARE
+    assert trimmed.octant is not None  # still symmetric
+    margin = [(a - b, a - b) for a, b in zip(kernel.half, trimmed.half, strict=True)]
+    left_out = kernel.taps - np.pad(trimmed.taps, margin)
+    assert left_out.max() < trimmed.taps[trimmed.taps > 0].min()
+    for activity in (blob((21, 34, 45)), np.ones((30, 30, 30))):
+        deviation = fftconvolve(activity, left_out).max()
+        assert deviation <= trimmed.error * fftconvolve(activity, kernel.taps).max()
+
+
+def test_direct_leaves_out_nothing_that_the_choice_by_cost_may():
+    kernel = s_values((4.8, 4.8, 4.8))
+    activity = blob((21, 34, 45))
+    auto, direct = (convolve_cropped(activity, kernel, method=method) for method in ("auto", "direct"))
+    assert (auto.algorithm, direct.algorithm) == ("fold", "fold")
+    np.testing.assert_array_equal(direct.dose > 0, naive.reachable(activity, kernel))
+    assert auto.box != direct.box
+    assert auto.error > direct.error
+
+
+@pytest.mark.parametrize(
+    "taps", [np.zeros((3, 3, 3)), np.pad(np.zeros((1, 1, 1)), 1, constant_values=1.0), np.ones((3, 1, 5))]
+)
+def test_a_kernel_without_a_rim_or_a_centre_keeps_its_taps(taps):
+    np.testing.assert_array_equal(PreparedKernel(taps).trimmed.taps, taps)
 
 
 @pytest.mark.parametrize("method", ["separable", "fft"])

@@ -19,6 +19,8 @@ __all__ = ["PreparedKernel"]
 FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.0155
 SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.5, 0.02
 STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
+# At 4.8 mm the outermost voxels that Y-90 reaches are all of the rim: half of the direct sum for 8e-6 of the dose.
+TRIMMED_SHARE = 1e-5
 
 
 class PreparedKernel:
@@ -37,13 +39,15 @@ class PreparedKernel:
         Expected CPU time [ns] of an active voxel, and of an output voxel; infinite where the algorithm cannot be used.
     fit_ns : float
         Expected CPU time of finding the separable terms [ns].
+    error : float
+        What was left out of the kernel deviates the dose of non-negative activity by less than this over its maximum.
     """
 
     def __init__(self, taps: NDArray[np.float64]) -> None:
         self.taps = taps
         z, y, x = taps.shape
         self.half = z // 2, y // 2, x // 2
-        self.octant = _octant(taps)
+        self.octant, self.error = _octant(taps), 0.0
         self.stamp_ns = STAMP_NS_PER_TAP * taps.size + STAMP_NS_PER_ROW * z * y
         self.fold_ns = self.separable_ns = self.fit_ns = float("inf")
         if self.octant is not None and self.half[0] <= MAX_REACH:
@@ -52,6 +56,25 @@ class PreparedKernel:
                 operations = expected_operations(self.octant.shape)
                 self.separable_ns = SEPARATE_NS + SEPARATE_NS_PER_OPERATION * operations
                 self.fit_ns = 1e9 * expected_seconds(self.octant.shape)
+
+    @cached_property
+    def trimmed(self) -> PreparedKernel:
+        """The kernel without the taps at its rim that add up to no more than TRIMMED_SHARE of the central one.
+
+        Taps E that are left out change the dose by at most max(A) ΣE; its maximum is at least max(A) times the central
+        tap. So the error over the maximum is below ΣE over the central tap.
+        """
+        centre, ascending = self.taps[self.half], np.sort(self.taps, axis=None)
+        first_kept = np.searchsorted(np.cumsum(ascending), TRIMMED_SHARE * centre, "right")
+        # Of equal taps all or none: the kernel stays symmetric.
+        left_out = self.taps < ascending[min(first_kept, self.taps.size - 1)]
+        if not left_out.any():
+            return self
+        reach = (int(np.abs(np.nonzero(~left_out)[axis] - half).max()) for axis, half in enumerate(self.half))
+        inner = tuple(slice(half - n, half + n + 1) for half, n in zip(self.half, reach, strict=True))
+        trimmed = PreparedKernel(np.where(left_out, 0.0, self.taps)[inner])
+        trimmed.error = float(self.taps[left_out].sum() / centre) if centre else 0.0
+        return trimmed
 
     @cached_property
     def single(self) -> NDArray[np.float32]:
