@@ -9,7 +9,8 @@ form: a few symmetric filters along columns, rows and slices, plus the direct fo
 What no activity reaches is skipped block by block: it keeps the zero that the output came with, or is set to zero
 where the output is in use again.
 
-Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py`` or ``_bit_loops.py``, touch this one too.
+Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py``, ``_bit_loops.py`` or
+``_fetch_loops.py``, touch this one too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
 from y90voxel.dose._bit_loops import keep_lanes, mark_reached
+from y90voxel.dose._fetch_loops import fetch
 from y90voxel.dose._vector_loops import (
     BLOCK,
     LANES,
@@ -181,6 +183,8 @@ def _fold_tile(  # type: ignore[no-untyped-def]
                     before, begin, stride = (zeros, 0, 0) if first == 0 else (flat_sums, place, LANES)
                     if inside:
                         into = z * step_z + y * step_y + x + lane
+                        for end in (0, VECTOR - 1):  # of what the next row of output will write
+                            fetch(out, into + step_y + end, step_z, BLOCK)
                         sum_filters(
                             before, begin, stride, out, into, step_z, flat_pairs, at, filters, start, stop, flat_taps,
                         )  # fmt: skip
