@@ -204,6 +204,18 @@ def test_a_missing_library_is_named(cohort, tmp_path, monkeypatch):
         )
 
 
+def test_ctrl_c_still_interrupts_once_the_slurm_library_is_loaded():
+    code = (
+        "import signal\nfrom y90voxel.jobs.batch.cluster import _module\n"
+        "_module('dask_jobqueue')\nsignal.raise_signal(signal.SIGINT)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "KeyboardInterrupt" in done.stderr
+    assert done.returncode != 0
+
+
 def test_a_study_that_the_cluster_gives_up_has_failed():
     class Future:
         status = "error"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -213,10 +214,14 @@ def _result(future: Any) -> dict[str, Any]:
 
 
 def _module(name: str) -> Any:
-    """Import a library of the ``cluster`` extra."""
+    """Import a library of the ``cluster`` extra; dask-jobqueue would make Ctrl-C an exit that looks like success."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         return import_module(name)
     except ImportError as error:
         raise InputError(
             f"{name} is not installed: pip install 'y90voxel[cluster]'.", tag="--scheduler"
         ) from error
+    finally:
+        if signal.getsignal(signal.SIGINT) is not on_interrupt:
+            signal.signal(signal.SIGINT, on_interrupt)
