@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+from collections import deque
 
 import pytest
 
@@ -44,13 +46,36 @@ def test_two_callers_at_once_do_not_share_a_helper():
 
 
 def test_a_helper_that_does_not_wake_in_time_is_not_waited_for(monkeypatch):
-    late, awake = threads._Helper(), threading.Event()
-    late.begin(awake.wait)
-    monkeypatch.setattr(threads._Helper, "idle", [late])
+    monkeypatch.setattr(threads, "_IDLE", deque())
+    awake = threading.Event()
+    task = threads._Task(awake.wait)
+    threads._IDLE.append(task._helper)
     done = []
+    waker = threading.Timer(20, awake.set)
+    waker.start()
     share_work(lambda: done.append, list(range(50)), 2)
     assert sorted(done) == list(range(50))
+    assert not awake.is_set()
+    assert list(threads._IDLE) == [task._helper]
+    waker.cancel()
     awake.set()
+    task.finish()
+
+
+def test_an_interrupted_call_gives_its_helpers_back(monkeypatch):
+    monkeypatch.setattr(threads, "_IDLE", deque())
+    begun, go_on = threading.Event(), threading.Event()
+    task = threads._Task(lambda: (begun.set(), go_on.wait(20)))
+    assert begun.wait(20)
+    helper = task._helper
+    del task  # as an exception in the caller does
+    assert not threads._IDLE
+    go_on.set()
+    for _ in range(2000):
+        if threads._IDLE:
+            break
+        time.sleep(0.01)
+    assert list(threads._IDLE) == [helper]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -38,9 +38,11 @@ def place(array):
     return array.__array_interface__["data"][0]
 
 
+@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_map_in_used_memory_equals_one_in_fresh_memory(method):
-    engine = yv.KernelConvolution(KERNEL, threads=1, method=method)
+def test_a_map_in_used_memory_equals_one_in_fresh_memory(method, threads, monkeypatch):
+    monkeypatch.setattr("y90voxel.dose.convolve.SINGLE_THREAD_NS", 0.0)
+    engine = yv.KernelConvolution(KERNEL, threads=threads, method=method)
     full = np.random.default_rng(0).random(SHAPE, np.float32) + np.float32(1.0)
     used = place(engine.dose(map_of(full)).array)
     for seed in range(4):  # other boxes, and boxes of which most is not reached

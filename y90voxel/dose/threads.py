@@ -2,7 +2,8 @@
 
 Compiled loops release the interpreter lock, so plain threads run them side by side. Nothing global is set, and no
 thread spins while it waits, which on a busy machine costs more than it saves: a helper that the machine has not
-woken before the work is done is not waited for.
+woken before the work is done is not waited for. Helpers keep the affinity and niceness of the thread that first
+needed them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Thread
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from y90voxel.errors import InputError
 
@@ -93,44 +94,71 @@ def share_work(
         except BaseException as error:  # handed to the caller's thread below
             errors.append(error)
 
-    helpers = [_Helper.idle.pop() if _Helper.idle else _Helper() for _ in range(threads - 1)]
-    for helper in helpers:
-        helper.begin(run)
+    tasks = [_Task(run) for _ in range(threads - 1)]
     run()
-    for helper in helpers:
-        helper.finish()
+    for task in tasks:
+        task.finish()
     if errors:
         raise errors[0]
+
+
+class _Task:
+    """Something that a helper is asked to do; it must not raise."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._claim = deque((run,))  # whoever takes it out has it
+        self._done: SimpleQueue[None] = SimpleQueue()
+        self._helper = _idle_helper()
+        self._helper.tasks.put(self)
+
+    def claim(self) -> Callable[[], None] | None:
+        """Return what is to be done, once; None afterwards."""
+        try:
+            return self._claim.pop()
+        except IndexError:
+            return None
+
+    def end(self) -> None:
+        """Tell that it is done."""
+        self._done.put(None)
+
+    def finish(self) -> None:
+        """Take the task back if no helper has begun with it, else wait for its end."""
+        if self.claim() is None:
+            self._done.get()
+        else:
+            _IDLE.append(self._helper)
 
 
 class _Helper:
     """A thread that sleeps until there is work; to wake it takes 0.02 ms of the caller, to start one 0.1 ms."""
 
-    idle: ClassVar[deque[_Helper]] = deque()
-
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self._done: SimpleQueue[None] = SimpleQueue()
+        self.tasks: SimpleQueue[_Task] = SimpleQueue()
         Thread(target=self._serve, daemon=True, name="y90voxel").start()
 
     def _serve(self) -> None:
         while True:
-            self._tasks.get()()
-            self._done.put(None)
+            self._do(self.tasks.get())
 
-    def begin(self, task: Callable[[], None]) -> None:
-        """Hand over a task; it must not raise."""
-        self._tasks.put(task)
+    def _do(self, task: _Task) -> None:
+        run = task.claim()
+        if run is not None:
+            run()
+            _IDLE.append(self)
+            task.end()
 
-    def finish(self) -> None:
-        """Take the task back if it has not begun, else wait for its end; then the helper is idle."""
-        try:
-            self._tasks.get_nowait()
-        except Empty:
-            self._done.get()
-        self.idle.append(self)
 
+def _idle_helper() -> _Helper:
+    """Return a helper that sleeps, or a new one."""
+    try:
+        return _IDLE.pop()
+    except IndexError:
+        return _Helper()
+
+
+_IDLE: deque[_Helper] = deque()
 
 # A forked process has no threads but its own.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Helper.idle.clear)
+    os.register_at_fork(after_in_child=_IDLE.clear)

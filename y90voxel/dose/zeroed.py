@@ -93,8 +93,8 @@ class _Loan:
     idle: ClassVar[deque[tuple[NDArray[np.float32], Box]]] = deque(maxlen=1)
 
     def __init__(self, array: NDArray[np.float32], box: Box) -> None:
+        self._lent = array, box  # first: __del__ needs it even if the rest is interrupted
         array.flags.writeable = False
-        self._lent = array, box
         self.__array_struct__ = array.__array_struct__
 
     def __del__(self) -> None:
