@@ -26,7 +26,7 @@ from scipy.signal import fftconvolve
 import y90voxel as yv
 from y90voxel.dose.convolve import convolve_cropped
 from y90voxel.dose.low_rank import separate
-from y90voxel.dose.tile_kernels import FoldedKernel
+from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.zeroed import release
 
 CASES = {
@@ -231,9 +231,8 @@ def run_case(name: str, kind: str, threads: int, repeats: int, peers: str) -> di
 
 def operations_of(taps: np.ndarray, algorithm: str) -> int:
     """Additions and fused multiply-adds per voxel of the algorithm that ran."""
-    octant = taps[tuple(slice(n // 2, None) for n in taps.shape)]
     if algorithm == "fold":
-        return FoldedKernel.from_octant(octant).operations
+        return PreparedKernel(taps).trimmed.folded.operations
     separated = separate(taps) if algorithm == "separable" else None
     return separated.operations if separated else 0
 
