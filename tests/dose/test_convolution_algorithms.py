@@ -14,7 +14,8 @@ from y90voxel.dose._vector_loops import MAX_REACH
 from y90voxel.dose.convolution import KernelConvolution
 from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
-from y90voxel.dose.prepared import TRIMMED_SHARE, PreparedKernel
+from y90voxel.dose.prepared import PreparedKernel
+from y90voxel.dose.tiled import _Scratch
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import TimeIntegratedActivityMap
@@ -80,7 +81,7 @@ def test_shipped_kernels_stay_within_the_stated_error_and_leave_no_false_dose(sp
 def test_what_is_trimmed_off_a_kernel_stays_within_its_bound(spacing, nuclide):
     kernel = PreparedKernel(s_values(spacing, nuclide))
     trimmed = kernel.trimmed
-    assert 0 < trimmed.error <= TRIMMED_SHARE
+    assert 0 < trimmed.error <= 1e-5
     assert trimmed.octant is not None  # still symmetric
     margin = [(a - b, a - b) for a, b in zip(kernel.half, trimmed.half, strict=True)]
     left_out = kernel.taps - np.pad(trimmed.taps, margin)
@@ -88,6 +89,48 @@ def test_what_is_trimmed_off_a_kernel_stays_within_its_bound(spacing, nuclide):
     for activity in (blob((21, 34, 45)), np.ones((30, 30, 30))):
         deviation = fftconvolve(activity, left_out).max()
         assert deviation <= trimmed.error * fftconvolve(activity, kernel.taps).max()
+
+
+def test_a_kernel_with_negative_taps_is_not_trimmed():
+    octant = np.ones((3, 3, 3)) + 5.0 * (np.indices((3, 3, 3)).sum(axis=0) == 0)
+    octant[2] = -1.0
+    kernel, activity = mirrored(octant), blob((21, 34, 45))
+    assert PreparedKernel(kernel).trimmed.taps.shape == kernel.shape
+    expected = fftconvolve(activity, kernel, mode="same")
+    np.testing.assert_allclose(
+        convolve(activity, kernel), expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+    )
+
+
+def test_a_transform_of_a_full_image_is_known_to_be_larger_than_the_image():
+    kernel = PreparedKernel(s_values((1.2, 1.2, 1.2)))
+    assert convolve_cropped(np.ones((80, 80, 80), np.float32), kernel).algorithm == "separable"
+
+
+def test_the_stated_error_of_a_transform_holds_for_a_rough_kernel():
+    rng = np.random.default_rng(5)
+    for shape in ((15, 15, 15), (9, 21, 27)):
+        kernel, activity = rng.random(shape), rng.random((40, 50, 60))
+        expected = fftconvolve(activity, kernel, mode="same")
+        found = convolve_cropped(activity, kernel, method="fft")
+        assert np.abs(found.dose - expected).max() <= found.error * expected.max()
+        assert found.error <= 1e-4
+
+
+def test_little_work_is_done_by_one_thread(monkeypatch):
+    activity, kernel = blob((21, 34, 45)), s_values((4.8, 4.8, 4.8))
+    expected = convolve(activity, kernel, threads=1)
+    monkeypatch.setattr("y90voxel.dose.threads._Task", None)  # would be asked for to wake a helper
+    np.testing.assert_array_equal(convolve(activity, kernel, threads=4), expected)
+
+
+def test_scratch_memory_that_was_outgrown_is_given_back():
+    scratch, kernel = _Scratch(), PreparedKernel(s_values((4.8, 4.8, 4.8))).folded
+    small = scratch.of_strip(kernel, 8, 8, 16)["strip"]
+    large = scratch.of_strip(kernel, 40, 24, 128)["strip"]
+    assert not np.shares_memory(small, large)
+    assert np.shares_memory(scratch.of_strip(kernel, 8, 8, 16)["strip"], large)
+    assert len(scratch._known) == 2
 
 
 def test_direct_leaves_out_nothing_that_the_choice_by_cost_may():
@@ -121,7 +164,7 @@ def test_negative_voxels_keep_the_map_linear():
     activity = np.random.default_rng(3).normal(size=(20, 30, 25))
     expected = naive.convolve(activity, kernel)
     scale = naive.convolve(np.abs(activity), kernel).max()
-    for method in ("direct", "separable", "fft"):
+    for method in ("auto", "direct", "separable", "fft"):
         found = convolve(activity, kernel, method=method)
         assert found.min() < -0.01 * scale
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * scale)
@@ -217,7 +260,7 @@ def test_error_bound_of_equal_kernels_is_zero_and_of_a_scaled_one_its_scale():
     assert 0.1 <= bound_of_error(1.1 * octant, octant) < 0.35
 
 
-@pytest.mark.parametrize("method", ["direct", "separable", "fft"])
+@pytest.mark.parametrize("method", ["auto", "direct", "separable", "fft"])
 def test_number_of_threads_changes_no_bit_and_nothing_global(method):
     activity = blob((60, 50, 70))
     kernel = s_values((2.0, 2.0, 2.0))

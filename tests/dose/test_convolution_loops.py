@@ -12,6 +12,7 @@ from numba import njit
 from y90voxel.dose import _bit_loops as bit_loops
 from y90voxel.dose import _vector_loops as loops
 from y90voxel.dose._spectrum_loops import multiply_spectrum
+from y90voxel.dose.convolve import convolve
 from y90voxel.dose.extent import scan_extent
 from y90voxel.dose.support import keep_reachable
 
@@ -156,7 +157,14 @@ def test_extent_is_the_bounding_box(dtype, order):
         assert found.non_negative == (array.min() >= 0)
         if found.active:
             assert (found.start, found.stop) == naive.bounding_box(array)
-            assert np.count_nonzero(array[found.slices]) == found.active
+            assert np.count_nonzero(array[found.box]) == found.active
+            assert found.shape == array[found.box].shape
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_an_array_without_voxels_has_no_extent(dtype):
+    assert scan_extent(np.zeros((0, 5, 5), dtype)).active == 0
+    assert convolve(np.zeros((0, 5, 5), dtype), np.ones((3, 3, 3))).shape == (0, 5, 5)
 
 
 def test_extent_of_a_large_array_is_found_by_several_threads():

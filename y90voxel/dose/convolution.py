@@ -40,9 +40,11 @@ class KernelConvolution:
     kernel : DoseKernel
         Voxel S values for the spacing of the grid, as ``voxel_kernel(nuclide, grid.spacing_mm)`` makes them.
     threads : int or None
-        Threads to use; None means every core that this process may run on. Nothing global is changed.
+        Threads to use; None means every core that this process may run on. Nothing global is changed, but helper
+        threads stay, asleep, for the next call.
     method : {"auto", "direct", "separable", "fft"}
-        ``"auto"`` takes the algorithm expected to be fastest for size and occupancy.
+        ``"auto"`` takes the algorithm expected to be fastest for size and occupancy; its direct sum leaves out a rim of
+        the kernel that is together below 1e-5 of its centre. ``"direct"`` takes all of it.
     density_floor_g_per_ml : float
         Smallest local density that dose is scaled by [g/mL]: the energy that a voxel of air absorbs is
         not the kernel's.

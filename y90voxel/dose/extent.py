@@ -40,10 +40,19 @@ class Extent(NamedTuple):
     non_negative: bool
 
     @property
-    def slices(self) -> Box:
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the box along slice, row, column."""
+        (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
+        return z1 - z0, y1 - y0, x1 - x0
+
+    @property
+    def box(self) -> Box:
         """The box as an index."""
         (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
         return slice(z0, z1), slice(y0, y1), slice(x0, x1)
+
+
+NOTHING = Extent((0, 0, 0), (0, 0, 0), 0, True)
 
 
 def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
@@ -61,6 +70,8 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
     InputError
         If a voxel is NaN, infinite, or beyond the range of single precision.
     """
+    if activity.size == 0:
+        return NOTHING
     count = activity.shape[0]
     if activity.flags.c_contiguous and activity.dtype in _MASKS:
         activity, masks = read_only(activity), _MASKS[activity.dtype]
@@ -107,6 +118,6 @@ def _combine(found: list[list[int]], size: int) -> Extent:
             "Repair the image before it is used."
         )
     if not any(active):
-        return Extent((0, 0, 0), (0, 0, 0), 0, True)
+        return NOTHING
     start, stop = (min(z0), min(y0), min(x0)), (max(z1), max(y1), max(x1))
     return Extent(start, stop, sum(active), not any(negative))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from y90voxel.dose._spectrum_loops import multiply_spectrum
 from y90voxel.dose.threads import even_shares, share_work
 
-__all__ = ["convolve_by_fft"]
+__all__ = ["convolve_by_fft", "least_lengths"]
 
 # Values of a plane that multiply_spectrum takes at a time, so that they stay in the caches.
 VALUES_AT_ONCE = 2048
@@ -47,7 +47,7 @@ def convolve_by_fft(
     """
     from scipy import fft
 
-    lengths = [fft.next_fast_len(n, real=True) for n in _least_lengths(source.shape, kernel.shape, low, high)]
+    lengths = [fft.next_fast_len(n, real=True) for n in least_lengths(source.shape, kernel.shape, low, high)]
     # Symmetric: the kernel's centre lies at the origin and the source at ``low``. Else the kernel's corner and the
     # source both lie there, which moves the result by half the kernel.
     place = (0, 0, 0) if octant is None else low
@@ -84,7 +84,7 @@ def _multiply(
     share_work(lambda: lambda piece: multiply_spectrum(along_z, in_plane, *piece, parts), pieces, threads)
 
 
-def _least_lengths(
+def least_lengths(
     source_shape: tuple[int, ...],
     kernel_shape: tuple[int, ...],
     low: tuple[int, int, int],

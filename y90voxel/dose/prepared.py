@@ -68,7 +68,7 @@ class PreparedKernel:
         first_kept = np.searchsorted(np.cumsum(ascending), TRIMMED_SHARE * centre, "right")
         # Of equal taps all or none: the kernel stays symmetric.
         left_out = self.taps < ascending[min(first_kept, self.taps.size - 1)]
-        if not left_out.any():
+        if not left_out.any() or ascending[0] < 0:
             return self
         reach = (int(np.abs(np.nonzero(~left_out)[axis] - half).max()) for axis, half in enumerate(self.half))
         inner = tuple(slice(half - n, half + n + 1) for half, n in zip(self.half, reach, strict=True))

@@ -47,7 +47,7 @@ class FoldedKernel:
 
     # Output slices and rows of a strip: large enough that the halo is not most of it, small enough for the caches; the
     # second pair for long reaches. Rows come in multiples of a step.
-    strips: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((48, 16), (64, 32))
+    strip_sizes: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((48, 16), (64, 32))
     row_step: ClassVar[int] = 1
 
     @classmethod
@@ -117,7 +117,7 @@ class SeparatedKernel:
     in_row: NDArray[np.int64]
     error: float
 
-    strips: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((64, 24), (64, 96))
+    strip_sizes: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((64, 24), (64, 96))
     row_step: ClassVar[int] = BLOCK
 
     @cached_property
@@ -167,7 +167,7 @@ class SupportMask:
     half: Half
     in_row: NDArray[np.int64]
 
-    strips: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = SeparatedKernel.strips
+    strip_sizes: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = SeparatedKernel.strip_sizes
     row_step: ClassVar[int] = BLOCK
 
     def sizes(self, slices: int, rows: int, columns: int) -> Sizes:

@@ -63,7 +63,7 @@ def convolve_tiles(
     used: list[_Scratch] = []
 
     def worker() -> Callable[[tuple[int, ...]], None]:
-        scratch = _IDLE.pop() if _IDLE else _Scratch()
+        scratch = _idle_scratch()
         used.append(scratch)
 
         def work(piece: tuple[int, ...]) -> None:
@@ -80,7 +80,7 @@ def convolve_tiles(
 
         return work
 
-    most_slices, most_rows = kernel.strips[max(hz, hy) > LONG_REACH]
+    most_slices, most_rows = kernel.strip_sizes[max(hz, hy) > LONG_REACH]
     share_work(worker, _strips(box.shape, most_slices, most_rows, kernel.row_step), threads)
     _IDLE.extend(used)
 
@@ -106,8 +106,8 @@ class _Scratch:
         memory = self._known.get((kernel, slices, rows, columns))
         if memory is None:
             sizes = kernel.sizes(slices, rows, columns)
-            replaced = [self._hold(name, prod(shape), dtype) for name, (shape, dtype) in sizes.items()]
-            if any(replaced) or len(self._known) >= MOST_STRIPS:
+            grown = [self._grow(name, prod(shape), dtype) for name, (shape, dtype) in sizes.items()]
+            if any(grown) or len(self._known) >= MOST_STRIPS:
                 self._known.clear()  # which holds on to what was replaced
             memory = {
                 name: self._held[name][: prod(shape)].reshape(shape) for name, (shape, _) in sizes.items()
@@ -115,7 +115,7 @@ class _Scratch:
             self._known[kernel, slices, rows, columns] = memory
         return memory
 
-    def _hold(self, name: str, size: int, dtype: Any) -> bool:
+    def _grow(self, name: str, size: int, dtype: Any) -> bool:
         """Hold at least so many values under a name, from the start of a line of the cache; return whether they are new.
 
         Vectors as long as a line that begin elsewhere lie in two of them, and take up to half as long again to load.
@@ -126,6 +126,14 @@ class _Scratch:
         start = -raw.ctypes.data % CACHE_LINE
         self._held[name] = raw[start : len(raw) - CACHE_LINE + start].view(dtype)
         return True
+
+
+def _idle_scratch() -> _Scratch:
+    """Return scratch memory that nobody uses."""
+    try:
+        return _IDLE.pop()
+    except IndexError:
+        return _Scratch()
 
 
 _IDLE: deque[_Scratch] = deque(maxlen=8)
