@@ -58,3 +58,10 @@ def test_further_voxels_count_along_every_axis():
     assert widened_box((slice(4, 5), slice(0, 2), slice(6, 9)), grid, 1.0, voxels=2) == (
         slice(1, 8), slice(0, 5), slice(3, 9),
     )  # fmt: skip
+
+
+def test_around_nothing_there_is_no_margin():
+    grid = Grid.from_spacing((9, 9, 9), (2.0, 2.5, 4.0))
+    flat = (slice(4, 6), slice(3, 3), slice(0, 9))
+    assert widened_box(NOWHERE, grid, 5.0, voxels=2) == NOWHERE
+    assert widened_box(flat, grid, 5.0) == flat

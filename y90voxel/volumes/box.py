@@ -63,11 +63,15 @@ def shared_box(one: Box, other: Box) -> Box:
 def widened_box(box: Box, grid: Grid, margin_mm: float, voxels: int = 0) -> Box:
     """Return a box with a margin [mm] and further voxels, in whole voxels of its grid and cut at the grid.
 
+    Around nothing there is no margin: an empty box stays as it is.
+
     Examples
     --------
     >>> widened_box((slice(1, 3),) * 3, Grid.from_spacing((9, 9, 3), (2.0, 3.0, 1.0)), 5.0)
     (slice(0, 6, None), slice(0, 5, None), slice(0, 3, None))
     """
+    if is_empty(box):
+        return box
     parts = []
     for part, spacing, length in zip(box, grid.spacing_mm, grid.shape, strict=True):
         reach = int(np.ceil(margin_mm / spacing)) + voxels
