@@ -3,6 +3,7 @@ import pytest
 from phantoms import ellipsoid
 from scipy.ndimage import map_coordinates
 
+from y90voxel.errors import RegionError
 from y90voxel.regions import _boundary_loops as loops
 from y90voxel.regions.boundary import MovableRegion
 from y90voxel.regions.regions import Region
@@ -78,3 +79,8 @@ def test_rounding_inside_a_region_is_no_surface():
 def test_role_and_name_stay():
     found = movable(15.0).moved((1.0, 0, 0), 1.0)
     assert (found.name, found.role) == ("a", Role.TUMOUR)
+
+
+def test_an_empty_region_has_no_surface_to_move():
+    with pytest.raises(RegionError, match="'a' is empty on its grid"):
+        MovableRegion.of(Region("a", Role.TUMOUR, Mask(np.zeros(GRID.shape), GRID)), 5.0)

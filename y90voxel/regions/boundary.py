@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.errors import RegionError
 from y90voxel.regions import _boundary_loops as loops
 from y90voxel.regions.regions import Region
-from y90voxel.volumes.box import Box, widened_box
+from y90voxel.volumes.box import Box, is_empty, widened_box
 from y90voxel.volumes.volume import Mask
 
 __all__ = ["MovableRegion"]
@@ -54,8 +55,17 @@ class MovableRegion:
         """Return the region ready to be moved and pushed by up to ``reach_mm`` together [mm].
 
         ``exact`` says that an occupancy is the share of its voxel, and no mean over voxels of another grid.
+
+        Raises
+        ------
+        RegionError
+            If the region is empty.
         """
         mask = region.mask
+        if is_empty(mask.box):
+            raise RegionError(
+                f"the region {region.name!r} is empty on its grid: there is no surface to move."
+            )
         spacing = np.array(mask.grid.spacing_mm)
         box = widened_box(mask.box, mask.grid, reach_mm, voxels=2)
         occupancy = np.asarray(mask.array[box], np.float64)
