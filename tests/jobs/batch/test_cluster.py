@@ -236,10 +236,9 @@ echo "Submitted batch job $!"
 SCANCEL = """#!/bin/sh
 kill "$@"
 """
-# Jobs that are there when they are first asked for, and have ended afterwards.
+# Jobs that ended at once: Slurm lists them for some minutes, but only when it is asked for all states.
 SQUEUE = """#!/bin/sh
-[ -e {jobs}.over ] || cat {jobs}
-touch {jobs}.over
+case "$*" in *--states=all*) sed 's/$/ FAILED/' {jobs};; esac
 """
 
 
@@ -283,16 +282,39 @@ def test_slurm_jobs_that_end_before_the_studies_end_the_batch(cohort, tmp_path, 
     assert run_batch(manifest, tmp_path / "out", work=WORK).computed == 2
 
 
-@pytest.mark.parametrize("squeue", ["echo 8", "exit 1", None])
-def test_while_slurm_does_not_tell_of_its_jobs_they_are_waited_for(tmp_path, monkeypatch, squeue):
-    """They may not be listed yet, or belong to another cluster of a federation."""
-    if squeue is not None:
-        write_command(tmp_path / "squeue", f"#!/bin/sh\n{squeue}\n")
+@pytest.fixture
+def has_lost(tmp_path, monkeypatch):
+    """Ask a queue of one job, 7, whether it is lost while `squeue` does as told."""
     monkeypatch.setenv("PATH", str(tmp_path))
     cluster = SimpleNamespace(workers={0: SimpleNamespace(job_id="7")})
     queue = y90voxel.jobs.batch.cluster._SlurmQueue(cluster)
-    assert not queue.has_lost_them()
-    assert not queue.has_lost_them()
+
+    def ask(squeue):
+        if squeue is not None:
+            write_command(tmp_path / "squeue", f"#!/bin/sh\n{squeue}\n")
+        return queue.has_lost_them()
+
+    return ask
+
+
+@pytest.mark.parametrize("squeue", ["echo 8 FAILED", "true", "exit 1", None])
+def test_while_slurm_does_not_tell_of_its_jobs_they_are_waited_for(has_lost, squeue):
+    """They may not be listed yet, or belong to another cluster of a federation."""
+    assert not any(has_lost(squeue) for _ in range(3))
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "SUSPENDED", "REQUEUE_HOLD", "NOT_KNOWN_YET", ""])
+def test_jobs_that_may_still_run_are_waited_for(has_lost, state):
+    assert not any(has_lost(f"echo 7 {state}; echo 8 FAILED") for _ in range(3))
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY"])
+def test_jobs_that_ended_before_they_were_looked_for_are_lost(has_lost, state):
+    assert [has_lost(f"echo 7 {state}; echo 8 RUNNING") for _ in range(3)][-1]
+
+
+def test_jobs_that_slurm_has_forgotten_are_lost(has_lost):
+    assert [has_lost(squeue) for squeue in ("echo 7 RUNNING", "true", "true")][-1]
 
 
 def test_without_slurm_it_says_so(cohort, tmp_path, monkeypatch):

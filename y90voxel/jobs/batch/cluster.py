@@ -30,6 +30,10 @@ CONNECT_S = 5.0
 SUBMIT_S = 60.0
 # How often it is looked whether a study has ended, and whether workers have come or gone [s].
 POLL_S, LOOK_S = 0.1, 30.0
+# States of a Slurm job that has ended for good; any other, also one that is not known here, may still run.
+ENDED = {
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT",
+}  # fmt: skip
 _OF_THREAD = threading.local()
 
 
@@ -179,15 +183,17 @@ class _SlurmQueue:
         self._seen: set[str] = set()
 
     def has_lost_them(self) -> bool:
-        """Whether jobs of the cluster were listed and none is any more; no where Slurm does not answer."""
-        command = ["squeue", "--noheader", "--format=%A", f"--user={os.getuid()}"]
+        """Whether jobs of the cluster were listed and all have ended; no where Slurm does not answer."""
+        # Unasked, Slurm leaves out those that have ended: one that died at once would never be seen.
+        command = ["squeue", "--noheader", "--states=all", "--format=%A %T", f"--user={os.getuid()}"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SUBMIT_S)
         except (OSError, subprocess.SubprocessError):
             return False
-        listed = set(done.stdout.split())
-        self._seen |= listed & {job.job_id for job in self._cluster.workers.values()}
-        return bool(self._seen) and self._seen.isdisjoint(listed)
+        listed = [line.partition(" ") for line in done.stdout.splitlines()]
+        self._seen |= {job for job, _, _ in listed} & {job.job_id for job in self._cluster.workers.values()}
+        alive = {job for job, _, state in listed if state.strip() not in ENDED}
+        return bool(self._seen) and self._seen.isdisjoint(alive)
 
 
 def _check_submitted(cluster: Any, jobs: int) -> None:
