@@ -317,6 +317,12 @@ def test_jobs_that_slurm_has_forgotten_are_lost(has_lost):
     assert [has_lost(squeue) for squeue in ("echo 7 RUNNING", "true", "true")][-1]
 
 
+@pytest.mark.parametrize("between", ["echo 7 PENDING", "exit 1"])
+def test_one_empty_answer_of_slurm_ends_nothing(has_lost, between):
+    """While it restarts, or hands over to its second controller."""
+    assert not any(has_lost(squeue) for squeue in ("echo 7 PENDING", "true", between, "true"))
+
+
 def test_without_slurm_it_says_so(cohort, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match=r"no job could be started through Slurm(?s:.*)#SBATCH"):

@@ -181,19 +181,26 @@ class _SlurmQueue:
     def __init__(self, cluster: Any) -> None:
         self._cluster = cluster
         self._seen: set[str] = set()
+        self._times_lost = 0
 
     def has_lost_them(self) -> bool:
-        """Whether jobs of the cluster were listed and all have ended; no where Slurm does not answer."""
+        """Whether jobs of the cluster were listed and all have ended; no where Slurm does not answer.
+
+        Only what it finds twice in a row: while Slurm restarts, its list may be empty.
+        """
         # Unasked, Slurm leaves out those that have ended: one that died at once would never be seen.
         command = ["squeue", "--noheader", "--states=all", "--format=%A %T", f"--user={os.getuid()}"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SUBMIT_S)
         except (OSError, subprocess.SubprocessError):
+            self._times_lost = 0
             return False
         listed = [line.partition(" ") for line in done.stdout.splitlines()]
         self._seen |= {job for job, _, _ in listed} & {job.job_id for job in self._cluster.workers.values()}
         alive = {job for job, _, state in listed if state.strip() not in ENDED}
-        return bool(self._seen) and self._seen.isdisjoint(alive)
+        lost = bool(self._seen) and self._seen.isdisjoint(alive)
+        self._times_lost = self._times_lost + 1 if lost else 0
+        return self._times_lost > 1
 
 
 def _check_submitted(cluster: Any, jobs: int) -> None:
