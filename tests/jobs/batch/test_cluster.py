@@ -14,7 +14,7 @@ from distributed import Client
 
 import y90voxel.jobs.batch.cluster
 from y90voxel.errors import InputError
-from y90voxel.jobs.batch.cluster import _result
+from y90voxel.jobs.batch.cluster import ClusterWorkers, _result
 from y90voxel.jobs.batch.run import Listener, Resources, run_batch
 from y90voxel.jobs.outcome import StudyStatus
 
@@ -224,6 +224,47 @@ def test_a_study_that_the_cluster_gives_up_has_failed():
             return RuntimeError("Attempted to run it 4 times\nand more")
 
     assert _result(Future())["reason"] == "the cluster gave it up: Attempted to run it 4 times"
+
+
+def test_results_that_are_there_count_although_all_jobs_have_ended(monkeypatch):
+    """The last jobs end as soon as they have handed over what they computed."""
+
+    class Ended(list):
+        def __init__(self, futures, loop):
+            super().__init__(futures)
+
+        def is_empty(self):
+            return not self
+
+        def next_batch(self, block):
+            return [self.pop()]
+
+    class Dask:
+        status, loop = "running", None
+
+        def submit(self, function, request, pure):
+            return Future(request)
+
+        def nthreads(self):
+            return {}
+
+        def cancel(self, futures):
+            pass
+
+    class Future:
+        status = "finished"
+
+        def __init__(self, request):
+            self.key = request
+
+        def result(self):
+            return {"status": "done"}
+
+    monkeypatch.setattr(
+        y90voxel.jobs.batch.cluster, "_module", lambda name: SimpleNamespace(as_completed=Ended)
+    )
+    workers = ClusterWorkers(Dask(), lambda line: None, "{} jobs", lambda: True)
+    assert sorted(workers.compute(["a", "b"])) == [("a", {"status": "done"}), ("b", {"status": "done"})]
 
 
 # The script is read before the command returns, as Slurm does: whoever called it deletes the file then.

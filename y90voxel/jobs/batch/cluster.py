@@ -76,12 +76,14 @@ class ClusterWorkers:
         ended = _module("distributed").as_completed(list(sent), loop=self._client.loop)
         try:
             while not ended.is_empty():
-                self._look()
-                for future in ended.next_batch(block=False):
+                batch = ended.next_batch(block=False)
+                for future in batch:
                     self._waiting.pop(future.key, None)
                     if future.status not in ("cancelled", "lost"):
                         yield sent[future], _result(future)
-                time.sleep(POLL_S)
+                if not batch:  # with results at hand, that no worker is left would be no reason to give up
+                    self._look()
+                    time.sleep(POLL_S)
         finally:
             self._client.cancel(list(sent))
         if self._client.status != "running":
