@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -362,6 +363,25 @@ def test_jobs_that_slurm_has_forgotten_are_lost(has_lost):
 def test_one_empty_answer_of_slurm_ends_nothing(has_lost, between):
     """While it restarts, or hands over to its second controller."""
     assert not any(has_lost(squeue) for squeue in ("echo 7 PENDING", "true", between, "true"))
+
+
+@pytest.mark.parametrize("submitted", ["7", None])
+def test_jobs_may_come_while_they_are_looked_at(tmp_path, monkeypatch, submitted):
+    """A thread of dask's adds and removes them."""
+
+    class Job:
+        @property
+        def job_id(self):
+            workers[len(workers)] = Job()
+            return submitted
+
+    workers = {0: Job(), 1: Job()}
+    cluster = SimpleNamespace(workers=workers, job_script=lambda: "#SBATCH")
+    write_command(tmp_path / "squeue", "#!/bin/sh\necho 7 RUNNING\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not y90voxel.jobs.batch.cluster._SlurmQueue(cluster).has_lost_them()
+    with nullcontext() if submitted else pytest.raises(InputError, match="no job could be started"):
+        y90voxel.jobs.batch.cluster._check_submitted(cluster, 1)
 
 
 def test_without_slurm_it_says_so(cohort, tmp_path, monkeypatch):

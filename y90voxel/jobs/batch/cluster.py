@@ -198,7 +198,8 @@ class _SlurmQueue:
             self._times_lost = 0
             return False
         listed = [line.partition(" ") for line in done.stdout.splitlines()]
-        self._seen |= {job for job, _, _ in listed} & {job.job_id for job in self._cluster.workers.values()}
+        ours = {job.job_id for job in _jobs_of(self._cluster)}
+        self._seen |= ours & {job for job, _, _ in listed}
         alive = {job for job, _, state in listed if state.strip() not in ENDED}
         lost = bool(self._seen) and self._seen.isdisjoint(alive)
         self._times_lost = self._times_lost + 1 if lost else 0
@@ -210,12 +211,17 @@ def _check_submitted(cluster: Any, jobs: int) -> None:
     deadline = time.monotonic() + SUBMIT_S
     while len(cluster.workers) < jobs and time.monotonic() < deadline:
         time.sleep(0.05)
-    if not any(getattr(job, "job_id", None) for job in cluster.workers.values()):
+    if not any(getattr(job, "job_id", None) for job in _jobs_of(cluster)):
         raise InputError(
             "no job could be started through Slurm. Check that sbatch takes this script here, and queue and account in "
             f"jobqueue.yaml:\n{cluster.job_script()}",
             tag="--slurm",
         )
+
+
+def _jobs_of(cluster: Any) -> list[Any]:
+    """The jobs of a cluster, as they are now: a thread of dask adds and removes them meanwhile."""
+    return list(cluster.workers.values())
 
 
 def _result(future: Any) -> dict[str, Any]:
