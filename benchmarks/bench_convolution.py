@@ -541,7 +541,7 @@ def main() -> None:
             )
             repeats = 5 if options.quick or i > 1 else 7
             cases.append(run_case(names[i], kind, options.threads, repeats, peers))
-    small = [(names[1], "liver")]
+    small = [(names[0], "liver")]
     rest = {
         "memory": measure_memory(
             small if options.quick else [(names[i], kind) for i in chosen for kind in ("liver", "full")]

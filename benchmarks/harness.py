@@ -69,9 +69,11 @@ def interleave(
             candidate()
     collecting = gc.isenabled()
     gc.disable()  # a collection would fall on whoever happens to run
+    gc.collect()
+    gc.freeze()  # what is there already is not looked at in every round
     try:
         for turn in range(repeats):
-            gc.collect()  # it empties the caches, so that whoever comes next pays: everyone in turn
+            gc.collect()
             order = list(candidates.items())
             first = turn % len(order)
             for name, candidate in order[first:] + order[:first]:
@@ -82,6 +84,7 @@ def interleave(
                 walls[name].append(time.perf_counter() - wall)
                 cpus[name].append(time.process_time() - cpu)
     finally:
+        gc.unfreeze()
         if collecting:
             gc.enable()
     return {
