@@ -81,11 +81,12 @@ def test_shipped_kernels_stay_within_the_stated_error_and_leave_no_false_dose(sp
 def test_what_is_trimmed_off_a_kernel_stays_within_its_bound(spacing, nuclide):
     kernel = PreparedKernel(s_values(spacing, nuclide))
     trimmed = kernel.trimmed
-    assert 0 < trimmed.error <= 1e-5
+    assert 0 < trimmed.error <= 3e-5
     assert trimmed.octant is not None  # still symmetric
     margin = [(a - b, a - b) for a, b in zip(kernel.half, trimmed.half, strict=True)]
-    left_out = kernel.taps - np.pad(trimmed.taps, margin)
-    assert left_out.max() < trimmed.taps[trimmed.taps > 0].min()
+    kept = np.pad(trimmed.taps, margin)
+    left_out = kernel.taps - kept
+    np.testing.assert_array_equal(kept[kept > 0], kernel.taps[kept > 0])
     for activity in (blob((21, 34, 45)), np.ones((30, 30, 30))):
         deviation = fftconvolve(activity, left_out).max()
         assert deviation <= trimmed.error * fftconvolve(activity, kernel.taps).max()
@@ -103,16 +104,19 @@ def test_a_kernel_with_negative_taps_is_not_trimmed():
 
 
 def test_a_transform_of_a_full_image_is_known_to_be_larger_than_the_image():
-    kernel = PreparedKernel(s_values((1.2, 1.2, 1.2)))
-    assert convolve_cropped(np.ones((80, 80, 80), np.float32), kernel).algorithm == "separable"
+    for spacing in (1.0, 1.2):  # tiles take 6 to 10 ms, the transform 14
+        kernel = PreparedKernel(s_values((spacing,) * 3))
+        assert convolve_cropped(np.ones((80, 80, 80), np.float32), kernel).algorithm != "fft"
 
 
-def test_the_stated_error_of_a_transform_holds_for_a_rough_kernel():
+@pytest.mark.parametrize("method", ["direct", "fft"])
+def test_the_stated_error_holds_for_a_rough_kernel(method):
     rng = np.random.default_rng(5)
     for shape in ((15, 15, 15), (9, 21, 27)):
         kernel, activity = rng.random(shape), rng.random((40, 50, 60))
         expected = fftconvolve(activity, kernel, mode="same")
-        found = convolve_cropped(activity, kernel, method="fft")
+        found = convolve_cropped(activity, kernel, method=method)
+        assert found.algorithm in {"stamp", "fft"}
         assert np.abs(found.dose - expected).max() <= found.error * expected.max()
         assert found.error <= 1e-4
 

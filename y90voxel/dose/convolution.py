@@ -44,7 +44,7 @@ class KernelConvolution:
         threads stay, asleep, for the next call.
     method : {"auto", "direct", "separable", "fft"}
         ``"auto"`` takes the algorithm expected to be fastest for size and occupancy; its direct sum leaves out a rim of
-        the kernel that is together below 1e-5 of its centre. ``"direct"`` takes all of it.
+        the kernel that is together below 3e-5 of its centre. ``"direct"`` takes all of it.
     density_floor_g_per_ml : float
         Smallest local density that dose is scaled by [g/mL]: the energy that a voxel of air absorbs is
         not the kernel's.

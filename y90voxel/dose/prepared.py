@@ -20,7 +20,7 @@ FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.0155
 SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.5, 0.02
 STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
 # At 4.8 mm the outermost voxels that Y-90 reaches are all of the rim: half of the direct sum for 8e-6 of the dose.
-TRIMMED_SHARE = 1e-5
+TRIMMED_SHARE = 3e-5
 
 
 class PreparedKernel:
@@ -59,21 +59,30 @@ class PreparedKernel:
 
     @cached_property
     def trimmed(self) -> PreparedKernel:
-        """The kernel without the taps at its rim that add up to no more than TRIMMED_SHARE of the central one.
+        """The kernel without taps at its rim that add up to no more than TRIMMED_SHARE of the central one.
 
         Taps E that are left out change the dose by at most max(A) ΣE; its maximum is at least max(A) times the central
         tap. So the error over the maximum is below ΣE over the central tap.
         """
-        centre, ascending = self.taps[self.half], np.sort(self.taps, axis=None)
-        first_kept = np.searchsorted(np.cumsum(ascending), TRIMMED_SHARE * centre, "right")
-        # Of equal taps all or none: the kernel stays symmetric.
-        left_out = self.taps < ascending[min(first_kept, self.taps.size - 1)]
-        if not left_out.any() or ascending[0] < 0:
+        centre, taps = self.taps[self.half], self.taps
+        if taps.min() < 0:
             return self
-        reach = (int(np.abs(np.nonzero(~left_out)[axis] - half).max()) for axis, half in enumerate(self.half))
-        inner = tuple(slice(half - n, half + n + 1) for half, n in zip(self.half, reach, strict=True))
-        trimmed = PreparedKernel(np.where(left_out, 0.0, self.taps)[inner])
-        trimmed.error = float(self.taps[left_out].sum() / centre) if centre else 0.0
+        rest = TRIMMED_SHARE * centre
+        # Whole planes first: the box and the halo of every strip become smaller with them.
+        while taps.size > 1 and rest > 0:
+            least, axis = min(
+                (taps.take([0, -1], axis).sum(), axis) for axis in range(3) if taps.shape[axis] > 1
+            )
+            if least > rest:
+                break
+            rest -= least
+            taps = taps[tuple(slice(1, -1) if axis == other else slice(None) for other in range(3))]
+        ascending = np.sort(taps, axis=None)
+        first_kept = np.searchsorted(np.cumsum(ascending), rest, "right")
+        # Of equal taps all or none: the kernel stays symmetric.
+        kept = np.where(taps < ascending[min(first_kept, taps.size - 1)], 0.0, taps)
+        trimmed = PreparedKernel(kept)
+        trimmed.error = float((self.taps.sum() - kept.sum()) / centre) if centre else 0.0
         return trimmed
 
     @cached_property
