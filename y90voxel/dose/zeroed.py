@@ -55,8 +55,8 @@ def reused_zeros(shape: tuple[int, ...], box: Box) -> tuple[NDArray[np.float32],
         array, written = _Loan.idle.pop()
     except IndexError:
         return fresh_zeros(shape, box)
+    array.flags.writeable = True  # nobody else holds it any more
     # Boxes that wander through a large image would touch ever more of it.
-    array.flags.writeable = True
     if array.shape != shape or (written != box and array.nbytes > MOST_KEPT):
         del array  # freed before the next is asked for
         return fresh_zeros(shape, box)
