@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "y90voxel"
 LAYERS = [
-    "version errors", "units optional display compiled", "volumes", "reference", "regions activity", "dose", "metrics",
+    "version errors lazy", "units optional display compiled", "volumes", "reference", "regions activity", "dose", "metrics",
     "planning", "workflow", "io report", "jobs", "cli",
 ]  # fmt: skip
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer.split()}

@@ -12,9 +12,9 @@ Examples
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from y90voxel.lazy import load_on_first_use
 from y90voxel.version import __version__
 
 if TYPE_CHECKING:
@@ -109,18 +109,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use."""
-    if name in _MODULES:
-        value: Any = import_module(f"y90voxel.{_MODULES[name]}")
-    elif name in _MODULE_OF:
-        value = getattr(import_module(f"y90voxel.{_MODULE_OF[name]}"), name)
-    else:
-        raise AttributeError(f"module 'y90voxel' has no attribute {name!r}")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Every public name, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = load_on_first_use(__name__, _MODULE_OF, _MODULES)

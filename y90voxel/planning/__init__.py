@@ -9,8 +9,9 @@ the import system would put it in the name's place.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from y90voxel.lazy import load_on_first_use
 
 if TYPE_CHECKING:
     from y90voxel.activity.partial_volume import correct_in_warm_background as correct_in_warm_background
@@ -181,16 +182,4 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = sorted(_MODULE_OF)
 
-
-def __getattr__(name: str) -> Any:
-    """Load a name on first use."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'y90voxel.planning' has no attribute {name!r}")
-    value: Any = getattr(import_module(f"y90voxel.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Every name, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = load_on_first_use(__name__, _MODULE_OF)
