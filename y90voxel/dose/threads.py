@@ -18,9 +18,10 @@ from typing import TypeVar
 
 from y90voxel.errors import InputError
 
-__all__ = ["even_shares", "resolve_threads", "share_work"]
+__all__ = ["even_shares", "resolve_threads", "share_work", "take_idle"]
 
 Piece = TypeVar("Piece")
+Kept = TypeVar("Kept")
 
 
 def resolve_threads(threads: int | None) -> int:
@@ -58,6 +59,14 @@ def even_shares(length: int, pieces: int) -> list[tuple[int, int]]:
     """
     edges = [length * i // pieces for i in range(pieces + 1)]
     return [(start, stop) for start, stop in pairwise(edges) if stop > start]
+
+
+def take_idle(idle: deque[Kept], make: Callable[[], Kept]) -> Kept:
+    """Take out what nobody uses, or make one; several threads may ask at once."""
+    try:
+        return idle.pop()
+    except IndexError:
+        return make()
 
 
 def share_work(
@@ -108,7 +117,7 @@ class _Task:
     def __init__(self, run: Callable[[], None]) -> None:
         self._claim = deque((run,))  # whoever takes it out has it
         self._done: SimpleQueue[None] = SimpleQueue()
-        self._helper = _idle_helper()
+        self._helper = take_idle(_IDLE, _Helper)
         self._helper.tasks.put(self)
 
     def claim(self) -> Callable[[], None] | None:
@@ -147,14 +156,6 @@ class _Helper:
             run()
             _IDLE.append(self)
             task.end()
-
-
-def _idle_helper() -> _Helper:
-    """Return a helper that sleeps, or a new one."""
-    try:
-        return _IDLE.pop()
-    except IndexError:
-        return _Helper()
 
 
 _IDLE: deque[_Helper] = deque()

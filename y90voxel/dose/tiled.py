@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from y90voxel.dose._strip_loops import load_strip
 from y90voxel.dose._vector_loops import BLOCK, LANES
-from y90voxel.dose.threads import even_shares, share_work
+from y90voxel.dose.threads import even_shares, share_work, take_idle
 from y90voxel.dose.tile_kernels import FoldedKernel, Memory, SeparatedKernel, SupportMask
 
 __all__ = ["TileKernel", "convolve_tiles"]
@@ -63,7 +63,7 @@ def convolve_tiles(
     used: list[_Scratch] = []
 
     def worker() -> Callable[[tuple[int, ...]], None]:
-        scratch = _idle_scratch()
+        scratch = take_idle(_IDLE, _Scratch)
         used.append(scratch)
 
         def work(piece: tuple[int, ...]) -> None:
@@ -126,14 +126,6 @@ class _Scratch:
         start = -raw.ctypes.data % CACHE_LINE
         self._held[name] = raw[start : len(raw) - CACHE_LINE + start].view(dtype)
         return True
-
-
-def _idle_scratch() -> _Scratch:
-    """Return scratch memory that nobody uses."""
-    try:
-        return _IDLE.pop()
-    except IndexError:
-        return _Scratch()
 
 
 _IDLE: deque[_Scratch] = deque(maxlen=8)
