@@ -28,6 +28,8 @@ METHODS: tuple[str, ...] = get_args(Method)
 # Returns an array of a shape, and whether what it holds in a box has to be written over; it is zero elsewhere.
 MakeOutput = Callable[[tuple[int, ...], Box], tuple[NDArray[np.float32], bool]]
 
+# What single precision adds to the deviation, over the maximum: tiles sum in registers; the others round at every tap.
+SINGLE_PRECISION = {"stamp": 2e-5, "fold": 5e-6, "separable": 5e-6, "fft": 2e-5}
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003), beside those of the kernel's
 # own algorithms: per point of an FFT and doubling of its length (half as much again for the transform of a kernel
 # that is not symmetric), per voxel of its output, and per call.
@@ -233,7 +235,3 @@ class _Job:
         convolve_tiles(
             read_only(source), bounds, origin, kernel, self.extent.non_negative, stale, out, threads
         )
-
-
-# What single precision adds to the deviation, over the maximum: tiles sum in registers; the others round at every tap.
-SINGLE_PRECISION = {"stamp": 2e-5, "fold": 5e-6, "separable": 5e-6, "fft": 2e-5}
