@@ -38,11 +38,18 @@ def test_helpers_run_beside_the_caller_and_are_used_again():
 
 
 def test_two_callers_at_once_do_not_share_a_helper():
-    barrier = threading.Barrier(4)
-    other = threading.Thread(target=share_work, args=(meet(barrier), range(2), 2))
+    barrier, met = threading.Barrier(4), []
+
+    def call():
+        share_work(
+            lambda: lambda piece: (barrier.wait(timeout=20), met.append(threading.get_ident())), range(2), 2
+        )
+
+    other = threading.Thread(target=call)
     other.start()
-    share_work(meet(barrier), range(2), 2)
+    call()
     other.join()
+    assert len(set(met)) == len(met) == 4
 
 
 def test_a_helper_that_does_not_wake_in_time_is_not_waited_for(monkeypatch):
