@@ -35,6 +35,7 @@ class Viewer {
     this.listRegions();
     $("dvh").hidden = data.regions.length === 0;
     $("regions").hidden = data.regions.length === 0;
+    this.histograms.draw(); // now, and not with the first frame: a page that is ready shows them
   }
 
   async open() {
