@@ -89,6 +89,22 @@ def test_rows_are_paired_and_filtered_as_in_the_plain_form():
 
 
 @njit
+def compiled_zeros(out):
+    loops.zero_rows(out, 7, 90, 3)
+
+
+def test_rows_are_zeroed_as_in_the_plain_form_and_nothing_beside_them():
+    box = slice(None), slice(1, 3), slice(2, 28)
+    found, expected = np.ones((2, 4, 5, 30), np.float32)
+    compiled_zeros(found[box])  # 90 elements from row to row count what lies outside the box
+    plain(compiled_zeros)(expected[box])
+    np.testing.assert_array_equal(found, expected)
+    zeroed = np.argwhere(found == 0)
+    assert len(zeroed) == 3 * LANES
+    np.testing.assert_array_equal(np.unique(zeroed[:, 2]), np.arange(2 + 7, 2 + 7 + LANES))
+
+
+@njit
 def compiled_copy(source, row, bits):
     bit_loops.copy_row(source, -3, 3, 37, row, 5, bits, 2, 3)  # begins at source[0]
     bit_loops.copy_row(source, 80, -4, 20, row, 60, bits, 6, 2)  # ends with the source

@@ -32,6 +32,7 @@ from y90voxel.dose._vector_loops import (
     pair_in_rows,
     sum_filters,
     weigh_rows,
+    zero_rows,
 )
 
 __all__ = ["fold_strip", "mask_strip", "separate_strip"]
@@ -143,9 +144,23 @@ def _put_block(sums, y, z, x, out):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _clear(z, slices, y, rows, x, out):  # type: ignore[no-untyped-def]
     """Zero what of some slices, rows and LANES columns lies inside the output."""
+    step_z, step_y = out.strides[0] // 4, out.strides[1] // 4
+    last = min(z + slices, out.shape[0])
     for row in range(y, min(y + rows, out.shape[1])):
-        for one in range(z, min(z + slices, out.shape[0])):
-            out[one, row, x : x + LANES] = 0
+        if x + LANES <= out.shape[2]:
+            zero_rows(out, z * step_z + row * step_y + x, step_z, last - z)
+        else:
+            for one in range(z, last):
+                out[one, row, x:] = 0
+
+
+@njit(cache=True, nogil=True)
+def _fetch_block(out, z, y, x):  # type: ignore[no-untyped-def]
+    """Bring a block of output into the caches before it is written; its rows may begin inside a cache line."""
+    step = out.strides[0] // 4
+    at = z * step + y * (out.strides[1] // 4) + x
+    fetch(out, at, step, BLOCK)
+    fetch(out, at + LANES - 1, step, BLOCK)
 
 
 @njit(cache=True, nogil=True)
@@ -171,6 +186,8 @@ def _fold_tile(  # type: ignore[no-untyped-def]
             window = _window(z, half[0], taps.shape[2] - 1, depth)
             inside = whole and last == offsets and z + BLOCK <= out.shape[0]
             for y in range(rows):
+                if direct and first == 0:
+                    _fetch_block(out, z, y + 2, x)
                 if near[y] & window == 0:
                     if not direct and first == 0:
                         sums[y, z : z + BLOCK] = 0
@@ -183,8 +200,6 @@ def _fold_tile(  # type: ignore[no-untyped-def]
                     before, begin, stride = (zeros, 0, 0) if first == 0 else (flat_sums, place, LANES)
                     if inside:
                         into = z * step_z + y * step_y + x + lane
-                        for end in (0, VECTOR - 1):  # of what the next row of output will write
-                            fetch(out, into + step_y + end, step_z, BLOCK)
                         sum_filters(
                             before, begin, stride, out, into, step_z, flat_pairs, at, filters, start, stop, flat_taps,
                         )  # fmt: skip

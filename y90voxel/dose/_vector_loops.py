@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "BLOCK", "LANES", "MAX_REACH", "SLICES_AT_ONCE", "VECTOR", "Vectors", "emitter",
-    "filter_columns", "pair_in_rows", "sum_filters", "weigh_rows",
+    "filter_columns", "pair_in_rows", "sum_filters", "weigh_rows", "zero_rows",
 ]  # fmt: skip
 
 # A block holds 2 BLOCK values and BLOCK sums in registers at a time: 32 registers of 16 floats with AVX-512,
@@ -207,6 +207,14 @@ def _compile_filter_columns(  # type: ignore[no-untyped-def]
     return compiled
 
 
+def _flat(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the elements of an array and what lies in gaps between its rows."""
+    elements = (
+        1 + sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)) // array.itemsize
+    )
+    return np.lib.stride_tricks.as_strided(array, (elements,), (array.itemsize,))
+
+
 def sum_filters(
     start: NDArray[Any], start_at: int, start_stride: int, out: NDArray[Any], out_at: int, out_stride: int,
     source: NDArray[Any], at: int, filters: NDArray[Any], first: int, last: int, taps: NDArray[Any],
@@ -220,8 +228,7 @@ def sum_filters(
     rows: positions count from its first element.
     """
     lanes = np.arange(VECTOR)
-    elements = 1 + sum((n - 1) * step for n, step in zip(out.shape, out.strides, strict=True)) // out.itemsize
-    out = np.lib.stride_tricks.as_strided(out, (elements,), (out.itemsize,))
+    out = _flat(out)
     for b in range(BLOCK):
         total = start[start_at + b * start_stride + lanes]
         for up, down, reach, tap in filters[4 * first : 4 * last].reshape(-1, 4):
@@ -334,6 +341,36 @@ def _emit_pair_in_rows(typing_context, source, low, high, width, rows, pairs, at
 def _compile_pair_in_rows(source, low, high, width, rows, pairs, at):  # type: ignore[no-untyped-def]
     def compiled(source, low, high, width, rows, pairs, at):  # type: ignore[no-untyped-def]
         _emit_pair_in_rows(source, low, high, width, rows, pairs, at)
+
+    return compiled
+
+
+def zero_rows(out: NDArray[Any], at: int, step: int, rows: int) -> None:
+    """Set LANES elements from ``at`` on, and in ``rows`` - 1 places each ``step`` further, to zero.
+
+    ``out`` may have several dimensions and gaps: positions count from its first element.
+    """
+    flat = _flat(out)
+    for r in range(rows):
+        flat[at + r * step : at + r * step + LANES] = 0
+
+
+@intrinsic
+def _emit_zero_rows(typing_context, out, at, step, rows):  # type: ignore[no-untyped-def]
+    def generate(v: Vectors) -> None:
+        out, at, step, rows = v.arguments
+        with v.loop(rows) as loop:
+            row = v.builder.add(at, v.builder.mul(loop.index, step))
+            for lane in range(0, LANES, VECTOR):
+                v.store(v.zero, out, v.plus(row, lane))
+
+    return types.void(out, at, step, rows), emitter(generate)
+
+
+@overload(zero_rows)
+def _compile_zero_rows(out, at, step, rows):  # type: ignore[no-untyped-def]
+    def compiled(out, at, step, rows):  # type: ignore[no-untyped-def]
+        _emit_zero_rows(out, at, step, rows)
 
     return compiled
 
