@@ -24,6 +24,7 @@ TileKernel = FoldedKernel | SeparatedKernel | SupportMask
 LONG_REACH = 7
 MOST_COLUMNS = 256
 CACHE_LINE = 64  # bytes
+FEW_STRIPS = 32
 MOST_STRIPS = 64  # kinds of strips whose scratch memory is known
 
 
@@ -91,7 +92,16 @@ def _strips(shape: tuple[int, ...], most_slices: int, most_rows: int, row_step: 
     slices = _shares(shape[0], most_slices, BLOCK)
     rows = _shares(shape[1], most_rows, row_step)
     columns = _shares(shape[2], MOST_COLUMNS, LANES)
-    return [(*z, *y, *x) for z in slices for y in rows for x in columns]
+    strips: list[tuple[int, ...]] = [(*z, *y, *x) for z in slices for y in rows for x in columns]
+    if len(strips) > FEW_STRIPS:
+        return strips  # neighbours share what they read
+    # The middle, which holds most of an organ, comes first: the last piece is then small, and nobody waits for it.
+    return sorted(strips, key=lambda strip: sum(map(_off_centre, strip[::2], strip[1::2], shape)))
+
+
+def _off_centre(start: int, size: int, length: int) -> float:
+    """Return how far the middle of a part is from that of the whole, below 1."""
+    return abs(2 * start + size - length) / length
 
 
 class _Scratch:
