@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections import deque
+from queue import SimpleQueue
 
 import pytest
 
@@ -83,6 +84,47 @@ def test_an_interrupted_call_gives_its_helpers_back(monkeypatch):
             break
         time.sleep(0.01)
     assert list(threads._IDLE) == [helper]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_crew_does_its_jobs_and_what_is_shared_once(count):
+    jobs, done = [], []
+    with threads.Crew(count, map(jobs.append, range(30))) as crew:
+        crew.share(lambda: done.append, range(40))
+    assert (sorted(jobs), sorted(done)) == (list(range(30)), list(range(40)))
+
+
+def test_helpers_of_a_crew_begin_before_the_caller_shares():
+    begun = SimpleQueue()
+    with threads.Crew(2, map(begun.put, range(1))) as crew:
+        assert begun.get(timeout=20) == 0
+        crew.finish()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_error_of_a_job_is_raised_where_the_crew_shares(count):
+    with threads.Crew(count, map(int, ["1", "x", "2"])) as crew, pytest.raises(ValueError, match="'x'"):
+        crew.finish()
+
+
+def test_helpers_are_free_again_when_the_caller_fails_before_it_shares(monkeypatch):
+    monkeypatch.setattr(threads, "_IDLE", deque())
+    begun, done = threading.Event(), []
+
+    def job(number):
+        done.append(number)
+        begun.set()
+        time.sleep(0.01)
+
+    def fail():
+        with threads.Crew(2, map(job, range(10_000))):
+            assert begun.wait(20)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert len(threads._IDLE) == 1
+    assert len(done) < 10_000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

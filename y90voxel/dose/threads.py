@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from y90voxel.errors import InputError
 
-__all__ = ["even_shares", "resolve_threads", "share_work", "take_idle"]
+__all__ = ["Crew", "Share", "even_shares", "resolve_threads", "share_work", "take_idle"]
 
 Piece = TypeVar("Piece")
 Kept = TypeVar("Kept")
+# A worker and its pieces, as share_work takes them.
+Share = Callable[[Callable[[], Callable[[Any], object]], Sequence[Any]], None]
 
 
 def resolve_threads(threads: int | None) -> int:
@@ -83,32 +85,78 @@ def share_work(
     threads : int
         At most this many threads, the caller's among them. The first error of any is raised here.
     """
-    threads = min(threads, len(pieces))
-    if threads <= 1:
-        work = worker()
-        for piece in pieces:
-            work(piece)
-        return
-    # next() on a built-in iterator is atomic in CPython.
-    remaining = iter(pieces)
-    errors: list[BaseException] = []
+    Crew(min(threads, len(pieces))).share(worker, pieces)
 
-    def run() -> None:
-        try:
-            work = worker()
+
+class Crew:
+    """The caller and helpers, who begin with some jobs while the caller finds out what else is to be done.
+
+    With jobs, use it as a context in which ``share`` or ``finish`` is called once.
+
+    Parameters
+    ----------
+    threads : int
+        At most this many threads, the caller's among them.
+    jobs : iterator or None
+        What the helpers begin with, done while it is gone through, by several threads at once: a ``map``, for example.
+    """
+
+    def __init__(self, threads: int, jobs: Iterator[object] | None = None) -> None:
+        self._jobs = jobs or iter(())
+        self._pieces: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._errors: list[BaseException] = []
+        self._tasks = [_Task(self._help) for _ in range(threads - 1)]
+
+    def share(self, worker: Callable[[], Callable[[Piece], object]], pieces: Sequence[Piece]) -> None:
+        """Do every piece of work, as ``share_work`` does, and what is left of the jobs."""
+        # next() on a built-in iterator is atomic in CPython.
+        remaining = iter(pieces)
+
+        def work() -> None:
+            do = worker()
             for piece in remaining:
-                if errors:
+                if self._errors:
                     return
-                work(piece)
-        except BaseException as error:  # handed to the caller's thread below
-            errors.append(error)
+                do(piece)
 
-    tasks = [_Task(run) for _ in range(threads - 1)]
-    run()
-    for task in tasks:
-        task.finish()
-    if errors:
-        raise errors[0]
+        for _ in self._tasks:
+            self._pieces.put(work)
+        self._guard(work)
+        self._guard(self._do_jobs)
+        for task in self._tasks:
+            task.finish()
+        self._tasks = []
+        if self._errors:
+            raise self._errors[0]
+
+    def finish(self) -> None:
+        """Do what is left of the jobs."""
+        self.share(lambda: lambda _: None, list[None]())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Send the helpers away if an error has kept the caller from sharing."""
+        self._errors.append(InterruptedError())  # ends the jobs
+        for task in self._tasks:
+            self._pieces.put(lambda: None)
+            task.finish()
+
+    def _help(self) -> None:
+        self._guard(self._do_jobs)
+        self._guard(self._pieces.get())
+
+    def _do_jobs(self) -> None:
+        for _ in self._jobs:
+            if self._errors:
+                return
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # raised in the caller's thread
+            self._errors.append(error)
 
 
 class _Task:
