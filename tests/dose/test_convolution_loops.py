@@ -13,7 +13,7 @@ from y90voxel.dose import _bit_loops as bit_loops
 from y90voxel.dose import _vector_loops as loops
 from y90voxel.dose._spectrum_loops import multiply_spectrum
 from y90voxel.dose.convolve import convolve
-from y90voxel.dose.extent import scan_extent
+from y90voxel.dose.extent import SampledScan, scan_extent
 from y90voxel.dose.support import keep_reachable
 
 BLOCK, LANES, VECTOR = loops.BLOCK, loops.LANES, loops.VECTOR
@@ -188,6 +188,28 @@ def test_extent_of_a_large_array_is_found_by_several_threads():
     array[3, 100, 7] = array[35, 20, 490] = 1.0
     found = scan_extent(array, threads=3)
     assert (found.start, found.stop, found.active) == ((3, 20, 7), (36, 101, 491), 2)
+
+
+def test_a_sample_of_slices_lets_expect_an_extent_that_need_not_hold():
+    array = np.zeros((50, 60, 70))
+    array[7:30, 20:40, 30:50] = 1.0
+    scan = SampledScan(array)
+    expected = scan.sample()
+    list(scan.jobs())
+    assert expected == ((1, 16, 26), (32, 44, 54), 50 * 3 * 20 * 20 // 7, True)  # of slices 0, 8, ... 48
+    assert scan.extent() == scan_extent(array) == ((7, 20, 30), (30, 40, 50), 23 * 20 * 20, True)
+    assert expected.covers(scan.extent())
+    for z, y, x, value in ((33, 30, 40, 1.0), (9, 14, 40, 1.0), (9, 30, 54, 1.0), (9, 30, 40, -1.0)):
+        other = array.copy()
+        other[z, y, x] = value
+        scan = SampledScan(other)
+        assert scan.sample() == expected
+        list(scan.jobs())
+        assert scan.extent() == scan_extent(other)
+        assert not expected.covers(scan.extent())
+    assert SampledScan(np.zeros((50, 6, 7))).sample() is None
+    array[8, 0, 0] = np.nan
+    assert SampledScan(array).sample() is None
 
 
 @pytest.mark.parametrize("margin", [(1, 2, 3), (0, 1, 2)])

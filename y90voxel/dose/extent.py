@@ -1,7 +1,8 @@
-"""Where an activity array is not zero, found and checked in one pass."""
+"""Where an activity array is not zero, found and checked in one pass, or by a sample first and the rest beside other work."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -13,12 +14,15 @@ from y90voxel.dose.threads import even_shares, share_work
 from y90voxel.errors import InputError
 from y90voxel.volumes.box import Box
 
-__all__ = ["Extent", "read_only", "scan_extent"]
+__all__ = ["NOTHING", "Extent", "SampledScan", "can_be_sampled", "read_only", "scan_extent"]
 
 # Below this many bytes a second thread costs more than it saves.
 SHARED_SCAN_BYTES = 32e6
 # Threads that read close to each other get more from the memory than threads far apart: pieces of so many bytes.
 SCANNED_AT_ONCE = 1 << 21
+# A sample is every eighth slice; in between, activity may reach so many rows and columns further.
+SAMPLED_EVERY = 8
+SAMPLE_MARGIN = 4
 
 
 class Extent(NamedTuple):
@@ -51,6 +55,14 @@ class Extent(NamedTuple):
         (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
         return slice(z0, z1), slice(y0, y1), slice(x0, x1)
 
+    def covers(self, other: Extent) -> bool:
+        """Return whether what is expected of this extent holds for another one, which may be smaller."""
+        return (
+            all(a <= b for a, b in zip(self.start, other.start, strict=True))
+            and all(a >= b for a, b in zip(self.stop, other.stop, strict=True))
+            and self.non_negative == other.non_negative
+        )
+
 
 NOTHING = Extent((0, 0, 0), (0, 0, 0), 0, True)
 
@@ -73,23 +85,74 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
     if activity.size == 0:
         return NOTHING
     count = activity.shape[0]
-    if activity.flags.c_contiguous and activity.dtype in _MASKS:
+    if _is_plain(activity):
         activity, masks = read_only(activity), _MASKS[activity.dtype]
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
         pieces = even_shares(count, ceil(activity.nbytes / SCANNED_AT_ONCE)) if share > 1 else [(0, count)]
         found = np.empty((len(pieces), 9), np.int64)
 
         def scan(piece: int) -> None:
-            scan_slices(activity, masks, *pieces[piece], found[piece])
+            scan_slices(activity, masks, *pieces[piece], 1, found[piece])
 
         share_work(lambda: scan, range(len(pieces)), share)
     else:
         found = np.empty((count, 9), np.int64)
         for z in range(count):  # slice by slice: no copy of the whole array
             one = read_only(np.ascontiguousarray(activity[z : z + 1], np.float64))
-            scan_slices(one, _MASKS[one.dtype], 0, 1, found[z])
+            scan_slices(one, _MASKS[one.dtype], 0, 1, 1, found[z])
             found[z, :2] = (z, z + 1) if found[z, 6] else (count, 0)
     return _combine(found.tolist(), activity.size)
+
+
+class SampledScan:
+    """A scan of a large array that says early what to expect.
+
+    Parameters
+    ----------
+    activity : ndarray, (z, y, x)
+        As ``can_be_sampled`` wants it.
+    """
+
+    def __init__(self, activity: NDArray[Any]) -> None:
+        self._activity, self._masks = read_only(activity), _MASKS[activity.dtype]
+        # What each job finds, and the sample at the end.
+        self._found = np.empty((ceil(activity.shape[0] / SAMPLED_EVERY) + 1, 9), np.int64)
+
+    def jobs(self) -> Iterator[None]:
+        """Return what reads the rest while it is gone through, by any number of threads."""
+        return map(self._read_between, range(len(self._found) - 1))
+
+    def sample(self) -> Extent | None:
+        """Read every SAMPLED_EVERY-th slice, and return what to expect of all; None if it is zero or not finite."""
+        (count, ny, nx), sample = self._activity.shape, self._found[-1]
+        scan_slices(self._activity, self._masks, 0, count, SAMPLED_EVERY, sample)
+        z0, z1, y0, y1, x0, x1, active, negative, broken = sample.tolist()
+        if broken or not active:
+            return None
+        return Extent(
+            (max(z0 - SAMPLED_EVERY + 1, 0), max(y0 - SAMPLE_MARGIN, 0), max(x0 - SAMPLE_MARGIN, 0)),
+            (min(z1 + SAMPLED_EVERY - 1, count), min(y1 + SAMPLE_MARGIN, ny), min(x1 + SAMPLE_MARGIN, nx)),
+            active * count // (len(self._found) - 1),
+            not negative,
+        )
+
+    def extent(self) -> Extent:
+        """Return the extent, once all is read; raise InputError if a voxel is not finite."""
+        return _combine(self._found.tolist(), self._activity.size)
+
+    def _read_between(self, job: int) -> None:
+        first, last = SAMPLED_EVERY * job + 1, min(SAMPLED_EVERY * (job + 1), self._activity.shape[0])
+        scan_slices(self._activity, self._masks, first, last, 1, self._found[job])
+
+
+def can_be_sampled(activity: NDArray[Any]) -> bool:
+    """Return whether a sample of the array is known much earlier than all of it."""
+    return _is_plain(activity) and activity.nbytes > SHARED_SCAN_BYTES and len(activity) > SAMPLED_EVERY
+
+
+def _is_plain(activity: NDArray[Any]) -> bool:
+    """Return whether the bits of the array can be read where they are."""
+    return activity.flags.c_contiguous and activity.dtype in _MASKS
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
