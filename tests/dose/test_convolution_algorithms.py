@@ -16,6 +16,7 @@ from y90voxel.dose.convolve import convolve, convolve_cropped
 from y90voxel.dose.low_rank import TARGET_ERROR, bound_of_error, separate
 from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.tiled import _Scratch
+from y90voxel.errors import InputError
 from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import TimeIntegratedActivityMap
@@ -272,6 +273,46 @@ def test_number_of_threads_changes_no_bit_and_nothing_global(method):
     one, three = (convolve(activity, kernel, method=method, threads=n) for n in (1, 3))
     np.testing.assert_array_equal(one, three)
     assert numba.get_num_threads() == before
+
+
+def hidden(kind):
+    """An activity of which every eighth slice tells too little, and what it hides."""
+    activity = np.pad(blob((31, 34, 45))[1:], ((21, 20), (30, 30), (30, 30))).astype(np.float32)
+    if kind == "far":
+        activity[57, 2:5, 3:6] = 0.5
+    elif kind == "negative":
+        activity[27, 45, 50:56] = -0.1
+    elif kind == "all":
+        activity[np.arange(71) % 8 == 0] = 0
+    return activity
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("kind", ["nothing", "far", "negative", "all"])
+@pytest.mark.parametrize("method", module.METHODS)
+def test_what_is_read_beside_the_sum_is_in_the_sum(method, kind, threads, monkeypatch):
+    activity, kernel = hidden(kind), s_values((2.4, 2.4, 2.4))
+    expected = convolve_cropped(activity, kernel, method=method)
+    monkeypatch.setattr("y90voxel.dose.extent.SHARED_SCAN_BYTES", 0)
+    monkeypatch.setattr(module, "SINGLE_THREAD_NS", 0.0)
+    calls = []
+    monkeypatch.setattr(
+        module, "_convolve_within", lambda *a, within=module._convolve_within: calls.append(a) or within(*a)
+    )
+    found = convolve_cropped(activity, kernel, method=method, threads=threads)
+    np.testing.assert_array_equal(found.dose, expected.dose)
+    assert (found.algorithm, found.error) == (expected.algorithm, expected.error)
+    assert len(calls) == {"nothing": 1 + (method == "fft"), "far": 2, "negative": 2, "all": 1}[kind]
+
+
+@pytest.mark.parametrize("z", [24, 27])  # in the sample, and not
+def test_broken_voxels_are_counted_wherever_they_are_read(z, monkeypatch):
+    monkeypatch.setattr("y90voxel.dose.extent.SHARED_SCAN_BYTES", 0)
+    activity = hidden("nothing")
+    activity[z, 40, 50] = activity[29, 41, 51] = np.nan
+    with pytest.raises(InputError, match=rf"2 of {activity.size} voxels are NaN"):
+        convolve(activity, s_values((2.4, 2.4, 2.4)), threads=2)
+    assert not convolve(np.zeros_like(activity), s_values((2.4, 2.4, 2.4))).any()
 
 
 @pytest.mark.parametrize("span", [10, 60])

@@ -59,6 +59,21 @@ def test_a_map_in_used_memory_equals_one_in_fresh_memory(method, threads, monkey
     np.testing.assert_array_equal(found, convolve(same_box, KERNEL.s_values, threads=1, method=method))
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_what_one_map_reaches_and_the_next_in_its_box_does_not_is_zero_again(threads, monkeypatch):
+    monkeypatch.setattr("y90voxel.dose.convolve.SINGLE_THREAD_NS", 0.0)
+    used = place(yv.KernelConvolution(KERNEL, method="direct").dose(map_of(blocks(0))).array)
+    for number, method in enumerate(
+        ["direct", "separable", "direct", "direct", "fft", "separable", "separable", "direct", "auto"]
+    ):
+        activity = np.maximum(blocks(2 * number), blocks(2 * number + 1))
+        activity[0, 0, 0] = activity[-1, -1, -1] = 1  # always the same box
+        found = yv.KernelConvolution(KERNEL, threads=threads, method=method).dose(map_of(activity)).array
+        assert place(found) == used
+        np.testing.assert_array_equal(found, convolve(activity, KERNEL.s_values, threads=1, method=method))
+        del found
+
+
 def test_memory_is_not_used_again_while_a_view_of_it_lives():
     engine, activity = yv.KernelConvolution(KERNEL, threads=1), map_of(blocks(1))
     first = engine.dose(activity)
@@ -115,24 +130,24 @@ def test_maps_of_two_threads_do_not_share_memory():
 def test_memory_is_not_touched_ever_further_by_boxes_that_wander_through_a_large_image():
     shape = (2, 20_000, 1000)
     first, second = ((slice(0, 2), slice(a, a + 9), slice(0, 10)) for a in (0, 9))
-    array, stale = zeroed.reused_zeros(shape, first)
-    assert not stale
-    used = place(array)
-    zeroed.lend(array, first)
-    del array
-    array, stale = zeroed.reused_zeros(shape, first)
-    assert stale
-    assert place(array) == used
-    zeroed.lend(array, first)
-    del array
-    _, stale = zeroed.reused_zeros(shape, second)
-    assert not stale
+    zeros = zeroed.reused_zeros(shape, first)
+    zeros.used[0, 3, 0] = True
+    used = place(zeros.array)
+    zeroed.lend(zeros)
+    del zeros
+    zeros = zeroed.reused_zeros(shape, first)
+    assert place(zeros.array) == used
+    assert np.flatnonzero(zeros.used).tolist() == [3]
+    zeroed.lend(zeros)
+    del zeros
+    zeros = zeroed.reused_zeros(shape, second)
+    assert not zeros.used.any()
 
 
 @pytest.mark.parametrize("rows", [1, 20_000])
 def test_too_little_and_too_much_memory_is_not_kept(rows):
     array = np.zeros((2, rows, 1000), np.float32)  # pages that nobody touches cost nothing
     box = (slice(0, 2), slice(0, array.shape[1]), slice(0, 10))
-    assert zeroed.lend(array, box) is array
+    assert zeroed.lend(zeroed.Zeros(array, box, np.zeros((1, 1, 1), bool))) is array
     assert not array.flags.writeable
     assert not zeroed._Loan.idle

@@ -7,7 +7,7 @@ stay in registers while all filters along the slices are added to them, one for 
 form: a few symmetric filters along columns, rows and slices, plus the direct form for the steep core of the kernel.
 
 What no activity reaches is skipped block by block: it keeps the zero that the output came with, or is set to zero
-where the output is in use again.
+if something was there before.
 
 Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py``, ``_bit_loops.py`` or
 ``_fetch_loops.py``, touch this one too.
@@ -35,7 +35,7 @@ from y90voxel.dose._vector_loops import (
     zero_rows,
 )
 
-__all__ = ["fold_strip", "mask_strip", "separate_strip"]
+__all__ = ["clear_strip", "fold_strip", "mask_strip", "separate_strip"]
 
 
 @njit(cache=True, nogil=True)
@@ -142,16 +142,26 @@ def _put_block(sums, y, z, x, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _clear(z, slices, y, rows, x, out):  # type: ignore[no-untyped-def]
-    """Zero what of some slices, rows and LANES columns lies inside the output."""
-    step_z, step_y = out.strides[0] // 4, out.strides[1] // 4
-    last = min(z + slices, out.shape[0])
-    for row in range(y, min(y + rows, out.shape[1])):
-        if x + LANES <= out.shape[2]:
-            zero_rows(out, z * step_z + row * step_y + x, step_z, last - z)
-        else:
-            for one in range(z, last):
-                out[one, row, x:] = 0
+def _clear_block(z, y, x, out, used, corner):  # type: ignore[no-untyped-def]
+    """Zero what of a block lies inside the output, if it is in use."""
+    block = corner[0] + z // BLOCK, corner[1] + y, corner[2] + x // LANES
+    if not used[block]:
+        return
+    used[block] = False
+    slices = min(BLOCK, out.shape[0] - z)
+    if x + LANES <= out.shape[2]:
+        step = out.strides[0] // 4
+        zero_rows(out, z * step + y * (out.strides[1] // 4) + x, step, slices)
+    else:
+        out[z : z + slices, y, x:] = 0
+
+
+@njit(cache=True, nogil=True)
+def _clear_tile(x, out, used, corner):  # type: ignore[no-untyped-def]
+    """Zero what is in use of LANES columns."""
+    for z in range(0, out.shape[0], BLOCK):
+        for y in range(out.shape[1]):
+            _clear_block(z, y, x, out, used, corner)
 
 
 @njit(cache=True, nogil=True)
@@ -165,12 +175,9 @@ def _fetch_block(out, z, y, x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fold_tile(  # type: ignore[no-untyped-def]
-    strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, direct, stale
+    strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, used, corner, direct
 ):
-    """Set ``sums`` to the direct sum of the tile that begins at output column x; ``direct``: put it into ``out``.
-
-    ``stale``: what is not reached has to be zeroed there.
-    """
+    """Set ``sums`` to the direct sum of the tile that begins at output column x; ``direct``: put it into ``out``."""
     slots, spaced = pairs.shape[0], strip.shape[1]
     rows, slices = sums.shape[0], sums.shape[1]
     offsets, rows_reached = reach.shape[0], reach.shape[1] - 1
@@ -191,9 +198,11 @@ def _fold_tile(  # type: ignore[no-untyped-def]
                 if near[y] & window == 0:
                     if not direct and first == 0:
                         sums[y, z : z + BLOCK] = 0
-                    elif stale and first == 0:
-                        _clear(z, BLOCK, y, 1, x, out)
+                    elif first == 0:
+                        _clear_block(z, y, x, out, used, corner)
                     continue
+                if direct:
+                    used[corner[0] + z // BLOCK, corner[1] + y, corner[2] + x // LANES] = True
                 for lane in range(0, LANES, VECTOR):
                     at = (y * spaced + z) * LANES + lane
                     place = (y * slices + z) * LANES + lane
@@ -216,7 +225,7 @@ def _fold_tile(  # type: ignore[no-untyped-def]
 def fold_strip(
     strip: NDArray[Any], active: NDArray[Any], depth: int, half: tuple[int, int, int], reach: NDArray[Any],
     taps: NDArray[Any], filters: NDArray[Any], number: NDArray[Any], wide: NDArray[Any], near: NDArray[Any],
-    pairs: NDArray[Any], sums: NDArray[Any], stale: bool, out: NDArray[Any],
+    pairs: NDArray[Any], sums: NDArray[Any], used: NDArray[Any], corner: tuple[int, int, int], out: NDArray[Any],
 ) -> None:  # fmt: skip
     """Fill a strip of output with the direct sum.
 
@@ -238,8 +247,9 @@ def fold_strip(
         Scratch.
     pairs, sums : ndarray of float32, (dx at a time, rows and slices of the strip, LANES), (rows, slices, LANES)
         Scratch; slices a multiple of BLOCK.
-    stale : bool
-        Whether the output may hold something before; else voxels that no activity reaches keep their zero untouched.
+    used, corner : ndarray of bool, (blocks along slice, row, tiles along column), and tuple of int, (3,)
+        Which blocks of BLOCK slices, one row and LANES columns of a whole output may hold something, and the first of
+        this strip. What is not in use and not reached keeps its zero untouched.
     out : ndarray of float32, (slices, rows, columns) at most
         Output.
     """
@@ -249,10 +259,11 @@ def fold_strip(
         if _find_active(active, x, half, wide) != 0:
             _find_near(wide, half[1], half[1], near)
             _fold_tile(
-                strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, True, stale,
+                strip, x, half, depth, reach, taps, filters, number, wide, near, pairs, sums, out, used, corner,
+                True,
             )  # fmt: skip
-        elif stale:
-            _clear(0, out.shape[0], 0, out.shape[1], x, out)
+        else:
+            _clear_tile(x, out, used, corner)
 
 
 @njit(cache=True, nogil=True)
@@ -328,13 +339,14 @@ def separate_strip(
     reach: NDArray[Any], taps: NDArray[Any], along_z: NDArray[Any], along_y: NDArray[Any], along_x: NDArray[Any],
     in_row: NDArray[Any], floor: float, filters: NDArray[Any], number: NDArray[Any], wide: NDArray[Any],
     near: NDArray[Any], pairs: NDArray[Any], images: NDArray[Any], filtered: NDArray[Any], sums: NDArray[Any],
-    scratch: NDArray[Any], offsets: NDArray[Any], reached: NDArray[Any], stale: bool, out: NDArray[Any],
+    scratch: NDArray[Any], offsets: NDArray[Any], reached: NDArray[Any], used: NDArray[Any],
+    corner: tuple[int, int, int], out: NDArray[Any],
 ) -> None:  # fmt: skip
     """Fill a strip of output with a low-rank sum plus a direct sum for the core of the kernel.
 
     Parameters
     ----------
-    strip, active, depth, half, filters, number, wide, near, pairs, sums, stale, out
+    strip, active, depth, half, filters, number, wide, near, pairs, sums, used, corner, out
         As in ``fold_strip``; rows are a multiple of BLOCK, slices of the strip of 4, its columns of 64.
     bits : ndarray of uint16, (rows + 2 half_y, at least depth, columns / 16)
         As ``load_strip`` leaves it.
@@ -361,8 +373,7 @@ def separate_strip(
     for x in range(0, out.shape[2], LANES):
         some = _find_active(active, x, half, wide)
         if some == 0:
-            if stale:
-                _clear(0, out.shape[0], 0, out.shape[1], x, out)
+            _clear_tile(x, out, used, corner)
             continue
         span, done = _span(some, depth), 0
         filtered[:] = 0
@@ -373,7 +384,7 @@ def separate_strip(
             _find_near(wide[part], half[1], reach.shape[1] - 1, around)
             _fold_tile(
                 strip[part], x, half, depth, reach, taps, filters, number, wide[part], around, pairs, total, target,
-                False, False,
+                used, corner, False,
             )  # fmt: skip
             _find_near(wide[part], half[1], half[1], around)
             done = _separate_rows(
@@ -387,8 +398,16 @@ def separate_strip(
                         line, at = y * slices + z, ((top + y) * slices + z) * groups + x // LANES
                         keep_lanes(flat_sums, line * LANES, BLOCK, flat_bits, at, groups, floor)
                         _put_block(sums, y, z, x, target)
-                    elif stale:
-                        _clear(z, BLOCK, y, 1, x, target)
+                        used[corner[0] + z // BLOCK, corner[1] + top + y, corner[2] + x // LANES] = True
+                    else:
+                        _clear_block(z, top + y, x, out, used, corner)
+
+
+@njit(cache=True, nogil=True)
+def clear_strip(used: NDArray[Any], corner: tuple[int, int, int], out: NDArray[Any]) -> None:
+    """Zero what is in use of a strip of output; parameters are those of ``fold_strip``."""
+    for x in range(0, out.shape[2], LANES):
+        _clear_tile(x, out, used, corner)
 
 
 @njit(cache=True, nogil=True)

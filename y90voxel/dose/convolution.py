@@ -98,7 +98,7 @@ class KernelConvolution:
         )
         if density is not None:
             self._scale(found.dose[found.box], density.array[found.box])
-        return DoseMap(lend(found.dose, found.box), tia.grid)
+        return DoseMap(lend(found.output), tia.grid)
 
     @cached_property
     def _prepared(self) -> PreparedKernel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf, log2, prod
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 
 from y90voxel.dose._stamp_loops import stamp
 from y90voxel.dose._vector_loops import BLOCK, LANES
-from y90voxel.dose.extent import Extent, read_only, scan_extent
+from y90voxel.dose.extent import NOTHING, Extent, SampledScan, can_be_sampled, read_only, scan_extent
 from y90voxel.dose.fft_convolution import convolve_by_fft, least_lengths
 from y90voxel.dose.prepared import PreparedKernel
 from y90voxel.dose.support import keep_reachable
-from y90voxel.dose.threads import even_shares, resolve_threads, share_work
+from y90voxel.dose.threads import Crew, Share, even_shares, resolve_threads, share_work
 from y90voxel.dose.tiled import TileKernel, convolve_tiles
-from y90voxel.dose.zeroed import fresh_zeros
+from y90voxel.dose.zeroed import Zeros, fresh_zeros
 from y90voxel.errors import InputError
 from y90voxel.volumes.box import Box
 
@@ -25,11 +26,12 @@ __all__ = ["Convolved", "Method", "check_method", "convolve", "convolve_cropped"
 
 Method = Literal["auto", "direct", "separable", "fft"]
 METHODS: tuple[str, ...] = get_args(Method)
-# Returns an array of a shape, and whether what it holds in a box has to be written over; it is zero elsewhere.
-MakeOutput = Callable[[tuple[int, ...], Box], tuple[NDArray[np.float32], bool]]
+# From the shape of the image and the box of the dose.
+MakeOutput = Callable[[tuple[int, ...], Box], Zeros]
 
 # What single precision adds to the deviation, over the maximum: tiles sum in registers; the others round at every tap.
 SINGLE_PRECISION = {"stamp": 2e-5, "fold": 5e-6, "separable": 5e-6, "fft": 2e-5}
+TILED = {"fold", "separable"}  # can share their work with a scan
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003), beside those of the kernel's
 # own algorithms: per point of an FFT and doubling of its length (half as much again for the transform of a kernel
 # that is not symmetric), per voxel of its output, and per call.
@@ -49,20 +51,27 @@ class Convolved(NamedTuple):
 
     Parameters
     ----------
-    dose : ndarray of float32, (z, y, x)
-        The result, zero outside ``box``.
-    box : tuple of slice, (3,)
-        Bounding box of the activity grown by half the kernel, cut at the image.
+    output : Zeros
+        The result, zero outside a box: about that of the activity grown by half the kernel, cut at the image.
     algorithm : str
         ``"none"``, ``"stamp"``, ``"fold"``, ``"separable"`` or ``"fft"``.
     error : float
         Bound of the deviation over the maximum.
     """
 
-    dose: NDArray[np.float32]
-    box: Box
+    output: Zeros
     algorithm: str
     error: float
+
+    @property
+    def dose(self) -> NDArray[np.float32]:
+        """The result, (z, y, x)."""
+        return self.output.array
+
+    @property
+    def box(self) -> Box:
+        """Where it is not zero."""
+        return self.output.box
 
 
 def check_method(method: str) -> None:
@@ -124,18 +133,56 @@ def convolve_cropped(
     """
     check_method(method)
     threads = resolve_threads(threads)
-    extent = scan_extent(activity, threads)
-    if extent.active == 0:
-        empty = slice(0, 0)
-        return Convolved(np.zeros(activity.shape, np.float32), (empty, empty, empty), "none", 0.0)
     prepared = kernel if isinstance(kernel, PreparedKernel) else PreparedKernel(kernel)
-    job = _Job(activity, prepared, extent)
+    if can_be_sampled(activity):
+        found, extent = _convolve_while_reading(activity, prepared, method, threads, make_output)
+        if found is not None:
+            return found
+    else:
+        extent = scan_extent(activity, threads)
+    if extent.active == 0:
+        return Convolved(fresh_zeros(activity.shape, NOTHING.box), "none", 0.0)
+    found = _convolve_within(activity, prepared, extent, method, threads, make_output)
+    assert found is not None
+    return found
+
+
+def _convolve_while_reading(
+    activity: NDArray[Any], kernel: PreparedKernel, method: Method, threads: int, make_output: MakeOutput
+) -> tuple[Convolved | None, Extent]:
+    """Return the extent, found beside a convolution that computes where reading waits; None if it came unexpected."""
+    scan, found = SampledScan(activity), None
+    with Crew(threads, scan.jobs()) as crew:
+        expected = scan.sample()
+        if expected is not None:
+            found = _convolve_within(activity, kernel, expected, method, threads, make_output, crew.share)
+        if found is None:
+            crew.finish()
+    extent = scan.extent()
+    return (found if expected is not None and expected.covers(extent) else None), extent
+
+
+def _convolve_within(
+    activity: NDArray[Any],
+    kernel: PreparedKernel,
+    extent: Extent,
+    method: Method,
+    threads: int,
+    make_output: MakeOutput,
+    share: Share | None = None,
+) -> Convolved | None:
+    """Convolve what lies in an extent; None if ``share`` is given and the algorithm is not one that can use it."""
+    job = _Job(activity, kernel, extent)
     choice, cost = job.choose(method)
+    if share is not None and choice not in TILED:
+        return None
     if method == "auto" and choice == "fold":
-        job = _Job(activity, prepared.trimmed, extent)
-    dose, stale = make_output(activity.shape, job.box)
-    error = job.run(choice, dose[job.box], stale, 1 if cost < SINGLE_THREAD_NS else threads)
-    return Convolved(dose, job.box, choice, error)
+        job = _Job(activity, kernel.trimmed, extent)
+    if cost < SINGLE_THREAD_NS:
+        threads = 1
+    zeros = make_output(activity.shape, job.box)
+    error = job.run(choice, zeros, threads, share)
+    return Convolved(zeros, choice, error)
 
 
 class _Job:
@@ -189,18 +236,18 @@ class _Job:
             costs["separable"] = TILE_NS_PER_CALL + work * kernel.separable_ns * (1 + RAGGED * self.emptiness)
         return costs
 
-    def run(self, choice: str, out: NDArray[np.float32], stale: bool, threads: int) -> float:
-        """Fill the box, which may hold something before if it is ``stale``; return the bound of the error."""
+    def run(self, choice: str, zeros: Zeros, threads: int, share: Share | None = None) -> float:
+        """Fill the box; return the bound of the error. Algorithms that are TILED share their work by ``share``, if given."""
         kernel = self.kernel
         if choice == "stamp":
-            self._run_stamp(out, stale, threads)
+            self._run_stamp(zeros, threads)
         elif choice == "fft":
-            self._run_fft(out, stale, threads)
+            self._run_fft(zeros, threads)
         elif choice == "fold":
-            self._run_tiles(kernel.folded, out, stale, threads)
+            self._run_tiles(kernel.folded, zeros, threads, share)
         else:
             assert kernel.separated is not None
-            self._run_tiles(kernel.separated, out, stale, threads)
+            self._run_tiles(kernel.separated, zeros, threads, share)
             return kernel.separated.error + SINGLE_PRECISION[choice]
         return kernel.error + SINGLE_PRECISION[choice]
 
@@ -208,30 +255,32 @@ class _Job:
         """Return the activity in its bounding box, in single precision."""
         return np.ascontiguousarray(self.activity[self.extent.box], np.float32)
 
-    def _run_stamp(self, out: NDArray[np.float32], stale: bool, threads: int) -> None:
+    def _run_stamp(self, zeros: Zeros, threads: int) -> None:
         """Scatter; each piece owns some slices of the output."""
-        source, taps = self._source(), self.kernel.single
-        if stale:
+        source, taps, out = self._source(), self.kernel.single, zeros.array[zeros.box]
+        if zeros.used.any():
             out[...] = 0
+        zeros.used[...] = True
         pieces = even_shares(out.shape[0], 4 * threads if threads > 1 else 1)
         share_work(lambda: lambda piece: stamp(source, taps, *self.low, *piece, out), pieces, threads)
 
-    def _run_fft(self, out: NDArray[np.float32], stale: bool, threads: int) -> None:
+    def _run_fft(self, zeros: Zeros, threads: int) -> None:
         """Transform, then clean up what rounding left."""
-        source, kernel = self._source(), self.kernel
+        source, kernel, out = self._source(), self.kernel, zeros.array[zeros.box]
+        zeros.used[...] = True
         out[...] = convolve_by_fft(source, kernel.taps, kernel.octant, self.low, self.high, threads)
         if kernel.support is not None:
-            self._run_tiles(kernel.support, out, stale, threads)
+            self._run_tiles(kernel.support, zeros, threads)
         else:
             keep_reachable(out, source, kernel.taps, self.low, self.extent.non_negative)
 
-    def _run_tiles(self, kernel: TileKernel, out: NDArray[np.float32], stale: bool, threads: int) -> None:
+    def _run_tiles(self, kernel: TileKernel, zeros: Zeros, threads: int, share: Share | None = None) -> None:
         """Work from the activity in place if its memory allows, else from a copy of its box."""
         (z0, y0, x0), (z1, y1, x1), (a, b, c) = self.extent.start, self.extent.stop, self.low
         if self.activity.flags.c_contiguous and self.activity.dtype in (np.float32, np.float64):
             source, bounds, origin = self.activity, (z0, z1, y0, y1, x0, x1), (z0 - a, y0 - b, x0 - c)
         else:
             source, bounds, origin = self._source(), (0, z1 - z0, 0, y1 - y0, 0, x1 - x0), (-a, -b, -c)
-        convolve_tiles(
-            read_only(source), bounds, origin, kernel, self.extent.non_negative, stale, out, threads
-        )
+        share = share or partial(share_work, threads=threads)
+        out, non_negative = zeros.array[zeros.box], self.extent.non_negative
+        convolve_tiles(read_only(source), bounds, origin, kernel, non_negative, out, zeros.used, share)

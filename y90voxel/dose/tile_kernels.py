@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from y90voxel.dose._tile_loops import fold_strip, mask_strip, separate_strip
 from y90voxel.dose._vector_loops import BLOCK, LANES
 
-__all__ = ["FoldedKernel", "Memory", "SeparatedKernel", "Sizes", "SupportMask", "reach_in_row"]
+__all__ = ["FoldedKernel", "Memory", "SeparatedKernel", "Sizes", "SupportMask", "Used", "reach_in_row"]
 
 # Low-rank sums take the rows of a strip a few at a time.
 ROWS_AT_ONCE = 32
@@ -25,6 +25,8 @@ PAIRS_BYTES = 28_000
 Sizes = dict[str, tuple[tuple[int, ...], Any]]
 Memory = dict[str, NDArray[Any]]
 Half = tuple[int, int, int]
+# Which blocks of a whole output may hold something, and the first of a strip.
+Used = tuple[NDArray[np.bool_], tuple[int, int, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +87,12 @@ class FoldedKernel:
             "sums": ((rows, slices, LANES), np.float32),
         }
 
-    def fill(self, memory: Memory, slices: int, floor: float, stale: bool, out: NDArray[np.float32]) -> None:
+    def fill(self, memory: Memory, slices: int, floor: float, used: Used, out: NDArray[np.float32]) -> None:
         """Fill a strip of output from the source in ``memory``."""
         m, depth = memory, slices + 2 * self.half[0]
         fold_strip(
             m["strip"], m["active"], depth, self.half, self.reach, self.taps, m["filters"], m["number"], m["wide"],
-            m["near"], m["pairs"], m["sums"], stale, out,
+            m["near"], m["pairs"], m["sums"], *used, out,
         )  # fmt: skip
 
 
@@ -142,13 +144,14 @@ class SeparatedKernel:
             "filtered": ((BLOCK, spaced, LANES), np.float32),
         }
 
-    def fill(self, memory: Memory, slices: int, floor: float, stale: bool, out: NDArray[np.float32]) -> None:
+    def fill(self, memory: Memory, slices: int, floor: float, used: Used, out: NDArray[np.float32]) -> None:
         """Fill a strip of output from the source in ``memory``."""
         m, depth = memory, slices + 2 * self.half[0]
         separate_strip(
             m["strip"], m["bits"], m["active"], depth, self.half, self.core.reach, self.core.taps, self.along_z,
             self.along_y, self.along_x, self.in_row, floor, m["filters"], m["number"], m["wide"], m["near"],
-            m["pairs"], m["images"], m["filtered"], m["sums"], m["words"], m["offsets"], m["reached"], stale, out,
+            m["pairs"], m["images"], m["filtered"], m["sums"], m["words"], m["offsets"], m["reached"], *used,
+            out,
         )  # fmt: skip
 
 
@@ -176,7 +179,7 @@ class SupportMask:
         marks = _sizes_of_marks(self.half, slices, rows, columns)
         return source | marks | {"sums": ((1, slices, LANES), np.float32)}
 
-    def fill(self, memory: Memory, slices: int, floor: float, stale: bool, out: NDArray[np.float32]) -> None:
+    def fill(self, memory: Memory, slices: int, floor: float, used: Used, out: NDArray[np.float32]) -> None:
         """Clean a strip of output by the marks of the source in ``memory``."""
         m = memory
         mask_strip(

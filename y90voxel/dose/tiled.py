@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose._strip_loops import load_strip
+from y90voxel.dose._tile_loops import clear_strip
 from y90voxel.dose._vector_loops import BLOCK, LANES
-from y90voxel.dose.threads import even_shares, share_work, take_idle
+from y90voxel.dose.threads import Share, even_shares, take_idle
 from y90voxel.dose.tile_kernels import FoldedKernel, Memory, SeparatedKernel, SupportMask
 
 __all__ = ["TileKernel", "convolve_tiles"]
@@ -34,9 +35,9 @@ def convolve_tiles(
     origin: tuple[int, int, int],
     kernel: TileKernel,
     non_negative: bool,
-    stale: bool,
     box: NDArray[np.float32],
-    threads: int,
+    used: NDArray[np.bool_],
+    share: Share,
 ) -> None:
     """Fill ``box`` with the convolution, or clean the dose that it holds if the kernel is a SupportMask.
 
@@ -52,20 +53,21 @@ def convolve_tiles(
         The kernel.
     non_negative : bool
         Whether no activity is negative; rounding of a low-rank sum then never falls below zero.
-    stale : bool
-        Whether ``box`` may hold something before. If not, the pages that no activity reaches are never touched.
     box : ndarray of float32, (z, y, x)
         Output, may be a view.
-    threads : int
-        Threads to use.
+    used : ndarray of bool, (z / BLOCK, y, x / LANES), rounded up
+        Which blocks of the output may hold something, kept up to date. Pages that hold nothing and that no activity
+        reaches are never touched.
+    share : callable
+        Does the work in strips, as ``share_work`` with some number of threads.
     """
     (hz, hy, hx), (z0, y0, x0) = kernel.half, origin
     floor = 0.0 if non_negative else -np.inf
-    used: list[_Scratch] = []
+    scratches: list[_Scratch] = []
 
     def worker() -> Callable[[tuple[int, ...]], None]:
         scratch = take_idle(_IDLE, _Scratch)
-        used.append(scratch)
+        scratches.append(scratch)
 
         def work(piece: tuple[int, ...]) -> None:
             z, slices, y, rows, x, columns = piece
@@ -74,16 +76,17 @@ def convolve_tiles(
             source = memory["strip"], memory["bits"], memory["active"]
             some = load_strip(activity, bounds, *corner, slices + 2 * hz, *source)
             out = box[z : z + slices, y : y + rows, x : x + columns]
+            block = z // BLOCK, y, x // LANES
             if some or isinstance(kernel, SupportMask):
-                kernel.fill(memory, slices, floor, stale, out)
-            elif stale:
-                out[...] = 0
+                kernel.fill(memory, slices, floor, (used, block), out)
+            else:
+                clear_strip(used, block, out)
 
         return work
 
     most_slices, most_rows = kernel.strip_sizes[max(hz, hy) > LONG_REACH]
-    share_work(worker, _strips(box.shape, most_slices, most_rows, kernel.row_step), threads)
-    _IDLE.extend(used)
+    share(worker, _strips(box.shape, most_slices, most_rows, kernel.row_step))
+    _IDLE.extend(scratches)
 
 
 @lru_cache(maxsize=64)
