@@ -122,6 +122,16 @@ def test_the_stated_error_holds_for_a_rough_kernel(method):
         assert found.error <= 1e-4
 
 
+def test_taps_that_reach_nothing_do_not_spoil_a_transform():
+    octant = np.full((2, 2, 4), 1e-9)
+    octant[:, :, 2:] = 1.0
+    activity = np.random.default_rng(3).random((25, 21, 2))
+    for kernel in (mirrored(octant), mirrored(octant) * np.linspace(1, 2, 7)):
+        expected = naive.convolve(activity, kernel)
+        found = convolve_cropped(activity, kernel, method="fft")
+        assert np.abs(found.dose - expected).max() <= found.error * expected.max()
+
+
 def test_little_work_is_done_by_one_thread(monkeypatch):
     activity, kernel = blob((21, 34, 45)), s_values((4.8, 4.8, 4.8))
     expected = convolve(activity, kernel, threads=1)

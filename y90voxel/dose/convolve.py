@@ -268,11 +268,23 @@ class _Job:
         """Transform, then clean up what rounding left."""
         source, kernel, out = self._source(), self.kernel, zeros.array[zeros.box]
         zeros.used[...] = True
-        out[...] = convolve_by_fft(source, kernel.taps, kernel.octant, self.low, self.high, threads)
+        taps, octant = self._taps_in_reach()
+        out[...] = convolve_by_fft(source, taps, octant, self.low, self.high, threads)
         if kernel.support is not None:
             self._run_tiles(kernel.support, zeros, threads)
         else:
             keep_reachable(out, source, kernel.taps, self.low, self.extent.non_negative)
+
+    def _taps_in_reach(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Return the kernel and its octant without planes that lead out of the image from everywhere.
+
+        What they hold would not reach the dose, but the rounding of a transform, which goes with the largest tap.
+        """
+        half, kernel = self.kernel.half, self.kernel
+        sides = zip(half, self.extent.shape, self.low, self.high, strict=True)
+        reach = [min(h, n - 1 + max(low, high)) for h, n, low, high in sides]
+        taps = kernel.taps[tuple(slice(h - r, h + r + 1) for h, r in zip(half, reach, strict=True))]
+        return taps, None if kernel.octant is None else kernel.octant[tuple(slice(r + 1) for r in reach)]
 
     def _run_tiles(self, kernel: TileKernel, zeros: Zeros, threads: int, share: Share | None = None) -> None:
         """Work from the activity in place if its memory allows, else from a copy of its box."""
