@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose._extent_loops import scan_slices
+from y90voxel.dose._extent_loops import join_found, scan_slices
 from y90voxel.dose.threads import even_shares, share_work
 from y90voxel.errors import InputError
 from y90voxel.volumes.box import Box
@@ -57,11 +57,10 @@ class Extent(NamedTuple):
 
     def covers(self, other: Extent) -> bool:
         """Return whether what is expected of this extent holds for another one, which may be smaller."""
-        return (
-            all(a <= b for a, b in zip(self.start, other.start, strict=True))
-            and all(a >= b for a, b in zip(self.stop, other.stop, strict=True))
-            and self.non_negative == other.non_negative
-        )
+        (a0, b0, c0), (a1, b1, c1) = self.start, self.stop
+        (z0, y0, x0), (z1, y1, x1) = other.start, other.stop
+        inside = a0 <= z0 and b0 <= y0 and c0 <= x0 and a1 >= z1 and b1 >= y1 and c1 >= x1
+        return inside and self.non_negative == other.non_negative
 
 
 NOTHING = Extent((0, 0, 0), (0, 0, 0), 0, True)
@@ -101,7 +100,7 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
             one = read_only(np.ascontiguousarray(activity[z : z + 1], np.float64))
             scan_slices(one, _MASKS[one.dtype], 0, 1, 1, found[z])
             found[z, :2] = (z, z + 1) if found[z, 6] else (count, 0)
-    return _combine(found.tolist(), activity.size)
+    return _join(found, activity.size)
 
 
 class SampledScan:
@@ -138,7 +137,7 @@ class SampledScan:
 
     def extent(self) -> Extent:
         """Return the extent, once all is read; raise InputError if a voxel is not finite."""
-        return _combine(self._found.tolist(), self._activity.size)
+        return _join(self._found, self._activity.size)
 
     def _read_between(self, job: int) -> None:
         first, last = SAMPLED_EVERY * job + 1, min(SAMPLED_EVERY * (job + 1), self._activity.shape[0])
@@ -172,15 +171,12 @@ _MASKS: dict[np.dtype[Any], NDArray[Any]] = {
 }
 
 
-def _combine(found: list[list[int]], size: int) -> Extent:
-    """Join the extents of all pieces, or raise if a voxel is not finite."""
-    z0, z1, y0, y1, x0, x1, active, negative, broken = zip(*found, strict=True)
-    if any(broken):
+def _join(found: NDArray[np.int64], size: int) -> Extent:
+    """Return the extent of all parts, or raise if a voxel is not finite."""
+    z0, z1, y0, y1, x0, x1, active, negative, broken = join_found(found)
+    if broken:
         raise InputError(
-            f"time-integrated activity: {sum(broken)} of {size} voxels are NaN, infinite or beyond 3.4e38 Bq·s. "
+            f"time-integrated activity: {broken} of {size} voxels are NaN, infinite or beyond 3.4e38 Bq·s. "
             "Repair the image before it is used."
         )
-    if not any(active):
-        return NOTHING
-    start, stop = (min(z0), min(y0), min(x0)), (max(z1), max(y1), max(x1))
-    return Extent(start, stop, sum(active), not any(negative))
+    return Extent((z0, y0, x0), (z1, y1, x1), active, not negative) if active else NOTHING
