@@ -49,7 +49,7 @@ class FoldedKernel:
 
     # Output slices and rows of a strip: large enough that the halo is not most of it, small enough for the caches; the
     # second pair for long reaches. Rows come in multiples of a step.
-    strip_sizes: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((48, 16), (64, 32))
+    strip_sizes: ClassVar[tuple[tuple[int, int], tuple[int, int]]] = ((40, 24), (64, 32))
     row_step: ClassVar[int] = 1
 
     @classmethod
