@@ -25,7 +25,7 @@ TileKernel = FoldedKernel | SeparatedKernel | SupportMask
 LONG_REACH = 7
 MOST_COLUMNS = 256
 CACHE_LINE = 64  # bytes
-FEW_STRIPS = 32
+FEW_STRIPS = 32  # up to which those in the middle come first
 MOST_STRIPS = 64  # kinds of strips whose scratch memory is known
 
 
