@@ -1,15 +1,28 @@
 """Work shared among helper threads: done once, errors raised, helpers reused, never waited for in vain."""
 
+import gc
 import os
 import threading
 import time
+import weakref
 from collections import deque
+from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 
 import pytest
 
 from y90voxel.dose import threads
 from y90voxel.dose.threads import share_work
+
+
+def is_idle_soon(count):
+    """Wait until so many helpers have nothing to do, 20 s at most."""
+    for _ in range(2000):
+        if len(threads._IDLE) == count:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def meet(barrier):
@@ -79,10 +92,7 @@ def test_an_interrupted_call_gives_its_helpers_back(monkeypatch):
     del task  # as an exception in the caller does
     assert not threads._IDLE
     go_on.set()
-    for _ in range(2000):
-        if threads._IDLE:
-            break
-        time.sleep(0.01)
+    assert is_idle_soon(1)
     assert list(threads._IDLE) == [helper]
 
 
@@ -117,14 +127,92 @@ def test_helpers_are_free_again_when_the_caller_fails_before_it_shares(monkeypat
         time.sleep(0.01)
 
     def fail():
-        with threads.Crew(2, map(job, range(10_000))):
+        with threads.Crew(2, map(job, range(500))):
             assert begun.wait(20)
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
-    assert len(threads._IDLE) == 1
-    assert len(done) < 10_000
+    assert is_idle_soon(1)
+    assert len(done) < 500
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_an_interrupt_while_helpers_work_leaves_none_behind(count, monkeypatch):
+    monkeypatch.setattr(threads, "_IDLE", deque())
+    all_begun, go_on, caller = threading.Barrier(count), threading.Event(), threading.get_ident()
+    waits = iter([KeyboardInterrupt])
+
+    def finish(task, finish=threads._Task.finish):
+        for interrupt in waits:
+            raise interrupt
+        finish(task)
+
+    monkeypatch.setattr(threads._Task, "finish", finish)
+
+    def work(_):
+        all_begun.wait(20)
+        if threading.get_ident() != caller:
+            assert go_on.wait(20)
+
+    def share():
+        with threads.Crew(count, iter(())) as crew:
+            assert is_idle_soon(count - 1)  # no jobs: helpers have gone, and are asked again
+            crew.share(lambda: work, range(count))
+
+    with pytest.raises(KeyboardInterrupt):
+        share()
+    assert not threads._IDLE
+    go_on.set()
+    assert is_idle_soon(count - 1)
+
+
+@pytest.mark.parametrize("jobs", [None, iter(())])
+def test_helpers_are_free_again_when_another_cannot_be_started(jobs, monkeypatch):
+    monkeypatch.setattr(threads, "_IDLE", deque([threads._Helper()]))
+
+    def refuse():
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "_Helper", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        threads.Crew(3, jobs).share(lambda: len, ["piece"])
+    assert is_idle_soon(1)
+
+
+class Held:
+    """Something that work refers to."""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("awake", [False, True])
+def test_nothing_is_kept_of_work_that_is_done(count, fails, awake, monkeypatch):
+    monkeypatch.setattr(threads, "_IDLE", deque())
+    busy = threading.Event()
+    if awake:
+        busy.set()
+    first = threads._Task(busy.wait)
+    threads._IDLE.append(first._helper)
+    held = Held()
+    seen = weakref.ref(held)
+
+    def work(held):
+        def do(piece):
+            if fails:
+                raise ZeroDivisionError(held)
+
+        return do
+
+    gc.disable()
+    try:
+        with suppress(ZeroDivisionError), threads.Crew(count, map(bool, [held])) as crew:
+            crew.share(partial(work, held), range(3))
+        del held, crew
+        assert seen() is None
+    finally:
+        gc.enable()
+        busy.set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -52,7 +52,7 @@ class Convolved(NamedTuple):
     Parameters
     ----------
     output : Zeros
-        The result, zero outside a box: about that of the activity grown by half the kernel, cut at the image.
+        The result, zero outside a box that contains that of the activity grown by half the kernel, cut at the image.
     algorithm : str
         ``"none"``, ``"stamp"``, ``"fold"``, ``"separable"`` or ``"fft"``.
     error : float
@@ -70,7 +70,7 @@ class Convolved(NamedTuple):
 
     @property
     def box(self) -> Box:
-        """Where it is not zero."""
+        """What it is zero outside of."""
         return self.output.box
 
 
@@ -150,7 +150,10 @@ def convolve_cropped(
 def _convolve_while_reading(
     activity: NDArray[Any], kernel: PreparedKernel, method: Method, threads: int, make_output: MakeOutput
 ) -> tuple[Convolved | None, Extent]:
-    """Return the extent, found beside a convolution that computes where reading waits; None if it came unexpected."""
+    """Convolve what a sample lets expect while all is read, as computing and reading go well together.
+
+    Returns the convolution, or None if its algorithm has no place for that or the extent is not as expected, and the extent.
+    """
     scan, found = SampledScan(activity), None
     with Crew(threads, scan.jobs()) as crew:
         expected = scan.sample()
@@ -158,7 +161,11 @@ def _convolve_while_reading(
             found = _convolve_within(activity, kernel, expected, method, threads, make_output, crew.share)
         if found is None:
             crew.finish()
-    extent = scan.extent()
+    try:
+        extent = scan.extent()
+    except InputError:
+        del found  # the error holds on to this frame
+        raise
     return (found if expected is not None and expected.covers(extent) else None), extent
 
 

@@ -91,7 +91,8 @@ def share_work(
 class Crew:
     """The caller and helpers, who begin with some jobs while the caller finds out what else is to be done.
 
-    With jobs, use it as a context in which ``share`` or ``finish`` is called once.
+    With jobs, use it as a context in which ``share`` or ``finish`` is called once; without, call ``share`` alone.
+    Helpers never wait for the caller, so that nothing that interrupts it can leave them behind.
 
     Parameters
     ----------
@@ -102,61 +103,76 @@ class Crew:
     """
 
     def __init__(self, threads: int, jobs: Iterator[object] | None = None) -> None:
-        self._jobs = jobs or iter(())
-        self._pieces: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._jobs, self._helpers = jobs, threads - 1
+        self._tasks: list[_Task] = []
+        self._work: Callable[[], None] | None = None
         self._errors: list[BaseException] = []
-        self._tasks = [_Task(self._help) for _ in range(threads - 1)]
+        self._ended = False
 
     def share(self, worker: Callable[[], Callable[[Piece], object]], pieces: Sequence[Piece]) -> None:
         """Do every piece of work, as ``share_work`` does, and what is left of the jobs."""
-        # next() on a built-in iterator is atomic in CPython.
+        # With the interpreter lock, next() on a built-in iterator is atomic.
         remaining = iter(pieces)
 
         def work() -> None:
             do = worker()
             for piece in remaining:
-                if self._errors:
+                if self._ended:
                     return
                 do(piece)
 
-        for _ in self._tasks:
-            self._pieces.put(work)
-        self._guard(work)
-        self._guard(self._do_jobs)
-        for task in self._tasks:
-            task.finish()
-        self._tasks = []
-        if self._errors:
-            raise self._errors[0]
+        self._work = work
+        try:
+            self._call_helpers()
+            self._guard(work)
+            self._guard(self._do_jobs)
+            for task in self._tasks:
+                task.finish()
+        finally:
+            self._ended = True
+            self._work = None  # which holds on to all that is worked on, and to this object
+        errors, self._errors = self._errors, []
+        if errors:
+            try:
+                raise errors[0]
+            finally:
+                del errors  # else the error and this frame would hold each other
 
     def finish(self) -> None:
         """Do what is left of the jobs."""
         self.share(lambda: lambda _: None, list[None]())
 
     def __enter__(self) -> Self:
+        self._call_helpers()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Send the helpers away if an error has kept the caller from sharing."""
-        self._errors.append(InterruptedError())  # ends the jobs
-        for task in self._tasks:
-            self._pieces.put(lambda: None)
-            task.finish()
+        """End the jobs, if an error has kept the caller from sharing."""
+        self._ended = True
+
+    def _call_helpers(self) -> None:
+        """Ask for as much help as there may be; helpers who found no more to do have gone."""
+        self._tasks = [task for task in self._tasks if not task.ended]
+        while len(self._tasks) < self._helpers:
+            self._tasks.append(_Task(self._help))
 
     def _help(self) -> None:
         self._guard(self._do_jobs)
-        self._guard(self._pieces.get())
+        if (work := self._work) is not None:
+            self._guard(work)
 
     def _do_jobs(self) -> None:
-        for _ in self._jobs:
-            if self._errors:
+        for _ in self._jobs or ():
+            if self._ended:
                 return
 
     def _guard(self, work: Callable[[], None]) -> None:
+        """Do something; an error ends what others do, and is raised in the thread of the caller."""
         try:
             work()
-        except BaseException as error:  # raised in the caller's thread
+        except BaseException as error:
             self._errors.append(error)
+            self._ended = True
 
 
 class _Task:
@@ -178,6 +194,11 @@ class _Task:
     def end(self) -> None:
         """Tell that it is done."""
         self._done.put(None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is done and nobody has waited for that."""
+        return not self._done.empty()
 
     def finish(self) -> None:
         """Take the task back if no helper has begun with it, else wait for its end."""
