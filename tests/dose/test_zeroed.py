@@ -9,7 +9,9 @@ import pytest
 
 import y90voxel as yv
 from y90voxel.dose import zeroed
-from y90voxel.dose.convolve import METHODS, convolve
+from y90voxel.dose._vector_loops import BLOCK, LANES
+from y90voxel.dose.convolve import METHODS, convolve, convolve_cropped
+from y90voxel.dose.prepared import PreparedKernel
 
 SHAPE, SPACING = (70, 72, 76), (3.0, 3.0, 3.0)
 KERNEL = yv.voxel_kernel("Y-90", SPACING)
@@ -59,18 +61,47 @@ def test_a_map_in_used_memory_equals_one_in_fresh_memory(method, threads, monkey
     np.testing.assert_array_equal(found, convolve(same_box, KERNEL.s_values, threads=1, method=method))
 
 
+def sparse(seed):
+    """Some active voxels in a box that is always the same, and wider than a strip."""
+    rng = np.random.default_rng(seed)
+    array = np.zeros((30, 40, 300), np.float32)
+    for z, y, x in rng.integers(0, array.shape, (6, 3)):
+        array[z, y, x] = rng.random() + 0.1
+    array[0, 0, 0] = array[-1, -1, -1] = 1
+    return array
+
+
 @pytest.mark.parametrize("threads", [1, 3])
-def test_what_one_map_reaches_and_the_next_in_its_box_does_not_is_zero_again(threads, monkeypatch):
-    monkeypatch.setattr("y90voxel.dose.convolve.SINGLE_THREAD_NS", 0.0)
-    used = place(yv.KernelConvolution(KERNEL, method="direct").dose(map_of(blocks(0))).array)
-    for number, method in enumerate(
-        ["direct", "separable", "direct", "direct", "fft", "separable", "separable", "direct", "auto"]
-    ):
-        activity = np.maximum(blocks(2 * number), blocks(2 * number + 1))
-        activity[0, 0, 0] = activity[-1, -1, -1] = 1  # always the same box
-        found = yv.KernelConvolution(KERNEL, threads=threads, method=method).dose(map_of(activity)).array
-        assert place(found) == used
-        np.testing.assert_array_equal(found, convolve(activity, KERNEL.s_values, threads=1, method=method))
+@pytest.mark.parametrize(
+    "algorithms",
+    [
+        4 * ["fold"],
+        4 * ["separable"],
+        ["fft", "fold", "fft", "separable"],
+        ["stamp", "fold", "stamp", "separable"],
+    ],
+)
+def test_what_one_map_reaches_and_the_next_in_its_box_does_not_is_zero_again(
+    algorithms, threads, monkeypatch
+):
+    chosen, kernel = iter(()), PreparedKernel(KERNEL.s_values)
+    monkeypatch.setattr("y90voxel.dose.convolve._Job.choose", lambda job, method: (next(chosen), np.inf))
+    kept = None
+    for seed, algorithm in enumerate(algorithms):
+        chosen = iter(2 * [algorithm])
+        fresh = convolve_cropped(sparse(seed), kernel, threads=1, method="direct").dose
+        found = convolve_cropped(
+            sparse(seed), kernel, threads=threads, method="direct", make_output=zeroed.reused_zeros
+        )
+        assert found.algorithm == algorithm
+        np.testing.assert_array_equal(found.dose, fresh)
+        # No block that holds something is taken for one that does not.
+        used = np.repeat(np.repeat(found.output.used, BLOCK, 0), LANES, 2)[:30, :, :300]
+        assert not found.dose[~used].any()
+        assert used.all() == (algorithm in ("fft", "stamp"))
+        kept = kept or place(found.dose)
+        assert place(found.dose) == kept
+        zeroed.lend(found.output)
         del found
 
 
