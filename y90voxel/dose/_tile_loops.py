@@ -142,9 +142,15 @@ def _put_block(sums, y, z, x, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _block(z, y, x, corner):  # type: ignore[no-untyped-def]
+    """Return the index, in the account of a whole output, of the block at a slice, row and column of a strip."""
+    return corner[0] + z // BLOCK, corner[1] + y, corner[2] + x // LANES
+
+
+@njit(cache=True, nogil=True)
 def _clear_block(z, y, x, out, used, corner):  # type: ignore[no-untyped-def]
     """Zero what of a block lies inside the output, if it is in use."""
-    block = corner[0] + z // BLOCK, corner[1] + y, corner[2] + x // LANES
+    block = _block(z, y, x, corner)
     if not used[block]:
         return
     used[block] = False
@@ -202,7 +208,7 @@ def _fold_tile(  # type: ignore[no-untyped-def]
                         _clear_block(z, y, x, out, used, corner)
                     continue
                 if direct:
-                    used[corner[0] + z // BLOCK, corner[1] + y, corner[2] + x // LANES] = True
+                    used[_block(z, y, x, corner)] = True
                 for lane in range(0, LANES, VECTOR):
                     at = (y * spaced + z) * LANES + lane
                     place = (y * slices + z) * LANES + lane
@@ -398,7 +404,7 @@ def separate_strip(
                         line, at = y * slices + z, ((top + y) * slices + z) * groups + x // LANES
                         keep_lanes(flat_sums, line * LANES, BLOCK, flat_bits, at, groups, floor)
                         _put_block(sums, y, z, x, target)
-                        used[corner[0] + z // BLOCK, corner[1] + top + y, corner[2] + x // LANES] = True
+                        used[_block(z, top + y, x, corner)] = True
                     else:
                         _clear_block(z, top + y, x, out, used, corner)
 
