@@ -58,10 +58,38 @@ def _sort_by_middle(active: Array, count: int, start_x: Array, stop_x: Array) ->
 
 
 @njit(cache=True, nogil=True)
+def _cover_strip(
+    low: Array,
+    high: Array,
+    region: Array,
+    count: int,
+    height: float,
+    inside: Array,
+    cells: Array,
+    steps: Array,
+) -> None:
+    """Add a strip whose edges do not cross, sorted, each of its region: what lies in any region counts once."""
+    regions_here, opened = 0, 0
+    inside[:] = 0
+    for i in range(count):
+        inside[region[i]] ^= 1
+        before = regions_here
+        regions_here += 1 if inside[region[i]] else -1
+        if before == 0:
+            opened = i
+        elif regions_here == 0:
+            _add_edge(low[opened], high[opened], height, cells, steps)
+            _add_edge(low[i], high[i], -height, cells, steps)
+
+
+@njit(cache=True, nogil=True)
 def _cover_plane(
     edges: Array,
+    owners: Array,
     heights: Array,
     finest: float,
+    inside: Array,
+    region: Array,
     active: Array,
     start_x: Array,
     stop_x: Array,
@@ -69,7 +97,7 @@ def _cover_plane(
     steps: Array,
     out: Array,
 ) -> None:
-    """Fill out with the fraction of each cell that lies inside an odd number of polygons.
+    """Fill out with the fraction of each cell that lies inside an odd number of polygons of any region.
 
     Cell (row, column) is the unit square from (row, column). The plane is cut into strips at every
     vertex and every row border, so that within a strip all edges are straight and the area of each cell
@@ -78,9 +106,11 @@ def _cover_plane(
     Parameters
     ----------
     edges : (n, 4) of y0, x0, y1, x1 with y0 < y1, sorted by y0.
+    owners : (n,), the region of each edge, counted from 0.
     heights : sorted y of all vertices.
     finest : height of the thinnest strip.
-    active, start_x, stop_x : (n,) work space.
+    inside : (regions,) work space.
+    region, active, start_x, stop_x : (n,) work space.
     cells, steps : (columns,) work space.
     out : (rows, columns), zeros.
     """
@@ -122,9 +152,9 @@ def _cover_plane(
                 break
             border = 0.5 * (y + border)
         height = border - y
-        for i in range(0, count - 1, 2):
-            _add_edge(start_x[i], stop_x[i], height, cells, steps)
-            _add_edge(start_x[i + 1], stop_x[i + 1], -height, cells, steps)
+        for i in range(count):
+            region[i] = owners[active[i]]
+        _cover_strip(start_x, stop_x, region, count, height, inside, cells, steps)
         y = border
         if y >= row + 1.0 or y >= y_end:
             running = 0.0
@@ -139,6 +169,7 @@ def _cover_plane(
 @njit(cache=True, nogil=True)
 def cover_planes(
     edges: Array,
+    owners: Array,
     edge_ends: Array,
     heights: Array,
     height_ends: Array,
@@ -153,6 +184,7 @@ def cover_planes(
     Parameters
     ----------
     edges : (n, 4) of y0, x0, y1, x1 with y0 < y1 from the corner of the plane's box, by plane, then by y0.
+    owners : (n,), the region of each edge, counted from 0: even-odd within a region, any of them between regions.
     edge_ends : (planes,), where the edges of each plane end.
     heights : y of all vertices from there, by plane, then rising.
     height_ends : (planes,), where the heights of each plane end.
@@ -168,7 +200,8 @@ def cover_planes(
         most_edges = max(most_edges, edge_ends[plane] - first)
         most_columns = max(most_columns, boxes[plane, 3])
         most_cells = max(most_cells, boxes[plane, 2] * boxes[plane, 3])
-    active = np.empty(most_edges, np.int64)
+    inside = np.zeros(owners.max() + 1 if owners.size else 1, np.int64)
+    region, active = np.empty(most_edges, np.int64), np.empty(most_edges, np.int64)
     start_x, stop_x = np.empty(most_edges), np.empty(most_edges)
     cells, steps = np.empty(most_columns), np.empty(most_columns)
     work = np.empty(most_cells)
@@ -186,8 +219,11 @@ def cover_planes(
         first_height = height_ends[plane - 1] if plane else 0
         _cover_plane(
             edges[first_edge : edge_ends[plane]],
+            owners[first_edge : edge_ends[plane]],
             heights[first_height : height_ends[plane]],
             finest,
+            inside,
+            region,
             active,
             start_x,
             stop_x,

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from y90voxel.errors import Notice, RegionError
+from y90voxel.regions.joining import union_of_shapes
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, union, unique_names
@@ -56,6 +57,7 @@ def place_regions(
     names = unique_names(f"{r.name} (drawn)" if r.name in DERIVED_NAMES else r.name for r in drawn)
     assigned = assign_roles(names, roles, [region.role for region in drawn])
     placed: list[Region] = []
+    tumours: list[tuple[Contours | Mask, Mask]] = []
     notices: list[Notice] = []
     for name, region in zip(names, drawn, strict=True):
         role = assigned[name]
@@ -74,6 +76,8 @@ def place_regions(
         truncated = fraction < 1.0 or bool(edges) or region.cut_off
         made = (region.automatic, fraction, truncated, region.from_ct, region.cut_off)
         placed.append(Region(name, role, mask, *made))
+        if role is Role.TUMOUR:
+            tumours.append((region.shape, mask))
     placed = _lungs_beside_liver(placed)
     others = [r.name for r in placed if r.role is Role.OTHER]
     if others:
@@ -84,7 +88,8 @@ def place_regions(
                 "give --role NAME=ROLE where one matters.",
             )
         )
-    return Regions(grid, tuple(placed)), notices
+    together = union_of_shapes(*zip(*tumours, strict=True), grid) if tumours else None
+    return Regions(grid, tuple(placed), together), notices
 
 
 def _lungs_beside_liver(placed: list[Region]) -> list[Region]:

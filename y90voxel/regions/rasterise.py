@@ -12,19 +12,17 @@ from numpy.typing import NDArray
 from y90voxel.errors import GeometryError, RegionError
 from y90voxel.regions import _rasterise_loops as loops
 from y90voxel.regions.region import Contours
+from y90voxel.regions.slabs import LARGEST_BRIDGED_STEP, common_slabs, nominal_step, slabs_of_planes
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["ContourPlanes", "contour_planes", "drawn_volume_ml", "rasterise"]
+__all__ = ["ContourPlanes", "contour_planes", "drawn_volume_ml", "rasterise", "rasterise_union"]
 
 Floats = NDArray[np.floating[Any]]
 
 # Vertices of one plane may lie this far off it, and contours this close together share a plane [mm].
 PLANE_TOLERANCE_MM = 0.1
-# Planes up to this many nominal steps apart meet half way (one slice may be missing between them);
-# further apart there is nothing between them.
-LARGEST_BRIDGED_STEP = 2.25
 # Strips in which edges cross are halved down to this fraction of a row.
 FINEST_STRIP = 1.0 / 256.0
 # Oblique grids: fineness of the intermediate grid as a fraction of the finest spacing involved.
@@ -47,6 +45,8 @@ class ContourPlanes:
         Nominal distance between planes: the lower median of the distances found [mm].
     polygons : tuple of tuple of ndarray
         The polygons of each plane, LPS [mm].
+    owners : tuple of tuple of int
+        Of which of several regions each polygon is; empty for one region.
     """
 
     normal: Floats
@@ -54,6 +54,7 @@ class ContourPlanes:
     slabs_mm: Floats
     step_mm: float
     polygons: tuple[tuple[Floats, ...], ...]
+    owners: tuple[tuple[int, ...], ...] = ()
 
     @property
     def bridged_gaps_mm(self) -> tuple[tuple[float, float], ...]:
@@ -120,9 +121,9 @@ def _planes_along(normal: Floats, polygons: list[Floats], plane_step_mm: float |
     breaks = np.flatnonzero(np.diff(centres[order]) > PLANE_TOLERANCE_MM) + 1
     members = np.split(order, breaks)
     positions = np.array([centres[m].mean() for m in members])
-    step = plane_step_mm if plane_step_mm is not None else _nominal_step(positions)
+    step = plane_step_mm if plane_step_mm is not None else nominal_step(positions)
     planes = tuple(tuple(polygons[i] for i in sorted(m)) for m in members)
-    return ContourPlanes(normal, positions, _slabs(positions, step), step, planes)
+    return ContourPlanes(normal, positions, slabs_of_planes(positions, step), step, planes)
 
 
 def drawn_volume_ml(contours: Contours) -> float:
@@ -183,6 +184,41 @@ def rasterise(contours: Contours, grid: Grid) -> Mask:
     RegionError
         As in :func:`contour_planes`.
     """
+    return rasterise_union([contours], grid)
+
+
+def rasterise_union(regions: Sequence[Contours], grid: Grid) -> Mask:
+    """Return the fraction of each voxel that several regions enclose together, what they share counted once.
+
+    As exact as :func:`rasterise` of one: the planes of all are cut into common slabs, and within each a point
+    is inside when it lies in an odd number of polygons of any one region.
+
+    Parameters
+    ----------
+    regions : sequence of Contours
+        At least one; all in parallel planes.
+    grid : Grid
+        Where the mask lies.
+
+    Raises
+    ------
+    GeometryError, RegionError
+        As in :func:`rasterise`; also if the planes of two regions are not parallel.
+    """
+    for contours in regions:
+        _check_frame(contours, grid)
+    each = [_closed_polygons(contours) for contours in regions]
+    polygons = [polygon for of_region in each for polygon in of_region]
+    axis = _stacking_axis(polygons, grid)
+    normal = _common_normal(polygons) if axis is None else grid.directions[:, axis]
+    planes = _merged([_planes_along(normal, p, c.plane_step_mm) for p, c in zip(each, regions, strict=True)])
+    if axis is not None:
+        return Mask(_occupancy(planes, grid, axis), grid)
+    return resample(_mask_along_planes(planes, grid), grid)
+
+
+def _check_frame(contours: Contours, grid: Grid) -> None:
+    """Refuse contours and a grid whose coordinates do not compare."""
     one, other = contours.frame_of_reference_uid, grid.frame_of_reference_uid
     if one and other and one != other:
         raise GeometryError(
@@ -191,13 +227,18 @@ def rasterise(contours: Contours, grid: Grid) -> Mask:
             "(--trust-frames).",
             tag="FrameOfReferenceUID",
         )
-    polygons = _closed_polygons(contours)
-    axis = _stacking_axis(polygons, grid)
-    if axis is not None:
-        planes = _planes_along(grid.directions[:, axis], polygons, contours.plane_step_mm)
-        return Mask(_occupancy(planes, grid, axis), grid)
-    planes = _planes_along(_common_normal(polygons), polygons, contours.plane_step_mm)
-    return resample(_mask_along_planes(planes, grid), grid)
+
+
+def _merged(regions: Sequence[ContourPlanes]) -> ContourPlanes:
+    """Return the planes of several regions in slabs that they have in common."""
+    first = regions[0]
+    if len(regions) == 1:
+        return first
+    slabs, members = common_slabs([planes.slabs_mm for planes in regions])
+    polygons = tuple(tuple(p for r, i in here for p in regions[r].polygons[i]) for here in members)
+    owners = tuple(tuple(r for r, i in here for _ in regions[r].polygons[i]) for here in members)
+    step = min(planes.step_mm for planes in regions)
+    return ContourPlanes(first.normal, slabs.mean(axis=1), slabs, step, polygons, owners)
 
 
 def _common_normal(polygons: list[Floats]) -> Floats:
@@ -236,26 +277,6 @@ def _extents(polygons: Sequence[Floats], direction: Floats) -> tuple[Floats, Flo
     return np.minimum.reduceat(along, begin), np.maximum.reduceat(along, begin)
 
 
-def _nominal_step(positions: Floats) -> float:
-    """Return the lower median distance between planes [mm]."""
-    if len(positions) < 2:
-        raise RegionError(
-            f"all contours lie in one plane (at {positions[0]:.2f} mm), so the thickness of the region is "
-            "not known. Give the distance between slices it was drawn on (plane_step_mm)."
-        )
-    steps = np.sort(np.diff(positions))
-    return float(steps[(len(steps) - 1) // 2])
-
-
-def _slabs(positions: Floats, step: float) -> Floats:
-    """Return where the slab of each plane begins and ends [mm]."""
-    gaps = np.diff(positions)
-    reach = np.where(gaps <= LARGEST_BRIDGED_STEP * step, gaps / 2, step / 2)
-    below = np.concatenate([[step / 2], reach])
-    above = np.concatenate([reach, [step / 2]])
-    return np.stack([positions - below, positions + above], axis=1)
-
-
 def _in_plane_axes(normal: Floats) -> Floats:
     """Return two unit vectors perpendicular to the normal, as columns, (3, 2)."""
     first = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
@@ -283,18 +304,23 @@ class _JoinedPlanes:
         Index of the plane.
     begin : ndarray of int, (planes,)
         First vertex of each plane.
+    owner : ndarray of int, (vertices,)
+        Region of the polygon.
     """
 
     following: NDArray[np.int64]
     plane: NDArray[np.int64]
     begin: NDArray[np.int64]
+    owner: NDArray[np.int64]
 
     @classmethod
-    def of(cls, planes: Sequence[Sequence[Floats]]) -> _JoinedPlanes:
-        """Return it for polygons by plane."""
+    def of(cls, planes: Sequence[Sequence[Floats]], owners: Sequence[Sequence[int]] = ()) -> _JoinedPlanes:
+        """Return it for polygons by plane, and the regions that they are of where there are several."""
         counts = np.array([sum(map(len, polygons)) for polygons in planes])
-        following = _following(np.array([len(p) for polygons in planes for p in polygons]))
-        return cls(following, np.repeat(np.arange(len(counts)), counts), np.cumsum(counts) - counts)
+        lengths = np.array([len(p) for polygons in planes for p in polygons])
+        of_polygon = np.array([one for plane in owners for one in plane] or [0] * len(lengths))
+        plane = np.repeat(np.arange(len(counts)), counts)
+        return cls(_following(lengths), plane, np.cumsum(counts) - counts, np.repeat(of_polygon, lengths))
 
     def bounds(self, vertices: Floats) -> tuple[Floats, Floats]:
         """Return the lowest and highest coordinates in each plane, (planes, 2) each."""
@@ -302,7 +328,7 @@ class _JoinedPlanes:
 
 
 def _cover_planes(joined: _JoinedPlanes, cells: Floats, slabs: Floats, out: Floats) -> Floats:
-    """Add the even-odd area coverage of each plane to the slices of ``out`` that its slab meets, all in one call.
+    """Add the area that each plane covers, even-odd by region, to the slices of ``out`` that its slab meets, in one call.
 
     Parameters
     ----------
@@ -328,10 +354,12 @@ def _cover_planes(joined: _JoinedPlanes, cells: Floats, slabs: Floats, out: Floa
     edges = np.where(edges[:, :1] > edges[:, 2:3], edges[:, [2, 3, 0, 1]], edges)
     rising = edges[:, 0] < edges[:, 2]
     edges, of_plane = edges[rising], joined.plane[rising]
+    order = np.lexsort((edges[:, 0], of_plane))
     planes = np.arange(len(low))
     areas = np.empty(len(low))
     loops.cover_planes(
-        np.ascontiguousarray(edges[np.lexsort((edges[:, 0], of_plane))]),
+        np.ascontiguousarray(edges[order]),
+        joined.owner[rising][order],
         np.searchsorted(of_plane, planes, side="right"),
         cells[np.lexsort((cells[:, 0], joined.plane)), 0],
         np.append(joined.begin[1:], len(cells)),
@@ -352,7 +380,7 @@ def _occupancy(planes: ContourPlanes, grid: Grid, axis: int) -> Floats:
     origin = float(grid.origin_mm @ planes.normal)
     slabs = (planes.slabs_mm - origin) / grid.spacing_mm[axis] + 0.5
     out = np.zeros(grid.shape, np.float32)
-    _cover_planes(_JoinedPlanes.of(planes.polygons), cells, slabs, np.moveaxis(out, axis, 0))
+    _cover_planes(_JoinedPlanes.of(planes.polygons, planes.owners), cells, slabs, np.moveaxis(out, axis, 0))
     return out
 
 

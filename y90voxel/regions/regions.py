@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -21,6 +22,8 @@ DERIVED_NAMES = ("all tumours", "non-tumour liver", "perfused non-tumour liver",
 
 # What the occupancies of two neighbours may exceed a voxel by, from rasterising each by itself.
 _RASTER_TOLERANCE = 0.02
+# Tumours that share this fraction of the smaller one overlap; less is the thickness of a pencil.
+LEAST_SHARED = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,8 @@ class Regions:
         The dose grid.
     drawn : tuple of Region
         The regions as drawn, in the order of the file; names are unique.
+    tumours_together : Mask or None
+        The union of the tumours, from their shapes; None takes it from their occupancies (`union`).
 
     Raises
     ------
@@ -78,10 +83,14 @@ class Regions:
 
     grid: Grid
     drawn: tuple[Region, ...] = ()
+    tumours_together: Mask | None = None
     _unions: dict[tuple[Role, ...], Mask | None] = field(default_factory=dict, repr=False, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", tuple(self.drawn))
+        if self.tumours_together is not None:
+            self.tumours_together.check_on(self.grid, "the union of the tumours")
+            self._unions[(Role.TUMOUR,)] = self.tumours_together
         names = [*DERIVED_NAMES, *(region.name for region in self.drawn)]
         for region in self.drawn:
             region.mask.check_on(self.grid, f"region {region.name!r}")
@@ -122,10 +131,58 @@ class Regions:
         """Return the union of all drawn regions with these roles, or None when there is none."""
         wanted = tuple(dict.fromkeys(roles))
         if wanted not in self._unions:
-            by_role = [[r.mask for r in self.drawn if r.role is role] for role in wanted]
-            whole = [union(masks, may_repeat=True) for masks in by_role if masks]
-            self._unions[wanted] = union(whole) if whole else None
+            if len(wanted) == 1:
+                masks = [r.mask for r in self.drawn if r.role is wanted[0]]
+                self._unions[wanted] = union(masks, may_repeat=True) if masks else None
+            else:
+                each = [mask for mask in map(self.mask_of, wanted) if mask is not None]
+                self._unions[wanted] = union(each) if each else None
         return self._unions[wanted]
+
+    def without_tumours(self, whole: Mask | None) -> Mask | None:
+        """Return a region less the union of the tumours; None without it."""
+        tumours = [region.mask for region in self.drawn if region.role is Role.TUMOUR]
+        return subtract(whole, *tumours, together=self.mask_of(Role.TUMOUR))
+
+    def tumour_parts(self, within: Mask | None = None) -> dict[str, Mask]:
+        """Return the tumours by name as parts that exclude each other and add up to their union.
+
+        What several tumours share is shared out among them in proportion to how much of the voxel each fills, so
+        that masses and activities of the parts add up to those of the union. Tumours that share nothing are whole.
+
+        Parameters
+        ----------
+        within : Mask or None
+            Only what lies in that region.
+        """
+        tumours = [region for region in self.drawn if region.role is Role.TUMOUR]
+        whole = self.mask_of(Role.TUMOUR)
+        if whole is None:
+            return {}
+        occupied = whole.array if within is None else np.minimum(whole.array, within.array)
+        filled = np.zeros(self.grid.shape)
+        for region in tumours:
+            filled[region.mask.box] += region.mask.array[region.mask.box]
+        parts = {}
+        for region in tumours:
+            box, part = region.mask.box, np.zeros(self.grid.shape, occupied.dtype)
+            own, total, here = region.mask.array[box], filled[box], occupied[box]
+            shared = here * own / np.where(total > own, total, 1.0)
+            part[box] = np.where(total > own, shared, np.where(own > 0, here, 0.0))
+            parts[region.name] = whole.with_array(part)
+        return parts
+
+    def shared_by_tumours(self) -> dict[tuple[str, str], float]:
+        """Return the volume that two tumours share, by their names, of those that overlap [mL]."""
+        tumours = [region for region in self.drawn if region.role is Role.TUMOUR]
+        shared = {}
+        for one, other in combinations(tumours, 2):
+            less = min(one.mask.volume_ml, other.mask.volume_ml)
+            together = union([one.mask, other.mask], may_repeat=True)
+            volume = one.mask.volume_ml + other.mask.volume_ml - together.volume_ml
+            if volume > LEAST_SHARED * less:
+                shared[one.name, other.name] = volume
+        return shared
 
     @cached_property
     def derived(self) -> tuple[Region, ...]:
@@ -144,11 +201,11 @@ class Regions:
                 found.append(Region(name, role, mask, automatic, fraction, truncated, from_ct, cut_off))
 
         add("all tumours", Role.TUMOURS, tumours, Role.TUMOUR)
-        each = [region.mask for region in self.drawn if region.role is Role.TUMOUR]
-        add("non-tumour liver", Role.NON_TUMOUR_LIVER, subtract(liver, *each), Role.LIVER, Role.TUMOUR)
+        normal = self.without_tumours(liver)
+        add("non-tumour liver", Role.NON_TUMOUR_LIVER, normal, Role.LIVER, Role.TUMOUR)
         if perfused is not None:
             both = (Role.PERFUSED, Role.TUMOUR)
-            normal = subtract(perfused, *each)
+            normal = self.without_tumours(perfused)
             add("perfused non-tumour liver", Role.PERFUSED_NON_TUMOUR_LIVER, normal, *both)
             add(
                 "unperfused liver",
@@ -227,26 +284,35 @@ def _repeat(one: Mask, other: Mask) -> bool:
     return float(shared) > 0.25 * min(one.total, other.total)
 
 
-def subtract(whole: Mask | None, *parts: Mask | None) -> Mask | None:
-    """Return the occupancy of ``whole`` without ``parts``; None without whole.
+def subtract(whole: Mask | None, *parts: Mask | None, together: Mask | None = None) -> Mask | None:
+    """Return the occupancy of ``whole`` without ``parts``; None without whole. What parts share goes once.
 
     A part that overfills voxels together with the whole is drawn inside it and taken away. One that does not
     is its neighbour (labels that exclude each other): then the whole already lacks it.
+
+    Parameters
+    ----------
+    whole : Mask or None
+        What something is taken from.
+    *parts : Mask or None
+        What is taken away.
+    together : Mask or None
+        The union of the parts where it is known better than from their occupancies.
     """
     if whole is None:
         return None
     taken = [part.check_on(whole.grid, "region") for part in parts if part is not None]
     if not taken:
         return whole
-    rest = np.array(
-        whole.array, dtype=np.result_type(whole.array, *(part.array for part in taken), np.float32)
-    )
+    gone = union(taken, may_repeat=True) if together is None else together.check_on(whole.grid, "region")
+    inside = np.zeros(whole.grid.shape, bool)
     for part in taken:
-        both = shared_box(whole.box, part.box)
-        left, gone = rest[both], part.array[both]
-        np.copyto(
-            left, np.maximum(left - gone, 0.0) if _overfill(whole, part) else np.minimum(left, 1.0 - gone)
-        )
+        if _overfill(whole, part):
+            inside[part.box] |= part.array[part.box] > 0
+    rest = np.array(whole.array, dtype=np.result_type(whole.array, gone.array, np.float32))
+    both = shared_box(whole.box, gone.box)
+    left, lost = rest[both], gone.array[both]
+    np.copyto(left, np.where(inside[both], np.maximum(left - lost, 0.0), np.minimum(left, 1.0 - lost)))
     return whole.with_array(rest)
 
 

@@ -15,9 +15,10 @@ from y90voxel.io.dicom.findings import Finding, accept, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.sources import SourceFile
-from y90voxel.regions.rasterise import LARGEST_BRIDGED_STEP, ContourPlanes, contour_planes
+from y90voxel.regions.rasterise import ContourPlanes, contour_planes
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
+from y90voxel.regions.slabs import LARGEST_BRIDGED_STEP
 
 __all__ = ["read_rtstruct", "roi_names"]
 
