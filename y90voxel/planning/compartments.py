@@ -12,6 +12,10 @@ __all__ = ["Anatomy", "Territory", "TumourUptake"]
 
 # Masses summed in another order may differ in the last bits.
 _ROUNDING = 1e-9
+# Parts may exceed a liver by this fraction: each is rastered by itself, and stated masses are rounded.
+MASS_TOLERANCE = 0.01
+# No liver or tumour is denser [g/mL]: soft tissue is 1.03 to 1.06, with iron or oil a little more.
+GREATEST_DENSITY_G_PER_ML = 1.15
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Anatomy:
     Parameters
     ----------
     tumour_masses_kg : mapping of str to float
-        Whole mass of each tumour [kg].
+        Whole mass of each tumour [kg]; what two of them share counts in one of them, or in parts.
     perfused_normal_kg, whole_normal_kg : float or None
         Normal liver that is treated, and all of it [kg]; never the one for the other.
     perfused_kg : float or None
@@ -117,6 +121,8 @@ class Anatomy:
         All tumours, and their part in the treated part [mL].
     perfused_name : str
         What the treated part is called.
+    liver_kg : float or None
+        Whole liver, tumours included [kg].
 
     Raises
     ------
@@ -136,6 +142,7 @@ class Anatomy:
     tumour_volume_ml: float | None = None
     tumour_volume_in_perfused_ml: float | None = None
     perfused_name: str = "perfused volume"
+    liver_kg: float | None = None
 
     def __post_init__(self) -> None:
         for name, mass in self.tumour_masses_kg.items():
@@ -144,6 +151,7 @@ class Anatomy:
             ("the perfused normal liver", self.perfused_normal_kg, "kg"),
             ("the whole normal liver", self.whole_normal_kg, "kg"),
             ("all that is perfused", self.perfused_kg, "kg"),
+            ("the liver with its tumours", self.liver_kg, "kg"),
             ("the lungs from CT", self.lung_ct_kg, "kg"),
             ("the liver", self.liver_volume_ml, "mL"),
             ("the perfused volume", self.perfused_volume_ml, "mL"),
@@ -163,6 +171,34 @@ class Anatomy:
             ("the perfused volume", self.perfused_volume_ml),
         ):
             _check_part("the tumour in the perfused volume", within, of, whole, "mL")
+
+    def check_masses(self) -> None:
+        """Refuse tumours and normal liver that do not fit into the liver together.
+
+        Raises
+        ------
+        RegionError
+            If they exceed its mass by more than 1 %, or, where only its volume is known, what that can weigh.
+        """
+        tumours_kg, normal_kg = sum(self.tumour_masses_kg.values()), self.whole_normal_kg or 0.0
+        if self.liver_kg is not None:
+            most_kg, whole = self.liver_kg, f"the liver with its tumours weighs {self.liver_kg:.4g} kg"
+        elif self.liver_volume_ml is not None:
+            most_kg = self.liver_volume_ml * GREATEST_DENSITY_G_PER_ML / 1000.0
+            whole = (
+                f"a liver of {self.liver_volume_ml:.4g} mL weighs at most {most_kg:.4g} kg "
+                f"({GREATEST_DENSITY_G_PER_ML:g} g/mL)"
+            )
+        else:
+            return
+        if tumours_kg + normal_kg > most_kg * (1.0 + MASS_TOLERANCE):
+            names = ", ".join(self.tumour_masses_kg) or "none"
+            raise RegionError(
+                f"the masses contradict each other: tumours ({names}) of {tumours_kg:.4g} kg and normal liver of "
+                f"{normal_kg:.4g} kg are {tumours_kg + normal_kg:.4g} kg together, but {whole}. State each tumour once, "
+                "without what it shares with another, and the normal liver without tumours.",
+                tag="plan.anatomy",
+            )
 
     def check_territories(self, territories: tuple[Territory, ...]) -> None:
         """Refuse territories that hold what the anatomy does not.

@@ -56,7 +56,8 @@ def plan(
     InputError
         If a fact is missing or out of range, or no vial on offer reaches an order.
     RegionError
-        If a limit or goal is for an absent region, or the perfused volume is larger than the liver.
+        If a limit or goal is for an absent region, the perfused volume is larger than the liver, or tumours and
+        normal liver do not fit into it.
     """
     asked = request or PlanRequest()
     started, clock = datetime.now(UTC), time.perf_counter()
@@ -191,6 +192,7 @@ def _finish(
     """Models, orders and notices from what is known of the patient."""
     patient = facts.patient or PatientRecord()
     context = request.context.completed(patient.bilirubin_umol_per_l, facts.hepatic_reserve)
+    anatomy.check_masses()
     anatomy.check_territories(territories)
     table = (
         maps.table if maps is not None else _widest(anatomy, territories, facts.dose_constant_gy_kg_per_gbq)

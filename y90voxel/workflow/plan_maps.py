@@ -20,7 +20,7 @@ from y90voxel.planning.dose_table import LUNGS_VOXEL, DoseTable, RegionDoses, lu
 from y90voxel.planning.partition import tumour_to_normal_ratio
 from y90voxel.planning.plan_measure import measure_metric
 from y90voxel.reference.nuclide import nuclide
-from y90voxel.regions.regions import Regions, subtract
+from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.volumes.volume import ActivityMap, DoseMap, Mask
@@ -180,7 +180,7 @@ class DoseMaps:
         return tuple(max(float(e.region(name).mass_weighted_mean_gy or 0.0), 0.0) for e in self.evaluations)
 
     def anatomy(self) -> Anatomy:
-        """Return masses and volumes by the density map of the dose."""
+        """Return masses and volumes by the density map of the dose; tumours that overlap as parts that do not."""
         regions = self.case.regions
         perfused = regions.with_role(Role.PERFUSED)
         treated = _treated(regions)
@@ -188,9 +188,11 @@ class DoseMaps:
         liver = regions.mask_of(Role.LIVER, Role.TUMOUR)
         only_liver = regions.mask_of(Role.LIVER)
         return Anatomy(
-            tumour_masses_kg={r.name: self._mass_kg(r.mask) for r in regions.with_role(Role.TUMOUR)},
-            perfused_normal_kg=self._mass_kg(_normal(treated, regions)),
-            whole_normal_kg=None if only_liver is None else self._mass_kg(_normal(only_liver, regions)),
+            tumour_masses_kg={name: self._mass_kg(part) for name, part in regions.tumour_parts().items()},
+            perfused_normal_kg=self._mass_kg(regions.without_tumours(treated)),
+            whole_normal_kg=None
+            if only_liver is None
+            else self._mass_kg(regions.without_tumours(only_liver)),
             perfused_kg=None if treated is None else self._mass_kg(treated),
             lung_ct_kg=self.lung_ct_kg,
             liver_volume_ml=None if only_liver is None or liver is None else liver.volume_ml,
@@ -202,6 +204,7 @@ class DoseMaps:
             if tumours is None or treated is None
             else _shared(tumours, treated).volume_ml,
             perfused_name=perfused[0].name if len(perfused) == 1 else "perfused volume",
+            liver_kg=None if only_liver is None else self._mass_kg(liver),
         )
 
     def territories(self, recovery: Mapping[str, float]) -> tuple[Territory, ...]:
@@ -231,22 +234,18 @@ class DoseMaps:
         regions, evaluation = self.case.regions, self.evaluations[number]
         own = self.case.injections[number].territory
         reached = _treated(regions) if own is None else regions[own].mask
-        normal = _normal(reached, regions)
+        normal = regions.without_tumours(reached)
         name, shunt = self.names[number], float(evaluation.lung.shunt_fraction or 0.0)
         if reached is None or normal is None:
             return Territory(name, shunt)
         normal_kg, normal_bq = self._mass_kg(normal), _held(evaluation.activity, normal)
         found = []
-        for region in regions.with_role(Role.TUMOUR):
-            part = _shared(region.mask, reached)
+        for tumour, part in regions.tumour_parts(reached).items():
             mass = self._mass_kg(part)
             if mass > 0:
                 held = _held(evaluation.activity, part)
-                found.append(
-                    TumourUptake(
-                        region.name, mass, _ratio(held, mass, normal_bq, normal_kg, recovery.get(region.name))
-                    )
-                )
+                ratio = _ratio(held, mass, normal_bq, normal_kg, recovery.get(tumour))
+                found.append(TumourUptake(tumour, mass, ratio))
         return Territory(name, shunt, tuple(found), normal_kg)
 
     def _mass_kg(self, mask: Mask | None) -> float:
@@ -261,11 +260,6 @@ def _treated(regions: Regions) -> Mask | None:
     """The perfused volume, or the whole liver with its tumours where none is drawn."""
     perfused = regions.mask_of(Role.PERFUSED)
     return regions.mask_of(Role.LIVER, Role.TUMOUR) if perfused is None else perfused
-
-
-def _normal(whole: Mask | None, regions: Regions) -> Mask | None:
-    """A region without its tumours."""
-    return subtract(whole, *(region.mask for region in regions.with_role(Role.TUMOUR)))
 
 
 def _shared(one: Mask, other: Mask) -> Mask:

@@ -266,7 +266,7 @@ def _fraction_in_view(regions: Regions, mass_g: float) -> float:
 
 def _region_notices(regions: Regions) -> list[Notice]:
     """Say what the regions lack or contradict."""
-    notices = []
+    notices = _overlap_notices(regions)
     liver = regions.mask_of(Role.LIVER)
     if liver is None:
         names = ", ".join(region.name for region in regions.drawn) or "none"
@@ -289,6 +289,25 @@ def _region_notices(regions: Regions) -> list[Notice]:
                 )
             )
     return notices
+
+
+def _overlap_notices(regions: Regions) -> list[Notice]:
+    """Say which tumours overlap, by how much, and what becomes of it."""
+    shared = regions.shared_by_tumours()
+    if not shared:
+        return []
+    pairs = "; ".join(f"{one!r} and {other!r} {volume:.2f} mL" for (one, other), volume in shared.items())
+    drawn = sum(region.mask.volume_ml for region in regions.with_role(Role.TUMOUR))
+    (together,) = regions.with_role(Role.TUMOURS)
+    return [
+        Notice(
+            "tumours-overlap",
+            f"tumours overlap: {pairs}. Together they are {together.mask.volume_ml:.2f} mL, not {drawn:.2f} mL. All tumours, "
+            "normal liver and the masses of a plan count shared volume once; planning models share it out among the "
+            "tumours that cover it. Doses by region are those of each tumour as drawn. If one is no tumour of its own, "
+            "leave it out (--role 'NAME=other').",
+        )
+    ]
 
 
 def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: float) -> dict[str, Any]:
