@@ -143,6 +143,7 @@ def test_an_activity_beyond_any_vial_is_refused(run_cli, study, tmp_path):
         ("whole_normal_mass_kg = -1", "must be above zero"),
         ("perfused_normal_mass_kg = 2.0\nwhole_normal_mass_kg = 1.0", "is larger than the whole"),
         ("perfused_volume_ml = 2000\nliver_volume_ml = 1000", "is larger than the liver"),
+        ("liver_volume_ml = 1000\ntumour = [{mass_kg = 1.2}]", "masses contradict each other"),
         ("", "give every injection"),
     ],
 )

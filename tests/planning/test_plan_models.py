@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.aims import DoseAim, MetricKind, judge, parse_metric, resolve_aims, table_aims
-from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
+from y90voxel.planning.compartments import (
+    GREATEST_DENSITY_G_PER_ML,
+    MASS_TOLERANCE,
+    Anatomy,
+    Territory,
+    TumourUptake,
+)
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
 from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
 from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model, solved_model
@@ -134,6 +140,14 @@ def test_names_and_roles_find_regions():
             lambda: Anatomy(tumour_volume_ml=2e3, liver_volume_ml=1e3),
             "tumours .2000 mL. is larger than the liver",
         ),
+        (
+            lambda: Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.38).check_masses(),
+            r"tumours .A, B. weigh 0.4 kg, normal liver 1 kg, together 1.4 kg, but the liver .* only 1.38 kg",
+        ),
+        (
+            lambda: Anatomy({"A": 1.2}, liver_volume_ml=1000.0).check_masses(),
+            r"tumours .A. weigh 1.2 kg, but the whole liver of 1000 mL can weigh no more than 1.1 kg",
+        ),
         (lambda: LIVER.check_territories(()), "at least one injection"),
         (
             lambda: LIVER.check_territories((Territory("a", 0, (TumourUptake("X", 0.1),), 1.0),)),
@@ -156,6 +170,33 @@ def test_names_and_roles_find_regions():
 def test_what_cannot_be_is_refused(make, said):
     with pytest.raises(InputError, match=said):
         make()
+
+
+@pytest.mark.parametrize(
+    "anatomy",
+    [
+        Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / (1 + 0.99 * MASS_TOLERANCE)),
+        Anatomy({"A": 0.999 * GREATEST_DENSITY_G_PER_ML}, liver_volume_ml=1000.0),
+        Anatomy({"A": 2.0}, whole_normal_kg=1.0),
+        Anatomy({"A": 0.5}, liver_kg=0.4),  # what normal liver weighs is not known
+    ],
+    ids=["within 1 %", "as dense as can be", "liver unknown", "normal liver unknown"],
+)
+def test_masses_that_may_be_pass(anatomy):
+    anatomy.check_masses()
+
+
+@pytest.mark.parametrize(
+    "anatomy",
+    [
+        Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / (1 + 1.01 * MASS_TOLERANCE)),
+        Anatomy({"A": 1.001 * GREATEST_DENSITY_G_PER_ML}, liver_volume_ml=1000.0),
+    ],
+    ids=["beyond 1 %", "denser than can be"],
+)
+def test_masses_just_beyond_are_refused(anatomy):
+    with pytest.raises(RegionError, match="masses contradict each other"):
+        anatomy.check_masses()
 
 
 # --- limits and goals -----------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ __all__ = ["Anatomy", "Territory", "TumourUptake"]
 
 # Masses summed in another order may differ in the last bits.
 _ROUNDING = 1e-9
-# Parts may exceed a liver by this fraction: each is rastered by itself, and stated masses are rounded.
+# Parts may exceed a liver by this fraction: each is rastered by itself.
 MASS_TOLERANCE = 0.01
-# No liver or tumour is denser [g/mL]: soft tissue is 1.03 to 1.06, with iron or oil a little more.
-GREATEST_DENSITY_G_PER_ML = 1.15
+# No liver is denser as a whole [g/mL]: 1.03 to 1.06, with iron a little more.
+GREATEST_DENSITY_G_PER_ML = 1.1
 
 
 @dataclass(frozen=True)
@@ -173,32 +173,33 @@ class Anatomy:
             _check_part("the tumour in the perfused volume", within, of, whole, "mL")
 
     def check_masses(self) -> None:
-        """Refuse tumours and normal liver that do not fit into the liver together.
+        """Refuse tumours and normal liver that do not fit into the liver.
 
         Raises
         ------
         RegionError
-            If they exceed its mass by more than 1 %, or, where only its volume is known, what that can weigh.
+            If tumours and normal liver together exceed its mass by more than 1 %; where only its volume is known, if
+            the tumours exceed what that can weigh.
         """
-        tumours_kg, normal_kg = sum(self.tumour_masses_kg.values()), self.whole_normal_kg or 0.0
-        if self.liver_kg is not None:
-            most_kg, whole = self.liver_kg, f"the liver with its tumours weighs {self.liver_kg:.4g} kg"
+        tumours_kg = sum(self.tumour_masses_kg.values())
+        tumours = f"the tumours ({', '.join(self.tumour_masses_kg)}) weigh {tumours_kg:.4g} kg"
+        advice = "State each tumour once, without what it shares with another, and normal liver without tumours."
+        if self.liver_kg is not None and self.whole_normal_kg is not None:
+            both_kg = tumours_kg + self.whole_normal_kg
+            if both_kg > self.liver_kg * (1.0 + MASS_TOLERANCE):
+                raise RegionError(
+                    f"masses contradict each other: {tumours}, normal liver {self.whole_normal_kg:.4g} kg, together "
+                    f"{both_kg:.4g} kg, but the liver with its tumours only {self.liver_kg:.4g} kg. {advice}",
+                    tag="plan.anatomy",
+                )
         elif self.liver_volume_ml is not None:
             most_kg = self.liver_volume_ml * GREATEST_DENSITY_G_PER_ML / 1000.0
-            whole = (
-                f"a liver of {self.liver_volume_ml:.4g} mL weighs at most {most_kg:.4g} kg "
-                f"({GREATEST_DENSITY_G_PER_ML:g} g/mL)"
-            )
-        else:
-            return
-        if tumours_kg + normal_kg > most_kg * (1.0 + MASS_TOLERANCE):
-            names = ", ".join(self.tumour_masses_kg) or "none"
-            raise RegionError(
-                f"the masses contradict each other: tumours ({names}) of {tumours_kg:.4g} kg and normal liver of "
-                f"{normal_kg:.4g} kg are {tumours_kg + normal_kg:.4g} kg together, but {whole}. State each tumour once, "
-                "without what it shares with another, and the normal liver without tumours.",
-                tag="plan.anatomy",
-            )
+            if tumours_kg > most_kg:
+                raise RegionError(
+                    f"masses contradict each other: {tumours}, but the whole liver of {self.liver_volume_ml:.4g} mL can "
+                    f"weigh no more than {most_kg:.4g} kg ({GREATEST_DENSITY_G_PER_ML:g} g/mL). {advice}",
+                    tag="plan.anatomy",
+                )
 
     def check_territories(self, territories: tuple[Territory, ...]) -> None:
         """Refuse territories that hold what the anatomy does not.

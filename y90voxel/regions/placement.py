@@ -88,7 +88,8 @@ def place_regions(
                 "give --role NAME=ROLE where one matters.",
             )
         )
-    together = union_of_shapes(*zip(*tumours, strict=True), grid) if tumours else None
+    shapes, masks = [shape for shape, _ in tumours], [mask for _, mask in tumours]
+    together = union_of_shapes(shapes, masks, grid) if tumours else None
     return Regions(grid, tuple(placed), together), notices
 
 
