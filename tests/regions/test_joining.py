@@ -11,7 +11,7 @@ from y90voxel.regions import joining
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.rasterise import rasterise, rasterise_union
 from y90voxel.regions.region import Contours, DrawnRegion
-from y90voxel.regions.regions import LEAST_SHARED, Region, Regions
+from y90voxel.regions.regions import LEAST_SHARED, Region, Regions, union
 from y90voxel.regions.roles import Role
 from y90voxel.regions.slabs import SAME_END_MM, common_slabs
 from y90voxel.volumes.grid import Grid
@@ -204,6 +204,42 @@ def test_segmentations_are_joined_on_their_lattice_where_they_have_one(shift, to
     assert joining._on_one_lattice(one.grid, other) is together
     finer = Grid.from_spacing((10, 10, 10), (0.9, 1.0, 1.0), (0.5, 0.5, 0.5))
     assert not joining._on_one_lattice(one.grid, finer)
+
+
+def occupancy(grid, balls, samples=5):
+    """Occupancy of balls together, by sub-samples."""
+    total, steps = np.zeros(grid.shape), (np.arange(samples) + 0.5) / samples - 0.5
+    base = np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in grid.shape], indexing="ij"), axis=-1)
+    for shift in np.array(np.meshgrid(steps, steps, steps)).reshape(3, -1).T:
+        points = grid.index_to_lps(base + shift)
+        total += np.any(
+            [np.linalg.norm(points - centre, axis=-1) <= radius for centre, radius in balls], axis=0
+        )
+    return Mask(total / samples**3, grid)
+
+
+@settings(max_examples=10, deadline=None)
+@given(spacing=spacings, sizes=radii, apart=st.floats(0.2, 0.9), direction=directions)
+def test_occupancies_alone_tell_the_union_within_a_hundredth(spacing, sizes, apart, direction):
+    grid = Grid.from_spacing(tuple(int(np.ceil(64 / s)) for s in spacing), spacing)
+    towards = np.array(direction) / np.linalg.norm(direction)
+    middle = np.array((31.0, 32.0, 33.0))
+    one = (middle - 0.5 * apart * sum(sizes) * towards, sizes[0])
+    other = (middle + 0.5 * apart * sum(sizes) * towards, sizes[1])
+    joined = union([occupancy(grid, [one]), occupancy(grid, [other])], may_repeat=True)
+    assert joined.volume_ml == pytest.approx(occupancy(grid, [one, other]).volume_ml, rel=0.01)
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_surfaces_that_cross_share_a_voxel_at_random(flat):
+    """One tumour below a plane, one left of it; without a slope they share what they can."""
+    grid = Grid.from_spacing((1, 3, 3), (5.0, 5.0, 5.0))
+    below = np.array([[1, 1, 1], [0.5, 0.5, 0.5], [0, 0, 0]])
+    left = below.T.copy()
+    if flat:
+        left[1, 0] = left[1, 2] = 0.5
+    joined = union([Mask(part[None], grid) for part in (below, left)], may_repeat=True)
+    assert joined.array[0, 1, 1] == (0.5 if flat else 0.75)
 
 
 GRID = Grid.from_spacing((1, 1, 6), (10, 10, 10))

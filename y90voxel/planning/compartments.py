@@ -183,7 +183,9 @@ class Anatomy:
         """
         tumours_kg = sum(self.tumour_masses_kg.values())
         tumours = f"the tumours ({', '.join(self.tumour_masses_kg)}) weigh {tumours_kg:.4g} kg"
-        advice = "State each tumour once, without what it shares with another, and normal liver without tumours."
+        advice = (
+            "State each tumour once, without what it shares with another, and normal liver without tumours."
+        )
         if self.liver_kg is not None and self.whole_normal_kg is not None:
             both_kg = tumours_kg + self.whole_normal_kg
             if both_kg > self.liver_kg * (1.0 + MASS_TOLERANCE):

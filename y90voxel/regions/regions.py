@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from y90voxel.errors import RegionError
 from y90voxel.regions.roles import Role, side_of_name
@@ -22,6 +23,8 @@ DERIVED_NAMES = ("all tumours", "non-tumour liver", "perfused non-tumour liver",
 
 # What the occupancies of two neighbours may exceed a voxel by, from rasterising each by itself.
 _RASTER_TOLERANCE = 0.02
+# Occupancies whose slopes multiply to less than this have no surface that faces anywhere.
+FLAT = 1e-6
 # Tumours that share this fraction of the smaller one overlap; less is the thickness of a pencil.
 LEAST_SHARED = 0.01
 
@@ -248,15 +251,15 @@ def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
 
     Neighbours share voxels only along their surface, and their parts of a voxel add up to one at most.
     Regions that together overfill a voxel overlap (one is drawn inside the other): a boundary voxel is then
-    as full as the fuller of them.
+    as full as the fuller of them, or, between regions of one kind whose surfaces cross there, fuller by the angle.
 
     Parameters
     ----------
     masks : sequence of Mask
         At least one, all on one grid.
     may_repeat : bool
-        Whether two of them may be the same region drawn twice. On coarse voxels neither copy of a small lesion
-        fills one, so that sharing a quarter of the smaller one counts as overlap too.
+        Whether they are regions of one kind: two may be the same drawn twice, or overlap in part. On coarse voxels
+        neither copy of a small lesion fills one, so that sharing a quarter of the smaller one counts as overlap too.
     """
     total = masks[0]
     for mask in masks[1:]:
@@ -265,6 +268,8 @@ def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
         part, added = joined[mask.box], mask.array[mask.box]
         if _overfill(total, mask) or (may_repeat and _repeat(total, mask)):
             np.maximum(part, added, out=part)
+            if may_repeat:
+                _add_where_surfaces_cross(part, total, mask)
         else:
             np.minimum(part + added, 1.0, out=part)
         total = total.with_array(joined)
@@ -282,6 +287,39 @@ def _repeat(one: Mask, other: Mask) -> bool:
     both = shared_box(one.box, other.box)
     shared = np.minimum(one.array[both], other.array[both]).sum(dtype=np.float64)
     return float(shared) > 0.25 * min(one.total, other.total)
+
+
+def _add_where_surfaces_cross(joined: NDArray[np.floating], one: Mask, other: Mask) -> None:
+    """Fill up voxels that two overlapping regions fill in part, by the angle between their surfaces.
+
+    Surfaces that face the same way share as much as they can, those across each other at random, those that face
+    each other as little as they can; between these, linear in the cosine. ``joined`` is the box of ``other``, as full
+    as the fuller of both.
+    """
+    both = shared_box(one.box, other.box)
+    partly = (one.array[both] > 0) & (one.array[both] < 1) & (other.array[both] > 0) & (other.array[both] < 1)
+    where = np.argwhere(partly) + [part.start for part in both]
+    if not len(where):
+        return
+    at = tuple(where.T)
+    a, b = (mask.array[at].astype(np.float64) for mask in (one, other))
+    n, m = _slope(one.array, where), _slope(other.array, where)
+    steep = np.linalg.norm(n, axis=1) * np.linalg.norm(m, axis=1)
+    cosine = np.where(steep > FLAT, (n * m).sum(axis=1) / np.maximum(steep, FLAT), 1.0)
+    most, least = np.minimum(a, b), np.maximum(a + b - 1.0, 0.0)
+    shared = a * b + np.abs(cosine) * (np.where(cosine > 0, most, least) - a * b)
+    joined[tuple((where - [part.start for part in other.box]).T)] = a + b - shared
+
+
+def _slope(occupancy: NDArray[np.floating], where: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Differences between the neighbours of voxels along every axis."""
+    slope = np.zeros(where.shape)
+    for axis, length in enumerate(occupancy.shape):
+        above, below = where.copy(), where.copy()
+        above[:, axis] = np.minimum(where[:, axis] + 1, length - 1)
+        below[:, axis] = np.maximum(where[:, axis] - 1, 0)
+        slope[:, axis] = occupancy[tuple(above.T)] - occupancy[tuple(below.T)]
+    return slope
 
 
 def subtract(whole: Mask | None, *parts: Mask | None, together: Mask | None = None) -> Mask | None:
