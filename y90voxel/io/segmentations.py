@@ -35,7 +35,8 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     - a 3D Slicer segmentation (``.seg.nrrd``) by its segment fields; names, layers and overlaps are kept;
     - a 4-D image by the ``regions.json`` beside it: one occupancy volume a region;
     - a label image by the names beside it (:mod:`y90voxel.io.region_names`);
-    - an image with a single label, or with fractions from 0 to 1: one region, named like the file.
+    - an image with a single label, or with fractions from 0 to 1: one region, named like the file without its ending
+      (``Liver.nii.gz``, ``Liver.seg.nrrd``: Liver).
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     if not values.any():
         raise RegionError(f"{source} is 0 everywhere: there is no region in it.", file=source)
     if np.issubdtype(values.dtype, np.floating) and not np.array_equal(values, np.rint(values)):
-        return [DrawnRegion(stem, _occupancy(values, image.grid, source), source.name)]
+        return [DrawnRegion(_own_name(source), _occupancy(values, image.grid, source), source.name)]
     return _labelled(values, image.grid, names, source)
 
 
@@ -77,6 +78,12 @@ def _stem(path: Path) -> str:
     """Return the file name without the ending of its image format."""
     ending = max((end for end in IMAGE_ENDINGS if path.name.lower().endswith(end)), key=len)
     return path.name[: -len(ending)]
+
+
+def _own_name(path: Path) -> str:
+    """Return what a region is called that only the name of its file names."""
+    stem = _stem(path)
+    return stem[:-4] if stem.lower().endswith(".seg") and len(stem) > 4 else stem
 
 
 # 3D Slicer
@@ -141,7 +148,7 @@ def _labelled(values: NDArray[Any], grid: Grid, names: RegionNames, path: Path) 
             file=path,
         )
     return [
-        DrawnRegion(names.labels.get(label, _stem(path)), _cropped(values, label, boxes, grid), path.name)
+        DrawnRegion(names.labels.get(label, _own_name(path)), _cropped(values, label, boxes, grid), path.name)
         for label in present
     ]
 
