@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -114,7 +115,7 @@ def _check_once(manifest: Path, meanings: dict[str, str | None]) -> None:
 def _names_a_file(manifest: Path, cells: Sequence[Cell]) -> bool:
     """Whether cells hold the names of files: too many facts of patients have short names that are nearly ``ct``."""
     texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
-    return any(is_image_file(text) or (manifest.parent / text).exists() for text in texts)
+    return any(is_image_file(text) or os.path.exists(manifest.parent / text) for text in texts)
 
 
 def _meaning(name: str) -> str | None:
