@@ -31,12 +31,18 @@ _OTHER_WORDS = (
     "adrenal thyroid brain breast bone rib ribs spine cord vertebra sacrum bladder rectum muscle vessel shunt couch table "
     "marker fiducial isocenter isocentre milz niere nieren magen herz darm rate rein coeur"
 )
+# Words of a tumour that are no name of one by themselves.
+_TUMOUR_PARTS = (
+    "mets metastases metastasen metastatic malignant malignancy cancer neoplasm carcinomas cholangiocarcinoma cca icc crc "
+    "hccs nodules satellites tumeurs tumori tumores laesionen lasionen pvtt thrombus herde viable"
+)
+_TUMOUR = TUMOUR_WORDS | frozenset(_TUMOUR_PARTS.split())
 _AROUND, _OTHER = frozenset(_AROUND_WORDS.split()), frozenset(_OTHER_WORDS.split())
 _NEGATED = re.compile(r"\b(?:not|non? (?!target\b|\d)|w o\b)")
 _GROWN = re.compile(r"\+\s*\d")
 _JOINED = re.compile(
     r"\s*[−–\\+&]\s*|\s+-\s*|-\s+|\s+(?:minus|without|w/o|wo|sub|excl\w*|incl\w*|plus|and|with|mit|ohne|sans|avec)\s+"
-    r"|-(?=(?:all\s*)?(?:[gcpi]tv|tumou?rs?|lesions)\b)",
+    r"|-(?=(?:all\s*)?(?:[gcpi]tvs?|tumou?rs?|lesions)\b)",
     re.IGNORECASE,
 )
 
@@ -61,7 +67,7 @@ def contradicts_tumour(name: str) -> bool:
         text in map(normalised_name, DERIVED_NAMES)
         or bool(words & _AROUND or _NEGATED.search(text) or _GROWN.search(name))
         or (len(first) > 1 and role_of_name(first[0]) in _WHOLES)
-        or bool(words & _OTHER and not words & TUMOUR_WORDS)
+        or bool(words & _OTHER and not words & _TUMOUR)
     )
 
 
