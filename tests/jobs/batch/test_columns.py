@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from y90voxel.errors import InputError
 from y90voxel.jobs.batch.columns import (
+    DOTTED_ONLY,
     LONG_NAME,
     PLACES,
     SETTINGS,
@@ -108,25 +109,32 @@ def test_the_refusal_suggests_the_setting(tmp_path, name, expected):
     assert "Nothing was computed" in caught.value.message
 
 
+@pytest.mark.parametrize(("option", "key"), DOTTED_ONLY.items())
+def test_options_that_are_columns_under_another_name_are_refused_with_it(tmp_path, option, key):
+    with pytest.raises(InputError, match=f"{option!r} is an option of dose") as caught:
+        columns(tmp_path, "study", option)
+    assert repr(key) in caught.value.message
+    assert key.replace("NAME", "*") in all_settings()
+
+
 def test_all_misspelt_columns_are_named_at_once(tmp_path):
     with pytest.raises(InputError, match=r"'residaul' is nearly 'residual'; 'devise' is nearly 'device'"):
         columns(tmp_path, "study", "residaul", "devise")
 
 
 @pytest.mark.parametrize(
-    ("name", "distance", "expected"),
+    ("name", "setting", "distance", "expected"),
     [
-        ("devices", 1, "refused"),
-        ("deviceof", 2, "carried"),  # short names: one letter
-        ("residua", 1, "refused"),
-        ("residue", 2, "refused"),  # long ones: two
-        ("resident", 3, "carried"),
+        ("nuclides", "nuclide", 1, "refused"),
+        ("nukleide", "nuclide", 2, "carried"),  # seven letters: one slip
+        ("residua", "residual", 1, "refused"),
+        ("residue", "residual", 2, "refused"),  # eight: two
+        ("resident", "residual", 3, "carried"),
     ],
 )
-def test_both_sides_of_the_nearness(tmp_path, name, distance, expected):
-    short = "device" if name.startswith("dev") else "residual"
-    assert (len(short) >= LONG_NAME) is (short == "residual")
-    assert edit_distance(name, short) == distance
+def test_both_sides_of_the_nearness(tmp_path, name, setting, distance, expected):
+    assert (len(setting) >= LONG_NAME) is (setting == "residual")
+    assert edit_distance(name, setting) == distance
     assert fate(tmp_path, name) == expected
 
 

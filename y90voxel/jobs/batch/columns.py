@@ -18,7 +18,17 @@ from y90voxel.io.images import is_image_file
 from y90voxel.jobs.batch.units import Cell
 from y90voxel.jobs.settings import StudySettings
 
-__all__ = ["CASE", "FILES", "PLACES", "SETTINGS", "STUDY", "all_settings", "edit_distance", "read_columns"]
+__all__ = [
+    "CASE",
+    "DOTTED_ONLY",
+    "FILES",
+    "PLACES",
+    "SETTINGS",
+    "STUDY",
+    "all_settings",
+    "edit_distance",
+    "read_columns",
+]
 
 STUDY = "study"
 CASE = "case"
@@ -48,6 +58,19 @@ SETTINGS = {
     "ct_series": "series.ct",
     "regions_series": "series.regions",
     "label": "output.label",
+}
+# Options of `dose` that are columns under their dotted names only.
+DOTTED_ONLY = {
+    "histories": "monte_carlo.histories",
+    "target_uncertainty": "monte_carlo.target_uncertainty",
+    "seed": "monte_carlo.seed",
+    "time_limit": "monte_carlo.time_limit_s",
+    "role": "regions.roles.NAME",
+    "isocontour": "regions.isocontour.tumour",
+    "no_automatic_regions": "regions.automatic",
+    "register": "dose.register",
+    "trust_frames": "dose.register",
+    "anonymise": "output.anonymise",
 }
 # Stands in a dotted name for whatever the user names there, such as a region.
 ANY = "*"
@@ -145,6 +168,8 @@ def _why_not_carried(name: str, meant: set[str | None]) -> str | None:
     folded = name.strip().lower()
     if folded in USUAL:
         return None
+    if folded in DOTTED_ONLY:
+        return f"{name!r} is an option of dose, the column of which is {DOTTED_ONLY[folded]!r}"
     table = folded.partition(".")[0]
     near = _nearest(folded)
     if near is not None:
