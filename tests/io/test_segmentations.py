@@ -419,3 +419,45 @@ def test_assumed_unit_is_told(tmp_path):
     notices = []
     read_regions_file(tmp_path / "liver.nii", notices=notices)
     assert [notice.code for notice in notices] == ["length-unit-assumed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("SCT^108369006^Neoplasm", "S8", Role.TUMOUR),
+        ("SRT^M-8FFFF^Neoplasm", "S8", Role.TUMOUR),
+        ("SCT^108369006^Neoplasm", "Liver", None),
+        ("SCT^10200004^Liver", "S8", None),
+        ("", "S8", None),
+        (None, "S8", None),
+    ],
+)
+def test_the_terminology_of_a_slicer_segment_counts_like_the_code_of_a_dicom_one(
+    tmp_path, kind, name, expected
+):
+    fields = {"Segment0_Name": name, "Segment0_LabelValue": "1", "Segment0_Layer": "0"}
+    if kind is not None:
+        fields["Segment0_Tags"] = f"TerminologyEntry:List~SCT^49755003^Abnormal~{kind}~^^~List~^^~^^|Other:1|"
+    notices = []
+    (region,) = read_regions_file(
+        save(tmp_path / "s.seg.nrrd", (labels() == 1).astype(np.uint8), fields=fields), notices=notices
+    )
+    assert (region.name, region.role) == (name, expected)
+    assert ("tumours-by-type" in [notice.code for notice in notices]) is (expected is not None)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".nrrd", ".mha", ".seg.nrrd"])
+@pytest.mark.parametrize("name", ["tumour", "Liver"])
+def test_a_single_label_is_named_like_its_file(tmp_path, name, ending):
+    path = tmp_path / f"{name}{ending}"
+    array = (labels() == 1).astype(np.uint8)
+    if ending.startswith(".nii"):
+        write_nifti(Mask(array.astype(np.float32), GRID), path)
+    else:
+        save(path, array)
+    assert [region.name for region in read_regions_file(path, notices=[])] == [name]
+
+
+def test_a_file_that_has_no_name_but_its_ending_keeps_it(tmp_path):
+    path = save(tmp_path / ".seg.nrrd", (labels() == 1).astype(np.uint8))
+    assert [region.name for region in read_regions_file(path, notices=[])] == [".seg"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -21,7 +21,7 @@ from y90voxel.cli.options import (
     LungShunt,
     Nuclide,
     Out,
-    RegionFile,
+    RegionFiles,
     RegionSeries,
     Register,
     Roles,
@@ -30,6 +30,9 @@ from y90voxel.cli.options import (
     frames_choice,
     named_values,
 )
+
+if TYPE_CHECKING:
+    from y90voxel.jobs.run import StudyFiles
 
 __all__ = ["dose"]
 
@@ -41,7 +44,7 @@ def dose(
     case: CaseFile = None,
     emission: Annotated[Path | None, Option(help="Emission image (NIfTI, NRRD, MetaImage, DICOM).")] = None,
     ct: Ct = None,
-    regions: RegionFile = None,
+    regions: RegionFiles = None,
     nuclide: Nuclide = None,
     activity: Annotated[str | None, Option(help="Vial activity, such as '2.4 GBq'.")] = None,
     activity_time: Annotated[
@@ -140,7 +143,7 @@ def dose(
             "uncertainty": uncertainty or None,
         },
     }
-    run(study, out, case, options, {"emission": emission, "ct": ct, "regions": regions}, as_json)
+    run(study, out, case, options, {"emission": emission, "ct": ct, "regions": regions or None}, as_json)
 
 
 def run(
@@ -148,7 +151,7 @@ def run(
     out: Path,
     case: Path | None,
     options: dict[str, Any],
-    files: dict[str, Path | None],
+    files: StudyFiles,
     as_json: bool,
 ) -> None:
     """Run the main job with the settings of a case file and options, and print what was found."""

@@ -14,7 +14,10 @@ __all__ = ["dvh"]
 
 def dvh(
     dose: Annotated[Path, Argument(help="Dose: RTDOSE, NIfTI, NRRD or MetaImage in Gy.")],
-    rois: Annotated[Path, Argument(help="Regions: RTSTRUCT, SEG, label image or .seg.nrrd.")],
+    rois: Annotated[
+        list[Path],
+        Argument(help="Regions: RTSTRUCT, SEG, label image, mask or .seg.nrrd; several files add up."),
+    ],
     *,
     out: Out,
     role: Roles = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from y90voxel.cli.batch import batch
+from y90voxel.cli.command import StudyCommand
 from y90voxel.cli.compare import compare
 from y90voxel.cli.demo import demo
 from y90voxel.cli.dose import dose
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (demo, inspect, dose, plan, compare, batch, dvh, kernel, send, fetch):
-    app.command()(command)
+    app.command(cls=StudyCommand)(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ __all__ = [
     "LungShunt",
     "Nuclide",
     "Out",
-    "RegionFile",
+    "RegionFiles",
     "RegionSeries",
     "Register",
     "Roles",
@@ -34,7 +34,14 @@ __all__ = [
 Out = Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")]
 CaseFile = Annotated[Path | None, Option(help="TOML case file; an option beats the file.")]
 Ct = Annotated[Path | None, Option(help="CT image, completes or replaces the study's.")]
-RegionFile = Annotated[Path | None, Option(help="Regions (.seg.nrrd, label image, RTSTRUCT, SEG).")]
+RegionFiles = Annotated[
+    list[Path] | None,
+    Option(
+        "--regions",
+        metavar="FILE",
+        help="Regions (.seg.nrrd, label image, mask, RTSTRUCT, SEG); may be repeated, files add up.",
+    ),
+]
 Nuclide = Annotated[str | None, Option(help="Therapy nuclide: Y-90 or Ho-166.  [default: Y-90]")]
 LungShunt = Annotated[str | None, Option(help="Fraction such as 0.06, or 'spect' or 'planar' to measure it.")]
 TimeZone = Annotated[str | None, Option(help="Zone of times without one, such as Europe/Berlin or +02:00.")]

@@ -20,7 +20,7 @@ from y90voxel.cli.options import (
     LiverDensity,
     LungShunt,
     Nuclide,
-    RegionFile,
+    RegionFiles,
     RegionSeries,
     Register,
     Roles,
@@ -52,7 +52,7 @@ def plan(
     case: CaseFile = None,
     emission: Annotated[Path | None, Option(help="MAA image (NIfTI, NRRD, MetaImage, DICOM).")] = None,
     ct: Ct = None,
-    regions: RegionFile = None,
+    regions: RegionFiles = None,
     nuclide: Nuclide = None,
     device: Annotated[str | None, Option(help="glass, resin or ho166: limits, vials, spheres.")] = None,
     scenario: Annotated[
@@ -165,10 +165,9 @@ def plan(
         },
     }
     settings = load_settings(case, options)
+    files = {"emission": emission, "ct": ct, "regions": regions or None}
     with progress(quiet=as_json) as tell:
-        found = run_plan(
-            study, out, settings, files={"emission": emission, "ct": ct, "regions": regions}, progress=tell
-        )
+        found = run_plan(study, out, settings, files=files, progress=tell)
     _print(found, out, as_json)
 
 

@@ -23,6 +23,7 @@ from y90voxel.volumes.volume import CountMap, CtImage
 
 __all__ = [
     "IMAGE_ENDINGS",
+    "SAY_OPTIONS",
     "ImageLayers",
     "is_image_file",
     "read_ct_file",
@@ -33,6 +34,11 @@ __all__ = [
 ]
 
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+# What to write where a file was given in the place of a study.
+SAY_OPTIONS = (
+    "Each file needs its own option: --emission FILE, --ct FILE, and --regions before every file of regions, such as "
+    "--regions liver.nii.gz --regions tumour.nii.gz."
+)
 # A CT without anything below this has no fat, no lung and no air in it: it hardly holds Hounsfield units.
 SOFT_TISSUE_HU = -200.0
 # Stored CT values that were never rescaled put water at 1024; a phantom of water alone stays far below.

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 from y90voxel.activity.emission import EmissionImage, PlanarImage
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.index import SeriesRole
 from y90voxel.io.dicom.study import DicomStudy
-from y90voxel.io.images import is_image_file, read_ct_file, read_emission_file
+from y90voxel.io.images import SAY_OPTIONS, is_image_file, read_ct_file, read_emission_file
+from y90voxel.io.region_files import check_names_differ, paths_of
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.io.study import Study, file_record
 from y90voxel.regions.region import Contours, DrawnRegion
@@ -22,6 +24,7 @@ __all__ = ["read_regions", "read_study", "trusted_regions"]
 
 Progress = Callable[[str, float], None]
 V = TypeVar("V", bound=Volume)
+FRAME_UNKNOWN = "frame-unknown"
 
 
 def read_study(
@@ -29,7 +32,7 @@ def read_study(
     *,
     emission: str | Path | None = None,
     ct: str | Path | None = None,
-    regions: str | Path | None = None,
+    regions: str | Path | Sequence[str | Path] | None = None,
     emission_series: str | Sequence[str] | None = None,
     ct_series: str | None = None,
     regions_series: str | None = None,
@@ -46,7 +49,7 @@ def read_study(
         Folder (any depth, any names, other files among them) or ``.zip`` with DICOM.
     emission, ct, regions : path-like or None
         Files that complete or replace what the DICOM holds: NIfTI, NRRD, MetaImage, or a DICOM file or
-        folder of the kind.
+        folder of the kind. Several ``regions`` add up; an image of one region without a table of names names it.
     emission_series, ct_series, regions_series : str or None
         SeriesInstanceUID, or a unique beginning of it, when several series fit. A sequence of emission
         series is one an injection.
@@ -62,13 +65,15 @@ def read_study(
     Raises
     ------
     InputError
-        If nothing is given, no emission image is found, or several fit.
+        If nothing is given, ``path`` is no study, no emission image is found, several fit, or regions of two files share
+        a name.
     DicomError, GeometryError
         If a file cannot be trusted; the message names file and tag.
     """
     if path is None and emission is None:
         raise InputError("no study: give a folder or .zip with DICOM, or an image with --emission.")
     tell = progress or (lambda what, done: None)
+    region_files = paths_of(regions)
     parts = _Parts(trust_frames=trust_frames)
     wanted = [emission_series] if isinstance(emission_series, str | None) else list(emission_series)
     choice = {
@@ -81,8 +86,10 @@ def read_study(
         tell("reading headers", 0.0)
         main = _open(path, trust_frames, progress, only=only, emission_series=wanted[0], **choice)
         tell("reading images", 0.3)
-        files = {"emission": emission, "ct": ct, "regions": regions}
-        parts.add_main(main, replaced={role for role, file in files.items() if file is not None})
+        files = {"emission": emission, "ct": ct, "regions": region_files or None}
+        replaced = {role for role, file in files.items() if file is not None}
+        _check_used(main, replaced, region_files)
+        parts.add_main(main, replaced=replaced)
         chosen = [main.selection.emission]
         for uid in wanted[1:]:
             other = DicomStudy.open(
@@ -106,8 +113,8 @@ def read_study(
     if ct is not None:
         parts.add_ct(Path(ct))
     tell("reading regions", 0.8)
-    if regions is not None:
-        parts.add_regions(Path(regions))
+    if region_files:
+        parts.add_regions(region_files)
     tell("read", 1.0)
     return parts.study(Path(path if path is not None else str(emission)))
 
@@ -171,13 +178,19 @@ class _Parts:
         self.ct = self._trusted(found, self.emissions[0].grid.frame_of_reference_uid, "the CT")
         self.add_dicom_facts(study)
 
-    def add_regions(self, path: Path) -> None:
-        """Take the regions of a file."""
+    def add_regions(self, paths: Sequence[Path]) -> None:
+        """Take the regions of all files; names that two of them share are refused."""
+        by_file = [(path, self._regions_of(path)) for path in paths]
+        check_names_differ(by_file)
+        self.drawn = [region for _, drawn in by_file for region in drawn]
+
+    def _regions_of(self, path: Path) -> list[DrawnRegion]:
+        """The regions of one file."""
         if is_image_file(path):
-            self.drawn = read_regions_file(path, notices=self.notices)
+            drawn = read_regions_file(path, notices=self.notices)
             self.inputs.append(file_record(path, "regions"))
             self._say_frame_unknown(path)
-            return
+            return drawn
         study = _open(path, self.trust_frames, needs_emission=False)
         drawn = study.regions()
         if not drawn:
@@ -185,8 +198,8 @@ class _Parts:
         if self.main is not None:
             drawn = self.main.brought(drawn)
             self.notices += [n for n in self.main.warnings if n not in self.notices]
-        self.drawn = self._trusted_regions(drawn)
         self.add_dicom_facts(study)
+        return self._trusted_regions(drawn)
 
     def add_dicom_facts(self, study: DicomStudy, replaced: Set[str] = frozenset()) -> None:
         """Take identity, references, checksums and warnings of a DICOM source, once each, for what is used of it."""
@@ -216,7 +229,7 @@ class _Parts:
         """A file without a frame of reference: its coordinates are taken as the others'."""
         self.notices.append(
             Notice(
-                "frame-unknown",
+                FRAME_UNKNOWN,
                 f"{path.name} states no frame of reference: its coordinates are taken as those of the other images.",
             )
         )
@@ -237,29 +250,27 @@ class _Parts:
         return regions
 
 
-def read_regions(path: str | Path, notices: list[Notice]) -> list[DrawnRegion]:
-    """Return the regions of an RTSTRUCT, SEG, ``.seg.nrrd`` or label image.
+def read_regions(path: str | Path | Sequence[str | Path], notices: list[Notice]) -> list[DrawnRegion]:
+    """Return the regions of RTSTRUCT, SEG, ``.seg.nrrd``, label images and masks; those of several files add up.
 
     Parameters
     ----------
-    path : path-like
-        File, or folder with one DICOM region object.
+    path : path-like or sequence of path-like
+        Each a file, or a folder with one DICOM region object.
     notices : list of Notice
         Gets what was accepted or assumed.
 
     Raises
     ------
     InputError
-        If the file holds no regions or cannot be read.
+        If a file holds no regions or cannot be read, or regions of two files share a name.
     """
     parts = _Parts(trust_frames=False)
-    if is_image_file(Path(path)):
-        drawn = read_regions_file(path, notices=notices)
-    else:
-        parts.add_regions(Path(path))
-        drawn = parts.drawn
-    notices += parts.notices
-    return drawn
+    parts.add_regions(paths_of(path))
+    notices += [
+        notice for notice in parts.notices if notice.code != FRAME_UNKNOWN
+    ]  # there is nothing beside them
+    return parts.drawn
 
 
 def trusted_regions(
@@ -284,6 +295,22 @@ def trusted_regions(
             grid = replace(shape.grid, frame_of_reference_uid=frame)
             moved.append(replace(region, shape=replace(shape, grid=grid)))
     return moved, [_trust_notice("the regions", own, frame) for own in sorted(filter(None, others))]
+
+
+def _check_used(main: DicomStudy, replaced: Set[str], region_files: Sequence[Path]) -> None:
+    """Refuse a study of which nothing would be used: most likely it is meant as one more file of regions."""
+    roles = {series.role for series in main.index.series}
+    path = main.index.path
+    if roles and not (roles == {SeriesRole.REGIONS} and "regions" in replaced):
+        return
+    what = "only regions" if roles else "no DICOM object"
+    files = ", ".join(file.name for file in region_files)
+    beside = f", which --regions replaces ({files})" if roles else ""
+    raise InputError(
+        f"{path} is given as the STUDY and holds {what}{beside}: nothing of it would be used. {SAY_OPTIONS}",
+        file=path,
+        tag="STUDY",
+    )
 
 
 def _trust_notice(what: str, own: str | None, frame: str) -> Notice:

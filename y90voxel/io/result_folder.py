@@ -189,7 +189,8 @@ def read_document(folder: Path, name: str, kind: str) -> dict[str, Any]:
         If folder or file are not there, or the file is damaged or of another kind.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}. Give a folder that y90voxel wrote.", file=folder)
+        what = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
+        raise InputError(f"{what}. Give a folder that y90voxel wrote.", file=folder)
     path = folder / name
     if not path.is_file():
         raise InputError(

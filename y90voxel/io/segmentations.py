@@ -14,8 +14,9 @@ from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.images import IMAGE_ENDINGS, ImageLayers, read_layers
 from y90voxel.io.notices import tell
 from y90voxel.io.region_names import RegionNames, read_region_names
+from y90voxel.regions.declared import declared_role, is_tumour_code
 from y90voxel.regions.region import DrawnRegion
-from y90voxel.regions.roles import DERIVED_ROLES
+from y90voxel.regions.roles import DERIVED_ROLES, Role
 from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
@@ -35,7 +36,8 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     - a 3D Slicer segmentation (``.seg.nrrd``) by its segment fields; names, layers and overlaps are kept;
     - a 4-D image by the ``regions.json`` beside it: one occupancy volume a region;
     - a label image by the names beside it (:mod:`y90voxel.io.region_names`);
-    - an image with a single label, or with fractions from 0 to 1: one region, named like the file.
+    - an image with a single label, or with fractions from 0 to 1: one region, named like the file without its ending
+      (``Liver.nii.gz``, ``Liver.seg.nrrd``: Liver).
 
     Parameters
     ----------
@@ -56,7 +58,9 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     for notice in image.notices:
         tell(notices, notice.code, notice.message)
     if any(SEGMENT_KEY.match(key) for key in image.fields):
-        return list(_slicer_segments(image, source))
+        drawn = list(_slicer_segments(image, source))
+        _say_declared(drawn, source, notices)
+        return drawn
     stem = _stem(source)
     names = read_region_names(source, stem)
     if names.volumes or len(image.array) > 1:
@@ -69,7 +73,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     if not values.any():
         raise RegionError(f"{source} is 0 everywhere: there is no region in it.", file=source)
     if np.issubdtype(values.dtype, np.floating) and not np.array_equal(values, np.rint(values)):
-        return [DrawnRegion(stem, _occupancy(values, image.grid, source), source.name)]
+        return [DrawnRegion(_own_name(source), _occupancy(values, image.grid, source), source.name)]
     return _labelled(values, image.grid, names, source)
 
 
@@ -77,6 +81,12 @@ def _stem(path: Path) -> str:
     """Return the file name without the ending of its image format."""
     ending = max((end for end in IMAGE_ENDINGS if path.name.lower().endswith(end)), key=len)
     return path.name[: -len(ending)]
+
+
+def _own_name(path: Path) -> str:
+    """Return what a region is called that only the name of its file names."""
+    stem = _stem(path)
+    return stem[:-4] if stem.lower().endswith(".seg") and len(stem) > 4 else stem
 
 
 # 3D Slicer
@@ -113,7 +123,27 @@ def _slicer_segments(image: ImageLayers, path: Path) -> Iterator[DrawnRegion]:
         if layer not in boxes:
             boxes[layer] = _boxes(image.array[layer], path)
         mask = _cropped(image.array[layer], label, boxes[layer], image.grid)
-        yield DrawnRegion(name, mask, path.name)
+        role = declared_role(name, tumour=_is_tagged_tumour(segment.get("Tags", "")))
+        yield DrawnRegion(name, mask, path.name, role=role)
+
+
+def _is_tagged_tumour(tags: str) -> bool:
+    """Whether the terminology entry of a segment has a tumour as its type: ``...~category~type~...``, each scheme^code^name."""
+    entry = re.search(r"TerminologyEntry:([^|]*)", tags)
+    kind = [] if entry is None else entry[1].split("~")[2:3]
+    scheme, _, rest = (kind or [""])[0].partition("^")
+    return is_tumour_code(scheme, rest.partition("^")[0])
+
+
+def _say_declared(drawn: list[DrawnRegion], path: Path, notices: list[Notice] | None) -> None:
+    """Say which segments are tumours by their terminology alone."""
+    names = [repr(region.name) for region in drawn if region.role is Role.TUMOUR]
+    if names:
+        message = (
+            f"{', '.join(names)}: no role was recognised by name, and the terminology in {path.name} says that these are "
+            "tumours: they count as tumours. Give --role NAME=ROLE where one is not."
+        )
+        tell(notices, "tumours-by-type", message)
 
 
 def _integer(segment: Mapping[str, str], key: str, default: int, path: Path) -> int:
@@ -141,7 +171,7 @@ def _labelled(values: NDArray[Any], grid: Grid, names: RegionNames, path: Path) 
             file=path,
         )
     return [
-        DrawnRegion(names.labels.get(label, _stem(path)), _cropped(values, label, boxes, grid), path.name)
+        DrawnRegion(names.labels.get(label, _own_name(path)), _cropped(values, label, boxes, grid), path.name)
         for label in present
     ]
 

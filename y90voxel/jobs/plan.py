@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -22,7 +22,7 @@ from y90voxel.io.tables import write_json
 from y90voxel.io.time_zones import in_zone, time_zone_of
 from y90voxel.jobs.engines import build_engine
 from y90voxel.jobs.plan_settings import AimSettings, AnatomySettings, PlanSettings, TerritorySettings
-from y90voxel.jobs.run import make_case, read_chosen
+from y90voxel.jobs.run import StudyFiles, make_case, read_chosen
 from y90voxel.jobs.settings import StudySettings
 from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
@@ -43,7 +43,7 @@ def run_plan(
     out: str | Path | None,
     settings: StudySettings,
     *,
-    files: Mapping[str, Path | None] | None = None,
+    files: StudyFiles | None = None,
     progress: Progress | None = None,
 ) -> Plan:
     """Read an MAA study, or masses from the settings, plan, and write the results to ``out``.
@@ -57,7 +57,7 @@ def run_plan(
     settings : StudySettings
         Clinical facts and choices.
     files : mapping
-        ``emission``, ``ct``, ``regions``: files that complete or replace the study's.
+        ``emission``, ``ct``, ``regions``: files that complete or replace the study's; regions may be several.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -75,14 +75,14 @@ def _run(
     path: str | Path | None,
     out: Path | None,
     settings: StudySettings,
-    files: Mapping[str, Path | None],
+    files: StudyFiles,
     tell: Progress,
 ) -> Plan:
     """Do what :func:`run_plan` says."""
     if out is not None:
         check_output_folder(out)
     request = request_of(settings)
-    given = {name: file for name, file in files.items() if file is not None}
+    given = {name: file for name, file in files.items() if file}
     if path is None and not given:
         found = _without_images(settings, request)
         found = _with_uncertainty(found, settings, tell)
@@ -158,7 +158,7 @@ def _with_images(
     path: str | Path | None,
     settings: StudySettings,
     request: PlanRequest,
-    files: Mapping[str, Path],
+    files: StudyFiles,
     tell: Progress,
 ) -> Plan:
     """The plan of a study."""

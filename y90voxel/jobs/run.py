@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from y90voxel.errors import InputError
 from y90voxel.io.anonymous import (
     anonymous_errors,
     anonymous_evaluation,
@@ -25,9 +26,11 @@ from y90voxel.workflow.evaluation import Evaluation
 from y90voxel.workflow.partial_volume import with_partial_volume
 from y90voxel.workflow.verify import verify
 
-__all__ = ["make_case", "read_chosen", "run_study"]
+__all__ = ["StudyFiles", "make_case", "read_chosen", "run_study"]
 
 Progress = Callable[[str, float], None]
+# ``emission``, ``ct`` and ``regions``; only regions may be several files.
+StudyFiles = Mapping[str, Path | Sequence[Path] | None]
 
 
 def run_study(
@@ -35,7 +38,7 @@ def run_study(
     out: str | Path,
     settings: StudySettings,
     *,
-    files: Mapping[str, Path | None] | None = None,
+    files: StudyFiles | None = None,
     only: Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -50,7 +53,7 @@ def run_study(
     settings : StudySettings
         Clinical facts and choices.
     files : mapping
-        ``emission``, ``ct``, ``regions``: files that complete or replace the study's.
+        ``emission``, ``ct``, ``regions``: files that complete or replace the study's; regions may be several.
     only : iterable of str or None
         Names of the files below ``path`` that make the study, in a folder that holds several; None takes all.
     progress : callable or None
@@ -72,7 +75,7 @@ def _run(
     path: str | Path | None,
     out: Path,
     settings: StudySettings,
-    files: Mapping[str, Path | None],
+    files: StudyFiles,
     only: Iterable[str] | None,
     tell: Progress,
 ) -> Evaluation:
@@ -119,17 +122,23 @@ def _run(
 def read_chosen(
     path: str | Path | None,
     settings: StudySettings,
-    files: Mapping[str, Path | None],
+    files: StudyFiles,
     progress: Progress,
     only: Iterable[str] | None = None,
 ) -> Study:
-    """Return the study with the series and files that the settings choose."""
+    """Return the study with the series and files that the settings choose.
+
+    Raises
+    ------
+    InputError
+        If several emission images or CTs are given, or the study cannot be read.
+    """
     series = [injection.emission_series for injection in settings.injection]
     chosen = [uid for uid in series if uid is not None]
     return read_study(
         path,
-        emission=files.get("emission"),
-        ct=files.get("ct"),
+        emission=_single(files, "emission"),
+        ct=_single(files, "ct"),
         regions=files.get("regions"),
         emission_series=chosen or settings.series.emission,
         ct_series=settings.series.ct,
@@ -139,6 +148,18 @@ def read_chosen(
         only=only,
         progress=progress,
     )
+
+
+def _single(files: StudyFiles, role: str) -> Path | None:
+    """The one file of a role."""
+    file = files.get(role)
+    if file is None or isinstance(file, str | Path):
+        return file
+    if len(file) > 1:
+        raise InputError(
+            f"{len(file)} files are given as {role}, one is needed. Only regions may be several.", tag=role
+        )
+    return next(iter(file), None)
 
 
 def make_case(

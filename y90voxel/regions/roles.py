@@ -125,6 +125,11 @@ def normalised_name(name: str) -> str:
 _ROLE_BY_NAME = {normalised_name(name): role for role, names in _NAMES.items() for name in names.split(",")}
 # Every word that names of roles and sides are made of.
 ROLE_WORDS = frozenset(word for name in _ROLE_BY_NAME for word in name.split()) | _SIDE
+_SHARED_WORDS = "liver lever hepatic hepatique hepatocellular target index volume mass gross viable laesie p"
+# Words that only names of tumours have; the others in such names may be about anything.
+TUMOUR_WORDS = frozenset(
+    word for name, role in _ROLE_BY_NAME.items() if role is Role.TUMOUR for word in name.split()
+) - set(_SHARED_WORDS.split())
 
 
 def role_of_name(name: str) -> Role:

@@ -10,6 +10,7 @@ from y90voxel.errors import DicomError, RegionError
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.rtstruct import read_rtstruct
 from y90voxel.regions.rasterise import drawn_volume_ml
+from y90voxel.regions.roles import Role
 
 HEIGHTS = (0.0, 2.5, 5.0, 7.5)
 BLOCK = [square(10, (0, 0), z) for z in HEIGHTS]
@@ -183,3 +184,57 @@ def test_several_structure_sets_of_a_series_are_all_read(tmp_path):
     second = factory.rtstruct({"Lung_L": BLOCK}, SOPInstanceUID="1.2.3.4")
     regions, _ = read([factory.rtstruct({"Liver": BLOCK}), second], tmp_path)
     assert {r.name for r in regions} == {"Liver", "Lung_L"}
+
+
+def typed(kinds, **contours):
+    """A structure set with an interpreted type, or several, for each ROI."""
+    dataset = factory.rtstruct(dict.fromkeys(kinds, BLOCK) | contours)
+    observations = []
+    for number, given in enumerate(kinds.values(), start=1):
+        for kind in given if isinstance(given, tuple) else (given,):
+            observations.append(factory.item(ReferencedROINumber=number, RTROIInterpretedType=kind))
+    dataset.RTROIObservationsSequence = pydicom.Sequence(observations)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("GTV", Role.TUMOUR),
+        ("GTV ", Role.TUMOUR),
+        (("GTV", ""), Role.TUMOUR),
+        (("GTV", "GTV"), Role.TUMOUR),
+        ("CTV", None),
+        ("PTV", None),
+        ("ORGAN", None),
+        ("", None),
+        (("GTV", "CTV"), None),
+        (("GTV", "ORGAN"), None),
+    ],
+)
+@pytest.mark.parametrize("name", ["HCC seg 7", "S8", "A"])
+def test_the_interpreted_type_gtv_makes_a_tumour_of_an_unnamed_roi(tmp_path, name, kind, expected):
+    regions, findings = read(typed({"Liver": "ORGAN", name: kind}), tmp_path)
+    assert [region.role for region in regions] == [None, expected]
+    assert codes(findings) == (["tumours-by-type"] if expected else [])
+    if expected:
+        assert repr(name) in findings[0].message
+
+
+@pytest.mark.parametrize("name", ["Liver", "Lung_L", "Liver-GTV", "PTV 1", "spleen"])
+def test_a_name_that_contradicts_the_type_gtv_counts_and_is_said(tmp_path, name):
+    regions, findings = read(typed({name: "GTV", "GTV 1": "GTV"}), tmp_path)
+    assert [region.role for region in regions] == [None, None]
+    assert codes(findings) == ["type-contradicts-name"]
+    assert repr(name) in findings[0].message
+
+
+def test_an_empty_roi_of_type_gtv_stays_for_the_role_to_decide(tmp_path):
+    regions, _ = read(typed({"Liver": "ORGAN", "S8": "GTV"}, S8=[]), tmp_path)
+    assert [(r.name, r.role, len(r.shape.polygons)) for r in regions[1:]] == [("S8", Role.TUMOUR, 0)]
+
+
+def test_an_observation_without_a_number_says_nothing(tmp_path):
+    dataset = typed({"S8": "GTV"})
+    del dataset.RTROIObservationsSequence[0].ReferencedROINumber
+    assert read(dataset, tmp_path)[0][0].role is None

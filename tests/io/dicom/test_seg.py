@@ -9,6 +9,7 @@ from pydicom.sequence import Sequence
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.seg import read_seg
+from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 
@@ -205,3 +206,33 @@ def test_damaged_segmentations_are_refused(tmp_path, kind, message, tag):
     with pytest.raises(DicomError, match=message) as caught:
         read(damaged(kind), tmp_path)
     assert (caught.value.file, caught.value.tag) == ("file0000", tag)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "expected", "said"),
+    [
+        ("S8", ("108369006", "SCT"), Role.TUMOUR, ["tumours-by-type"]),
+        ("S8", ("M-8FFFF", "SRT"), Role.TUMOUR, ["tumours-by-type"]),
+        ("S8", ("228791009", "SCT"), Role.TUMOUR, ["tumours-by-type"]),
+        ("S8", ("228793007", "SCT"), None, []),
+        ("S8", ("10200004", "SCT"), None, []),
+        ("S8", None, None, []),
+        ("GTV 1", ("108369006", "SCT"), None, []),
+        ("Liver", ("108369006", "SCT"), None, ["type-contradicts-name"]),
+        ("all tumours", ("108369006", "SCT"), None, []),
+    ],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_segment_coded_as_neoplasm_is_a_tumour_unless_its_name_contradicts(
+    tmp_path, name, code, expected, said, empty
+):
+    masks = {"Lungs": np.ones(SHAPE, np.float32), name: np.zeros(SHAPE, np.float32)}
+    masks[name][2:4, 3:6, 4:8] = 0 if empty else 1
+    dataset = factory.seg(masks)
+    kind = [] if code is None else [factory.code(*code)]
+    dataset.SegmentSequence[1].SegmentedPropertyTypeCodeSequence = Sequence(kind)
+    regions, findings = read(dataset, tmp_path)
+    roles = {region.name: region.role for region in regions}
+    assert [f.code for f in findings if f.code != "empty-segment"] == said
+    unnamed = empty and expected is None and role_of_name(name) is Role.OTHER
+    assert roles == {"Lungs": None} if unnamed else {"Lungs": None, name: expected}

@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from study_factory import ROIS, write_study
+from dicom_factory import rtstruct, save
+from study_factory import ROIS, ball_contours, write_study
 
 from y90voxel.io.anonymous import without_identity
 from y90voxel.jobs.batch.study_work import compute_study
+from y90voxel.jobs.batch.units import Unit
 from y90voxel.version import __version__
 
 
@@ -48,6 +50,18 @@ def test_a_study_is_computed_and_its_files_are_known(tmp_path):
     assert len(said["content_sha256"]) == 64
     assert (tmp_path / "staging" / "x" / "metrics.json").is_file()
     assert 0.0 < said["work_seconds"] < 120.0
+
+
+def test_several_files_of_regions_reach_the_study(tmp_path):
+    write_study(tmp_path / "study", with_regions=False)
+    files = []
+    for name, shape in ROIS.items():
+        files += save([rtstruct({name: ball_contours(*shape)}, series=name)], tmp_path, name)
+    named = Unit("", "", None, None, {"regions": tuple(files)}).named_files(resolved=True)
+    reply = compute_study(request(tmp_path, files=json.loads(json.dumps(named))))
+    assert (reply["status"], reply["files"]) == ("done", 43)
+    found = json.loads((tmp_path / "staging" / "x" / "metrics.json").read_text())
+    assert {"Liver", "GTV1"} <= {region["name"] for region in found["regions"]}
 
 
 def test_a_refusal_names_neither_patient_nor_place(tmp_path):

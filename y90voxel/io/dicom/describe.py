@@ -15,6 +15,7 @@ from pydicom.multival import MultiValue
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, IDENTIFYING, shown
 from y90voxel.io.dicom.ct import plan_stack
+from y90voxel.io.dicom.declared import DeclaredRegion, declared_findings
 from y90voxel.io.dicom.findings import Finding, Severity, refusal
 from y90voxel.io.dicom.headers import lenient_reading
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex, index_study
@@ -22,8 +23,8 @@ from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import referenced_series
-from y90voxel.io.dicom.rtstruct import roi_names
-from y90voxel.io.dicom.seg import segment_names
+from y90voxel.io.dicom.rtstruct import INTERPRETED_TYPE, declared_rois
+from y90voxel.io.dicom.seg import PROPERTY_TYPE, declared_segments
 from y90voxel.io.dicom.selection import is_nm, select_series
 from y90voxel.io.dicom.study import RTSTRUCT_CLASS
 from y90voxel.regions.regions import unique_names
@@ -290,15 +291,20 @@ def _planar(record: SeriesRecord) -> dict[str, Any]:
 
 
 def _regions(record: SeriesRecord) -> dict[str, Any]:
-    """Return names and roles of regions."""
-    names: list[str] = []
+    """Return names and roles of regions, and what is noticed about them."""
+    declared: list[DeclaredRegion] = []
+    findings = list(record.findings)
     for instance in record.instances:
         structures = instance.sop_class_uid == RTSTRUCT_CLASS
-        names += roi_names(instance) if structures else segment_names(instance)
-    return {"rois": _roles(names), "findings": record.findings}
+        own = declared_rois(instance) if structures else declared_segments(instance)
+        tag = INTERPRETED_TYPE if structures else PROPERTY_TYPE
+        findings += declared_findings(own, instance.source, tag)
+        declared += own
+    return {"rois": _roles(declared), "findings": tuple(findings)}
 
 
-def _roles(names: Sequence[str]) -> dict[str, str]:
-    """Return the role of each name."""
-    unique = unique_names(names)
-    return {name: role.value for name, role in assign_roles(unique).items()}
+def _roles(declared: Sequence[DeclaredRegion]) -> dict[str, str]:
+    """Return the role of each region by its name."""
+    unique = unique_names(region.name for region in declared)
+    roles = assign_roles(unique, stated=[region.role for region in declared])
+    return {name: role.value for name, role in roles.items()}

@@ -16,6 +16,7 @@ from y90voxel.io.dicom.attributes import items, shown, text
 from y90voxel.io.dicom.findings import Finding, accept, refusal, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
+from y90voxel.io.images import SAY_OPTIONS, is_image_file
 
 __all__ = ["SeriesRecord", "SeriesRole", "StudyIndex", "index_study", "read_instance", "role_of"]
 
@@ -173,7 +174,7 @@ def index_study(
     Raises
     ------
     InputError
-        If the path does not exist or is an archive that must not be opened.
+        If the path does not exist, is an archive that must not be opened, or a single file that is not DICOM.
     """
     files = list_files(path, only)
     found: dict[tuple[str, str], list[Instance]] = {}
@@ -193,9 +194,21 @@ def index_study(
             if progress is not None:
                 progress(done, len(files))
         series = [record for members in found.values() for record in _records(members)]
+    if ignored and files[0].archive is None and Path(path).is_file():
+        raise _no_study(Path(path))
     order = list(SeriesRole)
     series.sort(key=lambda s: (order.index(s.role), s.number.zfill(12), s.uid, s.study_uid))
     return StudyIndex(Path(path), tuple(series), len(files), len(ignored), (*findings, *_archives(ignored)))
+
+
+def _no_study(path: Path) -> InputError:
+    """Return the error for a single file that is not DICOM."""
+    what = "an image file" if is_image_file(path) else "neither DICOM nor a zip archive nor an image file"
+    return InputError(
+        f"{path} is {what}, but stands where a study is needed: a folder or .zip with DICOM, or a DICOM file. {SAY_OPTIONS}",
+        file=path,
+        tag="STUDY",
+    )
 
 
 def _archives(names: Sequence[str]) -> list[Finding]:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError, RegionError
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, given_name, items, shown, text, whole_number
+from y90voxel.io.dicom.declared import DeclaredRegion, declared_findings, interpreted_tumours
 from y90voxel.io.dicom.findings import Finding, accept, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 from y90voxel.io.dicom.index import SeriesRecord
@@ -20,10 +21,11 @@ from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.regions.slabs import LARGEST_BRIDGED_STEP
 
-__all__ = ["read_rtstruct", "roi_names"]
+__all__ = ["INTERPRETED_TYPE", "declared_rois", "read_rtstruct"]
 
 Floats = NDArray[np.float64]
 
+INTERPRETED_TYPE = "RTROIInterpretedType"
 CONTOUR_DATA = 0x30060050
 MOST_POINTS = 20_000_000
 LONGEST_NUMBER = 64  # decimal strings have 16 characters; some exporters write all digits of a double
@@ -39,17 +41,23 @@ class _Roi:
     name: str
     frame_of_reference_uid: str | None
     automatic: bool
+    declared: DeclaredRegion
+
+    @property
+    def role(self) -> Role | None:
+        """What the file states that it is, None where its name decides."""
+        return self.declared.role
 
 
-def roi_names(instance: Instance) -> tuple[str, ...]:
-    """Return the names of the ROIs of a structure set, in order of the file.
+def declared_rois(instance: Instance) -> list[DeclaredRegion]:
+    """Return the ROIs of a structure set and what it says that they are, in order of the file.
 
     Raises
     ------
     DicomError
         If the file is damaged.
     """
-    return tuple(roi.name for roi in _rois(instance.header, instance.source))
+    return [roi.declared for roi in _rois(instance.header, instance.source)]
 
 
 def read_rtstruct(
@@ -81,6 +89,8 @@ def read_rtstruct(
         with lenient_reading():
             dataset = read_whole(instance.source)
             rois = {roi.number: roi for roi in _rois(dataset, instance.source)}
+            declared = [roi.declared for roi in rois.values()]
+            findings += declared_findings(declared, instance.source, INTERPRETED_TYPE)
             found = _contours(dataset, rois, instance.source, findings)
         regions += _with_thickness(rois, found, series.uid, instance.source, slice_step_mm, findings)
     return regions, tuple(findings)
@@ -90,18 +100,21 @@ def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
     """Return number and name of each ROI, and whether a program made it."""
     own = text(dataset, "FrameOfReferenceUID", file)
     rois = []
+    tumours = interpreted_tumours(dataset, file)
     for item in items(dataset, "StructureSetROISequence", file):
         number = whole_number(item, "ROINumber", file)
         if number is None:
             raise DicomError(
                 f"an ROI of {file.name} has no ROINumber. Export it again.", file=file.name, tag="ROINumber"
             )
+        name = given_name(item, "ROIName", file) or f"ROI {number}"
         rois.append(
             _Roi(
                 number,
-                given_name(item, "ROIName", file) or f"ROI {number}",
+                name,
                 text(item, "ReferencedFrameOfReferenceUID", file) or own or None,
                 text(item, "ROIGenerationAlgorithm", file).upper() == "AUTOMATIC",
+                DeclaredRegion(name, number in tumours),
             )
         )
     numbers = [roi.number for roi in rois]
@@ -218,11 +231,11 @@ def _with_thickness(
     regions = []
     for number, roi in rois.items():
         polygons = unique.get(number, [])
-        if not polygons and role_of_name(roi.name) is not Role.OTHER:
+        if not polygons and (roi.role or role_of_name(roi.name)) is not Role.OTHER:
             empty = Contours(
                 (), roi.frame_of_reference_uid
             )  # whether it may be empty is decided with its role
-            regions.append(DrawnRegion(roi.name, empty, series_uid, roi.automatic))
+            regions.append(DrawnRegion(roi.name, empty, series_uid, roi.automatic, roi.role))
             continue
         if not polygons:
             findings.append(
@@ -236,7 +249,7 @@ def _with_thickness(
             continue
         thickness = _thickness(roi, planes.get(number), step, file, findings)
         contours = Contours(tuple(polygons), roi.frame_of_reference_uid, thickness)
-        regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic))
+        regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.role))
     return regions
 
 

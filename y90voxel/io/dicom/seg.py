@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import given_name, items, numbers, shown, text, whole_number
+from y90voxel.io.dicom.declared import DeclaredRegion, declared_findings, is_tumour_segment
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
 from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
@@ -23,12 +24,13 @@ from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["read_seg", "segment_names"]
+__all__ = ["PROPERTY_TYPE", "declared_segments", "read_seg"]
 
 Floats = NDArray[np.floating[Any]]
 
 # Frames may lie so far off even positions, as a fraction of the step.
 STEP_TOLERANCE = 0.02
+PROPERTY_TYPE = "SegmentedPropertyTypeCodeSequence"
 KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
@@ -39,17 +41,23 @@ class _Segment:
     number: int
     name: str
     automatic: bool
+    declared: DeclaredRegion
+
+    @property
+    def role(self) -> Role | None:
+        """What the file states that it is, None where its name decides."""
+        return self.declared.role
 
 
-def segment_names(instance: Instance) -> tuple[str, ...]:
-    """Return the labels of the segments, in order of the file.
+def declared_segments(instance: Instance) -> list[DeclaredRegion]:
+    """Return the segments and what the object says that they are, in order of the file.
 
     Raises
     ------
     DicomError
         If the file is damaged.
     """
-    return tuple(segment.name for segment in _segments(instance))
+    return [segment.declared for segment in _segments(instance)]
 
 
 def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Finding, ...]]:
@@ -84,7 +92,8 @@ def _segments(instance: Instance) -> list[_Segment]:
             )
         name = given_name(item, "SegmentLabel", file) or given_name(item, "SegmentDescription", file)
         automatic = text(item, "SegmentAlgorithmType", file).upper() == "AUTOMATIC"
-        found.append(_Segment(value, name or f"segment {value}", automatic))
+        name = name or f"segment {value}"
+        found.append(_Segment(value, name, automatic, DeclaredRegion(name, is_tumour_segment(item, file))))
     numbers_ = [segment.number for segment in found]
     if len(set(numbers_)) != len(numbers_):
         raise DicomError(
@@ -99,6 +108,7 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
     """Return the segments of one object."""
     file = instance.source
     segments = _segments(instance)
+    findings += declared_findings([segment.declared for segment in segments], file, PROPERTY_TYPE)
     frames = frames_of([instance])
     kind = _kind(instance)
     grid, slices = _grid(instance, frames)
@@ -128,11 +138,11 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
     regions = []
     for segment in segments:
         mask = boxes[segment.number].mask(grid)
-        if mask is None and role_of_name(segment.name) is not Role.OTHER:
+        if mask is None and (segment.role or role_of_name(segment.name)) is not Role.OTHER:
             empty = Contours(
                 (), grid.frame_of_reference_uid
             )  # whether it may be empty is decided with its role
-            regions.append(DrawnRegion(segment.name, empty, series_uid, segment.automatic))
+            regions.append(DrawnRegion(segment.name, empty, series_uid, segment.automatic, segment.role))
             continue
         if mask is None:
             findings.append(
@@ -144,7 +154,7 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
                 )
             )
             continue
-        regions.append(DrawnRegion(segment.name, mask, series_uid, segment.automatic))
+        regions.append(DrawnRegion(segment.name, mask, series_uid, segment.automatic, segment.role))
     return regions
 
 

@@ -52,7 +52,7 @@ def input_files(unit: Unit) -> list[Path]:
     InputError
         If one of them is not there.
     """
-    files = list(unit.files.values())
+    files = unit.all_files
     if unit.path is not None:
         if unit.path.is_file():
             files.append(unit.path)  # an archive stands for its members

@@ -12,39 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.errors import InputError
+from y90voxel.jobs.batch.columns import CASE, FILES, PLACES, STUDY, read_columns
 from y90voxel.jobs.batch.units import Cell, Unit
-from y90voxel.jobs.settings import StudySettings, merge, read_case_file
+from y90voxel.jobs.settings import merge, read_case_file
 
 __all__ = ["is_manifest", "read_manifest"]
 
-STUDY = "study"
-CASE = "case"
-FILES = ("emission", "ct", "regions")
-# Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
-SETTINGS = {
-    "nuclide": "administration.nuclide",
-    "activity": "administration.activity",
-    "activity_time": "administration.activity_time",
-    "residual": "administration.residual",
-    "residual_time": "administration.residual_time",
-    "lung_shunt": "administration.lung_shunt_fraction",
-    "lung_shunt_fraction": "administration.lung_shunt_fraction",
-    "time": "administration.time",
-    "time_zone": "administration.time_zone",
-    "device": "administration.device",
-    "calibration": "dose.calibration",
-    "calibration_region": "dose.calibration_region",
-    "calibration_factor": "dose.calibration_factor",
-    "acquisition_duration": "dose.acquisition_duration_s",
-    "dose_constant": "dose.dose_constant_gy_kg_per_gbq",
-    "engine": "dose.engine",
-    "liver_density": "dose.liver_density",
-    "grid": "dose.grid",
-    "emission_series": "series.emission",
-    "ct_series": "series.ct",
-    "regions_series": "series.regions",
-    "label": "output.label",
-}
+# Between several files in one cell of the column ``regions``.
+BETWEEN_FILES = "|"
 
 
 def is_manifest(path: Path) -> bool:
@@ -60,49 +35,57 @@ def read_manifest(path: str | Path) -> list[Unit]:
     path : path-like
         CSV (comma, semicolon or tab, UTF-8) or Parquet with a column ``study``: folder or zip, relative to the
         manifest. Columns named like options of `dose` or like keys of a case file (``dose.engine``) are
-        settings, ``emission``, ``ct`` and ``regions`` are files, ``case`` is a case file; all others are carried through.
+        settings, ``emission``, ``ct`` and ``regions`` are files (several regions with ``|`` between them), ``case`` is
+        a case file, all of them in any case; all others are carried through.
 
     Raises
     ------
     InputError
-        If the file cannot be read, has no rows, no column ``study`` or a column twice.
+        If the file cannot be read, has no rows, no column ``study`` or a column twice, or a column is named nearly like
+        a setting.
     """
     path = Path(path)
     rows = list(_parquet_rows(path) if path.suffix.lower() == ".parquet" else _csv_rows(path))
     if not rows:
         raise InputError(f"the manifest {path} has no rows.", file=path)
     names = list(rows[0][1])
-    if STUDY not in names and "emission" not in names:
+    meanings = read_columns(path, [row for _, row in rows])
+    if not {STUDY, "emission"} & set(meanings.values()):
         raise InputError(
             f"the manifest {path} has no column 'study' (found {', '.join(map(repr, names))}): each row needs the "
             "folder or .zip of its study.",
             file=path,
             tag=STUDY,
         )
-    return _without_doubles([(number, _unit(path, number, row)) for number, row in rows])
+    return _without_doubles([(number, _unit(path, number, row, meanings)) for number, row in rows])
 
 
-def _unit(manifest: Path, number: int, row: Mapping[str, Cell]) -> Unit:
+def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mapping[str, str | None]) -> Unit:
     """The study of one row."""
     base = manifest.parent
-    stated = {name: _text(row.get(name)) for name in (STUDY, CASE, *FILES)}
-    files = {role: base / name for role in FILES if (name := stated[role])}
+    stated = dict.fromkeys(PLACES, "") | {
+        meaning: _text(row[name]) for name, meaning in meanings.items() if meaning in PLACES
+    }
+    files = {role: _paths(base, stated[role], several=role == "regions") for role in FILES if stated[role]}
     study = base / stated[STUDY] if stated[STUDY] else None
-    where = study or files.get("emission")
+    emission = files.get("emission")
+    where = study or (emission if isinstance(emission, Path) else None)
     settings: dict[str, Any] = {}
     columns: dict[str, Cell] = {}
     for name, value in row.items():
-        dotted = SETTINGS.get(name, name)
-        if name in stated:
-            continue
-        if "." in dotted and dotted.partition(".")[0] in StudySettings.model_fields:
-            settings = merge(settings, _nested(dotted, value))
-        else:
+        meaning = meanings[name]
+        if meaning is None:
             columns[name] = value
+        elif meaning not in PLACES:
+            settings = merge(settings, _nested(meaning, value))
     problem = None
     if where is None:
         problem = f"row {number} of {manifest.name} names no study: column 'study' is empty."
-    elif missing := [str(p) for p in (study, *files.values()) if p is not None and not p.exists()]:
+    elif missing := [
+        str(p)
+        for p in (study, *Unit("", "", None, None, files).all_files)
+        if p is not None and not p.exists()
+    ]:
         problem = f"row {number} of {manifest.name}: there is no file or folder {missing[0]}."
     elif stated[CASE]:
         try:
@@ -117,6 +100,13 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell]) -> Unit:
     series = settings.get("series", {}).get("emission")
     key = where.resolve().as_posix() + (f"|{series}" if series else "")
     return Unit(key, _name(where, base), study, None, files, settings, columns, problem)
+
+
+def _paths(base: Path, text: str, *, several: bool) -> Path | tuple[Path, ...]:
+    """The file that a cell names, or the files."""
+    names = [name.strip() for name in text.split(BETWEEN_FILES)] if several else [text]
+    paths = tuple(base / name for name in names if name)
+    return paths[0] if len(paths) == 1 else paths
 
 
 def _name(where: Path, base: Path) -> str:

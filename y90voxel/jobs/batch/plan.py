@@ -118,7 +118,7 @@ def _task(
     """What to do about one study; what is wrong with it already becomes its problem."""
     # times of a TOML file become text, as a worker gets them
     settings = json.loads(json.dumps(merge(merge(case, unit.settings), options), default=str))
-    said = canonical([settings, {role: str(file) for role, file in unit.files.items()}])
+    said = canonical([settings, unit.named_files(resolved=False)])
     digest = hashlib.sha256(said.encode()).hexdigest()
     size, why = 0, None
     try:

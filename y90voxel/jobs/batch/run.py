@@ -330,7 +330,7 @@ class _Batch:
                 "version": __version__,
                 "path": None if unit.path is None else str(unit.path.resolve()),
                 "only": unit.only,
-                "files": {role: str(file.resolve()) for role, file in unit.files.items()},
+                "files": unit.named_files(resolved=True),
                 "settings": task.settings,
                 "staging": str(self.folder.staging / uuid.uuid4().hex),
             },

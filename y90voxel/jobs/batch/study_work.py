@@ -63,7 +63,7 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
             request["path"],
             staging,
             load_settings(None, request["settings"]),
-            files={role: Path(file) for role, file in request["files"].items()},
+            files=_files(request),
             only=request["only"],
         )
         spent = time.perf_counter() - started
@@ -99,7 +99,14 @@ def _names(request: Mapping[str, Any]) -> set[str]:
 def _look(request: Mapping[str, Any]) -> dict[str, Any]:
     """Look at the files of the study and read them."""
     path = request["path"]
-    files = {role: Path(file) for role, file in request["files"].items()}
     return fingerprint(
-        input_files(Unit("", "", None if path is None else Path(path), request["only"], files))
+        input_files(Unit("", "", None if path is None else Path(path), request["only"], _files(request)))
     )
+
+
+def _files(request: Mapping[str, Any]) -> dict[str, Path | tuple[Path, ...]]:
+    """The image files of a request: one a role, or several."""
+    return {
+        role: Path(named) if isinstance(named, str) else tuple(Path(name) for name in named)
+        for role, named in request["files"].items()
+    }

@@ -32,8 +32,8 @@ class Unit:
         DICOM folder or zip.
     only : tuple of str or None
         Names of the files below ``path`` that make the study; None takes all.
-    files : mapping of str to Path
-        ``emission``, ``ct``, ``regions``: image files that complete or replace the study's.
+    files : mapping of str to Path or tuple of Path
+        ``emission``, ``ct``, ``regions``: image files that complete or replace the study's; regions may be several.
     settings : mapping
         Nested as in a case file; not yet checked.
     columns : mapping
@@ -46,10 +46,28 @@ class Unit:
     name: str
     path: Path | None
     only: tuple[str, ...] | None = None
-    files: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, Path | tuple[Path, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Cell] = field(default_factory=dict)
     problem: str | None = None
+
+    @property
+    def all_files(self) -> list[Path]:
+        """Every one of ``files``."""
+        return [
+            path for paths in self.files.values() for path in ([paths] if isinstance(paths, Path) else paths)
+        ]
+
+    def named_files(self, *, resolved: bool) -> dict[str, str | list[str]]:
+        """Return ``files`` for JSON: a name, or a list of several."""
+
+        def name(path: Path) -> str:
+            return str(path.resolve() if resolved else path)
+
+        return {
+            role: name(paths) if isinstance(paths, Path) else [name(path) for path in paths]
+            for role, paths in self.files.items()
+        }
 
 
 def study_ids(units: list[Unit], known: Mapping[str, str], *, anonymous: bool) -> dict[str, str]:
