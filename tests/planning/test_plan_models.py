@@ -12,8 +12,9 @@ from y90voxel.planning.aims import DoseAim, MetricKind, judge, parse_metric, res
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
 from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
-from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model, solved_model
+from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model
 from y90voxel.planning.plan_models import PlanBasis, all_models, greatest_vial_gbq
+from y90voxel.planning.solved_model import solved_model
 from y90voxel.regions.roles import Role
 
 K = {"dose_constant_gy_kg_per_gbq": 49.67}

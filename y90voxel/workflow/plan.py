@@ -215,6 +215,7 @@ def _finish(
         request.perfused_dose_gy,
         facts.given_gbq,
         {name: weight for region, weight in request.objective.items() for name in table.matching(region)},
+        None if request.order is None else request.order.model,
     )
     models = all_models(basis) if maps is None else all_models(basis, maps.table, maps.measure)
     inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
