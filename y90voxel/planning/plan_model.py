@@ -64,6 +64,8 @@ class PlanModel:
         Whether no limit on liver bounds the activity: it is that of a goal or a rule, and never solved for a limit.
     goal_bound : bool
         Whether a wanted dose decided the activity, and it gives that dose.
+    limit_bound : bool
+        Whether a limit decided the activity: more would exceed it.
     limited_by_supply : tuple of str
         Injections whose greatest vial or stock holds less than limits or goal would take.
     stop : Stop or None
@@ -86,6 +88,7 @@ class PlanModel:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     goal_only: bool = False
     goal_bound: bool = False
+    limit_bound: bool = False
     limited_by_supply: tuple[str, ...] = ()
     stop: Stop | None = None
     measure: Measure | None = field(default=None, compare=False, repr=False)

@@ -194,6 +194,7 @@ def _within_limits(problem: _Problem, weights: Mapping[str, float]) -> PlanModel
         sum(activities),
         binding,
         infeasibility=_infeasibility(plan, results, (*binding, *supply), problem.split),
+        limit_bound=True,
         limited_by_supply=supply,
         measure=problem.measure,
     )
@@ -229,6 +230,7 @@ def _for_goals(problem: _Problem, shares: tuple[float, ...]) -> PlanModel | str:
         infeasibility=_infeasibility(plan, results, (*binding, *supply) if missed else (), problem.split),
         goal_only=True,
         goal_bound=not missed,
+        limit_bound=bool(missed),
         limited_by_supply=supply,
         measure=problem.measure,
     )

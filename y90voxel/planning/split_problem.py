@@ -163,7 +163,7 @@ class SplitProblem:
             if constraint.sense is Sense.BELOW:
                 constraints.append(constraint)
             elif dose > 0 and constraint.remaining_gy > 0:
-                reached = min(constraint.remaining_gy, float(dose) * (1.0 - _BINDING))
+                reached = min(constraint.remaining_gy, float(dose) * (1.0 - 0.1 * _BINDING))
                 constraints.append(replace(constraint, value_gy=constraint.previous_gy + reached))
             else:
                 continue

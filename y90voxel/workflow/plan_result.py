@@ -21,7 +21,8 @@ from y90voxel.planning.plausibility import check_dose_constant
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.workflow.plan_maps import DoseMaps
-from y90voxel.workflow.plan_request import Order, PlanRequest
+from y90voxel.workflow.plan_orders import Order
+from y90voxel.workflow.plan_request import PlanRequest
 from y90voxel.workflow.plan_shunt import ShuntMethod
 
 __all__ = ["Plan", "PlanFacts"]
