@@ -7,10 +7,12 @@ from typing import Any
 
 from y90voxel.planning.aims import AimResult, DoseAim, MetricKind
 from y90voxel.planning.limits import LIMITS_VERSION, Sense
+from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.report.plan_order_rows import order_rows
 from y90voxel.report.plan_spread_rows import (
     activity_interval,
     dose_uncertainties,
@@ -46,6 +48,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")) if facts.dated else MISSING,
+        "stop": None if plan.stop is None else str(plan.stop),
         "headline": _headline(plan),
         "cards": _cards(plan),
         "first_title": first.title,
@@ -56,7 +59,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "not_available": [(model.title, model.reason) for model in plan.models if not model.available],
         "flags": _flags(plan),
         "infeasible": _infeasible(first),
-        "limits": [_limit_row(result) for result in first.results],
+        "limits": [_limit_row(result) for result in first.results] + _missing_liver_limit(first),
         "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
         "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable],
         "limits_version": LIMITS_VERSION,
@@ -64,7 +67,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "ratios": _ratio_rows(plan),
         "masses": _mass_rows(plan),
         "injections": _injection_rows(plan),
-        "orders": _order_rows(plan),
+        "orders": order_rows(plan, COLUMNS),
         "residual": percent(plan.request.residual_fraction),
         "patient": patient_rows(facts.patient),
         "contradictions": contradictions(facts.patient),
@@ -90,20 +93,47 @@ def _subtitle(plan: Plan) -> tuple[str | None, ...]:
 def _headline(plan: Plan) -> list[str]:
     """What the board asks first, in sentences: how much, what decides, what is missed."""
     first = plan.first
+    if plan.stop is not None:
+        return ["No activity is given by any model, and no vial is offered."]
     if not first.available:
         return [f"No model can be used: {first.reason}."]
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
     lines = [f"{first.title.capitalize()}: {activity} net, {first.basis}."]
     if first.binding and first.greatest_gbq is not None:
         greatest = format_activity(first.greatest_gbq * BQ_PER_GBQ)
-        lines.append(f"Reached first, at {greatest}: {', '.join(first.binding)}.")
+        lines.append(f"Reached first, at {greatest}: {first.binding_text}.")
+    if first.limited_by_supply:
+        lines.append(
+            f"The greatest vial on offer ends it for {', '.join(first.limited_by_supply)}: no limit does."
+        )
     lines += interval_sentence(plan)
     missed = _missed(plan)
     if missed:
         lines.append(f"Not met at this activity: {'; '.join(missed)}.")
-    elif _judged(plan):
-        lines.append("Every limit and goal that applies is met at this activity.")
+    if first.goal_only:
+        lines.append(_without_liver_limit(first))
+    elif _judged(plan) and not missed:
+        open_rows = _unconfirmed(plan)
+        lines.append(
+            "Every limit and goal that applies is met at this activity."
+            if not open_rows
+            else f"Kept, but unconfirmed, for not everything is stated: {'; '.join(open_rows)}."
+        )
     return lines
+
+
+def _without_liver_limit(model: PlanModel) -> str:
+    """What stands in the place of "every limit is met" where there is no limit on liver."""
+    if model.goal_bound:
+        return f"Goal reached; {NO_LIVER_LIMIT}."
+    if model.limit_bound:
+        return f"Goal not reached; {NO_LIVER_LIMIT}."
+    return f"{NO_LIVER_LIMIT[0].upper()}{NO_LIVER_LIMIT[1:]}."
+
+
+def _unconfirmed(plan: Plan) -> list[str]:
+    """Limits and goals that the first model keeps and that hold only because something is not stated."""
+    return [_short(result.aim) for result in plan.first.results if result.status == "unconfirmed"]
 
 
 def _missed(plan: Plan) -> list[str]:
@@ -144,11 +174,28 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         by_ct += _plus_minus(relative, "lungs")
         cards.append(_card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
     cards.append(_card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
-    judged, missed = _judged(plan), len(_missed(plan))
-    if judged:
-        text = f"{judged - missed} of {judged} met"
-        cards.append(_card("Limits and goals", text, "at this activity", "not-met" if missed else "met"))
-    return cards
+    return [*cards, *_verdict(plan)]
+
+
+def _verdict(plan: Plan) -> list[dict[str, str]]:
+    """The tile of limits and goals; it never says met of a limit that there is not."""
+    first = plan.first
+    judged, missed, unsure = _judged(plan), len(_missed(plan)), len(_unconfirmed(plan))
+    if first.goal_only:
+        value = "goal reached" if first.goal_bound else "not known"
+        return [
+            _card(
+                "Limits and goals",
+                "goal not reached" if first.limit_bound else value,
+                NO_LIVER_LIMIT,
+                "not-met",
+            )
+        ]
+    if not judged:
+        return []
+    note = f"{unsure} unconfirmed: not everything is stated" if unsure else "at this activity"
+    status = "not-met" if missed else ("" if unsure else "met")
+    return [_card("Limits and goals", f"{judged - missed - unsure} of {judged} met", note, status)]
 
 
 def _plus_minus(relative: Mapping[str, str], key: str) -> str:
@@ -187,9 +234,14 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "exceeded": [_short(aim) for aim in failed if aim.sense is Sense.BELOW],
         "missed": [_short(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
         "judged": judged,
+        "unconfirmed": sum(result.status == "unconfirmed" for result in model.results),
+        "goal_only": model.goal_only,
+        "goal_bound": model.goal_bound,
         "greatest": number(model.greatest_gbq),
         "greatest_interval": greatest_interval(plan, model),
         "binding": ", ".join(short.get(name, name) for name in model.binding) or MISSING,
+        "binding_unconfirmed": ", ".join(model.binding_unconfirmed),
+        "supply": ", ".join(model.limited_by_supply),
         "flagged": bool(model.flag),
     }
 
@@ -240,8 +292,30 @@ def _limit_row(result: AimResult) -> dict[str, str]:
         "status": result.status,
         "mark": MARKS[result.status],
         "css": result.status.replace(" ", "-"),
-        "source": result.reason or aim.source,
+        "source": f"{result.reason}; {aim.source}"
+        if result.status == "unconfirmed"
+        else result.reason or aim.source,
     }
+
+
+def _missing_liver_limit(model: PlanModel) -> list[dict[str, str]]:
+    """The row of the liver limit that there is not."""
+    return [
+        {
+            "name": row["name"],
+            "region": "non-tumour liver",
+            "kind": row["kind"],
+            "metric": row["metric"],
+            "found": MISSING if row["value_gy"] is None else f"{number(row['value_gy'])} Gy",
+            "wanted": MISSING,
+            "status": row["status"],
+            "mark": MARKS[row["status"]],
+            "css": "none-printed",
+            "source": row["reason"],
+        }
+        for row in model.as_dict()["limits"]
+        if row["status"] == "none printed"
+    ]
 
 
 def _fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
@@ -324,33 +398,6 @@ def _injection_rows(plan: Plan) -> list[dict[str, str]]:
             "shunt": percent(territory.lung_shunt_fraction),
         }
         for territory, activity in zip(plan.territories, activities, strict=True)
-    ]
-
-
-def _order_rows(plan: Plan) -> list[dict[str, Any]]:
-    """Vials for every injection."""
-    return [
-        {
-            "injection": order.injection,
-            "net": number(order.net_gbq, 4),
-            "vial": number(order.vial_gbq, 4),
-            "when": date_and_time(order.injection_time.isoformat()) if plan.facts.dated else MISSING,
-            "choices": [
-                {
-                    "size": number(choice.size_gbq),
-                    "calibrated": date_and_time(choice.calibration_time.isoformat())
-                    if plan.facts.dated
-                    else MISSING,
-                    "age": f"{number(order.age_h(choice))} h",
-                    "holds": number(choice.activity_at_injection_gbq, 4),
-                    "surplus": number(choice.surplus_gbq),
-                    "spheres": f"{number(choice.spheres / 1e6)} million",
-                    "each": f"{number(choice.activity_per_sphere_bq)} Bq",
-                }
-                for choice in order.choices
-            ],
-        }
-        for order in plan.orders
     ]
 
 

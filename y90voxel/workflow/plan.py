@@ -315,10 +315,9 @@ def _bounds(first: PlanModel) -> list[Notice]:
         ]
     said = []
     if first.available and first.goal_only:
-        decided = "its activity is that of its goal or rule" + (
-            f", and {', '.join(first.binding)} decides" if first.binding else ""
-        )
-        said.append(Notice("no-liver-limit", f"{first.title}: {NO_LIVER_LIMIT}. {decided.capitalize()}."))
+        decided = f", and {', '.join(first.binding)} decides" if first.binding and first.limit_bound else ""
+        text = f"{first.title}: {NO_LIVER_LIMIT}. Its activity is that of its goal or rule{decided}."
+        said.append(Notice("no-liver-limit", text))
     if first.limited_by_supply:
         said.append(
             Notice(
