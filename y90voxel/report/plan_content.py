@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from y90voxel.planning.aims import AimResult, DoseAim, MetricKind
+from y90voxel.planning.aims import AimResult
 from y90voxel.planning.limits import LIMITS_VERSION, Sense
-from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
@@ -19,6 +18,15 @@ from y90voxel.report.plan_spread_rows import (
     greatest_interval,
     interval_sentence,
     with_interval,
+)
+from y90voxel.report.plan_verdict import (
+    card,
+    missed_aims,
+    number_judged,
+    short_aim,
+    unconfirmed_aims,
+    verdict,
+    without_liver_limit,
 )
 from y90voxel.units import BQ_PER_GBQ, format_activity
 from y90voxel.workflow.plan_result import Plan
@@ -107,45 +115,19 @@ def _headline(plan: Plan) -> list[str]:
             f"The greatest vial on offer ends it for {', '.join(first.limited_by_supply)}: no limit does."
         )
     lines += interval_sentence(plan)
-    missed = _missed(plan)
+    missed = missed_aims(plan)
     if missed:
         lines.append(f"Not met at this activity: {'; '.join(missed)}.")
     if first.goal_only:
-        lines.append(_without_liver_limit(first))
-    elif _judged(plan) and not missed:
-        open_rows = _unconfirmed(plan)
+        lines.append(without_liver_limit(first))
+    elif number_judged(plan) and not missed:
+        open_rows = unconfirmed_aims(plan)
         lines.append(
             "Every limit and goal that applies is met at this activity."
             if not open_rows
             else f"Kept, but unconfirmed, for not everything is stated: {'; '.join(open_rows)}."
         )
     return lines
-
-
-def _without_liver_limit(model: PlanModel) -> str:
-    """What stands in the place of "every limit is met" where there is no limit on liver."""
-    if model.goal_bound:
-        return f"Goal reached; {NO_LIVER_LIMIT}."
-    if model.limit_bound:
-        return f"Goal not reached; {NO_LIVER_LIMIT}."
-    return f"{NO_LIVER_LIMIT[0].upper()}{NO_LIVER_LIMIT[1:]}."
-
-
-def _unconfirmed(plan: Plan) -> list[str]:
-    """Limits and goals that the first model keeps and that hold only because something is not stated."""
-    return [_short(result.aim) for result in plan.first.results if result.status == "unconfirmed"]
-
-
-def _missed(plan: Plan) -> list[str]:
-    """Limits and goals that the first model misses, in few words."""
-    fractions = [row["name"] for row in plan.metrics["fraction_limits"] if row["status"] == "not met"]
-    return [_short(result.aim) for result in plan.first.results if result.status == "not met"] + fractions
-
-
-def _judged(plan: Plan) -> int:
-    """Number of limits and goals that apply."""
-    fractions = [row for row in plan.metrics["fraction_limits"] if row["status"] != "not applicable"]
-    return sum(result.status != "not applicable" for result in plan.first.results) + len(fractions)
 
 
 def _cards(plan: Plan) -> list[dict[str, str]]:
@@ -155,7 +137,7 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         return []
     doses = first.table.doses_by_role(first.activities_gbq)
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
-    cards = [_card("Net activity", activity, with_interval(first.title, activity_interval(plan, first)))]
+    cards = [card("Net activity", activity, with_interval(first.title, activity_interval(plan, first)))]
     relative = dose_uncertainties(plan, first)
     names = {
         "tumours": "Tumours",
@@ -163,7 +145,7 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         "non_tumour_liver": "Whole non-tumour liver",
     }
     cards += [
-        _card(title, f"{dose_text(doses[key])} Gy", f"mean by mass{_plus_minus(relative, key)}")
+        card(title, f"{dose_text(doses[key])} Gy", f"mean by mass{_plus_minus(relative, key)}")
         for key, title in names.items()
         if key in doses
     ]
@@ -172,39 +154,14 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
             f"{dose_text(doses['lungs_ct'])} Gy with the CT mass" if "lungs_ct" in doses else "1 kg of lung"
         )
         by_ct += _plus_minus(relative, "lungs")
-        cards.append(_card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
-    cards.append(_card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
-    return [*cards, *_verdict(plan)]
-
-
-def _verdict(plan: Plan) -> list[dict[str, str]]:
-    """The tile of limits and goals; it never says met of a limit that there is not."""
-    first = plan.first
-    judged, missed, unsure = _judged(plan), len(_missed(plan)), len(_unconfirmed(plan))
-    if first.goal_only:
-        value = "goal reached" if first.goal_bound else "not known"
-        return [
-            _card(
-                "Limits and goals",
-                "goal not reached" if first.limit_bound else value,
-                NO_LIVER_LIMIT,
-                "not-met",
-            )
-        ]
-    if not judged:
-        return []
-    note = f"{unsure} unconfirmed: not everything is stated" if unsure else "at this activity"
-    status = "not-met" if missed else ("" if unsure else "met")
-    return [_card("Limits and goals", f"{judged - missed - unsure} of {judged} met", note, status)]
+        cards.append(card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
+    cards.append(card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
+    return [*cards, *verdict(plan)]
 
 
 def _plus_minus(relative: Mapping[str, str], key: str) -> str:
     """The standard uncertainty of a dose after its note."""
     return ", " + f"± {relative[key]}".replace(" ", "\u00a0") if key in relative else ""
-
-
-def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]:
-    return {"label": label, "value": value, "note": note, "status": status}
 
 
 def _shunt_source(plan: Plan) -> str:
@@ -221,7 +178,7 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
     failed = [result.aim for result in model.results if result.status == "not met"]
     judged = sum(result.status != "not applicable" for result in model.results)
     relative = dose_uncertainties(plan, model)
-    short = {result.aim.name: _short(result.aim) for result in model.results}
+    short = {result.aim.name: short_aim(result.aim) for result in model.results}
     split = " + ".join(f"{a:.3g}" for a in model.activities_gbq) if len(model.activities_gbq) > 1 else ""
     return {
         "title": model.title,
@@ -231,8 +188,8 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "split": split,
         "interval": activity_interval(plan, model),
         "doses": [(dose_text(doses.get(key)), relative.get(key, "")) for key, _ in COLUMNS],
-        "exceeded": [_short(aim) for aim in failed if aim.sense is Sense.BELOW],
-        "missed": [_short(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
+        "exceeded": [short_aim(aim) for aim in failed if aim.sense is Sense.BELOW],
+        "missed": [short_aim(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
         "judged": judged,
         "unconfirmed": sum(result.status == "unconfirmed" for result in model.results),
         "goal_only": model.goal_only,
@@ -244,14 +201,6 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "supply": ", ".join(model.limited_by_supply),
         "flagged": bool(model.flag),
     }
-
-
-def _short(aim: DoseAim) -> str:
-    """A limit or goal in few words: region, metric unless it is the mean, and value."""
-    metric = "" if aim.metric.kind is MetricKind.MEAN else f" {aim.metric}"
-    sign = "≤" if aim.sense is Sense.BELOW else "≥"
-    earlier = f", {aim.previous:g} before" if aim.previous else ""
-    return f"{aim.region}{metric} {sign} {aim.value:g} {aim.metric.unit}{earlier}"
 
 
 def _flags(plan: Plan) -> list[tuple[str, str]]:
