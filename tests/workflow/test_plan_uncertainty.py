@@ -178,7 +178,9 @@ def test_what_is_assumed_is_said_and_what_is_not_used_is_not():
     assert "registration_mm" not in found.metrics["uncertainty"]["inputs"]
     assert found.metrics["uncertainty"]["inputs"]["samples"] == 50
     assert "Not in them: how far MAA foretells the treatment" in " ".join(found.uncertainty.statement)
-    silent = yv.with_plan_uncertainty(by_masses(limit("lungs", 30.0), limit(*WIDE)), STATED | ALL | {"samples": 50})
+    silent = yv.with_plan_uncertainty(
+        by_masses(limit("lungs", 30.0), limit(*WIDE)), STATED | ALL | {"samples": 50}
+    )
     assert not [n for n in silent.notices if "uncertainty" in n.code]
 
 
