@@ -388,6 +388,27 @@ def test_an_objective_without_a_dose_makes_the_model_unavailable():
     assert "GTV3" in found.reason
 
 
+def test_a_liver_limit_that_one_artery_does_not_reach_bounds_nothing_for_it():
+    """A limit on the left lobe leaves the right artery to the vial: the goals decide both, within the limit."""
+    table = DoseTable(
+        (
+            RegionDoses("A", Role.TUMOUR, (20.0, 1e-7)),
+            RegionDoses("B", Role.TUMOUR, (0.0, 25.0)),
+            RegionDoses("all tumours", Role.TUMOURS, (10.0, 12.0)),
+            RegionDoses("left liver", Role.NON_TUMOUR_LIVER, (8.0, 1e-7)),
+        )
+    )
+    aims = (below("left liver", 40.0), at_least("A", 120.0), at_least("B", 50.0))
+    found = solved_model("voxel", "", table, aims, (20.0, 20.0))
+    assert (found.goal_only, found.goal_bound) == (True, False)
+    assert found.activities_gbq == pytest.approx(
+        (5.0, 2.0), rel=1e-6
+    )  # A stays 20 Gy short at 40 Gy of liver
+    assert found.infeasibility["missed_by"] == {"A mean goal": pytest.approx(20.0, rel=1e-5)}
+    alone = solved_model("voxel", "", table.collapsed((0.5, 0.5)), aims[:1], (40.0,))
+    assert (alone.goal_only, alone.activity_gbq) == (False, pytest.approx(10.0, rel=1e-6))
+
+
 def test_the_greatest_vial_is_the_devices():
     assert [greatest_vial_gbq(name) for name in ("glass", "resin", "ho166", None)] == [
         20.0,

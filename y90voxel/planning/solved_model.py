@@ -52,11 +52,11 @@ class _Problem:
 
     def activities(self, plan: InjectionPlan) -> tuple[float, ...]:
         """Activities of all injections: the solution, or the closest within all limits; nothing when there is none."""
-        found = plan.activities_gbq
+        solution = plan.activities_gbq
         if not plan.feasible:
-            found = plan.infeasibility.closest_activities_gbq if plan.infeasibility else ()
-        found = found or (0.0,) * len(self.along[1])
-        return found if self.split is None else tuple(share * found[0] for share in self.split)
+            solution = plan.infeasibility.closest_activities_gbq if plan.infeasibility else ()
+        solution = solution or (0.0,) * len(self.along[1])
+        return solution if self.split is None else tuple(share * solution[0] for share in self.split)
 
     def linear(self, aims: Sequence[DoseAim]) -> list[DoseAim]:
         """The aims that are mean doses of regions with a dose."""
@@ -75,9 +75,9 @@ class _Problem:
         for limit in self.limits:
             if limit.linear:
                 continue
-            found = greatest_activity(self.along_scale(limit, activities), limit.value, upper_gbq=best)
-            if not found.at_bound:
-                best, decided = found.activity_gbq, limit.name
+            end = greatest_activity(self.along_scale(limit, activities), limit.value, upper_gbq=best)
+            if not end.at_bound:
+                best, decided = end.activity_gbq, limit.name
         return tuple(best * a for a in activities), decided
 
     def along_scale(self, aim: DoseAim, activities: Sequence[float]) -> Any:
@@ -152,19 +152,19 @@ def solved_model(
     )
     weights = dict(objective or {TUMOURS: 1.0})
     missing = [region for region in objective or {} if region not in table.roles]
-    found: PlanModel | str
+    model: PlanModel | str
     if missing:
-        found = f"no dose is known for {', '.join(missing)}, which is to be maximised"
+        model = f"no dose is known for {', '.join(missing)}, which is to be maximised"
     elif has_liver_limit(aims, problem.along[0], measurable=measure is not None):
-        found = _within_limits(problem, weights)
+        model = _within_limits(problem, weights)
     else:
         equal = (1.0 / len(problem.greatest_gbq),) * len(problem.greatest_gbq)
-        found = _for_goals(problem, tuple(shares) if shares is not None else equal)
-    if isinstance(found, str):
-        return unavailable(name, title, found, flag)
-    if any(a >= UNBOUNDED_GBQ * 0.99 for a in found.activities_gbq):
+        model = _for_goals(problem, tuple(shares) if shares is not None else equal)
+    if isinstance(model, str):
+        return unavailable(name, title, model, flag)
+    if any(a >= UNBOUNDED_GBQ * 0.99 for a in model.activities_gbq):
         return unavailable(name, title, _NO_VIAL_BOUNDS, flag)
-    return replace(found, name=name, title=title, flag=flag, inputs=inputs or {})
+    return replace(model, name=name, title=title, flag=flag, inputs=inputs or {})
 
 
 def _within_limits(problem: _Problem, weights: Mapping[str, float]) -> PlanModel | str:

@@ -163,13 +163,16 @@ class SplitProblem:
             if constraint.sense is Sense.BELOW:
                 constraints.append(constraint)
             elif dose > 0 and constraint.remaining_gy > 0:
-                reached = min(constraint.remaining_gy, float(dose) * (1.0 - 0.1 * _BINDING))
+                left = constraint.remaining_gy
+                # What is reached stays so when activities are rounded down.
+                met = float(dose) >= left * (1.0 - _BINDING)
+                reached = left * (1.0 + 0.5 * _BINDING) if met else float(dose) * (1.0 - 0.1 * _BINDING)
                 constraints.append(replace(constraint, value_gy=constraint.previous_gy + reached))
             else:
                 continue
             rows.append(row)
-        found = SplitProblem(tuple(constraints), np.array(rows), self.caps).best(-np.ones(self.caps.size))
-        return activities if found is None else found
+        solution = SplitProblem(tuple(constraints), np.array(rows), self.caps).best(-np.ones(self.caps.size))
+        return activities if solution is None else solution
 
     def _goal_names(self) -> set[str]:
         return {c.name for c in self.constraints if c.sense is not Sense.BELOW}

@@ -250,15 +250,15 @@ def all_vials(
             "choose_vials."
         )
     half_life_s = nuclide(device.nuclide).half_life_s
-    found = []
+    vials = []
     for calibration_time in calibration_times:
         elapsed_s = _elapsed_s(calibration_time, injection_time)
         if greatest_age_h is None or elapsed_s <= greatest_age_h * SECONDS_PER_HOUR:
             factor = decay_factor(elapsed_s, half_life_s)
-            found += [
+            vials += [
                 _vial(device, size, calibration_time, factor, order_gbq) for size in device.vial_sizes_gbq
             ]
-    return tuple(found)
+    return tuple(vials)
 
 
 def within_delivery_tolerance(delivered_gbq: float, prescribed_gbq: float, tolerance: float = 0.10) -> bool:

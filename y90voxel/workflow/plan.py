@@ -313,20 +313,20 @@ def _bounds(first: PlanModel) -> list[Notice]:
         return [
             Notice("contraindicated", f"{first.stop}. No model gives an activity, and no vial is offered.")
         ]
-    said = []
+    notices = []
     if first.available and first.goal_only:
         decided = f", and {', '.join(first.binding)} decides" if first.binding and first.limit_bound else ""
         text = f"{first.title}: {NO_LIVER_LIMIT}. Its activity is that of its goal or rule{decided}."
-        said.append(Notice("no-liver-limit", text))
+        notices.append(Notice("no-liver-limit", text))
     if first.limited_by_supply:
-        said.append(
+        notices.append(
             Notice(
                 "limited-by-supply",
                 f"{', '.join(first.limited_by_supply)}: the greatest vial on offer, or plan.greatest_activity, holds less than "
                 "limits and goals would take. That is no limit of the patient.",
             )
         )
-    return said
+    return notices
 
 
 def _empty_injections(names: Sequence[str], activities_gbq: Sequence[float]) -> list[Notice]:

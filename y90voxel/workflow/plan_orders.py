@@ -155,7 +155,7 @@ def place_orders(
         if net > 0:
             order = desk.order(name, number, activities)
             orders.append(order)
-            notices += _said(order)
+            notices += _notices_of(order)
     if len(orders) > 1:
         notices += desk.together(orders, names, activities)
     return tuple(orders), tuple(notices)
@@ -246,14 +246,14 @@ class _Desk:
         extra = [name for name in self.broken(given) if name not in self.broken(activities)]
         if not extra:
             return []
-        said = (
+        text = (
             f"the first vial of every injection keeps the limits beside the orders of the others, but together they exceed "
             f"{', '.join(extra)}: take a smaller vial, or another calibration, for one of them."
         )
-        return [Notice("vials-exceed-together", said)]
+        return [Notice("vials-exceed-together", text)]
 
 
-def _said(order: Order) -> list[Notice]:
+def _notices_of(order: Order) -> list[Notice]:
     """Say when no vial can be offered, and when none lies on the side of the order that was wanted."""
     best = order.best
     wanted = f"{order.injection}: the order of {order.net_gbq:.4g} GBq net"
