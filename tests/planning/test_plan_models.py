@@ -18,8 +18,9 @@ from y90voxel.planning.compartments import (
 )
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
 from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
-from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model, solved_model
+from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model
 from y90voxel.planning.plan_models import PlanBasis, all_models, greatest_vial_gbq
+from y90voxel.planning.solved_model import solved_model
 from y90voxel.regions.roles import Role
 
 K = {"dose_constant_gy_kg_per_gbq": 49.67}
@@ -372,7 +373,7 @@ def test_a_scan_finds_no_better_split(liver_gy, lungs_gy, cap_1, cap_2):
         if 8 * a + b <= liver_gy and 4.967 * a + 7.947 * b <= lungs_gy:
             best = max(best, 20 * a + 25 * b)
     assert doses["GTV1"] >= best * (1 - 1e-6)
-    assert found.binding
+    assert found.binding or found.limited_by_supply
 
 
 def test_metrics_that_do_not_scale_are_reached_by_bisection():
@@ -388,7 +389,7 @@ def test_metrics_that_do_not_scale_are_reached_by_bisection():
     assert TABLE.doses(found.activities_gbq)["liver"] == pytest.approx(200.0 / 3.0, rel=1e-6)
     assert found.binding == ("liver V100",)
     assert measure(aims[1], found.activities_gbq) <= 25.0
-    without = solved_model("partition", "", TABLE, aims, (30.0, 0.001))
+    without = solved_model("partition", "", TABLE, (*aims, below("liver", 900.0)), (30.0, 0.001))
     assert [r.reason for r in without.results if not r.aim.linear] == ["this model knows mean doses only"]
 
 
@@ -408,7 +409,7 @@ def test_goals_out_of_reach_say_by_how_much_and_what_blocks_them():
 
 
 def test_limits_that_earlier_treatments_used_up_leave_nothing():
-    aims = (below("lungs", 50.0, previous=55.0),)
+    aims = (below("lungs", 50.0, previous=55.0), below("liver", 40.0))
     found = solved_model("voxel", "", TABLE, aims, (20.0, 20.0))
     assert found.activity_gbq == 0.0
     assert found.infeasibility["missed_by"] == {"lungs mean": pytest.approx(5.0)}
@@ -426,6 +427,27 @@ def test_a_rule_model_with_a_fixed_split_reports_what_it_could_be():
 def test_an_objective_without_a_dose_makes_the_model_unavailable():
     found = solved_model("voxel", "", TABLE, (), (1.0, 1.0), objective={"GTV3": 1.0})
     assert "GTV3" in found.reason
+
+
+def test_a_liver_limit_that_one_artery_does_not_reach_bounds_nothing_for_it():
+    """A limit on the left lobe leaves the right artery to the vial: the goals decide both, within the limit."""
+    table = DoseTable(
+        (
+            RegionDoses("A", Role.TUMOUR, (20.0, 1e-7)),
+            RegionDoses("B", Role.TUMOUR, (0.0, 25.0)),
+            RegionDoses("all tumours", Role.TUMOURS, (10.0, 12.0)),
+            RegionDoses("left liver", Role.NON_TUMOUR_LIVER, (8.0, 1e-7)),
+        )
+    )
+    aims = (below("left liver", 40.0), at_least("A", 120.0), at_least("B", 50.0))
+    found = solved_model("voxel", "", table, aims, (20.0, 20.0))
+    assert (found.goal_only, found.goal_bound) == (True, False)
+    assert found.activities_gbq == pytest.approx(
+        (5.0, 2.0), rel=1e-6
+    )  # A stays 20 Gy short at 40 Gy of liver
+    assert found.infeasibility["missed_by"] == {"A mean goal": pytest.approx(20.0, rel=1e-5)}
+    alone = solved_model("voxel", "", table.collapsed((0.5, 0.5)), aims[:1], (40.0,))
+    assert (alone.goal_only, alone.activity_gbq) == (False, pytest.approx(10.0, rel=1e-6))
 
 
 def test_the_greatest_vial_is_the_devices():

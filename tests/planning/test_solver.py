@@ -14,7 +14,7 @@ from y90voxel.planning import (
     solve_injections,
 )
 from y90voxel.planning.limits import evaluate_limits
-from y90voxel.planning.solver import _linprog
+from y90voxel.planning.split_problem import _linprog
 from y90voxel.regions.roles import Role
 
 # Two arteries: both reach the tumour, the first spares the lungs, the second the normal liver.

@@ -162,6 +162,11 @@ def test_without_any_usable_model_the_page_says_why():
 def test_without_goals_missed_the_headline_says_so():
     facts = PlanFacts("lungs", "Y-90", "resin", 49.67, given_gbq=(1.0,))
     plan = plan_from_masses(facts, Anatomy(), (Territory("a", 0.1),))
+    missing = "No liver limit is known here: confirm hepatic reserve, Child-Pugh, perfused share."
+    assert plan_content(plan)["headline"][-1] == missing
+    # 49.67 x 0.9 Gy to 2 kg: 22 Gy below the 40 of the table
+    anatomy, asked = Anatomy(perfused_normal_kg=2.0), PlanRequest(ClinicalContext(Scenario.UNILOBAR))
+    plan = plan_from_masses(facts, anatomy, (Territory("a", 0.1, (), 2.0),), asked)
     assert plan_content(plan)["headline"][-1] == "Every limit and goal that applies is met at this activity."
 
 

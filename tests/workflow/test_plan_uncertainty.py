@@ -26,6 +26,8 @@ from y90voxel.workflow.uncertainty_inputs import UncertaintyInputs
 K = 49.67
 END = NormalDist().inv_cdf(0.975)
 STATED = {"fwhm_mm": 10.0, "contour_voxel_mm": 2.0, "contour_fwhm_mm": 3.0}
+# Never reached; without a limit on liver nothing is solved for a limit.
+WIDE = ("non-tumour liver", 5000.0)
 ALL = {"activity": 0.0, "residual": 0.0, "lung_shunt": 0.0, "density": 0.0, "samples": 500}
 
 
@@ -58,7 +60,7 @@ def spread(plan, name, **given):
 
 def test_a_lung_limit_has_the_interval_of_the_shunt():
     # A_max = limit M / (K L), and L is logit-normal: the ends are those of L, the other way round.
-    plan = by_masses(limit("lungs", 30.0))
+    plan = by_masses(limit("lungs", 30.0), limit(*WIDE))
     found = spread(plan, "partition", lung_shunt=0.3, samples=1500)
     assert plan.model("partition").activity_gbq == pytest.approx(30.0 / (K * 0.12), rel=1e-6)  # 5.033 GBq
     for end, z in zip(found["activity_interval_bq"], (END, -END), strict=True):
@@ -113,7 +115,7 @@ def test_doses_of_maps_spread_as_those_of_compartments():
 
 
 def test_a_limit_on_d50_has_the_relative_interval_of_one_on_the_mean():
-    plans = [by_images(limit("GTV1", 60.0, metric)) for metric in ("mean", "D50")]
+    plans = [by_images(limit("GTV1", 60.0, metric), limit(*WIDE)) for metric in ("mean", "D50")]
     ends = []
     for plan in plans:
         found = spread(plan, "voxel", samples=60, activity=0.05)
@@ -122,7 +124,7 @@ def test_a_limit_on_d50_has_the_relative_interval_of_one_on_the_mean():
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_another():
-    plan = by_masses(limit("lungs", 30.0))
+    plan = by_masses(limit("lungs", 30.0), limit(*WIDE))
     given = {"samples": 60, "lung_shunt": 0.3}
     ends = [spread(plan, "partition", seed=seed, **given)["activity_interval_bq"] for seed in (5, 5, 6)]
     assert ends[0] == ends[1] != ends[2]
@@ -176,12 +178,14 @@ def test_what_is_assumed_is_said_and_what_is_not_used_is_not():
     assert "registration_mm" not in found.metrics["uncertainty"]["inputs"]
     assert found.metrics["uncertainty"]["inputs"]["samples"] == 50
     assert "Not in them: how far MAA foretells the treatment" in " ".join(found.uncertainty.statement)
-    silent = yv.with_plan_uncertainty(by_masses(limit("lungs", 30.0)), STATED | ALL | {"samples": 50})
+    silent = yv.with_plan_uncertainty(
+        by_masses(limit("lungs", 30.0), limit(*WIDE)), STATED | ALL | {"samples": 50}
+    )
     assert not [n for n in silent.notices if "uncertainty" in n.code]
 
 
 def test_a_plan_has_no_intervals_unless_asked():
-    metrics = by_masses(limit("lungs", 30.0)).metrics
+    metrics = by_masses(limit("lungs", 30.0), limit(*WIDE)).metrics
     assert metrics["uncertainty"] is None
     assert all("activity_interval_bq" not in model for model in metrics["models"])
 
@@ -199,4 +203,4 @@ def test_a_plan_has_no_intervals_unless_asked():
 )
 def test_what_cannot_be_is_refused(given, word):
     with pytest.raises(InputError, match=word):
-        yv.with_plan_uncertainty(by_masses(limit("lungs", 30.0)), given)
+        yv.with_plan_uncertainty(by_masses(limit("lungs", 30.0), limit(*WIDE)), given)

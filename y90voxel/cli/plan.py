@@ -177,24 +177,33 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
 
     import typer
 
+    from y90voxel.cli.plan_tables import print_orders
     from y90voxel.cli.tables import format_table
+    from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
     from y90voxel.units import format_activity
 
     if as_json or out is None:
         typer.echo(json.dumps(found.metrics))
         return
+    if found.stop is not None:
+        typer.echo(f"STOP: {found.stop}")
     columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", "lungs", "lungs_ct")
     rows = []
     for model in found.metrics["models"]:
         if not model["available"]:
             continue
+        unsure = model["binding_unconfirmed"]
+        marks = (
+            " *" if model["goal_only"] else "",
+            f" (unconfirmed: {', '.join(unsure)} not stated)" if unsure else "",
+        )
         doses = [model["doses_gy"].get(key) for key in columns]
         rows.append(
             (
-                model["title"],
+                model["title"] + marks[0],
                 format_activity(model["activity_bq"]),
                 *("–" if dose is None else f"{dose:.4g}" for dose in doses),
-                model["binding_constraint"] or "–",
+                (model["binding_constraint"] or "–") + marks[1],
             )
         )
     header = (
@@ -211,16 +220,12 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         f"{found.facts.label}: plan, {found.facts.nuclide}, lung shunt {found.lung_shunt_fraction:.3g}\n"
     )
     typer.echo(format_table(header, rows))
+    if any(model["goal_only"] and model["available"] for model in found.metrics["models"]):
+        typer.echo(f"* {NO_LIVER_LIMIT}")
     for model in found.metrics["models"]:
         if not model["available"]:
             typer.echo(f"not available: {model['title']}: {model['reason']}")
-    for order in found.orders:
-        best = order.choices[0]
-        typer.echo(
-            f"\n{order.injection}: {order.vial_gbq:.4g} GBq in the vial at injection: {best.size_gbq:g} GBq calibrated "
-            f"{order.age_h(best):g} h before, {best.spheres / 1e6:.3g} million spheres of "
-            f"{best.activity_per_sphere_bq:.4g} Bq"
-        )
+    print_orders(found)
     for notice in found.notices:
         typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
     page = out / "plan.html"

@@ -114,9 +114,14 @@ if TYPE_CHECKING:
     from y90voxel.planning.solver import InjectionPlan as InjectionPlan
     from y90voxel.planning.solver import effective_lung_shunt_fraction as effective_lung_shunt_fraction
     from y90voxel.planning.solver import injection_doses as injection_doses
+    from y90voxel.planning.solver import least_activities as least_activities
     from y90voxel.planning.solver import solve_injections as solve_injections
+    from y90voxel.planning.stop_rules import STOP_RULES as STOP_RULES
+    from y90voxel.planning.stop_rules import Stop as Stop
+    from y90voxel.planning.stop_rules import stop_of as stop_of
     from y90voxel.planning.vials import VialChoice as VialChoice
     from y90voxel.planning.vials import activity_per_sphere_bq as activity_per_sphere_bq
+    from y90voxel.planning.vials import all_vials as all_vials
     from y90voxel.planning.vials import choose_vials as choose_vials
     from y90voxel.planning.vials import decay as decay
     from y90voxel.planning.vials import residual_fraction_by_survey as residual_fraction_by_survey
@@ -171,10 +176,11 @@ _HOME = {
     ),
     "planning.solver": (
         "DoseConstraint", "Infeasibility", "InjectionPlan", "effective_lung_shunt_fraction",
-        "injection_doses", "solve_injections",
+        "injection_doses", "least_activities", "solve_injections",
     ),
+    "planning.stop_rules": ("STOP_RULES", "Stop", "stop_of"),
     "planning.vials": (
-        "VialChoice", "activity_per_sphere_bq", "choose_vials", "decay",
+        "VialChoice", "activity_per_sphere_bq", "all_vials", "choose_vials", "decay",
         "residual_fraction_by_survey", "spheres_per_ml", "within_delivery_tolerance",
     ),
 }  # fmt: skip

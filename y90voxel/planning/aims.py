@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from y90voxel.activity.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
 from y90voxel.planning.dose_table import DoseTable
-from y90voxel.planning.limits import ClinicalContext, Sense, applicable_limits
+from y90voxel.planning.limits import ClinicalContext, Sense, applicable_limits, unstated_facts
 from y90voxel.planning.solver import DoseConstraint
 from y90voxel.regions.roles import Role
 
@@ -156,6 +156,8 @@ class DoseAim:
         Where it comes from.
     required : bool
         Whether the solver must meet it; goals of the table are only reported.
+    unconfirmed : tuple of str
+        Facts it depends on that are not stated: it binds, but what meets it is not confirmed to meet what applies.
 
     Raises
     ------
@@ -171,6 +173,7 @@ class DoseAim:
     previous: float = 0.0
     source: str = "given"
     required: bool = True
+    unconfirmed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_positive(self.value, f"{self.name}: the value", self.metric.unit, tag="plan")
@@ -197,9 +200,10 @@ class AimResult:
     found : float or None
         What was found, earlier treatments included; None when the model does not know it.
     status : str
-        ``"met"``, ``"not met"`` or ``"not applicable"``.
+        ``"met"``, ``"not met"``, ``"unconfirmed"`` (met, but it holds only because something is not stated) or
+        ``"not applicable"``.
     reason : str
-        Why it does not apply; empty when it does.
+        Why it does not apply or is not confirmed; empty when it does and is.
     """
 
     aim: DoseAim
@@ -216,11 +220,17 @@ class AimResult:
 
 
 def judge(aim: DoseAim, found: float | None, reason: str = "") -> AimResult:
-    """Return whether a limit or goal is met by what was found, earlier treatments not included."""
+    """Return whether a limit or goal is met by what was found, earlier treatments not included.
+
+    Rows that exclude each other, such as those of two classes of bilirubin, are never both met: while the fact that
+    decides between them is not stated, what meets one is unconfirmed.
+    """
     if found is None:
         return AimResult(aim, None, "not applicable", reason)
     total, slack = found + aim.previous, _ROUNDING * aim.value
     met = total <= aim.value + slack if aim.sense is Sense.BELOW else total >= aim.value - slack
+    if met and aim.unconfirmed:
+        return AimResult(aim, total, "unconfirmed", f"not stated: {', '.join(aim.unconfirmed)}")
     return AimResult(aim, total, "met" if met else "not met")
 
 
@@ -253,6 +263,7 @@ def table_aims(device: str | None, roles: Mapping[str, Role], context: ClinicalC
             previous=previous if limit.cumulative else 0.0,
             source=limit.source,
             required=limit.sense is Sense.BELOW,
+            unconfirmed=unstated_facts(limit, context),
         )
         for limit, region in found
     ]
@@ -283,9 +294,5 @@ def resolve_aims(
         regions = table.matching(aim.region)
         for region in regions:
             name = aim.name if len(regions) == 1 else f"{aim.name} ({region})"
-            found.append(
-                DoseAim(
-                    name, region, aim.sense, aim.value, aim.metric, aim.previous, aim.source, aim.required
-                )
-            )
+            found.append(replace(aim, name=name, region=region))
     return tuple(found)

@@ -43,6 +43,7 @@ __all__ = [
     "inapplicable_limits",
     "limits_of",
     "lung_dose_notice",
+    "unstated_facts",
 ]
 
 DEVICES = ("glass", "resin", "ho166")
@@ -313,6 +314,25 @@ def lung_dose_notice(device: str | None, lung_dose_gy: float) -> Notice | None:
         f"the lung dose of {lung_dose_gy:.1f} Gy is not below {warning:g} Gy, where pneumonitis "
         f"with {device} has been reported (warning dose proposed by this program, not a published limit).",
     )
+
+
+def unstated_facts(limit: Limit, context: ClinicalContext) -> tuple[str, ...]:
+    """Return which facts a limit depends on that are not stated: it holds because it might apply.
+
+    Parameters
+    ----------
+    limit : Limit
+        A limit that applies, or might.
+    context : ClinicalContext
+        What is stated.
+    """
+    depends = (
+        ("scenario", 0 < len(limit.scenarios) < len(Scenario), context.scenario),
+        ("bilirubin", limit.bilirubin is not None, context.bilirubin_umol_per_l),
+        ("hepatic reserve", limit.reserve_below is not None, context.hepatic_reserve),
+        ("liver function", limit.function is not None, context.liver_function),
+    )
+    return tuple(fact for fact, needed, stated in depends if needed and stated is None)
 
 
 def _check_device(device: str) -> None:

@@ -22,7 +22,7 @@ __all__ = [
     "Sense",
 ]
 
-LIMITS_VERSION = "2026-11.2"
+LIMITS_VERSION = "2026-11.3"
 
 # 1.1 mg/dL times 17.1.
 BILIRUBIN_THRESHOLD_UMOL_PER_L = 18.81
@@ -167,23 +167,29 @@ def _lungs(device: str) -> tuple[Limit, Limit]:
     )
 
 
+def _glass_liver(disease: Disease) -> tuple[Limit, Limit, Limit]:
+    """Whole non-tumour liver in lobar treatments: printed for HCC, in force for ICC and mCRC too until they have rows."""
+    source = _EANM + ("table 2" if disease is Disease.HCC else f"table 2 (HCC), in force for {disease} too")
+    name = f"whole non-tumour liver, {disease}"
+    return (
+        Limit(
+            f"{name}, bilirubin above 1.1 mg/dL", "glass", _NTL, Sense.BELOW, 50.0, source, _LOBAR, disease=disease,
+            bilirubin=BilirubinClass.RAISED,
+        ),
+        Limit(f"{name}, lobar treatment", "glass", _NTL, Sense.BELOW, 75.0, source, _LOB + _UNI, disease=disease),
+        Limit(
+            f"{name}, bilirubin below 1.1 mg/dL", "glass", _NTL, Sense.BELOW, 90.0, source, _LOBAR, disease=disease,
+            bilirubin=BilirubinClass.NORMAL,
+        ),
+    )  # fmt: skip
+
+
 # The single-compartment rows of EANM tables 2 and 3 print ranges and, for lobectomy and unilobar glass, "> 150 if
 # whole-liver dose < 150", which contradicts the range beside it: only the lower end of each range is a goal here.
 _GLASS = (
     *_lungs("glass"),
     Limit("tumour, HCC", "glass", _TUMOUR, Sense.AT_LEAST, 205.0, _EANM + "table 2", _LOBAR, disease=_HCC),
-    Limit(
-        "whole non-tumour liver, HCC, bilirubin above 1.1 mg/dL", "glass", _NTL, Sense.BELOW, 50.0, _EANM + "table 2",
-        _LOBAR, disease=_HCC, bilirubin=BilirubinClass.RAISED,
-    ),
-    Limit(
-        "whole non-tumour liver, HCC, lobar treatment", "glass", _NTL, Sense.BELOW, 75.0, _EANM + "table 2",
-        _LOB + _UNI, disease=_HCC,
-    ),
-    Limit(
-        "whole non-tumour liver, HCC, bilirubin below 1.1 mg/dL", "glass", _NTL, Sense.BELOW, 90.0, _EANM + "table 2",
-        _LOBAR, disease=_HCC, bilirubin=BilirubinClass.NORMAL,
-    ),
+    *_glass_liver(_HCC),
     Limit(
         "perfused non-tumour liver, HCC, unilobar, hepatic reserve below 30 %", "glass", _PERFUSED, Sense.BELOW, 120.0,
         _EANM + "table 2", _UNI, disease=_HCC, reserve_below=0.30,
@@ -208,6 +214,8 @@ _GLASS = (
         "tumour, HCC, index lesion if possible", "glass", _TUMOUR, Sense.AT_LEAST, 250.0, _DOSISPHERE, _LOB,
         needs_scenario=True, disease=_HCC,
     ),
+    *_glass_liver(_ICC),
+    *_glass_liver(_MCRC),
     Limit("tumour, ICC", "glass", _TUMOUR, Sense.AT_LEAST, 260.0, _EANM + "tables 2 to 4", disease=_ICC),
     Limit("tumour, mCRC", "glass", _TUMOUR, Sense.AT_LEAST, 189.0, _EANM + "tables 2 to 4", disease=_MCRC),
 )  # fmt: skip

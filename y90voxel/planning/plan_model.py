@@ -8,19 +8,24 @@ from typing import Any
 
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import AimResult, DoseAim, judge
-from y90voxel.planning.dose_table import TUMOURS, DoseTable
+from y90voxel.planning.dose_table import DoseTable
 from y90voxel.planning.feasible import ActivityConstraint, feasible_activity
 from y90voxel.planning.limits import Sense
-from y90voxel.planning.root_finding import greatest_activity
-from y90voxel.planning.solver import InjectionPlan, solve_injections
+from y90voxel.planning.liver_limits import NO_LIVER_LIMIT, UNBOUNDED_GBQ, has_liver_limit
+from y90voxel.planning.stop_rules import Stop
+from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 
-__all__ = ["UNBOUNDED_GBQ", "Measure", "PlanModel", "rule_model", "solved_model", "unavailable"]
-
-# Stands for "no vial limits this": a solution that reaches it is limited by nothing.
-UNBOUNDED_GBQ = 1.0e4
-# Activities are rounded down by this share, so that dose maps in single precision meet the limit they were solved for.
-_ROUNDED_DOWN = 1.0e-7
+__all__ = [
+    "UNBOUNDED_GBQ",
+    "Measure",
+    "PlanModel",
+    "check_split",
+    "judge_all",
+    "rule_model",
+    "stopped",
+    "unavailable",
+]
 
 # Value of a limit's or goal's metric for the activities of all injections [GBq], on the dose map.
 Measure = Callable[[DoseAim, Sequence[float]], float]
@@ -43,9 +48,10 @@ class PlanModel:
     results : tuple of AimResult
         Limits and goals at that activity.
     greatest_gbq : float or None
-        Greatest net activity within the limits, divided as this model divides it [GBq].
+        Greatest net activity within the limits, divided as this model divides it [GBq]; None too where a goal decides
+        because no liver limit does.
     binding : tuple of str
-        Limits or vials that are reached first; at the greatest activity.
+        Limits that are reached first, at the greatest activity; the goal where a goal decides.
     reason : str
         Why the model is not available; empty when it is.
     flag : str
@@ -54,6 +60,18 @@ class PlanModel:
         Which goals are missed by how much, and what blocks them.
     inputs : mapping
         What went in.
+    goal_only : bool
+        Whether no limit on liver bounds the activity: it is that of a goal or a rule, and never solved for a limit.
+    goal_bound : bool
+        Whether a wanted dose decided the activity, and it gives that dose.
+    limit_bound : bool
+        Whether a limit decided the activity: more would exceed it.
+    limited_by_supply : tuple of str
+        Injections whose greatest vial or stock holds less than limits or goal would take.
+    stop : Stop or None
+        What forbids any activity.
+    measure : callable or None
+        Metrics that are no mean dose; None where there is no dose map.
     """
 
     name: str
@@ -68,6 +86,12 @@ class PlanModel:
     flag: str = ""
     infeasibility: Mapping[str, Any] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    goal_only: bool = False
+    goal_bound: bool = False
+    limit_bound: bool = False
+    limited_by_supply: tuple[str, ...] = ()
+    stop: Stop | None = None
+    measure: Measure | None = field(default=None, compare=False, repr=False)
 
     @property
     def available(self) -> bool:
@@ -78,6 +102,22 @@ class PlanModel:
     def activity_gbq(self) -> float | None:
         """Net activity of all injections [GBq]; None when the model is not available."""
         return sum(self.activities_gbq) if self.available else None
+
+    @property
+    def binding_unconfirmed(self) -> tuple[str, ...]:
+        """Facts that are not stated and that what is reached first depends on."""
+        facts = [fact for r in self.results if r.aim.name in self.binding for fact in r.aim.unconfirmed]
+        return tuple(dict.fromkeys(facts))
+
+    @property
+    def binding_text(self) -> str:
+        """What is reached first for people, marked where it is not confirmed to apply; empty for nothing."""
+        facts = self.binding_unconfirmed
+        return ", ".join(self.binding) + (f" (unconfirmed: {', '.join(facts)} not stated)" if facts else "")
+
+    def results_at(self, activities_gbq: Sequence[float]) -> tuple[AimResult, ...]:
+        """Return every limit and goal of this model at other activities [GBq]."""
+        return judge_all([r.aim for r in self.results], self.table, activities_gbq, self.measure)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``plan.json``."""
@@ -94,10 +134,14 @@ class PlanModel:
             "activities_bq": [activity * BQ_PER_GBQ for activity in activities],
             "doses_gy": self.table.doses_by_role(activities) if known else {},
             "doses_by_region_gy": self.table.doses(activities) if known else {},
-            "limits": [self._limit(result) for result in self.results],
+            "limits": [self._limit(result) for result in self.results] + self._missing_liver_limit(),
             "greatest_activity_bq": None if self.greatest_gbq is None else self.greatest_gbq * BQ_PER_GBQ,
             "binding_constraint": self.binding[0] if self.binding else None,
             "binding_constraints": list(self.binding),
+            "binding_unconfirmed": list(self.binding_unconfirmed),
+            "goal_only": self.goal_only,
+            "limited_by_supply": list(self.limited_by_supply),
+            "stop": None if self.stop is None else str(self.stop),
             "infeasibility": None if self.infeasibility is None else dict(self.infeasibility),
             "inputs": dict(self.inputs),
         }
@@ -124,6 +168,31 @@ class PlanModel:
             "source": aim.source,
         }
 
+    def _missing_liver_limit(self) -> list[dict[str, Any]]:
+        """The row of the liver limit that there is not, with the dose of whole normal liver where it is known."""
+        if not self.goal_only or not self.available:
+            return []
+        doses = self.table.doses_by_role(self.activities_gbq)
+        return [
+            {
+                "name": "liver",
+                "region": Role.NON_TUMOUR_LIVER.value,
+                "kind": "limit",
+                "required": False,
+                "metric": "mean",
+                "unit": "Gy",
+                "sense": Sense.BELOW.value,
+                "value_gy": doses.get(Role.NON_TUMOUR_LIVER.value),
+                "limit_gy": None,
+                "previous": 0.0,
+                "status": "none printed",
+                "reason": NO_LIVER_LIMIT,
+                "missed_by": None,
+                "activity_at_value_bq": None,
+                "source": None,
+            }
+        ]
+
     def _activity_at(self, aim: DoseAim) -> float | None:
         """Activity at which a mean dose reaches its value, divided as here [GBq]; None when it never does."""
         total = self.activity_gbq
@@ -138,6 +207,11 @@ def unavailable(name: str, title: str, reason: str, flag: str = "") -> PlanModel
     return PlanModel(name, title, reason=reason, flag=flag)
 
 
+def stopped(model: PlanModel, stop: Stop) -> PlanModel:
+    """Return the entry of a model that gives no activity because the treatment is contraindicated."""
+    return PlanModel(model.name, model.title, reason=str(stop), flag=model.flag, stop=stop)
+
+
 def rule_model(
     name: str,
     title: str,
@@ -149,6 +223,7 @@ def rule_model(
     flag: str = "",
     inputs: Mapping[str, Any] | None = None,
     measure: Measure | None = None,
+    goal_bound: bool = False,
 ) -> PlanModel:
     """Return a model whose activity comes from a rule, with the greatest activity that its doses allow.
 
@@ -164,6 +239,8 @@ def rule_model(
         Limits and goals.
     measure : callable or None
         Metrics that are no mean dose; None where there is no dose map.
+    goal_bound : bool
+        Whether the rule is a wanted dose.
     """
     activities = tuple(activities_gbq)
     total = sum(activities)
@@ -182,135 +259,21 @@ def rule_model(
         activities,
         table,
         basis,
-        _results(aims, table, activities, measure),
+        judge_all(aims, table, activities, measure),
         None if feasible is None else feasible.activity_gbq,
         () if feasible is None else (feasible.binding_constraint,),
         flag=flag,
         inputs=inputs or {},
+        goal_only=not has_liver_limit(aims, table.collapsed(split), measurable=measure is not None),
+        goal_bound=goal_bound,
+        measure=measure,
     )
 
 
-def solved_model(
-    name: str,
-    title: str,
-    table: DoseTable,
-    aims: Sequence[DoseAim],
-    greatest_gbq: Sequence[float],
-    *,
-    objective: Mapping[str, float] | None = None,
-    split: Sequence[float] | None = None,
-    flag: str = "",
-    inputs: Mapping[str, Any] | None = None,
-    measure: Measure | None = None,
-) -> PlanModel:
-    """Return a model whose activity is the greatest within all limits, in the split that gives tumours most.
-
-    Mean doses are linear in the activities: a linear programme. Metrics that are not (V, BED, EUD, TCP, NTCP, and D
-    of several injections) then scale its solution down until they hold, by bisection.
-
-    Parameters
-    ----------
-    name, title, flag, inputs
-        As in `PlanModel`.
-    table : DoseTable
-        Doses per activity of every injection.
-    aims : sequence of DoseAim
-        Limits and goals; required goals bind the solver too.
-    greatest_gbq : sequence of float, (injections,)
-        Greatest net activity of every injection [GBq].
-    objective : mapping of str to float or None
-        Weight of the mean dose of each region to maximise; None takes all tumours together.
-    split : sequence of float or None, (injections,)
-        Shares of the activity, when they are not free.
-    measure : callable or None
-        Metrics that are no mean dose; None where there is no dose map.
-    """
-    weights = dict(objective or {TUMOURS: 1.0})
-    missing = [region for region in weights if region not in table.roles]
-    if missing:
-        return unavailable(
-            name, title, f"no dose is known for {', '.join(missing)}, which is to be maximised", flag
-        )
-    solved, caps = (table, list(greatest_gbq)) if split is None else _along(table, greatest_gbq, split)
-    linear = [aim for aim in aims if aim.linear and aim.required and aim.region in table.roles]
-    plan = solve_injections(
-        solved.per_gbq,
-        [aim.as_constraint() for aim in linear],
-        objective=weights,
-        greatest_activities_gbq=caps,
-    )
-    found = _activities_of(plan, len(caps))
-    activities = tuple(share * found[0] for share in split) if split is not None else found
-    limits = [aim for aim in aims if aim.sense is Sense.BELOW and not aim.linear]
-    activities, scaled_by = _scaled(activities, limits, measure)
-    activities = tuple(a * (1.0 - _ROUNDED_DOWN) for a in activities)
-    if any(a >= UNBOUNDED_GBQ * 0.99 for a in activities):
-        reason = "no limit applies to a region that gets dose; give a device, or a limit in the plan"
-        return unavailable(name, title, reason, flag)
-    binding = (scaled_by,) if scaled_by else _binding(plan)
-    results = _results(aims, table, activities, measure)
-    free = (
-        "in the split that gives tumours the greatest dose" if len(activities) > 1 and split is None else ""
-    )
-    return PlanModel(
-        name,
-        title,
-        activities,
-        table,
-        " ".join(part for part in ("greatest activity within the limits", free) if part),
-        results,
-        sum(activities),
-        binding,
-        flag=flag,
-        infeasibility=_infeasibility(plan, results, binding, split),
-        inputs=inputs or {},
-    )
-
-
-def _along(
-    table: DoseTable, greatest_gbq: Sequence[float], split: Sequence[float]
-) -> tuple[DoseTable, list[float]]:
-    """The table and the greatest activity along a fixed split."""
-    caps = [cap / share for cap, share in zip(greatest_gbq, split, strict=True) if share > 0]
-    return table.collapsed(split), [min(caps)]
-
-
-def _activities_of(plan: InjectionPlan, injections: int) -> tuple[float, ...]:
-    """The solution, or the closest split within all limits; nothing when earlier treatments alone exceed one."""
-    if plan.feasible:
-        return plan.activities_gbq
-    closest = plan.infeasibility.closest_activities_gbq if plan.infeasibility else ()
-    return closest or (0.0,) * injections
-
-
-def _binding(plan: InjectionPlan) -> tuple[str, ...]:
-    """What is used up: limits before vials, goals left out."""
-    names = plan.binding if plan.infeasibility is None else plan.infeasibility.blocking
-    return tuple(sorted(names, key=lambda name: name.startswith("greatest activity")))
-
-
-def _scaled(
-    activities: tuple[float, ...], limits: Sequence[DoseAim], measure: Measure | None
-) -> tuple[tuple[float, ...], str]:
-    """Activities scaled down until every limit holds that is no mean dose, and the limit that decided."""
-    best, decided = 1.0, ""
-    if measure is None or not any(activities):
-        return activities, decided
-    for limit in limits:
-
-        def metric(scale: float, limit: DoseAim = limit) -> float:
-            return measure(limit, [scale * a for a in activities]) + limit.previous
-
-        found = greatest_activity(metric, limit.value, upper_gbq=best)
-        if not found.at_bound:
-            best, decided = found.activity_gbq, limit.name
-    return tuple(best * a for a in activities), decided
-
-
-def _results(
+def judge_all(
     aims: Sequence[DoseAim], table: DoseTable, activities: Sequence[float], measure: Measure | None
 ) -> tuple[AimResult, ...]:
-    """Every limit and goal at the activities."""
+    """Return every limit and goal at the activities of all injections [GBq]."""
     doses = table.doses(activities)
     results = []
     for aim in aims:
@@ -324,25 +287,6 @@ def _results(
         else:
             results.append(judge(aim, measure(aim, activities)))
     return tuple(results)
-
-
-def _infeasibility(
-    plan: InjectionPlan, results: Sequence[AimResult], binding: Sequence[str], split: Sequence[float] | None
-) -> dict[str, Any] | None:
-    """Goals that are missed, by how much, and what blocks them; limits that earlier treatments exceed alone."""
-    missed = {r.aim.name: r.missed_by for r in results if r.status == "not met"}
-    if not missed and plan.feasible:
-        return None
-    solver = plan.infeasibility
-    extra = 0.0 if solver is None else sum(solver.extra_activities_gbq)
-    return {
-        "required": any(not r.aim.linear or r.aim.required for r in results if r.status == "not met"),
-        "missed_by": missed,
-        "blocked_by": list(binding),
-        "excesses_gy_if_goals_were_met": {} if solver is None else dict(solver.excesses_gy),
-        "extra_activity_bq_if_goals_were_met": extra * BQ_PER_GBQ,
-        "split": "fixed" if split is not None else "free",
-    }
 
 
 def check_split(split: Sequence[float], injections: int) -> tuple[float, ...]:

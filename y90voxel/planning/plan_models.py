@@ -18,13 +18,15 @@ from y90voxel.planning.plan_model import (
     Measure,
     PlanModel,
     rule_model,
-    solved_model,
+    stopped,
     unavailable,
 )
+from y90voxel.planning.solved_model import solved_model
 from y90voxel.planning.solver import effective_lung_shunt_fraction
+from y90voxel.planning.stop_rules import stop_of
 from y90voxel.regions.roles import Role
 
-__all__ = ["PlanBasis", "all_models", "greatest_vial_gbq"]
+__all__ = ["PlanBasis", "all_models", "first_of", "greatest_vial_gbq", "shunt_together"]
 
 TITLES = {
     "given": "activity as given",
@@ -37,6 +39,8 @@ TITLES = {
     "multi-artery": "multi-artery partition",
     "voxel": "voxel-based",
 }
+# The models whose activity is shown first and ordered, in this order.
+_FIRST = ("voxel", "multi-artery", "multi-tumour-partition", "partition", "mird", "bsa", "given")
 _RULE = "an activity rule that ignores how well tumours are targeted: the doses beside it are those of the partition model"
 _NOT_RECOMMENDED = "historical and more toxic: not recommended; its classes are from memory, unverified"
 
@@ -69,6 +73,8 @@ class PlanBasis:
         Activities as given [GBq].
     objective : mapping of str to float
         Weights of the doses to maximise; empty for all tumours together.
+    first_model : str or None
+        Model whose activity is ordered and shown first; None takes the most detailed one that can be used.
     """
 
     anatomy: Anatomy
@@ -83,6 +89,7 @@ class PlanBasis:
     perfused_dose_gy: float | None = None
     given_gbq: tuple[float, ...] | None = None
     objective: Mapping[str, float] = field(default_factory=dict)
+    first_model: str | None = None
 
     @property
     def lung_shunt_fraction(self) -> float:
@@ -113,6 +120,9 @@ def all_models(
 ) -> tuple[PlanModel, ...]:
     """Return every model, the ones that cannot be used with their reason.
 
+    Where the treatment is contraindicated (`stop_of`, held against the shunt of all injections together in the split of
+    the first model) no model gives an activity.
+
     Parameters
     ----------
     basis : PlanBasis
@@ -129,7 +139,7 @@ def all_models(
     if not missing:
         by_tumour = partition_table(basis.anatomy, basis.territories, pooled=False, **basis.constant)
         pooled = partition_table(basis.anatomy, basis.territories, pooled=True, **basis.constant)
-    return (
+    models = (
         _given(basis, voxel or by_tumour, measure if voxel else None),
         *_rules(basis, by_tumour),
         _mird(basis, single),
@@ -138,6 +148,26 @@ def all_models(
         _solved("multi-artery", basis, by_tumour, missing or _single_artery(basis), fixed=False),
         _voxel(basis, voxel, measure),
     )
+    first = first_of(models, basis.first_model)
+    stop = stop_of(basis.device, shunt_together(first.activities_gbq, basis.territories))
+    return models if stop is None else tuple(stopped(model, stop) for model in models)
+
+
+def first_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:
+    """Return the model of that name; without one the most detailed one that can be used, else the first in the list."""
+    for wanted in (name,) if name is not None else _FIRST:
+        for model in models:
+            if model.name == wanted and (model.available or name is not None):
+                return model
+    return models[0]
+
+
+def shunt_together(activities_gbq: Sequence[float], territories: Sequence[Territory]) -> float:
+    """Return the shunt of all injections together in that split; their mean where nothing is split."""
+    shunts = [territory.lung_shunt_fraction for territory in territories]
+    if sum(activities_gbq) <= 0 or len(set(shunts)) == 1:
+        return sum(shunts) / len(shunts)
+    return effective_lung_shunt_fraction(activities_gbq, shunts)
 
 
 def _given(basis: PlanBasis, table: DoseTable, measure: Measure | None) -> PlanModel:
@@ -266,6 +296,7 @@ def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
         basis=f"{wanted:g} Gy mean of the perfused volume ({source})",
         flag="one mean for all that is perfused: not the dose of the tumour",
         inputs=inputs,
+        goal_bound=True,
     )
 
 
@@ -294,6 +325,7 @@ def _solved(name: str, basis: PlanBasis, table: DoseTable, missing: str, *, fixe
         basis.greatest_gbq,
         objective=basis.objective,
         split=split,
+        shares=basis.split,
         inputs=inputs,
     )
 
@@ -314,6 +346,7 @@ def _voxel(basis: PlanBasis, table: DoseTable | None, measure: Measure | None) -
         basis.aims,
         basis.greatest_gbq,
         objective=basis.objective,
+        shares=basis.split,
         inputs=inputs,
         measure=measure,
     )

@@ -16,6 +16,7 @@ from y90voxel.units import SECONDS_PER_HOUR
 __all__ = [
     "VialChoice",
     "activity_per_sphere_bq",
+    "all_vials",
     "choose_vials",
     "decay",
     "residual_fraction_by_survey",
@@ -145,7 +146,7 @@ def spheres_per_ml(concentration_mbq_per_ml: float, bq_per_sphere: float) -> flo
 
 @dataclass(frozen=True)
 class VialChoice:
-    """A vial that reaches the order at injection.
+    """A vial on offer, held against an order.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ class VialChoice:
     activity_at_injection_gbq : float
         Whole vial [GBq].
     surplus_gbq : float
-        What it holds above the order [GBq].
+        What it holds above the order; negative for one that holds less [GBq].
     spheres : float
         Spheres injected: the whole vial, or the part drawn for the order, as the device is given.
     activity_per_sphere_bq : float
@@ -218,6 +219,46 @@ def choose_vials(
             f"{len(calibration_times)} calibrations holds {greatest:.4g} GBq. Take several vials or another day."
         )
     return tuple(sorted(found, key=lambda vial: vial.surplus_gbq))
+
+
+def all_vials(
+    order_gbq: float,
+    injection_time: datetime,
+    calibration_times: Sequence[datetime],
+    device: Device,
+    *,
+    greatest_age_h: float | None = None,
+) -> tuple[VialChoice, ...]:
+    """Return every vial on offer of a device that is given as whole vials, whether it reaches the order or not.
+
+    Parameters
+    ----------
+    order_gbq, injection_time, calibration_times, greatest_age_h
+        As in `choose_vials`.
+    device : Device
+        Vial sizes, spheres, and nuclide.
+
+    Raises
+    ------
+    InputError
+        If a time has no zone, the order is not positive, or the device is made to order.
+    """
+    check_positive(order_gbq, "the ordered activity", "GBq")
+    if not device.vial_sizes_gbq:
+        raise InputError(
+            f"{device.name} is made to order between {device.order_range_gbq} GBq: it has no vial sizes to list. Use "
+            "choose_vials."
+        )
+    half_life_s = nuclide(device.nuclide).half_life_s
+    vials = []
+    for calibration_time in calibration_times:
+        elapsed_s = _elapsed_s(calibration_time, injection_time)
+        if greatest_age_h is None or elapsed_s <= greatest_age_h * SECONDS_PER_HOUR:
+            factor = decay_factor(elapsed_s, half_life_s)
+            vials += [
+                _vial(device, size, calibration_time, factor, order_gbq) for size in device.vial_sizes_gbq
+            ]
+    return tuple(vials)
 
 
 def within_delivery_tolerance(delivered_gbq: float, prescribed_gbq: float, tolerance: float = 0.10) -> bool:

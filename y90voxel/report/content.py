@@ -35,7 +35,7 @@ ENGINES = {
     "monte-carlo": "Monte Carlo",
 }
 DEVICES = {"glass": "glass microspheres", "resin": "resin microspheres", "ho166": "holmium microspheres"}
-MARKS = {"met": "✓", "not met": "✕", "not applicable": "–"}
+MARKS = {"met": "✓", "not met": "✕", "unconfirmed": "?", "none printed": "!", "not applicable": "–"}
 SHUNT_SOURCES = {
     "given": "given",
     "spect": "measured on SPECT",

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from y90voxel.planning.aims import AimResult, DoseAim, MetricKind
+from y90voxel.planning.aims import AimResult
 from y90voxel.planning.limits import LIMITS_VERSION, Sense
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.report.plan_order_rows import order_rows
 from y90voxel.report.plan_spread_rows import (
     activity_interval,
     dose_uncertainties,
     greatest_interval,
     interval_sentence,
     with_interval,
+)
+from y90voxel.report.plan_verdict import (
+    card,
+    missed_aims,
+    number_judged,
+    short_aim,
+    unconfirmed_aims,
+    verdict,
+    without_liver_limit,
 )
 from y90voxel.units import BQ_PER_GBQ, format_activity
 from y90voxel.workflow.plan_result import Plan
@@ -46,6 +56,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")) if facts.dated else MISSING,
+        "stop": None if plan.stop is None else str(plan.stop),
         "headline": _headline(plan),
         "cards": _cards(plan),
         "first_title": first.title,
@@ -56,7 +67,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "not_available": [(model.title, model.reason) for model in plan.models if not model.available],
         "flags": _flags(plan),
         "infeasible": _infeasible(first),
-        "limits": [_limit_row(result) for result in first.results],
+        "limits": [_limit_row(result) for result in first.results] + _missing_liver_limit(first),
         "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
         "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable],
         "limits_version": LIMITS_VERSION,
@@ -64,7 +75,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "ratios": _ratio_rows(plan),
         "masses": _mass_rows(plan),
         "injections": _injection_rows(plan),
-        "orders": _order_rows(plan),
+        "orders": order_rows(plan, COLUMNS),
         "residual": percent(plan.request.residual_fraction),
         "patient": patient_rows(facts.patient),
         "contradictions": contradictions(facts.patient),
@@ -90,32 +101,33 @@ def _subtitle(plan: Plan) -> tuple[str | None, ...]:
 def _headline(plan: Plan) -> list[str]:
     """What the board asks first, in sentences: how much, what decides, what is missed."""
     first = plan.first
+    if plan.stop is not None:
+        return ["No activity is given by any model, and no vial is offered."]
     if not first.available:
         return [f"No model can be used: {first.reason}."]
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
     lines = [f"{first.title.capitalize()}: {activity} net, {first.basis}."]
     if first.binding and first.greatest_gbq is not None:
         greatest = format_activity(first.greatest_gbq * BQ_PER_GBQ)
-        lines.append(f"Reached first, at {greatest}: {', '.join(first.binding)}.")
+        lines.append(f"Reached first, at {greatest}: {first.binding_text}.")
+    if first.limited_by_supply:
+        lines.append(
+            f"The greatest vial on offer ends it for {', '.join(first.limited_by_supply)}: no limit does."
+        )
     lines += interval_sentence(plan)
-    missed = _missed(plan)
+    missed = missed_aims(plan)
     if missed:
         lines.append(f"Not met at this activity: {'; '.join(missed)}.")
-    elif _judged(plan):
-        lines.append("Every limit and goal that applies is met at this activity.")
+    if first.goal_only:
+        lines.append(without_liver_limit(first))
+    elif number_judged(plan) and not missed:
+        open_rows = unconfirmed_aims(plan)
+        lines.append(
+            "Every limit and goal that applies is met at this activity."
+            if not open_rows
+            else f"Kept, but unconfirmed, for not everything is stated: {'; '.join(open_rows)}."
+        )
     return lines
-
-
-def _missed(plan: Plan) -> list[str]:
-    """Limits and goals that the first model misses, in few words."""
-    fractions = [row["name"] for row in plan.metrics["fraction_limits"] if row["status"] == "not met"]
-    return [_short(result.aim) for result in plan.first.results if result.status == "not met"] + fractions
-
-
-def _judged(plan: Plan) -> int:
-    """Number of limits and goals that apply."""
-    fractions = [row for row in plan.metrics["fraction_limits"] if row["status"] != "not applicable"]
-    return sum(result.status != "not applicable" for result in plan.first.results) + len(fractions)
 
 
 def _cards(plan: Plan) -> list[dict[str, str]]:
@@ -125,7 +137,7 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         return []
     doses = first.table.doses_by_role(first.activities_gbq)
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
-    cards = [_card("Net activity", activity, with_interval(first.title, activity_interval(plan, first)))]
+    cards = [card("Net activity", activity, with_interval(first.title, activity_interval(plan, first)))]
     relative = dose_uncertainties(plan, first)
     names = {
         "tumours": "Tumours",
@@ -133,7 +145,7 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         "non_tumour_liver": "Whole non-tumour liver",
     }
     cards += [
-        _card(title, f"{dose_text(doses[key])} Gy", f"mean by mass{_plus_minus(relative, key)}")
+        card(title, f"{dose_text(doses[key])} Gy", f"mean by mass{_plus_minus(relative, key)}")
         for key, title in names.items()
         if key in doses
     ]
@@ -142,22 +154,14 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
             f"{dose_text(doses['lungs_ct'])} Gy with the CT mass" if "lungs_ct" in doses else "1 kg of lung"
         )
         by_ct += _plus_minus(relative, "lungs")
-        cards.append(_card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
-    cards.append(_card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
-    judged, missed = _judged(plan), len(_missed(plan))
-    if judged:
-        text = f"{judged - missed} of {judged} met"
-        cards.append(_card("Limits and goals", text, "at this activity", "not-met" if missed else "met"))
-    return cards
+        cards.append(card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
+    cards.append(card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
+    return [*cards, *verdict(plan)]
 
 
 def _plus_minus(relative: Mapping[str, str], key: str) -> str:
     """The standard uncertainty of a dose after its note."""
     return ", " + f"± {relative[key]}".replace(" ", "\u00a0") if key in relative else ""
-
-
-def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]:
-    return {"label": label, "value": value, "note": note, "status": status}
 
 
 def _shunt_source(plan: Plan) -> str:
@@ -174,7 +178,7 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
     failed = [result.aim for result in model.results if result.status == "not met"]
     judged = sum(result.status != "not applicable" for result in model.results)
     relative = dose_uncertainties(plan, model)
-    short = {result.aim.name: _short(result.aim) for result in model.results}
+    short = {result.aim.name: short_aim(result.aim) for result in model.results}
     split = " + ".join(f"{a:.3g}" for a in model.activities_gbq) if len(model.activities_gbq) > 1 else ""
     return {
         "title": model.title,
@@ -184,22 +188,19 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "split": split,
         "interval": activity_interval(plan, model),
         "doses": [(dose_text(doses.get(key)), relative.get(key, "")) for key, _ in COLUMNS],
-        "exceeded": [_short(aim) for aim in failed if aim.sense is Sense.BELOW],
-        "missed": [_short(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
+        "exceeded": [short_aim(aim) for aim in failed if aim.sense is Sense.BELOW],
+        "missed": [short_aim(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
         "judged": judged,
+        "unconfirmed": sum(result.status == "unconfirmed" for result in model.results),
+        "goal_only": model.goal_only,
+        "goal_bound": model.goal_bound,
         "greatest": number(model.greatest_gbq),
         "greatest_interval": greatest_interval(plan, model),
         "binding": ", ".join(short.get(name, name) for name in model.binding) or MISSING,
+        "binding_unconfirmed": ", ".join(model.binding_unconfirmed),
+        "supply": ", ".join(model.limited_by_supply),
         "flagged": bool(model.flag),
     }
-
-
-def _short(aim: DoseAim) -> str:
-    """A limit or goal in few words: region, metric unless it is the mean, and value."""
-    metric = "" if aim.metric.kind is MetricKind.MEAN else f" {aim.metric}"
-    sign = "≤" if aim.sense is Sense.BELOW else "≥"
-    earlier = f", {aim.previous:g} before" if aim.previous else ""
-    return f"{aim.region}{metric} {sign} {aim.value:g} {aim.metric.unit}{earlier}"
 
 
 def _flags(plan: Plan) -> list[tuple[str, str]]:
@@ -240,8 +241,30 @@ def _limit_row(result: AimResult) -> dict[str, str]:
         "status": result.status,
         "mark": MARKS[result.status],
         "css": result.status.replace(" ", "-"),
-        "source": result.reason or aim.source,
+        "source": f"{result.reason}; {aim.source}"
+        if result.status == "unconfirmed"
+        else result.reason or aim.source,
     }
+
+
+def _missing_liver_limit(model: PlanModel) -> list[dict[str, str]]:
+    """The row of the liver limit that there is not."""
+    return [
+        {
+            "name": row["name"],
+            "region": "non-tumour liver",
+            "kind": row["kind"],
+            "metric": row["metric"],
+            "found": MISSING if row["value_gy"] is None else f"{number(row['value_gy'])} Gy",
+            "wanted": MISSING,
+            "status": row["status"],
+            "mark": MARKS[row["status"]],
+            "css": "none-printed",
+            "source": row["reason"],
+        }
+        for row in model.as_dict()["limits"]
+        if row["status"] == "none printed"
+    ]
 
 
 def _fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
@@ -324,33 +347,6 @@ def _injection_rows(plan: Plan) -> list[dict[str, str]]:
             "shunt": percent(territory.lung_shunt_fraction),
         }
         for territory, activity in zip(plan.territories, activities, strict=True)
-    ]
-
-
-def _order_rows(plan: Plan) -> list[dict[str, Any]]:
-    """Vials for every injection."""
-    return [
-        {
-            "injection": order.injection,
-            "net": number(order.net_gbq, 4),
-            "vial": number(order.vial_gbq, 4),
-            "when": date_and_time(order.injection_time.isoformat()) if plan.facts.dated else MISSING,
-            "choices": [
-                {
-                    "size": number(choice.size_gbq),
-                    "calibrated": date_and_time(choice.calibration_time.isoformat())
-                    if plan.facts.dated
-                    else MISSING,
-                    "age": f"{number(order.age_h(choice))} h",
-                    "holds": number(choice.activity_at_injection_gbq, 4),
-                    "surplus": number(choice.surplus_gbq),
-                    "spheres": f"{number(choice.spheres / 1e6)} million",
-                    "each": f"{number(choice.activity_per_sphere_bq)} Bq",
-                }
-                for choice in order.choices
-            ],
-        }
-        for order in plan.orders
     ]
 
 

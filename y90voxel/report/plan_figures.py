@@ -51,7 +51,7 @@ class Window:
 def windows(model: PlanModel) -> list[Window]:
     """Return what limits and goals of a model leave open: limits first, the strictest on top."""
     found = []
-    for result, row in zip(model.results, model.as_dict()["limits"], strict=True):
+    for result, row in zip(model.results, model.as_dict()["limits"][: len(model.results)], strict=True):
         at_bq = row["activity_at_value_bq"]
         if at_bq is None:
             continue

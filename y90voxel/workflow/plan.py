@@ -14,15 +14,17 @@ from y90voxel.planning.aims import DoseAim, resolve_aims, table_aims
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS, DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.limits import ClinicalContext, inapplicable_limits, lung_dose_notice
+from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.patient import PatientRecord
-from y90voxel.planning.plan_model import check_split
+from y90voxel.planning.plan_model import PlanModel, check_split
 from y90voxel.planning.plan_models import PlanBasis, all_models
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
 from y90voxel.workflow.case import Case
 from y90voxel.workflow.plan_maps import NO_PERFUSED_VOLUME, DoseMaps, dose_per_gbq
-from y90voxel.workflow.plan_request import PlanRequest, check_given, greatest_activities, place_orders
+from y90voxel.workflow.plan_orders import place_orders
+from y90voxel.workflow.plan_request import PlanRequest, check_given, greatest_activities
 from y90voxel.workflow.plan_result import Plan, PlanFacts
 from y90voxel.workflow.plan_shunt import ShuntMethod, shunt_methods
 
@@ -217,6 +219,7 @@ def _finish(
         request.perfused_dose_gy,
         facts.given_gbq,
         {name: weight for region, weight in request.objective.items() for name in table.matching(region)},
+        None if request.order is None else request.order.model,
     )
     models = all_models(basis) if maps is None else all_models(basis, maps.table, maps.measure)
     inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
@@ -241,8 +244,9 @@ def _finish(
     lungs = first.table.doses(first.activities_gbq).get(LUNGS) if first.available else None
     warned = None if lungs is None else lung_dose_notice(facts.device, lungs)
     empty = _empty_injections(names, first.activities_gbq)
-    orders = place_orders(request, facts.device, names, first)
-    return replace(found, orders=orders).with_notices(*empty, *([] if warned is None else [warned]))
+    orders, vials = place_orders(request, facts.device, names, first)
+    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *vials]
+    return replace(found, orders=orders).with_notices(*notices)
 
 
 def _widest(anatomy: Anatomy, territories: Sequence[Territory], constant: float) -> DoseTable:
@@ -303,6 +307,28 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
             "strictest decides.",
         )
     ]
+
+
+def _bounds(first: PlanModel) -> list[Notice]:
+    """Say what bounds the first model's activity besides limits: a contraindication, no liver limit, the vials."""
+    if first.stop is not None:
+        return [
+            Notice("contraindicated", f"{first.stop}. No model gives an activity, and no vial is offered.")
+        ]
+    notices = []
+    if first.available and first.goal_only:
+        decided = f", and {', '.join(first.binding)} decides" if first.binding and first.limit_bound else ""
+        text = f"{first.title}: {NO_LIVER_LIMIT}. Its activity is that of its goal or rule{decided}."
+        notices.append(Notice("no-liver-limit", text))
+    if first.limited_by_supply:
+        notices.append(
+            Notice(
+                "limited-by-supply",
+                f"{', '.join(first.limited_by_supply)}: the greatest vial on offer, or plan.greatest_activity, holds less than "
+                "limits and goals would take. That is no limit of the patient.",
+            )
+        )
+    return notices
 
 
 def _empty_injections(names: Sequence[str], activities_gbq: Sequence[float]) -> list[Notice]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from y90voxel.activity.bounds import check_fraction, check_positive
 from y90voxel.activity.decay import seconds_between
@@ -14,13 +13,12 @@ from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.devices import device as device_record
 from y90voxel.planning.limits import ClinicalContext
-from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_models import greatest_vial_gbq
-from y90voxel.planning.vials import VialChoice, choose_vials, decay
+from y90voxel.planning.vials import decay
 from y90voxel.reference.nuclide import nuclide
-from y90voxel.units import BQ_PER_GBQ, SECONDS_PER_HOUR
+from y90voxel.units import SECONDS_PER_HOUR
 
-__all__ = ["Order", "OrderRequest", "PlanRequest", "check_given", "greatest_activities", "place_orders"]
+__all__ = ["OrderRequest", "PlanRequest", "check_given", "greatest_activities"]
 
 # Vials hold their nominal activity within this share (resin: 3.0 GBq with 10 % tolerance, manufacturer's pages).
 _VIAL_TOLERANCE = 0.10
@@ -126,55 +124,6 @@ class PlanRequest:
             )
 
 
-@dataclass(frozen=True)
-class Order:
-    """Vials for one injection.
-
-    Parameters
-    ----------
-    injection : str
-        Which injection.
-    net_gbq, vial_gbq : float
-        Net activity, and what the vial must hold at injection with the residual on top [GBq].
-    choices : tuple of VialChoice
-        The smallest vial of each calibration that reaches it, the least surplus first.
-    injection_time : datetime
-        When it is needed.
-    """
-
-    injection: str
-    net_gbq: float
-    vial_gbq: float
-    choices: tuple[VialChoice, ...]
-    injection_time: datetime
-
-    def age_h(self, choice: VialChoice) -> float:
-        """Return the time from the calibration of a vial to the injection [h]."""
-        elapsed_s = seconds_between(choice.calibration_time, self.injection_time, "the age of a vial")
-        return elapsed_s / SECONDS_PER_HOUR
-
-    def as_dict(self, *, dated: bool = True) -> dict[str, Any]:
-        """Return the entry of ``plan.json``; without dates it tells the age of vials only."""
-        return {
-            "injection": self.injection,
-            "injection_time": self.injection_time.isoformat() if dated else None,
-            "net_activity_bq": self.net_gbq * BQ_PER_GBQ,
-            "vial_activity_at_injection_bq": self.vial_gbq * BQ_PER_GBQ,
-            "vials": [
-                {
-                    "size_bq": choice.size_gbq * BQ_PER_GBQ,
-                    "calibration_time": choice.calibration_time.isoformat() if dated else None,
-                    "age_h": self.age_h(choice),
-                    "activity_at_injection_bq": choice.activity_at_injection_gbq * BQ_PER_GBQ,
-                    "surplus_bq": choice.surplus_gbq * BQ_PER_GBQ,
-                    "spheres": choice.spheres,
-                    "activity_per_sphere_bq": choice.activity_per_sphere_bq,
-                }
-                for choice in self.choices
-            ],
-        }
-
-
 def greatest_activities(request: PlanRequest, device: str | None, injections: int) -> tuple[float, ...]:
     """Return the greatest net activity of every injection: as given, of the vials on offer, or of any vial [GBq].
 
@@ -235,39 +184,3 @@ def _freshest(order: OrderRequest, device: str) -> float:
             tag="plan.order.calibration_times",
         )
     return float(2.0 ** (-min(usable) * SECONDS_PER_HOUR / half_life_s))
-
-
-def place_orders(
-    request: PlanRequest, device: str | None, names: Sequence[str], model: PlanModel
-) -> tuple[Order, ...]:
-    """Return the vials for every injection of a model, none when no order is asked for.
-
-    Raises
-    ------
-    InputError
-        If no device is given, or no vial on offer reaches an activity.
-    """
-    if request.order is None:
-        return ()
-    if device is None:
-        raise InputError(
-            "an order needs the device: give --device glass, resin or ho166.", tag="administration.device"
-        )
-    activities: Sequence[float] = model.activities_gbq
-    if request.order.activity_gbq is not None:
-        total = sum(activities)
-        shares = [a / total for a in activities] if total > 0 else [1.0 / len(names)] * len(names)
-        activities = [share * request.order.activity_gbq for share in shares]
-    orders = []
-    for name, net in zip(names, activities, strict=True):
-        if net > 0:
-            vial = net / (1.0 - request.residual_fraction)
-            choices = choose_vials(
-                vial,
-                request.order.injection_time,
-                request.order.calibration_times,
-                device_record(device),
-                greatest_age_h=request.order.greatest_age_h,
-            )
-            orders.append(Order(name, net, vial, choices, request.order.injection_time))
-    return tuple(orders)

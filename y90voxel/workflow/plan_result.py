@@ -15,19 +15,19 @@ from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
 from y90voxel.planning.patient import PatientRecord
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.planning.plan_models import PlanBasis
+from y90voxel.planning.plan_models import PlanBasis, first_of, shunt_together
 from y90voxel.planning.plan_spread import PlanUncertainty
 from y90voxel.planning.plausibility import check_dose_constant
+from y90voxel.planning.stop_rules import Stop
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.workflow.plan_maps import DoseMaps
-from y90voxel.workflow.plan_request import Order, PlanRequest
+from y90voxel.workflow.plan_orders import Order
+from y90voxel.workflow.plan_request import PlanRequest
 from y90voxel.workflow.plan_shunt import ShuntMethod
 
 __all__ = ["Plan", "PlanFacts"]
 
 SCHEMA_VERSION = 1
-# The models whose activity is shown first and ordered, in this order.
-_FIRST = ("voxel", "multi-artery", "multi-tumour-partition", "partition", "mird", "bsa", "given")
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,12 @@ class Plan:
         order = self.request.order
         if order is not None and order.model is not None:
             return self.model(order.model)
-        return next(
-            (model for name in _FIRST for model in self.models if model.name == name and model.available),
-            self.models[0],
-        )
+        return first_of(self.models)
+
+    @property
+    def stop(self) -> Stop | None:
+        """What forbids any activity; None when nothing does."""
+        return self.models[0].stop
 
     def with_notices(self, *said: Notice) -> Plan:
         """Return the same plan with more to be said about it, each thing once."""
@@ -193,6 +195,7 @@ class Plan:
             "injections": self._injections(),
             "regions": self._regions(),
             "first_model": first.name,
+            "stop": None if self.stop is None else str(self.stop),
             "models": [self._model(model) for model in self.models],
             "fraction_limits": [
                 {
@@ -222,12 +225,9 @@ class Plan:
     @property
     def lung_shunt_fraction(self) -> float:
         """Shunt of all injections together, in the split of the first model."""
-        activities = self.first.activities_gbq
-        shunts = [territory.lung_shunt_fraction for territory in self.territories]
-        total = sum(activities)
-        if total <= 0 or len(set(shunts)) == 1:
-            return sum(shunts) / len(shunts)
-        return sum(a * s for a, s in zip(activities, shunts, strict=True)) / total
+        if self.stop is not None:
+            return self.stop.value
+        return shunt_together(self.first.activities_gbq, self.territories)
 
     def _device(self) -> dict[str, Any] | None:
         """The record of the device."""
