@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from harness import describe_machine, format_table, write_json
 
-from y90voxel.dose.convolution import KernelConvolution
+from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
+from y90voxel.dose.density.superposition import DensitySuperposition
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.dose.photon_tail import PhotonTail
-from y90voxel.dose.superposition import DensitySuperposition
-from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, TimeIntegratedActivityMap
 

@@ -20,18 +20,18 @@ import numpy as np
 from harness import describe_machine, format_table, write_json
 from scipy import ndimage, signal
 
-from y90voxel.activity.administration import Administration
-from y90voxel.activity.emission import EmissionImage
-from y90voxel.dose.convolution import KernelConvolution
+from y90voxel.case.case import Case, Injection
+from y90voxel.case.dose_uncertainty import with_uncertainty
+from y90voxel.case.verify import verify
+from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT
-from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.emission import EmissionImage
+from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, Mask
-from y90voxel.workflow.case import Case, Injection
-from y90voxel.workflow.uncertainty import with_uncertainty
-from y90voxel.workflow.verify import verify
 
 # name, role, centre and half axes along slice, row, column [mm], uptake over normal liver
 SHAPES = (

@@ -34,7 +34,7 @@ BATCH = """
 import json, resource, sqlite3, sys, time
 from pathlib import Path
 import bench_batch
-from y90voxel.jobs.batch.run import Listener, Resources, run_batch
+from y90voxel.batch.run_batch import Listener, Resources, run_batch
 given = json.loads(sys.argv[1])
 bench_batch.simulate_catalogue(given)
 class Clock(Listener):
@@ -76,9 +76,9 @@ def simulate_catalogue(given: dict[str, Any]) -> None:
     """Let the cohort's series be found without reading headers."""
     if not given["simulated_studies"]:
         return
+    from y90voxel.batch import discovery
     from y90voxel.io.dicom.catalogue import Catalogue, SeriesFacts
     from y90voxel.io.dicom.index import SeriesRole
-    from y90voxel.jobs.batch import discovery
 
     series = []
     for number in range(given["simulated_studies"]):

@@ -24,10 +24,10 @@ from scipy import fft
 from scipy.signal import fftconvolve
 
 import y90voxel as yv
-from y90voxel.dose.convolve import convolve_cropped
-from y90voxel.dose.low_rank import separate
-from y90voxel.dose.prepared import PreparedKernel
-from y90voxel.dose.zeroed import release
+from y90voxel.dose.convolution.convolve import convolve_cropped
+from y90voxel.dose.convolution.low_rank import separate
+from y90voxel.dose.convolution.prepared import PreparedKernel
+from y90voxel.dose.convolution.zeroed import release
 
 CASES = {
     "128³ @ 4.8 mm": ((128, 128, 128), (4.8, 4.8, 4.8)),

@@ -12,9 +12,9 @@ import numpy as np
 from harness import describe_machine, format_table, interleave, measure_in_fresh_process, write_json
 
 from y90voxel.dose.photon_tail import PhotonTail
-from y90voxel.reference.kernel import voxel_kernel
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.radial_kernel import radial_kernel
+from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import TimeIntegratedActivityMap
 
@@ -25,7 +25,7 @@ GRIDS = (((128, 128, 128), 4.8), ((200, 256, 256), 2.4), ((300, 400, 400), 2.0))
 COLD = """
 import json, time
 start = time.perf_counter()
-from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.reference.voxel_kernel import voxel_kernel
 imported = time.perf_counter()
 voxel_kernel("Y-90", 4.8)
 print(json.dumps({"import_s": imported - start, "first_kernel_s": time.perf_counter() - imported}))

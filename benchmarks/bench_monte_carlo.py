@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from harness import describe_machine, format_table, write_json
 
-from y90voxel.dose.monte_carlo.engine import MonteCarlo
+from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, Mask, TimeIntegratedActivityMap
 

@@ -23,11 +23,11 @@ from harness import CHECKOUT, describe_machine, format_table, measure_in_fresh_p
 STAGES = """
 import json, sys, time
 begun = (time.process_time(), time.perf_counter())
-from y90voxel.jobs.process import prepare_process
+from y90voxel.startup import prepare_process
 prepare_process()
 from pathlib import Path
-from y90voxel.jobs.run import run_study
-from y90voxel.jobs.settings import load_settings
+from y90voxel.study.run_dose import run_study
+from y90voxel.case.settings import load_settings
 marks = [("start and imports", 0.0, 0.0), ("", time.process_time(), time.perf_counter() - begun[1])]
 def note(what, done):
     if what != marks[-1][0]:

@@ -20,9 +20,9 @@ import bench_monte_carlo
 import numpy as np
 from harness import Timing, describe_machine, format_table, interleave, write_json
 
-from y90voxel.dose.convolution import KernelConvolution
-from y90voxel.dose.superposition import DensitySuperposition
-from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
+from y90voxel.dose.density.superposition import DensitySuperposition
+from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, TimeIntegratedActivityMap
 

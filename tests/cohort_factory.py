@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
+from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 
 K_GY_KG_PER_GBQ = 49.77
 

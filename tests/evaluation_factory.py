@@ -8,19 +8,19 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from y90voxel.activity.administration import Administration
-from y90voxel.activity.calibration import CalibrationMode
-from y90voxel.activity.emission import EmissionImage
+from y90voxel.case.case import Calibration, Case, Injection
+from y90voxel.case.evaluation import Evaluation, LungDose
+from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
-from y90voxel.planning.limits import evaluate_limits
+from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.calibration import CalibrationMode
+from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, DensityMap, DoseMap, Mask
-from y90voxel.workflow.case import Calibration, Case, Injection
-from y90voxel.workflow.evaluation import Evaluation, LungDose
 
 # name, role, centre and half axes in LPS [mm]
 PARTS = (

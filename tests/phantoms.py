@@ -4,13 +4,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from y90voxel.activity.administration import Administration
-from y90voxel.activity.emission import EmissionImage
+from y90voxel.case.case import Calibration, Case, Injection
+from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, Mask
-from y90voxel.workflow.case import Calibration, Case, Injection
 
 
 def ellipsoid(grid, centre_mm, radii_mm, samples=4):

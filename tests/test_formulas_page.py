@@ -40,8 +40,8 @@ def test_functions_named_with_their_module_exist_and_are_documented(path):
 
 
 def test_the_case_file_of_the_page_plans():
-    from y90voxel.jobs.plan import run_plan
-    from y90voxel.jobs.settings import StudySettings
+    from y90voxel.case.settings import StudySettings
+    from y90voxel.study.run_plan import run_plan
 
     (case,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     found = run_plan(None, None, StudySettings(**tomllib.loads(case)))

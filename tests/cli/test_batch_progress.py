@@ -4,9 +4,9 @@ import sys
 
 from rich.console import Console
 
+from y90voxel.batch.run_batch import Listener
+from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.cli.batch_progress import PlainLines, RunningTable, batch_progress, time_left
-from y90voxel.jobs.batch.run import Listener
-from y90voxel.jobs.outcome import StudyOutcome, StudyStatus
 
 REFUSED = StudyOutcome("p[1]", "p", StudyStatus.REFUSED, "no liver [regions]", seconds=1.25)
 

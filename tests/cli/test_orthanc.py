@@ -35,8 +35,8 @@ def reason_to_skip():
 @pytest.mark.slow
 @pytest.mark.skipif(bool(reason_to_skip()), reason=reason_to_skip())
 def test_results_survive_a_journey_to_a_real_archive_and_back(tmp_path):
-    from y90voxel.jobs.run import run_study
-    from y90voxel.jobs.settings import load_settings
+    from y90voxel.case.settings import load_settings
+    from y90voxel.study.run_dose import run_study
 
     options = {
         "administration": {"activity": "2 GBq", "lung_shunt_fraction": 0.05},

@@ -127,7 +127,7 @@ def test_results_are_sent_and_come_back_the_same(run_cli, archive, results, tmp_
 
 
 def test_a_fetched_study_can_be_read(run_cli, archive, tmp_path):
-    from y90voxel.io.dicom.study import DicomStudy
+    from y90voxel.io.dicom.dicom_study import DicomStudy
 
     for dataset in (factory.nm(STORED), *factory.ct(STORED)):
         archive.objects[dataset.SOPInstanceUID] = factory.change(dataset)

@@ -8,8 +8,8 @@ import pytest
 from dicom_factory import nm
 from study_factory import ROIS, SPECT_AFFINE, spect_counts, write_study
 
+from y90voxel.clinical.limits import Sense
 from y90voxel.io.nifti import read_nifti
-from y90voxel.planning.limits import Sense
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"
 QUICK = ("--engine", "local", "--no-report", "--json")
@@ -295,9 +295,9 @@ def test_an_anonymised_plan_tells_no_dates(run_cli, tmp_path):
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
     """Plan and dose of the sample study by the default engine."""
-    from y90voxel.jobs.plan import run_plan
-    from y90voxel.jobs.run import run_study
-    from y90voxel.jobs.settings import load_settings
+    from y90voxel.case.settings import load_settings
+    from y90voxel.study.run_dose import run_study
+    from y90voxel.study.run_plan import run_plan
 
     out = tmp_path_factory.mktemp("sample")
     options = {"output": {"report": False}, "plan": {"scenario": "unilobar"}}

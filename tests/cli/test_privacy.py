@@ -192,7 +192,7 @@ def test_a_bug_shows_a_traceback_without_the_patient(run_cli, tmp_path, monkeypa
     import traceback
 
     from y90voxel.cli.main import main
-    from y90voxel.jobs import run
+    from y90voxel.study import run_dose as run
 
     study = planted_study(tmp_path / "study", WHO)
 

@@ -39,7 +39,7 @@ def test_a_wrong_option_ends_with_2(run_cli):
 @pytest.mark.parametrize("name", ["kernel.csv", "kernel.npz"])
 def test_kernel_is_written_with_provenance_and_reads_back(run_cli, tmp_path, name):
     from y90voxel.io.kernel_files import read_kernel
-    from y90voxel.reference.kernel import voxel_kernel
+    from y90voxel.reference.voxel_kernel import voxel_kernel
 
     done = run_cli("kernel", "--nuclide", "Y-90", "--spacing", "4.8", "-o", tmp_path / name)
     assert done.code == 0, done.err

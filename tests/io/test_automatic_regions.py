@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
-from y90voxel.io.read_study import read_study
-from y90voxel.jobs.engines import build_engine
+from y90voxel.quantification.quantify import quantify
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role
+from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.read_study import read_study
 from y90voxel.volumes.volume import CtImage
-from y90voxel.workflow.quantify import quantify
-from y90voxel.workflow.verify import verify
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data" / "study"
 FACTS = {"administered_activity_bq": 2.2e9, "lung_shunt_fraction": 0.06}

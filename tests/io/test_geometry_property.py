@@ -11,12 +11,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from y90voxel.dose.convolution import KernelConvolution
+from y90voxel.case.verify import verify
+from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.dose.local_deposition import LocalDeposition
-from y90voxel.io.read_study import read_study
-from y90voxel.jobs.results import Output, write_results
-from y90voxel.reference.kernel import voxel_kernel
-from y90voxel.workflow.verify import verify
+from y90voxel.reference.voxel_kernel import voxel_kernel
+from y90voxel.study.dose_results import Output, write_results
+from y90voxel.study.read_study import read_study
 
 ENHANCED_PET_CLASS = "1.2.840.10008.5.1.4.1.1.130"
 GEOMETRIES = 216

@@ -7,7 +7,7 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.io.kernel_files import read_kernel, write_kernel
-from y90voxel.reference.kernel import DoseKernel, voxel_kernel
+from y90voxel.reference.voxel_kernel import DoseKernel, voxel_kernel
 
 
 @pytest.fixture(scope="module")

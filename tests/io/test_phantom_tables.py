@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from y90voxel.activity.partial_volume import fit_recovery
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.io.phantom_tables import read_dead_time_curve, read_recovery
+from y90voxel.quantification.partial_volume import fit_recovery
 
 
 def table(tmp_path, text):

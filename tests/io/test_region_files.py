@@ -8,12 +8,12 @@ import pytest
 from dicom_factory import rtstruct, save, seg
 from study_factory import CT_AFFINE, ROIS, ball_contours, distances, write_study
 
+from y90voxel.case.settings import StudySettings
 from y90voxel.errors import InputError
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
-from y90voxel.io.read_study import read_regions, read_study
 from y90voxel.io.region_files import paths_of
-from y90voxel.jobs.run import read_chosen
-from y90voxel.jobs.settings import StudySettings
+from y90voxel.study.read_study import read_regions, read_study
+from y90voxel.study.run_dose import read_chosen
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask
 

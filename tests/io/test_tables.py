@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from y90voxel.io.tables import write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.io.result_tables import write_dvh_csv, write_json, write_metrics_csv
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from y90voxel.jobs.engines import build_engine
-from y90voxel.jobs.plan import request_of
-from y90voxel.jobs.run import make_case, read_chosen
-from y90voxel.jobs.settings import load_settings
+from y90voxel.case.settings import load_settings
+from y90voxel.planning.plan import plan
 from y90voxel.reference.shipped import shipped_folder
 from y90voxel.regions.region import Contours
-from y90voxel.workflow.plan import plan
+from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.run_dose import make_case, read_chosen
+from y90voxel.study.run_plan import request_of
 
 SAMPLE = shipped_folder("sample_data")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
-from y90voxel.io.read_study import read_study
-from y90voxel.jobs.engines import build_engine
-from y90voxel.workflow.verify import verify
+from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.read_study import read_study
 
 # No case may take longer, in seconds; most take a twentieth of one.
 LONGEST_S = 10.0

@@ -10,16 +10,17 @@ import pytest
 
 from y90voxel import planning as pl
 from y90voxel import radiobiology as rb
-from y90voxel.activity.calibration import calibrate_relative
-from y90voxel.activity.decay import decay_factor
-from y90voxel.activity.partial_volume import (
+from y90voxel.metrics import agreement
+from y90voxel.metrics import uncertainty_budget as uncertainty
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.quantification.calibration import calibrate_relative
+from y90voxel.quantification.decay import decay_factor
+from y90voxel.quantification.partial_volume import (
     correct_in_warm_background,
     correct_tumour_to_normal_ratio,
     fit_recovery,
     recovery_coefficient,
 )
-from y90voxel.metrics import agreement, uncertainty
-from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, DoseMap, Mask
 

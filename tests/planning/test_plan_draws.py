@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from y90voxel.activity.partial_volume import RecoveryFit
 from y90voxel.errors import InputError
-from y90voxel.metrics.uncertainty import diameter_uncertainty_mm
+from y90voxel.metrics.uncertainty_budget import diameter_uncertainty_mm
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table
 from y90voxel.planning.plan_draws import NORMAL, PlanSpread, edge_share, scaled_table
+from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.regions.roles import Role
 
 K = 49.67

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.aims import DoseAim, MetricKind, judge, parse_metric, resolve_aims, table_aims
 from y90voxel.planning.compartments import (
@@ -17,7 +18,6 @@ from y90voxel.planning.compartments import (
     TumourUptake,
 )
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
-from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
 from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model
 from y90voxel.planning.plan_models import PlanBasis, all_models, greatest_vial_gbq
 from y90voxel.planning.solved_model import solved_model

@@ -10,10 +10,11 @@ import pytest
 import y90voxel as yv
 from y90voxel import planning as pl
 from y90voxel import radiobiology as rb
-from y90voxel.activity.calibration import decay_to_administration
-from y90voxel.activity.emission import DecayReference, EmissionImage
-from y90voxel.activity.partial_volume import fit_recovery
-from y90voxel.metrics import agreement, uncertainty
+from y90voxel.metrics import agreement
+from y90voxel.metrics import uncertainty_budget as uncertainty
+from y90voxel.quantification.calibration import decay_to_administration
+from y90voxel.quantification.emission import DecayReference, EmissionImage
+from y90voxel.quantification.partial_volume import fit_recovery
 
 HOUR = 3600.0
 K = 49.67

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.errors import InputError, PhysicsError, RegionError
 from y90voxel.planning import (
     DoseConstraint,
@@ -13,7 +14,6 @@ from y90voxel.planning import (
     injection_doses,
     solve_injections,
 )
-from y90voxel.planning.limits import evaluate_limits
 from y90voxel.planning.split_problem import _linprog
 from y90voxel.regions.roles import Role
 

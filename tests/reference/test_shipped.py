@@ -13,7 +13,7 @@ import pytest
 from y90voxel.errors import InputError
 from y90voxel.reference import radial_kernel as radial_kernel_module
 from y90voxel.reference import shipped
-from y90voxel.reference.kernel import voxel_kernel
+from y90voxel.reference.voxel_kernel import voxel_kernel
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +96,7 @@ def test_an_installed_wheel_finds_kernels_and_sample_study_from_another_folder(t
         "from y90voxel.reference.shipped import shipped_folder as f; import y90voxel, pathlib;"
         "p = pathlib.Path(y90voxel.__file__).parent;"
         "assert f('kernels') == p / 'kernels' and f('sample_data') == p / 'sample_data', p;"
-        "from y90voxel.reference.kernel import voxel_kernel;"
+        "from y90voxel.reference.voxel_kernel import voxel_kernel;"
         "print(voxel_kernel('Y-90', 3.0).s_values.max())"
     )
     done = subprocess.run(

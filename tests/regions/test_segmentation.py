@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from y90voxel.errors import RegionError
-from y90voxel.io.dicom.study import DicomStudy
+from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.images import read_ct_file
 from y90voxel.regions.rasterise import rasterise
 from y90voxel.regions.region import DrawnRegion

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from y90voxel.metrics.outcome import survival_by_group
+from y90voxel.metrics.dose_outcome import survival_by_group
 from y90voxel.report.cohort_figures import until_last_seen
 
 

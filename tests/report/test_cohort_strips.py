@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from y90voxel.cohort.cohort import QUANTITIES, StudySummary, outliers
 from y90voxel.report.cohort_strips import LABELLED, RADIUS, strips
-from y90voxel.workflow.cohort import QUANTITIES, StudySummary, outliers
 
 TUMOUR = QUANTITIES[0]
 

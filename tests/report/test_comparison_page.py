@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from y90voxel.comparison.compare import compare
+from y90voxel.comparison.compared_dose import ComparedDose
+from y90voxel.comparison.voxel_agreement import GammaCriteria
 from y90voxel.metrics.gamma import GammaNormalisation
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -10,9 +13,6 @@ from y90voxel.report.comparison_figures import comparison_figures
 from y90voxel.report.comparison_page import comparison_content, render_comparison_page
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask
-from y90voxel.workflow.comparison.compare import compare
-from y90voxel.workflow.comparison.side import ComparedDose
-from y90voxel.workflow.comparison.voxels import GammaCriteria
 
 GRID = Grid.from_spacing((8, 9, 10), (10.0, 10.0, 10.0))
 FIGURES = {"maps.png": b"maps", "agreement.png": b"agreement"}

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 import pytest
 from evaluation_factory import PARTS, make_evaluation, with_regions
 
-from y90voxel.activity.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.case.case import Calibration
+from y90voxel.case.lung_methods import LungMethod
 from y90voxel.errors import Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
-from y90voxel.report.content import (
+from y90voxel.report.dose_content import (
     calibration_sentence,
     cards,
     dose_content,
@@ -22,11 +24,9 @@ from y90voxel.report.content import (
     lung_method_rows,
     lung_rows,
 )
+from y90voxel.report.dose_page import render_dose_page, write_report
+from y90voxel.report.dose_pdf import write_pdf
 from y90voxel.report.formatting import dose_text, number
-from y90voxel.report.html import render_dose_page, write_report
-from y90voxel.report.pdf import write_pdf
-from y90voxel.workflow.case import Calibration
-from y90voxel.workflow.lung_methods import LungMethod
 
 FIGURES = {"dose_hottest.png": b"hottest", "dose_centre.png": b"centre", "dvh.png": b"dvh"}
 

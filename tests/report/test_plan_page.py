@@ -11,21 +11,21 @@ from phantoms import ellipsoid, liver_case
 from PIL import Image
 
 import y90voxel as yv
-from y90voxel.activity.administration import Administration
+from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
+from y90voxel.clinical.patient import AlphaFetoprotein, PatientRecord, Response, Stated
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
-from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
-from y90voxel.planning.patient import AlphaFetoprotein, PatientRecord, Response, Stated
+from y90voxel.planning.plan import plan_from_masses
+from y90voxel.planning.plan_request import OrderRequest, PlanRequest
+from y90voxel.planning.plan_result import PlanFacts
+from y90voxel.quantification.administration import Administration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
-from y90voxel.report.html import render_dose_page
+from y90voxel.report.dose_page import render_dose_page
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_figures import plan_figures, planned_evaluation, windows
 from y90voxel.report.plan_page import render_plan_page, write_plan_page
-from y90voxel.workflow.plan import plan_from_masses
-from y90voxel.workflow.plan_request import OrderRequest, PlanRequest
-from y90voxel.workflow.plan_result import PlanFacts
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 RECORD = PatientRecord(

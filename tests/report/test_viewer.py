@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 from evaluation_factory import make_evaluation, torso_grid, with_regions
 
-from y90voxel.io.anonymous import anonymous_evaluation
-from y90voxel.jobs.viewer import write_viewer
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
-from y90voxel.report.html import render_dose_page
+from y90voxel.report.dose_page import render_dose_page
 from y90voxel.report.viewer import SCRIPTS, isodose_levels, render_viewer, viewer_content
+from y90voxel.report.viewer_page import write_viewer
 from y90voxel.report.viewer_volumes import (
     MOST_VOXELS,
     pack_activity,
@@ -27,6 +26,7 @@ from y90voxel.report.viewer_volumes import (
     pack_region,
     patient_grid,
 )
+from y90voxel.study.anonymous import anonymous_evaluation
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Mask
 

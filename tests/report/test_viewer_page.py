@@ -13,14 +13,14 @@ import pytest
 from browser import NO_WEBGL, SOFTWARE_WEBGL, browser, find_chromium
 from matplotlib.image import imread
 
-from y90voxel.activity.administration import Administration
-from y90voxel.activity.emission import EmissionImage
-from y90voxel.jobs.viewer import write_viewer
+from y90voxel.case.case import Case, Injection
+from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.report.viewer_page import write_viewer
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, DensityMap, DoseMap, Mask
-from y90voxel.workflow.case import Case, Injection
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="needs Chromium (apt-get install chromium)")
 

@@ -8,18 +8,18 @@ import pytest
 from phantoms import ellipsoid, liver_case
 
 import y90voxel as yv
-from y90voxel.activity.administration import Administration
+from y90voxel.case.verify import verify
+from y90voxel.clinical.limits import ClinicalContext, Scenario
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import RegionError
 from y90voxel.planning.compartments import Anatomy, Territory
-from y90voxel.planning.limits import ClinicalContext, Scenario
+from y90voxel.planning.plan import plan_from_masses
+from y90voxel.planning.plan_maps import DoseMaps
+from y90voxel.planning.plan_request import PlanRequest
+from y90voxel.planning.plan_result import PlanFacts
+from y90voxel.quantification.administration import Administration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
-from y90voxel.workflow.plan import plan_from_masses
-from y90voxel.workflow.plan_maps import DoseMaps
-from y90voxel.workflow.plan_request import PlanRequest
-from y90voxel.workflow.plan_result import PlanFacts
-from y90voxel.workflow.verify import verify
 
 ENGINE = LocalDeposition("Y-90")
 REQUEST = PlanRequest(ClinicalContext(scenario=Scenario.UNILOBAR, bilirubin_umol_per_l=12.0))

@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import y90voxel as yv
+from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
-from y90voxel.planning.devices import device
-from y90voxel.planning.limits import ClinicalContext, Scenario, Sense
+from y90voxel.planning.plan_request import OrderRequest, PlanRequest
 from y90voxel.planning.vials import all_vials
+from y90voxel.reference.devices import device
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_page import render_plan_page
-from y90voxel.workflow.plan_request import OrderRequest, PlanRequest
 
 K = 49.77
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

@@ -8,19 +8,19 @@ import pytest
 from phantoms import ellipsoid, liver_case
 
 import y90voxel as yv
-from y90voxel.activity.administration import Administration
+from y90voxel.clinical.limits import ClinicalContext, Disease, LiverFunction, Scenario, Sense
+from y90voxel.clinical.patient import PatientRecord
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
-from y90voxel.planning.limits import ClinicalContext, Disease, LiverFunction, Scenario, Sense
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
-from y90voxel.planning.patient import PatientRecord
+from y90voxel.planning.plan_request import OrderRequest, PlanRequest
+from y90voxel.quantification.administration import Administration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_page import render_plan_page
-from y90voxel.workflow.plan_request import OrderRequest, PlanRequest
 
 K = 49.77
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)

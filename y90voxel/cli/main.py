@@ -8,19 +8,19 @@ from typing import Annotated
 
 import typer
 
-from y90voxel.cli.batch import batch
+from y90voxel.cli.batch_command import batch
 from y90voxel.cli.command import StudyCommand
-from y90voxel.cli.compare import compare
-from y90voxel.cli.demo import demo
-from y90voxel.cli.dose import dose
-from y90voxel.cli.dvh import dvh
-from y90voxel.cli.fetch import fetch
-from y90voxel.cli.inspect import inspect
-from y90voxel.cli.kernel import kernel
-from y90voxel.cli.plan import plan
-from y90voxel.cli.send import send
+from y90voxel.cli.compare_command import compare
+from y90voxel.cli.demo_command import demo
+from y90voxel.cli.dose_command import dose
+from y90voxel.cli.dvh_command import dvh
+from y90voxel.cli.fetch_command import fetch
+from y90voxel.cli.inspect_command import inspect
+from y90voxel.cli.kernel_command import kernel
+from y90voxel.cli.plan_command import plan
+from y90voxel.cli.send_command import send
 from y90voxel.errors import Y90Error
-from y90voxel.jobs.process import prepare_process
+from y90voxel.startup import prepare_process
 from y90voxel.version import __version__
 
 __all__ = ["app", "main"]

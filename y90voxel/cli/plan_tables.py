@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from y90voxel.cli.tables import format_table
+from y90voxel.cli.terminal_tables import format_table
 
 if TYPE_CHECKING:
-    from y90voxel.workflow.plan_orders import Order
-    from y90voxel.workflow.plan_result import Plan
+    from y90voxel.planning.plan_orders import Order
+    from y90voxel.planning.plan_result import Plan
 
 __all__ = ["print_orders"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.io.atomic import atomic_file
-from y90voxel.io.tables import plain_cell
+from y90voxel.io.result_tables import plain_cell
 
 __all__ = ["COLUMNS", "carried_names", "column_type", "typed", "write_cohort_tables"]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.activity.emission import EmissionImage
 from y90voxel.errors import GeometryError, InputError, Notice, UnitError
 from y90voxel.io.nifti import read_nifti
 from y90voxel.io.notices import tell
+from y90voxel.quantification.emission import EmissionImage
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, CtImage
 

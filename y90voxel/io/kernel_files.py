@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
-from y90voxel.reference.kernel import DoseKernel
 from y90voxel.reference.radial_kernel import RadialKernel
+from y90voxel.reference.voxel_kernel import DoseKernel
 
 __all__ = ["check_radial_file", "read_kernel", "write_kernel", "write_radial_kernel"]
 

@@ -6,9 +6,9 @@ import csv
 import math
 from pathlib import Path
 
-from y90voxel.activity.dead_time import DeadTimeCurve
-from y90voxel.activity.partial_volume import RecoveryFit, fit_recovery
 from y90voxel.errors import InputError
+from y90voxel.quantification.dead_time import DeadTimeCurve
+from y90voxel.quantification.partial_volume import RecoveryFit, fit_recovery
 
 __all__ = ["read_dead_time_curve", "read_recovery"]
 

@@ -143,14 +143,14 @@ class DoseVolumeHistogram:
         return np.asarray(self._reached_ml[reached] / self._reached_ml[-1])
 
     def to_pandas(self, points: int = 512) -> Any:
-        """Return the cumulative histogram as a ``pandas.DataFrame``; see `y90voxel.metrics.notebook`."""
-        from y90voxel.metrics.notebook import dvh_frame
+        """Return the cumulative histogram as a ``pandas.DataFrame``; see `y90voxel.metrics.dvh_view`."""
+        from y90voxel.metrics.dvh_view import dvh_frame
 
         return dvh_frame(self, points)
 
     def _repr_html_(self) -> str:
         """Show the histogram in a notebook."""
-        from y90voxel.metrics.notebook import dvh_html
+        from y90voxel.metrics.dvh_view import dvh_html
 
         return dvh_html(self)
 

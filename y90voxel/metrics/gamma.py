@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from y90voxel.activity.bounds import check_fraction, check_positive
+from y90voxel.bounds import check_fraction, check_positive
 from y90voxel.errors import InputError
 
 __all__ = ["GammaNormalisation", "GammaResult", "gamma_index"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from y90voxel.activity.bounds import check_positive
+from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
 from y90voxel.metrics.tumour_control import (
     NTCP_CANDIDATES,

@@ -9,7 +9,7 @@ import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.radiobiology import RadiobiologyParameters, bed, eud
-from y90voxel.metrics.uncertainty import DoseUncertainty
+from y90voxel.metrics.uncertainty_budget import DoseUncertainty
 from y90voxel.regions.regions import Region
 from y90voxel.volumes.volume import ActivityMap
 

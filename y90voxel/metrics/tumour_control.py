@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from y90voxel.activity.bounds import check_not_negative, check_positive
+from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
 
 __all__ = [

@@ -14,11 +14,30 @@ from typing import TYPE_CHECKING
 from y90voxel.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from y90voxel.activity.partial_volume import correct_in_warm_background as correct_in_warm_background
-    from y90voxel.activity.partial_volume import (
-        correct_tumour_to_normal_ratio as correct_tumour_to_normal_ratio,
-    )
-    from y90voxel.activity.partial_volume import recovery_coefficient as recovery_coefficient
+    from y90voxel.clinical.limits import ClinicalContext as ClinicalContext
+    from y90voxel.clinical.limits import Disease as Disease
+    from y90voxel.clinical.limits import LiverFunction as LiverFunction
+    from y90voxel.clinical.limits import Scenario as Scenario
+    from y90voxel.clinical.limits import Sense as Sense
+    from y90voxel.clinical.limits import evaluate_fraction_limits as evaluate_fraction_limits
+    from y90voxel.clinical.limits import evaluate_limits as evaluate_limits
+    from y90voxel.clinical.limits import limits_of as limits_of
+    from y90voxel.clinical.limits import lung_dose_notice as lung_dose_notice
+    from y90voxel.clinical.liver_function import albi_grade as albi_grade
+    from y90voxel.clinical.liver_function import albi_score as albi_score
+    from y90voxel.clinical.liver_function import albumin_g_per_l as albumin_g_per_l
+    from y90voxel.clinical.liver_function import bilirubin_mg_per_dl as bilirubin_mg_per_dl
+    from y90voxel.clinical.liver_function import bilirubin_umol_per_l as bilirubin_umol_per_l
+    from y90voxel.clinical.liver_function import child_pugh_class as child_pugh_class
+    from y90voxel.clinical.liver_function import child_pugh_points as child_pugh_points
+    from y90voxel.clinical.patient import AlphaFetoprotein as AlphaFetoprotein
+    from y90voxel.clinical.patient import PatientRecord as PatientRecord
+    from y90voxel.clinical.patient import Response as Response
+    from y90voxel.clinical.patient import Stated as Stated
+    from y90voxel.metrics.energy_balance import available_energy_j as available_energy_j
+    from y90voxel.metrics.energy_balance import check_energy_balance as check_energy_balance
+    from y90voxel.metrics.energy_balance import energy_balance as energy_balance
+    from y90voxel.metrics.energy_balance import sphere_volume_ml as sphere_volume_ml
     from y90voxel.planning.aims import DoseAim as DoseAim
     from y90voxel.planning.aims import Metric as Metric
     from y90voxel.planning.aims import parse_metric as parse_metric
@@ -32,10 +51,6 @@ if TYPE_CHECKING:
     from y90voxel.planning.compartments import Anatomy as Anatomy
     from y90voxel.planning.compartments import Territory as Territory
     from y90voxel.planning.compartments import TumourUptake as TumourUptake
-    from y90voxel.planning.devices import ActivityBasis as ActivityBasis
-    from y90voxel.planning.devices import Device as Device
-    from y90voxel.planning.devices import device as device
-    from y90voxel.planning.devices import known_devices as known_devices
     from y90voxel.planning.dose_table import DoseTable as DoseTable
     from y90voxel.planning.dose_table import RegionDoses as RegionDoses
     from y90voxel.planning.dose_table import partition_table as partition_table
@@ -46,37 +61,6 @@ if TYPE_CHECKING:
     from y90voxel.planning.feasible import feasible_activity as feasible_activity
     from y90voxel.planning.feasible import legacy_shunt_rule as legacy_shunt_rule
     from y90voxel.planning.feasible import lung_constraint as lung_constraint
-    from y90voxel.planning.limits import ClinicalContext as ClinicalContext
-    from y90voxel.planning.limits import Disease as Disease
-    from y90voxel.planning.limits import LiverFunction as LiverFunction
-    from y90voxel.planning.limits import Scenario as Scenario
-    from y90voxel.planning.limits import Sense as Sense
-    from y90voxel.planning.limits import evaluate_fraction_limits as evaluate_fraction_limits
-    from y90voxel.planning.limits import evaluate_limits as evaluate_limits
-    from y90voxel.planning.limits import limits_of as limits_of
-    from y90voxel.planning.limits import lung_dose_notice as lung_dose_notice
-    from y90voxel.planning.liver_function import albi_grade as albi_grade
-    from y90voxel.planning.liver_function import albi_score as albi_score
-    from y90voxel.planning.liver_function import albumin_g_per_l as albumin_g_per_l
-    from y90voxel.planning.liver_function import bilirubin_mg_per_dl as bilirubin_mg_per_dl
-    from y90voxel.planning.liver_function import bilirubin_umol_per_l as bilirubin_umol_per_l
-    from y90voxel.planning.liver_function import child_pugh_class as child_pugh_class
-    from y90voxel.planning.liver_function import child_pugh_points as child_pugh_points
-    from y90voxel.planning.lung import lung_shunt_fraction_planar as lung_shunt_fraction_planar
-    from y90voxel.planning.lung import lung_shunt_fraction_spect as lung_shunt_fraction_spect
-    from y90voxel.planning.lung import mean_lung_dose as mean_lung_dose
-    from y90voxel.planning.lung_counts import correct_shunt_for_attenuation as correct_shunt_for_attenuation
-    from y90voxel.planning.lung_counts import ct_lung_mass_kg as ct_lung_mass_kg
-    from y90voxel.planning.lung_counts import (
-        dual_window_scatter_correction as dual_window_scatter_correction,
-    )
-    from y90voxel.planning.lung_counts import (
-        lung_shunt_fraction_from_counts as lung_shunt_fraction_from_counts,
-    )
-    from y90voxel.planning.lung_counts import scale_to_whole_lungs as scale_to_whole_lungs
-    from y90voxel.planning.lung_counts import (
-        triple_window_scatter_correction as triple_window_scatter_correction,
-    )
     from y90voxel.planning.mird import concentration_dose as concentration_dose
     from y90voxel.planning.mird import dose_constant as dose_constant
     from y90voxel.planning.mird import ho166_activity as ho166_activity
@@ -92,17 +76,9 @@ if TYPE_CHECKING:
     from y90voxel.planning.partition import partition_doses as partition_doses
     from y90voxel.planning.partition import tumour_to_normal_ratio as tumour_to_normal_ratio
     from y90voxel.planning.partition import whole_normal_liver_dose as whole_normal_liver_dose
-    from y90voxel.planning.patient import AlphaFetoprotein as AlphaFetoprotein
-    from y90voxel.planning.patient import PatientRecord as PatientRecord
-    from y90voxel.planning.patient import Response as Response
-    from y90voxel.planning.patient import Stated as Stated
     from y90voxel.planning.plan_model import PlanModel as PlanModel
     from y90voxel.planning.plan_models import PlanBasis as PlanBasis
     from y90voxel.planning.plan_models import all_models as all_models
-    from y90voxel.planning.plausibility import available_energy_j as available_energy_j
-    from y90voxel.planning.plausibility import check_energy_balance as check_energy_balance
-    from y90voxel.planning.plausibility import energy_balance as energy_balance
-    from y90voxel.planning.plausibility import sphere_volume_ml as sphere_volume_ml
     from y90voxel.planning.root_finding import ActivityAtValue as ActivityAtValue
     from y90voxel.planning.root_finding import greatest_activity as greatest_activity
     from y90voxel.planning.root_finding import (
@@ -127,9 +103,37 @@ if TYPE_CHECKING:
     from y90voxel.planning.vials import residual_fraction_by_survey as residual_fraction_by_survey
     from y90voxel.planning.vials import spheres_per_ml as spheres_per_ml
     from y90voxel.planning.vials import within_delivery_tolerance as within_delivery_tolerance
+    from y90voxel.quantification.lung_counts import (
+        correct_shunt_for_attenuation as correct_shunt_for_attenuation,
+    )
+    from y90voxel.quantification.lung_counts import ct_lung_mass_kg as ct_lung_mass_kg
+    from y90voxel.quantification.lung_counts import (
+        dual_window_scatter_correction as dual_window_scatter_correction,
+    )
+    from y90voxel.quantification.lung_counts import (
+        lung_shunt_fraction_from_counts as lung_shunt_fraction_from_counts,
+    )
+    from y90voxel.quantification.lung_counts import scale_to_whole_lungs as scale_to_whole_lungs
+    from y90voxel.quantification.lung_counts import (
+        triple_window_scatter_correction as triple_window_scatter_correction,
+    )
+    from y90voxel.quantification.lung_measures import lung_shunt_fraction_planar as lung_shunt_fraction_planar
+    from y90voxel.quantification.lung_measures import lung_shunt_fraction_spect as lung_shunt_fraction_spect
+    from y90voxel.quantification.lung_measures import mean_lung_dose as mean_lung_dose
+    from y90voxel.quantification.partial_volume import (
+        correct_in_warm_background as correct_in_warm_background,
+    )
+    from y90voxel.quantification.partial_volume import (
+        correct_tumour_to_normal_ratio as correct_tumour_to_normal_ratio,
+    )
+    from y90voxel.quantification.partial_volume import recovery_coefficient as recovery_coefficient
+    from y90voxel.reference.devices import ActivityBasis as ActivityBasis
+    from y90voxel.reference.devices import Device as Device
+    from y90voxel.reference.devices import device as device
+    from y90voxel.reference.devices import known_devices as known_devices
 
 _HOME = {
-    "activity.partial_volume": (
+    "quantification.partial_volume": (
         "correct_in_warm_background", "correct_tumour_to_normal_ratio", "recovery_coefficient",
     ),
     "planning.aims": ("DoseAim", "Metric", "parse_metric"),
@@ -138,22 +142,22 @@ _HOME = {
         "bsa_activity_lobar", "empirical_activity",
     ),
     "planning.compartments": ("Anatomy", "Territory", "TumourUptake"),
-    "planning.devices": ("ActivityBasis", "Device", "device", "known_devices"),
+    "reference.devices": ("ActivityBasis", "Device", "device", "known_devices"),
     "planning.dose_table": ("DoseTable", "RegionDoses", "partition_table", "single_compartment_table"),
     "planning.feasible": (
         "ActivityConstraint", "FeasibleActivity", "LegacyShuntRule", "feasible_activity",
         "legacy_shunt_rule", "lung_constraint",
     ),
-    "planning.limits": (
+    "clinical.limits": (
         "ClinicalContext", "Disease", "LiverFunction", "Scenario", "Sense",
         "evaluate_fraction_limits", "evaluate_limits", "limits_of", "lung_dose_notice",
     ),
-    "planning.liver_function": (
+    "clinical.liver_function": (
         "albi_grade", "albi_score", "albumin_g_per_l", "bilirubin_mg_per_dl",
         "bilirubin_umol_per_l", "child_pugh_class", "child_pugh_points",
     ),
-    "planning.lung": ("lung_shunt_fraction_planar", "lung_shunt_fraction_spect", "mean_lung_dose"),
-    "planning.lung_counts": (
+    "quantification.lung_measures": ("lung_shunt_fraction_planar", "lung_shunt_fraction_spect", "mean_lung_dose"),
+    "quantification.lung_counts": (
         "correct_shunt_for_attenuation", "ct_lung_mass_kg", "dual_window_scatter_correction",
         "lung_shunt_fraction_from_counts", "scale_to_whole_lungs",
         "triple_window_scatter_correction",
@@ -164,10 +168,10 @@ _HOME = {
         "multi_tumour_partition_doses", "partition_activity", "partition_doses",
         "tumour_to_normal_ratio", "whole_normal_liver_dose",
     ),
-    "planning.patient": ("AlphaFetoprotein", "PatientRecord", "Response", "Stated"),
+    "clinical.patient": ("AlphaFetoprotein", "PatientRecord", "Response", "Stated"),
     "planning.plan_model": ("PlanModel",),
     "planning.plan_models": ("PlanBasis", "all_models"),
-    "planning.plausibility": (
+    "metrics.energy_balance": (
         "available_energy_j", "check_energy_balance", "energy_balance", "sphere_volume_ml",
     ),
     "planning.root_finding": (

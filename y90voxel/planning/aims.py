@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from y90voxel.activity.bounds import check_not_negative, check_positive
+from y90voxel.bounds import check_not_negative, check_positive
+from y90voxel.clinical.limits import ClinicalContext, Sense, applicable_limits, unstated_facts
 from y90voxel.errors import InputError
 from y90voxel.planning.dose_table import DoseTable
-from y90voxel.planning.limits import ClinicalContext, Sense, applicable_limits, unstated_facts
 from y90voxel.planning.solver import DoseConstraint
 from y90voxel.regions.roles import Role
 

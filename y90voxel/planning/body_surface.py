@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 
 __all__ = [

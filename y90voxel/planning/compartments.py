@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 
 __all__ = ["Anatomy", "Territory", "TumourUptake"]

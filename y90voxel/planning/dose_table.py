@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from y90voxel.activity.bounds import check_not_negative
+from y90voxel.bounds import check_not_negative
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.compartments import Anatomy, Territory
-from y90voxel.planning.lung import mean_lung_dose
 from y90voxel.planning.mird import mird_dose
 from y90voxel.planning.partition import multi_tumour_partition_doses
+from y90voxel.quantification.lung_measures import mean_lung_dose
 from y90voxel.regions.roles import Role
 
 __all__ = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.dose_table import DoseTable
-from y90voxel.planning.limits import Sense
 from y90voxel.regions.roles import Role
 
 __all__ = ["LIVER_ROLES", "NO_LIVER_LIMIT", "UNBOUNDED_GBQ", "has_liver_limit", "planning_goals"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.units import JOULE_PER_MEV
 
 __all__ = ["concentration_dose", "dose_constant", "ho166_activity", "mird_activity", "mird_dose"]

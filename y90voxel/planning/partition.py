@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from y90voxel.activity.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
-from y90voxel.planning.lung import MIRD_LUNG_MASS_KG, mean_lung_dose
+from y90voxel.quantification.lung_measures import MIRD_LUNG_MASS_KG, mean_lung_dose
 
 __all__ = [
     "MultiTumourDoses",

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from y90voxel.activity.bounds import check_not_negative
-from y90voxel.activity.partial_volume import RecoveryFit, correct_tumour_to_normal_ratio
-from y90voxel.metrics.uncertainty import edge_intensity
+from y90voxel.bounds import check_not_negative
+from y90voxel.metrics.uncertainty_budget import edge_intensity
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
+from y90voxel.quantification.partial_volume import RecoveryFit, correct_tumour_to_normal_ratio
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.roles import Role
 

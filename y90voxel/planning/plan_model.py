@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import AimResult, DoseAim, judge
 from y90voxel.planning.dose_table import DoseTable
 from y90voxel.planning.feasible import ActivityConstraint, feasible_activity
-from y90voxel.planning.limits import Sense
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT, UNBOUNDED_GBQ, has_liver_limit
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.regions.roles import Role

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.body_surface import bsa, bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.compartments import Anatomy, Territory
-from y90voxel.planning.devices import device as device_record
 from y90voxel.planning.dose_table import DoseTable, partition_table, single_compartment_table
-from y90voxel.planning.limits import Sense
 from y90voxel.planning.mird import mird_activity
 from y90voxel.planning.plan_model import (
     UNBOUNDED_GBQ,
@@ -24,6 +23,7 @@ from y90voxel.planning.plan_model import (
 from y90voxel.planning.solved_model import solved_model
 from y90voxel.planning.solver import effective_lung_shunt_fraction
 from y90voxel.planning.stop_rules import stop_of
+from y90voxel.reference.devices import device as device_record
 from y90voxel.regions.roles import Role
 
 __all__ = ["PlanBasis", "all_models", "first_of", "greatest_vial_gbq", "shunt_together"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from y90voxel.activity.bounds import check_not_negative, check_positive
+from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
 
 __all__ = ["ActivityAtValue", "greatest_activity", "greatest_activity_of_linear_metric", "least_activity"]

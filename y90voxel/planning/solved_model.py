@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import AimResult, DoseAim
 from y90voxel.planning.dose_table import TUMOURS, DoseTable
-from y90voxel.planning.limits import Sense
 from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, has_liver_limit, planning_goals
 from y90voxel.planning.plan_model import Measure, PlanModel, judge_all, unavailable
 from y90voxel.planning.root_finding import greatest_activity, least_activity

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from y90voxel.activity.bounds import check_not_negative, check_positive
+from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.split_problem import Array, DoseConstraint, Infeasibility, SplitProblem
 
@@ -132,7 +132,7 @@ def solve_injections(
 
     Examples
     --------
-    >>> from y90voxel.planning.limits import Sense
+    >>> from y90voxel.clinical.limits import Sense
     >>> limit = DoseConstraint("lungs, one treatment", "lungs", Sense.BELOW, 30.0)
     >>> table = {"tumour": (20.0,), "lungs": (6.0,)}
     >>> found = solve_injections(table, [limit], objective={"tumour": 1.0}, greatest_activities_gbq=(20.0,))
@@ -179,7 +179,7 @@ def least_activities(
 
     Examples
     --------
-    >>> from y90voxel.planning.limits import Sense
+    >>> from y90voxel.clinical.limits import Sense
     >>> goal = DoseConstraint("perfused volume", "perfused", Sense.AT_LEAST, 400.0)
     >>> found = least_activities({"perfused": (375.0,)}, [goal], greatest_activities_gbq=(20.0,))
     >>> round(found.activities_gbq[0], 4), found.binding

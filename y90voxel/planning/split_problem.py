@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.activity.bounds import check_not_negative, check_positive
+from y90voxel.bounds import check_not_negative, check_positive
+from y90voxel.clinical.limits import Sense
 from y90voxel.errors import PhysicsError
-from y90voxel.planning.limits import Sense
 
 __all__ = ["Array", "DoseConstraint", "Infeasibility", "SplitProblem"]
 

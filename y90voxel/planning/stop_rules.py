@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from y90voxel.activity.bounds import check_fraction
-from y90voxel.planning.limits_table import FRACTION_TABLE, FractionLimit, Sense
+from y90voxel.bounds import check_fraction
+from y90voxel.clinical.limits_table import FRACTION_TABLE, FractionLimit, Sense
 
 __all__ = ["STOP_RULES", "Stop", "stop_of"]
 

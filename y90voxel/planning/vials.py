@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from y90voxel.activity.bounds import check_not_negative, check_positive
-from y90voxel.activity.decay import decay_factor, seconds_between
+from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
-from y90voxel.planning.devices import Device
+from y90voxel.quantification.decay import decay_factor, seconds_between
+from y90voxel.reference.devices import Device
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.units import SECONDS_PER_HOUR
 

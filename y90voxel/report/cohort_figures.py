@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.metrics.outcome import DoseResponse, SurvivalCurve, SurvivalGroups
+from y90voxel.cohort.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary
+from y90voxel.metrics.dose_outcome import DoseResponse, SurvivalCurve, SurvivalGroups
 from y90voxel.metrics.robust import bands
 from y90voxel.regions.palette import region_styles
 from y90voxel.regions.roles import Role
@@ -24,7 +25,6 @@ from y90voxel.report.drawing import (
     tidy,
 )
 from y90voxel.report.formatting import number
-from y90voxel.workflow.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary
 
 __all__ = ["dose_response_png", "population_dvh_png", "survival_png", "until_last_seen"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from y90voxel.cohort.cohort import Outlier, Quantity, StudySummary
 from y90voxel.report.formatting import number, shortened
-from y90voxel.workflow.cohort import Outlier, Quantity, StudySummary
 
 __all__ = ["Dot", "Strip", "strips"]
 

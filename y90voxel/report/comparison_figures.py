@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.comparison.comparison_result import Comparison
+from y90voxel.comparison.region_pairs import RegionComparison
+from y90voxel.comparison.voxel_agreement import QUOTIENTS
 from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
@@ -29,9 +32,6 @@ from y90voxel.report.overlays import colours, draw_outlines
 from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
 from y90voxel.report.scene import SMALLEST, box_around
 from y90voxel.volumes.volume import Volume
-from y90voxel.workflow.comparison.regions import RegionComparison
-from y90voxel.workflow.comparison.result import Comparison
-from y90voxel.workflow.comparison.voxels import QUOTIENTS
 
 __all__ = ["comparison_figures", "comparison_styles"]
 

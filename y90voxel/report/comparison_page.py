@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from y90voxel.comparison.compared_dose import ComparedDose
+from y90voxel.comparison.comparison_result import Comparison
+from y90voxel.comparison.region_pairs import RegionComparison
 from y90voxel.regions.roles import Role
 from y90voxel.report.comparison_figures import comparison_figures, comparison_styles
-from y90voxel.report.content import DISCLAIMER, ENGINES, PREDICTED
+from y90voxel.report.dose_content import DISCLAIMER, ENGINES, PREDICTED
+from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
-from y90voxel.report.html import embedded, render_page
 from y90voxel.units import format_activity
-from y90voxel.workflow.comparison.regions import RegionComparison
-from y90voxel.workflow.comparison.result import Comparison
-from y90voxel.workflow.comparison.side import ComparedDose
 
 __all__ = ["comparison_content", "render_comparison_page", "write_comparison_report"]
 

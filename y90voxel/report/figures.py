@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from y90voxel.case.evaluation import Evaluation
 from y90voxel.report.drawing import Area, drawing, drawn_png, new_figure
 from y90voxel.report.dvh_plot import dvh_png
 from y90voxel.report.overlays import draw_frame, draw_planes, overlay_height_px
 from y90voxel.report.registration_figure import registration_png
 from y90voxel.report.scene import Focus, Scene, build_scene
-from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["dose_figures", "overlay_pngs"]
 

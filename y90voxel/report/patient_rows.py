@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from y90voxel.planning.patient import PatientRecord
+from y90voxel.clinical.patient import PatientRecord
 from y90voxel.report.formatting import MISSING, number
 
 __all__ = ["contradictions", "patient_rows"]

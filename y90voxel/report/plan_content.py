@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from y90voxel.clinical.limits import LIMITS_VERSION, Sense
 from y90voxel.planning.aims import AimResult
-from y90voxel.planning.limits import LIMITS_VERSION, Sense
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.report.content import DEVICES, DISCLAIMER, ENGINES, MARKS, SHUNT_SOURCES, flatten, input_row
+from y90voxel.planning.plan_result import Plan
+from y90voxel.report.dose_content import (
+    DEVICES,
+    DISCLAIMER,
+    ENGINES,
+    MARKS,
+    SHUNT_SOURCES,
+    flatten,
+    input_row,
+)
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.plan_order_rows import order_rows
@@ -29,7 +38,6 @@ from y90voxel.report.plan_verdict import (
     without_liver_limit,
 )
 from y90voxel.units import BQ_PER_GBQ, format_activity
-from y90voxel.workflow.plan_result import Plan
 
 __all__ = ["PLANNED", "plan_content"]
 

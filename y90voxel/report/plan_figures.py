@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from y90voxel.planning.limits import Sense
+from y90voxel.case.evaluation import Evaluation
+from y90voxel.clinical.limits import Sense
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_result import Plan
 from y90voxel.report.drawing import INK, MUTED, RULE, Area, add_axes, add_text, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import dvh_png
 from y90voxel.report.figures import overlay_pngs
 from y90voxel.report.formatting import number, shortened
 from y90voxel.report.scene import build_scene
 from y90voxel.units import BQ_PER_GBQ
-from y90voxel.workflow.evaluation import Evaluation
-from y90voxel.workflow.plan_result import Plan
 
 __all__ = ["Window", "plan_figures", "planned_evaluation", "windows"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from y90voxel.planning.plan_orders import Order, VialOffer
+from y90voxel.planning.plan_result import Plan
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
-from y90voxel.workflow.plan_orders import Order, VialOffer
-from y90voxel.workflow.plan_result import Plan
 
 __all__ = ["order_rows"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from y90voxel.report.html import embedded, render_page
+from y90voxel.planning.plan_result import Plan
+from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_figures import plan_figures
-from y90voxel.workflow.plan_result import Plan
 
 __all__ = ["render_plan_page", "write_plan_page"]
 

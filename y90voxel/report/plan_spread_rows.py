@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_result import Plan
 from y90voxel.planning.plan_spread import INTERVAL_PERCENT, ModelSpread
 from y90voxel.report.formatting import number, percent
-from y90voxel.workflow.plan_result import Plan
 
 __all__ = [
     "activity_interval",

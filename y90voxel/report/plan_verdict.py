@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import DoseAim, MetricKind
-from y90voxel.planning.limits import Sense
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.workflow.plan_result import Plan
+from y90voxel.planning.plan_result import Plan
 
 __all__ = [
     "card",

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.summary import D_PERCENT, V_GY, RegionMetrics
 from y90voxel.regions.palette import region_styles
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
 from y90voxel.units import BQ_PER_MBQ, SECONDS_PER_HOUR
-from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["Column", "every_region_is_automatic", "radiobiology_notes", "region_columns", "region_rows"]
 

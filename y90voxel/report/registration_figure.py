@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from y90voxel.report.drawing import INK, MUTED, Area, add_axes, add_text, drawing, new_figure, png_bytes
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.registration import Alignment
+from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.transform import AffineTransform, sampled
 
 __all__ = ["registration_png"]

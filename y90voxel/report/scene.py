@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.case.evaluation import Evaluation
 from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
@@ -16,7 +17,6 @@ from y90voxel.report.planes import ShownBox
 from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.volume import CtImage, DoseMap, Mask, Volume
-from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["Focus", "Scene", "box_around", "build_scene"]
 

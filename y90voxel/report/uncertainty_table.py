@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from y90voxel.case.evaluation import Evaluation
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
-from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["partial_volume_note", "partial_volume_rows", "uncertainty_rows"]
 

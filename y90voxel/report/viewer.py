@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.dvh_bands import BAND_PERCENT
 from y90voxel.regions.palette import region_styles
 from y90voxel.regions.regions import Region
-from y90voxel.report.content import DISCLAIMER, PREDICTED, subtitle
+from y90voxel.report.dose_content import DISCLAIMER, PREDICTED, subtitle
+from y90voxel.report.dose_page import render_page
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
-from y90voxel.report.html import render_page
 from y90voxel.report.overlays import colours
 from y90voxel.report.scene import Scene, build_scene
 from y90voxel.report.viewer_volumes import PackedVolume, pack_activity, pack_ct, pack_dose, pack_region
 from y90voxel.volumes.volume import Mask
-from y90voxel.workflow.evaluation import Evaluation
 
 __all__ = ["ViewerContent", "isodose_levels", "render_viewer", "viewer_content"]
 

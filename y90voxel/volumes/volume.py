@@ -94,14 +94,14 @@ class Volume:
         return float(self.array.sum(dtype=np.float64))
 
     def to_xarray(self) -> Any:
-        """Return the volume as an ``xarray.DataArray``; see `y90voxel.volumes.notebook.to_xarray`."""
-        from y90voxel.volumes.notebook import to_xarray
+        """Return the volume as an ``xarray.DataArray``; see `y90voxel.volumes.volume_view.to_xarray`."""
+        from y90voxel.volumes.volume_view import to_xarray
 
         return to_xarray(self)
 
     def _repr_html_(self) -> str:
         """Show the volume in a notebook."""
-        from y90voxel.volumes.notebook import volume_html
+        from y90voxel.volumes.volume_view import volume_html
 
         return volume_html(self)
 

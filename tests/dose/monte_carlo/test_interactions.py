@@ -5,6 +5,7 @@ import pytest
 from scipy import integrate, special
 
 from y90voxel.dose.monte_carlo.bremsstrahlung import photon_coefficient, soft_radiative_loss
+from y90voxel.dose.monte_carlo.decay_source import emission
 from y90voxel.dose.monte_carlo.elastic import angle_quantiles, transport_coefficients
 from y90voxel.dose.monte_carlo.inelastic import (
     delta_ray_coefficient,
@@ -18,7 +19,6 @@ from y90voxel.dose.monte_carlo.photon import (
     compton_transfer_coefficient,
     photoelectric_coefficient,
 )
-from y90voxel.dose.monte_carlo.source import emission
 from y90voxel.reference.materials import Material, material
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.transport_tables import transport_rows

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from y90voxel.dose.monte_carlo.radial import radial_kernel_from_monte_carlo, shell_edges_mm
+from y90voxel.dose.monte_carlo.radial_simulation import radial_kernel_from_monte_carlo, shell_edges_mm
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.radial_kernel import radial_kernel
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from y90voxel.dose.monte_carlo.source import emission, point_source, source_parts
+from y90voxel.dose.monte_carlo.decay_source import emission, point_source, source_parts
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.volumes.grid import Grid

@@ -7,9 +7,9 @@ from scipy import stats
 
 from y90voxel.dose.monte_carlo import _transport_loops as loops
 from y90voxel.dose.monte_carlo.bremsstrahlung import photon_coefficient, photon_spectrum
-from y90voxel.dose.monte_carlo.geometry import MARGIN_MM, inner, shell_geometry, voxel_geometry
 from y90voxel.dose.monte_carlo.inelastic import moller_cross_section
-from y90voxel.dose.monte_carlo.tables import TransportSettings, transport_tables
+from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings, transport_tables
+from y90voxel.dose.monte_carlo.transport_geometry import MARGIN_MM, inner, shell_geometry, voxel_geometry
 from y90voxel.reference.materials import material
 from y90voxel.volumes.grid import Grid
 

@@ -19,9 +19,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 from y90voxel.errors import InputError
 from y90voxel.io.dicom import sources
 from y90voxel.io.dicom.attributes import given_name
+from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.index import index_study
-from y90voxel.io.dicom.study import DicomStudy
-from y90voxel.io.read_study import read_study
+from y90voxel.study.read_study import read_study
 
 STORED = np.random.default_rng(0).integers(1, 2000, (5, 6, 7)).astype(np.uint16)
 BLOCK = [square(3, (-14, -22), z) for z in (104.0, 108.0, 112.0)]
@@ -135,7 +135,7 @@ PROBE = """
 import json, resource, sys, time
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.describe import describe_study
-from y90voxel.io.dicom.study import DicomStudy
+from y90voxel.io.dicom.dicom_study import DicomStudy
 import y90voxel.io.dicom.rtstruct, pydicom.pixels, SimpleITK
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()

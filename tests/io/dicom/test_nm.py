@@ -8,10 +8,10 @@ import pytest
 from dicom_factory import oblique_affine
 from pydicom.sequence import Sequence
 
-from y90voxel.activity.emission import DecayReference
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.nm import read_nm
+from y90voxel.quantification.emission import DecayReference
 from y90voxel.volumes.volume import ActivityMap, CountMap
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.int16)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pydicom.sequence import Sequence
 
-from y90voxel.activity.emission import DecayReference
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.pet import read_pet
+from y90voxel.quantification.emission import DecayReference
 
 STORED = np.random.default_rng(0).integers(0, 32000, (5, 6, 7)).astype(np.int16)
 

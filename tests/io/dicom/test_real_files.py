@@ -8,9 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from y90voxel.activity.emission import DecayReference
 from y90voxel.io.dicom.describe import describe_study
-from y90voxel.io.dicom.study import DicomStudy
+from y90voxel.io.dicom.dicom_study import DicomStudy
+from y90voxel.quantification.emission import DecayReference
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 
 DATA = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"

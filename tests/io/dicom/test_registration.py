@@ -9,9 +9,9 @@ import pytest
 from registration_factory import applied, deformable, matrices, reg, rigid
 
 from y90voxel.errors import DicomError, RegionError
+from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.index import index_study
-from y90voxel.io.dicom.registration import Registrations
-from y90voxel.io.dicom.study import DicomStudy
+from y90voxel.io.dicom.registrations import Registrations
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 
 OTHER, THIRD = "1.2.3.1", "1.2.3.2"
@@ -337,7 +337,7 @@ def test_one_region_of_another_frame_is_brought_alone(tmp_path):
 
 
 def test_regions_of_another_folder_are_brought_by_the_registration_of_the_study(tmp_path):
-    from y90voxel.io.read_study import read_study
+    from y90voxel.study.read_study import read_study
 
     matrix = rigid()
     study_with(tmp_path / "study", reg([(OTHER, matrices(matrix), ())]))
@@ -374,8 +374,8 @@ def test_a_registration_written_by_plastimatch_points_the_same_way(tmp_path):
 
 
 def test_a_second_injection_is_read_beside_regions_that_are_aligned(tmp_path, monkeypatch):
-    from y90voxel.io.read_study import read_study
-    from y90voxel.volumes.registration import Alignment
+    from y90voxel.study.read_study import read_study
+    from y90voxel.volumes.image_registration import Alignment
     from y90voxel.volumes.transform import AffineTransform
 
     def aligned(moving, fixed, focus_points_mm):
@@ -383,7 +383,7 @@ def test_a_second_injection_is_read_beside_regions_that_are_aligned(tmp_path, mo
         transform = AffineTransform(rigid())
         return Alignment(transform, moving, fixed, (0.1, 1.0), (0.1, 0.9), 1.0, 0.1, np.zeros((2, 3)))
 
-    monkeypatch.setattr("y90voxel.io.dicom.study.align_ct", aligned)
+    monkeypatch.setattr("y90voxel.io.dicom.dicom_study.align_ct", aligned)
     objects = (
         factory.nm(COUNTS, WIDE, series="second"),
         factory.ct(STORED, series="hybrid"),

@@ -8,9 +8,9 @@ import pytest
 from dicom_checks import dciodvfy_errors, needs_dciodvfy
 
 from y90voxel.errors import GridMismatchError, InputError
+from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.rtstruct_writer import write_rtstruct
-from y90voxel.io.dicom.study import DicomStudy
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask

@@ -8,8 +8,8 @@ import pytest
 from dicom_factory import square
 
 from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.index import index_study
-from y90voxel.io.dicom.study import DicomStudy
 from y90voxel.regions.region import Contours
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)

@@ -16,6 +16,7 @@ from y90voxel.errors import InputError
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, IDENTIFYING, shown
 from y90voxel.io.dicom.ct import plan_stack
 from y90voxel.io.dicom.declared import DeclaredRegion, declared_findings
+from y90voxel.io.dicom.dicom_study import RTSTRUCT_CLASS
 from y90voxel.io.dicom.findings import Finding, Severity, refusal
 from y90voxel.io.dicom.headers import lenient_reading
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex, index_study
@@ -26,7 +27,6 @@ from y90voxel.io.dicom.references import referenced_series
 from y90voxel.io.dicom.rtstruct import INTERPRETED_TYPE, declared_rois
 from y90voxel.io.dicom.seg import PROPERTY_TYPE, declared_segments
 from y90voxel.io.dicom.selection import is_nm, select_series
-from y90voxel.io.dicom.study import RTSTRUCT_CLASS
 from y90voxel.regions.regions import unique_names
 from y90voxel.regions.roles import assign_roles
 from y90voxel.volumes.grid import Grid

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.activity.emission import DecayReference, EmissionImage
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import (
     date_and_time,
@@ -31,6 +30,7 @@ from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.io.dicom.uniform import one_slice
+from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap
 

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.activity.decay import seconds_between
-from y90voxel.activity.emission import DecayReference, EmissionImage
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import (
     date_and_time,
@@ -30,6 +28,8 @@ from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet_values import check_units, check_values
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, check_half_life, radiopharmaceutical_of
 from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.quantification.decay import seconds_between
+from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.volume import ActivityMap
 
 __all__ = ["administration_time_of", "pet_header", "read_pet"]

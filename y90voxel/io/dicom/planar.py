@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.activity.emission import PlanarImage
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import items, number, text
 from y90voxel.io.dicom.ct import raise_refusals
@@ -21,6 +20,7 @@ from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.nm import detector_geometry
 from y90voxel.io.dicom.pixels import stored_values
 from y90voxel.io.dicom.radionuclide import TC99M_PHOTON_KEV
+from y90voxel.quantification.emission import PlanarImage
 from y90voxel.volumes.grid import Grid
 
 __all__ = ["plan_planar", "read_planar"]

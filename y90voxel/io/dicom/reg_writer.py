@@ -21,7 +21,7 @@ from y90voxel.io.dicom.new_object import (
     new_object,
     save,
 )
-from y90voxel.volumes.registration import Alignment
+from y90voxel.volumes.image_registration import Alignment
 
 __all__ = ["write_registration"]
 

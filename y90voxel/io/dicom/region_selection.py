@@ -9,7 +9,7 @@ from y90voxel.io.dicom.choosing import by_prefix, listed, only
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
 from y90voxel.io.dicom.references import referenced_series
-from y90voxel.io.dicom.registration import Path, Registrations
+from y90voxel.io.dicom.registrations import Path, Registrations
 
 __all__ = ["choose_moving_ct", "choose_regions", "registration_applied"]
 

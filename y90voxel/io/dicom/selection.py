@@ -16,7 +16,7 @@ from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import missing_references
 from y90voxel.io.dicom.region_selection import choose_moving_ct, choose_regions, registration_applied
-from y90voxel.io.dicom.registration import Path, Registrations
+from y90voxel.io.dicom.registrations import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
 
 __all__ = ["Selection", "check_emission", "is_nm", "raise_unreadable", "select_series"]

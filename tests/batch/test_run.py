@@ -1,0 +1,400 @@
+"""Batches of studies that crash, hang, eat memory, change, or are killed with their batch."""
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas
+import pytest
+from batch_work import WORK
+
+from y90voxel.batch import place
+from y90voxel.batch import run_batch as run
+from y90voxel.batch.cohort_results import write_cohort
+from y90voxel.batch.discovery import Cohort
+from y90voxel.batch.ledger import LEDGER, Ledger
+from y90voxel.batch.run_batch import Listener, Resources, run_batch
+from y90voxel.batch.study_outcome import StudyStatus
+from y90voxel.batch.study_units import Unit
+from y90voxel.errors import InputError
+
+SPENT = ["seconds", "peak_memory_bytes"]
+FAULTS = {
+    "a-good": "sleep 0",
+    "b-crash": "crash",
+    "c-exit": "exit",
+    "d-killed": "kill",
+    "e-refused": "refuse",
+    "f-physics": "physics",
+    "g-bug": "bug",
+    "h-good": "sleep 0",
+}
+
+MIXED = {"one": "flat", "two": "flat", "three": "alone"}
+
+
+def batch(cohort, out, **options):
+    options.setdefault("resources", Resources(workers=2))
+    return run_batch(cohort, out, work=WORK, **options)
+
+
+def reasons(result):
+    return {o.study_id.removeprefix("studies-"): (o.status.value, o.reason) for o in result.outcomes}
+
+
+def tables(out):
+    """Everything that a batch leaves behind, but what tells times: these are left out of the tables."""
+    left = {}
+    for path in sorted(out.rglob("*")):
+        if (
+            path.is_file()
+            and path.name not in (LEDGER, ".lock", "cohort.html")
+            and path.parent.name != "logs"
+        ):
+            left[path.relative_to(out).as_posix()] = path.read_bytes()
+    left["cohort.csv"] = pandas.read_csv(out / "cohort.csv").drop(columns=SPENT).to_dict()
+    left["cohort.parquet"] = pandas.read_parquet(out / "cohort.parquet").drop(columns=SPENT).to_dict()
+    left["status.json"] = {k: v for k, v in json.loads(left["status.json"]).items() if k != "computed"}
+    return {name: str(content) for name, content in left.items()}
+
+
+def ledger_rows(out):
+    with sqlite3.connect(out / LEDGER) as db:
+        return db.execute("SELECT study_id, state, reason, attempts FROM study ORDER BY study_id").fetchall()
+
+
+def test_studies_that_crash_exit_or_raise_are_recorded_and_the_others_go_on(cohort, tmp_path):
+    result = batch(cohort(FAULTS), tmp_path / "out")
+    found = reasons(result)
+    assert {name: status for name, (status, _) in found.items()} == {
+        "a-good": "done",
+        "b-crash": "failed",
+        "c-exit": "failed",
+        "d-killed": "failed",
+        "e-refused": "refused",
+        "f-physics": "failed",
+        "g-bug": "failed",
+        "h-good": "done",
+    }
+    assert "SIGSEGV, a crash of the interpreter" in found["b-crash"][1]
+    assert "ended by itself with exit code 3" in found["c-exit"][1]
+    assert "SIGKILL" in found["d-killed"][1]
+    assert found["e-refused"][1] == "the study has no liver. [regions]"
+    assert found["f-physics"][1] == "energy is not conserved"
+    assert found["g-bug"][1] == "KeyError: 'a bug'"
+    logs = tmp_path / "out" / "logs"
+    assert "Segmentation fault" in (logs / "studies-b-crash.log").read_text()
+    assert "Traceback" in (logs / "studies-g-bug.log").read_text()
+    assert {row[0]: row[1] for row in ledger_rows(tmp_path / "out")} == {
+        o.study_id: o.status.value for o in result.outcomes
+    }
+    status = json.loads((tmp_path / "out" / "status.json").read_text())
+    assert status["counts"] == {"done": 2, "failed": 5, "refused": 1}
+    assert {"schema_version", "kind"} <= status.keys()
+    assert [row["reason"] for row in status["refused"]] == ["the study has no liver. [regions]"]
+    assert not (tmp_path / "out" / ".staging").exists()
+
+
+def test_a_study_that_hangs_is_ended_in_time(cohort, tmp_path):
+    started = time.monotonic()
+    found = reasons(
+        batch(cohort({"a": "hang", "b": "sleep 0"}), tmp_path / "out", resources=Resources(timeout_s=1.0))
+    )
+    assert found["a"] == ("failed", "it ran longer than the 1 s of --timeout and was ended.")
+    assert found["b"][0] == "done"
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory bound is the kernel's")
+def test_a_study_that_needs_too_much_memory_fails_alone(cohort, tmp_path):
+    resources = Resources(workers=1, memory_gb=1.0)
+    found = reasons(
+        batch(cohort({"a": "allocate 1.5", "b": "allocate 0.2"}), tmp_path / "out", resources=resources)
+    )
+    assert found["a"] == ("failed", "it needed more than the 1 GiB of --memory-gb.")
+    assert found["b"][0] == "done"
+
+
+def test_a_killed_worker_costs_its_study_only(cohort, tmp_path):
+    deeds = {"a": "kill-supervisor", "b": "sleep 0", "c": "sleep 0"}
+    found = reasons(batch(cohort(deeds), tmp_path / "out", resources=Resources(workers=1)))
+    assert found["a"][0] == "failed"
+    assert "SIGKILL" in found["a"][1]
+    assert {found["b"][0], found["c"][0]} == {"done"}
+
+
+def test_cores_are_shared_out_among_workers(cohort, tmp_path):
+    batch(cohort({"a": "threads"}), tmp_path / "out", resources=Resources(workers=1))
+    said = (tmp_path / "out" / "logs" / "studies-a.log").read_text()
+    cores = len(os.sched_getaffinity(0))
+    assert f"Y90VOXEL_THREADS={cores}" in said
+    assert f"OPENBLAS_NUM_THREADS={cores}" in said
+
+
+def test_only_what_is_new_changed_or_failed_is_computed_again(cohort, tmp_path):
+    out, deeds = tmp_path / "out", {"a": "sleep 0", "b": "bug", "c": "refuse"}
+    assert batch(cohort(deeds), out).computed == 3
+    assert batch(cohort(deeds), out).computed == 1  # the failed one
+    assert batch(cohort(deeds), out, retry="none").computed == 0
+    assert batch(cohort(deeds), out, retry="refused").computed == 2
+    assert batch(cohort(deeds), out, retry="all").computed == 3
+    deeds["d"] = "sleep 0"
+    assert batch(cohort(deeds), out, retry="none").computed == 1
+
+
+def test_studies_that_left_the_cohort_are_named_and_their_results_stay(cohort, tmp_path):
+    assert batch(cohort({"a": "sleep 0", "b": "sleep 0"}), tmp_path / "out").remarks == ()
+    smaller = batch(cohort({"a": "sleep 0"}), tmp_path / "out")
+    assert [outcome.study_id for outcome in smaller.outcomes] == ["studies-a"]
+    (remark,) = smaller.remarks
+    assert remark.startswith("not in the cohort any more")
+    assert remark.endswith(": studies-b")
+    assert (tmp_path / "out" / "studies-b" / "metrics.json").is_file()
+
+
+def test_a_changed_byte_is_seen_even_when_the_time_is_set_back(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0", "b": "sleep 0"})
+    batch(manifest, out)
+    data = tmp_path / "studies" / "a" / "data"
+    stat = data.stat()
+    data.write_text("x")
+    os.utime(data, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    before = (out / "studies-a" / "dvh.csv").read_text()
+    assert batch(manifest, out).computed == 1
+    assert (out / "studies-a" / "dvh.csv").read_text() != before
+
+
+def test_touched_files_are_read_and_known_again(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    os.utime(tmp_path / "studies" / "a" / "data")
+    assert batch(manifest, out).computed == 0
+
+
+def test_changed_settings_versions_and_missing_results_are_computed_again(cohort, tmp_path, monkeypatch):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
+    assert '"engine": "local"' in (out / "studies-a" / "dvh.csv").read_text()
+    shutil.rmtree(out / "studies-a")
+    assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
+    with sqlite3.connect(out / LEDGER) as db:
+        db.execute("UPDATE study SET version = '0.0.1'")
+    assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
+
+
+def test_results_of_a_study_that_fails_now_do_not_stay(cohort, tmp_path):
+    out = tmp_path / "out"
+    batch(cohort({"a": "sleep 0"}), out)
+    batch(cohort({"a": "bug"}), out)
+    assert not (out / "studies-a").exists()
+
+
+def test_files_that_somebody_added_to_results_are_not_lost(cohort, tmp_path):
+    out = tmp_path / "out"
+    batch(cohort({"a": "sleep 0"}), out)
+    (out / "studies-a" / ".y90voxel.json").write_text(json.dumps({"files": ["metrics.json", "dvh.csv"]}))
+    (out / "studies-a" / "notes.txt").write_text("mine")
+    found = reasons(batch(cohort({"a": "sleep 0.01"}), out))
+    assert found["a"][0] == "refused"
+    assert "notes.txt" in found["a"][1]
+    assert (out / "studies-a" / "notes.txt").read_text() == "mine"
+
+
+def start(manifest, out):
+    code = (
+        "import sys; from batch_work import WORK\n"
+        "from y90voxel.batch.run_batch import Resources, run_batch\n"
+        "run_batch(sys.argv[1], sys.argv[2], work=WORK, resources=Resources(workers=2))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(manifest), str(out)], stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "write_tables", lambda place, found, title: write_cohort(place.path, found))
+    deeds = {f"s{i:02d}": f"sleep {0.01 * i}" for i in range(24)} | {"x": "refuse", "y": "exit", "z": "bug"}
+    manifest = cohort(deeds)
+    batch(manifest, tmp_path / "calm")
+    moments = random.Random(7)
+    for _ in range(5):
+        process = start(manifest, tmp_path / "killed")
+        while process.poll() is None and not any((tmp_path / "killed").glob(".staging/*")):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0.0, 0.4))
+        process.kill()
+        process.communicate()
+        for folder in (tmp_path / "killed").glob("studies-*"):
+            assert (folder / "metrics.json").is_file(), "half-written results"
+    assert [state for _, state, _, _ in ledger_rows(tmp_path / "killed")].count("planned") > 0, (
+        "killed too late"
+    )
+    result = batch(manifest, tmp_path / "killed")
+    assert len(result.outcomes) == len(deeds)
+    assert tables(tmp_path / "calm") == tables(tmp_path / "killed")
+
+
+def test_two_batches_on_one_folder_are_refused(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(place, "PATIENCE_S", 0.2)
+    manifest = cohort({"a": "sleep 0"})
+    with (
+        place.batch_folder(tmp_path / "out"),
+        pytest.raises(InputError, match=f"another batch is writing .* \\(process {os.getpid()} on"),
+    ):
+        batch(manifest, tmp_path / "out")
+
+
+def test_a_full_disk_stops_the_batch_and_loses_nothing(cohort, tmp_path):
+    deeds = {"a": "sleep 0", "b": "full", "c": "sleep 0", "d": "sleep 0"}
+    manifest = cohort(deeds)
+    (tmp_path / "studies" / "a" / "data").write_text("the largest is first")
+    (tmp_path / "studies" / "b" / "data").write_text("then this")
+    out = tmp_path / "out"
+    with pytest.raises(
+        InputError, match=r"no space left in .*: 1 studies were computed .* 3 were not\. Free space"
+    ):
+        batch(manifest, out, resources=Resources(workers=1))
+    assert {row[0]: row[1] for row in ledger_rows(out)}["studies-b"] == "planned"
+    (tmp_path / "studies" / "b" / "act").write_text("sleep 0")
+    result = batch(manifest, out)
+    assert result.computed == 3
+    assert len(result.with_status(StudyStatus.DONE)) == 4
+
+
+def test_a_ledger_that_cannot_be_written_says_so(cohort, tmp_path, monkeypatch):
+    def full(self, *arguments, **facts):
+        with self._explained():
+            raise sqlite3.OperationalError("database or disk is full")
+
+    manifest = cohort({"a": "sleep 0"})
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "record", full)
+        with pytest.raises(
+            InputError, match=r"the ledger .* cannot be used: database or disk is full.*run the same"
+        ):
+            batch(manifest, tmp_path / "out")
+    assert batch(manifest, tmp_path / "out").computed == 1
+
+
+def test_results_that_cannot_be_moved_into_place_stop_the_batch(cohort, tmp_path, monkeypatch):
+    def full(self, staged, study_id):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(place.BatchFolder, "accept", full)
+    with pytest.raises(InputError, match="no space left"):
+        batch(cohort({"a": "sleep 0"}), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda out: out.write_text("x"), "is a file; a batch needs a folder"),
+        (lambda out: (out.mkdir(), (out / "thesis.doc").write_text("x")), "holds no batch .*thesis.doc"),
+        (
+            lambda out: (out.mkdir(), (out / LEDGER).write_text("no database at all" * 99)),
+            "ledger .* cannot be used",
+        ),
+        (
+            lambda out: (out.mkdir(), sqlite3.connect(out / LEDGER).execute("CREATE TABLE x (y)")),
+            "is no ledger",
+        ),
+    ],
+)
+def test_an_output_folder_that_is_not_a_batchs_is_refused(cohort, tmp_path, make, message):
+    make(tmp_path / "out")
+    with pytest.raises(InputError, match=message):
+        batch(cohort({"a": "sleep 0"}), tmp_path / "out")
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused(cohort, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match=r"cannot write to .*Not a directory"):
+        batch(cohort({"a": "sleep 0"}), tmp_path / "file" / "out")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retry": "some"}, "--retry 'some' is none of none, failed, refused, all"),
+        ({"case": "nowhere.toml"}, "the case file nowhere.toml cannot be read"),
+        ({"options": {"dose": {"engine": "magic"}}}, "dose.engine = 'magic'"),
+    ],
+)
+def test_wrong_options_stop_before_anything_is_written(cohort, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        batch(cohort({"a": "sleep 0"}), tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"timeout_s": 0.0}, "--timeout 0 must be above zero"),
+        ({"memory_gb": -1.0}, "--memory-gb -1 must be above zero"),
+        ({"scheduler": "tcp://x", "slurm": True}, "--scheduler or --slurm, not both"),
+    ],
+)
+def test_wrong_resources_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        Resources(**given)
+
+
+def test_no_worker_is_refused(cohort, tmp_path):
+    with pytest.raises(InputError, match="at least one worker is needed, got 0"):
+        batch(cohort({"a": "sleep 0"}), tmp_path / "out", resources=Resources(workers=0))
+
+
+def test_an_anonymous_batch_names_nobody(cohort, tmp_path):
+    out = tmp_path / "out"
+    options = {"output": {"anonymise": True}}
+    deeds = {"Doe_John": "sleep 0", "Roe_Jane": "bug", "Poe_Jim": "refuse", "Moe": "sleep 0"}
+    manifest = cohort(
+        deeds,
+        activity={"Moe": "2 Gy/Doe"},
+        patient_name=dict.fromkeys(deeds, "Doe"),
+        response=dict.fromkeys(deeds, "PR"),
+        label={"Roe_Jane": "Jane", "Poe_Jim": "Jim"},
+    )
+    result = batch(manifest, out, options=options)
+    assert [o.status.value for o in result.outcomes] == ["done", "failed", "refused", "refused"]
+    assert result.outcomes[0].columns == {"response": "PR"}
+    written = b"".join(p.read_bytes() + p.name.encode() for p in out.rglob("*") if p.is_file())
+    for name in (b"Doe", b"John", b"Roe", b"Jane", b"Poe", b"Moe"):
+        assert name not in written
+    with pytest.raises(InputError, match="computed without identities, this run is to be with them"):
+        batch(manifest, out)
+
+
+def test_studies_of_one_folder_are_told_apart_by_their_labels(cohort, tmp_path, monkeypatch):
+    units = [
+        Unit(key, name, cohort({key: "sleep 0"}).parent / "studies" / key) for key, name in MIXED.items()
+    ]
+    monkeypatch.setattr(run, "find_cohort", lambda *_, **__: Cohort(tuple(units)))
+    result = batch(tmp_path / "cohort.csv", tmp_path / "out")
+    labels = {outcome.label: outcome.study_id for outcome in result.outcomes}
+    assert len(labels) == 3
+    assert labels.pop("alone") == "alone"
+    assert all(label == study_id and label.startswith("flat-") for label, study_id in labels.items())
+
+
+def test_the_listener_hears_everything(cohort, tmp_path):
+    heard = []
+
+    class Ear(Listener):
+        def planned(self, total, to_do, workers):
+            heard.append((total, to_do))
+
+        def ended(self, outcome, share):
+            heard.append((outcome.study_id, round(share, 2)))
+
+    batch(cohort({"a": "sleep 0", "b": "sleep 0.3"}), tmp_path / "out", listener=Ear())
+    assert heard[0] == (2, 2)
+    assert heard[-1][1] == 1.0
+    assert "2 studies, 2 to compute" in Path(tmp_path / "out" / "logs" / "batch.log").read_text()

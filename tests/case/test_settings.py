@@ -1,0 +1,105 @@
+from datetime import datetime
+
+import pytest
+
+from y90voxel.case.settings import StudySettings, load_settings, merge
+from y90voxel.errors import InputError
+
+CASE = """
+[administration]
+nuclide = "Ho-166"
+activity = "2.4 GBq"
+activity_time = 2026-03-02T10:30:00
+lung_shunt_fraction = "planar"
+device = "ho166"
+
+[dose]
+engine = "local"
+liver_density = "ct"
+register = "trust"
+
+[regions.roles]
+"Segment 8" = "tumour"
+
+[radiobiology.tumour]
+alpha_beta_gy = 10
+repair_half_time_h = 1.5
+
+[[injection]]
+activity = "1 GBq"
+territory = "Perfused 1"
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "case.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_case_file_is_read(tmp_path):
+    settings = load_settings(write(tmp_path, CASE))
+    assert settings.administration.activity == 2.4e9
+    assert settings.administration.activity_time == datetime(2026, 3, 2, 10, 30)
+    assert settings.administration.lung_shunt_fraction == "planar"
+    assert (settings.dose.liver_density, settings.dose.register_) == ("ct", "trust")
+    assert settings.regions.roles == {"Segment 8": "tumour"}
+    assert settings.injection[0].territory == "Perfused 1"
+    assert settings.as_dict()["radiobiology"]["tumour"]["alpha_beta_gy"] == 10
+
+
+def test_an_option_beats_the_file(tmp_path):
+    options = {"administration": {"activity": "1 GBq", "device": None}, "dose": {"grid": "4"}}
+    settings = load_settings(write(tmp_path, CASE), options)
+    assert settings.administration.activity == 1e9
+    assert settings.administration.device == "ho166"
+    assert settings.dose.grid == 4.0
+
+
+def test_defaults_are_those_of_the_contract():
+    settings = StudySettings()
+    assert settings.administration.nuclide == "Y-90"
+    assert settings.dose.calibration_region == "liver"
+    assert settings.dose.engine == "convolution"
+    assert settings.dose.liver_density == 1.05
+    assert settings.dose.grid == "emission"
+    assert settings.output.report is True
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "message"),
+    [
+        ("dose", "engin", "local", "dose.engin is not a setting"),
+        ("dose", "engine", "magic", "dose.engine = 'magic'"),
+        ("dose", "grid", "abc", "dose.grid = 'abc'"),
+        ("dose", "calibration_factor", -1, "must be above zero"),
+        ("administration", "activity", "2.4", "cannot read '2.4'"),
+        ("administration", "activity", 2.4, "has no unit"),
+        ("administration", "lung_shunt_fraction", "6", "outside 0 to 1"),
+        ("administration", "time", "yesterday", "administration.time = 'yesterday'"),
+        ("administration", "device", "plastic", "'glass', 'resin' or 'ho166'"),
+        ("radiobiology", "kidney", {}, "radiobiology.kidney"),
+    ],
+)
+def test_what_is_not_understood_is_named(table, key, value, message):
+    with pytest.raises(InputError, match="settings cannot be used") as caught:
+        load_settings(None, {table: {key: value}} if value != {} else {table: {key: {"alpha_beta_gy": 1}}})
+    assert message in str(caught.value)
+    assert caught.value.tag.startswith(table)
+
+
+@pytest.mark.parametrize("text", ["[dose", "dose = ", "\x00"])
+def test_a_broken_file_is_named(tmp_path, text):
+    with pytest.raises(InputError, match=r"case\.toml cannot be read"):
+        load_settings(write(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.toml cannot be read"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_merge_goes_table_by_table_and_keeps_the_base():
+    base = {"a": {"x": 1, "y": 2}, "b": 3}
+    assert merge(base, {"a": {"y": 5, "z": None}, "c": {"q": None}}) == {"a": {"x": 1, "y": 5}, "b": 3}
+    assert base == {"a": {"x": 1, "y": 2}, "b": 3}

@@ -1,0 +1,78 @@
+"""Which studies of a cohort stand out, and which outcomes a manifest holds."""
+
+import numpy as np
+import pytest
+
+from y90voxel.cohort.cohort import StudySummary, outliers
+from y90voxel.cohort.cohort_outcomes import outcomes
+
+
+def cohort(key, values):
+    return [StudySummary(f"s{n}", f"s{n}", "done", values={key: v}) for n, v in enumerate(values)]
+
+
+def with_columns(*rows):
+    return [StudySummary(f"s{n}", f"s{n}", "done", columns=row) for n, row in enumerate(rows)]
+
+
+def test_an_outlier_is_found_on_the_logarithm_and_ordinary_spread_is_not():
+    values = [100.0, 120.0, 90.0, 150.0, 200.0, 80.0, 110.0, 130.0, 2000.0]
+    found = outliers(cohort("tumour_gy", values))
+    assert [(o.study.study_id, o.quantity.key, o.value, o.median) for o in found] == [
+        ("s8", "tumour_gy", 2000.0, 120.0)
+    ]
+    logs = np.log(values)
+    mad = np.median(np.abs(logs - np.median(logs)))
+    assert found[0].score == pytest.approx(0.6745 * (logs[8] - np.median(logs)) / mad)
+
+
+def test_a_zero_among_doses_is_an_outlier_of_the_doses_themselves():
+    found = outliers(cohort("tumour_gy", [100.0, 101.0, 99.0, 100.5, 99.5, 100.0, 101.5, 0.0]))
+    assert [o.study.study_id for o in found] == ["s7"]
+    assert found[0].score < 0
+
+
+def test_few_studies_have_no_outliers():
+    assert outliers(cohort("tumour_gy", [1.0, 1.0, 1.1, 0.9, 1.0, 1.0, 1e6])) == ()
+
+
+def test_outliers_come_farthest_first():
+    values = [100.0, 101.0, 99.0, 100.5, 99.5, 100.0, 101.5, 98.5, 300.0, 30.0]
+    assert [o.study.study_id for o in outliers(cohort("liver_ml", values))] == ["s9", "s8"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "response"),
+    [
+        ("CR", True), ("pr", True), ("SD", False), ("Progressive disease", False), (1, True), ("0", False),
+        (True, True), ("yes", True), (1.0, True), ("NE", None), (None, None), ("", None),
+    ],
+)  # fmt: skip
+def test_responses_are_read_as_people_write_them(cell, response):
+    found = outcomes(with_columns({"Best response": cell}))
+    assert (found.response_column, found.responses, found.not_understood) == (
+        "Best response",
+        (response,),
+        (),
+    )
+
+
+def test_what_is_not_understood_is_said_and_left_out():
+    found = outcomes(with_columns({"response": "maybe", "survival_months": "-3", "event": "perhaps"}))
+    assert (found.responses, found.times, found.events) == ((None,), (None,), (None,))
+    assert found.not_understood == ("response: maybe", "survival_months: -3", "event: perhaps")
+
+
+@pytest.mark.parametrize(
+    ("time", "event", "unit"),
+    [("survival_months", "event", "months"), ("OS days", "died", "days"), ("survival", "os_event", None)],
+)
+def test_survival_columns_are_found_by_name_with_their_unit(time, event, unit):
+    found = outcomes(with_columns({time: "12.5", event: "1"}, {time: 3, event: "alive"}, {}))
+    assert (found.has_survival, found.time_unit) == (True, unit)
+    assert (found.times, found.events) == ((12.5, 3.0, None), (True, False, None))
+
+
+def test_a_manifest_without_outcomes_has_none():
+    found = outcomes(with_columns({"arm": "A"}))
+    assert (found.response_column, found.has_survival) == (None, False)

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from phantoms import ellipsoid
+
+from y90voxel.errors import InputError, RegionError
+from y90voxel.quantification.lung_measures import (
+    lung_mass_from_density,
+    lung_shunt_fraction_planar,
+    lung_shunt_fraction_spect,
+    mean_lung_dose,
+    project_onto_planar,
+    retreat_from,
+)
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CountMap, DensityMap, Mask
+
+GRID = Grid.from_spacing((12, 4, 4), (10, 10, 10))
+
+
+def slab(first, last):
+    array = np.zeros(GRID.shape)
+    array[first:last] = 1
+    return Mask(array, GRID)
+
+
+def test_mean_lung_dose_of_a_published_patient():
+    """3.3 + 1.4 GBq, shunt 12 %, 1 kg: 28.01 Gy (V2); 30 Gy at 0.934 kg."""
+    assert mean_lung_dose(4.7, 0.12, dose_constant_gy_kg_per_gbq=49.67) == pytest.approx(28.01, rel=1e-3)
+    assert mean_lung_dose(4.7, 0.12, 0.934, dose_constant_gy_kg_per_gbq=49.67) == pytest.approx(
+        30.0, rel=1e-3
+    )
+
+
+def test_planar_shunt_of_the_published_vector():
+    """V5: 0.09166; anterior only would give 0.07407."""
+    assert lung_shunt_fraction_planar(12000, 14000, 150000, 110000) == pytest.approx(0.09166, rel=1e-3)
+    assert lung_shunt_fraction_planar(12000, 12000, 150000, 150000) == pytest.approx(0.07407, rel=1e-3)
+
+
+def test_spect_shunt_leaves_the_dome_out_and_scales_for_it():
+    """Liver slices 0-4 with 100 counts a voxel, lung slices 4-12 with 5, spilled into slices 4 and 5 with 50 more."""
+    counts = np.zeros(GRID.shape)
+    counts[:4], counts[4:], counts[4:6] = 100, 5, 55
+    found = lung_shunt_fraction_spect(CountMap(counts, GRID), slab(4, 12), slab(0, 4), 20.0)
+    assert found == pytest.approx(8 * 5 / (8 * 5 + 4 * 100))
+
+
+def test_retreat_measures_from_voxel_centres():
+    kept = retreat_from(slab(4, 12), slab(0, 4), 20.0)
+    assert np.flatnonzero(kept.array[:, 0, 0]).tolist() == [6, 7, 8, 9, 10, 11]
+    untouched = slab(4, 12)
+    assert retreat_from(untouched, Mask(np.zeros(GRID.shape), GRID), 20.0) is untouched
+
+
+def test_projection_of_a_region_falls_where_it_lies():
+    """A coronal planar grid: rows run to inferior, columns to the left, slices along the view."""
+    affine = np.array([[0, 0, 4.0, 0.0], [1.0, 0, 0, 0], [0, -4.0, 0, 110.0], [0, 0, 0, 1]])
+    fine = Grid.from_spacing((60, 20, 20), (2, 2, 2))
+    array = np.zeros(fine.shape)
+    array[8:18, :, 3:13] = 1  # z 15 to 35 mm, x 5 to 25 mm
+    shadow = project_onto_planar(Mask(array, fine), affine, (28, 10))
+    z, x = 110 - 4 * np.arange(28), 4 * np.arange(10)
+    expected = ((z > 15) & (z < 35))[:, None] & ((x > 5) & (x < 25))[
+        None, :
+    ]  # pixels whose centre lies inside
+    assert np.array_equal(shadow, expected)
+
+
+@pytest.mark.parametrize(("mass", "shunt"), [(0.0, 0.1), (-1.0, 0.1), (1.0, 1.2), (1.0, -0.1)])
+def test_bad_masses_and_shunts_are_refused(mass, shunt):
+    with pytest.raises(InputError):
+        mean_lung_dose(1.0, shunt, mass, dose_constant_gy_kg_per_gbq=49.77)
+
+
+def test_residual_spares_the_lungs():
+    assert mean_lung_dose(
+        1.0, 0.1, residual_fraction=0.25, dose_constant_gy_kg_per_gbq=50.0
+    ) == pytest.approx(3.75)
+    with pytest.raises(InputError, match="residual fraction"):
+        mean_lung_dose(1.0, 0.1, residual_fraction=1.5, dose_constant_gy_kg_per_gbq=50.0)
+    with pytest.raises(InputError, match="activity must not be negative"):
+        mean_lung_dose(-1.0, 0.1, dose_constant_gy_kg_per_gbq=50.0)
+    with pytest.raises(InputError, match="dose constant"):
+        mean_lung_dose(1.0, 0.1, dose_constant_gy_kg_per_gbq=0.0)
+
+
+def test_bad_planar_counts_are_refused():
+    with pytest.raises(InputError, match="negative"):
+        lung_shunt_fraction_planar(-1, 1, 1, 1)
+    with pytest.raises(InputError, match="no counts"):
+        lung_shunt_fraction_planar(0, 0, 0, 0)
+
+
+def test_spect_shunt_needs_lung_and_counts():
+    with pytest.raises(RegionError, match="no lung lies further"):
+        lung_shunt_fraction_spect(CountMap(np.ones(GRID.shape), GRID), slab(4, 5), slab(0, 4), 20.0)
+    with pytest.raises(RegionError, match="no counts"):
+        lung_shunt_fraction_spect(CountMap(np.zeros(GRID.shape), GRID), slab(4, 12), slab(0, 4), 20.0)
+
+
+@pytest.mark.parametrize("voxel_mm", [2.0, 4.0, 6.8])
+def test_lung_mass_does_not_depend_on_the_voxel(voxel_mm):
+    """A uniform lung in soft tissue: volume times its own density, however coarse the voxels."""
+    cells = int(160 / voxel_mm) + 1
+    grid = Grid.from_spacing((cells,) * 3, (voxel_mm,) * 3, (-80.0,) * 3)
+    lung = ellipsoid(grid, (3, 1, -2), (50, 60, 70))
+    density = DensityMap(0.262 * lung.array + 1.04 * (1 - lung.array), grid)
+    assert lung_mass_from_density(lung, density) == pytest.approx(0.262 * lung.volume_ml, rel=1e-6)
+    naive = float((lung.array * density.array).sum()) * grid.voxel_volume_ml
+    assert naive > 1.03 * lung_mass_from_density(lung, density)
+
+
+@pytest.mark.parametrize("spacing_mm", [(4.0, 4.0, 4.0), (2.0, 3.7, 5.1), (30.0, 4.0, 4.0)])
+def test_lung_within_the_margin_is_found_as_by_distances_to_every_voxel_of_the_neighbour(spacing_mm):
+    random = np.random.default_rng(5)
+    grid = Grid.from_spacing((14, 17, 19), spacing_mm)
+    lung = np.zeros(grid.shape, np.float32)
+    lung[2:11, 1:15, 3:] = random.uniform(0.1, 1.0, (9, 14, 16))
+    solid = (random.random(grid.shape) > 0.995) * random.uniform(0.3, 1.0, grid.shape)
+    points = np.argwhere(solid >= 0.5) * spacing_mm
+    apart = np.linalg.norm(np.indices(grid.shape).reshape(3, -1).T[:, None] * spacing_mm - points, axis=-1)
+    expected = np.where(apart.min(axis=1).reshape(grid.shape) <= 12.0, 0.0, lung)
+    assert 0 < np.count_nonzero(expected) < np.count_nonzero(lung)
+    assert np.array_equal(retreat_from(Mask(lung, grid), Mask(solid, grid), 12.0).array, expected)

@@ -1,0 +1,44 @@
+import pytest
+from phantoms import liver_case
+
+from y90voxel.case.settings import MonteCarloSettings
+from y90voxel.dose.density_map import DensityModel
+from y90voxel.errors import InputError
+from y90voxel.study.engine_choice import ENGINES, build_engine
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_named_engine_is_built_and_carries_its_name(name):
+    assert build_engine(name, liver_case()).name == name
+
+
+def test_the_kernel_is_the_livers_at_the_liver_density_on_the_dose_grid():
+    case = liver_case(density=DensityModel(liver_g_per_ml=1.03))
+    kernel = build_engine("convolution", case).kernel
+    assert (kernel.medium, kernel.density_g_per_ml, kernel.nuclide) == ("liver", 1.03, "Y-90")
+    assert kernel.spacing_mm == pytest.approx(case.grid.spacing_mm)
+    from_ct = liver_case(density=DensityModel(liver_g_per_ml=None))
+    assert build_engine("convolution", from_ct).kernel.density_g_per_ml == 1.05
+
+
+def test_local_deposition_takes_the_given_dose_constant():
+    engine = build_engine("local", liver_case(dose_constant_gy_kg_per_gbq=49.67))
+    assert engine.dose_constant_gy_kg_per_gbq == 49.67
+
+
+def test_an_unknown_engine_is_refused_with_the_list():
+    with pytest.raises(InputError, match=r"unknown engine 'magic'.*local, convolution, density, monte-carlo"):
+        build_engine("magic", liver_case())
+
+
+def test_the_monte_carlo_gets_its_limits_and_the_tumours_as_target():
+    limits = MonteCarloSettings(histories=1000, target_uncertainty="5 %", seed=7, time_limit_s=30)
+    case = liver_case()
+    engine = build_engine("monte-carlo", case, monte_carlo=limits)
+    assert (engine.histories, engine.target_uncertainty, engine.seed, engine.time_limit_s) == (
+        1000,
+        0.05,
+        7,
+        30.0,
+    )
+    assert engine.target_mask.volume_ml == pytest.approx(case.regions["GTV1"].mask.volume_ml)

@@ -1,0 +1,96 @@
+"""The main job on the sample study against the truth that the generator states, made without this package."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from y90voxel.case.settings import load_settings
+from y90voxel.reference.shipped import shipped_folder
+from y90voxel.study.run_dose import run_study
+
+SAMPLE = shipped_folder("sample_data")
+GENERATOR = Path(__file__).resolve().parents[2] / "sample_data" / "generate.py"
+JUDGED = ("GTV1", "GTV2", "Liver", "non-tumour liver", "perfused non-tumour liver", "all tumours")
+
+
+def truth_of(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def evaluation(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results") / "out"
+    return run_study(
+        SAMPLE / "study", out, load_settings(SAMPLE / "case.toml", {"output": {"report": False}})
+    )
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_mean_doses_are_within_3_percent_of_the_truth_seen_by_the_camera(evaluation, name):
+    expected = truth_of(SAMPLE / "truth.json")["regions"][name]["mean_dose_gy"][
+        "blurred_calibrated_over_liver"
+    ]
+    assert evaluation.region(name).mean_gy == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("name", [*JUDGED, "Lung_L", "Lung_R", "Perfused volume", "Body"])
+def test_volumes_are_within_half_a_percent_of_the_truth(evaluation, name):
+    expected = truth_of(SAMPLE / "truth.json")["regions"][name]["volume_ml"]
+    # contours of a 1.5 mm truth on 3 mm slices: small lesions are known to 1 %
+    assert evaluation.region(name).volume_ml == pytest.approx(expected, rel=0.01 if expected < 50 else 0.005)
+
+
+def test_lung_dose_by_convention_is_the_truths(evaluation):
+    truth = truth_of(SAMPLE / "truth.json")
+    assert evaluation.lung.mean_mird_1kg_gy == pytest.approx(truth["mean_lung_dose_mird_1kg_gy"], rel=1e-3)
+    assert evaluation.lung.fraction_in_fov == 1.0
+
+
+def test_planar_shunt_is_what_the_generator_measured(tmp_path):
+    options = {"administration": {"lung_shunt_fraction": "planar"}, "output": {"report": False}}
+    found = run_study(SAMPLE / "study", tmp_path / "out", load_settings(SAMPLE / "case.toml", options))
+    expected = truth_of(SAMPLE / "truth.json")["planar_lung_shunt_fraction"]
+    assert found.lung.shunt_fraction == pytest.approx(expected, rel=0.05)
+    assert found.lung.shunt_source == "planar"
+
+
+def test_the_map_is_a_prediction_and_says_so(evaluation):
+    assert evaluation.metrics["predicted"] is True
+
+
+def plain_copy(folder, *options):
+    """An unblurred, noiseless copy of the study."""
+    command = [sys.executable, str(GENERATOR), str(folder), "--noiseless", "--unblurred", *options]
+    subprocess.run(command, check=True, capture_output=True)
+    settings = {"dose": {"calibration_region": "fov"}, "output": {"report": False}}
+    found = run_study(folder / "study", folder / "out", load_settings(SAMPLE / "case.toml", settings))
+    return found, truth_of(folder / "truth.json")["regions"]
+
+
+def check_plain(found, regions):
+    assert found.map_activity_bq == pytest.approx(found.net_activity_bq, rel=1e-6)
+    for name in JUDGED:
+        expected = regions[name]["mean_dose_gy"]["plain"]
+        assert found.region(name).mean_gy == pytest.approx(expected, rel=0.02), name
+
+
+@pytest.mark.slow
+def test_an_unblurred_noiseless_copy_is_within_2_percent_of_the_plain_truth(tmp_path):
+    check_plain(*plain_copy(tmp_path))
+
+
+def test_a_coarse_unblurred_noiseless_copy_is_within_2_percent_of_the_plain_truth(tmp_path):
+    check_plain(*plain_copy(tmp_path, "--spect-voxel", "8.84", "--spect-shape", "36x64x64"))
+
+
+def test_demo_runs_on_the_bundled_study(run_cli, tmp_path):
+    done = run_cli("demo", "-o", tmp_path / "demo")
+    assert done.code == 0, done.err
+    assert done.out.rstrip().endswith(
+        f"viewer: {tmp_path / 'demo' / 'viewer.html'}\nreport: {tmp_path / 'demo' / 'report.html'}"
+    )
+    assert (tmp_path / "demo" / "report.html").stat().st_size > 100_000
+    assert 2.5e6 < (tmp_path / "demo" / "viewer.html").stat().st_size < 15e6

@@ -1,0 +1,105 @@
+"""Alignment of CT to CT against known motions: the abdomen phantom, and a real CT moved by a known matrix."""
+
+from pathlib import Path
+
+import body_phantom as body
+import numpy as np
+import pytest
+from registration_factory import applied, rigid
+
+from y90voxel.errors import GeometryError
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.image_registration import _check_plausible, align_ct, compared
+from y90voxel.volumes.transform import AffineTransform, sampled
+from y90voxel.volumes.volume import CtImage
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "ct_labels"
+
+
+def image(grid, seed, pose=None):
+    return CtImage(body.seen(grid.affine, grid.shape, seed=seed, pose=pose).astype(np.float32) - 1024, grid)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_random_motions_are_found_within_a_millimetre(seed):
+    """Up to 9 degrees about each axis and 60 mm along it, CTs of other spacing, noise and range."""
+    rng = np.random.default_rng(seed)
+    motion = rigid(np.radians(rng.uniform(-9, 9, 3)), rng.uniform(-60, 60, 3))
+    moving = image(Grid.from_spacing((48, 72, 90), (3.5, 4.0, 3.6), (-160, -130, -72)), 2 * seed)
+    place = applied(motion, (-200, -170, -150))
+    fixed = image(Grid.from_spacing((70, 84, 96), (4, 4.2, 4.2), place), 2 * seed + 1, np.linalg.inv(motion))
+    surface = body.liver_surface()
+    found = align_ct(moving, fixed, surface)
+    error = np.linalg.norm(found.transform.points(surface) - applied(motion, surface), axis=-1)
+    assert error.max() <= 1.0
+    assert found.disagreement_mm <= 0.5
+    again = align_ct(moving, fixed, surface)
+    np.testing.assert_array_equal(again.transform.matrix, found.transform.matrix)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.exists(), reason="no real CT here")
+def test_a_real_ct_that_was_moved_is_found_within_a_voxel():
+    """A torso CT of 3 mm, turned by 5 degrees, shifted by 40 mm, cut in two different ways, with noise of 25 HU."""
+    from y90voxel.io.nifti import read_nifti
+
+    files = sorted(DATA.glob("*.nii.gz"), key=lambda path: -path.stat().st_size)
+    whole = read_nifti(files[0])
+    values, grid = whole.array[0].astype(np.float32), whole.grid
+    rng = np.random.default_rng(0)
+    middle = np.array(grid.shape) // 2
+    start, size = (max(int(middle[0]) - 30, 0), 0, 0), (min(60, grid.shape[0]), *grid.shape[1:])
+    cut = values[start[0] : start[0] + size[0]]
+    moving = CtImage(cut + rng.normal(0, 25, cut.shape).astype(np.float32), grid.crop(start, cut.shape))
+    motion = AffineTransform(rigid((0.05, -0.04, 0.06), (25.0, -18.0, 25.0)))
+    corners = motion.points(grid.corners_mm())
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    shape = np.ceil((high - low) / 3.4).astype(int)
+    target = Grid.from_spacing(shape[::-1].tolist(), (3.4,) * 3, low.tolist())
+    moved = sampled(values, grid, target, motion.inverse(), -1000.0)
+    fixed = CtImage(moved + rng.normal(0, 25, moved.shape).astype(np.float32), target)
+    box = moving.grid.corners_mm()
+    points = box.mean(axis=0) + 60 * np.array([(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+    found = align_ct(moving, fixed, points)
+    error = np.linalg.norm(found.transform.points(points) - motion.points(points), axis=-1)
+    assert error.max() <= 3.0
+
+
+def test_correlation_and_overlap_of_a_shifted_copy():
+    grid = Grid.from_spacing((30, 30, 30), (4, 4, 4), (-60, -60, -60))
+    one = image(grid, 0)
+    box = np.array([(-40.0, -40.0, -40.0), (40.0, 40.0, 40.0)])
+    itself = compared(one, one, AffineTransform(np.eye(4)), box)
+    assert itself == pytest.approx((1.0, 1.0))
+    away = np.eye(4)
+    away[0, 3] = 500.0
+    correlation, overlap = compared(one, one, AffineTransform(away), box)
+    assert (np.isnan(correlation), overlap) == (True, 0.0)
+    flat = one.with_array(np.zeros(grid.shape, np.float32))
+    assert np.isnan(compared(flat, flat, AffineTransform(np.eye(4)), box)[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"overlap": 0.5}, "only 50 % of the region of interest"),
+        ({"transform": AffineTransform(rigid((0, 0, 1.0)))}, "turn the patient by 57 degrees"),
+        ({"disagreement_mm": 6.0}, r"two starts end 6\.0 mm apart"),
+        ({"correlation": (0.1, 0.3)}, r"correlate by 0\.30 only"),
+        ({"correlation": (0.1, float("nan"))}, r"correlate by none \(no overlap\) only"),
+        ({"information": (0.5, 0.2)}, "agree less than before"),
+    ],
+)
+def test_each_sign_of_a_wrong_alignment_is_named(change, reason):
+    from dataclasses import replace
+
+    from y90voxel.volumes.image_registration import Alignment
+
+    ct = CtImage(np.zeros((2, 2, 2), np.float32), Grid.from_spacing((2, 2, 2), (1, 1, 1)))
+    good = Alignment(
+        AffineTransform(rigid((0, 0, 0.1))), ct, ct, (0.1, 0.9), (0.1, 0.9), 1.0, 0.5, np.zeros((2, 3))
+    )
+    _check_plausible(good)
+    with pytest.raises(GeometryError, match=reason):
+        _check_plausible(replace(good, **change))

@@ -1,1 +1,0 @@
-"""Counts to activity to decays."""

@@ -1,0 +1,71 @@
+"""The log file of a batch: plain lines, beside whatever else listens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from y90voxel.batch.study_outcome import StudyOutcome
+
+if TYPE_CHECKING:
+    from y90voxel.batch.run_batch import Listener
+
+__all__ = ["BatchLog", "outcome_line"]
+
+
+class BatchLog:
+    """Writes what happens to a file, line by line, and passes it on.
+
+    Parameters
+    ----------
+    path : Path
+        The log; lines are added to those of earlier runs.
+    listener : Listener
+        Hears the same.
+    """
+
+    def __init__(self, path: Path, listener: Listener) -> None:
+        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._listener = listener
+
+    def __enter__(self) -> BatchLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._write(f"stopped: {kind.__name__ if kind else ''} {error}")
+        self._stream.close()
+
+    def say(self, line: str) -> None:
+        """A line for the log."""
+        self._write(line)
+        self._listener.say(line)
+
+    def found(self, files: int) -> None:
+        """So many files of the cohort have been looked at."""
+        self._listener.found(files)
+
+    def planned(self, total: int, to_do: int, workers: str) -> None:
+        """So many studies there are, and so many of them have to be computed."""
+        self._write(f"{total} studies, {to_do} to compute, {workers}")
+        self._listener.planned(total, to_do, workers)
+
+    def ended(self, outcome: StudyOutcome, share: float) -> None:
+        """A study ended; the share of the work that is done."""
+        self._write(f"[{100 * share:3.0f} %] {outcome_line(outcome)}")
+        self._listener.ended(outcome, share)
+
+    def _write(self, line: str) -> None:
+        """One line with its time."""
+        self._stream.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+
+
+def outcome_line(outcome: StudyOutcome) -> str:
+    """Return an outcome as one line."""
+    spent = "" if outcome.seconds is None else f", {outcome.seconds:.1f} s"
+    reason = "" if outcome.reason is None else f": {outcome.reason}"
+    return f"{outcome.study_id}: {outcome.status.value}{spent}{reason}"

@@ -1,0 +1,266 @@
+"""The results of a cohort: tables and a page from the folders that its studies left behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.batch.cohort_patient import patient_columns
+from y90voxel.batch.cohort_writing import cohort_page
+from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
+from y90voxel.cohort.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED, StudySummary
+from y90voxel.errors import InputError
+from y90voxel.io.atomic import atomic_file
+from y90voxel.io.cohort_tables import carried_names, column_type, typed, write_cohort_tables
+from y90voxel.regions.roles import Role
+from y90voxel.units import BQ_PER_GBQ
+from y90voxel.version import __version__
+
+__all__ = ["write_cohort"]
+
+Progress = Callable[[str, float], None]
+# What a study's results become when their files cannot be read any more.
+UNREADABLE = "unreadable"
+
+
+def write_cohort(
+    out: str | Path,
+    studies: Sequence[StudyOutcome],
+    *,
+    title: str = "Cohort",
+    progress: Progress | None = None,
+) -> tuple[StudySummary, ...]:
+    """Write ``cohort.csv``, ``cohort.parquet`` and ``cohort.html`` to ``out``; each appears complete or not at all.
+
+    The files of one study are read at a time, so that memory hardly grows with the number of studies.
+
+    Parameters
+    ----------
+    out : path-like
+        Output folder of the cohort, which exists; folders of results are relative to it.
+    studies : sequence of StudyOutcome
+        Every study, however it ended, in the order of the tables.
+    title : str
+        Heading of the page.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Returns
+    -------
+    tuple of StudySummary
+        What the page shows of each study.
+
+    Raises
+    ------
+    InputError
+        If two studies have one identifier, or a file cannot be written.
+    """
+    folder, tell = Path(out), progress or (lambda what, done: None)
+    names = [study.study_id for study in studies]
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise InputError(f"two studies of the cohort have one identifier: {', '.join(twice[:5])}.")
+    renamed = carried_names(key for study in studies for key in study.columns)
+    kinds = {name: column_type(study.columns.get(key) for study in studies) for key, name in renamed.items()}
+    summaries: list[StudySummary] = []
+    examples: dict[str, str] = {}
+
+    def rows() -> Iterator[list[dict[str, Any]]]:
+        """The rows of each study; what the page needs of it is kept aside."""
+        for done, study in enumerate(studies):
+            tell("reading results", 0.8 * done / len(studies))
+            carried = {name: typed(study.columns.get(key), kinds[name]) for key, name in renamed.items()}
+            found, summary, messages = _one(study, folder)
+            for code, message in messages.items():
+                examples.setdefault(code, message)
+            summaries.append(summary)
+            yield [row | carried for row in found]
+
+    write_cohort_tables(rows(), {name: kinds[name] for name in renamed.values()}, folder)
+    tell("drawing the page", 0.8)
+    page = cohort_page(
+        summaries, title=title, version=__version__, computed=datetime.now(UTC), examples=examples
+    )
+    with atomic_file(folder / "cohort.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    tell("done", 1.0)
+    return tuple(summaries)
+
+
+def _one(study: StudyOutcome, out: Path) -> tuple[list[dict[str, Any]], StudySummary, dict[str, str]]:
+    """Rows, summary and warnings of a study; results that cannot be read become the reason why it has none."""
+    if study.status is not StudyStatus.DONE or study.folder is None:
+        return _rows(study, {}, study.reason), _summary(study, {}, {}, study.reason, out), {}
+    folder = out / study.folder
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        if not isinstance(metrics, dict) or metrics.get("kind") != "dose":
+            raise ValueError("metrics.json is not that of a dose calculation")
+        messages = {str(warning["code"]): str(warning["message"]) for warning in metrics["warnings"]}
+        histograms = _histograms(folder / "dvh.csv")
+        return _rows(study, metrics, None), _summary(study, metrics, histograms, None, out), messages
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"the results in {study.folder.as_posix()} cannot be read: {error}"
+        return _rows(study, {}, problem), _summary(study, {}, {}, problem, out), {}
+
+
+def _histograms(path: Path) -> dict[Role, NDArray[np.float32]]:
+    """Cumulative histograms [%] at `DVH_DOSES_GY` of the roles that a cohort shows."""
+    wanted: dict[str, tuple[list[float], list[float]]] = {role.value: ([], []) for role in DVH_ROLES}
+    with path.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row["role"] in wanted:
+                doses, volumes = wanted[row["role"]]
+                doses.append(float(row["dose_gy"]))
+                volumes.append(float(row["volume_percent"]))
+    return {
+        Role(role): np.interp(DVH_DOSES_GY, doses, volumes, right=0.0).astype(np.float32)
+        for role, (doses, volumes) in wanted.items()
+        if doses
+    }
+
+
+def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) -> list[dict[str, Any]]:
+    """The rows of one study: one a region, or a single one where there is none."""
+    of_study = {
+        "study_id": study.study_id,
+        "label": study.label,
+        "status": UNREADABLE if problem and study.status is StudyStatus.DONE else study.status.value,
+        "reason": problem,
+        "folder": None if study.folder is None else study.folder.as_posix(),
+        "seconds": study.seconds,
+        "peak_memory_bytes": study.peak_memory_bytes,
+    }
+    if not metrics:
+        return [of_study]
+    lung, calibration = metrics.get("lung", {}), metrics.get("calibration", {})
+    of_study |= {key: metrics.get(key) for key in _PLAIN} | patient_columns(metrics.get("patient"))
+    of_study |= {
+        "calibration_mode": calibration.get("mode"),
+        "calibration_region": calibration.get("region"),
+        "lung_shunt_fraction": lung.get("shunt_fraction"),
+        "lung_shunt_source": lung.get("shunt_source"),
+        "lung_mean_mird_1kg_gy": lung.get("mean_mird_1kg_gy"),
+        "lung_mean_mird_ct_gy": lung.get("mean_mird_ct_gy"),
+        "limits_not_met": "; ".join(_missed(metrics)),
+        "warnings": " ".join(_codes(metrics)),
+        "version": metrics.get("provenance", {}).get("version"),
+    }
+    regions = metrics.get("regions", [])
+    return [of_study | _region_row(region) for region in regions] or [of_study]
+
+
+_PLAIN = (
+    "nuclide", "predicted", "engine", "energy_per_activity_j_per_gbq", "activity_bq", "map_activity_bq", "map_over_net",
+    "hepatic_reserve",
+)  # fmt: skip
+_OF_REGION = (
+    "role", "automatic", "volume_ml", "mass_g", "mean_gy", "mass_weighted_mean_gy", "min_gy", "max_gy", "sd_gy",
+    "d2_gy", "d50_gy", "d70_gy", "d90_gy", "d95_gy", "d98_gy", "bed_mean_gy", "eud_gy", "relative_uncertainty",
+)  # fmt: skip
+
+
+def _region_row(region: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a row that belongs to the region."""
+    volumes = region.get("v_percent", {})
+    return {
+        "region": region.get("name"),
+        "region_activity_bq": region.get("activity_bq"),
+        **{key: region.get(key) for key in _OF_REGION},
+        **{f"v{dose}_percent": volumes.get(dose) for dose in ("50", "100", "205")},
+    }
+
+
+def _summary(
+    study: StudyOutcome,
+    metrics: Mapping[str, Any],
+    histograms: Mapping[Role, NDArray[np.float32]],
+    problem: str | None,
+    out: Path,
+) -> StudySummary:
+    """What the page shows of a study."""
+    status = UNREADABLE if problem and study.status is StudyStatus.DONE else study.status.value
+    return StudySummary(
+        study_id=study.study_id,
+        label=study.label,
+        status=status,
+        reason=problem,
+        link=_link(study, out) if metrics else None,
+        columns={**study.columns, **patient_columns(metrics.get("patient"))},
+        facts=_facts(metrics) if metrics else {},
+        values=_values(metrics) if metrics else {},
+        warnings=tuple(_codes(metrics)),
+        missed=tuple(_missed(metrics)),
+        histograms=histograms,
+        seconds=study.seconds,
+        peak_memory_bytes=study.peak_memory_bytes,
+    )
+
+
+def _facts(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """How a study was computed: what should be alike over a cohort."""
+    calibration = metrics.get("calibration", {})
+    found = {
+        "dose": PREDICTED if metrics.get("predicted") else DELIVERED,
+        "nuclide": metrics.get("nuclide"),
+        "engine": metrics.get("engine"),
+        "calibration": " over ".join(filter(None, (calibration.get("mode"), calibration.get("region")))),
+        "version": metrics.get("provenance", {}).get("version"),
+    }
+    return {key: str(value) for key, value in found.items() if value}
+
+
+def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a study that are looked at over the cohort; what is unknown is absent."""
+    by_role = {region.get("role"): region for region in metrics.get("regions", [])}
+    tumours, liver = by_role.get(Role.TUMOURS, {}), by_role.get(Role.LIVER, {})
+    normal, lungs, lung = (
+        by_role.get(Role.NON_TUMOUR_LIVER, {}),
+        by_role.get(Role.LUNGS, {}),
+        metrics.get("lung", {}),
+    )
+    mird, shunt = lung.get("mean_mird_1kg_gy"), lung.get("shunt_fraction")
+    activity = metrics.get("activity_bq")
+    found = {
+        "tumour_gy": tumours.get("mass_weighted_mean_gy"),
+        "tumour_d70_gy": tumours.get("d70_gy"),
+        "non_tumour_liver_gy": normal.get("mass_weighted_mean_gy"),
+        "lung_gy": mird if mird is not None else lungs.get("mass_weighted_mean_gy"),
+        "activity_gbq": None if activity is None else activity / BQ_PER_GBQ,
+        "lung_shunt_percent": None if shunt is None else 100.0 * shunt,
+        "tumour_ml": tumours.get("volume_ml"),
+        "liver_ml": liver.get("volume_ml"),
+        "map_over_net": metrics.get("map_over_net"),
+    }
+    return {key: float(value) for key, value in found.items() if value is not None}
+
+
+def _codes(metrics: Mapping[str, Any]) -> list[str]:
+    """Codes of the warnings of a study, each once."""
+    return list(dict.fromkeys(str(warning["code"]) for warning in metrics.get("warnings", ())))
+
+
+def _missed(metrics: Mapping[str, Any]) -> list[str]:
+    """Limits and goals that are not met."""
+    return [str(held["name"]) for held in metrics.get("limits", ()) if held.get("status") == "not met"]
+
+
+def _link(study: StudyOutcome, out: Path) -> str | None:
+    """Address of a study's report, or of its folder, relative to the page."""
+    if study.folder is None:
+        return None
+    report = out / study.folder / "report.html"
+    target = report if report.is_file() else out / study.folder
+    try:
+        relative = target.resolve().relative_to(out.resolve()).as_posix()
+    except ValueError:  # results elsewhere
+        return target.resolve().as_uri()
+    return quote(relative)

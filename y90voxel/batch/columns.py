@@ -1,0 +1,260 @@
+"""What the columns of a manifest mean: settings, files, or facts that are carried through; never a setting misspelt."""
+
+from __future__ import annotations
+
+import os
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from y90voxel.batch.study_units import Cell
+from y90voxel.case.settings import StudySettings
+from y90voxel.errors import InputError
+from y90voxel.io.images import is_image_file
+
+__all__ = [
+    "CASE",
+    "DOTTED_ONLY",
+    "FILES",
+    "PLACES",
+    "SETTINGS",
+    "STUDY",
+    "all_settings",
+    "edit_distance",
+    "read_columns",
+]
+
+STUDY = "study"
+CASE = "case"
+FILES = ("emission", "ct", "regions")
+PLACES = (STUDY, CASE, *FILES)
+# Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
+SETTINGS = {
+    "nuclide": "administration.nuclide",
+    "activity": "administration.activity",
+    "activity_time": "administration.activity_time",
+    "residual": "administration.residual",
+    "residual_time": "administration.residual_time",
+    "lung_shunt": "administration.lung_shunt_fraction",
+    "lung_shunt_fraction": "administration.lung_shunt_fraction",
+    "time": "administration.time",
+    "time_zone": "administration.time_zone",
+    "device": "administration.device",
+    "calibration": "dose.calibration",
+    "calibration_region": "dose.calibration_region",
+    "calibration_factor": "dose.calibration_factor",
+    "acquisition_duration": "dose.acquisition_duration_s",
+    "dose_constant": "dose.dose_constant_gy_kg_per_gbq",
+    "engine": "dose.engine",
+    "liver_density": "dose.liver_density",
+    "grid": "dose.grid",
+    "emission_series": "series.emission",
+    "ct_series": "series.ct",
+    "regions_series": "series.regions",
+    "label": "output.label",
+}
+# Options of `dose` that are columns under their dotted names only.
+DOTTED_ONLY = {
+    "histories": "monte_carlo.histories",
+    "target_uncertainty": "monte_carlo.target_uncertainty",
+    "seed": "monte_carlo.seed",
+    "time_limit": "monte_carlo.time_limit_s",
+    "role": "regions.roles.NAME",
+    "isocontour": "regions.isocontour.tumour",
+    "no_automatic_regions": "regions.automatic",
+    "register": "dose.register",
+    "trust_frames": "dose.register",
+    "anonymise": "output.anonymise",
+}
+# Stands in a dotted name for whatever the user names there, such as a region.
+ANY = "*"
+# Names of so many characters or more may differ by two letters from a setting and still be taken for it; shorter by one.
+LONG_NAME = 8
+# What is nearly a name of so few characters may be anything.
+SHORTEST_NAME = 2
+# Facts of patients that lie as near to a setting as a slip of the pen and are none.
+USUAL = frozenset({"cause", "remission", "admission"})
+_UNIT = re.compile(r"[\W_]*(?:[kmg]?bq|[mu]?ci|percent|pct|%)\W*")
+
+
+def read_columns(manifest: Path, rows: Sequence[Mapping[str, Cell]]) -> dict[str, str | None]:
+    """Return what each column means: one of ``PLACES``, the dotted name of a setting, or None: carried through.
+
+    Case does not matter but in what a user names: ``Regions.Roles.Segment 1`` is the role of ``Segment 1``.
+
+    Parameters
+    ----------
+    manifest : Path
+        The table, for messages.
+    rows : sequence of mapping
+        Its rows, at least one; all have the same columns.
+
+    Raises
+    ------
+    InputError
+        If a column is nearly named like a setting or file, names a setting with its unit, is a key that its table of the
+        case file does not have, or two columns mean the same.
+    """
+    meanings = {name: _meaning(name) for name in rows[0]}
+    carried = [name for name, meaning in meanings.items() if meaning is None]
+    wrong = [reason for name in carried if (reason := _why_not_carried(name, set(meanings.values())))]
+    wrong += [
+        f"{name!r} names files and is nearly 'ct'"
+        for name in carried
+        if edit_distance(name.strip().lower(), "ct") == 1
+        and _names_a_file(manifest, [row[name] for row in rows])
+    ]
+    if wrong:
+        raise InputError(
+            f"the manifest {manifest} has columns that would be ignored: {'; '.join(wrong)}. Name each like the setting that "
+            "is meant, or unlike any to carry it through. Nothing was computed.",
+            file=manifest,
+        )
+    _check_once(manifest, meanings)
+    return meanings
+
+
+def _check_once(manifest: Path, meanings: dict[str, str | None]) -> None:
+    """Raise if two columns say the same: which of them holds could not be told."""
+    first: dict[str, str] = {}
+    for name, meaning in meanings.items():
+        if meaning is not None and meaning in first:
+            raise InputError(
+                f"the columns {first[meaning]!r} and {name!r} of the manifest {manifest} both mean {meaning}: which of them "
+                "holds is not clear. Keep one.",
+                file=manifest,
+                tag=meaning,
+            )
+        if meaning is not None:
+            first[meaning] = name
+
+
+def _names_a_file(manifest: Path, cells: Sequence[Cell]) -> bool:
+    """Whether cells hold the names of files: too many facts of patients have short names that are nearly ``ct``."""
+    texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
+    return any(is_image_file(text) or os.path.exists(manifest.parent / text) for text in texts)
+
+
+def _meaning(name: str) -> str | None:
+    """What a column means by its name, None where it is no setting."""
+    folded = name.strip().lower()
+    if folded in PLACES:
+        return folded
+    if folded in SETTINGS:
+        return SETTINGS[folded]
+    parts = name.strip().split(".")
+    for key in all_settings():
+        pattern = key.split(".")
+        if ANY not in pattern:
+            if folded == key.lower():
+                return key
+            continue
+        head, tail = pattern[: pattern.index(ANY)], pattern[pattern.index(ANY) + 1 :]
+        middle = parts[len(head) : len(parts) - len(tail)]
+        ends = [part.lower() for part in parts[: len(head)] + parts[len(parts) - len(tail) :]]
+        if middle and all(part.strip() for part in middle) and ends == [p.lower() for p in (*head, *tail)]:
+            return ".".join((*head, *middle, *tail))
+    return None
+
+
+def _why_not_carried(name: str, meant: set[str | None]) -> str | None:
+    """Why a column that is no setting must not be carried through either, None where it may."""
+    folded = name.strip().lower()
+    if folded in USUAL:
+        return None
+    if folded in DOTTED_ONLY:
+        return f"{name!r} is an option of dose, the column of which is {DOTTED_ONLY[folded]!r}"
+    table = folded.partition(".")[0]
+    near = _nearest(folded)
+    if near is not None:
+        return f"{name!r} is nearly {near!r}"
+    if table != folded and table in StudySettings.model_fields:
+        return f"{name!r} is no setting of the table {table}"
+    for short in ("activity", "residual", "lung_shunt"):
+        with_unit = folded.startswith(short) and _UNIT.fullmatch(folded[len(short) :])
+        if with_unit and SETTINGS[short] not in meant:
+            return f"{name!r} is {short!r} with a unit, which belongs into the cells"
+    return None
+
+
+def _nearest(folded: str) -> str | None:
+    """The setting or file that a name is a slip away from, None where it is none."""
+    best: tuple[int, str] | None = None
+    for key in (*(place for place in PLACES if len(place) > SHORTEST_NAME), *SETTINGS, *all_settings()):
+        open_end = key.partition(ANY)[0].lower()
+        if open_end == key.lower():
+            if abs(len(folded) - len(key)) > _slips(key):
+                continue
+            distance = edit_distance(folded, key.lower())
+        elif "." in folded:
+            # whatever stands behind the fixed beginning is the user's own
+            ends = range(len(open_end) - 1, len(open_end) + 2)
+            distance = min(edit_distance(folded[:end], open_end) for end in ends)
+        else:
+            continue
+        if distance <= _slips(open_end) and (best is None or distance < best[0]):
+            best = distance, key.replace(ANY, "NAME")
+    return None if best is None else best[1]
+
+
+def _slips(name: str) -> int:
+    """In how many letters a column may differ from a name and still be taken for it."""
+    return 2 if len(name) >= LONG_NAME else 1
+
+
+def edit_distance(one: str, other: str) -> int:
+    """Return how many letters have to be added, left out, changed or swapped with their neighbour.
+
+    Examples
+    --------
+    >>> edit_distance("residaul", "residual"), edit_distance("devices", "device"), edit_distance("age", "grid")
+    (1, 1, 4)
+    """
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        last, before, row = before, row, [i]
+        for j, its in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != its))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == its:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+@lru_cache(maxsize=1)
+def all_settings() -> tuple[str, ...]:
+    """Return the dotted names of all settings of a case file; ``*`` stands for what the user names."""
+    return tuple(name for name in _keys(StudySettings, "") if "." in name)
+
+
+def _keys(kind: Any, prefix: str) -> Iterator[str]:
+    """Yield the dotted names below a table, by its annotation."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            yield from _keys(field.annotation, f"{prefix}.{field.alias or name}".lstrip("."))
+        return
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        yield from _keys(inner[0], prefix)
+    elif origin in (Union, types.UnionType):
+        named = {key for part in inner if part is not type(None) for key in _keys(part, prefix)}
+        yield from sorted(named)
+    elif origin is dict:
+        for name in _names_of(inner[0]):
+            yield from _keys(inner[1], f"{prefix}.{name}")
+    else:
+        yield prefix
+
+
+def _names_of(kind: Any) -> list[str]:
+    """The keys that a table with keys of a kind has; any for text."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    return list(get_args(kind)) if get_origin(kind) is Literal else [ANY]

@@ -1,0 +1,179 @@
+"""The studies of a cohort: a tree of files in any layout, with case files beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from y90voxel.batch.manifest import is_manifest, read_manifest
+from y90voxel.batch.study_units import Unit
+from y90voxel.case.settings import merge, read_case_file
+from y90voxel.errors import InputError
+from y90voxel.io.dicom.catalogue import Catalogue, list_archive
+from y90voxel.io.dicom.pairing import PairedStudy, pair_series
+
+__all__ = ["Cohort", "find_cohort"]
+
+CASE_FILE = "case.toml"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The studies of a cohort.
+
+    Parameters
+    ----------
+    units : tuple of Unit
+        In a stable order.
+    remarks : tuple of str
+        What was left out, for the log.
+    """
+
+    units: tuple[Unit, ...]
+    remarks: tuple[str, ...] = ()
+
+
+def find_cohort(
+    path: str | Path, *, leave_out: Path | None = None, progress: Callable[[int], None] | None = None
+) -> Cohort:
+    """Return the studies of a manifest, or of a tree.
+
+    Parameters
+    ----------
+    path : path-like
+        A CSV or Parquet manifest, or a folder.
+    leave_out : Path or None
+        A folder that is not looked into: where results go.
+    progress : callable or None
+        Called with the number of files seen.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at the path, or nothing in it that could be a study.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"there is no cohort {path}: give a folder of studies or a manifest.", file=path)
+    if path.is_file() and is_manifest(path):
+        cohort = Cohort(tuple(read_manifest(path)))
+    elif path.is_dir():
+        cohort = _find_in_tree(path, list_archive(path, leave_out=leave_out, progress=progress))
+    else:
+        raise InputError(
+            f"{path} is neither a folder nor a manifest (.csv, .parquet). For one study use y90voxel dose.",
+            file=path,
+        )
+    if not cohort.units:
+        raise InputError(f"{path} holds no study: no DICOM emission image, CT or regions.", file=path)
+    return cohort
+
+
+def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
+    """Pair the series of a tree and lay the case files beside them."""
+    studies, left_over = pair_series(catalogue.series)
+    treated = set().union(*(study.patients for study in studies))
+    known = {study.study_uid for study in studies}
+    # a study without emission image is refused, unless it is about something else in a patient who has one
+    orphans = [s for s in left_over if not s.patients & treated or s.study_uid in known]
+    studies += orphans
+    damaged, lost = _share_out(catalogue.damaged, studies)
+    units = _told_apart([_unit(root, study, files) for study, files in zip(studies, damaged, strict=True)])
+    units += [_damaged_unit(root, folder, names) for folder, names in lost.items()]
+    units += [
+        Unit(key=name, name=name[: -len(".zip")], path=root / name, **_case_settings(root, name))
+        for name in catalogue.zips
+    ]
+    remarks = [f"{folder} is not looked into: it holds results" for folder in catalogue.skipped]
+    aside = len(left_over) - len(orphans)
+    if aside:
+        remarks.append(
+            f"{aside} studies without emission image share no frame of reference with one and are left out; "
+            "their patients have others"
+        )
+    return Cohort(tuple(sorted(units, key=lambda unit: (unit.name, unit.key))), tuple(remarks))
+
+
+def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
+    """The unit of a study, in the deepest folder that holds all of its files."""
+    names = sorted({name for series in study.series for name in series.files} | set(damaged))
+    folder = _common_folder(names)
+    said = _case_settings(root, (folder / "any").as_posix())
+    if len(study.study_uids) > 1 and len(study.emission) == 1 and "settings" in said:
+        # a CT or regions of another study in the same frame: say which image it is about
+        said["settings"] = merge({"series": {"emission": study.emission[0].uid}}, said["settings"])
+    return Unit(
+        # without the folder: a study that was moved is the same
+        key="|".join((study.study_uid, study.frame_of_reference_uid or "", study.series[0].patient)),
+        name=folder.as_posix(),
+        path=root / folder,
+        only=tuple(PurePosixPath(name).relative_to(folder).as_posix() for name in names),
+        **said,
+    )
+
+
+def _told_apart(units: list[Unit]) -> list[Unit]:
+    """Tell copies of one study apart by their folders."""
+    counts = Counter(unit.key for unit in units)
+    return [replace(u, key=f"{u.key}|{u.name}") if counts[u.key] > 1 else u for u in units]
+
+
+def _damaged_unit(root: Path, folder: PurePosixPath, names: Sequence[str]) -> Unit:
+    """A folder in which no DICOM file can be read."""
+    return Unit(
+        key=folder.as_posix(),
+        name=folder.as_posix(),
+        path=root / folder,
+        only=tuple(PurePosixPath(name).relative_to(folder).as_posix() for name in names),
+        **_case_settings(root, (folder / "any").as_posix()),
+    )
+
+
+def _share_out(
+    damaged: Iterable[str], studies: Sequence[PairedStudy]
+) -> tuple[list[list[str]], dict[PurePosixPath, list[str]]]:
+    """Give unreadable files to the studies that lie nearest; return them by study, and those of no study by folder."""
+    folders = [_common_folder([name for s in study.series for name in s.files]) for study in studies]
+    beside = [{PurePosixPath(name).parent for s in study.series for name in s.files} for study in studies]
+    shares: list[list[str]] = [[] for _ in studies]
+    lost: dict[PurePosixPath, list[str]] = {}
+    for name in damaged:
+        here = PurePosixPath(name).parent
+        near = [i for i, parents in enumerate(beside) if here in parents]
+        around = [i for i, folder in enumerate(folders) if folder in (here, *here.parents) and folder.parts]
+        deepest = max((len(folders[i].parts) for i in around), default=0)
+        for index in near or [i for i in around if len(folders[i].parts) == deepest]:
+            shares[index].append(name)
+        if not near and not around:
+            lost.setdefault(here, []).append(name)
+    return shares, lost
+
+
+def _common_folder(names: Sequence[str]) -> PurePosixPath:
+    """Return the deepest folder that holds all files."""
+    parents = [PurePosixPath(name).parent.parts for name in names]
+    common = []
+    for parts in zip(*parents, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return PurePosixPath(*common)
+
+
+def _case_settings(root: Path, name: str) -> dict[str, Any]:
+    """Return what case files say of a study, from the cohort's folder down to its own, the nearest winning."""
+    place = PurePosixPath(name)
+    candidates = [root / folder / CASE_FILE for folder in reversed(place.parents)]
+    if place.suffix.lower() == ".zip":
+        candidates.append(root / place.with_suffix(".toml"))
+    settings: dict[str, Any] = {}
+    try:
+        for file in candidates:
+            if file.is_file():
+                settings = merge(settings, read_case_file(file))
+    except InputError as error:
+        return {"problem": error.message}
+    return {"settings": settings}

@@ -1,0 +1,215 @@
+"""The uncertainty of a dose calculation: the EANM budget of each region's mean, and bands of its histogram."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from y90voxel.case.case import Injection
+from y90voxel.case.dvh_sampling import NOISE_MAPS, NoisyImage, sample_bands
+from y90voxel.case.evaluation import Evaluation, UncertaintyReport
+from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
+from y90voxel.errors import InputError
+from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
+from y90voxel.metrics.summary import RegionMetrics, RegionUncertainty
+from y90voxel.metrics.uncertainty_budget import (
+    activity_uncertainty,
+    diameter_uncertainty_mm,
+    dose_interval_gy,
+    dose_uncertainty,
+)
+from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.noise import ImageNoise
+from y90voxel.quantification.quantify import quantify
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.resample import resample
+from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
+
+__all__ = ["noisy_images", "statistics", "with_uncertainty"]
+
+Progress = Callable[[str, float], None]
+
+
+def with_uncertainty(
+    evaluation: Evaluation, given: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> Evaluation:
+    """Return the evaluation with the uncertainty of every region's mean dose and bands of the histograms.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of `verify`.
+    given : mapping of str to object, optional
+        Fields of `UncertaintyInputs`; what is missing is assumed, and said among the notices.
+    progress : callable, optional
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If a number cannot be, or noise is stated relative to a liver that there is not.
+
+    References
+    ----------
+    Gear et al. 2018, Eur J Nucl Med Mol Imaging 45:2456, doi 10.1007/s00259-018-4136-7.
+    """
+    inputs, notices = complete_inputs(evaluation.case, given or {})
+    images = noisy_images(evaluation, inputs)
+    calibration = _calibration_uncertainty(evaluation, inputs, images)
+    bands, said = sample_bands(evaluation, inputs, calibration, images, progress)
+    regions = tuple(
+        _with_budget(evaluation, metrics, inputs, images, calibration, bands.get(metrics.name))
+        for metrics in evaluation.regions
+    )
+    report = UncertaintyReport(inputs.as_dict(), bands, _statement(evaluation, inputs, images, calibration))
+    found = replace(evaluation, regions=regions, uncertainty=report)
+    found._histograms.update(evaluation._histograms)
+    return found.with_notices(*notices, *said)
+
+
+def noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[NoisyImage]:
+    """Return the emission images whose noise is known, of every injection of an evaluation."""
+    case, found = evaluation.case, []
+    for injection in case.injections:
+        volume, regions = injection.emission.volume, injection.regions or case.regions
+        noise = _noise_of(injection, regions, inputs)
+        if noise is not None:
+            alone = evaluation.activity
+            if len(case.injections) > 1:
+                alone = quantify(replace(case, injections=(injection,))).activity
+            found.append(
+                NoisyImage(ActivityMap(volume.array, volume.grid), noise, alone.total / volume.total, regions)
+            )
+    return found
+
+
+def _noise_of(injection: Injection, regions: Regions, inputs: UncertaintyInputs) -> ImageNoise | None:
+    """The noise of an image: as stated, as that of counts, or not known."""
+    volume = injection.emission.volume
+    if inputs.noise is None:
+        return ImageNoise(1.0, inputs.noise_fwhm_mm) if isinstance(volume, CountMap) else None
+    liver = regions.mask_of(Role.LIVER)
+    if liver is None:
+        raise InputError(
+            f"uncertainty.noise ({inputs.noise:g}) is relative to the mean in the liver, but no liver is among the "
+            "regions. Name it with --role 'NAME=liver'.",
+            tag="uncertainty.noise",
+        )
+    liver = resample(liver, volume.grid)
+    mean = float((volume.array * liver.array).sum(dtype=np.float64)) / liver.total
+    return ImageNoise(inputs.noise**2 * mean, inputs.noise_fwhm_mm)
+
+
+def _calibration_uncertainty(
+    evaluation: Evaluation, inputs: UncertaintyInputs, images: list[NoisyImage]
+) -> float:
+    """Relative standard uncertainty of the factor from counts to activity."""
+    case = evaluation.case
+    if case.calibration.mode is not CalibrationMode.RELATIVE:
+        return inputs.calibration
+    region = case.calibration.region
+    whole = region is CalibrationRegion.LIVER_AND_LUNGS or (
+        region is not CalibrationRegion.LIVER and case.regions.both_lungs_drawn_in_view
+    )
+    shunt = 0.0 if whole else evaluation.lung.shunt_fraction or 0.0
+    scaling = statistics(images, lambda regions: regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED))
+    return activity_uncertainty(inputs.activity, inputs.residual, shunt, inputs.lung_shunt, scaling)
+
+
+def statistics(images: list[NoisyImage], mask_in: Callable[[Regions], Mask | None]) -> float:
+    """Return the relative standard uncertainty of the activity of a region from the noise of the images."""
+    held = variance = 0.0
+    for image in images:
+        mask = mask_in(image.regions)
+        if mask is None:
+            continue
+        values, weights = image.values.array, resample(mask, image.values.grid).array
+        held += image.bq_per_value * float((values * weights).sum(dtype=np.float64))
+        spread = image.noise.uncertainty_of_sum(values, weights, image.values.grid.spacing_mm)
+        variance += (image.bq_per_value * spread) ** 2
+    return math.sqrt(variance) / held if held > 0 else 0.0
+
+
+def _with_budget(
+    evaluation: Evaluation,
+    metrics: RegionMetrics,
+    inputs: UncertaintyInputs,
+    images: list[NoisyImage],
+    calibration: float,
+    band: DvhBand | None,
+) -> RegionMetrics:
+    """The metrics of a region with the uncertainty of its mean and its parts."""
+    curve = inputs.recovery
+    fit = (
+        0.0 if curve is None else curve.uncertainty(metrics.volume_ml) / curve.coefficient(metrics.volume_ml)
+    )
+    budget = dose_uncertainty(
+        (6000.0 * metrics.volume_ml / math.pi) ** (1 / 3),
+        inputs.contour_voxel_mm,
+        inputs.contour_fwhm_mm,
+        recovery_b1_ml=None if curve is None else curve.b1_ml,
+        recovery_b2=None if curve is None else curve.b2,
+        activity=calibration,
+        recovery_fit=fit,
+        statistics=statistics(images, lambda regions: _mask_named(regions, metrics.name)),
+        decay=inputs.decay,
+        emission_fwhm_mm=inputs.fwhm_mm,
+    )
+    simulated = metrics.relative_uncertainty or 0.0
+    whole = math.hypot(budget.relative, simulated)
+    low, high = dose_interval_gy(max(metrics.mean_gy, 0.0), whole)
+    found = RegionUncertainty(
+        budget, simulated, low, high, band.mean_low_gy if band else None, band.mean_high_gy if band else None
+    )
+    return replace(metrics, relative_uncertainty=whole, uncertainty=found)
+
+
+def _mask_named(regions: Regions, name: str) -> Mask | None:
+    """The mask of a region, None where the camera did not see it."""
+    return next((region.mask for region in regions if region.name == name), None)
+
+
+def _statement(
+    evaluation: Evaluation, inputs: UncertaintyInputs, images: list[NoisyImage], calibration: float
+) -> tuple[str, ...]:
+    """What the bands hold, what they do not, and how they were made; a sentence each."""
+    u_d = diameter_uncertainty_mm(inputs.contour_voxel_mm, inputs.contour_fwhm_mm)
+    relative = evaluation.case.calibration.mode is CalibrationMode.RELATIVE
+    source = "net activity, residual, lung shunt and counts of the liver" if relative else "calibration"
+    noise = "no noise, for that of the image is not known"
+    if images and inputs.noise is None:
+        noise = "noise of the image, its voxels taken as counts"
+    elif images:
+        noise = f"noise of the image, {100 * inputs.noise:.3g} % a voxel of liver" if inputs.noise else noise
+    if images and inputs.noise_fwhm_mm:
+        noise += f" correlated over {inputs.noise_fwhm_mm:g} mm"
+    return (
+        f"Bands hold {BAND_PERCENT:g} % at each dose by itself, from {inputs.samples} samples (seed {inputs.seed}).",
+        f"In them: activity {100 * calibration:.2g} % ({source}); the boundary of each region, {u_d:.2g} mm of diameter, "
+        f"independent but for liver and perfused volume; a shift of {inputs.registration_mm:.2g} mm along each axis between "
+        f"emission image and regions; {noise}. "
+        "All are standard uncertainties.",
+        f"Not in them: {_left_out(relative)}.",
+        "One dose map serves all samples: calibration scales it, regions move over it; only noise is carried to dose anew, "
+        f"by convolution, {min(NOISE_MAPS, inputs.samples)} realisations in turn."
+        if images
+        else "One dose map serves all samples: calibration scales it, regions move over it.",
+    )
+
+
+def _left_out(relative: bool) -> str:
+    """What no sample holds."""
+    parts = [
+        "activity that blur carries out of or into a region",
+        "breathing",
+        "densities",
+        "the dose engine",
+    ]
+    if relative:
+        parts.insert(1, "activity outside the region of calibration")
+    return ", ".join(parts) + ", and what differs between a surrogate and the treatment"

@@ -1,0 +1,289 @@
+"""What a dose calculation found: maps, histograms, metrics, limits, warnings and where it all came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from y90voxel.case.case import Case
+from y90voxel.case.lung_methods import LungMethod
+from y90voxel.clinical.limits import LimitResult
+from y90voxel.errors import Notice
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.dvh_bands import DvhBand
+from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
+
+__all__ = ["Evaluation", "LungConvention", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
+
+SCHEMA_VERSION = 1
+
+
+class LungConvention(StrEnum):
+    """How a lung dose was formed, of those that limits can refer to."""
+
+    MIRD_1KG = "mird-1kg"
+    VOXEL_BY_MASS = "voxel-by-mass"
+
+
+@dataclass(frozen=True)
+class LungDose:
+    """The lung, by every convention; the attributes are the keys of ``metrics.json``.
+
+    Parameters
+    ----------
+    shunt_fraction : float or None
+        Lung shunt fraction.
+    shunt_source : str
+        given, spect, planar or none.
+    mean_mird_1kg_gy, mean_mird_ct_gy : float or None
+        K A L / M with 1 kg and with the mass from CT [Gy].
+    ct_mass_g : float or None
+        Mass of the lungs from CT [g], without their neighbours' share of edge voxels: less than the region's
+        ``mass_g``, which is occupancy times the density of the whole voxel.
+    fraction_in_fov : float or None
+        How much of the lungs the image sees.
+    mean_voxel_gy, mean_voxel_without_dome_gy : float or None
+        Volume-weighted voxel means, all lung and without the margin at the dome [Gy].
+    mass_weighted_mean_voxel_gy : float or None
+        Mass-weighted voxel mean [Gy].
+    dome_margin_mm : float
+        The margin [mm].
+    by_method : tuple of LungMethod
+        MIRD and the dose engines side by side.
+    """
+
+    shunt_fraction: float | None
+    shunt_source: str
+    mean_mird_1kg_gy: float | None
+    mean_mird_ct_gy: float | None
+    ct_mass_g: float | None
+    fraction_in_fov: float | None
+    mean_voxel_gy: float | None
+    mean_voxel_without_dome_gy: float | None
+    mass_weighted_mean_voxel_gy: float | None
+    dome_margin_mm: float
+    by_method: tuple[LungMethod, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes for JSON."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**values, "by_method": [row.as_dict() for row in self.by_method]}
+
+
+@dataclass(frozen=True, eq=False)
+class UncertaintyReport:
+    """What is uncertain, and the histograms that follow.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Standard uncertainties and settings of the sampling.
+    bands : mapping of str to DvhBand
+        By region name.
+    statement : tuple of str
+        What the bands hold and what they do not, a sentence each.
+    """
+
+    inputs: Mapping[str, Any]
+    bands: Mapping[str, DvhBand]
+    statement: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return inputs and statement for JSON; bands have a file of their own."""
+        return {"inputs": dict(self.inputs), "statement": list(self.statement)}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The result of `verify`.
+
+    Parameters
+    ----------
+    case : Case
+        What was computed.
+    engine : str
+        Which engine computed it.
+    dose : DoseMap
+        Absorbed dose [Gy].
+    activity : ActivityMap
+        Activity at administration [Bq per voxel].
+    density : DensityMap
+        Mass density used [g/mL].
+    density_sources : mapping
+        Where each part's density came from.
+    energy_per_activity_j_per_gbq : float
+        Energy emitted per administered activity that the engine used [J/GBq].
+    net_activity_bq, map_activity_bq : float
+        Administered, and in the whole map [Bq].
+    regions : tuple of RegionMetrics
+        Drawn regions first, derived ones after.
+    lung : LungDose
+        The lung by every convention.
+    limits : tuple of LimitResult
+        Limits of the device.
+    notices : tuple of Notice
+        Every assumption and oddity.
+    provenance : mapping
+        Version, inputs, kernel, settings, times.
+    uncertainty : UncertaintyReport or None
+        Where it was asked for.
+    partial_volume : mapping or None
+        What corrected numbers were made with, where they were asked for.
+    """
+
+    case: Case
+    engine: str
+    dose: DoseMap
+    activity: ActivityMap
+    density: DensityMap
+    density_sources: Mapping[str, str]
+    energy_per_activity_j_per_gbq: float
+    net_activity_bq: float
+    map_activity_bq: float
+    regions: tuple[RegionMetrics, ...]
+    lung: LungDose
+    limits: tuple[LimitResult, ...]
+    notices: tuple[Notice, ...]
+    provenance: Mapping[str, Any]
+    uncertainty: UncertaintyReport | None = None
+    partial_volume: Mapping[str, Any] | None = None
+    _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False, init=False)
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """Every assumption and oddity, as `notices`."""
+        return self.notices
+
+    @property
+    def bands(self) -> Mapping[str, DvhBand]:
+        """Bands of the histograms by region name; empty where uncertainties were not asked for."""
+        return {} if self.uncertainty is None else self.uncertainty.bands
+
+    def with_notices(self, *said: Notice) -> Evaluation:
+        """Return the same result with more to be said about it, each thing once."""
+        more = replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
+        more._histograms.update(self._histograms)
+        return more
+
+    def region(self, name: str) -> RegionMetrics:
+        """Return the metrics of the region with that name.
+
+        Raises
+        ------
+        RegionError
+            If there is none; the message lists the names.
+        """
+        self.case.regions[name]  # raises with the list of names
+        return next(metrics for metrics in self.regions if metrics.name == name)
+
+    def dvh(self, name: str) -> DoseVolumeHistogram:
+        """Return the exact dose-volume histogram of a region.
+
+        Raises
+        ------
+        RegionError
+            If there is no region of that name.
+        """
+        if name not in self._histograms:
+            mask = self.case.regions[name].mask
+            self._histograms[name] = DoseVolumeHistogram.from_dose(self.dose, mask, self.density)
+        return self._histograms[name]
+
+    def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
+        """Return the histograms that figures show, by name: all regions but the body, and nothing twice.
+
+        Left and right lung are shown as the lungs, a single tumour as itself and not once more as all tumours.
+        """
+        regions = self.case.regions
+        hidden = {Role.BODY}
+        if regions.with_role(Role.LUNGS):
+            hidden.add(Role.LUNG)
+        if len(regions.with_role(Role.TUMOUR)) < 2:
+            hidden.add(Role.TUMOURS)
+        return {region.name: self.dvh(region.name) for region in regions if region.role not in hidden}
+
+    def to_pandas(self) -> Any:
+        """Return the metrics as a ``pandas.DataFrame``, one row a region; see `y90voxel.case.evaluation_view`."""
+        from y90voxel.case.evaluation_view import evaluation_frame
+
+        return evaluation_frame(self)
+
+    def to_xarray(self) -> Any:
+        """Return maps and regions as an ``xarray.Dataset``; see `y90voxel.case.evaluation_view`."""
+        from y90voxel.case.evaluation_view import evaluation_dataset
+
+        return evaluation_dataset(self)
+
+    def _repr_html_(self) -> str:
+        """Show the result in a notebook."""
+        from y90voxel.case.evaluation_view import evaluation_html
+
+        return evaluation_html(self)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``."""
+        calibration = self.case.calibration
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "dose",
+            "study": {"label": self.case.label, "study_instance_uid": self.case.study_instance_uid},
+            "patient": None if self.case.patient is None else self.case.patient.as_dict(),
+            "nuclide": self.case.nuclide,
+            "predicted": self.case.predicted,
+            "engine": self.engine,
+            "energy_per_activity_j_per_gbq": self.energy_per_activity_j_per_gbq,
+            "activity_bq": self.net_activity_bq,
+            "map_activity_bq": self.map_activity_bq,
+            "map_over_net": self.map_activity_bq / self.net_activity_bq,
+            "calibration": {
+                "mode": calibration.mode.value,
+                "region": calibration.region.value if calibration.mode.value == "relative" else None,
+            },
+            "density": dict(self.density_sources),
+            "hepatic_reserve": self.case.regions.hepatic_reserve,
+            "lung": self.lung.as_dict(),
+            "regions": [region.as_dict() for region in self.regions],
+            "partial_volume": None if self.partial_volume is None else dict(self.partial_volume),
+            "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
+            "limits": [
+                {
+                    "name": held.limit.name,
+                    "region": held.region,
+                    "sense": held.limit.sense.value,
+                    "value_gy": held.value_gy,
+                    "limit_gy": held.limit.value_gy,
+                    "status": held.status,
+                    "reason": held.reason or None,
+                    "source": held.limit.source,
+                }
+                for held in self.limits
+            ],
+            "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
+            "provenance": dict(self.provenance),
+        }
+
+
+def limiting_lung_dose(lung: LungDose, case: Case) -> tuple[LungConvention | None, float | None]:
+    """Return the convention whose lung dose limits refer to, and that dose [Gy]; None without either.
+
+    MIRD with 1 kg where a shunt is known (the convention that the 30 Gy limit was set with), else the map's
+    mass-weighted mean where every emission image sees both lungs whole.
+
+    Parameters
+    ----------
+    lung : LungDose
+        The lung by every convention.
+    case : Case
+        Says what was in view.
+    """
+    if lung.mean_mird_1kg_gy is not None:
+        return LungConvention.MIRD_1KG, lung.mean_mird_1kg_gy
+    if case.both_lungs_in_view:
+        return LungConvention.VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy
+    return None, None

@@ -1,0 +1,204 @@
+"""The mean lung dose by every method side by side, and how much of it betas from the liver bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from y90voxel.case.case import Case
+from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
+from y90voxel.dose.density.superposition import DensitySuperposition
+from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.quantification.lung_measures import retreat_from
+from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
+from y90voxel.reference.voxel_kernel import voxel_kernel
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.box import Box, widened_box
+from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap, Volume
+
+__all__ = ["LungMethod", "lung_doses_by_method"]
+
+V = TypeVar("V", bound=Volume)
+
+# Betas of every shipped nuclide stop within 12 mm of soft tissue; activity further from the lung spills none.
+SPILL_REACH_MM = 20.0
+# Engines whose users asked for the right lung dose, and wait a second for what the others would have said.
+ALWAYS_COMPARED = ("density", "monte-carlo")
+
+
+@dataclass(frozen=True)
+class LungMethod:
+    """Mean dose of both lungs by one method [Gy]; the attributes are the keys of ``metrics.json``.
+
+    Parameters
+    ----------
+    method : str
+        ``mird-1kg``, ``mird-ct``, or the name of a dose engine.
+    mean_gy, mass_weighted_mean_gy : float or None
+        Volume- and mass-weighted, the part in view; MIRD knows the mass-weighted one only.
+    mean_without_dome_gy, mass_weighted_mean_without_dome_gy : float or None
+        The same without the lung within the dome margin of the liver.
+    beta_from_liver_gy : float or None
+        Part of the mass-weighted mean that electrons from activity in voxels of liver and tumour bring.
+    """
+
+    method: str
+    mean_gy: float | None
+    mass_weighted_mean_gy: float | None
+    mean_without_dome_gy: float | None = None
+    mass_weighted_mean_without_dome_gy: float | None = None
+    beta_from_liver_gy: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the attributes for JSON."""
+        return asdict(self)
+
+
+def lung_doses_by_method(
+    case: Case,
+    engine: DoseEngine,
+    dose: DoseMap,
+    density: DensityMap,
+    tia: TimeIntegratedActivityMap,
+    mird_gy: tuple[float | None, float | None],
+    dose_of: Callable[[DoseEngine, TimeIntegratedActivityMap], DoseMap],
+) -> tuple[LungMethod, ...]:
+    """Return the lung dose by MIRD, local deposition, convolution and the density engine.
+
+    Other engines than the one that ran are added when the case asks for the comparison; where it does not
+    say, they are with the density and Monte Carlo engines, and only local deposition is with the others.
+
+    Parameters
+    ----------
+    case : Case
+        Regions, and whether to compare.
+    engine : DoseEngine
+        The one that ran.
+    dose : DoseMap
+        Its result [Gy].
+    density : DensityMap
+        Densities used [g/mL].
+    tia : TimeIntegratedActivityMap
+        Decays [Bq·s].
+    mird_gy : tuple of float or None
+        MIRD mean with 1 kg and with the mass from CT [Gy].
+    dose_of : callable
+        Engine and decays to dose in the density of the case, photons beyond a kernel included.
+    """
+    rows = [
+        LungMethod(name, None, value)
+        for name, value in zip(("mird-1kg", "mird-ct"), mird_gy, strict=True)
+        if value is not None
+    ]
+    lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
+    if lungs is None or not lungs.array.any():
+        return tuple(rows)
+    kept = None if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
+    spill = None if liver is None else _Spill.of(tia, density, liver, lungs)
+    for other in _engines(case, engine):
+        found = dose if other is engine else dose_of(other, tia)
+        from_liver = None if spill is None else spill.mean_gy(other)
+        rows.append(replace(_row(other.name, found, density, lungs, kept), beta_from_liver_gy=from_liver))
+    return tuple(rows)
+
+
+def _engines(case: Case, engine: DoseEngine) -> list[DoseEngine]:
+    """The engine that ran among those to compare it with, from the simplest to the best."""
+    wanted = case.compare_lung_methods
+    everything = engine.name in ALWAYS_COMPARED if wanted is None else wanted
+    found: list[DoseEngine] = []
+    if wanted is not False:
+        found.append(_local(case))
+    if everything:
+        found += [_convolution(case), DensitySuperposition(case.nuclide)]
+    others = [other for other in found if other.name != engine.name]
+    order = ["local", "convolution", "density", engine.name]
+    return sorted([*others, engine], key=lambda one: order.index(one.name))
+
+
+def _local(case: Case) -> LocalDeposition:
+    """Local deposition as the case would have it."""
+    return LocalDeposition(case.nuclide, dose_constant_gy_kg_per_gbq=case.dose_constant_gy_kg_per_gbq)
+
+
+def _convolution(case: Case) -> KernelConvolution:
+    """Convolution with the liver kernel at the liver density of the case."""
+    density = case.density.liver_g_per_ml or LIVER_DENSITY_G_PER_ML
+    return KernelConvolution(
+        voxel_kernel(case.nuclide, case.grid.spacing_mm, "liver", density_g_per_ml=density)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Spill:
+    """What the dose to the lungs by electrons from the liver depends on, no further around them than electrons reach.
+
+    Parameters
+    ----------
+    tia : TimeIntegratedActivityMap
+        Decays of liver and tumour that are close enough to the lungs [Bq·s].
+    density : DensityMap
+        Densities [g/mL].
+    lungs : Mask
+        Both lungs.
+    """
+
+    tia: TimeIntegratedActivityMap
+    density: DensityMap
+    lungs: Mask
+
+    @classmethod
+    def of(cls, tia: TimeIntegratedActivityMap, density: DensityMap, liver: Mask, lungs: Mask) -> _Spill:
+        """Return it for a case; a voxel that liver and lung share counts as liver, whose concentration is tenfold."""
+        box = widened_box(lungs.box, lungs.grid, SPILL_REACH_MM)
+        decays, liver, lungs = _part(tia, box), _part(liver, box), _part(lungs, box)
+        far = retreat_from(liver, lungs, SPILL_REACH_MM)
+        near = (liver.array > 0) & (far.array == 0)
+        return cls(decays.with_array(np.where(near, decays.array, 0.0)), _part(density, box), lungs)
+
+    def mean_gy(self, engine: DoseEngine) -> float | None:
+        """Mass-weighted mean lung dose by an engine [Gy]; None where that would take another run."""
+        dose = _betas_only(engine, self.tia, self.density)
+        return None if dose is None else _mean(dose, self.lungs, self.density)
+
+
+def _part(volume: V, box: Box) -> V:
+    """The part of a volume that lies in a box."""
+    array = volume.array[box]
+    return replace(volume, array=array, grid=volume.grid.crop([part.start for part in box], array.shape))
+
+
+def _betas_only(engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap) -> DoseMap | None:
+    """Dose of the electrons of some decays by the engine; none by Monte Carlo, which would cost another run."""
+    if isinstance(engine, DensitySuperposition):
+        return DensitySuperposition(engine.nuclide, engine.effort, False, engine.source, engine.threads).dose(
+            tia, density
+        )
+    if isinstance(engine, LocalDeposition | KernelConvolution):
+        return engine.dose(tia, density)
+    return None
+
+
+def _row(method: str, dose: DoseMap, density: DensityMap, lungs: Mask, kept: Mask | None) -> LungMethod:
+    """Means of one dose map."""
+    without = kept if kept is not None and kept.array.any() else None
+    return LungMethod(
+        method,
+        _mean(dose, lungs),
+        _mean(dose, lungs, density),
+        None if without is None else _mean(dose, without),
+        None if without is None else _mean(dose, without, density),
+    )
+
+
+def _mean(dose: DoseMap, mask: Mask, density: DensityMap | None = None) -> float:
+    """Mean dose over a region, by volume or by mass [Gy]."""
+    inside = mask.array[mask.box] != 0
+    weights = mask.array[mask.box][inside].astype(np.float64)
+    if density is not None:
+        weights *= density.array[mask.box][inside]
+    return float(np.vdot(dose.array[mask.box][inside], weights) / weights.sum())

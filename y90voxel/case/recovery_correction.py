@@ -1,0 +1,184 @@
+"""What blur takes from tumours, beside the uncorrected numbers and never in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from y90voxel.case.case import Case
+from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.verify import verify
+from y90voxel.dose.engine import DoseEngine
+from y90voxel.errors import InputError, Notice
+from y90voxel.metrics.summary import PartialVolume, RegionMetrics
+from y90voxel.quantification.deconvolution import DEFAULT_ITERATIONS, richardson_lucy
+from y90voxel.quantification.lung_measures import retreat_from
+from y90voxel.quantification.partial_volume import (
+    RecoveryFit,
+    correct_in_warm_background,
+    correct_tumour_to_normal_ratio,
+)
+from y90voxel.regions.roles import Role
+
+__all__ = ["Deconvolution", "with_partial_volume"]
+
+
+# Liver closer to a tumour than this is no background: blur brings counts of the tumour there [mm].
+BACKGROUND_MARGIN_MM = 15.0
+LEAST_BACKGROUND_ML = 5.0
+
+
+@dataclass(frozen=True)
+class Deconvolution:
+    """Richardson-Lucy deconvolution of the emission image; see `richardson_lucy`."""
+
+    fwhm_mm: float
+    iterations: int = DEFAULT_ITERATIONS
+
+    def of(self, case: Case) -> Case:
+        """Return the case with its images deconvolved; calibration follows, so that no activity is counted twice."""
+        injections = tuple(
+            replace(
+                injection,
+                emission=replace(
+                    injection.emission,
+                    volume=richardson_lucy(injection.emission.volume, self.fwhm_mm, self.iterations),
+                ),
+            )
+            for injection in case.injections
+        )
+        return replace(case, injections=injections, compare_lung_methods=False)
+
+
+def with_partial_volume(
+    evaluation: Evaluation,
+    engine: DoseEngine,
+    curve: RecoveryFit | None = None,
+    deconvolution: Deconvolution | None = None,
+    progress: Callable[[str, float], None] | None = None,
+) -> Evaluation:
+    """Return the evaluation with corrected means of its tumours, and doses of the deconvolved image, beside its own.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of `verify`.
+    engine : DoseEngine
+        The engine that computed it; the deconvolved image goes through it too.
+    curve : RecoveryFit or None
+        Recovery of spheres: corrects the mean dose of every tumour and its ratio to normal liver, in warm background.
+    deconvolution : Deconvolution or None
+        Corrects all voxels.
+    progress : callable, optional
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If there is no tumour or no normal liver to correct against, or the deconvolution cannot be.
+    """
+    notices: list[Notice] = []
+    background = _Background.of(evaluation) if curve is not None else None
+    other = None
+    if deconvolution is not None:
+        other = verify(deconvolution.of(evaluation.case), engine, progress)
+        notices.append(
+            Notice(
+                "deconvolved",
+                f"beside the uncorrected doses stand those of the image after {deconvolution.iterations} iterations of "
+                f"Richardson-Lucy deconvolution with {deconvolution.fwhm_mm:g} mm FWHM: noise grows and edges overshoot "
+                "there. The dose map is the uncorrected one.",
+            )
+        )
+    regions = []
+    for metrics in evaluation.regions:
+        found = PartialVolume()
+        if curve is not None and background is not None and metrics.role == Role.TUMOUR:
+            try:
+                found = _corrected(metrics, background, curve)
+            except InputError as error:
+                notices.append(
+                    Notice("partial-volume-not-corrected", f"{metrics.name!r} is not corrected: {error}")
+                )
+        if other is not None:
+            after = other.region(metrics.name)
+            found = replace(found, deconvolved_mean_gy=after.mean_gy, deconvolved_d70_gy=after.d_gy[70])
+        regions.append(replace(metrics, partial_volume=found if found != PartialVolume() else None))
+    made = replace(
+        evaluation, regions=tuple(regions), partial_volume=_settings(curve, deconvolution, background)
+    )
+    made._histograms.update(evaluation._histograms)
+    return made.with_notices(*notices)
+
+
+@dataclass(frozen=True)
+class _Background:
+    """What surrounds the tumours: mean dose [Gy] and activity concentration [Bq/mL]."""
+
+    name: str
+    mean_gy: float
+    bq_per_ml: float
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> _Background:
+        """Perfused non-tumour liver, else all non-tumour liver, without what tumours shine into."""
+        regions = evaluation.case.regions
+        tumours = regions.mask_of(Role.TUMOUR)
+        found = [
+            *regions.with_role(Role.PERFUSED_NON_TUMOUR_LIVER),
+            *regions.with_role(Role.NON_TUMOUR_LIVER),
+        ]
+        if tumours is None or not found:
+            raise InputError(
+                "the correction by recovery coefficients needs tumours and a liver around them; the regions are: "
+                f"{', '.join(region.name for region in regions) or 'none'}.",
+                tag="partial_volume.recovery",
+            )
+        for region in found:
+            kept = retreat_from(region.mask, tumours, BACKGROUND_MARGIN_MM)
+            if kept.volume_ml >= LEAST_BACKGROUND_ML:
+                share, volume = np.asarray(kept.array, np.float64), kept.volume_ml
+                mean = float((evaluation.dose.array * share).sum() / share.sum())
+                return cls(region.name, mean, float((evaluation.activity.array * share).sum()) / volume)
+        raise InputError(
+            f"less than {LEAST_BACKGROUND_ML:g} mL of liver lie further than {BACKGROUND_MARGIN_MM:g} mm from the tumours: "
+            "there is no background to correct against.",
+            tag="partial_volume.recovery",
+        )
+
+
+def _corrected(metrics: RegionMetrics, background: _Background, curve: RecoveryFit) -> PartialVolume:
+    """Mean dose and ratio of one tumour, as measured and corrected."""
+    recovery = curve.coefficient(metrics.volume_ml)
+    here, around = (metrics.activity_bq or 0.0) / metrics.volume_ml, background.bq_per_ml
+    ratio = here / around if around > 0 else None
+    return PartialVolume(
+        recovery=recovery,
+        recovery_uncertainty=curve.uncertainty(metrics.volume_ml),
+        mean_corrected_gy=correct_in_warm_background(metrics.mean_gy, background.mean_gy, recovery),
+        tumour_to_normal_ratio=ratio,
+        tumour_to_normal_ratio_corrected=None
+        if ratio is None
+        else correct_tumour_to_normal_ratio(ratio, recovery),
+    )
+
+
+def _settings(
+    curve: RecoveryFit | None, deconvolution: Deconvolution | None, background: _Background | None
+) -> dict[str, Any]:
+    """What the corrections were made with, for JSON."""
+    return {
+        "recovery": None if curve is None else {"b1_ml": curve.b1_ml, "b2": curve.b2},
+        "background": None if background is None else background.name,
+        "background_margin_mm": None if background is None else BACKGROUND_MARGIN_MM,
+        "deconvolution": None
+        if deconvolution is None
+        else {
+            "method": "richardson-lucy",
+            "fwhm_mm": deconvolution.fwhm_mm,
+            "iterations": deconvolution.iterations,
+        },
+    }

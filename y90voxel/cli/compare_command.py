@@ -1,0 +1,122 @@
+"""``y90voxel compare``: predicted against delivered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+__all__ = ["compare"]
+
+
+def compare(
+    predicted: Annotated[
+        Path, Argument(metavar="PLAN_OUT", help="Predicted dose: results of `plan`, or of `dose` from MAA.")
+    ],
+    delivered: Annotated[Path, Argument(metavar="DELIVERED_OUT", help="Delivered dose: results of `dose`.")],
+    *,
+    out: Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")],
+    normalise: Annotated[str, Option(help="Scale the prediction: none, activity or mean-liver.")] = "none",
+    plan_model: Annotated[
+        str | None,
+        Option(
+            help="Model of a plan whose activity is meant.  [default: the activity given, else the first model]"
+        ),
+    ] = None,
+    gamma_dose: Annotated[
+        str | None, Option(help="Gamma: dose criterion, such as '10%'.  [default: 10%]")
+    ] = None,
+    gamma_distance: Annotated[
+        float | None, Option(help="Gamma: distance criterion [mm].  [default: 5]")
+    ] = None,
+    gamma_local: Annotated[
+        bool, Option("--gamma-local", help="Gamma: criterion of each voxel's dose, not of the greatest.")
+    ] = False,
+    trust_frames: Annotated[
+        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
+    ] = False,
+    no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print compare.json, and errors as JSON.")] = False,
+) -> None:
+    """Compare a predicted with a delivered dose: differences, agreement, histograms, isodoses, gamma."""
+    import json
+
+    import typer
+
+    from y90voxel.cli.progress import progress
+    from y90voxel.study.run_compare import run_compare
+
+    gamma = _criteria(gamma_dose, gamma_distance, gamma_local)
+    with progress(quiet=as_json) as tell:
+        found = run_compare(
+            predicted,
+            delivered,
+            out,
+            normalise=normalise,
+            gamma=gamma,
+            plan_model=plan_model,
+            trust_frames=trust_frames,
+            report=not no_report,
+            progress=tell,
+        )
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    _print(found)
+    page = out / "compare.html"
+    typer.echo(f"\n{page if page.exists() else out}")
+
+
+def _criteria(dose: str | None, distance_mm: float | None, local: bool) -> Any:
+    """The gamma criteria of the options, None when none is given."""
+    from y90voxel.comparison.voxel_agreement import GammaCriteria
+    from y90voxel.metrics.gamma import GammaNormalisation
+    from y90voxel.units import parse_fraction
+
+    if dose is None and distance_mm is None and not local:
+        return None
+    usual = GammaCriteria()
+    return GammaCriteria(
+        usual.dose_fraction if dose is None else parse_fraction(dose, "gamma dose criterion"),
+        usual.distance_mm if distance_mm is None else distance_mm,
+        GammaNormalisation.LOCAL if local else GammaNormalisation.GLOBAL,
+        usual.cutoff_fraction,
+    )
+
+
+def _print(found: dict[str, Any]) -> None:
+    """Print mean doses by region, the agreement, and the warnings."""
+    import typer
+
+    from y90voxel.cli.terminal_tables import format_table
+
+    rows = [
+        (
+            region["name"],
+            f"{region['predicted']['mean_gy']:.4g}",
+            f"{region['delivered']['mean_gy']:.4g}",
+            f"{region['difference']['mean_gy']:+.4g}",
+            _number(region["difference_percent"]["mean_gy"], "+.1f"),
+            f"{region['difference']['d70_gy']:+.4g}",
+            _number(((region["voxels"] or {}).get("gamma") or {}).get("pass_percent"), ".1f"),
+        )
+        for region in found["regions"]
+    ]
+    typer.echo(found["normalisation"]["statement"] + "\n")
+    header = ("region", "predicted Gy", "delivered Gy", "difference Gy", "%", "D70 Gy", "gamma %")
+    typer.echo(format_table(header, rows))
+    agreement = found["agreement"]
+    limits = agreement["bland_altman"]
+    if limits is not None:
+        typer.echo(
+            f"\nover {len(agreement['regions'])} regions: bias {limits['bias_gy']:+.4g} Gy, limits of agreement "
+            f"{limits['lower_gy']:.4g} to {limits['upper_gy']:.4g} Gy, concordance {_number(agreement['concordance'], '.3f')}"
+        )
+    for warning in found["warnings"]:
+        typer.echo(f"warning [{warning['code']}]: {warning['message']}", err=True)
+
+
+def _number(value: float | None, digits: str) -> str:
+    """A number, or a dash for none."""
+    return "–" if value is None else format(value, digits)

@@ -1,0 +1,67 @@
+"""What commands print on stdout: short tables for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from y90voxel.units import format_activity
+
+if TYPE_CHECKING:
+    from y90voxel.case.evaluation import Evaluation
+
+__all__ = ["format_table", "print_evaluation"]
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a plain table; the first column is aligned left, the others right."""
+    lines = [list(header), *[list(row) for row in rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
+    """Print the doses of a run, its warnings and where the outputs are."""
+    if as_json:
+        typer.echo(json.dumps(evaluation.metrics))
+        return
+    rows = [
+        (
+            m.name,
+            f"{m.volume_ml:.1f}",
+            f"{m.mean_gy:.4g}",
+            f"{m.mass_weighted_mean_gy or m.mean_gy:.4g}",
+            f"{m.d_gy[70]:.4g}",
+            f"{m.max_gy:.4g}",
+        )
+        for m in evaluation.regions
+    ]
+    kind = "predicted absorbed dose" if evaluation.case.predicted else "absorbed dose"
+    typer.echo(
+        f"{evaluation.case.label}: {kind}, {evaluation.case.nuclide} {format_activity(evaluation.net_activity_bq)}, "
+        f"engine {evaluation.engine}\n"
+    )
+    typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy"), rows))
+    lung = evaluation.lung
+    if lung.mean_mird_1kg_gy is not None:
+        typer.echo(f"\nlungs by MIRD, 1 kg: {lung.mean_mird_1kg_gy:.3g} Gy (shunt {lung.shunt_fraction:.3g})")
+    for held in evaluation.limits:
+        if held.status != "not applicable":
+            typer.echo(
+                f"{held.status:>8}: {held.limit.name} ({held.region}): {held.value_gy:.4g} Gy, "
+                f"{held.limit.sense.value} {held.limit.value_gy:g} Gy"
+            )
+    for notice in evaluation.notices:
+        typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
+    pages = [page for page in (out / "viewer.html", out / "report.html") if page.exists()]
+    typer.echo("\n" + "\n".join(f"{page.stem}: {page}" for page in pages) if pages else f"\n{out}")

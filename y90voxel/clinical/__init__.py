@@ -1,0 +1,1 @@
+"""What the treating team knows and what guidelines print: the patient, liver function, limits and goals."""

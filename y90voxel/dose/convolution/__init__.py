@@ -1,0 +1,1 @@
+"""Absorbed dose by convolution with a voxel kernel."""

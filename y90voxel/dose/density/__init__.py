@@ -1,0 +1,1 @@
+"""Absorbed dose with electrons carried along the true mass depth."""

@@ -1,1 +1,0 @@
-"""Settings, engines and results of whole studies, one or many."""

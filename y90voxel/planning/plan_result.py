@@ -1,0 +1,365 @@
+"""What a plan found: models side by side, masses, shunts, limits, vials, warnings and where it all came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
+from y90voxel.clinical.patient import PatientRecord
+from y90voxel.errors import InputError, Notice
+from y90voxel.metrics.energy_balance import check_dose_constant
+from y90voxel.planning.compartments import Anatomy, Territory
+from y90voxel.planning.dose_table import LUNGS
+from y90voxel.planning.plan_maps import DoseMaps
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_models import PlanBasis, first_of, shunt_together
+from y90voxel.planning.plan_orders import Order
+from y90voxel.planning.plan_request import PlanRequest
+from y90voxel.planning.plan_shunt import ShuntMethod
+from y90voxel.planning.plan_spread import PlanUncertainty
+from y90voxel.planning.stop_rules import Stop
+from y90voxel.reference.devices import check_carries
+from y90voxel.reference.devices import device as device_record
+from y90voxel.units import BQ_PER_GBQ
+
+__all__ = ["Plan", "PlanFacts"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """What a plan is about, with or without images.
+
+    Parameters
+    ----------
+    label : str
+        What it is called.
+    nuclide : str
+        Therapy nuclide.
+    device : str or None
+        Device.
+    dose_constant_gy_kg_per_gbq : float
+        K of all formulas [Gy·kg/GBq].
+    given_gbq : tuple of float or None, (injections,)
+        Activities as given [GBq].
+    patient : PatientRecord or None
+        Clinical facts.
+    hepatic_reserve : float or None
+        Untreated share of the liver volume.
+    study_instance_uid : str or None
+        Of the DICOM study.
+    dated : bool
+        Whether dates may be told.
+
+    Raises
+    ------
+    InputError
+        If the device carries another nuclide, or the dose constant is more than a factor of two from the nuclide's.
+    """
+
+    label: str
+    nuclide: str
+    device: str | None
+    dose_constant_gy_kg_per_gbq: float
+    given_gbq: tuple[float, ...] | None = None
+    patient: PatientRecord | None = None
+    hepatic_reserve: float | None = None
+    study_instance_uid: str | None = None
+    dated: bool = True
+
+    def __post_init__(self) -> None:
+        check_carries(self.device, self.nuclide)
+        check_dose_constant(self.dose_constant_gy_kg_per_gbq, self.nuclide)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The result of `plan`.
+
+    Parameters
+    ----------
+    facts : PlanFacts
+        What it is about.
+    request : PlanRequest
+        What was asked.
+    context : ClinicalContext
+        What decided which limits apply.
+    anatomy : Anatomy
+        Masses and volumes.
+    territories, uncorrected : tuple of Territory, (injections,)
+        What every injection reaches, with and without partial-volume correction of the ratios.
+    shunts : tuple of ShuntMethod
+        The lung shunt by each method.
+    models : tuple of PlanModel
+        All of them, the ones that cannot be used with their reason.
+    orders : tuple of Order
+        Vials; empty when no order was asked for.
+    inapplicable : tuple of (Limit, str)
+        Limits of the device's table that do not apply, each with the reason.
+    maps : DoseMaps or None
+        Dose of 1 GBq of every injection; None without images.
+    notices : tuple of Notice
+        Every assumption and oddity.
+    provenance : mapping
+        Version, inputs, kernel, settings, times.
+    basis : PlanBasis
+        What all models were made from.
+    uncertainty : PlanUncertainty or None
+        How well activities and doses are known; None when it was not asked for.
+    """
+
+    facts: PlanFacts
+    request: PlanRequest
+    context: ClinicalContext
+    anatomy: Anatomy
+    territories: tuple[Territory, ...]
+    uncorrected: tuple[Territory, ...]
+    shunts: tuple[ShuntMethod, ...]
+    models: tuple[PlanModel, ...]
+    orders: tuple[Order, ...]
+    inapplicable: tuple[tuple[Limit, str], ...]
+    maps: DoseMaps | None
+    notices: tuple[Notice, ...]
+    provenance: Mapping[str, Any]
+    basis: PlanBasis
+    uncertainty: PlanUncertainty | None = None
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """Every assumption and oddity, as `notices`."""
+        return self.notices
+
+    def model(self, name: str) -> PlanModel:
+        """Return the model of that name.
+
+        Raises
+        ------
+        InputError
+            If there is none; the message lists them.
+        """
+        for model in self.models:
+            if model.name == name:
+                return model
+        raise InputError(
+            f"no planning model is named {name!r}. The models are {', '.join(m.name for m in self.models)}.",
+            tag="plan.order.model",
+        )
+
+    @property
+    def first(self) -> PlanModel:
+        """The model that is ordered and shown first: as asked, else the most detailed one that can be used."""
+        order = self.request.order
+        if order is not None and order.model is not None:
+            return self.model(order.model)
+        return first_of(self.models)
+
+    @property
+    def stop(self) -> Stop | None:
+        """What forbids any activity; None when nothing does."""
+        return self.models[0].stop
+
+    def with_notices(self, *said: Notice) -> Plan:
+        """Return the same plan with more to be said about it, each thing once."""
+        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``plan.json``."""
+        facts, first = self.facts, self.first
+        constant = facts.dose_constant_gy_kg_per_gbq
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "plan",
+            "study": {"label": facts.label, "study_instance_uid": facts.study_instance_uid},
+            "patient": None if facts.patient is None else facts.patient.as_dict(),
+            "nuclide": facts.nuclide,
+            "predicted": True,
+            "device": self._device(),
+            "engine": None if self.maps is None else self.maps.evaluations[0].engine,
+            "dose_constant_gy_kg_per_gbq": constant,
+            "energy_per_activity_j_per_gbq": constant
+            if self.maps is None
+            else self.maps.evaluations[0].energy_per_activity_j_per_gbq,
+            # Where the maps lie, for a comparison with what is delivered; it would lead back to an anonymised study.
+            "frame_of_reference_uid": None
+            if self.maps is None or not facts.dated
+            else self.maps.case.grid.frame_of_reference_uid,
+            "context": self._context(),
+            "lung": self._lung(),
+            "masses": self._masses(),
+            "tumour_to_normal": self._ratios(),
+            "injections": self._injections(),
+            "regions": self._regions(),
+            "first_model": first.name,
+            "stop": None if self.stop is None else str(self.stop),
+            "models": [self._model(model) for model in self.models],
+            "fraction_limits": [
+                {
+                    "name": held.limit.name,
+                    "quantity": held.limit.quantity,
+                    "sense": held.limit.sense.value,
+                    "value": held.value,
+                    "limit": held.limit.value,
+                    "status": held.status,
+                    "source": held.limit.source,
+                }
+                for held in evaluate_fraction_limits(
+                    facts.device,
+                    lung_shunt_fraction=self.lung_shunt_fraction,
+                    hepatic_reserve=self.context.hepatic_reserve,
+                    scenario=self.context.scenario,
+                )
+            ],
+            "limits_version": LIMITS_VERSION,
+            "orders": [order.as_dict(dated=facts.dated) for order in self.orders],
+            "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
+            "residual_fraction": self.request.residual_fraction,
+            "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
+            "provenance": dict(self.provenance),
+        }
+
+    @property
+    def lung_shunt_fraction(self) -> float:
+        """Shunt of all injections together, in the split of the first model."""
+        if self.stop is not None:
+            return self.stop.value
+        return shunt_together(self.first.activities_gbq, self.territories)
+
+    def _device(self) -> dict[str, Any] | None:
+        """The record of the device."""
+        if self.facts.device is None:
+            return None
+        record = device_record(self.facts.device)
+        return {
+            "name": record.name,
+            "product": record.product,
+            "activity_basis": record.activity_basis.value,
+            "version": record.version,
+            "source": record.source,
+        }
+
+    def _context(self) -> dict[str, Any]:
+        """What decided which limits apply."""
+        known = self.context
+        return {
+            "scenario": known.scenario,
+            "disease": known.disease.value,
+            "bilirubin_umol_per_l": known.bilirubin_umol_per_l,
+            "bilirubin_class": known.bilirubin_class,
+            "hepatic_reserve": known.hepatic_reserve,
+            "liver_function": known.liver_function,
+            "previous_lung_doses_gy": None
+            if known.previous_lung_doses_gy is None
+            else list(known.previous_lung_doses_gy),
+        }
+
+    def _lung(self) -> dict[str, Any]:
+        """Shunt by each method, and masses by both conventions."""
+        fraction = None if self.maps is None else self.maps.evaluations[0].lung.fraction_in_fov
+        return {
+            "shunt_fraction": self.lung_shunt_fraction,
+            "methods": [method.as_dict() for method in self.shunts],
+            "mass_1kg_g": 1000.0,
+            "ct_mass_g": None if self.anatomy.lung_ct_kg is None else 1000.0 * self.anatomy.lung_ct_kg,
+            "fraction_in_fov": fraction,
+        }
+
+    def _masses(self) -> dict[str, Any]:
+        """Masses and volumes; perfused and whole liver under their own names."""
+        known = self.anatomy
+        return {
+            "tumours_g": {name: 1000.0 * kg for name, kg in known.tumour_masses_kg.items()},
+            "perfused_non_tumour_liver_g": _grams(known.perfused_normal_kg),
+            "non_tumour_liver_g": _grams(known.whole_normal_kg),
+            "perfused_g": _grams(known.perfused_kg),
+            "liver_volume_ml": known.liver_volume_ml,
+            "perfused_volume_ml": known.perfused_volume_ml,
+            "tumour_volume_ml": known.tumour_volume_ml,
+            "tumour_volume_in_perfused_ml": known.tumour_volume_in_perfused_ml,
+            "hepatic_reserve": self.context.hepatic_reserve,
+        }
+
+    def _ratios(self) -> list[dict[str, Any]]:
+        """Tumour-to-normal ratio of every tumour in every injection's map."""
+        return [
+            {
+                "injection": territory.name,
+                "tumour": plain.name,
+                "mass_g": 1000.0 * plain.mass_kg,
+                "ratio": plain.ratio,
+                "ratio_corrected": corrected.ratio if plain.name in self.request.recovery else None,
+                "recovery": self.request.recovery.get(plain.name),
+            }
+            for territory, bare in zip(self.territories, self.uncorrected, strict=True)
+            for corrected, plain in zip(territory.tumours, bare.tumours, strict=True)
+        ]
+
+    def _injections(self) -> list[dict[str, Any]]:
+        """What every injection reaches, and what was given."""
+        given = self.facts.given_gbq or (None,) * len(self.territories)
+        return [
+            {
+                "name": territory.name,
+                "lung_shunt_fraction": territory.lung_shunt_fraction,
+                "normal_mass_g": _grams(territory.normal_kg),
+                "given_activity_bq": None if activity is None else activity * BQ_PER_GBQ,
+            }
+            for territory, activity in zip(self.territories, given, strict=True)
+        ]
+
+    def _regions(self) -> list[dict[str, Any]]:
+        """Dose per activity of every region, injection by injection, by the dose maps."""
+        if self.maps is None:
+            return []
+        known = {metrics.name: metrics for metrics in self.maps.evaluations[0].regions}
+        return [
+            {
+                "name": row.name,
+                "role": row.role.value,
+                "volume_ml": known[row.name].volume_ml if row.name in known and row.name != LUNGS else None,
+                "mass_g": known[row.name].mass_g if row.name in known and row.name != LUNGS else None,
+                "dose_per_gbq_gy": list(row.gy_per_gbq),
+            }
+            for row in self.maps.table.rows
+        ]
+
+    def _model(self, model: PlanModel) -> dict[str, Any]:
+        """The entry of a model, with the doses that the dose maps give its activity."""
+        found = model.as_dict()
+        if model.available:
+            found["limits"] += [_inapplicable(limit, reason) for limit, reason in self.inapplicable]
+        found["voxel_doses_gy"] = {}
+        if self.maps is not None and model.available:
+            found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
+        spread = None if self.uncertainty is None else self.uncertainty.models.get(model.name)
+        return found | ({} if spread is None else spread.as_dict())
+
+
+def _inapplicable(limit: Limit, reason: str) -> dict[str, Any]:
+    """A limit of the table that does not apply, as the applicable ones stand in ``plan.json``."""
+    return {
+        "name": limit.name,
+        "region": limit.role.value,
+        "kind": "limit" if limit.sense is Sense.BELOW else "goal",
+        "required": False,
+        "metric": "mean",
+        "unit": "Gy",
+        "sense": limit.sense.value,
+        "value_gy": None,
+        "limit_gy": limit.value_gy,
+        "previous": 0.0,
+        "status": "not applicable",
+        "reason": reason,
+        "missed_by": None,
+        "activity_at_value_bq": None,
+        "source": limit.source,
+    }
+
+
+def _grams(kg: float | None) -> float | None:
+    """Kilograms in grams."""
+    return None if kg is None else 1000.0 * kg

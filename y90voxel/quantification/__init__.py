@@ -1,0 +1,1 @@
+"""Counts to activity to decays: calibration, lung shunt, dead time, partial volume."""

@@ -1,0 +1,109 @@
+"""What an emission camera saw, before anyone decided how much activity that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.quantification.decay import seconds_between
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import ActivityMap, CountMap
+
+__all__ = ["DecayReference", "EmissionImage", "PlanarImage"]
+
+# Imaging follows the injection by this many hours, or the header's injection time is somebody's placeholder.
+PLAUSIBLE_DELAY_H = (1.0, 96.0)
+
+
+class DecayReference(StrEnum):
+    """The instant that decay-corrected PET values refer to (DICOM Decay Correction, 0054,1102)."""
+
+    ADMIN = "ADMIN"  # radiopharmaceutical start
+    START = "START"  # start of the series
+    NONE = "NONE"  # mean over the frame, not corrected
+
+
+@dataclass(frozen=True, eq=False)
+class EmissionImage:
+    """A SPECT or PET volume with what its header says about time, decay and nuclide.
+
+    Parameters
+    ----------
+    volume : CountMap or ActivityMap
+        Counts per voxel, or activity per voxel [Bq] where the file states Bq/mL. An ActivityMap here
+        carries the values of the file, still at the file's own decay reference.
+    modality : str
+        ``"NM"``, ``"PT"``, or ``"file"`` for an image without a DICOM header.
+    imaged_nuclide : str or None
+        What was imaged, such as ``"Tc-99m"`` or ``"Y-90"``.
+    predicted : bool
+        True when a surrogate was imaged (MAA): every output is marked as a prediction.
+    decay_reference : DecayReference or None
+        What the activity of the file refers to; None when it is counts or not stated.
+    acquisition_start : datetime or None
+        Start of the acquisition (earliest acquisition time of the series).
+    series_start : datetime or None
+        Start of the series, the reference instant of START.
+    administration_time : datetime or None
+        Radiopharmaceutical start date and time of the header, the reference instant of ADMIN.
+    frame_duration_s : float or None
+        Duration of the acquisition frame [s].
+    header_half_life_s : float or None
+        Half-life that the scanner used for its decay correction [s].
+    header_positron_fraction : float or None
+        Positrons per decay that the scanner used (Radionuclide Positron Fraction, 0018,1076).
+    """
+
+    volume: CountMap | ActivityMap
+    modality: str
+    imaged_nuclide: str | None = None
+    predicted: bool = False
+    decay_reference: DecayReference | None = None
+    acquisition_start: datetime | None = None
+    series_start: datetime | None = None
+    administration_time: datetime | None = None
+    frame_duration_s: float | None = None
+    header_half_life_s: float | None = None
+    header_positron_fraction: float | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """Where the image lies."""
+        return self.volume.grid
+
+    @property
+    def plausible_administration_time(self) -> datetime | None:
+        """The header's administration time when it lies 1 to 96 h before the acquisition, else None."""
+        header, acquired = self.administration_time, self.acquisition_start
+        if (
+            self.predicted
+            or header is None
+            or acquired is None
+            or (header.tzinfo is None) != (acquired.tzinfo is None)
+        ):
+            return None
+        hours = seconds_between(header, acquired, "acquisition after administration") / 3600.0
+        low, high = PLAUSIBLE_DELAY_H
+        return header if low <= hours <= high else None
+
+
+@dataclass(frozen=True, eq=False)
+class PlanarImage:
+    """Two opposite planar views laid over each other, for the planar lung shunt.
+
+    Parameters
+    ----------
+    anterior, posterior : ndarray, (rows, columns)
+        Counts of both views as seen from the front; the posterior one is already mirrored.
+    grid : Grid or None
+        One slice of (1, rows, columns) voxels in the coronal plane of the patient; None when the
+        header gives no position, and then no region can be projected onto the views.
+    """
+
+    anterior: NDArray[np.float64]
+    posterior: NDArray[np.float64]
+    grid: Grid | None = None

@@ -1,0 +1,408 @@
+"""Images to activity at administration on the dose grid, for every injection of a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+
+from y90voxel.case.case import Case, Injection
+from y90voxel.errors import InputError, Notice
+from y90voxel.quantification.administration import THERAPY_NUCLIDES, Administration
+from y90voxel.quantification.calibration import (
+    CalibrationMode,
+    CalibrationRegion,
+    DecayCorrection,
+    calibrate_absolute,
+    calibrate_by_factor,
+    calibrate_relative,
+    decay_to_administration,
+    elapsed_since_administration,
+)
+from y90voxel.quantification.dead_time_correction import dead_time_factor
+from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.lung_shunt import resolve_shunt
+from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
+from y90voxel.units import format_activity
+from y90voxel.volumes.resample import resample
+from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
+
+__all__ = ["Quantification", "quantify"]
+
+# The map may hold this much more than was given before it is said: blur and scatter put counts outside the region.
+MAP_OVER_NET_WARNING = 1.15
+# Image over administered activity outside this range is said (clinical practice of calibration checks).
+IMAGE_OVER_ADMINISTERED = (0.8, 1.2)
+NEGATIVE_SHARE_WARNING = 0.001
+# A dose grid that misses this share of the activity is said; less is the rounding of a resampled edge.
+CUT_OFF_WARNING = 0.005
+FILE_AT_ADMINISTRATION = Notice(
+    "file-at-administration",
+    "the image file states no time: its values are taken as they were at administration.",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantification:
+    """Activity of all injections on the dose grid.
+
+    Parameters
+    ----------
+    activity : ActivityMap
+        Sum over injections, each at its own administration [Bq per voxel].
+    net_activity_bq : float
+        Administered net activity [Bq]; from the image when no activity is given.
+    lung_shunt_fraction : float or None
+        Activity-weighted over injections.
+    shunt_source : str
+        Where the shunt comes from.
+    notices : tuple of Notice
+        Assumptions and oddities.
+    """
+
+    activity: ActivityMap
+    net_activity_bq: float
+    lung_shunt_fraction: float | None
+    shunt_source: str
+    notices: tuple[Notice, ...]
+
+    @property
+    def map_activity_bq(self) -> float:
+        """Activity in the whole map [Bq]."""
+        return self.activity.total
+
+
+def quantify(case: Case) -> Quantification:
+    """Return the activity of a case at administration, on the dose grid.
+
+    Raises
+    ------
+    InputError
+        If a fact that the calibration needs is missing or contradicts another.
+    """
+    record = nuclide(case.nuclide)
+    maps, nets, shunts, notices = [], [], [], []
+    source = "none"
+    for injection in case.injections:
+        activity, net, administration, found = _quantify_injection(case, injection, record)
+        maps.append(activity)
+        nets.append(net)
+        shunts.append(administration.lung_shunt_fraction)
+        source = administration.shunt_source
+        notices += found
+    known = [s for s in shunts if s is not None]
+    shunt = float(np.average(known, weights=nets)) if len(known) == len(nets) else None
+    on_grid = [_on_dose_grid(activity, case, notices) for activity in maps]
+    total = ActivityMap(
+        np.sum([m.array for m in on_grid], axis=0) if len(maps) > 1 else on_grid[0].array, case.grid
+    )
+    net_total = float(sum(nets))
+    if total.total > MAP_OVER_NET_WARNING * net_total:
+        notices.append(
+            Notice(
+                "map-over-net",
+                f"the whole map holds {format_activity(total.total)}, {total.total / net_total:.2f} times the net activity "
+                f"of {format_activity(net_total)}: counts outside the calibration region (blur, scatter, other uptake) "
+                "stay in the map.",
+            )
+        )
+    return Quantification(total, net_total, shunt, source, tuple(notices))
+
+
+def _quantify_injection(
+    case: Case, injection: Injection, record: Nuclide
+) -> tuple[ActivityMap, float, Administration, list[Notice]]:
+    """Activity map, net activity, administration with its shunt, and notices of one injection."""
+    emission = injection.emission
+    _check_nuclide(emission, record)
+    regions = injection.regions or case.regions
+    on_regions = emission.grid.is_same_as(regions.grid)
+    counts = emission.volume if on_regions else resample(emission.volume, regions.grid)
+    if not counts.total > 0:
+        raise InputError(
+            f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
+        )
+    notices = _negative_counts(counts)
+    administration, found = _shunt(case, injection, counts, regions)
+    notices += found
+    lost, found = dead_time_factor(case, emission)
+    notices += found
+    if case.calibration.mode is CalibrationMode.RELATIVE:
+        mask, held = _calibration_region(case, injection, regions, administration)
+        return calibrate_relative(counts, mask, held), _given(administration), administration, notices
+    if emission.predicted:
+        raise InputError(
+            f"{case.calibration.mode.value} calibration of a surrogate image ({emission.imaged_nuclide}) would give the "
+            "activity of the surrogate. Use --calibration relative.",
+            tag="dose.calibration",
+        )
+    if case.calibration.mode is CalibrationMode.ABSOLUTE:
+        correction = _absolute_correction(emission, administration, record)
+        notices += correction.notices
+        activity = calibrate_absolute(emission, correction)
+    else:
+        activity, found = _by_factor(case, emission, administration, record)
+        notices += found
+    activity = activity.with_array(activity.array * lost) if lost != 1.0 else activity
+    net, found = _compare_with_given(activity, administration)
+    return activity, net, administration, notices + found
+
+
+def _shunt(
+    case: Case, injection: Injection, counts: CountMap | ActivityMap, regions: Regions
+) -> tuple[Administration, list[Notice]]:
+    """The administration with its lung shunt: given, measured, or what a calibration over liver and lungs implies."""
+    calibration = case.calibration
+    if (
+        calibration.mode is CalibrationMode.RELATIVE
+        and calibration.region is CalibrationRegion.LIVER_AND_LUNGS
+    ):
+        return _implied_shunt(injection.administration, counts, regions)
+    return resolve_shunt(
+        injection.administration,
+        counts,
+        regions,
+        case.planar,
+        case.planar_regions,
+        case.dome_margin_mm,
+        needed=_needs_shunt(case, regions),
+    )
+
+
+def _implied_shunt(
+    administration: Administration, counts: CountMap | ActivityMap, regions: Regions
+) -> tuple[Administration, list[Notice]]:
+    """The share of the counts of liver and lungs that lies in the lungs; no other shunt may be stated."""
+    stated = administration.lung_shunt_fraction
+    if stated is not None or administration.shunt_source == "planar":
+        given = "planar" if stated is None else f"{stated:g}"
+        raise InputError(
+            f"calibration over liver and lungs measures the shunt itself, but --lung-shunt {given} was given. "
+            "Leave it out, or calibrate over the liver.",
+            tag="administration.lung_shunt_fraction",
+        )
+    whole, lungs = _liver_and_lungs(regions), regions.mask_of(Role.LUNG)
+    assert lungs is not None  # checked with the whole
+    total = float((counts.array * whole.array).sum(dtype=np.float64))
+    share = float((counts.array * lungs.array).sum(dtype=np.float64)) / total if total > 0 else 0.0
+    fraction = min(max(share, 0.0), 0.999)
+    notice = Notice(
+        "lung-shunt-measured",
+        f"the lung shunt fraction is {fraction:.4f}, as the counts of liver and lungs divide, lung base and all.",
+    )
+    return replace(administration, lung_shunt_fraction=fraction, shunt_source="spect"), [notice]
+
+
+def _on_dose_grid(activity: ActivityMap, case: Case, notices: list[Notice]) -> ActivityMap:
+    """The activity on the dose grid, with a notice when that grid cuts some of it off."""
+    if activity.grid.is_same_as(case.grid):
+        return activity
+    moved = resample(activity, case.grid)
+    lost = 1.0 - moved.total / activity.total
+    if lost > CUT_OFF_WARNING:
+        notices.append(
+            Notice(
+                "activity-outside-grid",
+                f"{100 * lost:.1f} % of the emission image's activity ({format_activity(activity.total - moved.total)}) lies "
+                "outside the dose grid and adds no dose.",
+            )
+        )
+    return moved
+
+
+def _needs_shunt(case: Case, regions: Regions) -> bool:
+    """Whether the calibration cannot do without a lung shunt fraction."""
+    if case.calibration.mode is not CalibrationMode.RELATIVE:
+        return False
+    if case.calibration.region is CalibrationRegion.LIVER:
+        return True
+    if case.calibration.region is CalibrationRegion.LIVER_AND_LUNGS:
+        return False
+    return not regions.both_lungs_drawn_in_view
+
+
+def _check_nuclide(emission: EmissionImage, record: Nuclide) -> None:
+    """Refuse an image of another therapy nuclide."""
+    imaged = emission.imaged_nuclide
+    if imaged in THERAPY_NUCLIDES and imaged != record.name:
+        raise InputError(
+            f"the image header says {imaged}, but the therapy nuclide is {record.name}. Give --nuclide {imaged}, "
+            "or correct the header.",
+            tag="RadionuclideCodeSequence",
+        )
+
+
+def _negative_counts(counts: CountMap | ActivityMap) -> list[Notice]:
+    """Say how much of the image is negative; the values are kept."""
+    negative = float(-np.minimum(counts.array, 0).sum(dtype=np.float64))
+    positive = float(np.maximum(counts.array, 0).sum(dtype=np.float64))
+    if negative == 0.0:
+        return []
+    share = negative / positive if positive else float("inf")
+    size = "" if share > NEGATIVE_SHARE_WARNING else " (negligible)"
+    return [
+        Notice(
+            "negative-counts",
+            f"{int((counts.array < 0).sum())} voxels are negative, together {100 * share:.3g} % of the positive "
+            f"sum{size}; they are kept.",
+        )
+    ]
+
+
+def _given(administration: Administration) -> float:
+    """The administered activity, or an error when relative calibration lacks it."""
+    if administration.activity_bq is None:
+        raise InputError(
+            "relative calibration needs the administered activity. Give --activity, such as --activity '2.4 GBq'.",
+            tag="administration.activity",
+        )
+    return administration.activity_bq
+
+
+def _calibration_region(
+    case: Case, injection: Injection, regions: Regions, administration: Administration
+) -> tuple[Mask | None, float]:
+    """The region (None: the whole image) and the activity it holds [Bq]."""
+    net, shunt = _given(administration), administration.lung_shunt_fraction
+    region = case.calibration.region
+    if region is CalibrationRegion.LIVER:
+        hepatic = _hepatic_mask(regions, injection)
+        if shunt is None:
+            raise InputError(
+                "relative calibration over the liver needs the lung shunt fraction. Give --lung-shunt 0.06 (a fraction, "
+                "0 for none), or --lung-shunt spect or planar to measure it.",
+                tag="administration.lung_shunt_fraction",
+            )
+        return hepatic, net * (1.0 - shunt)
+    if region is CalibrationRegion.LIVER_AND_LUNGS:
+        return _liver_and_lungs(regions), net
+    mask = None
+    if region is CalibrationRegion.BODY:
+        mask = regions.mask_of(Role.BODY)
+        if mask is None or any(body.from_ct for body in regions.with_role(Role.BODY)):
+            raise InputError(
+                "calibration over the body needs a body region; none is drawn, and one segmented from the CT ends with it. "
+                "Use --calibration-region fov.",
+                tag="dose.calibration_region",
+            )
+    if regions.both_lungs_drawn_in_view:
+        return mask, net
+    if shunt is None:
+        raise InputError(
+            f"calibration over {region.value} without both lungs in view needs the lung shunt fraction. "
+            "Give --lung-shunt (0 for none).",
+            tag="administration.lung_shunt_fraction",
+        )
+    return mask, net * (1.0 - shunt)
+
+
+def _hepatic_mask(regions: Regions, injection: Injection) -> Mask:
+    """Liver, tumours and perfused volume together, or the injection's own territory."""
+    if injection.territory is not None:
+        return regions[injection.territory].mask
+    if regions.mask_of(Role.LIVER) is None:
+        raise InputError(
+            "calibration over the liver needs a liver region; the regions are: "
+            f"{', '.join(f'{r.name} ({r.role.value})' for r in regions.drawn) or 'none'}. "
+            "Name it with --role 'NAME=liver', or use --calibration-region body or fov.",
+            tag="dose.calibration_region",
+        )
+    mask = regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED)
+    assert mask is not None  # the liver is part of it
+    return mask
+
+
+def _liver_and_lungs(regions: Regions) -> Mask:
+    """Liver and lungs together; both lungs must be in view."""
+    if regions.mask_of(Role.LIVER) is None or not regions.both_lungs_in_view:
+        raise InputError(
+            "calibration over liver and lungs needs a liver region and both lungs wholly in view. "
+            "Use --calibration-region liver with --lung-shunt.",
+            tag="dose.calibration_region",
+        )
+    mask = regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED, Role.LUNG)
+    assert mask is not None  # liver and lungs are parts of it
+    return mask
+
+
+def _absolute_correction(
+    emission: EmissionImage, administration: Administration, record: Nuclide
+) -> DecayCorrection:
+    """Factor from the file's values to activity at administration."""
+    if emission.modality == "file":
+        return DecayCorrection(1.0, 1.0, 1.0, 1.0, (FILE_AT_ADMINISTRATION,))
+    time, notices = _administration_time(emission, administration)
+    correction = decay_to_administration(emission, time, record.half_life_s, record.positrons_per_decay)
+    return DecayCorrection(
+        correction.factor,
+        correction.decay,
+        correction.frame,
+        correction.branching,
+        (*notices, *correction.notices),
+    )
+
+
+def _administration_time(
+    emission: EmissionImage, administration: Administration
+) -> tuple[datetime, tuple[Notice, ...]]:
+    """The administration time: given, or the header's when it is plausible."""
+    if administration.time is not None:
+        return administration.time, ()
+    header = emission.plausible_administration_time
+    if header is not None:
+        message = f"the administration time is the header's radiopharmaceutical start, {header.isoformat()}."
+        return header, (Notice("administration-time-from-header", message),)
+    found, acquired = emission.administration_time or "not stated", emission.acquisition_start or "not stated"
+    raise InputError(
+        f"the time of administration is not known: the header's radiopharmaceutical start is {found}, the acquisition "
+        f"{acquired}; it is taken only 1 to 96 h before the acquisition. Give --time, such as --time 2026-03-02T10:30.",
+        tag="administration.time",
+    )
+
+
+def _by_factor(
+    case: Case, emission: EmissionImage, administration: Administration, record: Nuclide
+) -> tuple[ActivityMap, list[Notice]]:
+    """Activity at administration by the camera factor."""
+    duration = case.calibration.acquisition_duration_s or emission.frame_duration_s
+    if duration is None:
+        raise InputError(
+            "calibration by factor needs the acquisition duration, which the image does not state. "
+            "Give --acquisition-duration in seconds.",
+            tag="dose.acquisition_duration_s",
+        )
+    elapsed = 0.0
+    notices: tuple[Notice, ...] = (FILE_AT_ADMINISTRATION,)
+    if emission.modality != "file":
+        if emission.acquisition_start is None:
+            raise InputError(
+                "calibration by factor needs the time of acquisition, which the header does not state.",
+                tag="AcquisitionTime",
+            )
+        time, notices = _administration_time(emission, administration)
+        elapsed = elapsed_since_administration(time, emission.acquisition_start)
+    factor = case.calibration.factor_cps_per_mbq
+    assert factor is not None  # checked by Calibration
+    return calibrate_by_factor(emission, factor, duration, elapsed, record.half_life_s), list(notices)
+
+
+def _compare_with_given(activity: ActivityMap, administration: Administration) -> tuple[float, list[Notice]]:
+    """Net activity of a quantitative image, and how it compares with the administered one."""
+    found = activity.total
+    given = administration.activity_bq
+    if given is None:
+        notice = Notice(
+            "activity-from-image",
+            f"no activity is given: the net activity is the image's own, {format_activity(found)}.",
+        )
+        return found, [notice]
+    ratio = found / given
+    low, high = IMAGE_OVER_ADMINISTERED
+    code = "image-over-administered" if low <= ratio <= high else "image-over-administered-outside"
+    message = f"the image holds {format_activity(found)}, {ratio:.3f} times the administered {format_activity(given)}"
+    if not low <= ratio <= high:
+        message += f"; outside {low:g} to {high:g}: check units, decay reference and field of view"
+    return given, [Notice(code, message + ".")]

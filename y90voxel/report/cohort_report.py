@@ -1,0 +1,340 @@
+"""The page of a cohort: what to look at first, distributions, histograms, outcomes, every study."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from y90voxel.cohort.cohort import QUANTITIES, Outlier, StudySummary, outliers
+from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES, Outcomes, outcomes
+from y90voxel.errors import InputError
+from y90voxel.metrics.dose_outcome import (
+    DoseResponse,
+    SurvivalGroups,
+    logistic_dose_response,
+    survival_by_group,
+)
+from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE
+from y90voxel.report.cohort_figures import dose_response_png, population_dvh_png, survival_png
+from y90voxel.report.cohort_strips import strips
+from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
+from y90voxel.report.dose_page import embedded, render_page
+from y90voxel.report.formatting import MISSING, date_and_time, number
+
+__all__ = ["render_cohort_page"]
+
+# Rows of the tables at the top; the table of all studies at the end has everything.
+MOST_ROWS = 40
+# Studies that are named one by one beside a warning or a reason.
+MOST_NAMED = 12
+# With fewer subjects, or fewer of either outcome, a model says nothing.
+FEWEST_SUBJECTS, FEWEST_OF_EACH = 10, 3
+BYTES_PER_MB = 1e6
+
+
+def render_cohort_page(
+    studies: Sequence[StudySummary],
+    *,
+    title: str,
+    version: str,
+    computed: datetime,
+    examples: Mapping[str, str] | None = None,
+) -> str:
+    """Return the page of a cohort with everything inside.
+
+    Parameters
+    ----------
+    studies : sequence of StudySummary
+        Every study, however it ended.
+    title : str
+        Heading.
+    version : str
+        Of the program.
+    computed : datetime
+        When the page was made.
+    examples : mapping of str to str
+        One message for every warning code.
+    """
+    odd = outliers(studies)
+    figures: dict[str, bytes] = {}
+    population = population_dvh_png(studies)
+    if population is not None:
+        figures["population.png"] = population
+    told = _outcome_section(studies, figures)
+    done = [study for study in studies if study.link is not None]
+    content = {
+        "heading": title,
+        "label": f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}",
+        "subtitle": "Dose, outliers and outcome over a cohort",
+        "predicted": _predicted(studies),
+        "unlike": _unlike(studies),
+        "disclaimer": DISCLAIMER,
+        "version": version,
+        "computed": date_and_time(computed.isoformat()),
+        "cards": _cards(studies, odd),
+        "outliers": _outlier_rows(odd[:MOST_ROWS]),
+        "more_outliers": max(0, len(odd) - MOST_ROWS),
+        "outlier_rule": _rule(len(done)),
+        "problems": _grouped((s.status, s.reason or MISSING, s) for s in studies if s.status != "done"),
+        "missed": _grouped((name, "", s) for s in studies for name in s.missed),
+        "warning_rows": _warning_rows(studies, examples or {}),
+        "strips": strips(studies, QUANTITIES, odd),
+        "outcome": told,
+        "outcome_names": OUTCOME_NAMES,
+        "quantities": [q for q in QUANTITIES if any(q.key in s.values for s in studies)],
+        "studies": _study_rows(studies, odd),
+        "figures": embedded(figures),
+    }
+    return render_page("cohort.html.j2", content)
+
+
+def _predicted(studies: Sequence[StudySummary]) -> str | None:
+    """What is said when doses are predictions."""
+    done = [study for study in studies if study.facts]
+    predicted = sum(study.predicted for study in done)
+    if predicted == 0:
+        return None
+    return PREDICTED if predicted == len(done) else f"{predicted} of {len(done)} studies are {PREDICTED}"
+
+
+def _unlike(studies: Sequence[StudySummary]) -> list[str]:
+    """Facts in which the studies differ, with how many have each."""
+    said = []
+    for fact in dict.fromkeys(key for study in studies for key in study.facts):
+        counts = Counter(study.facts[fact] for study in studies if fact in study.facts)
+        if len(counts) > 1:
+            said.append(f"{fact}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common()))
+    return said
+
+
+def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict[str, str]]:
+    """The few numbers that are read first."""
+    ended = Counter(study.status for study in studies)
+    without = len(studies) - ended["done"]
+    kinds = ", ".join(f"{count} {status}" for status, count in ended.items() if status != "done")
+    names = {o.study.study_id for o in odd}
+    cards = [
+        {
+            "label": "Studies with results",
+            "value": f"{ended['done']}",
+            "note": f"of {len(studies)}",
+            "status": "",
+        },
+        {
+            "label": "Without results",
+            "value": str(without),
+            "note": kinds or "none",
+            "status": "not-met" if without else "met",
+        },
+        {
+            "label": "Outlying studies",
+            "value": str(len(names)),
+            "note": f"{len(odd)} numbers far from the others",
+            "status": "not-met" if names else "met",
+        },
+    ]
+    for quantity in QUANTITIES[:1] + QUANTITIES[2:4]:
+        values = [study.values[quantity.key] for study in studies if quantity.key in study.values]
+        if values:
+            low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
+            note = f"median; quartiles {number(low)} to {number(high)}"
+            cards.append(
+                {
+                    "label": quantity.title,
+                    "value": f"{number(middle)} {quantity.unit}",
+                    "note": note,
+                    "status": "",
+                }
+            )
+    return cards
+
+
+def _rule(done: int) -> str:
+    """How outliers are found, in words."""
+    if done < FEWEST_FOR_OUTLIERS:
+        return f"Outliers are sought from {FEWEST_FOR_OUTLIERS} studies with results on; there are {done}."
+    return (
+        f"Outlier: modified z-score 0.6745 (x − median) / MAD beyond ±{OUTLIER_SCORE:g}, of the logarithm where all values are "
+        "positive (Iglewicz and Hoaglin 1993). It marks what to look at, not what is wrong."
+    )
+
+
+def _named(study: StudySummary) -> dict[str, Any]:
+    """A study as a link."""
+    return {"label": study.label, "id": study.study_id, "link": study.link}
+
+
+def _outlier_rows(odd: Sequence[Outlier]) -> list[dict[str, Any]]:
+    """Outliers study by study, the study with the farthest number first; its first row says how many it has."""
+    by_study: dict[str, list[Outlier]] = {}
+    for found in odd:
+        by_study.setdefault(found.study.study_id, []).append(found)
+    return [
+        _outlier_row(found) | {"rows": 0 if place else len(members)}
+        for members in by_study.values()
+        for place, found in enumerate(members)
+    ]
+
+
+def _outlier_row(found: Outlier) -> dict[str, Any]:
+    """One number that stands out."""
+    unit = found.quantity.unit
+    times = found.value / found.median if found.median else None
+    return _named(found.study) | {
+        "quantity": found.quantity.title,
+        "value": f"{number(found.value)} {unit}".strip(),
+        "median": f"{number(found.median)} {unit}".strip(),
+        "times": MISSING if times is None else f"× {number(times, 2)}",
+        "score": f"{'+' if found.score > 0 else '−'}{abs(found.score):.1f}",
+        "high": found.score > 0,
+    }
+
+
+def _grouped(entries: Iterable[tuple[str, str, StudySummary]]) -> list[dict[str, Any]]:
+    """Equal entries as one row with the studies that they are of, the commonest first."""
+    rows: dict[tuple[str, str], list[StudySummary]] = {}
+    for what, why, study in entries:
+        rows.setdefault((what, why), []).append(study)
+    ordered = sorted(rows.items(), key=lambda item: -len(item[1]))
+    return [
+        {
+            "what": what,
+            "why": why,
+            "count": len(found),
+            "studies": [_named(study) for study in found[:MOST_NAMED]],
+            "more": max(0, len(found) - MOST_NAMED),
+        }
+        for (what, why), found in ordered[:MOST_ROWS]
+    ]
+
+
+def _warning_rows(studies: Sequence[StudySummary], examples: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Warnings with the studies that have them, the rarest first: what all have says nothing about one."""
+    rows = _grouped((code, examples.get(code, ""), study) for study in studies for code in study.warnings)
+    return sorted(rows, key=lambda row: row["count"])
+
+
+def _study_rows(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict[str, Any]]:
+    """Every study, in the order of the cohort."""
+    flagged = {(o.study.study_id, o.quantity.key) for o in odd}
+    shown = [q for q in QUANTITIES if any(q.key in s.values for s in studies)]
+    return [
+        _named(study)
+        | {
+            "status": study.status,
+            "predicted": study.predicted,
+            "cells": [
+                {
+                    "text": number(study.values.get(q.key)),
+                    "sort": study.values.get(q.key, ""),
+                    "odd": (study.study_id, q.key) in flagged,
+                }
+                for q in shown
+            ],
+            "warnings": len(study.warnings),
+            "missed": len(study.missed),
+            "seconds": number(study.seconds),
+            "memory": MISSING
+            if study.peak_memory_bytes is None
+            else number(study.peak_memory_bytes / BYTES_PER_MB),
+        }
+        for study in studies
+    ]
+
+
+# dose against outcome
+
+
+def _outcome_section(studies: Sequence[StudySummary], figures: dict[str, bytes]) -> dict[str, Any] | None:
+    """Sentences on survival and response; their figures are added. None where the manifest has no outcomes."""
+    found = outcomes(studies)
+    if found.response_column is None and not found.has_survival:
+        return None
+    said: list[str] = []
+    if found.has_survival:
+        said += _survival(studies, found, figures)
+    if found.response_column is not None:
+        said += _response(studies, found, figures)
+    if found.not_understood:
+        values = "; ".join(found.not_understood[:8])
+        said.append(
+            f"Left out, because not understood: {values}{' …' if len(found.not_understood) > 8 else ''}."
+        )
+    return {"sentences": said}
+
+
+def _survival(studies: Sequence[StudySummary], found: Outcomes, figures: dict[str, bytes]) -> list[str]:
+    """Kaplan-Meier by tumour dose below and above the cohort's median, with the log-rank test."""
+    rows = [
+        (study.values["tumour_gy"], time, event)
+        for study, time, event in zip(studies, found.times, found.events, strict=True)
+        if time is not None and event is not None and "tumour_gy" in study.values
+    ]
+    if len(rows) < FEWEST_SUBJECTS:
+        return [
+            f"Survival: {len(rows)} studies have tumour dose, time and event; {FEWEST_SUBJECTS} are needed."
+        ]
+    doses = np.array([dose for dose, _, _ in rows])
+    cut = float(np.median(doses))
+    names = (f"below {number(cut)} Gy", f"{number(cut)} Gy or more")
+    try:
+        groups = survival_by_group(
+            [time for _, time, _ in rows], [event for _, _, event in rows],
+            [names[int(dose >= cut)] for dose in doses],
+        )  # fmt: skip
+    except InputError as error:
+        return [f"Survival: {error.message}"]
+    ordered = SurvivalGroups(
+        tuple(sorted(groups.curves, key=lambda c: names.index(c.name))), groups.chi_square, groups.p_value
+    )
+    figures["survival.png"] = survival_png(ordered, found.time_unit)
+    unit = found.time_unit or "(unit not stated)"
+    parts = [
+        f"{curve.name}: {curve.count} studies, {curve.events} events, median "
+        + ("not reached" if curve.median is None else f"{number(curve.median)} {unit}")
+        for curve in ordered.curves
+    ]
+    return [
+        f"Survival by mean tumour dose, cut at the cohort's own median ({found.time_column}, {found.event_column}). "
+        f"{'; '.join(parts)}. Log-rank χ² {number(groups.chi_square)}, p = {number(groups.p_value, 2)}. Shaded: 95 % intervals; "
+        "ticks: censored."
+    ]
+
+
+def _response(studies: Sequence[StudySummary], found: Outcomes, figures: dict[str, bytes]) -> list[str]:
+    """Logistic model of response against mean tumour dose."""
+    rows = [
+        (study.values["tumour_gy"], response)
+        for study, response in zip(studies, found.responses, strict=True)
+        if response is not None and "tumour_gy" in study.values
+    ]
+    positive = sum(response for _, response in rows)
+    if len(rows) < FEWEST_SUBJECTS or min(positive, len(rows) - positive) < FEWEST_OF_EACH:
+        return [
+            f"Response: {len(rows)} studies have tumour dose and response, {positive} of them responded; "
+            f"{FEWEST_SUBJECTS} studies with at least {FEWEST_OF_EACH} of either are needed."
+        ]
+    doses = np.array([dose for dose, _ in rows])
+    responded = np.array([response for _, response in rows])
+    try:
+        model = logistic_dose_response(doses, responded)
+    except InputError as error:
+        return [f"Response: {error.message}"]
+    figures["response.png"] = dose_response_png(model, doses, responded)
+    return [_response_sentence(model, found.response_column)]
+
+
+def _response_sentence(model: DoseResponse, column: str | None) -> str:
+    """The logistic model in words."""
+    odds, low, high = (float(np.exp(100.0 * s)) for s in (model.slope_per_gy, *model.slope_interval_per_gy))
+    d50 = model.d50_gy
+    at = "" if d50 is None or d50 <= 0 else f" Half respond at {number(d50)} Gy."
+    return (
+        f"Response by mean tumour dose ({column}): {model.responders} of {model.count} responded. Logistic model: odds ratio "
+        f"{number(odds)} per 100 Gy (95 % interval {number(low)} to {number(high)}), p = {number(model.p_value, 2)}.{at} "
+        "Shaded: 95 % interval; ticks: the studies."
+    )

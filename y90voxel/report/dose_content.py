@@ -1,0 +1,318 @@
+"""What a dose report says, as plain rows of text; the template only lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from y90voxel.case.evaluation import Evaluation, LungConvention
+from y90voxel.case.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
+from y90voxel.clinical.limits import LIMITS_VERSION, LimitResult, Sense
+from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.regions.roles import Role
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.report.region_table import (
+    every_region_is_automatic,
+    radiobiology_notes,
+    region_columns,
+    region_rows,
+)
+from y90voxel.report.uncertainty_table import partial_volume_note, partial_volume_rows, uncertainty_rows
+from y90voxel.units import format_activity
+
+__all__ = ["ALL_AUTOMATIC", "DISCLAIMER", "PREDICTED", "dose_content"]
+
+PREDICTED = "predicted from a surrogate; not the delivered dose"
+DISCLAIMER = "Research software, not a medical device."
+ALL_AUTOMATIC = (
+    "No region was drawn by a person: all of them come from an automatic segmentation. Check them first."
+)
+ENGINES = {
+    "local": "local deposition",
+    "convolution": "convolution with voxel S values",
+    "density": "density-aware superposition",
+    "monte-carlo": "Monte Carlo",
+}
+DEVICES = {"glass": "glass microspheres", "resin": "resin microspheres", "ho166": "holmium microspheres"}
+MARKS = {"met": "✓", "not met": "✕", "unconfirmed": "?", "none printed": "!", "not applicable": "–"}
+SHUNT_SOURCES = {
+    "given": "given",
+    "spect": "measured on SPECT",
+    "planar": "measured on planar views",
+    "none": "not known",
+}
+LUNG_METHODS = {"mird-1kg": "MIRD, 1 kg of lung", "mird-ct": "MIRD, CT mass"}
+MIRD_1KG = "MIRD, 1 kg of lung"
+VOXEL_BY_MASS = "voxel map, mass-weighted"
+
+
+def dose_content(evaluation: Evaluation) -> dict[str, Any]:
+    """Return everything that the page of an evaluation shows besides its figures."""
+    case, provenance = evaluation.case, evaluation.provenance
+    columns = region_columns(evaluation)
+    inputs = [input_row(item) for item in provenance.get("inputs") or ()]
+    return {
+        "heading": "Predicted absorbed dose" if case.predicted else "Absorbed dose",
+        "label": case.label,
+        "subtitle": subtitle(evaluation),
+        "study_instance_uid": case.study_instance_uid,
+        "predicted": PREDICTED if case.predicted else None,
+        "disclaimer": DISCLAIMER,
+        "version": str(provenance.get("version", MISSING)),
+        "computed": date_and_time(provenance.get("started")),
+        "seconds": number(provenance.get("seconds")),
+        "cards": cards(evaluation),
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in evaluation.warnings],
+        "device": DEVICES.get(case.device or "", case.device),
+        "limits": [limit_row(held) for held in evaluation.limits],
+        "limits_version": LIMITS_VERSION,
+        "underlay": underlay_sentence(evaluation),
+        "region_columns": columns,
+        "regions": region_rows(evaluation, columns),
+        "registration": "" if case.alignment is None else case.alignment.summary,
+        "automatic_note": ALL_AUTOMATIC,
+        "all_automatic": every_region_is_automatic(evaluation),
+        "radiobiology": radiobiology_notes(evaluation),
+        "partial_volume": partial_volume_rows(evaluation),
+        "partial_volume_note": partial_volume_note(evaluation),
+        "uncertainty": uncertainty_rows(evaluation),
+        "uncertainty_statement": evaluation.uncertainty.statement if evaluation.uncertainty else (),
+        "lung": lung_rows(evaluation),
+        "lung_facts": lung_facts(evaluation),
+        "lung_methods": lung_method_rows(evaluation),
+        "injections": injection_rows(evaluation),
+        "patient": patient_rows(case.patient),
+        "contradictions": contradictions(case.patient),
+        "methods": method_rows(evaluation),
+        "inputs": inputs,
+        "inputs_are_named": any(row["what"] != MISSING for row in inputs),
+        "kernel": list(flatten(provenance.get("kernel") or {})),
+        "settings": list(flatten(provenance.get("settings") or {})),
+    }
+
+
+def subtitle(evaluation: Evaluation) -> str:
+    """Return nuclide, device and engine in one line."""
+    device = DEVICES.get(evaluation.case.device or "")
+    parts = (evaluation.case.nuclide, device, ENGINES.get(evaluation.engine, evaluation.engine))
+    return " · ".join(part for part in parts if part)
+
+
+def cards(evaluation: Evaluation) -> list[dict[str, str]]:
+    """Return the few numbers that are read first; means are mass-weighted, as limits use them."""
+    lung = evaluation.lung
+    ratio = number(evaluation.map_activity_bq / evaluation.net_activity_bq)
+    source = SHUNT_SOURCES.get(lung.shunt_source, lung.shunt_source)
+    found = [
+        _card(
+            "Net activity", format_activity(evaluation.net_activity_bq), f"whole map: {ratio} times as much"
+        ),
+        _card("Lung shunt", percent(lung.shunt_fraction), source),
+    ]
+    by_role = {
+        Role(metrics.role): metrics for metrics in evaluation.regions
+    }  # the last one where several share it
+    tumours = [metrics for metrics in evaluation.regions if metrics.role == Role.TUMOUR]
+    whole = by_role.get(Role.TUMOURS) or by_role.get(Role.TUMOUR)
+    if whole is not None:
+        title = "Tumour" if len(tumours) < 2 else f"{len(tumours)} tumours together"
+        found.append(_card(title, _gy(whole.mass_weighted_mean_gy), f"mean; D70 {_gy(whole.d_gy[70])}"))
+    for role in (Role.NON_TUMOUR_LIVER, Role.PERFUSED_NON_TUMOUR_LIVER):
+        if role in by_role:
+            metrics = by_role[role]
+            note = f"mean; {number(metrics.volume_ml)} mL"
+            found.append(_card(metrics.name.capitalize(), _gy(metrics.mass_weighted_mean_gy), note))
+    convention, value = limiting_lung_dose(evaluation)
+    if value is not None:
+        found.append(_card("Lungs", _gy(value), f"mean; {convention}"))
+    judged = [held.status for held in evaluation.limits if held.status != "not applicable"]
+    if judged:
+        missed = judged.count("not met")
+        text = f"{len(judged) - missed} of {len(judged)} met"
+        device = DEVICES.get(evaluation.case.device or "", "")
+        found.append(
+            _card(
+                "Limits and goals", text, f"{device}; not all of them apply", "not-met" if missed else "met"
+            )
+        )
+    return found
+
+
+def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]:
+    return {"label": label, "value": value, "note": note, "status": status}
+
+
+def _gy(dose: float | None) -> str:
+    """A dose with its unit."""
+    return MISSING if dose is None else f"{dose_text(dose)} Gy"
+
+
+def limit_row(held: LimitResult) -> dict[str, str]:
+    """Return one limit: what, where, found, wanted, status in words, source."""
+    wanted = "at most" if held.limit.sense is Sense.BELOW else "at least"
+    return {
+        "name": held.limit.name,
+        "region": held.region,
+        "kind": "limit" if held.limit.sense is Sense.BELOW else "goal",
+        "found": dose_text(held.value_gy),
+        "wanted": f"{wanted} {held.limit.value_gy:g}",
+        "status": held.status,
+        "mark": MARKS[held.status],
+        "css": held.status.replace(" ", "-"),
+        "source": held.reason or held.limit.source,
+    }
+
+
+def limiting_lung_dose(evaluation: Evaluation) -> tuple[str, float | None]:
+    """Return the words for the convention whose lung dose limits refer to, and that dose [Gy]."""
+    convention, value = evaluated_limiting_lung_dose(evaluation.lung, evaluation.case)
+    words = {LungConvention.MIRD_1KG: MIRD_1KG, LungConvention.VOXEL_BY_MASS: VOXEL_BY_MASS}
+    return ("" if convention is None else words[convention]), value
+
+
+def lung_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the lung dose by every convention, and which one limits use."""
+    lung = evaluation.lung
+    used, _ = limiting_lung_dose(evaluation)
+    mass = (
+        "mass of the lungs from CT"
+        if lung.ct_mass_g is None
+        else f"{number(lung.ct_mass_g)} g of lung from CT"
+    )
+    rows = (
+        (MIRD_1KG, lung.mean_mird_1kg_gy, "shunted energy over the conventional mass"),
+        ("MIRD, CT mass", lung.mean_mird_ct_gy, f"shunted energy over the {mass}; whole lungs in view only"),
+        ("voxel map", lung.mean_voxel_gy, "volume-weighted, the part in view"),
+        (VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy, "energy over mass, the part in view"),
+        (
+            "voxel map without the dome",
+            lung.mean_voxel_without_dome_gy,
+            f"lung closer than {number(lung.dome_margin_mm)} mm to the liver left out",
+        ),
+    )
+    return [
+        {"name": name, "dose": dose_text(dose), "note": note, "used": name == used and dose is not None}
+        for name, dose, note in rows
+    ]
+
+
+def lung_method_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the lung dose by MIRD and by every engine that was computed, the engine named beside each number."""
+    return [
+        {
+            "name": LUNG_METHODS.get(row.method, ENGINES.get(row.method, row.method)),
+            "by_mass": dose_text(row.mass_weighted_mean_gy),
+            "by_volume": dose_text(row.mean_gy),
+            "by_mass_without_dome": dose_text(row.mass_weighted_mean_without_dome_gy),
+            "by_volume_without_dome": dose_text(row.mean_without_dome_gy),
+            "from_liver": dose_text(row.beta_from_liver_gy),
+            "used": row.method == evaluation.engine,
+        }
+        for row in evaluation.lung.by_method
+    ]
+
+
+def lung_facts(evaluation: Evaluation) -> str:
+    """Return shunt, mass and view of the lungs in one sentence."""
+    lung = evaluation.lung
+    source = SHUNT_SOURCES.get(lung.shunt_source, lung.shunt_source)
+    parts = [f"Lung shunt fraction {percent(lung.shunt_fraction)} ({source})"]
+    if lung.ct_mass_g is not None:
+        parts.append(f"lung mass from CT {number(lung.ct_mass_g)} g")
+    if lung.fraction_in_fov is not None:
+        parts.append(f"{percent(lung.fraction_in_fov)} of the lungs in view")
+    return "; ".join(parts) + "."
+
+
+def injection_rows(evaluation: Evaluation) -> list[dict[str, str]]:
+    """Return what was given, one row per injection."""
+    rows = []
+    for injection in evaluation.case.injections:
+        given, image = injection.administration, injection.emission
+        imaged = " ".join(part for part in (image.imaged_nuclide, image.modality) if part)
+        activity = MISSING if given.activity_bq is None else format_activity(given.activity_bq)
+        rows.append(
+            {
+                "activity": activity if given.activity_bq is not None else "from the image",
+                "time": date_and_time(given.time.isoformat() if given.time else None),
+                "shunt": percent(given.lung_shunt_fraction),
+                "territory": injection.territory or "liver, tumours and perfused volume",
+                "image": f"{imaged}, surrogate" if image.predicted else imaged,
+            }
+        )
+    return rows
+
+
+def underlay_sentence(evaluation: Evaluation) -> str:
+    """Return what lies under the dose in the pictures."""
+    if evaluation.case.ct is None:
+        return "Dose over the emission image (brightness by the square root), since there is no CT."
+    return "Dose over the CT (level 40 HU, width 400 HU)."
+
+
+def method_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return how the dose came about: name and sentence."""
+    case, grid = evaluation.case, evaluation.dose.grid
+    shape = " × ".join(str(n) for n in grid.shape)
+    spacing = " × ".join(f"{s:.2f}" for s in grid.spacing_mm)
+    ratio = number(evaluation.map_activity_bq / evaluation.net_activity_bq)
+    rows = [
+        ("Calibration", calibration_sentence(evaluation)),
+        (
+            "Activity in the map",
+            f"{format_activity(evaluation.map_activity_bq)}, {ratio} times the net {format_activity(evaluation.net_activity_bq)}",
+        ),
+        ("Engine", ENGINES.get(evaluation.engine, evaluation.engine)),
+        ("Energy per activity", f"{number(evaluation.energy_per_activity_j_per_gbq, 4)} J/GBq"),
+        (
+            "Dose grid",
+            f"{shape} voxels (slice, row, column) of {spacing} mm, {number(1000 * grid.voxel_volume_ml)} µL each",
+        ),
+    ]
+    rows += [(f"Density, {part}", source) for part, source in evaluation.density_sources.items()]
+    reserve = case.regions.hepatic_reserve
+    if reserve is not None:
+        rows.append(
+            ("Hepatic reserve", f"{percent(reserve)} of the liver volume lies outside the perfused volume")
+        )
+    return rows
+
+
+def calibration_sentence(evaluation: Evaluation) -> str:
+    """Return how counts became activity."""
+    calibration = evaluation.case.calibration
+    if calibration.mode is CalibrationMode.ABSOLUTE:
+        return "absolute: the image states Bq/mL; decayed to administration"
+    if calibration.mode is CalibrationMode.FACTOR:
+        return f"camera factor, {number(calibration.factor_cps_per_mbq, 4)} counts per second and MBq; decayed to administration"
+    net, shunted = "net activity", "net activity × (1 − lung shunt)"
+    body = net if evaluation.case.regions.both_lungs_drawn_in_view else shunted
+    held, over = {
+        CalibrationRegion.LIVER: (shunted, "liver, tumours and perfused volume together"),
+        CalibrationRegion.LIVER_AND_LUNGS: (net, "liver and lungs together"),
+        CalibrationRegion.BODY: (body, "the body"),
+        CalibrationRegion.FIELD_OF_VIEW: (body, "the whole image"),
+    }[calibration.region]
+    return f"relative: {held}, over the counts in {over}; one factor for the whole map"
+
+
+def input_row(item: Mapping[str, Any]) -> dict[str, str]:
+    """Return one input series or file: what it is, which, how many files, short checksum."""
+    known = {"series_instance_uid", "sha256", "files"}
+    what = " ".join(str(value) for key, value in item.items() if key not in known and value not in (None, ""))
+    return {
+        "what": what or MISSING,
+        "uid": str(item.get("series_instance_uid") or MISSING),
+        "files": str(item.get("files", MISSING)),
+        "sha256": str(item.get("sha256") or MISSING)[:12],
+    }
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield nested settings as dotted keys and text."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)

@@ -1,0 +1,82 @@
+"""The report of a dose calculation: one HTML page that needs nothing else, and its figures beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from y90voxel.case.evaluation import Evaluation
+from y90voxel.report.dose_content import dose_content
+from y90voxel.report.figures import dose_figures
+
+__all__ = ["render_dose_page", "render_page", "write_report"]
+
+
+def write_report(evaluation: Evaluation, folder: str | Path, *, viewer: str | None = None) -> list[Path]:
+    """Write ``report.html`` and ``figures/*.png``, and return their paths.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is reported.
+    folder : path-like
+        Exists; files in it are replaced.
+    viewer : str or None
+        Name of the interactive page beside the report, which then links to it.
+    """
+    folder = Path(folder)
+    figures = dose_figures(evaluation)
+    (folder / "figures").mkdir(exist_ok=True)
+    paths = []
+    for name, png in figures.items():
+        paths.append(folder / "figures" / name)
+        paths[-1].write_bytes(png)
+    page = folder / "report.html"
+    page.write_text(render_dose_page(evaluation, figures, viewer), encoding="utf-8")
+    return [page, *paths]
+
+
+def render_dose_page(evaluation: Evaluation, figures: Mapping[str, bytes], viewer: str | None = None) -> str:
+    """Return the page of an evaluation with its figures inside.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is reported.
+    figures : mapping of str to bytes
+        File name to PNG, as `dose_figures` returns them.
+    viewer : str or None
+        Name of the interactive page beside it.
+    """
+    content = dose_content(evaluation)
+    columns = content["region_columns"]
+    groups = [
+        (group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)
+    ]
+    more = {"figures": embedded(figures), "region_groups": groups, "viewer": viewer}
+    return render_page("dose.html.j2", content | more)
+
+
+def render_page(template: str, content: Mapping[str, Any]) -> str:
+    """Return a template of the package filled with content; every text is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("y90voxel.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(content)
+
+
+def embedded(figures: Mapping[str, bytes]) -> dict[str, str]:
+    """Return figures as data addresses, by name without extension."""
+    return {
+        Path(name).stem: "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+        for name, png in figures.items()
+    }

@@ -1,0 +1,251 @@
+"""The report as PDF: text pages that flow, then one page of figures, A4 upright."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from y90voxel.case.evaluation import Evaluation
+from y90voxel.regions.palette import region_styles
+from y90voxel.report.dose_content import ALL_AUTOMATIC, dose_content
+from y90voxel.report.drawing import INK, MUTED, Area, add_text, drawing, new_figure
+from y90voxel.report.dvh_plot import draw_dvh, tumours_among
+from y90voxel.report.formatting import dose_text, number, shortened
+from y90voxel.report.overlays import draw_overlay, overlay_height_px
+from y90voxel.report.scene import build_scene
+from y90voxel.units import BQ_PER_MBQ
+
+__all__ = ["write_pdf"]
+
+PAGE_WIDTH_PX, PAGE_HEIGHT_PX, MARGIN_PX = 992.0, 1403.0, 56.0
+DVH_HEIGHT_PX = 400.0
+LINE_PX = 17.0
+# Characters of the 8.5 point text that fit between the margins.
+LINE_CHARACTERS = 122
+STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "not applicable": MUTED}
+
+
+def write_pdf(evaluation: Evaluation, path: str | Path) -> Path:
+    """Write the report of an evaluation as PDF and return its path.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is reported.
+    path : path-like
+        Written.
+    """
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    path = Path(path)
+    content = dose_content(evaluation)
+    with drawing(), PdfPages(path, metadata={"Title": content["heading"], "Creator": "y90voxel"}) as pages:
+        for page in (*_text_pages(evaluation, content), _figure_page(evaluation, content)):
+            pages.savefig(page)
+    return path
+
+
+class _Flow:
+    """Text set line by line from top to bottom, on as many pages as it takes."""
+
+    def __init__(self, running_title: str) -> None:
+        self.pages: list[Any] = []
+        self._title = running_title
+        self._y = 0.0
+        self._new_page()
+
+    def _new_page(self) -> None:
+        self.pages.append(_page(self._title, len(self.pages) + 1))
+        self._y = PAGE_HEIGHT_PX - MARGIN_PX - 10
+
+    def need(self, lines: int) -> None:
+        """Begin a new page unless so many lines fit."""
+        if self._y - lines * LINE_PX < MARGIN_PX:
+            self._new_page()
+
+    def line(self, text: str, x_px: float = 0.0, *, advance: float = LINE_PX, **style: Any) -> None:
+        """Set one line and move on."""
+        style = {"fontsize": 8.5, "va": "top"} | style
+        add_text(self.pages[-1], MARGIN_PX + x_px, self._y, text, **style)
+        self._y -= advance
+
+    def heading(self, text: str, rows: int = 3) -> None:
+        """Set a heading and keep it with the lines that follow."""
+        self.need(rows + 2)
+        self._y -= 10
+        self.line(text, fontsize=11, fontweight="bold", advance=24)
+
+    def paragraph(self, text: str, **style: Any) -> None:
+        """Set text in as many lines as it needs."""
+        for piece in textwrap.wrap(text, LINE_CHARACTERS) or [""]:
+            self.need(1)
+            self.line(piece, **style)
+
+    def row(
+        self, cells: Sequence[str], stops_px: Sequence[float], colours: Sequence[str] = (), **style: Any
+    ) -> None:
+        """Set one row of a table; a negative stop is the right edge of its cell."""
+        self.need(1)
+        for position, (cell, stop) in enumerate(zip(cells, stops_px, strict=True)):
+            colour = colours[position] if colours else style.get("color", INK)
+            align = "right" if stop < 0 else "left"
+            self.line(cell, abs(stop), advance=0, ha=align, **(style | {"color": colour}))
+        self._y -= LINE_PX
+
+
+def _page(title: str, page_number: int) -> Any:
+    """An empty page with its foot."""
+    figure = new_figure(PAGE_WIDTH_PX, PAGE_HEIGHT_PX)
+    foot = {"fontsize": 7.5, "color": MUTED, "va": "bottom"}
+    add_text(figure, MARGIN_PX, MARGIN_PX - 30, title, **foot)
+    add_text(figure, PAGE_WIDTH_PX - MARGIN_PX, MARGIN_PX - 30, str(page_number), ha="right", **foot)
+    return figure
+
+
+def _running_title(content: Mapping[str, Any]) -> str:
+    """What stands at the foot of every page."""
+    predicted = "PREDICTED · " if content["predicted"] else ""
+    label = shortened(content["label"], 50)
+    return (
+        f"{predicted}{label} · {content['disclaimer']} y90voxel {content['version']}, {content['computed']}"
+    )
+
+
+def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]:
+    """Title, key numbers, warnings, limits, regions, lungs, methods and provenance."""
+    flow = _Flow(_running_title(content))
+    flow.line(
+        f"{content['heading']}   {shortened(content['label'], 40)}",
+        fontsize=16,
+        fontweight="bold",
+        advance=32,
+    )
+    flow.line(content["subtitle"], fontsize=10, color=MUTED, advance=24)
+    if content["predicted"]:
+        flow.line(
+            f"PREDICTED   {content['predicted']}", fontsize=11, fontweight="bold", color="#5b2a86", advance=24
+        )
+    flow.line(content["disclaimer"], color=MUTED)
+    flow.heading("Key numbers")
+    for card in content["cards"]:
+        flow.row((card["label"], card["value"], card["note"]), (0, 230, 360))
+    flow.heading("Warnings" if content["warnings"] else "No warnings")
+    for warning in content["warnings"]:
+        flow.paragraph(f"{warning['code']}: {warning['message']}", color="#7a5200")
+    _limits(flow, content)
+    _regions(flow, evaluation, content)
+    flow.heading("Lungs", 6)
+    flow.paragraph(content["lung_facts"])
+    for row in content["lung"]:
+        note = f"{row['note']}{'; limits use this one' if row['used'] else ''}"
+        flow.row(
+            (row["name"], f"{row['dose']} Gy", note),
+            (0, -300, 320),
+            fontweight="bold" if row["used"] else "normal",
+        )
+    _lung_methods(flow, content)
+    flow.heading("How this was computed")
+    for name, text in content["methods"]:
+        flow.paragraph(f"{name}: {text}")
+    flow.heading("Provenance")
+    for item in content["inputs"]:
+        what = item["what"] if content["inputs_are_named"] else "input"
+        flow.paragraph(f"{what}: series {item['uid']}, files: {item['files']}, SHA-256 {item['sha256']}…")
+    for name, text in content["kernel"]:
+        flow.paragraph(f"kernel {name.replace('_', ' ')}: {text}")
+    flow.paragraph(
+        "settings: " + "; ".join(f"{key} = {value}" for key, value in content["settings"]), color=MUTED
+    )
+    return flow.pages
+
+
+def _lung_methods(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """The lung dose by every method that was computed, in columns."""
+    if not content["lung_methods"]:
+        return
+    keys = ("by_mass", "by_volume", "by_mass_without_dome", "by_volume_without_dome", "from_liver")
+    stops = (0, -300, -390, -540, -710, -850)
+    heads = (
+        "mean lung dose in Gy",
+        "by mass",
+        "by volume",
+        "by mass, no dome",
+        "by volume, no dome",
+        "betas from liver",
+    )
+    flow.need(len(content["lung_methods"]) + 1)
+    flow.row(heads, stops, color=MUTED)
+    for row in content["lung_methods"]:
+        flow.row((row["name"], *(row[key] for key in keys)), stops)
+
+
+def _limits(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """Limits with status in words, and their sources once each."""
+    flow.heading(f"Limits and goals{', ' + content['device'] if content['device'] else ''}")
+    if not content["limits"]:
+        flow.paragraph("No device is given, so no limits are reported.")
+        return
+    sources = list(dict.fromkeys(row["source"] for row in content["limits"]))
+    stops = (0, 100, -680, -800, 815)
+    flow.row(("status", "what, in which region", "Gy", "limit or goal", "source"), stops, color=MUTED)
+    for row in content["limits"]:
+        what = shortened(f"{row['name']}: {row['region']}", 74)
+        cells = (row["status"], what, row["found"], row["wanted"], f"[{sources.index(row['source']) + 1}]")
+        flow.row(cells, stops, (STATUS_COLOURS[row["status"]], INK, INK, INK, MUTED))
+    for position, source in enumerate(sources, 1):
+        flow.paragraph(f"[{position}] {source}", color=MUTED, fontsize=7.5)
+
+
+def _regions(flow: _Flow, evaluation: Evaluation, content: Mapping[str, Any]) -> None:
+    """The numbers of each region that are read most; the HTML page has all of them."""
+    if not content["regions"]:
+        return
+    flow.heading("Regions")
+    stops = (0, -300, -385, -470, -555, -640, -725, -800, -875)
+    heads = ("doses in Gy; mean by mass", "mL", "MBq", "mean", "SD", "D90", "D70", "D50", "V100 / %")
+    flow.row(heads, stops, color=MUTED)
+    for metrics, row in zip(evaluation.regions, content["regions"], strict=True):
+        activity = None if metrics.activity_bq is None else metrics.activity_bq / BQ_PER_MBQ
+        doses = (
+            metrics.mass_weighted_mean_gy,
+            metrics.sd_gy,
+            metrics.d_gy[90],
+            metrics.d_gy[70],
+            metrics.d_gy[50],
+        )
+        cells = [
+            shortened(row["name"], 32),
+            number(metrics.volume_ml),
+            number(activity),
+            *map(dose_text, doses),
+        ]
+        flow.row([*cells, f"{metrics.v_percent[100]:.1f}"], stops, _row_colours(row))
+    if content["all_automatic"]:
+        flow.paragraph(ALL_AUTOMATIC, color="#7a5200")
+
+
+def _row_colours(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The colours of a row: the region's own for its name."""
+    return (row["colour"], *(INK,) * 8)
+
+
+def _figure_page(evaluation: Evaluation, content: Mapping[str, Any]) -> Any:
+    """Both overlays and the histograms on one page."""
+    figure = new_figure(PAGE_WIDTH_PX, PAGE_HEIGHT_PX)
+    foot = {"fontsize": 7.5, "color": MUTED, "va": "bottom"}
+    add_text(figure, MARGIN_PX, MARGIN_PX - 30, _running_title(content), **foot)
+    scene = build_scene(evaluation)
+    width = PAGE_WIDTH_PX - 2 * MARGIN_PX
+    height = overlay_height_px(scene, width)
+    top = PAGE_HEIGHT_PX - MARGIN_PX
+    for focus in (scene.hottest, scene.centre):
+        draw_overlay(figure, scene, focus, Area(MARGIN_PX, top - height, width, height))
+        top -= height + 24
+    shown = evaluation.main_histograms()
+    if shown:
+        roles = {region.name: region.role for region in evaluation.case.regions}
+        area = Area(MARGIN_PX, top - DVH_HEIGHT_PX, width, DVH_HEIGHT_PX)
+        draw_dvh(figure, shown, region_styles(roles.items()), tumours_among(roles), area, evaluation.bands)
+    return figure

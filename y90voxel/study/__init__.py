@@ -1,0 +1,1 @@
+"""One study from files to a folder of results: reading, running, writing."""

@@ -1,0 +1,100 @@
+"""Predicted against delivered: two result folders to a folder with their comparison."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from y90voxel.comparison.compare import compare
+from y90voxel.comparison.comparison_result import Normalisation
+from y90voxel.comparison.voxel_agreement import GammaCriteria
+from y90voxel.errors import Notice
+from y90voxel.io.atomic import check_output_folder, output_folder
+from y90voxel.io.result_tables import write_json
+from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder
+from y90voxel.version import __version__
+
+__all__ = ["run_compare"]
+
+
+def run_compare(
+    predicted: str | Path,
+    delivered: str | Path,
+    out: str | Path,
+    *,
+    normalise: Normalisation | str = Normalisation.NONE,
+    gamma: GammaCriteria | None = None,
+    plan_model: str | None = None,
+    trust_frames: bool = False,
+    report: bool = True,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Write ``compare.json``, ``compare.html`` and ``figures/`` to ``out``; return the content of the first.
+
+    Parameters
+    ----------
+    predicted : path-like
+        Folder that `dose` or `plan` wrote.
+    delivered : path-like
+        Folder that `dose` wrote.
+    out : path-like
+        Folder of the comparison; appears complete or not at all.
+    normalise : Normalisation or str
+        ``none``, ``activity`` or ``mean-liver``.
+    gamma : GammaCriteria or None
+        None takes the default criteria, and says so.
+    plan_model : str or None
+        Model of a plan whose activity the prediction is for; None takes the activity given, else the first model.
+    trust_frames : bool
+        Take coordinates of different frames of reference as common.
+    report : bool
+        Write page and figures too.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be used, or the doses cannot be compared (see `y90voxel.compare`).
+    """
+    check_output_folder(out)  # before the work, not after
+    started, clock = datetime.now(UTC), time.perf_counter()
+    tell = progress or (lambda what, done: None)
+    tell("reading the predicted dose", 0.0)
+    before = read_predicted_folder(predicted, plan_model)
+    tell("reading the delivered dose", 0.2)
+    after = read_dose_folder(delivered)
+    tell("comparing", 0.4)
+    found = compare(before.side, after.side, normalise=normalise, gamma=gamma, trust_frames=trust_frames)
+    said = (*before.notices, *after.notices, *_patients(before, after))
+    found = replace(found, notices=tuple(dict.fromkeys((*said, *found.notices))))
+    document = found.as_dict() | {
+        "provenance": {
+            "version": __version__,
+            "predicted": list(before.inputs),
+            "delivered": list(after.inputs),
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - clock, 3),
+        }
+    }
+    with output_folder(out) as folder:
+        write_json(document, folder / "compare.json")
+        if report:
+            tell("drawing the report", 0.7)
+            from y90voxel.report.comparison_page import write_comparison_report
+
+            write_comparison_report(found, document["provenance"], folder)
+    tell("done", 1.0)
+    return document
+
+
+def _patients(before: DoseFolder, after: DoseFolder) -> list[Notice]:
+    """Say when the two doses are of different patients; the identities themselves stay in the DICOM files."""
+    if before.patient_id is None or after.patient_id is None or before.patient_id == after.patient_id:
+        return []
+    message = "the PatientID of the two dose files differ: these may be two patients. Check the folders before anything else."
+    return [Notice("patients-differ", message)]

@@ -1,0 +1,101 @@
+"""Histograms and metrics of any dose file with any regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from y90voxel.errors import Notice, RegionError
+from y90voxel.io.atomic import check_output_folder, output_folder
+from y90voxel.io.dicom.sources import list_files
+from y90voxel.io.doses import read_dose
+from y90voxel.io.region_files import paths_of
+from y90voxel.io.result_tables import write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.summary import summarise
+from y90voxel.regions.placement import place_regions
+from y90voxel.study.read_study import read_regions, trusted_regions
+from y90voxel.study.study import file_record
+from y90voxel.version import __version__
+
+__all__ = ["run_dvh"]
+
+
+def run_dvh(
+    dose_path: str | Path,
+    rois_path: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    roles: Mapping[str, str] | None = None,
+    trust_frames: bool = False,
+    figure: bool = True,
+) -> dict[str, Any]:
+    """Write ``dvh.csv``, ``metrics.json``, ``metrics.csv`` and a figure to ``out``; return the metrics.
+
+    Parameters
+    ----------
+    dose_path : path-like
+        RTDOSE, NIfTI, NRRD or MetaImage [Gy].
+    rois_path : path-like or sequence of path-like
+        RTSTRUCT, SEG, ``.seg.nrrd``, label image or mask; several add up.
+    out : path-like
+        Folder to write, all or nothing.
+    roles : mapping of str to str, optional
+        Roles by ROI name.
+    trust_frames : bool
+        Take the coordinates of other frames of reference as common.
+    figure : bool
+        Draw the histograms.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, regions of two files share a name, or the folder cannot be used.
+    RegionError
+        If no region lies inside the dose grid.
+    """
+    check_output_folder(out)
+    notices: list[Notice] = []
+    dose = read_dose(dose_path, notices=notices)
+    rois = paths_of(rois_path)
+    drawn = read_regions(rois, notices)
+    if trust_frames:
+        drawn, found = trusted_regions(drawn, dose.grid.frame_of_reference_uid)
+        notices += found
+    regions, found = place_regions(drawn, dose.grid, roles, must_be_whole=())
+    notices += found
+    if not regions.drawn:
+        raise RegionError(
+            f"none of the {len(drawn)} regions of {', '.join(map(str, rois))} lies inside the dose grid of {dose_path}."
+        )
+    histograms = {region.name: DoseVolumeHistogram.from_dose(dose, region.mask) for region in regions}
+    metrics = [summarise(region, histograms[region.name], None, None, None).as_dict() for region in regions]
+    document = {
+        "schema_version": 1,
+        "kind": "dvh",
+        "regions": metrics,
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in notices],
+        "provenance": {
+            "version": __version__,
+            "inputs": [
+                file_record(Path(dose_path), "dose"),
+                *(file_record(path, "regions") for roi in rois for path in _files(roi)),
+            ],
+        },
+    }
+    with output_folder(out) as folder:
+        write_dvh_csv([(r.name, r.role.value, histograms[r.name]) for r in regions], folder / "dvh.csv")
+        write_json(document, folder / "metrics.json")
+        write_metrics_csv(metrics, folder / "metrics.csv")
+        if figure:
+            from y90voxel.report.dvh_plot import write_dvh_figure
+
+            (folder / "figures").mkdir()
+            write_dvh_figure(histograms, folder / "figures" / "dvh.png")
+    return document
+
+
+def _files(rois: Path) -> list[Path]:
+    """The files that regions are read from: one, or those of a folder."""
+    return [source.path for source in list_files(rois)] if rois.is_dir() else [rois]

@@ -1,0 +1,372 @@
+"""A plan from files, or from masses in a case file, to a folder of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import tzinfo
+from pathlib import Path
+
+from y90voxel.case.plan_settings import AimSettings, AnatomySettings, PlanSettings, TerritorySettings
+from y90voxel.case.settings import StudySettings
+from y90voxel.clinical.limits import Sense
+from y90voxel.errors import InputError, Notice
+from y90voxel.io.atomic import check_output_folder, output_folder
+from y90voxel.io.nifti import write_nifti, write_regions_nifti
+from y90voxel.io.result_tables import write_json
+from y90voxel.planning.aims import DoseAim, parse_metric
+from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
+from y90voxel.planning.plan import plan, plan_from_masses
+from y90voxel.planning.plan_request import OrderRequest, PlanRequest
+from y90voxel.planning.plan_result import Plan, PlanFacts
+from y90voxel.planning.plan_uncertainty import with_plan_uncertainty
+from y90voxel.quantification.administration import net_activity, therapy_nuclide
+from y90voxel.quantification.time_zones import in_zone, time_zone_of
+from y90voxel.study.anonymous import (
+    anonymous_case,
+    anonymous_errors,
+    anonymous_names,
+    anonymous_settings,
+    without_identity,
+)
+from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.run_dose import StudyFiles, make_case, read_chosen
+from y90voxel.units import BQ_PER_GBQ
+
+__all__ = ["request_of", "run_plan"]
+
+Progress = Callable[[str, float], None]
+
+
+def run_plan(
+    path: str | Path | None,
+    out: str | Path | None,
+    settings: StudySettings,
+    *,
+    files: StudyFiles | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Read an MAA study, or masses from the settings, plan, and write the results to ``out``.
+
+    Parameters
+    ----------
+    path : path-like or None
+        DICOM folder or zip; None with files or masses.
+    out : path-like or None
+        Folder of the results; appears complete or not at all. None writes nothing.
+    settings : StudySettings
+        Clinical facts and choices.
+    files : mapping
+        ``emission``, ``ct``, ``regions``: files that complete or replace the study's; regions may be several.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If settings, study or folder cannot be used.
+    """
+    tell = progress or (lambda what, done: None)
+    with anonymous_errors(settings.output.anonymise):
+        return _run(path, None if out is None else Path(out), settings, files or {}, tell)
+
+
+def _run(
+    path: str | Path | None,
+    out: Path | None,
+    settings: StudySettings,
+    files: StudyFiles,
+    tell: Progress,
+) -> Plan:
+    """Do what :func:`run_plan` says."""
+    if out is not None:
+        check_output_folder(out)
+    request = request_of(settings)
+    given = {name: file for name, file in files.items() if file}
+    if path is None and not given:
+        found = _without_images(settings, request)
+        found = _with_uncertainty(found, settings, tell)
+    else:
+        found = _with_images(path, settings, request, given, tell)
+    if settings.partial_volume.method is not None:
+        said = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
+        found = found.with_notices(Notice("partial-volume-method-unused", said))
+    if out is not None:
+        tell("writing the plan", 0.85)
+        _write(found, out, report=settings.output.report)
+    tell("done", 1.0)
+    return found
+
+
+def request_of(settings: StudySettings) -> PlanRequest:
+    """Return what the settings ask of a plan.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, a metric unknown, or a time lacks its zone.
+    """
+    asked, zone = settings.plan, time_zone_of(settings.administration.time_zone)
+    return PlanRequest(
+        context=asked.context,
+        aims=(
+            *(_aim(aim, Sense.BELOW) for aim in asked.limit),
+            *(_aim(aim, Sense.AT_LEAST) for aim in asked.goal),
+        ),
+        table_limits=asked.table_limits,
+        perfused_dose_gy=asked.perfused_dose_gy,
+        residual_fraction=asked.residual_fraction,
+        split=None if asked.split is None else tuple(asked.split),
+        greatest_gbq=_gbq(asked.greatest_activity),
+        objective=asked.objective,
+        recovery=asked.recovery,
+        recovery_curve=settings.partial_volume.curve(),
+        order=_order(asked, zone),
+    )
+
+
+def _aim(aim: AimSettings, sense: Sense) -> DoseAim:
+    """A limit or goal from its table."""
+    metric = parse_metric(aim.metric, aim.parameters)
+    sign = "at most" if sense is Sense.BELOW else "at least"
+    name = aim.name or f"{aim.region} {metric} {sign} {aim.value:g} {metric.unit}"
+    return DoseAim(name, aim.region, sense, aim.value, metric, aim.previous, aim.source)
+
+
+def _order(asked: PlanSettings, zone: tzinfo | None) -> OrderRequest | None:
+    """The order, its times in the zone of the administration where they have none."""
+    order = asked.order
+    if order is None:
+        return None
+    injection = in_zone(order.injection_time, zone)
+    assert injection is not None  # a required setting
+    return OrderRequest(
+        injection,
+        tuple(time for time in (in_zone(t, zone) for t in order.calibration_times) if time is not None),
+        order.greatest_age_h,
+        order.model,
+        None if order.activity is None else order.activity / BQ_PER_GBQ,
+    )
+
+
+def _gbq(activities_bq: list[float] | None) -> tuple[float, ...] | None:
+    """Activities in GBq."""
+    return None if activities_bq is None else tuple(a / BQ_PER_GBQ for a in activities_bq)
+
+
+def _with_images(
+    path: str | Path | None,
+    settings: StudySettings,
+    request: PlanRequest,
+    files: StudyFiles,
+    tell: Progress,
+) -> Plan:
+    """The plan of a study."""
+    if settings.plan.anatomy is not None:
+        raise InputError(
+            "masses are given in plan.anatomy, but also images, which they are measured on. Leave one of them out.",
+            tag="plan.anatomy",
+        )
+    study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.4 * done))
+    roles, shown = dict(settings.regions.roles), settings.as_dict()
+    if settings.output.anonymise:
+        names = anonymous_names(study.drawn, study.identity)
+        roles = {names.get(name, name): role for name, role in roles.items()}
+        study, shown = study.anonymous(), anonymous_settings(shown)
+    calibration = settings.dose.calibration or "relative"
+    chosen = settings.model_copy(
+        update={"dose": settings.dose.model_copy(update={"calibration": calibration})}
+    )
+    tell("placing regions", 0.4)
+    case = make_case(study, chosen, roles, shown, measure_shunt=True)
+    engine = build_engine(
+        settings.dose.engine,
+        case,
+        monte_carlo=settings.monte_carlo,
+        progress=lambda what, done: tell(what, 0.5),
+    )
+    found = plan(case, engine, request, lambda what, done: tell(what, 0.4 + 0.3 * done))
+    found = _with_uncertainty(found, settings, tell)
+    if not settings.output.anonymise:
+        return found
+    said = tuple(replace(n, message=without_identity(n.message)) for n in found.notices)
+    assert found.maps is not None  # it has images
+    patient = None if found.facts.patient is None else found.facts.patient.anonymous()
+    return replace(
+        found,
+        facts=replace(found.facts, patient=patient, dated=False),
+        maps=replace(found.maps, case=anonymous_case(case)),
+        notices=said,
+    )
+
+
+def _with_uncertainty(found: Plan, settings: StudySettings, tell: Progress) -> Plan:
+    """The plan with its intervals, where they are asked for."""
+    if not settings.output.uncertainty:
+        return found
+    given = settings.uncertainty.model_dump()
+    return with_plan_uncertainty(found, given, lambda what, done: tell(what, 0.7 + 0.15 * done))
+
+
+def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:
+    """The plan of masses and shunts in the case file."""
+    given = settings.administration
+    if settings.plan.anatomy is None:
+        raise InputError(
+            "there is nothing to plan from: give a STUDY, image files, or masses in [plan.anatomy] of the case file.",
+            tag="plan.anatomy",
+        )
+    if request.recovery or request.recovery_curve is not None:
+        raise InputError(
+            "a plan without images takes tumour-to-normal ratios as they are given: there is nothing to correct by recovery. "
+            "Correct them first (y90voxel.planning.correct_tumour_to_normal_ratio), or give images.",
+            tag="plan.recovery" if request.recovery else "partial_volume.recovery",
+        )
+    record = therapy_nuclide(given.nuclide)
+    shown = settings.as_dict()
+    territories, activities = _territories(settings, settings.plan.anatomy)
+    patient = None if settings.patient is None else settings.patient.record()
+    anonymise = settings.output.anonymise
+    facts = PlanFacts(
+        label=settings.output.label or "plan without images",
+        nuclide=record.name,
+        device=given.device,
+        dose_constant_gy_kg_per_gbq=settings.dose.dose_constant_gy_kg_per_gbq
+        or record.dose_constant_gy_kg_per_gbq,
+        given_gbq=activities,
+        patient=patient.anonymous() if patient is not None and anonymise else patient,
+        hepatic_reserve=_reserve(settings.plan.anatomy),
+        dated=not anonymise,
+    )
+    anatomy = _anatomy(settings.plan.anatomy, territories)
+    return plan_from_masses(
+        facts, anatomy, territories, request, anonymous_settings(shown) if anonymise else shown
+    )
+
+
+def _territories(
+    settings: StudySettings, known: AnatomySettings
+) -> tuple[tuple[Territory, ...], tuple[float, ...] | None]:
+    """What every injection reaches, and the activities as given where all are [GBq]."""
+    reached = _stated_territories(settings, known)
+    names = [t.name if len(reached) == 1 else f"{t.name} {i}" for i, t in enumerate(reached, 1)]
+    stated = [t.name for t in reached]
+    names = stated if len(set(stated)) == len(stated) else names
+    territories = tuple(
+        Territory(
+            name,
+            t.lung_shunt_fraction,
+            tuple(TumourUptake(u.name, u.mass_kg, u.ratio) for u in t.tumour),
+            t.normal_mass_kg,
+        )
+        for name, t in zip(names, reached, strict=True)
+    )
+    activities = [t.activity for t in reached]
+    whole = _net_activity(settings)
+    if len(activities) == 1 and activities[0] is None:
+        activities = [whole]
+    elif whole is not None:
+        raise InputError(
+            "administration.activity is given beside injections that have their own: which holds is not clear. Give each "
+            "activity in its [[plan.anatomy.territory]] only.",
+            tag="administration.activity",
+        )
+    complete = [a / BQ_PER_GBQ for a in activities if a is not None]
+    return territories, tuple(complete) if len(complete) == len(activities) else None
+
+
+def _net_activity(settings: StudySettings) -> float | None:
+    """What was administered [Bq]: the activity as given minus its residual; None when none is given."""
+    given = settings.administration
+    if given.activity is None:
+        return None
+    zone = time_zone_of(given.time_zone)
+    return net_activity(
+        given.activity,
+        therapy_nuclide(given.nuclide).half_life_s,
+        vial_time=in_zone(given.activity_time, zone),
+        residual_bq=given.residual or 0.0,
+        residual_time=in_zone(given.residual_time, zone),
+        administration_time=in_zone(given.time, zone),
+    )
+
+
+def _stated_territories(settings: StudySettings, known: AnatomySettings) -> list[TerritorySettings]:
+    """The injections; a single one reaches what is treated and all tumours, unless it says otherwise."""
+    shunt = settings.administration.lung_shunt_fraction
+    if not known.territory and isinstance(shunt, float):
+        reached = [TerritorySettings(lung_shunt_fraction=shunt)]
+    else:
+        reached = list(known.territory)
+    if not reached:
+        raise InputError(
+            "give every injection in [[plan.anatomy.territory]], or for a single one administration.lung_shunt_fraction.",
+            tag="plan.anatomy.territory",
+        )
+    if len(reached) > 1:
+        return reached
+    (only,) = reached
+    normal = known.perfused_normal_mass_kg if only.normal_mass_kg is None else only.normal_mass_kg
+    return [only.model_copy(update={"normal_mass_kg": normal, "tumour": only.tumour or known.tumour})]
+
+
+def _anatomy(known: AnatomySettings, territories: tuple[Territory, ...]) -> Anatomy:
+    """Masses and volumes; whole tumours and the perfused normal liver follow from a single injection."""
+    masses: dict[str, float] = {}
+    for territory in territories:
+        for tumour in territory.tumours:
+            masses[tumour.name] = masses.get(tumour.name, 0.0) + tumour.mass_kg
+    masses |= {tumour.name: tumour.mass_kg for tumour in known.tumour}
+    perfused = known.perfused_normal_mass_kg
+    if perfused is None and len(territories) == 1:
+        perfused = territories[0].normal_kg
+    return Anatomy(
+        tumour_masses_kg=masses,
+        perfused_normal_kg=perfused,
+        whole_normal_kg=known.whole_normal_mass_kg,
+        lung_ct_kg=known.lung_ct_mass_kg,
+        liver_volume_ml=known.liver_volume_ml,
+        perfused_volume_ml=known.perfused_volume_ml,
+        tumour_volume_ml=known.tumour_volume_ml,
+        tumour_volume_in_perfused_ml=known.tumour_volume_in_perfused_ml,
+    )
+
+
+def _reserve(known: AnatomySettings) -> float | None:
+    """Untreated share of the liver volume, where both volumes are given."""
+    if known.liver_volume_ml is None or known.perfused_volume_ml is None:
+        return None
+    return max(1.0 - known.perfused_volume_ml / known.liver_volume_ml, 0.0)
+
+
+def _write(found: Plan, out: Path, *, report: bool) -> None:
+    """Write every output, all or nothing."""
+    with output_folder(out) as folder:
+        write_json(found.metrics, folder / "plan.json")
+        if found.maps is not None:
+            _write_maps(found, folder)
+        if report:
+            from y90voxel.report.plan_page import write_plan_page
+
+            write_plan_page(found, folder)
+
+
+def _write_maps(found: Plan, folder: Path) -> None:
+    """Dose of one GBq: of all injections in the split of the first model, and of each of several."""
+    maps = found.maps
+    assert maps is not None  # asked for plans with images
+    activities = found.first.activities_gbq or (1.0,) * len(maps.evaluations)
+    total = sum(activities)
+    split = [a / total for a in activities] if total > 0 else [1.0 / len(activities)] * len(activities)
+    write_nifti(maps.dose(split), folder / "dose_per_gbq.nii.gz")
+    if len(maps.evaluations) > 1:
+        for number, evaluation in enumerate(maps.evaluations, 1):
+            write_nifti(evaluation.dose, folder / f"dose_per_gbq_injection_{number}.nii.gz")
+    regions = list(maps.case.regions)
+    if regions:
+        write_regions_nifti(
+            {region.name: region.mask for region in regions},
+            folder / "regions.nii.gz",
+            roles={region.name: region.role.value for region in regions},
+            automatic=[region.name for region in regions if region.automatic],
+        )

@@ -1,1 +1,0 @@
-"""Cases in, evaluations out; pure: no paths, no formats, no printing."""
