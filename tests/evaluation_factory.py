@@ -8,14 +8,13 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from y90voxel.case.case import Calibration, Case, Injection
+from y90voxel.case.case import Case, Injection
 from y90voxel.case.evaluation import Evaluation, LungDose
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
 from y90voxel.quantification.administration import Administration
-from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -106,9 +105,8 @@ def make_evaluation(
         ),
         regions=placed if regions else Regions(grid),
         ct=make_ct() if ct else None,
-        calibration=Calibration() if regions else Calibration(CalibrationMode.ABSOLUTE),
         study_instance_uid="2.25.1234567890",
-    )
+    ).changed(dose={"calibration": "relative" if regions else "absolute"})
     return _evaluate(case, dose, activity, density, device)
 
 

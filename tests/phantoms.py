@@ -1,10 +1,12 @@
 """Small synthetic cases that tests share: ellipsoids with known activity on any grid."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from y90voxel.case.case import Calibration, Case, Injection
+from y90voxel.case.settings import RadiobiologySettings
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
@@ -60,10 +62,40 @@ def liver_case(
     administration = administration or Administration(
         activity_bq=activity_bq, lung_shunt_fraction=shunt, shunt_source=shunt_source
     )
-    return Case(
+    case = Case(
         label="phantom",
         injections=(Injection(emission, administration),),
         regions=Regions(grid, tuple(drawn)),
-        calibration=calibration or Calibration(),
-        **facts,
+    )
+    return changed(case, calibration=calibration or Calibration(), **facts)
+
+
+def changed(case, **facts):
+    """A case with other fields, or with other settings given as what the case makes of them."""
+    dose, lung = {}, {}
+    if (calibration := facts.pop("calibration", None)) is not None:
+        dose |= {
+            "calibration": str(calibration.mode),
+            "calibration_region": str(calibration.region),
+            "calibration_factor": calibration.factor_cps_per_mbq,
+            "acquisition_duration_s": calibration.acquisition_duration_s,
+        }
+    if (density := facts.pop("density", None)) is not None:
+        dose["liver_density"] = "ct" if density.liver_g_per_ml is None else density.liver_g_per_ml
+    for name in ("dose_constant_gy_kg_per_gbq", "dome_margin_mm"):
+        dose |= {name: facts.pop(name)} if name in facts else {}
+    if "compare_lung_methods" in facts:
+        lung["compare_methods"] = facts.pop("compare_lung_methods")
+    settings = case.settings.changed(dose=dose, lung=lung)
+    if (parameters := facts.pop("radiobiology", None)) is not None:
+        given = {role: _radiobiology(one) for role, one in parameters.items()}
+        settings = settings.model_copy(update={"radiobiology": given})
+    return replace(case, settings=settings, **facts)
+
+
+def _radiobiology(parameters):
+    return RadiobiologySettings(
+        alpha_beta_gy=parameters.alpha_beta_gy,
+        repair_half_time_h=parameters.repair_half_time_s / 3600.0,
+        alpha_per_gy=parameters.alpha_per_gy,
     )

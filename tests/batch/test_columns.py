@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y90voxel.batch.columns import (
-    DOTTED_ONLY,
     LONG_NAME,
     PLACES,
     SETTINGS,
     all_settings,
+    dotted_only,
     edit_distance,
     read_columns,
 )
@@ -109,7 +109,7 @@ def test_the_refusal_suggests_the_setting(tmp_path, name, expected):
     assert "Nothing was computed" in caught.value.message
 
 
-@pytest.mark.parametrize(("option", "key"), DOTTED_ONLY.items())
+@pytest.mark.parametrize(("option", "key"), dotted_only().items())
 def test_options_that_are_columns_under_another_name_are_refused_with_it(tmp_path, option, key):
     with pytest.raises(InputError, match=f"{option!r} is an option of dose") as caught:
         columns(tmp_path, "study", option)

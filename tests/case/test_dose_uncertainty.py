@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from phantoms import liver_case
+from phantoms import changed, liver_case
 from scipy.ndimage import gaussian_filter
 
 from y90voxel.case import dvh_sampling
@@ -40,7 +40,7 @@ def quantitative(case):
     volume = ActivityMap(emission.volume.array * 1e4, emission.grid)
     image = EmissionImage(volume, "file", "Y-90", decay_reference=DecayReference.NONE)
     injection = replace(case.injections[0], emission=image)
-    return replace(case, injections=(injection,), calibration=Calibration(CalibrationMode.ABSOLUTE))
+    return changed(case, injections=(injection,), calibration=Calibration(CalibrationMode.ABSOLUTE))
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_a_liver_drawn_larger_takes_dose_from_the_whole_map():
     """With relative calibration the activity is spread over the counts inside the contour."""
     case = liver_case(outside_counts=5.0, lungs=False)
     evaluation = verify(case, LocalDeposition("Y-90"))
-    fixed = replace(case, calibration=Calibration(region=CalibrationRegion.FIELD_OF_VIEW))
+    fixed = changed(case, calibration=Calibration(region=CalibrationRegion.FIELD_OF_VIEW))
     steady = verify(fixed, LocalDeposition("Y-90"))
     given = {**CERTAIN, "contour_voxel_mm": 6.0, "noise": 1e-3, "samples": 200}
     widths = []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from phantoms import ellipsoid, liver_case
+from phantoms import changed, ellipsoid, liver_case
 
 from y90voxel.case.verify import verify
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
@@ -117,7 +117,7 @@ def test_without_lungs_only_mird_is_left_and_without_liver_no_spill():
     case = liver_case()
     lungs = Regions(case.grid, tuple(r for r in case.regions.drawn if r.role is Role.LUNG))
     calibration = replace(case.calibration, region="fov")
-    found, _ = rows(replace(case, regions=lungs, calibration=calibration), "local")
+    found, _ = rows(changed(case, regions=lungs, calibration=calibration), "local")
     assert found["local"].beta_from_liver_gy is None
     assert found["local"].mean_without_dome_gy is None
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from phantoms import liver_case
+from phantoms import changed, liver_case
 from scipy.spatial import cKDTree
 
 from y90voxel.case.verify import verify
@@ -155,7 +155,7 @@ def test_without_liver_it_is_said():
     case = liver_case()
     only_tumour = Regions(case.grid, tuple(r for r in case.regions.drawn if r.role is Role.TUMOUR))
     calibration = replace(case.calibration, region="fov")
-    found = verify(replace(case, regions=only_tumour, calibration=calibration), LocalDeposition("Y-90"))
+    found = verify(changed(case, regions=only_tumour, calibration=calibration), LocalDeposition("Y-90"))
     assert "no-liver" in {notice.code for notice in found.warnings}
     with pytest.raises(RegionError, match="no region is named 'non-tumour liver'"):
         found.region("non-tumour liver")
@@ -204,4 +204,4 @@ def test_limits_need_a_liver_when_a_device_is_chosen():
         verify(replace(asked, regions=only_tumour), LocalDeposition("Y-90"))
     parameters = {Role.NON_TUMOUR_LIVER: RadiobiologyParameters(2.5, 9000.0)}
     with pytest.raises(RegionError, match=r"radiobiology\.non_tumour_liver"):
-        verify(replace(case, regions=only_tumour, radiobiology=parameters), LocalDeposition("Y-90"))
+        verify(changed(case, regions=only_tumour, radiobiology=parameters), LocalDeposition("Y-90"))

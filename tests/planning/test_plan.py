@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from phantoms import ellipsoid, liver_case
+from phantoms import changed, ellipsoid, liver_case
 
 import y90voxel as yv
 from y90voxel.case.case import Calibration, Injection
@@ -423,6 +423,6 @@ def test_a_calibration_that_needs_no_shunt_leaves_a_plan_without_one():
         for n, x in (("Lung_R", -35), ("Lung_L", 35))
     ]
     with_body = replace(case, regions=Regions(case.grid, (*case.regions.drawn, *lungs, body)))
-    over_body = replace(with_body, calibration=Calibration(region="body"))
+    over_body = changed(with_body, calibration=Calibration(region="body"))
     with pytest.raises(InputError, match="a plan needs the lung shunt fraction"):
         yv.plan(over_body, ENGINE)

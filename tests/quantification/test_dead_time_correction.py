@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from phantoms import liver_case
+from phantoms import changed, liver_case
 
 from y90voxel.case.case import Calibration
 from y90voxel.errors import InputError
@@ -19,7 +19,7 @@ def by_factor(dead_time, **changes):
     case = liver_case(lungs=False)
     image = EmissionImage(CountMap(case.injections[0].emission.volume.array, case.grid), "file", "Y-90")
     injection = replace(case.injections[0], emission=image)
-    return replace(case, injections=(injection,), calibration=FACTOR, dead_time=dead_time, **changes)
+    return changed(case, injections=(injection,), calibration=FACTOR, dead_time=dead_time, **changes)
 
 
 def test_counts_that_a_paralysable_camera_lost_are_given_back():
@@ -45,7 +45,7 @@ def test_a_given_rate_and_a_curve_are_used():
 def test_absolute_images_take_a_given_rate_and_ask_for_it():
     case = liver_case(lungs=False)
     image = EmissionImage(ActivityMap(case.injections[0].emission.volume.array * 1e4, case.grid), "file")
-    case = replace(
+    case = changed(
         case,
         injections=(replace(case.injections[0], emission=image),),
         calibration=Calibration(CalibrationMode.ABSOLUTE),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from evaluation_factory import PARTS, make_evaluation, with_regions
+from phantoms import changed
 
 from y90voxel.case.case import Calibration
 from y90voxel.case.lung_methods import LungMethod
@@ -244,12 +245,12 @@ def test_cards_show_a_single_tumour_and_met_limits(evaluation):
 )
 def test_calibration_is_told_as_it_was_done(evaluation, calibration, words):
     assert words in calibration_sentence(
-        replace(evaluation, case=replace(evaluation.case, calibration=calibration))
+        replace(evaluation, case=changed(evaluation.case, calibration=calibration))
     )
 
 
 def test_calibration_over_the_image_takes_the_shunt_off_when_lungs_are_not_in_view(evaluation):
-    case = replace(evaluation.case, calibration=Calibration(region=CalibrationRegion.FIELD_OF_VIEW))
+    case = changed(evaluation.case, calibration=Calibration(region=CalibrationRegion.FIELD_OF_VIEW))
     one_lung = Regions(evaluation.dose.grid, evaluation.case.regions.drawn[:5])
     told = calibration_sentence(replace(evaluation, case=replace(case, regions=one_lung)))
     assert told.startswith("relative: net activity × (1 − lung shunt), over the counts in the whole image")

@@ -219,8 +219,9 @@ def test_grids(study):
         ({"time_zone": "Mars/Olympus"}, "unknown time zone"),
         ({"time_zone": "+xx"}, "unknown time zone"),
         ({"nuclide": "Tc-99m"}, "not a therapy nuclide"),
-        ({"administered_activity_bq": -1.0}, "must be positive"),
-        ({"lung_shunt_fraction": 1.5}, "between 0 and 1"),
+        ({"administered_activity_bq": 0.0}, "must be positive"),
+        ({"administered_activity_bq": -1.0}, "is negative"),
+        ({"lung_shunt_fraction": 1.5}, "outside 0 to 1"),
     ],
 )
 def test_contradictory_facts_are_refused(study, facts, message):

@@ -14,18 +14,19 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from y90voxel.batch.study_units import Cell
+from y90voxel.case.setting_names import manifest_columns, options_of
 from y90voxel.case.settings import StudySettings
 from y90voxel.errors import InputError
 from y90voxel.io.images import is_image_file
 
 __all__ = [
     "CASE",
-    "DOTTED_ONLY",
     "FILES",
     "PLACES",
     "SETTINGS",
     "STUDY",
     "all_settings",
+    "dotted_only",
     "edit_distance",
     "read_columns",
 ]
@@ -35,43 +36,7 @@ CASE = "case"
 FILES = ("emission", "ct", "regions")
 PLACES = (STUDY, CASE, *FILES)
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
-SETTINGS = {
-    "nuclide": "administration.nuclide",
-    "activity": "administration.activity",
-    "activity_time": "administration.activity_time",
-    "residual": "administration.residual",
-    "residual_time": "administration.residual_time",
-    "lung_shunt": "administration.lung_shunt_fraction",
-    "lung_shunt_fraction": "administration.lung_shunt_fraction",
-    "time": "administration.time",
-    "time_zone": "administration.time_zone",
-    "device": "administration.device",
-    "calibration": "dose.calibration",
-    "calibration_region": "dose.calibration_region",
-    "calibration_factor": "dose.calibration_factor",
-    "acquisition_duration": "dose.acquisition_duration_s",
-    "dose_constant": "dose.dose_constant_gy_kg_per_gbq",
-    "engine": "dose.engine",
-    "liver_density": "dose.liver_density",
-    "grid": "dose.grid",
-    "emission_series": "series.emission",
-    "ct_series": "series.ct",
-    "regions_series": "series.regions",
-    "label": "output.label",
-}
-# Options of `dose` that are columns under their dotted names only.
-DOTTED_ONLY = {
-    "histories": "monte_carlo.histories",
-    "target_uncertainty": "monte_carlo.target_uncertainty",
-    "seed": "monte_carlo.seed",
-    "time_limit": "monte_carlo.time_limit_s",
-    "role": "regions.roles.NAME",
-    "isocontour": "regions.isocontour.tumour",
-    "no_automatic_regions": "regions.automatic",
-    "register": "dose.register",
-    "trust_frames": "dose.register",
-    "anonymise": "output.anonymise",
-}
+SETTINGS = manifest_columns()
 # Stands in a dotted name for whatever the user names there, such as a region.
 ANY = "*"
 # Names of so many characters or more may differ by two letters from a setting and still be taken for it; shorter by one.
@@ -168,8 +133,8 @@ def _why_not_carried(name: str, meant: set[str | None]) -> str | None:
     folded = name.strip().lower()
     if folded in USUAL:
         return None
-    if folded in DOTTED_ONLY:
-        return f"{name!r} is an option of dose, the column of which is {DOTTED_ONLY[folded]!r}"
+    if folded in dotted_only():
+        return f"{name!r} is an option of dose, the column of which is {dotted_only()[folded]!r}"
     table = folded.partition(".")[0]
     near = _nearest(folded)
     if near is not None:
@@ -226,6 +191,19 @@ def edit_distance(one: str, other: str) -> int:
                 cost = min(cost, last[j - 2] + 1)
             row.append(cost)
     return row[-1]
+
+
+@lru_cache(maxsize=1)
+def dotted_only() -> dict[str, str]:
+    """Return the options of `dose` that are columns under their dotted names only; facts of the patient are carried."""
+    options = {
+        one.name: ".".join(one.path) for one in options_of("dose") if one.path[0] not in ("patient", "plan")
+    }
+    return {
+        name: next(key for key in all_settings() if key.startswith(dotted)).replace(ANY, "NAME")
+        for name, dotted in options.items()
+        if name not in SETTINGS
+    }
 
 
 @lru_cache(maxsize=1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+from y90voxel.case.settings import StudySettings
 from y90voxel.clinical.limits import ClinicalContext
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.dose.density_map import DensityModel
@@ -18,8 +20,10 @@ from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.reference.devices import check_carries
 from y90voxel.reference.nuclide import nuclide
+from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
+from y90voxel.units import SECONDS_PER_HOUR
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage
@@ -103,36 +107,22 @@ class Case:
         Opposite planar views, for a planar lung shunt.
     planar_regions : Regions or None
         The regions in full, for their shadows on the planar views.
-    calibration : Calibration
-        How counts become activity.
-    density : DensityModel
-        Where densities come from.
+    settings : StudySettings
+        Every choice; the calibration mode is stated.
     dead_time : DeadTime or None
         How the camera loses counts.
-    dose_constant_gy_kg_per_gbq : float or None
-        Overrides the nuclide record in planning formulas and local deposition [Gy·kg/GBq].
-    radiobiology : mapping of Role to RadiobiologyParameters
-        Roles that get BED and EUD.
-    dome_margin_mm : float
-        Lung closer to the liver than this is left out of one of the lung means [mm].
-    compare_lung_methods : bool or None
-        Whether to compute the lung dose by the other engines too; None does where it is worth a second
-        (`y90voxel.case.lung_methods`).
-    alignment : Alignment or None
-        How the CT that the regions were drawn on was aligned with that of the emission image, where it was.
-    context : ClinicalContext
-        What decides which limits of the device apply, besides bilirubin (of the patient) and hepatic reserve (of the
-        regions).
     patient : PatientRecord or None
         Clinical facts that are carried into the outputs; no identity.
+    alignment : Alignment or None
+        How the CT that the regions were drawn on was aligned with that of the emission image, where it was.
     study_instance_uid : str or None
         Of the DICOM study.
     notices : tuple of Notice
         What was accepted or assumed while reading.
     inputs : tuple of mapping
         Series or files with checksums, for provenance.
-    settings : mapping
-        The settings as given, for provenance.
+    shown_settings : mapping or None
+        What provenance tells of the settings; None for all of them.
 
     Raises
     ------
@@ -147,20 +137,14 @@ class Case:
     ct: CtImage | None = None
     planar: PlanarImage | None = None
     planar_regions: Regions | None = None
-    calibration: Calibration = Calibration()
-    density: DensityModel = field(default_factory=DensityModel)
+    settings: StudySettings = field(default_factory=StudySettings)
     dead_time: DeadTime | None = None
-    dose_constant_gy_kg_per_gbq: float | None = None
-    radiobiology: Mapping[Role, RadiobiologyParameters] = field(default_factory=dict)
-    dome_margin_mm: float = 20.0
-    compare_lung_methods: bool | None = None
-    alignment: Alignment | None = None
-    context: ClinicalContext = field(default_factory=ClinicalContext)
     patient: PatientRecord | None = None
+    alignment: Alignment | None = None
     study_instance_uid: str | None = None
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    shown_settings: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.injections:
@@ -176,8 +160,64 @@ class Case:
                 tag="injection",
             )
         check_carries(self.device, nuclides[0])
+        _ = self.calibration, self.density, self.radiobiology  # refuse settings that cannot be
         if self.dose_constant_gy_kg_per_gbq is not None:
             check_dose_constant(self.dose_constant_gy_kg_per_gbq, nuclides[0])
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """How counts become activity; relative where the settings do not say."""
+        dose = self.settings.dose
+        return Calibration(
+            CalibrationMode(dose.calibration or CalibrationMode.RELATIVE),
+            CalibrationRegion(dose.calibration_region),
+            dose.calibration_factor,
+            dose.acquisition_duration_s,
+        )
+
+    @cached_property
+    def density(self) -> DensityModel:
+        """Where densities come from."""
+        liver, points = self.settings.dose.liver_density, self.settings.dose.density_calibration
+        curve = DensityCalibration()
+        if points is not None:
+            hu, density = tuple(p[0] for p in points), tuple(p[1] for p in points)
+            curve = DensityCalibration(hu, density, "calibration of this scanner, as given")
+        return DensityModel(None if liver == "ct" else float(liver), calibration=curve)
+
+    @property
+    def dose_constant_gy_kg_per_gbq(self) -> float | None:
+        """Dose constant that overrides the nuclide record in planning formulas and local deposition [Gy·kg/GBq]."""
+        return self.settings.dose.dose_constant_gy_kg_per_gbq
+
+    @property
+    def dome_margin_mm(self) -> float:
+        """Lung closer to the liver than this is left out of one of the lung means [mm]."""
+        return self.settings.dose.dome_margin_mm
+
+    @property
+    def compare_lung_methods(self) -> bool | None:
+        """Whether to compute the lung dose by the other engines too; None does where it is worth a second."""
+        return self.settings.lung.compare_methods
+
+    @cached_property
+    def radiobiology(self) -> Mapping[Role, RadiobiologyParameters]:
+        """Roles that get BED and EUD."""
+        return {
+            role: RadiobiologyParameters(
+                given.alpha_beta_gy, given.repair_half_time_h * SECONDS_PER_HOUR, given.alpha_per_gy
+            )
+            for role, given in self.settings.radiobiology.items()
+        }
+
+    @property
+    def settings_for_provenance(self) -> dict[str, Any]:
+        """What is told of the settings in outputs."""
+        return self.settings.as_dict() if self.shown_settings is None else dict(self.shown_settings)
+
+    def changed(self, **groups: Mapping[str, Any]) -> Case:
+        """Return the case with other settings, as `StudySettings.changed`."""
+        return replace(self, settings=self.settings.changed(**groups))
 
     @property
     def grid(self) -> Grid:
@@ -203,7 +243,7 @@ class Case:
     def clinical_context(self) -> ClinicalContext:
         """What decides which limits apply, with the patient's bilirubin and the regions' hepatic reserve."""
         bilirubin = None if self.patient is None else self.patient.bilirubin_umol_per_l
-        return self.context.completed(bilirubin, self.regions.hepatic_reserve)
+        return self.settings.plan.context.completed(bilirubin, self.regions.hepatic_reserve)
 
     @property
     def planning_dose_constant(self) -> float:

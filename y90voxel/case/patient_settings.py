@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from y90voxel.case.setting_types import Group
+from y90voxel.case.setting_types import Group, Setting
 from y90voxel.clinical.liver_function import albumin_g_per_l, bilirubin_umol_per_l
 from y90voxel.clinical.patient import AlphaFetoprotein, PatientRecord, Response, Stated
 
@@ -17,45 +17,54 @@ __all__ = ["PatientSettings"]
 class QuantitySettings(Group):
     """A blood value with the unit it was printed in."""
 
-    value: float
-    unit: str
+    value: Annotated[float, Setting("The number.")]
+    unit: Annotated[str, Setting("ng/mL, ug/L, kU/L or IU/mL.")]
 
 
 class ResponseSettings(Group):
     """One response."""
 
-    criterion: Literal["RECIST 1.1", "mRECIST", "iRECIST", "LI-RADS"]
-    category: str
-    date: date
+    criterion: Annotated[
+        Literal["RECIST 1.1", "mRECIST", "iRECIST", "LI-RADS"],
+        Setting("Rule by which it was judged: {choices}."),
+    ]
+    category: Annotated[str, Setting("CR, PR, SD, PD, or a LI-RADS category.")]
+    date: Annotated[date, Setting("When it was judged.")]
 
 
 class StatementSettings(Group):
     """A fact as one source states it."""
 
-    field: str
-    value: str
-    source: str
+    field: Annotated[str, Setting("What the fact is about.")]
+    value: Annotated[str, Setting("What is stated, in words.")]
+    source: Annotated[str, Setting("Where it is stated.")]
 
 
 class PatientSettings(Group):
     """Optional clinical facts; every one is checked when the record is made, which happens on reading."""
 
-    height_m: float | None = None
-    weight_kg: float | None = None
-    bclc: str | None = None
-    portal_vein: str | None = None
-    hepatic_vein: str | None = None
-    ecog: int | None = None
-    child_pugh_points: int | None = None
-    bilirubin_umol_per_l: float | None = None
-    bilirubin_mg_per_dl: float | None = None
-    albumin_g_per_l: float | None = None
-    albumin_g_per_dl: float | None = None
-    afp: QuantitySettings | None = None
-    treatment_date: date | None = None
-    systemic_therapy_date: date | None = None
-    response: list[ResponseSettings] = Field(default_factory=list)
-    stated: list[StatementSettings] = Field(default_factory=list)
+    height_m: Annotated[float | None, Setting("Height [m], for the BSA rules.", "--height", ("plan",))] = None
+    weight_kg: Annotated[float | None, Setting("Weight [kg], for the BSA rules.", "--weight", ("plan",))] = (
+        None
+    )
+    bclc: Annotated[str | None, Setting("BCLC stage: 0, A, B, C or D.")] = None
+    portal_vein: Annotated[str | None, Setting("Portal vein invasion: Vp0 to Vp4.")] = None
+    hepatic_vein: Annotated[str | None, Setting("Hepatic vein invasion: Vv0 to Vv3.")] = None
+    ecog: Annotated[int | None, Setting("ECOG performance status, 0 to 5.")] = None
+    child_pugh_points: Annotated[int | None, Setting("Child-Pugh points, 5 to 15.")] = None
+    bilirubin_umol_per_l: Annotated[
+        float | None, Setting("Total bilirubin [umol/L].", "--bilirubin", ("dose", "plan"))
+    ] = None
+    bilirubin_mg_per_dl: Annotated[float | None, Setting("Total bilirubin [mg/dL], instead.")] = None
+    albumin_g_per_l: Annotated[float | None, Setting("Albumin [g/L].")] = None
+    albumin_g_per_dl: Annotated[float | None, Setting("Albumin [g/dL], instead.")] = None
+    afp: Annotated[QuantitySettings | None, Setting("Alpha-fetoprotein with its unit.")] = None
+    treatment_date: Annotated[date | None, Setting("Day of the treatment.")] = None
+    systemic_therapy_date: Annotated[date | None, Setting("First day of systemic therapy.")] = None
+    response: Annotated[list[ResponseSettings], Setting("Responses.")] = Field(default_factory=list)
+    stated: Annotated[list[StatementSettings], Setting("Facts as single sources state them.")] = Field(
+        default_factory=list
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

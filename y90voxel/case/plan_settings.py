@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
-from y90voxel.case.setting_types import Activity, Fraction, Group, Positive, Time
+from y90voxel.case.setting_types import Activity, Fraction, Group, NotNegative, Positive, Setting, Time
 from y90voxel.clinical.limits import ClinicalContext, Disease, LiverFunction, Scenario
 from y90voxel.errors import InputError
 
@@ -20,22 +21,11 @@ __all__ = [
     "aim_from_text",
 ]
 
-_SCENARIOS = {
-    "segmentectomy": Scenario.SEGMENTECTOMY,
-    "lobectomy": Scenario.LOBECTOMY,
-    "unilobar": Scenario.UNILOBAR,
-    "bilobar": Scenario.BILOBAR,
-}
+PLAN = ("plan",)
+BOTH = ("dose", "plan")
 _AIM = re.compile(
     r"^\s*(?P<region>.+?)\s+(?P<metric>\S+)\s*(?P<sense><=|>=)\s*(?P<value>[-+\d.eE]+)\s*(?:Gy|%)?\s*$"
 )
-
-
-def _not_negative(value: float) -> float:
-    """Refuse what is below zero."""
-    if not value >= 0:
-        raise ValueError(f"{value} must not be negative")
-    return value
 
 
 def aim_from_text(text: str, sense: Literal["<=", ">="]) -> dict[str, Any]:
@@ -61,81 +51,147 @@ def aim_from_text(text: str, sense: Literal["<=", ">="]) -> dict[str, Any]:
     return {"region": match["region"], "metric": match["metric"], "value": float(match["value"])}
 
 
-NotNegative = Annotated[float, AfterValidator(_not_negative)]
+def _aims(texts: list[str], sense: Literal["<=", ">="]) -> list[dict[str, Any]]:
+    """The tables of goals or limits written as text."""
+    return [aim_from_text(text, sense) for text in texts]
+
+
+def _listed(value: Any) -> Any:
+    """A single value as a list of one."""
+    return value if value is None or isinstance(value, list) else [value]
 
 
 class AimSettings(Group):
     """One goal or limit: a metric of a region, and its value."""
 
-    region: str
-    metric: str = "mean"
-    value: Positive
-    name: str | None = None
-    previous: NotNegative = 0.0
-    source: str = "given"
-    parameters: dict[str, float] = Field(default_factory=dict)
+    region: Annotated[str, Setting("Name or role of the region.")]
+    metric: Annotated[str, Setting("mean, D70, V100, max, gEUD, BED, EUD, TCP or NTCP.")] = "mean"
+    value: Annotated[Positive, Setting("In the unit of the metric, Gy or %.")]
+    name: Annotated[str | None, Setting("What it is, for people; one of the table's replaces that row.")] = (
+        None
+    )
+    previous: Annotated[NotNegative, Setting("What earlier treatments used of it.")] = 0.0
+    source: Annotated[str, Setting("Where it comes from.")] = "given"
+    parameters: Annotated[dict[str, float], Setting("What the metric needs besides: none has a default.")] = (
+        Field(default_factory=dict)
+    )
 
 
 class OrderSettings(Group):
     """When spheres are needed and which calibrations are on offer."""
 
-    injection_time: Time
-    calibration_times: Annotated[list[Time], Field(min_length=1)]
-    greatest_age_h: Positive | None = None
-    model: str | None = None
-    activity: Activity | None = None
+    injection_time: Annotated[
+        Time,
+        Setting(
+            "When spheres are needed, ISO 8601 with its zone (or --time-zone).", "--injection-time", PLAN
+        ),
+    ]
+    calibration_times: Annotated[
+        list[Time],
+        Field(min_length=1),
+        Setting("A calibration on offer, ISO 8601; may be repeated.", "--calibration-time", PLAN),
+    ]
+    greatest_age_h: Annotated[Positive | None, Setting("Vials older than this are left out [h].")] = None
+    model: Annotated[str | None, Setting("Model whose activity is ordered.", "--order-model", PLAN)] = None
+    activity: Annotated[Activity | None, Setting("Net activity to order, in place of a model's.")] = None
 
 
 class TumourSettings(Group):
     """A tumour of a plan without images."""
 
-    name: str = "tumour"
-    mass_kg: Positive
-    ratio: Positive | None = None
+    name: Annotated[str, Setting("Which tumour.")] = "tumour"
+    mass_kg: Annotated[Positive, Setting("Perfused (viable) mass [kg].")]
+    ratio: Annotated[Positive | None, Setting("Tumour-to-normal ratio of concentrations per mass.")] = None
 
 
 class TerritorySettings(Group):
     """What one injection reaches, in a plan without images."""
 
-    name: str = "injection"
-    lung_shunt_fraction: Fraction
-    tumour: list[TumourSettings] = Field(default_factory=list)
-    normal_mass_kg: NotNegative | None = None
-    activity: Activity | None = None
+    name: Annotated[str, Setting("The injection, for people.")] = "injection"
+    lung_shunt_fraction: Annotated[Fraction, Setting("Lung shunt fraction of this injection.")]
+    tumour: Annotated[list[TumourSettings], Setting("Tumours within it.")] = Field(default_factory=list)
+    normal_mass_kg: Annotated[NotNegative | None, Setting("Normal liver within it [kg].")] = None
+    activity: Annotated[Activity | None, Setting("Net activity to judge beside the models.")] = None
 
 
 class AnatomySettings(Group):
     """Masses and volumes of a plan without images."""
 
-    perfused_normal_mass_kg: NotNegative | None = None
-    whole_normal_mass_kg: Positive | None = None
-    lung_ct_mass_kg: Positive | None = None
-    liver_volume_ml: Positive | None = None
-    perfused_volume_ml: Positive | None = None
-    tumour_volume_ml: NotNegative | None = None
-    tumour_volume_in_perfused_ml: NotNegative | None = None
-    tumour: list[TumourSettings] = Field(default_factory=list)
-    territory: list[TerritorySettings] = Field(default_factory=list)
+    perfused_normal_mass_kg: Annotated[NotNegative | None, Setting("Normal liver that is treated [kg].")] = (
+        None
+    )
+    whole_normal_mass_kg: Annotated[Positive | None, Setting("All normal liver [kg].")] = None
+    lung_ct_mass_kg: Annotated[Positive | None, Setting("Lungs from CT [kg].")] = None
+    liver_volume_ml: Annotated[Positive | None, Setting("Whole liver, tumours included [mL].")] = None
+    perfused_volume_ml: Annotated[Positive | None, Setting("Treated part, tumours included [mL].")] = None
+    tumour_volume_ml: Annotated[NotNegative | None, Setting("All tumours [mL].")] = None
+    tumour_volume_in_perfused_ml: Annotated[
+        NotNegative | None, Setting("All tumours in the treated part [mL].")
+    ] = None
+    tumour: Annotated[list[TumourSettings], Setting("The tumours.")] = Field(default_factory=list)
+    territory: Annotated[list[TerritorySettings], Setting("The injections.")] = Field(default_factory=list)
 
 
 class PlanSettings(Group):
     """Everything that planning needs besides images, administration and patient."""
 
-    scenario: Literal["segmentectomy", "lobectomy", "unilobar", "bilobar"] | None = None
-    disease: Literal["HCC", "ICC", "mCRC"] = "HCC"
-    liver_function: Literal["good", "poor"] | None = None
-    previous_lung_doses_gy: list[NotNegative] | None = None
-    table_limits: bool = True
-    goal: list[AimSettings] = Field(default_factory=list)
-    limit: list[AimSettings] = Field(default_factory=list)
-    perfused_dose_gy: Positive | None = None
-    residual_fraction: Fraction = 0.0
-    split: list[Positive] | None = None
-    greatest_activity: (
-        Annotated[list[Activity], BeforeValidator(lambda v: v if isinstance(v, list) else [v])] | None
-    ) = None
-    objective: dict[str, Positive] = Field(default_factory=dict)
-    recovery: dict[str, Positive] = Field(default_factory=dict)
+    scenario: Annotated[
+        Literal["segmentectomy", "lobectomy", "unilobar", "bilobar"] | None,
+        Setting("{choices}: which limits apply.", "--scenario", BOTH),
+    ] = None
+    disease: Annotated[Literal["HCC", "ICC", "mCRC"], Setting("{choices}.", "--disease", BOTH)] = "HCC"
+    liver_function: Annotated[
+        Literal["good", "poor"] | None, Setting("good, or poor (also: pretreated).", "--liver-function", BOTH)
+    ] = None
+    previous_lung_doses_gy: Annotated[
+        list[NotNegative] | None,
+        Setting("Lung dose of an earlier treatment [Gy]; may be repeated.", "--previous-lung-dose", PLAN),
+    ] = None
+    table_limits: Annotated[
+        bool,
+        Setting("Whether the limits and goals of the device's table hold."),
+        Setting("Only the limits given here, not the device's table.", "--no-table-limits", PLAN, sets=False),
+    ] = True
+    goal: Annotated[
+        list[AimSettings],
+        Setting(
+            "Such as 'GTV1 D70 >= 150'; may be repeated.",
+            "--goal",
+            PLAN,
+            metavar="'REGION METRIC >= VALUE'",
+            parse=partial(_aims, sense=">="),
+        ),
+    ] = Field(default_factory=list)
+    limit: Annotated[
+        list[AimSettings],
+        Setting(
+            "Such as 'non-tumour liver mean <= 60'; may be repeated.",
+            "--limit",
+            PLAN,
+            metavar="'REGION METRIC <= VALUE'",
+            parse=partial(_aims, sense="<="),
+        ),
+    ] = Field(default_factory=list)
+    perfused_dose_gy: Annotated[
+        Positive | None,
+        Setting("Dose of the perfused volume for the single compartment [Gy].", "--perfused-dose", PLAN),
+    ] = None
+    residual_fraction: Annotated[
+        Fraction,
+        Setting("Share of the vial left in vial and lines.", "--residual-fraction", PLAN),
+    ] = 0.0
+    split: Annotated[list[Positive] | None, Setting("Shares of the activity, one an injection.")] = None
+    greatest_activity: Annotated[
+        list[Activity] | None,
+        BeforeValidator(_listed),
+        Setting("Greatest net activity, of every injection or one for all."),
+    ] = None
+    objective: Annotated[
+        dict[str, Positive], Setting("Weights of the mean doses to maximise, by region.")
+    ] = Field(default_factory=dict)
+    recovery: Annotated[
+        dict[str, Positive], Setting("Recovery coefficients of tumours, for their ratios.")
+    ] = Field(default_factory=dict)
     order: OrderSettings | None = None
     anatomy: AnatomySettings | None = None
 
@@ -144,7 +200,7 @@ class PlanSettings(Group):
         """What decides which limits apply, to a plan and to a dose calculation alike."""
         previous = self.previous_lung_doses_gy
         return ClinicalContext(
-            scenario=None if self.scenario is None else _SCENARIOS[self.scenario],
+            scenario=None if self.scenario is None else Scenario[self.scenario.upper()],
             disease=Disease(self.disease),
             liver_function=None if self.liver_function is None else LiverFunction(self.liver_function),
             previous_lung_doses_gy=None if previous is None else tuple(previous),

@@ -50,7 +50,7 @@ class Deconvolution:
             )
             for injection in case.injections
         )
-        return replace(case, injections=injections, compare_lung_methods=False)
+        return replace(case.changed(lung={"compare_methods": False}), injections=injections)
 
 
 def with_partial_volume(

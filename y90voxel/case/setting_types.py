@@ -1,15 +1,108 @@
-"""What values of a case file may look like: activities with units, times, fractions."""
+"""What values of a case file may look like, and how a setting says what it means and what it is called elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from y90voxel.units import format_activity, parse_activity, parse_fraction
 
-__all__ = ["Activity", "Fraction", "Group", "Positive", "Time", "parse_share", "parse_shunt", "positive"]
+__all__ = [
+    "Activity",
+    "Fraction",
+    "Group",
+    "NotNegative",
+    "OneOf",
+    "Positive",
+    "Setting",
+    "Time",
+    "listed",
+    "parse_share",
+    "parse_shunt",
+    "positive",
+]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a field of the settings means, and its name where it is no key of a TOML file; metadata of ``Annotated``.
+
+    Everything that names a setting is derived from this: options and their help, columns of a manifest, arguments of
+    `Study.case`, the JSON Schema. A field may carry several: switches that set one field to different values.
+
+    Parameters
+    ----------
+    help : str
+        What it means, with its unit; ``{choices}`` stands for the values of a field that has few.
+    flag : str or None
+        Option of the command line, such as ``"--activity"``; None for a key of case files only.
+    commands : tuple of str
+        Commands that take the option.
+    metavar : str or None
+        What the option's value looks like.
+    parse : callable or None
+        From the text of an option, or the texts of a repeatable one, to what a case file would hold.
+    sets : object
+        The value that the option stands for when it takes none itself.
+    column : str or None
+        Further name of a column of a manifest; the flag's own name is one.
+    argument : str or None
+        Name as an argument of `Study.case`, where it is not the field's.
+    """
+
+    help: str = ""
+    flag: str | None = None
+    commands: tuple[str, ...] = ("dose",)
+    metavar: str | None = None
+    parse: Callable[[Any], Any] | None = None
+    sets: Any = None
+    column: str | None = None
+    argument: str | None = None
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        """Put the help into the JSON Schema as its description."""
+        described: dict[str, Any] = handler(schema)
+        if self.help and "description" not in described and "$ref" not in described:
+            parts = [described, *described.get("anyOf", ())]
+            choices = [choice for part in parts for choice in part.get("enum", ())]
+            described["description"] = self.help.replace("{choices}", listed(choices))
+        return described
+
+
+def listed(choices: Iterable[object]) -> str:
+    """Return values as a sentence lists them.
+
+    Examples
+    --------
+    >>> listed(("glass", "resin", "ho166"))
+    'glass, resin or ho166'
+    """
+    texts = [str(choice) for choice in choices]
+    return " or ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """The values that a text may have, from a table of the package; as ``Literal``, which takes no expressions."""
+
+    choices: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Validate as a literal."""
+        return core_schema.literal_schema(list(self.choices))
 
 
 def _activity(value: Any) -> Any:
@@ -53,15 +146,32 @@ def positive(value: float) -> float:
     return value
 
 
+def _not_negative(value: float) -> float:
+    """Refuse what is below zero."""
+    if not value >= 0:
+        raise ValueError(f"{value} must not be negative")
+    return value
+
+
 Activity = Annotated[
-    float, BeforeValidator(_activity), PlainSerializer(format_activity, return_type=str, when_used="json")
+    float,
+    BeforeValidator(_activity),
+    PlainSerializer(format_activity, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["2.4 GBq"]}),
 ]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Positive = Annotated[float, AfterValidator(positive)]
-Fraction = Annotated[float, BeforeValidator(parse_share)]
+NotNegative = Annotated[float, AfterValidator(_not_negative)]
+Fraction = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "examples": ["6 %"]}]}
+    ),
+]
 
 
 class Group(BaseModel):
     """A table of the case file; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

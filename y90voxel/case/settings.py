@@ -1,11 +1,12 @@
-"""All settings of a study, as a TOML case file holds them; command-line options are laid over them."""
+"""All settings of a study, declared once: keys of a case file, options, columns of a manifest and arguments follow."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
@@ -15,7 +16,9 @@ from y90voxel.case.setting_types import (
     Activity,
     Fraction,
     Group,
+    OneOf,
     Positive,
+    Setting,
     Time,
     parse_share,
     parse_shunt,
@@ -23,13 +26,17 @@ from y90voxel.case.setting_types import (
 )
 from y90voxel.case.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
 from y90voxel.errors import InputError
+from y90voxel.reference.devices import known_devices
 from y90voxel.regions.roles import Role
 
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
 
-
 # Settings that name a file.
 NAMED_FILES = (("partial_volume", "recovery"), ("dead_time", "curve"))
+# The engines by name.
+ENGINES = ("local", "convolution", "density", "monte-carlo")
+BOTH = ("dose", "plan")
+ALL = ("dose", "plan", "batch")
 
 
 def _density(value: Any) -> Any:
@@ -44,123 +51,300 @@ def _grid(value: Any) -> Any:
     return float(value)
 
 
-class AdministrationSettings(Group):
-    """What was given, when, and where it went."""
+def named_values(
+    pairs: list[str], option: str = "--role", example: str = "'Segment 8=tumour'"
+) -> dict[str, str]:
+    """Return what NAME=VALUE pairs say; a name may hold an equals sign, a value does not.
 
-    nuclide: str = "Y-90"
-    activity: Activity | None = None
-    activity_time: Time | None = None
-    residual: Activity | None = None
-    residual_time: Time | None = None
-    lung_shunt_fraction: (
-        Annotated[float | Literal["spect", "planar"], BeforeValidator(parse_shunt)] | None
-    ) = None
-    time: Time | None = None
-    time_zone: str | None = None
-    device: Literal["glass", "resin", "ho166"] | None = None
+    Raises
+    ------
+    InputError
+        If there is no equals sign or no name.
+    """
+    values = {}
+    for pair in pairs:
+        name, sign, value = pair.rpartition("=")
+        if not sign or not name.strip():
+            kind = "ROLE=PERCENT" if option == "--isocontour" else "NAME=ROLE"
+            raise InputError(f"{option} {pair!r} is not {kind}, such as {option} {example}.", tag=option)
+        values[name.strip()] = value.strip()
+    return values
 
 
-class InjectionSettings(Group):
+def _isocontours(pairs: list[str]) -> dict[str, str]:
+    """Isocontour regions from ROLE=PERCENT pairs."""
+    return named_values(pairs, "--isocontour", "tumour=40%")
+
+
+class InjectionFacts(Group):
+    """What was given in one injection, when, and where it went."""
+
+    activity: Annotated[
+        Activity | None,
+        Setting("Vial activity, such as '2.4 GBq'.", "--activity", BOTH, argument="activity_bq"),
+    ] = None
+    activity_time: Annotated[
+        Time | None,
+        Setting("When the vial held it, ISO 8601.  [default: at administration]", "--activity-time"),
+    ] = None
+    residual: Annotated[
+        Activity | None,
+        Setting("Left in vial and lines, such as '60 MBq'.", "--residual", argument="residual_bq"),
+    ] = None
+    residual_time: Annotated[
+        Time | None, Setting("When the residual was measured, ISO 8601.", "--residual-time")
+    ] = None
+    net_activity: Annotated[
+        Activity | None,
+        Setting(
+            "Net activity at administration, instead of vial activity and residual.",
+            argument="administered_activity_bq",
+        ),
+    ] = None
+    lung_shunt_fraction: Annotated[
+        float | Literal["spect", "planar"] | None,
+        BeforeValidator(lambda value: None if value is None else parse_shunt(value)),
+        Setting("Fraction such as 0.06, or 'spect' or 'planar' to measure it.", "--lung-shunt", BOTH),
+    ] = None
+    time: Annotated[Time | None, Setting("Administration time, ISO 8601.", "--time")] = None
+
+
+class AdministrationSettings(InjectionFacts):
+    """What was given, when, and where it went; of several injections, what they share."""
+
+    nuclide: Annotated[str, Setting("Therapy nuclide: Y-90 or Ho-166.", "--nuclide", BOTH)] = "Y-90"
+    time_zone: Annotated[
+        str | None,
+        Setting("Zone of times without one, such as Europe/Berlin or +02:00.", "--time-zone", BOTH),
+    ] = None
+    device: Annotated[
+        Annotated[str, OneOf(known_devices())] | None,
+        Setting("{choices}: limits, vials and spheres of the device.", "--device", BOTH),
+    ] = None
+
+
+class InjectionSettings(InjectionFacts):
     """One of several injections; what is absent comes from the administration table."""
 
-    activity: Activity | None = None
-    activity_time: Time | None = None
-    residual: Activity | None = None
-    residual_time: Time | None = None
-    lung_shunt_fraction: (
-        Annotated[float | Literal["spect", "planar"], BeforeValidator(parse_shunt)] | None
-    ) = None
-    time: Time | None = None
-    emission_series: str | None = None
-    territory: str | None = None
+    emission_series: Annotated[
+        str | None, Setting("SeriesInstanceUID (prefix) of this injection's emission image.")
+    ] = None
+    territory: Annotated[
+        str | None, Setting("Region whose counts stand for this injection in a calibration over the liver.")
+    ] = None
 
 
 class DoseSettings(Group):
     """How counts become activity and activity becomes dose."""
 
-    calibration: Literal["relative", "absolute", "factor"] | None = None
-    calibration_region: Literal["liver", "liver+lungs", "body", "fov"] = "liver"
-    calibration_factor: Positive | None = None
-    acquisition_duration_s: Positive | None = None
-    dose_constant_gy_kg_per_gbq: Positive | None = None
-    engine: Literal["local", "convolution", "density", "monte-carlo"] = "convolution"
-    liver_density: Annotated[float | Literal["ct"], BeforeValidator(_density)] = 1.05
-    register_: Annotated[Literal["refuse", "trust", "align"], Field(alias="register")] = "refuse"
-    density_calibration: list[tuple[float, float]] | None = None
-    grid: Annotated[float | Literal["emission", "ct"], BeforeValidator(_grid)] = "emission"
-    dome_margin_mm: Positive = 20.0
+    calibration: Annotated[
+        Literal["relative", "absolute", "factor"] | None,
+        Setting("relative, absolute (Bq/mL) or factor.", "--calibration"),
+    ] = None
+    calibration_region: Annotated[
+        Literal["liver", "liver+lungs", "body", "fov"],
+        Setting("{choices}: whose counts stand for the activity.", "--calibration-region", BOTH),
+    ] = "liver"
+    calibration_factor: Annotated[
+        Positive | None, Setting("Camera factor [cps per MBq].", "--calibration-factor")
+    ] = None
+    acquisition_duration_s: Annotated[
+        Positive | None, Setting("Acquisition duration [s], for 'factor'.", "--acquisition-duration")
+    ] = None
+    dose_constant_gy_kg_per_gbq: Annotated[
+        Positive | None,
+        Setting("Dose constant [Gy kg/GBq] of formulas and local deposition.", "--dose-constant", BOTH),
+    ] = None
+    engine: Annotated[Annotated[str, OneOf(ENGINES)], Setting("{choices}.", "--engine", ALL)] = "convolution"
+    liver_density: Annotated[
+        float | Literal["ct"],
+        BeforeValidator(_density),
+        Setting("g/mL of liver and tumour, or 'ct'.", "--liver-density", BOTH),
+    ] = 1.05
+    grid: Annotated[
+        float | Literal["emission", "ct"],
+        BeforeValidator(_grid),
+        Setting("emission, ct, or a voxel size in mm.", "--grid", BOTH),
+    ] = "emission"
+    register_: Annotated[
+        Literal["refuse", "trust", "align"],
+        Field(alias="register"),
+        Setting("What is done about regions or CT of another frame of reference: {choices}."),
+        Setting(
+            "Align the CT of regions of another frame of reference, CT to CT.",
+            "--register",
+            BOTH,
+            sets="align",
+        ),
+        Setting(
+            "Take coordinates of other frames of reference as common.",
+            "--trust-frames",
+            (*BOTH, "dvh"),
+            sets="trust",
+        ),
+    ] = "refuse"
+    density_calibration: Annotated[
+        list[tuple[float, float]] | None,
+        Setting("CT numbers [HU], rising, and densities [g/mL] of the scanner."),
+    ] = None
+    dome_margin_mm: Annotated[
+        Positive, Setting("Lung closer to the liver is left out of one of the lung means [mm].")
+    ] = 20.0
 
 
 class RegionSettings(Group):
     """What the regions mean, and whether lungs and body are segmented from CT where none is drawn."""
 
-    roles: dict[str, str] = Field(default_factory=dict)
-    automatic: bool = True
-    isocontour: dict[Literal["tumour", "perfused"], Fraction] = Field(default_factory=dict)
+    roles: Annotated[
+        dict[str, str],
+        Setting(
+            "Role of an ROI; may be repeated.",
+            "--role",
+            (*BOTH, "dvh"),
+            metavar="NAME=ROLE",
+            parse=named_values,
+        ),
+    ] = Field(default_factory=dict)
+    isocontour: Annotated[
+        dict[Literal["tumour", "perfused"], Fraction],
+        Setting(
+            "Tumour or perfused volume by threshold of the image, such as tumour=40%; may be repeated.",
+            "--isocontour",
+            metavar="ROLE=PERCENT",
+            parse=_isocontours,
+        ),
+    ] = Field(default_factory=dict)
+    automatic: Annotated[
+        bool,
+        Setting("Whether lungs and body are segmented from the CT where none are drawn."),
+        Setting("No lungs and body from the CT where none are drawn.", "--no-automatic-regions", sets=False),
+    ] = True
 
 
 class LungSettings(Group):
     """Whether the lung dose is computed by the other engines too; absent: with density and Monte Carlo only."""
 
-    compare_methods: bool | None = None
+    compare_methods: Annotated[
+        bool | None,
+        Setting(
+            "Whether to compute the lung dose by the other engines too.", argument="compare_lung_methods"
+        ),
+    ] = None
 
 
 class MonteCarloSettings(Group):
     """How long the Monte Carlo engine runs."""
 
-    histories: Annotated[int, AfterValidator(positive)] | None = None
-    target_uncertainty: Annotated[float, BeforeValidator(parse_share)] | None = None
-    seed: int = 0
-    time_limit_s: Positive | None = None
+    histories: Annotated[
+        int | None,
+        AfterValidator(lambda value: None if value is None else positive(value)),
+        Setting("Monte Carlo: decays to simulate at most.", "--histories"),
+    ] = None
+    target_uncertainty: Annotated[
+        float | None,
+        BeforeValidator(lambda value: None if value is None else parse_share(value)),
+        Setting(
+            "Monte Carlo: stop at this uncertainty of the tumours' voxels, such as '1%'.",
+            "--target-uncertainty",
+        ),
+    ] = None
+    seed: Annotated[
+        int, Setting("Monte Carlo and sampled uncertainties: same seed, same result.", "--seed")
+    ] = 0
+    time_limit_s: Annotated[
+        Positive | None, Setting("Monte Carlo: stop after this time [s].", "--time-limit")
+    ] = None
 
 
 class SeriesSettings(Group):
     """Which series to use when several fit: SeriesInstanceUID or a unique prefix."""
 
-    emission: str | None = None
-    ct: str | None = None
-    regions: str | None = None
+    emission: Annotated[
+        str | None, Setting("SeriesInstanceUID (prefix) of the emission image.", "--emission-series", BOTH)
+    ] = None
+    ct: Annotated[str | None, Setting("SeriesInstanceUID (prefix) of the CT.", "--ct-series", BOTH)] = None
+    regions: Annotated[
+        str | None, Setting("SeriesInstanceUID (prefix) of the regions.", "--regions-series", BOTH)
+    ] = None
 
 
 class RadiobiologySettings(Group):
     """Linear-quadratic parameters of one role; nothing has a default."""
 
-    alpha_beta_gy: Positive
-    repair_half_time_h: Positive
-    alpha_per_gy: Positive | None = None
+    alpha_beta_gy: Annotated[Positive, Setting("alpha over beta [Gy].")]
+    repair_half_time_h: Annotated[Positive, Setting("Half-time of repair [h].")]
+    alpha_per_gy: Annotated[Positive | None, Setting("alpha [1/Gy], for EUD.")] = None
 
 
 class OutputSettings(Group):
     """What is written."""
 
-    report: bool = True
-    uncertainty: bool = False
-    pdf: bool = False
-    anonymise: bool = False
-    label: str | None = None
+    uncertainty: Annotated[
+        bool,
+        Setting(
+            "Uncertainties of region means, bands of histograms, intervals of planned activities.",
+            "--uncertainty",
+            BOTH,
+            sets=True,
+        ),
+    ] = False
+    anonymise: Annotated[
+        bool, Setting("No patient identity in any output, log or name.", "--anonymise", ALL, sets=True)
+    ] = False
+    report: Annotated[
+        bool,
+        Setting("Whether the HTML page and its figures are written."),
+        Setting("No HTML page and no figures.", "--no-report", (*ALL, "dvh"), sets=False),
+    ] = True
+    pdf: Annotated[bool, Setting("A PDF report too.", "--pdf", ("dose", "batch"), sets=True)] = False
+    label: Annotated[str | None, Setting("What the study is called in outputs.", column="label")] = None
 
 
 class StudySettings(Group):
     """Everything that can be said about a study besides its files."""
 
-    administration: AdministrationSettings = AdministrationSettings()
+    administration: AdministrationSettings = Field(default_factory=AdministrationSettings)
     injection: list[InjectionSettings] = Field(default_factory=list)
-    dose: DoseSettings = DoseSettings()
-    monte_carlo: MonteCarloSettings = MonteCarloSettings()
-    regions: RegionSettings = RegionSettings()
-    lung: LungSettings = LungSettings()
-    series: SeriesSettings = SeriesSettings()
-    radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
-    uncertainty: UncertaintySettings = UncertaintySettings()
-    partial_volume: PartialVolumeSettings = PartialVolumeSettings()
-    dead_time: DeadTimeSettings | None = None
-    output: OutputSettings = OutputSettings()
     patient: PatientSettings | None = None
-    plan: PlanSettings = PlanSettings()
+    plan: PlanSettings = Field(default_factory=PlanSettings)
+    dose: DoseSettings = Field(default_factory=DoseSettings)
+    monte_carlo: MonteCarloSettings = Field(default_factory=MonteCarloSettings)
+    regions: RegionSettings = Field(default_factory=RegionSettings)
+    lung: LungSettings = Field(default_factory=LungSettings)
+    series: SeriesSettings = Field(default_factory=SeriesSettings)
+    radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
+    uncertainty: UncertaintySettings = Field(default_factory=UncertaintySettings)
+    partial_volume: PartialVolumeSettings = Field(default_factory=PartialVolumeSettings)
+    dead_time: DeadTimeSettings | None = None
+    output: OutputSettings = Field(default_factory=OutputSettings)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings for JSON, without what was left at None."""
         return self.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+    def changed(self, **groups: Mapping[str, Any]) -> Self:
+        """Return the settings with fields of groups replaced by values that are valid as they are.
+
+        Examples
+        --------
+        >>> StudySettings().changed(dose={"grid": 4.0}, lung={"compare_methods": False}).dose.grid
+        4.0
+        """
+        update = {
+            name: getattr(self, name).model_copy(update=dict(values)) for name, values in groups.items()
+        }
+        return self.model_copy(update=update)
+
+    @cached_property
+    def injections(self) -> tuple[InjectionFacts, ...]:
+        """What was given in every injection; what is absent there comes from the administration table."""
+        shared = {name: getattr(self.administration, name) for name in InjectionFacts.model_fields}
+        return tuple(
+            one.model_copy(
+                update={name: value for name, value in shared.items() if getattr(one, name) is None}
+            )
+            for one in self.injection
+        ) or (self.administration,)
 
 
 def load_settings(case_file: Path | None = None, options: Mapping[str, Any] | None = None) -> StudySettings:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from y90voxel.case.recovery_correction import Deconvolution
-from y90voxel.case.setting_types import Fraction, Group, Positive
-from y90voxel.io.phantom_tables import read_dead_time_curve, read_recovery
-from y90voxel.quantification.dead_time import DeadTime
-from y90voxel.quantification.deconvolution import DEFAULT_ITERATIONS
-from y90voxel.quantification.partial_volume import RecoveryFit
+from y90voxel.case.setting_types import Fraction, Group, Positive, Setting
 
 __all__ = ["DeadTimeSettings", "PartialVolumeSettings", "UncertaintySettings"]
 
@@ -20,30 +15,35 @@ __all__ = ["DeadTimeSettings", "PartialVolumeSettings", "UncertaintySettings"]
 class UncertaintySettings(Group):
     """How well the inputs are known, as standard uncertainties; what is absent is assumed and said."""
 
-    fwhm_mm: Positive | None = None
-    contour_voxel_mm: Positive | None = None
-    contour_fwhm_mm: float | None = None
-    activity: Fraction | None = None
-    residual: Fraction | None = None
-    lung_shunt: Fraction | None = None
-    calibration: Fraction | None = None
-    decay: Fraction | None = None
-    density: Fraction | None = None
-    registration_mm: float | None = None
-    noise: Fraction | None = None
-    noise_fwhm_mm: float | None = None
-    samples: int | None = None
-    seed: int | None = None
+    fwhm_mm: Annotated[Positive | None, Setting("Resolution of the emission image [mm].")] = None
+    contour_voxel_mm: Annotated[Positive | None, Setting("Voxels that regions were drawn on [mm].")] = None
+    contour_fwhm_mm: Annotated[float | None, Setting("Resolution of the image they were drawn on [mm].")] = (
+        None
+    )
+    activity: Annotated[Fraction | None, Setting("Of the net activity by the assay, relative.")] = None
+    residual: Annotated[Fraction | None, Setting("Of the net activity by the residual, relative.")] = None
+    lung_shunt: Annotated[Fraction | None, Setting("Of the lung shunt fraction, relative.")] = None
+    calibration: Annotated[Fraction | None, Setting("Of an absolute calibration, relative.")] = None
+    decay: Annotated[Fraction | None, Setting("Of the decay constant, relative.")] = None
+    density: Annotated[Fraction | None, Setting("Of the density of liver and tumours, relative.")] = None
+    registration_mm: Annotated[float | None, Setting("Shift between image and regions, by axis [mm].")] = None
+    noise: Annotated[Fraction | None, Setting("Of a voxel over the mean in uniform liver.")] = None
+    noise_fwhm_mm: Annotated[float | None, Setting("Correlation length of the noise [mm].")] = None
+    samples: Annotated[int | None, Setting("Sampled histograms.")] = None
+    seed: Annotated[int | None, Setting("Same seed, same bands.", "--seed")] = None
 
 
 class PartialVolumeSettings(Group):
     """What blur takes from small regions: measured recovery of spheres, and a method for all voxels."""
 
-    recovery: Path | None = None
-    recovery_uncertainty: Fraction | None = None
-    method: Literal["richardson-lucy"] | None = None
-    fwhm_mm: Positive | None = None
-    iterations: int = DEFAULT_ITERATIONS
+    recovery: Annotated[Path | None, Setting("Table of measured recovery of spheres.")] = None
+    recovery_uncertainty: Annotated[Fraction | None, Setting("Of every coefficient, relative.")] = None
+    method: Annotated[
+        Literal["richardson-lucy"] | None, Setting("Deconvolution of the whole image: {choices}.")
+    ] = None
+    fwhm_mm: Annotated[Positive | None, Setting("Resolution of the camera [mm].")] = None
+    # As `y90voxel.quantification.deconvolution.DEFAULT_ITERATIONS`, a module too heavy for every start; a test compares.
+    iterations: Annotated[int, Setting("Iterations of the deconvolution.")] = 10
 
     @model_validator(mode="after")
     def _width_is_known(self) -> PartialVolumeSettings:
@@ -56,28 +56,12 @@ class PartialVolumeSettings(Group):
         """Whether there is anything to correct by."""
         return self.recovery is not None or self.method is not None
 
-    def curve(self) -> RecoveryFit | None:
-        """Return the recovery curve of the file, None without one."""
-        return None if self.recovery is None else read_recovery(self.recovery, self.recovery_uncertainty)
-
-    def deconvolution(self) -> Deconvolution | None:
-        """Return the method for all voxels, None without one."""
-        return (
-            None
-            if self.fwhm_mm is None or self.method is None
-            else Deconvolution(self.fwhm_mm, self.iterations)
-        )
-
 
 class DeadTimeSettings(Group):
     """How the camera loses counts."""
 
-    time_constant_us: float | None = None
-    curve: Path | None = None
-    observed_rate_cps: float | None = None
-
-    def dead_time(self) -> DeadTime:
-        """Return the dead time that is described."""
-        constant = None if self.time_constant_us is None else 1e-6 * self.time_constant_us
-        curve = None if self.curve is None else read_dead_time_curve(self.curve)
-        return DeadTime(constant, curve, self.observed_rate_cps)
+    time_constant_us: Annotated[float | None, Setting("Dead time of a paralysable camera [µs].")] = None
+    curve: Annotated[Path | None, Setting("Table of true over observed rates.")] = None
+    observed_rate_cps: Annotated[
+        float | None, Setting("Observed rate [1/s], where the image does not tell.")
+    ] = None

@@ -318,7 +318,7 @@ def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: floa
         "inputs": [dict(item) for item in case.inputs],
         "kernel": None if kernel is None else dict(kernel),
         **({} if case.alignment is None else {"registration": case.alignment.as_dict()}),
-        "settings": dict(case.settings),
+        "settings": case.settings_for_provenance,
         "started": started.isoformat(),
         "seconds": round(seconds, 3),
     }

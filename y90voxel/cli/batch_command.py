@@ -9,9 +9,14 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from y90voxel.case.settings import merge
+from y90voxel.cli.options import AsJson, Settings, takes_settings
+from y90voxel.errors import InputError
+
 __all__ = ["batch"]
 
 
+@takes_settings("batch")
 def batch(
     cohort: Annotated[
         Path,
@@ -28,7 +33,6 @@ def batch(
             "--set", metavar="KEY=VALUE", help="Any key of the case file, for all studies; beats everything."
         ),
     ] = None,
-    engine: Annotated[str | None, Option(help="local, convolution, density or monte-carlo.")] = None,
     workers: Annotated[
         int | None, Option(help="Studies at a time.  [default: one a core; with --slurm 8 jobs]")
     ] = None,
@@ -41,32 +45,19 @@ def batch(
     ] = "failed",
     scheduler: Annotated[str | None, Option(help="Dask scheduler, such as tcp://node1:8786.")] = None,
     slurm: Annotated[bool, Option("--slurm", help="Start the workers as Slurm jobs.")] = False,
-    anonymise: Annotated[
-        bool, Option("--anonymise", help="No patient identity in any output, log or name.")
-    ] = False,
-    no_report: Annotated[bool, Option("--no-report", help="No HTML report and no figures.")] = False,
-    pdf: Annotated[bool, Option("--pdf", help="A PDF report of each study too.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print status.json, and errors as JSON.")] = False,
+    settings: Settings,
+    as_json: AsJson = False,
 ) -> None:
     """Compute the doses of every study of a cohort; what is done already is not computed again."""
     from y90voxel.batch.run_batch import Resources, run_batch
-    from y90voxel.case.settings import merge
     from y90voxel.cli.batch_progress import batch_progress
 
-    options: dict[str, Any] = {
-        "dose": {"engine": engine},
-        "output": {
-            "report": False if no_report else None,
-            "pdf": pdf or None,
-            "anonymise": anonymise or None,
-        },
-    }
     with batch_progress(quiet=as_json) as listener:
         result = run_batch(
             cohort,
             out,
             case=case,
-            options=merge(_settings(set_ or []), options),
+            options=merge(_settings(set_ or []), settings),
             resources=Resources(workers, timeout, memory_gb, scheduler, slurm),
             retry=retry,
             listener=listener,
@@ -85,9 +76,6 @@ def batch(
 
 def _settings(pairs: list[str]) -> dict[str, Any]:
     """Settings given as KEY=VALUE, nested as in a case file."""
-    from y90voxel.case.settings import merge
-    from y90voxel.errors import InputError
-
     settings: dict[str, Any] = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")

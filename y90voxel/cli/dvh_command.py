@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Option
+from typer import Argument
 
-from y90voxel.cli.options import Out, Roles, TrustFrames, named_values
+from y90voxel.cli.options import AsJson, Out, Settings, takes_settings
 
 __all__ = ["dvh"]
 
 
+@takes_settings("dvh")
 def dvh(
     dose: Annotated[Path, Argument(help="Dose: RTDOSE, NIfTI, NRRD or MetaImage in Gy.")],
     rois: Annotated[
@@ -20,21 +21,26 @@ def dvh(
     ],
     *,
     out: Out,
-    role: Roles = None,
-    trust_frames: TrustFrames = False,
-    no_report: Annotated[bool, Option("--no-report", help="No figure.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print metrics.json, and errors as JSON.")] = False,
+    settings: Settings,
+    as_json: AsJson = False,
 ) -> None:
     """Compute dose-volume histograms and metrics of any dose file with any regions."""
     import json
 
     import typer
 
+    from y90voxel.case.settings import load_settings
     from y90voxel.cli.terminal_tables import format_table
     from y90voxel.study.run_dvh import run_dvh
 
+    chosen = load_settings(None, settings)
     metrics = run_dvh(
-        dose, rois, out, roles=named_values(role or []), trust_frames=trust_frames, figure=not no_report
+        dose,
+        rois,
+        out,
+        roles=chosen.regions.roles,
+        trust_frames=chosen.dose.register_ == "trust",
+        figure=chosen.output.report,
     )
     if as_json:
         typer.echo(json.dumps(metrics))

@@ -1,31 +1,65 @@
-"""The program ``y90voxel``: commands are registered here, errors become exit codes here."""
+"""The program ``y90voxel``: commands are listed here and loaded when they are called; errors become exit codes."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from importlib import import_module
+from textwrap import shorten
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from y90voxel.cli.batch_command import batch
 from y90voxel.cli.command import StudyCommand
-from y90voxel.cli.compare_command import compare
-from y90voxel.cli.demo_command import demo
-from y90voxel.cli.dose_command import dose
-from y90voxel.cli.dvh_command import dvh
-from y90voxel.cli.fetch_command import fetch
-from y90voxel.cli.inspect_command import inspect
-from y90voxel.cli.kernel_command import kernel
-from y90voxel.cli.plan_command import plan
-from y90voxel.cli.send_command import send
 from y90voxel.errors import Y90Error
 from y90voxel.startup import prepare_process
 from y90voxel.version import __version__
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
+
+# What the help lists; the module of a command, ``<name>_command``, is loaded when the command is called.
+COMMANDS = {
+    "demo": "Run the main job on the bundled synthetic study.",
+    "inspect": "Show every series of a study, its role, geometry and units, and each problem found.",
+    "dose": "Compute absorbed dose, DVHs, metrics and a report of one treatment.",
+    "plan": "Plan a treatment from an MAA study: lung shunt, dose per GBq, activities by every model, limits, vials.",
+    "compare": "Compare a predicted with a delivered dose: differences, agreement, histograms, isodoses, gamma.",
+    "batch": "Compute the doses of every study of a cohort; what is done already is not computed again.",
+    "dvh": "Compute dose-volume histograms and metrics of any dose file with any regions.",
+    "kernel": "Write voxel S values [Gy/(Bq s)] of a uniform medium for any voxel size, or a radial kernel.",
+    "schema": "Print the JSON Schema of the case file.",
+    "send": "Send the DICOM objects of a result folder to an archive.",
+    "fetch": "Fetch a study from an archive into a new folder.",
+}
+
+
+class CommandGroup(TyperGroup):
+    """The commands of the program; the settings that become options take longer to load than all the rest of the help."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command with its options; None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        function = getattr(import_module(f"y90voxel.cli.{cmd_name}_command"), cmd_name)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name, cls=StudyCommand)(function)
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without loading them."""
+        width = formatter.width - 6 - max(map(len, COMMANDS))
+        rows = [(name, shorten(text, width, placeholder="...")) for name, text in COMMANDS.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 app = typer.Typer(
+    cls=CommandGroup,
     name="y90voxel",
     help="Voxel dosimetry for radioembolization of liver tumours. Research software, not a medical device.",
     no_args_is_help=True,
@@ -33,8 +67,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, inspect, dose, plan, compare, batch, dvh, kernel, send, fetch):
-    app.command(cls=StudyCommand)(command)
 
 
 def _print_version(wanted: bool) -> None:

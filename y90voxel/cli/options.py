@@ -1,38 +1,26 @@
-"""Options that several commands share, and what their text means."""
+"""Options of commands: those that are settings come from the declaration of the settings, the few others stand here."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 from typer import Option
 
-__all__ = [
-    "Anonymise",
-    "CalibrationRegion",
-    "CaseFile",
-    "Ct",
-    "CtSeries",
-    "DoseConstant",
-    "EmissionSeries",
-    "Engine",
-    "GridChoice",
-    "LiverDensity",
-    "LungShunt",
-    "Nuclide",
-    "Out",
-    "RegionFiles",
-    "RegionSeries",
-    "Register",
-    "Roles",
-    "TimeZone",
-    "TrustFrames",
-    "frames_choice",
-    "named_values",
-]
+from y90voxel.case.setting_names import NamedSetting, nested, options_of
+from y90voxel.case.settings import merge
+from y90voxel.errors import InputError
+
+__all__ = ["AsJson", "CaseFile", "Ct", "Emission", "Out", "RegionFiles", "Settings", "takes_settings"]
+
+# The settings that were typed, nested as in a case file.
+Settings = dict[str, Any]
 
 Out = Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")]
 CaseFile = Annotated[Path | None, Option(help="TOML case file; an option beats the file.")]
+Emission = Annotated[Path | None, Option(help="Emission image (NIfTI, NRRD, MetaImage, DICOM).")]
 Ct = Annotated[Path | None, Option(help="CT image, completes or replaces the study's.")]
 RegionFiles = Annotated[
     list[Path] | None,
@@ -42,67 +30,81 @@ RegionFiles = Annotated[
         help="Regions (.seg.nrrd, label image, mask, RTSTRUCT, SEG); may be repeated, files add up.",
     ),
 ]
-Nuclide = Annotated[str | None, Option(help="Therapy nuclide: Y-90 or Ho-166.  [default: Y-90]")]
-LungShunt = Annotated[str | None, Option(help="Fraction such as 0.06, or 'spect' or 'planar' to measure it.")]
-TimeZone = Annotated[str | None, Option(help="Zone of times without one, such as Europe/Berlin or +02:00.")]
-CalibrationRegion = Annotated[str | None, Option(help="liver, liver+lungs, body or fov.  [default: liver]")]
-DoseConstant = Annotated[
-    float | None, Option(help="Dose constant [Gy kg/GBq] of formulas and local deposition.")
-]
-Engine = Annotated[
-    str | None, Option(help="local, convolution, density or monte-carlo.  [default: convolution]")
-]
-LiverDensity = Annotated[str | None, Option(help="g/mL of liver and tumour, or 'ct'.  [default: 1.05]")]
-GridChoice = Annotated[str | None, Option(help="emission, ct, or a voxel size in mm.  [default: emission]")]
-Roles = Annotated[list[str] | None, Option(metavar="NAME=ROLE", help="Role of an ROI; may be repeated.")]
-Register = Annotated[
-    bool, Option("--register", help="Align the CT of regions of another frame of reference, CT to CT.")
-]
-TrustFrames = Annotated[
-    bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
-]
-EmissionSeries = Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the emission image.")]
-CtSeries = Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the CT.")]
-RegionSeries = Annotated[str | None, Option(help="SeriesInstanceUID (prefix) of the regions.")]
-Anonymise = Annotated[bool, Option("--anonymise", help="No patient identity in any output.")]
+AsJson = Annotated[bool, Option("--json", help="Print the results, and errors, as JSON.")]
 
 
-def frames_choice(register: bool, trust: bool) -> str | None:
-    """Return what is done about other frames of reference.
+def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command the options of all settings that are declared for it.
+
+    The function gets what was typed as its argument ``settings``, nested as in a case file.
+
+    Parameters
+    ----------
+    command : str
+        Name of the command, as in `Setting.commands`.
+    """
+    declared = options_of(command)
+    by_name: dict[str, NamedSetting] = {}
+    for one in declared:
+        by_name.setdefault(one.name, one)  # the first of those that share a flag has the help
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(function, include_extras=True)
+        own = [p for name, p in inspect.signature(function).parameters.items() if name != "settings"]
+        options = [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=_default(one), annotation=_annotation(one)
+            )
+            for name, one in by_name.items()
+        ]
+        files = [p for p in own if p.name != "as_json"]
+        parameters = [p.replace(annotation=hints[p.name]) for p in files]
+        parameters += [*options, *(p.replace(annotation=hints[p.name]) for p in own if p.name == "as_json")]
+
+        def call(**typed: Any) -> None:
+            values = {name: typed.pop(name) for name in by_name}
+            function(**typed, settings=_tables(declared, values))
+
+        call.__name__, call.__doc__ = function.__name__, function.__doc__
+        call.__annotations__ = {p.name: p.annotation for p in parameters}
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        return call
+
+    return decorate
+
+
+def _default(one: NamedSetting) -> Any:
+    """What an option holds when it is not typed."""
+    return False if one.kind is bool else None
+
+
+def _annotation(one: NamedSetting) -> Any:
+    """Type and option of one setting."""
+    option = Option(one.setting.flag or "", help=one.help, metavar=one.setting.metavar, show_default=False)
+    if one.kind is bool:
+        return Annotated[bool, option]
+    return Annotated[(list[one.kind] if one.repeated else one.kind) | None, option]  # type: ignore[name-defined]
+
+
+def _tables(declared: tuple[NamedSetting, ...], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed, nested as in a case file.
 
     Raises
     ------
     InputError
-        If both ways are asked for.
+        If two options set one setting to different values.
     """
-    from y90voxel.errors import InputError
-
-    if register and trust:
-        raise InputError(
-            "--register aligns images of different frames of reference, --trust-frames takes their coordinates as common: "
-            "give one of them.",
-            tag="dose.register",
-        )
-    return "align" if register else "trust" if trust else None
-
-
-def named_values(
-    pairs: list[str], option: str = "--role", example: str = "'Segment 8=tumour'"
-) -> dict[str, str]:
-    """Return what NAME=VALUE pairs say; a name may hold an equals sign, a value does not.
-
-    Raises
-    ------
-    InputError
-        If there is no equals sign or no name.
-    """
-    from y90voxel.errors import InputError
-
-    roles = {}
-    for pair in pairs:
-        name, sign, role = pair.rpartition("=")
-        if not sign or not name.strip():
-            kind = "ROLE=PERCENT" if option == "--isocontour" else "NAME=ROLE"
-            raise InputError(f"{option} {pair!r} is not {kind}, such as {option} {example}.", tag=option)
-        roles[name.strip()] = role.strip()
-    return roles
+    tables: dict[str, Any] = {}
+    set_by: dict[tuple[str, ...], NamedSetting] = {}
+    for one in declared:
+        value = one.value(typed[one.name])
+        if value is None:
+            continue
+        other = set_by.setdefault(one.path, one)
+        if other is not one:
+            raise InputError(
+                f"{other.setting.flag} and {one.setting.flag} exclude each other: give one of them.",
+                tag=".".join(one.path),
+            )
+        tables = merge(tables, nested(one.path, value))
+    return tables

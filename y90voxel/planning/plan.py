@@ -87,7 +87,7 @@ def plan(
     notices += said
     tell("solving models", 0.95)
     known = maps.evaluations[0].provenance
-    provenance = {**known, "settings": dict(case.settings), "started": started.isoformat()}
+    provenance = {**known, "settings": case.settings_for_provenance, "started": started.isoformat()}
     found = _finish(
         facts,
         asked,

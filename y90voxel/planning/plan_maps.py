@@ -70,7 +70,7 @@ def dose_per_gbq(
         one = replace(
             injection, administration=replace(injection.administration, activity_bq=BQ_PER_GBQ, time=None)
         )
-        alone = replace(case, injections=(one,), compare_lung_methods=False)
+        alone = replace(case.changed(lung={"compare_methods": False}), injections=(one,))
         share = 1.0 / len(case.injections)
 
         def tell(what: str, done: float, number: int = number, share: float = share) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.recovery_correction import with_partial_volume
-from y90voxel.case.settings import RadiobiologySettings, StudySettings
+from y90voxel.case.settings import StudySettings
 from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
-from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.study.anonymous import (
     anonymous_errors,
     anonymous_evaluation,
@@ -22,11 +21,11 @@ from y90voxel.study.anonymous import (
 )
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.phantom_files import dead_time_of, deconvolution_of, recovery_curve
 from y90voxel.study.read_study import read_study
 from y90voxel.study.study import Study
-from y90voxel.units import SECONDS_PER_HOUR
 
-__all__ = ["StudyFiles", "make_case", "read_chosen", "run_study"]
+__all__ = ["StudyFiles", "anonymised", "make_case", "read_chosen", "run_study"]
 
 Progress = Callable[[str, float], None]
 # ``emission``, ``ct`` and ``regions``; only regions may be several files.
@@ -82,15 +81,11 @@ def _run(
     """Do what :func:`run_study` says."""
     check_output_folder(out)  # before minutes of work, not after
     partial = settings.partial_volume
-    curve = partial.curve()  # its file may be wrong: said before anything is computed
+    curve = recovery_curve(settings)  # its file may be wrong: said before anything is computed
     study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.5 * done), only)
-    roles, shown = dict(settings.regions.roles), settings.as_dict()
-    if settings.output.anonymise:
-        names = anonymous_names(study.drawn, study.identity)
-        roles = {names.get(name, name): role for name, role in roles.items()}
-        study, shown = study.anonymous(), anonymous_settings(shown)
+    study, settings, shown = anonymised(study, settings)
     tell("placing regions", 0.5)
-    case = make_case(study, settings, roles, shown)
+    case = make_case(study, settings, shown=shown)
     engine = build_engine(
         settings.dose.engine,
         case,
@@ -99,7 +94,7 @@ def _run(
     )
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.25 * done))
     if partial.asked:
-        evaluation = with_partial_volume(evaluation, engine, curve, partial.deconvolution())
+        evaluation = with_partial_volume(evaluation, engine, curve, deconvolution_of(settings))
     if settings.output.uncertainty:
         from y90voxel.case.dose_uncertainty import with_uncertainty  # with what it draws its samples by
 
@@ -165,55 +160,34 @@ def _single(files: StudyFiles, role: str) -> Path | None:
 def make_case(
     study: Study,
     settings: StudySettings,
-    roles: dict[str, str],
-    shown: dict[str, Any],
     *,
+    shown: Mapping[str, Any] | None = None,
     measure_shunt: bool = False,
 ) -> Case:
-    """Return the case that study and settings make; ``shown`` is what provenance tells of the settings."""
-    given, dose = settings.administration, settings.dose
+    """Return the case that study and settings make; ``shown`` is what provenance tells of the settings.
+
+    Parameters
+    ----------
+    study : Study
+        Images and regions.
+    settings : StudySettings
+        Clinical facts and choices.
+    shown : mapping or None
+        What provenance tells of the settings; None for all of them.
+    measure_shunt : bool
+        Whether the planar lung shunt may be asked for although the shunt is stated.
+    """
     return study.case(
-        nuclide=given.nuclide,
-        activity_bq=given.activity,
-        activity_time=given.activity_time,
-        residual_bq=given.residual or 0.0,
-        residual_time=given.residual_time,
-        lung_shunt_fraction=given.lung_shunt_fraction,
-        time=given.time,
-        time_zone=given.time_zone,
-        device=given.device,
-        injections=[_injection(injection.model_dump()) for injection in settings.injection],
-        calibration=dose.calibration,
-        calibration_region=dose.calibration_region,
-        calibration_factor=dose.calibration_factor,
-        acquisition_duration_s=dose.acquisition_duration_s,
-        dose_constant_gy_kg_per_gbq=dose.dose_constant_gy_kg_per_gbq,
-        liver_density=dose.liver_density,
-        density_calibration=dose.density_calibration,
-        grid=dose.grid,
-        roles=roles,
-        automatic=settings.regions.automatic,
-        isocontour={str(role): share for role, share in settings.regions.isocontour.items()},
-        dead_time=settings.dead_time.dead_time() if settings.dead_time is not None else None,
-        radiobiology={role: _parameters(values) for role, values in settings.radiobiology.items()},
-        dome_margin_mm=dose.dome_margin_mm,
-        compare_lung_methods=settings.lung.compare_methods,
-        context=settings.plan.context,
-        patient=None if settings.patient is None else settings.patient.record(),
-        measure_shunt=measure_shunt,
-        label=None if settings.output.anonymise else settings.output.label,
-        settings=shown,
+        settings, dead_time=dead_time_of(settings), measure_shunt=measure_shunt, shown_settings=shown
     )
 
 
-def _injection(values: dict[str, Any]) -> dict[str, Any]:
-    """The facts of one injection under the names that a case takes."""
-    renamed = {"activity": "activity_bq", "residual": "residual_bq"}
-    return {renamed.get(key, key): value for key, value in values.items() if key != "emission_series"}
-
-
-def _parameters(values: RadiobiologySettings) -> RadiobiologyParameters:
-    """Radiobiology settings in seconds."""
-    return RadiobiologyParameters(
-        values.alpha_beta_gy, values.repair_half_time_h * SECONDS_PER_HOUR, values.alpha_per_gy
-    )
+def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySettings, dict[str, Any]]:
+    """Return study, settings and what is shown of the settings, without what tells who the patient is where that is asked for."""
+    shown = settings.as_dict()
+    if not settings.output.anonymise:
+        return study, settings, shown
+    names = anonymous_names(study.drawn, study.identity)
+    roles = {names.get(name, name): role for name, role in settings.regions.roles.items()}
+    settings = settings.changed(regions={"roles": roles}, output={"label": None})
+    return study.anonymous(), settings, anonymous_settings(shown)

@@ -20,17 +20,18 @@ from y90voxel.planning.plan import plan, plan_from_masses
 from y90voxel.planning.plan_request import OrderRequest, PlanRequest
 from y90voxel.planning.plan_result import Plan, PlanFacts
 from y90voxel.planning.plan_uncertainty import with_plan_uncertainty
-from y90voxel.quantification.administration import net_activity, therapy_nuclide
+from y90voxel.quantification.administration import therapy_nuclide
 from y90voxel.quantification.time_zones import in_zone, time_zone_of
 from y90voxel.study.anonymous import (
     anonymous_case,
     anonymous_errors,
-    anonymous_names,
     anonymous_settings,
     without_identity,
 )
 from y90voxel.study.engine_choice import build_engine
-from y90voxel.study.run_dose import StudyFiles, make_case, read_chosen
+from y90voxel.study.phantom_files import recovery_curve
+from y90voxel.study.run_dose import StudyFiles, anonymised, make_case, read_chosen
+from y90voxel.study.study import net_activity_of
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["request_of", "run_plan"]
@@ -120,7 +121,7 @@ def request_of(settings: StudySettings) -> PlanRequest:
         greatest_gbq=_gbq(asked.greatest_activity),
         objective=asked.objective,
         recovery=asked.recovery,
-        recovery_curve=settings.partial_volume.curve(),
+        recovery_curve=recovery_curve(settings),
         order=_order(asked, zone),
     )
 
@@ -168,17 +169,10 @@ def _with_images(
             tag="plan.anatomy",
         )
     study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.4 * done))
-    roles, shown = dict(settings.regions.roles), settings.as_dict()
-    if settings.output.anonymise:
-        names = anonymous_names(study.drawn, study.identity)
-        roles = {names.get(name, name): role for name, role in roles.items()}
-        study, shown = study.anonymous(), anonymous_settings(shown)
-    calibration = settings.dose.calibration or "relative"
-    chosen = settings.model_copy(
-        update={"dose": settings.dose.model_copy(update={"calibration": calibration})}
-    )
+    study, settings, shown = anonymised(study, settings)
+    chosen = settings.changed(dose={"calibration": settings.dose.calibration or "relative"})
     tell("placing regions", 0.4)
-    case = make_case(study, chosen, roles, shown, measure_shunt=True)
+    case = make_case(study, chosen, shown=shown, measure_shunt=True)
     engine = build_engine(
         settings.dose.engine,
         case,
@@ -276,19 +270,9 @@ def _territories(
 
 
 def _net_activity(settings: StudySettings) -> float | None:
-    """What was administered [Bq]: the activity as given minus its residual; None when none is given."""
+    """What was administered [Bq]; None when none is given."""
     given = settings.administration
-    if given.activity is None:
-        return None
-    zone = time_zone_of(given.time_zone)
-    return net_activity(
-        given.activity,
-        therapy_nuclide(given.nuclide).half_life_s,
-        vial_time=in_zone(given.activity_time, zone),
-        residual_bq=given.residual or 0.0,
-        residual_time=in_zone(given.residual_time, zone),
-        administration_time=in_zone(given.time, zone),
-    )
+    return net_activity_of(given, settings, in_zone(given.time, time_zone_of(given.time_zone)))
 
 
 def _stated_territories(settings: StudySettings, known: AnatomySettings) -> list[TerritorySettings]:

@@ -5,23 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from y90voxel.case.case import Calibration, Case, Injection
-from y90voxel.clinical.limits import ClinicalContext
-from y90voxel.clinical.patient import PatientRecord
-from y90voxel.dose.density_map import DensityModel
+from y90voxel.case.case import Case, Injection
+from y90voxel.case.setting_names import settings_from_arguments
+from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySettings
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
-from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
-from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
-from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.isocontour import isocontours
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import DrawnRegion
@@ -33,7 +30,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
 
-__all__ = ["Study", "file_record"]
+__all__ = ["Study", "file_record", "net_activity_of"]
 
 ANONYMOUS_LABEL = "anonymous study"
 # More voxels than this do not fit beside each other in the memory of a workstation.
@@ -83,155 +80,90 @@ class Study:
 
     def case(
         self,
+        settings: StudySettings | None = None,
         *,
-        nuclide: str = "Y-90",
-        administered_activity_bq: float | None = None,
-        activity_bq: float | None = None,
-        activity_time: datetime | None = None,
-        residual_bq: float = 0.0,
-        residual_time: datetime | None = None,
-        lung_shunt_fraction: float | Literal["spect", "planar"] | None = None,
-        time: datetime | None = None,
-        time_zone: str | None = None,
-        device: str | None = None,
-        injections: Sequence[Mapping[str, Any]] = (),
-        calibration: str | None = None,
-        calibration_region: str = "liver",
-        calibration_factor: float | None = None,
-        acquisition_duration_s: float | None = None,
-        dose_constant_gy_kg_per_gbq: float | None = None,
-        liver_density: float | Literal["ct"] = 1.05,
-        density_calibration: Sequence[tuple[float, float]] | None = None,
-        grid: float | Literal["emission", "ct"] = "emission",
-        roles: Mapping[str, str] | None = None,
-        automatic: bool = True,
-        isocontour: Mapping[str, float] | None = None,
         dead_time: DeadTime | None = None,
-        radiobiology: Mapping[Role | str, RadiobiologyParameters] | None = None,
-        dome_margin_mm: float = 20.0,
-        compare_lung_methods: bool | None = None,
-        context: ClinicalContext | None = None,
-        patient: PatientRecord | None = None,
         measure_shunt: bool = False,
-        label: str | None = None,
-        settings: Mapping[str, Any] | None = None,
+        shown_settings: Mapping[str, Any] | None = None,
+        **facts: Any,
     ) -> Case:
         """Return the case that the study and the clinical facts make.
 
         Parameters
         ----------
-        nuclide : str
-            Therapy nuclide.
-        administered_activity_bq : float or None
-            Net activity at administration [Bq]; instead of vial activity and residual.
-        activity_bq, residual_bq : float or None
-            Vial activity and residual [Bq], at their times (None: at administration).
-        activity_time, residual_time, time : datetime or None
-            When each was measured, and when the administration was.
-        lung_shunt_fraction : float, "spect", "planar" or None
-            Fraction, or how to measure it.
-        time_zone : str or None
-            Zone of all times without one: a name such as ``Europe/Berlin``, or an offset such as ``+02:00``.
-        device : str or None
-            glass, resin or ho166.
-        injections : sequence of mapping
-            One an emission image; each may hold ``administered_activity_bq``, ``activity_bq``,
-            ``activity_time``, ``residual_bq``, ``residual_time``, ``lung_shunt_fraction``, ``time`` and
-            ``territory`` in place of the arguments of the same name.
-        calibration, calibration_region, calibration_factor, acquisition_duration_s
-            See `Calibration`; the default mode is absolute for images in Bq/mL and relative for counts.
-        dose_constant_gy_kg_per_gbq : float or None
-            Overrides the nuclide record.
-        liver_density : float or "ct"
-            Density of liver and tumour [g/mL].
-        density_calibration : sequence of (float, float) or None
-            CT numbers [HU], rising, and densities [g/mL] of the scanner; None takes Schneider et al. 2000.
-        grid : float, "emission" or "ct"
-            The dose grid, or its voxel size [mm].
-        roles : mapping of str to str
-            Roles by ROI name.
-        automatic : bool
-            Whether lungs and body that no ROI gives are segmented from the CT.
-        isocontour : mapping of str to float
-            Tumour or perfused volume as the part of the liver above this share of the image's maximum there.
+        settings : StudySettings or None
+            Clinical facts and choices, as a case file holds them.
         dead_time : DeadTime or None
             How the camera loses counts; absolute and factor calibration.
-        radiobiology : mapping of Role to RadiobiologyParameters
-            Roles that get BED and EUD.
-        dome_margin_mm, compare_lung_methods, context, patient
-            See `Case`.
         measure_shunt : bool
             Whether the planar lung shunt may be asked for although the shunt is stated.
-        label : str or None
-            Replaces the study's own.
-        settings : mapping
-            The settings as given, for provenance.
+        shown_settings : mapping or None
+            What provenance tells of the settings; None for all of them.
+        **facts
+            In place of settings: the keys of the tables administration, dose, regions, lung and output under their own names,
+            such as ``lung_shunt_fraction=0.06`` or ``grid=4.0``; activities as numbers in Bq (``activity_bq``, ``residual_bq``,
+            ``administered_activity_bq`` for the net activity); ``compare_lung_methods``; whole tables (``patient``, ``plan``,
+            ``radiobiology``); ``injections``, a sequence of mappings of such facts, one an emission image.
 
         Raises
         ------
+        TypeError
+            If settings and facts are both given, or there is no such fact.
         InputError
             If a fact is missing, contradicts another or is out of range.
         RegionError
             If liver or tumour are not wholly inside the image.
         """
-        record = therapy_nuclide(nuclide)
-        zone = time_zone_of(time_zone)
-        mode = self._calibration_mode(calibration)
-        shared = {
-            "administered_activity_bq": administered_activity_bq,
-            "activity_bq": activity_bq,
-            "activity_time": activity_time,
-            "residual_bq": residual_bq,
-            "residual_time": residual_time,
-            "lung_shunt_fraction": lung_shunt_fraction,
-            "time": time,
-            "territory": None,
-        }
-        _check_nothing_shared(shared, len(injections))
-        given = [{**shared, **_without_none(item)} for item in injections] or [shared]
+        if settings is not None and facts:
+            raise TypeError(f"a case takes settings or single facts, not both: {', '.join(sorted(facts))}.")
+        chosen = settings or settings_from_arguments(facts)
+        chosen = chosen.changed(dose={"calibration": self._calibration_mode(chosen.dose.calibration)})
+        made = self._injections(chosen)
+        drawn, roles, notices = self._drawn(chosen)
+        grids = [*(emission.grid for emission in self.emissions), self._dose_grid(chosen.dose.grid)]
+        (*views, regions), placing = self._place(drawn, grids, roles)
+        seen_whole = measure_shunt or _may_measure_shunt(made)
+        return Case(
+            label=chosen.output.label or self.label,
+            injections=tuple(replace(i, regions=view) for i, view in zip(made, views, strict=True)),
+            regions=regions,
+            ct=self.ct,
+            planar=self.planar,
+            planar_regions=self._planar_regions(drawn, roles) if seen_whole else None,
+            settings=chosen,
+            dead_time=dead_time,
+            patient=None if chosen.patient is None else chosen.patient.record(),
+            alignment=self.alignment,
+            study_instance_uid=self.identity.study_instance_uid if self.sources else None,
+            notices=(*self.notices, *notices, *placing),
+            inputs=self.inputs,
+            shown_settings=shown_settings,
+        )
+
+    def _injections(self, settings: StudySettings) -> tuple[Injection, ...]:
+        """What was given in every injection, with its image."""
+        given = settings.injections
+        _check_nothing_shared(settings.administration, len(settings.injection))
         if len(given) != len(self.emissions):
             raise InputError(
                 f"{len(given)} injections are described, but {len(self.emissions)} emission images are chosen. "
                 "Give each injection its emission_series.",
                 tag="injection",
             )
-        made = tuple(
-            _injection(localised(emission, zone), facts, zone, record.name, record.half_life_s, mode, device)
+        return tuple(
+            _injection(emission, facts, settings)
             for emission, facts in zip(self.emissions, given, strict=True)
         )
-        added, said = self._automatic_regions(roles or {}) if automatic else ([], [])
-        all_roles = {**{region.name: AUTOMATIC_NAMES[region.name].value for region in added}, **(roles or {})}
+
+    def _drawn(self, settings: StudySettings) -> tuple[list[DrawnRegion], dict[str, str], list[Notice]]:
+        """The regions as drawn, segmented from the CT and outlined in the image; their roles by name, and notices."""
+        asked = settings.regions
+        added, notices = self._automatic_regions(asked.roles) if asked.automatic else ([], [])
+        roles = {**{region.name: AUTOMATIC_NAMES[region.name].value for region in added}, **asked.roles}
         images = [emission.volume for emission in self.emissions]
-        outlined, more = isocontours((*self.drawn, *added), all_roles, images, isocontour or {})
-        said, drawn = [*said, *more], (*self.drawn, *added, *outlined)
-        grids = [*(emission.grid for emission in self.emissions), self._dose_grid(grid)]
-        (*views, regions), notices = self._place(drawn, grids, all_roles)
-        return Case(
-            label=label or self.label,
-            injections=tuple(replace(i, regions=view) for i, view in zip(made, views, strict=True)),
-            regions=regions,
-            ct=self.ct,
-            planar=self.planar,
-            planar_regions=self._planar_regions(drawn, all_roles)
-            if measure_shunt or _may_measure_shunt(made)
-            else None,
-            calibration=Calibration(
-                mode, CalibrationRegion(calibration_region), calibration_factor, acquisition_duration_s
-            ),
-            density=_density_model(liver_density, density_calibration),
-            dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq,
-            radiobiology={Role(role): parameters for role, parameters in (radiobiology or {}).items()},
-            dome_margin_mm=dome_margin_mm,
-            compare_lung_methods=compare_lung_methods,
-            alignment=self.alignment,
-            context=context or ClinicalContext(),
-            dead_time=dead_time,
-            patient=patient,
-            study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=(*self.notices, *said, *notices),
-            inputs=self.inputs,
-            settings=settings or {},
-        )
+        shares = {str(role): share for role, share in asked.isocontour.items()}
+        outlined, more = isocontours((*self.drawn, *added), roles, images, shares)
+        return [*self.drawn, *added, *outlined], roles, [*notices, *more]
 
     def anonymous(self) -> Study:
         """Return the study without its patient: a fresh identity and label, no UIDs, no telling names."""
@@ -327,79 +259,81 @@ def _may_measure_shunt(injections: Sequence[Injection]) -> bool:
     return any(injection.administration.lung_shunt_fraction is None for injection in injections)
 
 
-def _check_nothing_shared(shared: Mapping[str, Any], injections: int) -> None:
+def _check_nothing_shared(shared: InjectionFacts, injections: int) -> None:
     """Refuse an activity or residual that several injections would each take as their own."""
-    names = ("administered_activity_bq", "activity_bq", "residual_bq")
-    stated = [name for name in names if shared[name]]
+    names = ("net_activity", "activity", "residual")
+    stated = [name for name in names if getattr(shared, name)]
     if injections > 1 and stated:
         raise InputError(
-            f"{', '.join(stated)} is given once for {injections} injections, and each would take all of it. Give every "
-            "injection its own.",
+            f"administration.{', administration.'.join(stated)} is given once for {injections} injections, and each would take "
+            "all of it. Give every injection its own.",
             tag="injection",
         )
 
 
-def _density_model(
-    liver: float | Literal["ct"], points: Sequence[tuple[float, float]] | None
-) -> DensityModel:
-    """Where densities come from."""
-    calibration = DensityCalibration()
-    if points is not None:
-        hu, density = tuple(p[0] for p in points), tuple(p[1] for p in points)
-        calibration = DensityCalibration(hu, density, "calibration of this scanner, as given")
-    return DensityModel(None if liver == "ct" else float(liver), calibration=calibration)
-
-
-def _injection(
-    emission: EmissionImage,
-    facts: Mapping[str, Any],
-    zone: tzinfo | None,
-    nuclide: str,
-    half_life_s: float,
-    mode: CalibrationMode,
-    device: str | None,
-) -> Injection:
+def _injection(emission: EmissionImage, facts: InjectionFacts, settings: StudySettings) -> Injection:
     """One injection from its image and facts."""
-    if emission.modality == "file" and mode is CalibrationMode.ABSOLUTE:
+    shared = settings.administration
+    zone = time_zone_of(shared.time_zone)
+    emission = localised(emission, zone)
+    if emission.modality == "file" and settings.dose.calibration == CalibrationMode.ABSOLUTE.value:
         values = emission.volume.array * emission.grid.voxel_volume_ml
         emission = replace(emission, volume=ActivityMap(values, emission.grid))
-    time = in_zone(facts["time"], zone)
-    net, vial = facts["administered_activity_bq"], facts["activity_bq"]
+    shunt = facts.lung_shunt_fraction
+    measured = shunt if isinstance(shunt, str) else None
+    time = in_zone(facts.time, zone)
+    administration = Administration(
+        nuclide=therapy_nuclide(shared.nuclide).name,
+        activity_bq=net_activity_of(facts, settings, time or emission.plausible_administration_time),
+        time=time,
+        lung_shunt_fraction=None if isinstance(shunt, str) else shunt,
+        shunt_source=measured or ("none" if shunt is None else "given"),
+        device=shared.device,
+    )
+    territory = facts.territory if isinstance(facts, InjectionSettings) else None
+    return Injection(emission, administration, territory)
+
+
+def net_activity_of(
+    facts: InjectionFacts, settings: StudySettings, administration_time: datetime | None
+) -> float | None:
+    """Return what was administered [Bq]: as stated, or the vial minus its residual; None when none is given.
+
+    Parameters
+    ----------
+    facts : InjectionFacts
+        Activities and their times.
+    settings : StudySettings
+        Nuclide, and zone of times without one.
+    administration_time : datetime or None
+        When the injection was.
+
+    Raises
+    ------
+    InputError
+        If net and vial activity are both given, or a residual without the vial activity.
+    """
+    net, vial, zone = facts.net_activity, facts.activity, time_zone_of(settings.administration.time_zone)
     if net is not None and vial is not None:
         raise InputError(
             f"give the administered (net) activity ({net:g} Bq) or the vial's ({vial:g} Bq), not both.",
             tag="administration.activity",
         )
     if vial is not None:
-        net = net_activity(
+        return net_activity(
             vial,
-            half_life_s,
-            vial_time=in_zone(facts["activity_time"], zone),
-            residual_bq=facts["residual_bq"],
-            residual_time=in_zone(facts["residual_time"], zone),
-            administration_time=time or emission.plausible_administration_time,
+            therapy_nuclide(settings.administration.nuclide).half_life_s,
+            vial_time=in_zone(facts.activity_time, zone),
+            residual_bq=facts.residual or 0.0,
+            residual_time=in_zone(facts.residual_time, zone),
+            administration_time=administration_time,
         )
-    elif facts["residual_bq"]:
+    if facts.residual:
         raise InputError(
             "a residual is given without the vial activity: give --activity too.",
             tag="administration.residual",
         )
-    shunt = facts["lung_shunt_fraction"]
-    measured = shunt if isinstance(shunt, str) else None
-    administration = Administration(
-        nuclide=nuclide,
-        activity_bq=net,
-        time=time,
-        lung_shunt_fraction=None if measured else shunt,
-        shunt_source=measured or ("none" if shunt is None else "given"),
-        device=device,
-    )
-    return Injection(emission, administration, facts["territory"])
-
-
-def _without_none(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that are stated."""
-    return {key: value for key, value in facts.items() if value is not None}
+    return net
 
 
 def file_record(path: Path, role: str) -> dict[str, Any]:
