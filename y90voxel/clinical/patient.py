@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from y90voxel.bounds import check_not_negative, check_positive
+from y90voxel.clinical.body_surface import bsa
 from y90voxel.clinical.liver_function import albi_grade, albi_score, check_albumin, child_pugh_class
 from y90voxel.errors import InputError
-from y90voxel.planning.body_surface import bsa
 
 __all__ = [
     "AfpUnit",

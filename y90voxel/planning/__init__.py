@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from y90voxel.lazy import load_on_first_use
 
 if TYPE_CHECKING:
+    from y90voxel.clinical.body_surface import bsa as bsa
     from y90voxel.clinical.limits import ClinicalContext as ClinicalContext
     from y90voxel.clinical.limits import Disease as Disease
     from y90voxel.clinical.limits import LiverFunction as LiverFunction
@@ -38,16 +39,15 @@ if TYPE_CHECKING:
     from y90voxel.metrics.energy_balance import check_energy_balance as check_energy_balance
     from y90voxel.metrics.energy_balance import energy_balance as energy_balance
     from y90voxel.metrics.energy_balance import sphere_volume_ml as sphere_volume_ml
+    from y90voxel.planning.activity_rules import RESIN_SHUNT_REDUCTION as RESIN_SHUNT_REDUCTION
+    from y90voxel.planning.activity_rules import EmpiricalActivity as EmpiricalActivity
+    from y90voxel.planning.activity_rules import LungShuntReduction as LungShuntReduction
+    from y90voxel.planning.activity_rules import bsa_activity as bsa_activity
+    from y90voxel.planning.activity_rules import bsa_activity_lobar as bsa_activity_lobar
+    from y90voxel.planning.activity_rules import empirical_activity as empirical_activity
     from y90voxel.planning.aims import DoseAim as DoseAim
     from y90voxel.planning.aims import Metric as Metric
     from y90voxel.planning.aims import parse_metric as parse_metric
-    from y90voxel.planning.body_surface import RESIN_SHUNT_REDUCTION as RESIN_SHUNT_REDUCTION
-    from y90voxel.planning.body_surface import EmpiricalActivity as EmpiricalActivity
-    from y90voxel.planning.body_surface import LungShuntReduction as LungShuntReduction
-    from y90voxel.planning.body_surface import bsa as bsa
-    from y90voxel.planning.body_surface import bsa_activity as bsa_activity
-    from y90voxel.planning.body_surface import bsa_activity_lobar as bsa_activity_lobar
-    from y90voxel.planning.body_surface import empirical_activity as empirical_activity
     from y90voxel.planning.compartments import Anatomy as Anatomy
     from y90voxel.planning.compartments import Territory as Territory
     from y90voxel.planning.compartments import TumourUptake as TumourUptake
@@ -136,11 +136,12 @@ _HOME = {
     "quantification.partial_volume": (
         "correct_in_warm_background", "correct_tumour_to_normal_ratio", "recovery_coefficient",
     ),
-    "planning.aims": ("DoseAim", "Metric", "parse_metric"),
-    "planning.body_surface": (
-        "EmpiricalActivity", "LungShuntReduction", "RESIN_SHUNT_REDUCTION", "bsa", "bsa_activity",
+    "clinical.body_surface": ("bsa",),
+    "planning.activity_rules": (
+        "EmpiricalActivity", "LungShuntReduction", "RESIN_SHUNT_REDUCTION", "bsa_activity",
         "bsa_activity_lobar", "empirical_activity",
     ),
+    "planning.aims": ("DoseAim", "Metric", "parse_metric"),
     "planning.compartments": ("Anatomy", "Territory", "TumourUptake"),
     "reference.devices": ("ActivityBasis", "Device", "device", "known_devices"),
     "planning.dose_table": ("DoseTable", "RegionDoses", "partition_table", "single_compartment_table"),

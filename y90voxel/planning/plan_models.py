@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from y90voxel.clinical.body_surface import bsa
 from y90voxel.clinical.limits import Sense
+from y90voxel.planning.activity_rules import bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.aims import DoseAim
-from y90voxel.planning.body_surface import bsa, bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.mird import mird_activity

@@ -1,4 +1,4 @@
-"""Activity rules of resin microspheres: body surface area, empirical classes, and their shunt reduction."""
+"""Activity rules of resin microspheres: by body surface area, by empirical classes, and their shunt reduction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ __all__ = [
     "RESIN_SHUNT_REDUCTION",
     "EmpiricalActivity",
     "LungShuntReduction",
-    "bsa",
     "bsa_activity",
     "bsa_activity_lobar",
     "empirical_activity",
@@ -74,37 +73,6 @@ class LungShuntReduction:
 RESIN_SHUNT_REDUCTION = LungShuntReduction((0.10, 0.15, 0.20), (1.0, 0.8, 0.6, 0.0), True, _THESIS)
 
 
-def bsa(height_m: float, weight_kg: float) -> float:
-    """Return the body surface area 0.20247 h^0.725 w^0.425 [m²].
-
-    Parameters
-    ----------
-    height_m : float
-        Height [m], not cm.
-    weight_kg : float
-        Weight [kg].
-
-    Raises
-    ------
-    InputError
-        If height or weight are not positive, or the height is so great that it must be in cm.
-
-    References
-    ----------
-    Du Bois and Du Bois 1916, Arch Intern Med 17:863, doi 10.1001/archinte.1916.00080130010002.
-
-    Examples
-    --------
-    >>> round(bsa(1.70, 70), 3)
-    1.81
-    """
-    check_positive(height_m, "the height", "m")
-    check_positive(weight_kg, "the weight", "kg")
-    if height_m > 3.0:
-        raise InputError(f"a height of {height_m:g} m is not possible; give metres, 1.70 for 170 cm.")
-    return float(0.20247 * height_m**0.725 * weight_kg**0.425)
-
-
 def bsa_activity(
     bsa_m2: float,
     tumour_volume_ml: float,
@@ -120,7 +88,7 @@ def bsa_activity(
     Parameters
     ----------
     bsa_m2 : float
-        Body surface area [m²], see `bsa`.
+        Body surface area [m²], see `y90voxel.planning.bsa`.
     tumour_volume_ml, liver_volume_ml : float
         All tumours, and the whole liver with the tumours in it [mL].
     lung_shunt_fraction : float
@@ -141,6 +109,7 @@ def bsa_activity(
 
     Examples
     --------
+    >>> from y90voxel.clinical.body_surface import bsa
     >>> round(bsa_activity(bsa(1.70, 70), 250, 1000, 0.12), 3)
     1.488
     """
@@ -180,6 +149,7 @@ def bsa_activity_lobar(
 
     Examples
     --------
+    >>> from y90voxel.clinical.body_surface import bsa
     >>> round(bsa_activity_lobar(bsa(1.70, 70), 162.5, 650, 1000, 0.12), 3)
     0.967
     """
