@@ -20,13 +20,14 @@ import numpy as np
 from harness import describe_machine, format_table, write_json
 from scipy import ndimage, signal
 
-from y90voxel.case.case import Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.case.dose_uncertainty import with_uncertainty
 from y90voxel.case.verify import verify
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from y90voxel.case.case import Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.errors import Notice
@@ -16,6 +16,7 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid

@@ -5,10 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from y90voxel.case.case import Calibration, Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.case.settings import RadiobiologySettings
 from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.calibration import Calibration
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid

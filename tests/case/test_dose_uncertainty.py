@@ -11,14 +11,13 @@ from phantoms import changed, liver_case
 from scipy.ndimage import gaussian_filter
 
 from y90voxel.case import dvh_sampling
-from y90voxel.case.case import Calibration
 from y90voxel.case.dose_uncertainty import with_uncertainty
 from y90voxel.case.verify import verify
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT
 from y90voxel.metrics.uncertainty_budget import dose_uncertainty
-from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.regions.regions import Regions

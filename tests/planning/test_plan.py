@@ -10,7 +10,6 @@ import pytest
 from phantoms import changed, ellipsoid, liver_case
 
 import y90voxel as yv
-from y90voxel.case.case import Calibration, Injection
 from y90voxel.case.verify import verify
 from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
 from y90voxel.clinical.patient import PatientRecord
@@ -22,8 +21,9 @@ from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.plan_measure import measure_metric
 from y90voxel.planning.plan_request import OrderRequest, PlanRequest
 from y90voxel.quantification.administration import Administration
-from y90voxel.quantification.calibration import CalibrationMode
+from y90voxel.quantification.calibration import Calibration, CalibrationMode
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from phantoms import changed, liver_case
 
-from y90voxel.case.case import Calibration
 from y90voxel.errors import InputError
-from y90voxel.quantification.calibration import CalibrationMode
+from y90voxel.quantification.calibration import Calibration, CalibrationMode
 from y90voxel.quantification.dead_time import DeadTime, DeadTimeCurve
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.quantify import quantify

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from phantoms import liver_case
 
-from y90voxel.case.case import Calibration, Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.errors import InputError
 from y90voxel.quantification.administration import Administration
-from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.quantification.emission import DecayReference, EmissionImage, PlanarImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.quantify import quantify
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role

@@ -9,11 +9,10 @@ import pytest
 from evaluation_factory import PARTS, make_evaluation, with_regions
 from phantoms import changed
 
-from y90voxel.case.case import Calibration
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.errors import Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
-from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.report.dose_content import (

@@ -13,9 +13,10 @@ import pytest
 from browser import NO_WEBGL, SOFTWARE_WEBGL, browser, find_chromium
 from matplotlib.image import imread
 
-from y90voxel.case.case import Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.report.viewer_page import write_viewer

@@ -14,10 +14,10 @@ from y90voxel.dose.density_map import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
-from y90voxel.quantification.administration import Administration
-from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.quantification.dead_time import DeadTime
-from y90voxel.quantification.emission import EmissionImage, PlanarImage
+from y90voxel.quantification.emission import PlanarImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.reference.devices import check_carries
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.tissue import DensityCalibration
@@ -28,65 +28,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage
 
-__all__ = ["Calibration", "Case", "Injection"]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How counts become activity.
-
-    Parameters
-    ----------
-    mode : CalibrationMode
-        Relative to the administered activity, absolute, or by a camera factor.
-    region : CalibrationRegion
-        Whose counts stand for the activity; relative mode only.
-    factor_cps_per_mbq : float or None
-        Camera factor [counts per second per MBq]; factor mode only.
-    acquisition_duration_s : float or None
-        Overrides the duration in the header [s]; factor mode only.
-
-    Raises
-    ------
-    InputError
-        If the factor mode lacks its factor.
-    """
-
-    mode: CalibrationMode = CalibrationMode.RELATIVE
-    region: CalibrationRegion = CalibrationRegion.LIVER
-    factor_cps_per_mbq: float | None = None
-    acquisition_duration_s: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode is CalibrationMode.FACTOR and self.factor_cps_per_mbq is None:
-            raise InputError(
-                "calibration by factor needs the camera factor: --calibration-factor (cps per MBq).",
-                tag="dose.calibration_factor",
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Injection:
-    """One injection: what was given, what the camera saw of it, and where it went.
-
-    Parameters
-    ----------
-    emission : EmissionImage
-        The image of this injection, on its own grid.
-    administration : Administration
-        Net activity, time and lung shunt.
-    territory : str or None
-        Name of the region whose counts stand for this injection in a relative calibration over the
-        liver; None takes liver, tumours and perfused volume together.
-    regions : Regions or None
-        The regions on the grid of the emission, for calibration and for what the camera saw of them; None
-        when the dose grid serves for both.
-    """
-
-    emission: EmissionImage
-    administration: Administration
-    territory: str | None = None
-    regions: Regions | None = None
+__all__ = ["Case"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from y90voxel.case.case import Injection
 from y90voxel.case.dvh_sampling import NOISE_MAPS, NoisyImage, sample_bands
 from y90voxel.case.evaluation import Evaluation, UncertaintyReport
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
@@ -23,6 +22,7 @@ from y90voxel.metrics.uncertainty_budget import (
     dose_uncertainty,
 )
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.noise import ImageNoise
 from y90voxel.quantification.quantify import quantify
 from y90voxel.regions.regions import Regions

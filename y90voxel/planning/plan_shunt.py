@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from y90voxel.case.case import Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.errors import InputError
 from y90voxel.quantification.lung_shunt import resolve_shunt
+from y90voxel.quantification.measurement import Injection
 from y90voxel.volumes.resample import resample
 
 __all__ = ["ShuntMethod", "shunt_methods"]

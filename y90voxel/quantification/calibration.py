@@ -14,6 +14,7 @@ from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
 __all__ = [
+    "Calibration",
     "CalibrationMode",
     "CalibrationRegion",
     "DecayCorrection",
@@ -47,6 +48,40 @@ class CalibrationRegion(StrEnum):
     LIVER_AND_LUNGS = "liver+lungs"
     BODY = "body"
     FIELD_OF_VIEW = "fov"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How counts become activity.
+
+    Parameters
+    ----------
+    mode : CalibrationMode
+        Relative to the administered activity, absolute, or by a camera factor.
+    region : CalibrationRegion
+        Whose counts stand for the activity; relative mode only.
+    factor_cps_per_mbq : float or None
+        Camera factor [counts per second per MBq]; factor mode only.
+    acquisition_duration_s : float or None
+        Overrides the duration in the header [s]; factor mode only.
+
+    Raises
+    ------
+    InputError
+        If the factor mode lacks its factor.
+    """
+
+    mode: CalibrationMode = CalibrationMode.RELATIVE
+    region: CalibrationRegion = CalibrationRegion.LIVER
+    factor_cps_per_mbq: float | None = None
+    acquisition_duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode is CalibrationMode.FACTOR and self.factor_cps_per_mbq is None:
+            raise InputError(
+                "calibration by factor needs the camera factor: --calibration-factor (cps per MBq).",
+                tag="dose.calibration_factor",
+            )
 
 
 @dataclass(frozen=True)

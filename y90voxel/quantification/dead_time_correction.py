@@ -1,17 +1,17 @@
-"""The dead time of the camera in a case: which rate it saw, and what that makes of the counts."""
+"""The dead time of the camera in a measurement: which rate it saw, and what that makes of the counts."""
 
 from __future__ import annotations
 
-from y90voxel.case.case import Case
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.measurement import Measurement
 from y90voxel.volumes.volume import CountMap
 
 __all__ = ["dead_time_factor"]
 
 
-def dead_time_factor(case: Case, emission: EmissionImage) -> tuple[float, list[Notice]]:
+def dead_time_factor(measurement: Measurement, emission: EmissionImage) -> tuple[float, list[Notice]]:
     """Return true over observed counts of an image, and what has to be said.
 
     Raises
@@ -20,10 +20,10 @@ def dead_time_factor(case: Case, emission: EmissionImage) -> tuple[float, list[N
         If the image is PET (scanners correct their own dead time), the count rate is not known or is one for several
         injections, or it does not fit the camera.
     """
-    dead_time = case.dead_time
+    dead_time = measurement.dead_time
     if dead_time is None:
         return 1.0, []
-    if case.calibration.mode is CalibrationMode.RELATIVE:
+    if measurement.calibration.mode is CalibrationMode.RELATIVE:
         message = "dead time multiplies all counts alike, so it changes nothing with relative calibration."
         return 1.0, [Notice("dead-time-cancels", message)]
     if emission.modality == "PT":
@@ -31,15 +31,16 @@ def dead_time_factor(case: Case, emission: EmissionImage) -> tuple[float, list[N
             "a PET scanner corrects its images for dead time itself; leave the table dead_time out.",
             tag="dead_time",
         )
-    if dead_time.observed_cps is not None and len(case.injections) > 1:
+    if dead_time.observed_cps is not None and len(measurement.injections) > 1:
         raise InputError(
-            f"dead_time.observed_rate_cps is given once ({dead_time.observed_cps:g} 1/s) for {len(case.injections)} images, "
+            f"dead_time.observed_rate_cps is given once ({dead_time.observed_cps:g} 1/s) for "
+            f"{len(measurement.injections)} images, "
             "each of which had its own rate. Leave it out to take each from its image.",
             tag="dead_time.observed_rate_cps",
         )
     rate, source = dead_time.observed_cps, "as given"
     if rate is None:
-        rate, source = _rate_of(case, emission), "counts of the image over its duration"
+        rate, source = _rate_of(measurement, emission), "counts of the image over its duration"
     factor = dead_time.factor(rate)
     how = (
         f"paralysable, {1e6 * dead_time.time_constant_s:g} µs"
@@ -55,9 +56,9 @@ def dead_time_factor(case: Case, emission: EmissionImage) -> tuple[float, list[N
     return factor, [Notice("dead-time", message)]
 
 
-def _rate_of(case: Case, emission: EmissionImage) -> float:
+def _rate_of(measurement: Measurement, emission: EmissionImage) -> float:
     """Counts of an image over its duration [1/s]."""
-    duration = case.calibration.acquisition_duration_s or emission.frame_duration_s
+    duration = measurement.calibration.acquisition_duration_s or emission.frame_duration_s
     if not isinstance(emission.volume, CountMap) or duration is None:
         raise InputError(
             "dead time needs the observed count rate, which this image does not tell (counts and a duration would). "

@@ -1,4 +1,4 @@
-"""Images to activity at administration on the dose grid, for every injection of a case."""
+"""Images to activity at administration on the dose grid, for every injection of a measurement."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 
 import numpy as np
 
-from y90voxel.case.case import Case, Injection
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.administration import THERAPY_NUCLIDES, Administration
 from y90voxel.quantification.calibration import (
@@ -23,6 +22,7 @@ from y90voxel.quantification.calibration import (
 from y90voxel.quantification.dead_time_correction import dead_time_factor
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.lung_shunt import resolve_shunt
+from y90voxel.quantification.measurement import Injection, Measurement
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -75,19 +75,19 @@ class Quantification:
         return self.activity.total
 
 
-def quantify(case: Case) -> Quantification:
-    """Return the activity of a case at administration, on the dose grid.
+def quantify(measurement: Measurement) -> Quantification:
+    """Return the activity of a measurement at administration, on the dose grid.
 
     Raises
     ------
     InputError
         If a fact that the calibration needs is missing or contradicts another.
     """
-    record = nuclide(case.nuclide)
+    record = nuclide(measurement.nuclide)
     maps, nets, shunts, notices = [], [], [], []
     source = "none"
-    for injection in case.injections:
-        activity, net, administration, found = _quantify_injection(case, injection, record)
+    for injection in measurement.injections:
+        activity, net, administration, found = _quantify_injection(measurement, injection, record)
         maps.append(activity)
         nets.append(net)
         shunts.append(administration.lung_shunt_fraction)
@@ -95,9 +95,9 @@ def quantify(case: Case) -> Quantification:
         notices += found
     known = [s for s in shunts if s is not None]
     shunt = float(np.average(known, weights=nets)) if len(known) == len(nets) else None
-    on_grid = [_on_dose_grid(activity, case, notices) for activity in maps]
+    on_grid = [_on_dose_grid(activity, measurement, notices) for activity in maps]
     total = ActivityMap(
-        np.sum([m.array for m in on_grid], axis=0) if len(maps) > 1 else on_grid[0].array, case.grid
+        np.sum([m.array for m in on_grid], axis=0) if len(maps) > 1 else on_grid[0].array, measurement.grid
     )
     net_total = float(sum(nets))
     if total.total > MAP_OVER_NET_WARNING * net_total:
@@ -113,12 +113,12 @@ def quantify(case: Case) -> Quantification:
 
 
 def _quantify_injection(
-    case: Case, injection: Injection, record: Nuclide
+    measurement: Measurement, injection: Injection, record: Nuclide
 ) -> tuple[ActivityMap, float, Administration, list[Notice]]:
     """Activity map, net activity, administration with its shunt, and notices of one injection."""
     emission = injection.emission
     _check_nuclide(emission, record)
-    regions = injection.regions or case.regions
+    regions = injection.regions or measurement.regions
     on_regions = emission.grid.is_same_as(regions.grid)
     counts = emission.volume if on_regions else resample(emission.volume, regions.grid)
     if not counts.total > 0:
@@ -126,25 +126,25 @@ def _quantify_injection(
             f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
         )
     notices = _negative_counts(counts)
-    administration, found = _shunt(case, injection, counts, regions)
+    administration, found = _shunt(measurement, injection, counts, regions)
     notices += found
-    lost, found = dead_time_factor(case, emission)
+    lost, found = dead_time_factor(measurement, emission)
     notices += found
-    if case.calibration.mode is CalibrationMode.RELATIVE:
-        mask, held = _calibration_region(case, injection, regions, administration)
+    if measurement.calibration.mode is CalibrationMode.RELATIVE:
+        mask, held = _calibration_region(measurement, injection, regions, administration)
         return calibrate_relative(counts, mask, held), _given(administration), administration, notices
     if emission.predicted:
         raise InputError(
-            f"{case.calibration.mode.value} calibration of a surrogate image ({emission.imaged_nuclide}) would give the "
+            f"{measurement.calibration.mode.value} calibration of a surrogate image ({emission.imaged_nuclide}) would give the "
             "activity of the surrogate. Use --calibration relative.",
             tag="dose.calibration",
         )
-    if case.calibration.mode is CalibrationMode.ABSOLUTE:
+    if measurement.calibration.mode is CalibrationMode.ABSOLUTE:
         correction = _absolute_correction(emission, administration, record)
         notices += correction.notices
         activity = calibrate_absolute(emission, correction)
     else:
-        activity, found = _by_factor(case, emission, administration, record)
+        activity, found = _by_factor(measurement, emission, administration, record)
         notices += found
     activity = activity.with_array(activity.array * lost) if lost != 1.0 else activity
     net, found = _compare_with_given(activity, administration)
@@ -152,10 +152,10 @@ def _quantify_injection(
 
 
 def _shunt(
-    case: Case, injection: Injection, counts: CountMap | ActivityMap, regions: Regions
+    measurement: Measurement, injection: Injection, counts: CountMap | ActivityMap, regions: Regions
 ) -> tuple[Administration, list[Notice]]:
     """The administration with its lung shunt: given, measured, or what a calibration over liver and lungs implies."""
-    calibration = case.calibration
+    calibration = measurement.calibration
     if (
         calibration.mode is CalibrationMode.RELATIVE
         and calibration.region is CalibrationRegion.LIVER_AND_LUNGS
@@ -165,10 +165,10 @@ def _shunt(
         injection.administration,
         counts,
         regions,
-        case.planar,
-        case.planar_regions,
-        case.dome_margin_mm,
-        needed=_needs_shunt(case, regions),
+        measurement.planar,
+        measurement.planar_regions,
+        measurement.dome_margin_mm,
+        needed=_needs_shunt(measurement, regions),
     )
 
 
@@ -196,11 +196,11 @@ def _implied_shunt(
     return replace(administration, lung_shunt_fraction=fraction, shunt_source="spect"), [notice]
 
 
-def _on_dose_grid(activity: ActivityMap, case: Case, notices: list[Notice]) -> ActivityMap:
+def _on_dose_grid(activity: ActivityMap, measurement: Measurement, notices: list[Notice]) -> ActivityMap:
     """The activity on the dose grid, with a notice when that grid cuts some of it off."""
-    if activity.grid.is_same_as(case.grid):
+    if activity.grid.is_same_as(measurement.grid):
         return activity
-    moved = resample(activity, case.grid)
+    moved = resample(activity, measurement.grid)
     lost = 1.0 - moved.total / activity.total
     if lost > CUT_OFF_WARNING:
         notices.append(
@@ -213,13 +213,13 @@ def _on_dose_grid(activity: ActivityMap, case: Case, notices: list[Notice]) -> A
     return moved
 
 
-def _needs_shunt(case: Case, regions: Regions) -> bool:
+def _needs_shunt(measurement: Measurement, regions: Regions) -> bool:
     """Whether the calibration cannot do without a lung shunt fraction."""
-    if case.calibration.mode is not CalibrationMode.RELATIVE:
+    if measurement.calibration.mode is not CalibrationMode.RELATIVE:
         return False
-    if case.calibration.region is CalibrationRegion.LIVER:
+    if measurement.calibration.region is CalibrationRegion.LIVER:
         return True
-    if case.calibration.region is CalibrationRegion.LIVER_AND_LUNGS:
+    if measurement.calibration.region is CalibrationRegion.LIVER_AND_LUNGS:
         return False
     return not regions.both_lungs_drawn_in_view
 
@@ -263,11 +263,11 @@ def _given(administration: Administration) -> float:
 
 
 def _calibration_region(
-    case: Case, injection: Injection, regions: Regions, administration: Administration
+    measurement: Measurement, injection: Injection, regions: Regions, administration: Administration
 ) -> tuple[Mask | None, float]:
     """The region (None: the whole image) and the activity it holds [Bq]."""
     net, shunt = _given(administration), administration.lung_shunt_fraction
-    region = case.calibration.region
+    region = measurement.calibration.region
     if region is CalibrationRegion.LIVER:
         hepatic = _hepatic_mask(regions, injection)
         if shunt is None:
@@ -364,10 +364,10 @@ def _administration_time(
 
 
 def _by_factor(
-    case: Case, emission: EmissionImage, administration: Administration, record: Nuclide
+    measurement: Measurement, emission: EmissionImage, administration: Administration, record: Nuclide
 ) -> tuple[ActivityMap, list[Notice]]:
     """Activity at administration by the camera factor."""
-    duration = case.calibration.acquisition_duration_s or emission.frame_duration_s
+    duration = measurement.calibration.acquisition_duration_s or emission.frame_duration_s
     if duration is None:
         raise InputError(
             "calibration by factor needs the acquisition duration, which the image does not state. "
@@ -384,7 +384,7 @@ def _by_factor(
             )
         time, notices = _administration_time(emission, administration)
         elapsed = elapsed_since_administration(time, emission.acquisition_start)
-    factor = case.calibration.factor_cps_per_mbq
+    factor = measurement.calibration.factor_cps_per_mbq
     assert factor is not None  # checked by Calibration
     return calibrate_by_factor(emission, factor, duration, elapsed, record.half_life_s), list(notices)
 

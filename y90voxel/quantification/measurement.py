@@ -1,0 +1,79 @@
+"""What the camera saw of a treatment: an image for each injection, and what it takes to make activity of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.calibration import Calibration
+from y90voxel.quantification.dead_time import DeadTime
+from y90voxel.quantification.emission import EmissionImage, PlanarImage
+from y90voxel.regions.regions import Regions
+from y90voxel.volumes.grid import Grid
+
+__all__ = ["Injection", "Measurement"]
+
+
+@dataclass(frozen=True, eq=False)
+class Injection:
+    """One injection: what was given, what the camera saw of it, and where it went.
+
+    Parameters
+    ----------
+    emission : EmissionImage
+        The image of this injection, on its own grid.
+    administration : Administration
+        Net activity, time and lung shunt.
+    territory : str or None
+        Name of the region whose counts stand for this injection in a relative calibration over the
+        liver; None takes liver, tumours and perfused volume together.
+    regions : Regions or None
+        The regions on the grid of the emission, for calibration and for what the camera saw of them; None
+        when the dose grid serves for both.
+    """
+
+    emission: EmissionImage
+    administration: Administration
+    territory: str | None = None
+    regions: Regions | None = None
+
+
+class Measurement(Protocol):
+    """What quantification asks of a case; see `y90voxel.case.case.Case` for each attribute."""
+
+    @property
+    def nuclide(self) -> str:
+        """The therapy nuclide."""
+
+    @property
+    def injections(self) -> tuple[Injection, ...]:
+        """At least one, each with its image."""
+
+    @property
+    def regions(self) -> Regions:
+        """On the dose grid."""
+
+    @property
+    def grid(self) -> Grid:
+        """The dose grid."""
+
+    @property
+    def calibration(self) -> Calibration:
+        """How counts become activity."""
+
+    @property
+    def planar(self) -> PlanarImage | None:
+        """Opposite planar views, for a planar lung shunt."""
+
+    @property
+    def planar_regions(self) -> Regions | None:
+        """The regions in full, for their shadows on the planar views."""
+
+    @property
+    def dome_margin_mm(self) -> float:
+        """Lung closer to the liver than this is left out and scaled for [mm]."""
+
+    @property
+    def dead_time(self) -> DeadTime | None:
+        """How the camera loses counts."""
