@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import GeometryError, GridMismatchError, InputError
 from y90voxel.volumes.box import Box, occupied_box
 from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume_view import to_xarray, volume_html
 
 __all__ = [
     "ActivityMap",
@@ -49,6 +50,10 @@ class Volume:
     unit: ClassVar[str] = ""
     quantity: ClassVar[str] = "value"
     extensive: ClassVar[bool] = False  # extensive values add up over voxels; intensive ones average
+    by_planes: ClassVar[bool] = False  # a notebook shows middle planes; else maxima along each axis
+    window: ClassVar[tuple[float, float] | None] = (
+        None  # darkest and lightest value there; None: least and greatest
+    )
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array).view()
@@ -95,14 +100,10 @@ class Volume:
 
     def to_xarray(self) -> Any:
         """Return the volume as an ``xarray.DataArray``; see `y90voxel.volumes.volume_view.to_xarray`."""
-        from y90voxel.volumes.volume_view import to_xarray
-
         return to_xarray(self)
 
     def _repr_html_(self) -> str:
         """Show the volume in a notebook."""
-        from y90voxel.volumes.volume_view import volume_html
-
         return volume_html(self)
 
 
@@ -111,6 +112,8 @@ class CtImage(Volume):
 
     unit = "HU"
     quantity = "CT number"
+    by_planes = True
+    window = (-160.0, 240.0)
 
 
 class CountMap(Volume):
@@ -151,6 +154,7 @@ class DensityMap(Volume):
 
     unit = "g/mL"
     quantity = "mass density"
+    by_planes = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

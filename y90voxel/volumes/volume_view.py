@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +10,37 @@ from numpy.typing import NDArray
 from y90voxel.display import block, image_tag, table
 from y90voxel.optional import optional_module
 from y90voxel.volumes.grid import Grid, patient_axes
-from y90voxel.volumes.volume import CtImage, DensityMap, Volume
 
 __all__ = ["along_patient_axes", "spatial_coordinates", "to_xarray", "volume_html"]
 
 PICTURE_MM_PER_PX = 2.2
-CT_WINDOW_HU = (-160.0, 240.0)
 # An array axis counts as parallel to a patient axis when it strays less than this over its whole length [voxels].
 STRAY_VOXELS = 1e-3
 
 
-def to_xarray(volume: Volume) -> Any:
+class Viewed(Protocol):
+    """What a view needs of a volume; see `y90voxel.volumes.volume.Volume` for each attribute."""
+
+    unit: ClassVar[str]
+    quantity: ClassVar[str]
+    extensive: ClassVar[bool]
+    by_planes: ClassVar[bool]
+    window: ClassVar[tuple[float, float] | None]
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """Values in the unit."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+
+    @property
+    def total(self) -> float:
+        """Sum of all voxels."""
+
+
+def to_xarray(volume: Viewed) -> Any:
     """Return a volume as an ``xarray.DataArray``.
 
     Dimensions are ``z``, ``y``, ``x`` with patient LPS coordinates of the voxel centres [mm], in the order of the array,
@@ -29,7 +49,7 @@ def to_xarray(volume: Volume) -> Any:
 
     Parameters
     ----------
-    volume : Volume
+    volume : Viewed
         Any typed volume.
 
     Raises
@@ -78,14 +98,14 @@ def along_patient_axes(grid: Grid) -> tuple[str, str, str] | None:
     return named[0][1], named[1][1], named[2][1]
 
 
-def volume_html(volume: Volume) -> str:
+def volume_html(volume: Viewed) -> str:
     """Return what a notebook shows of a volume: its numbers, and three views.
 
-    CT and density by their middle planes, everything else by its maximum along each axis.
+    By its middle planes where its type says so, as those of CT and density do, else by its maximum along each axis.
 
     Parameters
     ----------
-    volume : Volume
+    volume : Viewed
         Any typed volume.
     """
     array, grid = volume.array, volume.grid
@@ -100,20 +120,18 @@ def volume_html(volume: Volume) -> str:
         rows.append(("total", f"{volume.total:.5g} {volume.unit}"))
     else:
         rows.append(("mean", f"{float(array.mean(dtype=np.float64)):.4g}"))
-    planes = isinstance(volume, CtImage | DensityMap)
-    notes = ("middle planes" if planes else "maxima along each axis",)
-    return block(type(volume).__name__, table((), rows), _views(volume, planes), notes=notes)
+    notes = ("middle planes" if volume.by_planes else "maxima along each axis",)
+    return block(type(volume).__name__, table((), rows), _views(volume), notes=notes)
 
 
-def _views(volume: Volume, planes: bool) -> str:
+def _views(volume: Viewed) -> str:
     """Axial, coronal and sagittal picture: the head up, the patient's right and front on the left."""
     order, signs = patient_axes(volume.grid)
     upright = np.transpose(volume.array, order[::-1])  # z, y, x
     upright = upright[:: signs[2], :: signs[1], :: signs[0]]  # towards head, back, left
     size_mm = [volume.grid.spacing_mm[axis] * volume.grid.shape[axis] for axis in order[::-1]]
-    low, high = float(volume.array.min()), float(volume.array.max())
-    if isinstance(volume, CtImage):
-        low, high = CT_WINDOW_HU
+    low, high = volume.window or (float(volume.array.min()), float(volume.array.max()))
+    planes = volume.by_planes
     pictures = []
     for across in range(3):
         seen = upright.take(upright.shape[across] // 2, across) if planes else upright.max(axis=across)
