@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import InputError, RegionError
+from y90voxel.metrics.dvh_view import dvh_frame, dvh_html
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
 
 __all__ = ["DoseVolumeHistogram"]
@@ -144,14 +145,10 @@ class DoseVolumeHistogram:
 
     def to_pandas(self, points: int = 512) -> Any:
         """Return the cumulative histogram as a ``pandas.DataFrame``; see `y90voxel.metrics.dvh_view`."""
-        from y90voxel.metrics.dvh_view import dvh_frame
-
         return dvh_frame(self, points)
 
     def _repr_html_(self) -> str:
         """Show the histogram in a notebook."""
-        from y90voxel.metrics.dvh_view import dvh_html
-
         return dvh_html(self)
 
     @cached_property
