@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from y90voxel.case.case import Case
+from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.clinical.limits import LimitResult
 from y90voxel.errors import Notice
@@ -209,20 +210,14 @@ class Evaluation:
 
     def to_pandas(self) -> Any:
         """Return the metrics as a ``pandas.DataFrame``, one row a region; see `y90voxel.case.evaluation_view`."""
-        from y90voxel.case.evaluation_view import evaluation_frame
-
         return evaluation_frame(self)
 
     def to_xarray(self) -> Any:
         """Return maps and regions as an ``xarray.Dataset``; see `y90voxel.case.evaluation_view`."""
-        from y90voxel.case.evaluation_view import evaluation_dataset
-
         return evaluation_dataset(self)
 
     def _repr_html_(self) -> str:
         """Show the result in a notebook."""
-        from y90voxel.case.evaluation_view import evaluation_html
-
         return evaluation_html(self)
 
     @cached_property

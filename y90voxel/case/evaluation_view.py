@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
-from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.case import Case
+from y90voxel.clinical.limits import LimitResult
 from y90voxel.display import block, curves_svg, table
+from y90voxel.errors import Notice
+from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_view import dvh_curve
+from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.optional import optional_module
 from y90voxel.regions.palette import region_styles
 from y90voxel.units import format_activity
+from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 from y90voxel.volumes.volume_view import spatial_coordinates
 
 __all__ = ["evaluation_dataset", "evaluation_frame", "evaluation_html"]
@@ -20,7 +26,53 @@ __all__ = ["evaluation_dataset", "evaluation_frame", "evaluation_html"]
 TAIL_PERCENT = 0.5
 
 
-def evaluation_frame(evaluation: Evaluation) -> Any:
+class ViewedEvaluation(Protocol):
+    """What a view needs of a result; see `y90voxel.case.evaluation.Evaluation` for each attribute."""
+
+    @property
+    def case(self) -> Case:
+        """What was computed."""
+
+    @property
+    def engine(self) -> str:
+        """Which engine computed it."""
+
+    @property
+    def dose(self) -> DoseMap:
+        """Absorbed dose [Gy]."""
+
+    @property
+    def activity(self) -> ActivityMap:
+        """Activity at administration [Bq per voxel]."""
+
+    @property
+    def density(self) -> DensityMap:
+        """Mass density used [g/mL]."""
+
+    @property
+    def net_activity_bq(self) -> float:
+        """Administered activity [Bq]."""
+
+    @property
+    def limits(self) -> tuple[LimitResult, ...]:
+        """Limits of the device."""
+
+    @property
+    def warnings(self) -> tuple[Notice, ...]:
+        """Every assumption and oddity."""
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """The content of ``metrics.json``."""
+
+    def region(self, name: str) -> RegionMetrics:
+        """Metrics of the region with that name."""
+
+    def main_histograms(self) -> Mapping[str, DoseVolumeHistogram]:
+        """The histograms that figures show, by name."""
+
+
+def evaluation_frame(evaluation: ViewedEvaluation) -> Any:
     """Return the metrics of an evaluation as a ``pandas.DataFrame``, one row a region, indexed by its name.
 
     The columns are those of ``metrics.csv``: the attributes of `RegionMetrics`, nested ones joined by an
@@ -28,7 +80,7 @@ def evaluation_frame(evaluation: Evaluation) -> Any:
 
     Parameters
     ----------
-    evaluation : Evaluation
+    evaluation : ViewedEvaluation
         The result.
 
     Raises
@@ -40,7 +92,7 @@ def evaluation_frame(evaluation: Evaluation) -> Any:
     return pandas.json_normalize(evaluation.metrics["regions"], sep="_").set_index("name")
 
 
-def evaluation_dataset(evaluation: Evaluation) -> Any:
+def evaluation_dataset(evaluation: ViewedEvaluation) -> Any:
     """Return the maps of an evaluation as an ``xarray.Dataset``.
 
     ``absorbed_dose`` [Gy], ``activity`` [Bq per voxel], ``mass_density`` [g/mL], and ``occupancy`` (0 to 1) with a
@@ -48,7 +100,7 @@ def evaluation_dataset(evaluation: Evaluation) -> Any:
 
     Parameters
     ----------
-    evaluation : Evaluation
+    evaluation : ViewedEvaluation
         The result.
 
     Raises
@@ -74,14 +126,14 @@ def evaluation_dataset(evaluation: Evaluation) -> Any:
     return xarray.Dataset(variables, attrs=attributes)
 
 
-def evaluation_html(evaluation: Evaluation) -> str:
+def evaluation_html(evaluation: ViewedEvaluation) -> str:
     """Return what a notebook shows of an evaluation: doses by region, histograms, limits and warnings.
 
     It says nothing of the patient: no identifier, no date, no path.
 
     Parameters
     ----------
-    evaluation : Evaluation
+    evaluation : ViewedEvaluation
         The result.
     """
     case, shown = evaluation.case, evaluation.main_histograms()
@@ -106,7 +158,7 @@ def evaluation_html(evaluation: Evaluation) -> str:
     return block(f"{kind}: {facts}", *parts, notes=_notes(evaluation))
 
 
-def _notes(evaluation: Evaluation) -> list[str]:
+def _notes(evaluation: ViewedEvaluation) -> list[str]:
     """Limits not met, warnings by their codes, and what this software is not."""
     missed = [held for held in evaluation.limits if held.status == "not met"]
     notes = [f"not met: {held.limit.name} ({held.region}), {held.value_gy:.4g} Gy" for held in missed]
