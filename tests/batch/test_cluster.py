@@ -15,7 +15,8 @@ from distributed import Client
 
 import y90voxel.batch.cluster
 from y90voxel.batch.cluster import ClusterWorkers, _result
-from y90voxel.batch.run_batch import Listener, Resources, run_batch
+from y90voxel.batch.listener import Listener
+from y90voxel.batch.run_batch import Resources, run_batch
 from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.errors import InputError
 

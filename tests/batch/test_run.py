@@ -19,7 +19,8 @@ from y90voxel.batch import run_batch as run
 from y90voxel.batch.cohort_results import write_cohort
 from y90voxel.batch.discovery import Cohort
 from y90voxel.batch.ledger import LEDGER, Ledger
-from y90voxel.batch.run_batch import Listener, Resources, run_batch
+from y90voxel.batch.listener import Listener
+from y90voxel.batch.run_batch import Resources, run_batch
 from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.batch.study_units import Unit
 from y90voxel.errors import InputError

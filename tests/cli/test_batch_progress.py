@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from y90voxel.batch.run_batch import Listener
+from y90voxel.batch.listener import Listener
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.cli.batch_progress import PlainLines, RunningTable, batch_progress, time_left
 

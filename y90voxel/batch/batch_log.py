@@ -5,12 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
+from y90voxel.batch.listener import Listener
 from y90voxel.batch.study_outcome import StudyOutcome
-
-if TYPE_CHECKING:
-    from y90voxel.batch.run_batch import Listener
 
 __all__ = ["BatchLog", "outcome_line"]
 

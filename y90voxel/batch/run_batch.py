@@ -17,6 +17,7 @@ from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.ending import NO_SPACE
 from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.ledger import Ledger
+from y90voxel.batch.listener import Listener
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.place import BatchFolder, batch_folder
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
@@ -28,25 +29,9 @@ from y90voxel.io.atomic import atomic_file
 from y90voxel.io.result_tables import write_json
 from y90voxel.version import __version__
 
-__all__ = ["BatchResult", "Listener", "Resources", "run_batch"]
+__all__ = ["BatchResult", "Resources", "run_batch"]
 
 WORK = "y90voxel.batch.study_work:compute_study"
-
-
-class Listener:
-    """Hears how a batch goes; every method may be overridden."""
-
-    def say(self, line: str) -> None:
-        """A line for the log."""
-
-    def found(self, files: int) -> None:
-        """So many files of the cohort have been looked at."""
-
-    def planned(self, total: int, to_do: int, workers: str) -> None:
-        """So many studies there are, and so many of them have to be computed."""
-
-    def ended(self, outcome: StudyOutcome, share: float) -> None:
-        """A study ended; the share of the work that is done, by size of files."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,23 @@
+"""Who hears how a batch goes."""
+
+from __future__ import annotations
+
+from y90voxel.batch.study_outcome import StudyOutcome
+
+__all__ = ["Listener"]
+
+
+class Listener:
+    """Hears how a batch goes; every method may be overridden."""
+
+    def say(self, line: str) -> None:
+        """A line for the log."""
+
+    def found(self, files: int) -> None:
+        """So many files of the cohort have been looked at."""
+
+    def planned(self, total: int, to_do: int, workers: str) -> None:
+        """So many studies there are, and so many of them have to be computed."""
+
+    def ended(self, outcome: StudyOutcome, share: float) -> None:
+        """A study ended; the share of the work that is done, by size of files."""
