@@ -67,9 +67,7 @@ def with_uncertainty(
         for metrics in evaluation.regions
     )
     report = UncertaintyReport(inputs.as_dict(), bands, _statement(evaluation, inputs, images, calibration))
-    found = replace(evaluation, regions=regions, uncertainty=report)
-    found._histograms.update(evaluation._histograms)
-    return found.with_notices(*notices, *said)
+    return replace(evaluation, regions=regions, uncertainty=report).with_notices(*notices, *said)
 
 
 def noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[NoisyImage]:

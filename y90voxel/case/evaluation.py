@@ -135,6 +135,8 @@ class Evaluation:
         Where it was asked for.
     partial_volume : mapping or None
         What corrected numbers were made with, where they were asked for.
+    histograms : mapping of str to DoseVolumeHistogram
+        Of ``dose``, by region name; `dvh` computes what is not among them.
     """
 
     case: Case
@@ -153,7 +155,7 @@ class Evaluation:
     provenance: Mapping[str, Any]
     uncertainty: UncertaintyReport | None = None
     partial_volume: Mapping[str, Any] | None = None
-    _histograms: dict[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False, init=False)
+    histograms: Mapping[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -167,9 +169,7 @@ class Evaluation:
 
     def with_notices(self, *said: Notice) -> Evaluation:
         """Return the same result with more to be said about it, each thing once."""
-        more = replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
-        more._histograms.update(self._histograms)
-        return more
+        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
 
     def region(self, name: str) -> RegionMetrics:
         """Return the metrics of the region with that name.
@@ -190,10 +190,8 @@ class Evaluation:
         RegionError
             If there is no region of that name.
         """
-        if name not in self._histograms:
-            mask = self.case.regions[name].mask
-            self._histograms[name] = DoseVolumeHistogram.from_dose(self.dose, mask, self.density)
-        return self._histograms[name]
+        mask = self.case.regions[name].mask  # raises with the list of names
+        return self.histograms.get(name) or DoseVolumeHistogram.from_dose(self.dose, mask, self.density)
 
     def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
         """Return the histograms that figures show, by name: all regions but the body, and nothing twice.

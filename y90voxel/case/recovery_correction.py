@@ -110,7 +110,6 @@ def with_partial_volume(
     made = replace(
         evaluation, regions=tuple(regions), partial_volume=_settings(curve, deconvolution, background)
     )
-    made._histograms.update(evaluation._histograms)
     return made.with_notices(*notices)
 
 

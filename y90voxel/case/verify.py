@@ -97,7 +97,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
     limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1], case.clinical_context)
     tell("evaluated", 1.0)
-    evaluation = Evaluation(
+    return Evaluation(
         case=case,
         engine=engine.name,
         dose=dose,
@@ -112,9 +112,8 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         limits=tuple(limits),
         notices=tuple(notices),
         provenance=_provenance(case, engine, started, time.perf_counter() - clock),
+        histograms=histograms,
     )
-    evaluation._histograms.update(histograms)
-    return evaluation
 
 
 def _check_asked_for(case: Case) -> None:
