@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
@@ -87,13 +87,11 @@ class Regions:
     grid: Grid
     drawn: tuple[Region, ...] = ()
     tumours_together: Mask | None = None
-    _unions: dict[tuple[Role, ...], Mask | None] = field(default_factory=dict, repr=False, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", tuple(self.drawn))
         if self.tumours_together is not None:
             self.tumours_together.check_on(self.grid, "the union of the tumours")
-            self._unions[(Role.TUMOUR,)] = self.tumours_together
         names = [*DERIVED_NAMES, *(region.name for region in self.drawn)]
         for region in self.drawn:
             region.mask.check_on(self.grid, f"region {region.name!r}")
@@ -186,6 +184,11 @@ class Regions:
             if volume > LEAST_SHARED * less:
                 shared[one.name, other.name] = volume
         return shared
+
+    @cached_property
+    def _unions(self) -> dict[tuple[Role, ...], Mask | None]:
+        """The unions made so far, by their roles."""
+        return {} if self.tumours_together is None else {(Role.TUMOUR,): self.tumours_together}
 
     @cached_property
     def derived(self) -> tuple[Region, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,7 +77,6 @@ class DicomStudy:
 
     index: StudyIndex
     selection: Selection
-    _read: dict[str, tuple[Finding, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(
@@ -250,6 +249,11 @@ class DicomStudy:
     def _anchor(self) -> SeriesRecord | None:
         """The series that patient and study are taken from."""
         return self._used[0] if self._used else None
+
+    @cached_property
+    def _read(self) -> dict[str, tuple[Finding, ...]]:
+        """What was noticed so far, by what it was noticed in."""
+        return {}
 
     @cached_property
     def _emission(self) -> EmissionImage:

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,7 +54,6 @@ class SourceFile:
     size: int
     archive: zipfile.ZipFile | None = field(default=None, compare=False, repr=False)
     entry: zipfile.ZipInfo | None = field(default=None, compare=False, repr=False)
-    _digest: list[bytes] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.name
@@ -90,6 +90,11 @@ class SourceFile:
                     digest.update(block)
             self._digest.append(digest.digest())
         return self._digest[0]
+
+    @cached_property
+    def _digest(self) -> list[bytes]:
+        """The digest once it is taken: none or one."""
+        return []
 
     def _member(self, limit: int) -> bytes:
         """Return up to ``limit`` bytes of the member; never more than it declared."""
