@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["Curve", "block", "curves_svg", "image_tag", "png", "table"]
@@ -165,8 +166,6 @@ def png(rgb: NDArray[np.uint8], dots_per_inch: float | None = None) -> bytes:
     dots_per_inch : float or None
         How large it is meant to be, where that matters.
     """
-    from isal import isal_zlib
-
     rows, columns, _ = rgb.shape
     values = rgb.reshape(rows, 3 * columns)
     lines = np.full((rows, 1 + 3 * columns), 2, np.uint8)  # 2: the filter "up"

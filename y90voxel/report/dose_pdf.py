@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.backends.backend_pdf import PdfPages
+
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.regions.palette import region_styles
 from y90voxel.report.dose_content import ALL_AUTOMATIC, dose_content
@@ -37,8 +39,6 @@ def write_pdf(evaluation: Evaluation, path: str | Path) -> Path:
     path : path-like
         Written.
     """
-    from matplotlib.backends.backend_pdf import PdfPages
-
     path = Path(path)
     content = dose_content(evaluation)
     with drawing(), PdfPages(path, metadata={"Title": content["heading"], "Creator": "y90voxel"}) as pages:

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
+from contourpy import contour_generator
 from numpy.typing import NDArray
 
 from y90voxel.regions.palette import RegionStyle
@@ -119,6 +120,7 @@ def _legend_px(scene: Scene, width_px: float) -> float:
 
 def colours() -> NDArray[np.float32]:
     """Return the colour scale of the dose, (256, 3): warm and perceptually even, without its black end."""
+    # deferred: matplotlib takes 0.3 s
     import matplotlib
 
     return np.asarray(matplotlib.colormaps["inferno"](np.linspace(0.18, 1.0, 256))[:, :3], np.float32)
@@ -172,8 +174,6 @@ def draw_outlines(
     figure: Any, area: Area, outlined: Iterable[tuple[Region, RegionStyle]], plane: DisplayPlane
 ) -> list[Any]:
     """Draw outlines where a region fills half a voxel, each on a dark line so that it shows on any colour."""
-    from contourpy import contour_generator
-
     lines: list[NDArray[np.float64]] = []
     looks: list[tuple[str, Any]] = []
     for region, style in outlined:

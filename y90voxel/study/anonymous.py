@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from y90voxel.case.case import Case
+from y90voxel.case.evaluation import Evaluation
 from y90voxel.errors import Y90Error
+from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import ROLE_WORDS, normalised_name
-
-if TYPE_CHECKING:
-    from y90voxel.case.case import Case
-    from y90voxel.case.evaluation import Evaluation
-    from y90voxel.io.dicom.identity import StudyIdentity
-    from y90voxel.regions.region import DrawnRegion
 
 __all__ = [
     "anonymous_case",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from y90voxel.case.case import Case
 from y90voxel.case.settings import MonteCarloSettings
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
+from y90voxel.dose.density.superposition import DensitySuperposition
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
@@ -57,11 +58,9 @@ def build_engine(
         kernel = voxel_kernel(case.nuclide, case.grid.spacing_mm, "liver", density_g_per_ml=density)
         return KernelConvolution(kernel, threads=threads)
     if name == "density":
-        from y90voxel.dose.density.superposition import DensitySuperposition  # for this engine alone
-
         return DensitySuperposition(case.nuclide, threads=threads)
     if name == "monte-carlo":
-        # Half a second to load, for this engine alone.
+        # deferred: 0.1 s, for this engine alone
         from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo
 
         limits = monte_carlo or MonteCarloSettings()

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import contourpy
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -145,8 +146,6 @@ def _outlines(occupancy: NDArray[np.floating[Any]], start: Sequence[int]) -> Ite
     The frames are stacked below each other and contoured in one go, a chunk each. Around each is a margin of nothing, so
     that a region up to the edge of the image is closed there and no contour goes over to the next frame.
     """
-    import contourpy
-
     stack = np.pad(occupancy.astype(np.float64), ((0, 0), (1, 1), (1, 1)))
     frames, rows, columns = stack.shape
     x, y = np.meshgrid(
