@@ -36,6 +36,7 @@ def write_tables(folder: BatchFolder, outcomes: Sequence[StudyOutcome], title: s
 
 def compute_tables(request: Mapping[str, Any]) -> dict[str, Any]:
     """Write the tables; runs in a worker's process, which alone imports what draws them."""
+    # deferred: only the process that writes the tables needs it
     from y90voxel.batch.cohort_results import write_cohort
 
     try:

@@ -46,6 +46,7 @@ def cohort_page(studies: Sequence[StudySummary], **facts: Any) -> str:
 
 def _draw(studies: Sequence[StudySummary], facts: Mapping[str, Any]) -> str:
     """The page, drawn in this process."""
+    # deferred: figures and statistics take 150 MB
     from y90voxel.report.cohort_report import render_cohort_page
 
     return render_cohort_page(studies, **facts)

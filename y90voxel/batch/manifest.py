@@ -177,6 +177,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell]]]:
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Cell]]]:
     """Rows of a Parquet table, the first being 1."""
+    # deferred: 0.05 s
     import pyarrow
     from pyarrow import parquet
 

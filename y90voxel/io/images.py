@@ -204,6 +204,7 @@ def _as_float(array: NDArray[Any]) -> NDArray[np.floating[Any]]:
 
 def _read_with_itk(path: Path, fields: Mapping[str, str]) -> ImageLayers:
     """Return the volumes of a NRRD or MetaImage file; SimpleITK counts x, y, z in LPS."""
+    # deferred: 0.1 s
     import SimpleITK
 
     try:

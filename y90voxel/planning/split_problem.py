@@ -206,6 +206,7 @@ def _linprog(
     cost: Array, rows: Array, rhs: Array, bounds: Sequence[tuple[float, float | None]]
 ) -> Array | None:
     """Solution of a linear programme, None when it is infeasible."""
+    # deferred: 0.3 s
     from scipy.optimize import linprog
 
     found = linprog(cost, A_ub=rows, b_ub=rhs, bounds=bounds, method="highs")

@@ -45,6 +45,7 @@ def true_count_rate(observed_cps: float, time_constant_s: float) -> float:
     >>> round(true_count_rate(81873.0753, 2e-6), 1)  # 100 000 cps, of which exp(−0.2) are seen
     100000.0
     """
+    # deferred: 0.2 s
     from scipy.special import lambertw
 
     check_positive(observed_cps, "the observed count rate", "1/s", tag="dead_time.observed_rate_cps")

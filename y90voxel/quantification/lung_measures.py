@@ -170,7 +170,7 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     margin_mm : float
         Distance between voxel centres [mm].
     """
-    # Here, for the calculators of a plan need no compiled code.
+    # deferred: the calculators of a plan need no compiled code
     from y90voxel.quantification._reach_loops import mark_within_reach
 
     neighbour.check_on(mask.grid, "neighbour")

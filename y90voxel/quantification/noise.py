@@ -74,6 +74,7 @@ class ImageNoise:
         """White noise filtered by a Gaussian that leaves its variance as it is."""
         if self.fwhm_mm == 0.0:
             return white
+        # deferred: 0.2 s
         from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
         sigmas = [self.fwhm_mm / _FWHM_PER_SIGMA / s for s in spacing_mm]

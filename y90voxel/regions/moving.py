@@ -91,6 +91,7 @@ def _as_mask(shape: Contours | Mask) -> Mask:
 
 def _surface(array: NDArray[Any], inside: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the indices of occupied voxels that touch an empty one."""
+    # deferred: 0.2 s
     from scipy.ndimage import binary_erosion
 
     occupied = array > 0

@@ -72,6 +72,7 @@ class Area:
 @contextmanager
 def drawing() -> Iterator[None]:
     """Draw in the package's style, whatever the user's matplotlib settings are."""
+    # deferred: matplotlib takes 0.3 s
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -84,6 +85,7 @@ def drawing() -> Iterator[None]:
 
 def new_figure(width_px: float, height_px: float) -> Any:
     """Return an empty white figure of that many pixels."""
+    # deferred: matplotlib takes 0.3 s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -108,6 +110,7 @@ def add_text(figure: Any, x_px: float, y_px: float, text: str, **style: Any) -> 
 
 def add_picture(figure: Any, area: Area, rgb: NDArray[np.uint8]) -> Any:
     """Show an RGB picture of as many pixels as the area has, and return it."""
+    # deferred: matplotlib takes 0.3 s
     from y90voxel.report.picture import Picture
 
     return figure.add_artist(Picture(rgb, (area.left / DPI, area.bottom / DPI)))
@@ -127,6 +130,7 @@ def add_lines(figure: Any, area: Area, lines: Sequence[NDArray[Any]], **look: An
     **look
         As of matplotlib's LineCollection.
     """
+    # deferred: matplotlib takes 0.3 s
     from matplotlib.collections import LineCollection
     from matplotlib.transforms import Affine2D, Bbox, TransformedBbox
 
@@ -142,6 +146,7 @@ def add_legend(
     figure: Any, entries: Sequence[tuple[str, RegionStyle]], x_px: float, y_px: float, **placing: Any
 ) -> None:
     """Add the legend of regions, anchored at a pixel position."""
+    # deferred: matplotlib takes 0.3 s
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches() * DPI

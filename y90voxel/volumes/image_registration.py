@@ -219,6 +219,7 @@ def _box_grid(box: Floats, spacing_mm: float) -> Grid:
 
 def _prepared(image: CtImage, spacing_mm: float, box: Floats | None = None) -> SimpleITK.Image:
     """Return a CT on an axial grid of that fineness, smoothed to it, clipped to the window, as SimpleITK image."""
+    # deferred: 0.3 s
     import SimpleITK
     from scipy.ndimage import gaussian_filter
 
@@ -238,6 +239,7 @@ def _prepared(image: CtImage, spacing_mm: float, box: Floats | None = None) -> S
 @contextmanager
 def _one_thread() -> Iterator[None]:
     """Let SimpleITK sum in one order: its metric asks for the global number of threads, not for that of the method."""
+    # deferred: 0.1 s
     import SimpleITK
 
     before = SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()
@@ -250,6 +252,7 @@ def _one_thread() -> Iterator[None]:
 
 def _method(samples: float, iterations: int, step_mm: float) -> SimpleITK.ImageRegistrationMethod:
     """Return a registration by Mattes mutual information on a fixed choice of samples, on one thread."""
+    # deferred: 0.1 s
     import SimpleITK
 
     method = SimpleITK.ImageRegistrationMethod()
@@ -265,6 +268,7 @@ def _method(samples: float, iterations: int, step_mm: float) -> SimpleITK.ImageR
 
 def _euler(box: Floats) -> SimpleITK.Euler3DTransform:
     """Return the rotation and translation that do nothing, turning about the middle of the focus."""
+    # deferred: 0.1 s
     import SimpleITK
 
     transform = SimpleITK.Euler3DTransform()
@@ -299,6 +303,7 @@ def _body_extent(image: SimpleITK.Image) -> tuple[float, float]:
 
 def _body_middle(image: SimpleITK.Image, fallback: Floats | None = None) -> Floats:
     """Return the middle of the body in the axial plane; of the focus, its own middle."""
+    # deferred: 0.1 s
     import SimpleITK
 
     if fallback is not None:
@@ -315,6 +320,7 @@ def _refined(
     iterations: int = 150,
 ) -> SimpleITK.Euler3DTransform:
     """Return the optimum near a start."""
+    # deferred: 0.1 s
     import SimpleITK
 
     spacing = focus.GetSpacing()[0]
@@ -342,6 +348,7 @@ def _information(
 
 def _disturbed(transform: SimpleITK.Euler3DTransform) -> SimpleITK.Euler3DTransform:
     """Return a start that is off the optimum."""
+    # deferred: 0.1 s
     import SimpleITK
 
     other = SimpleITK.Euler3DTransform(transform)

@@ -137,6 +137,7 @@ class Deformation:
 
     def _offsets(self, points: Floats) -> Floats:
         """Return the offsets at points; NaN more than half a step beyond the outer vectors."""
+        # deferred: 0.2 s
         from scipy.ndimage import map_coordinates
 
         index = self.grid.lps_to_index(points).reshape(-1, 3)
@@ -226,6 +227,7 @@ def sampled(array: Floats, grid: Grid, target: Grid, pull: Transform, fill: floa
     fill : float
         Value where the image does not reach or the transform is not defined.
     """
+    # deferred: 0.2 s
     from scipy.ndimage import map_coordinates
 
     out = np.empty(target.shape, np.float32)

@@ -146,6 +146,7 @@ def _source(cumulative: Array, cells: NDArray[np.int64], emitted: Emission) -> S
 @lru_cache(maxsize=8)
 def _quantiles(record: Nuclide) -> Array:
     """Beta energies at equal steps of probability, scaled to the mean of the record."""
+    # deferred: 0.3 s
     from scipy.interpolate import PchipInterpolator
 
     spectrum = PchipInterpolator(record.beta_spectrum[:, 0], record.beta_spectrum[:, 1])

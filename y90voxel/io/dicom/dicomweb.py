@@ -105,6 +105,7 @@ def fetch_by_web(study_instance_uid: str, url: str, folder: Path, *, progress: P
 def _requests() -> Any:
     """Return the library that speaks HTTP; it comes with dicomweb-client."""
     try:
+        # deferred: optional, and 0.1 s
         import dicomweb_client  # noqa: F401
         import requests
     except ImportError as error:
@@ -116,6 +117,7 @@ def _requests() -> Any:
 def _reached(url: str) -> Iterator[DICOMwebClient]:
     """Give a client; name what is wrong when there is no service."""
     requests = _requests()
+    # deferred: optional, and 0.1 s
     from dicomweb_client.api import DICOMwebClient
 
     try:

@@ -128,6 +128,7 @@ def fetch_study(
     InputError
         If the peer cannot be reached, does not know the study or does not offer C-GET, or objects are missing.
     """
+    # deferred: optional, and 0.1 s
     from pynetdicom import evt
     from pynetdicom.sop_class import (
         StudyRootQueryRetrieveInformationModelFind,
@@ -194,6 +195,7 @@ def _association(
 ) -> Iterator[Association]:
     """Give an association with a peer, released at the end."""
     try:
+        # deferred: optional, and 0.1 s
         from pynetdicom import AE, build_role, sop_class
     except ImportError as error:
         raise missing_extra("pynetdicom") from error

@@ -194,6 +194,7 @@ def decoded_values(instance: Instance, shape: tuple[int, int, int]) -> Stored:
 
 def _decode_with_simpleitk(dataset: pydicom.Dataset, instance: Instance, first: Exception) -> Stored:
     """Return values through SimpleITK, from a copy without rescaling and in a private folder."""
+    # deferred: 0.1 s
     import SimpleITK as sitk  # noqa: N813
 
     for keyword in _RESCALE_KEYWORDS:
