@@ -10,13 +10,13 @@ from y90voxel.batch.columns import (
     LONG_NAME,
     PLACES,
     SETTINGS,
-    all_settings,
     dotted_only,
     edit_distance,
     read_columns,
 )
 from y90voxel.batch.manifest import read_manifest
 from y90voxel.batch.run_batch import run_batch
+from y90voxel.case.setting_names import all_keys
 from y90voxel.errors import InputError
 
 # What people have in tables of patients, and what earlier versions carried.
@@ -30,7 +30,7 @@ CARRIED = (
     "particles vial planned_dose tumour_dose score status type phase crp hct ctx ctp cr pt os pfs baseline lab "
     "labs dose volume year number index x y "
 )
-EVERY = [*PLACES, *SETTINGS, *(key.replace("*", "Segment 1") for key in all_settings())]
+EVERY = [*PLACES, *SETTINGS, *(key.replace("*", "Segment 1") for key in all_keys())]
 
 
 def columns(tmp_path, *names, cell="x"):
@@ -114,7 +114,7 @@ def test_options_that_are_columns_under_another_name_are_refused_with_it(tmp_pat
     with pytest.raises(InputError, match=f"{option!r} is an option of dose") as caught:
         columns(tmp_path, "study", option)
     assert repr(key) in caught.value.message
-    assert key.replace("NAME", "*") in all_settings()
+    assert key.replace("NAME", "*") in all_keys()
 
 
 def test_all_misspelt_columns_are_named_at_once(tmp_path):

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import types
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from pydantic import BaseModel
 
 from y90voxel.batch.study_units import Cell
-from y90voxel.case.setting_names import manifest_columns, options_of
+from y90voxel.case.setting_names import ANY, all_keys, manifest_columns, options_of
 from y90voxel.case.settings import StudySettings
 from y90voxel.errors import InputError
 from y90voxel.io.images import is_image_file
@@ -25,7 +20,6 @@ __all__ = [
     "PLACES",
     "SETTINGS",
     "STUDY",
-    "all_settings",
     "dotted_only",
     "edit_distance",
     "read_columns",
@@ -37,8 +31,6 @@ FILES = ("emission", "ct", "regions")
 PLACES = (STUDY, CASE, *FILES)
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
 SETTINGS = manifest_columns()
-# Stands in a dotted name for whatever the user names there, such as a region.
-ANY = "*"
 # Names of so many characters or more may differ by two letters from a setting and still be taken for it; shorter by one.
 LONG_NAME = 8
 # What is nearly a name of so few characters may be anything.
@@ -114,7 +106,7 @@ def _meaning(name: str) -> str | None:
     if folded in SETTINGS:
         return SETTINGS[folded]
     parts = name.strip().split(".")
-    for key in all_settings():
+    for key in all_keys():
         pattern = key.split(".")
         if ANY not in pattern:
             if folded == key.lower():
@@ -151,7 +143,7 @@ def _why_not_carried(name: str, meant: set[str | None]) -> str | None:
 def _nearest(folded: str) -> str | None:
     """The setting or file that a name is a slip away from, None where it is none."""
     best: tuple[int, str] | None = None
-    for key in (*(place for place in PLACES if len(place) > SHORTEST_NAME), *SETTINGS, *all_settings()):
+    for key in (*(place for place in PLACES if len(place) > SHORTEST_NAME), *SETTINGS, *all_keys()):
         open_end = key.partition(ANY)[0].lower()
         if open_end == key.lower():
             if abs(len(folded) - len(key)) > _slips(key):
@@ -200,39 +192,7 @@ def dotted_only() -> dict[str, str]:
         one.name: ".".join(one.path) for one in options_of("dose") if one.path[0] not in ("patient", "plan")
     }
     return {
-        name: next(key for key in all_settings() if key.startswith(dotted)).replace(ANY, "NAME")
+        name: next(key for key in all_keys() if key.startswith(dotted)).replace(ANY, "NAME")
         for name, dotted in options.items()
         if name not in SETTINGS
     }
-
-
-@lru_cache(maxsize=1)
-def all_settings() -> tuple[str, ...]:
-    """Return the dotted names of all settings of a case file; ``*`` stands for what the user names."""
-    return tuple(name for name in _keys(StudySettings, "") if "." in name)
-
-
-def _keys(kind: Any, prefix: str) -> Iterator[str]:
-    """Yield the dotted names below a table, by its annotation."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        for name, field in kind.model_fields.items():
-            yield from _keys(field.annotation, f"{prefix}.{field.alias or name}".lstrip("."))
-        return
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is Annotated:
-        yield from _keys(inner[0], prefix)
-    elif origin in (Union, types.UnionType):
-        named = {key for part in inner if part is not type(None) for key in _keys(part, prefix)}
-        yield from sorted(named)
-    elif origin is dict:
-        for name in _names_of(inner[0]):
-            yield from _keys(inner[1], f"{prefix}.{name}")
-    else:
-        yield prefix
-
-
-def _names_of(kind: Any) -> list[str]:
-    """The keys that a table with keys of a kind has; any for text."""
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return [str(member.value) for member in kind]
-    return list(get_args(kind)) if get_origin(kind) is Literal else [ANY]

@@ -6,6 +6,7 @@ import difflib
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,7 +14,7 @@ from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
 from y90voxel.case.setting_types import Group, OneOf, Setting, listed
-from y90voxel.case.settings import InjectionSettings, StudySettings, merge
+from y90voxel.case.settings import InjectionSettings, StudySettings, load_settings, merge
 
 __all__ = [
     "NamedSetting",
@@ -23,6 +24,10 @@ __all__ = [
     "options_of",
     "settings_from_arguments",
 ]
+
+
+# Stands in a dotted key for whatever the user names there, such as a region.
+ANY = "*"
 
 
 @dataclass(frozen=True)
@@ -140,8 +145,6 @@ def settings_from_arguments(arguments: Mapping[str, Any]) -> StudySettings:
     InputError
         If a value cannot be used.
     """
-    from y90voxel.case.settings import load_settings
-
     stated = {name: value for name, value in arguments.items() if value is not None}
     injections = [_injection(dict(one)) for one in stated.pop("injections", ())]
     known = _arguments()
@@ -269,3 +272,35 @@ def _choices(annotation: Any) -> Iterator[str]:
     elif origin in (Union, types.UnionType):
         for part in get_args(annotation):
             yield from _choices(part)
+
+
+@cache
+def all_keys() -> tuple[str, ...]:
+    """Return the dotted names of all settings of a case file; ``*`` stands for what the user names."""
+    return tuple(name for name in _keys(StudySettings, "") if "." in name)
+
+
+def _keys(kind: Any, prefix: str) -> Iterator[str]:
+    """Yield the dotted names below a table, by its annotation."""
+    if isinstance(kind, type) and issubclass(kind, Group):
+        for name, field in kind.model_fields.items():
+            yield from _keys(field.annotation, f"{prefix}.{field.alias or name}".lstrip("."))
+        return
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        yield from _keys(inner[0], prefix)
+    elif origin in (Union, types.UnionType):
+        named = {key for part in inner if part is not type(None) for key in _keys(part, prefix)}
+        yield from sorted(named)
+    elif origin is dict:
+        for name in _names_of(inner[0]):
+            yield from _keys(inner[1], f"{prefix}.{name}")
+    else:
+        yield prefix
+
+
+def _names_of(kind: Any) -> list[str]:
+    """The keys that a table with keys of a kind has; any for text."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    return list(get_args(kind)) if get_origin(kind) is Literal else [ANY]

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from y90voxel.batch.batch_log import outcome_line
-from y90voxel.batch.run_batch import Listener
+from y90voxel.batch.listener import Listener
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 
 __all__ = ["PlainLines", "RunningTable", "batch_progress"]

@@ -14,7 +14,7 @@ from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.images import IMAGE_ENDINGS, ImageLayers, read_layers
 from y90voxel.io.notices import tell
 from y90voxel.io.region_names import RegionNames, read_region_names
-from y90voxel.regions.declared import declared_role, is_tumour_code
+from y90voxel.regions.declared_types import declared_role, is_tumour_code
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import DERIVED_ROLES, Role
 from y90voxel.volumes.box import is_empty, occupied_box

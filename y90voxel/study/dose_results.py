@@ -87,6 +87,7 @@ def write_results(
         _write_tables(evaluation, temporary)
         if wanted.report:
             tell("drawing the report", 0.5)
+            # deferred: 0.3 s, for reports alone
             from y90voxel.report.dose_page import write_report
             from y90voxel.report.viewer_page import write_viewer
 
@@ -95,6 +96,7 @@ def write_results(
             )
         if wanted.pdf:
             tell("writing the PDF", 0.8)
+            # deferred: 0.3 s, for reports alone
             from y90voxel.report.dose_pdf import write_pdf
 
             write_pdf(evaluation, temporary / "report.pdf")

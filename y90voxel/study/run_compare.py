@@ -85,6 +85,7 @@ def run_compare(
         write_json(document, folder / "compare.json")
         if report:
             tell("drawing the report", 0.7)
+            # deferred: 0.3 s, for reports alone
             from y90voxel.report.comparison_page import write_comparison_report
 
             write_comparison_report(found, document["provenance"], folder)

@@ -96,7 +96,8 @@ def _run(
     if partial.asked:
         evaluation = with_partial_volume(evaluation, engine, curve, deconvolution_of(settings))
     if settings.output.uncertainty:
-        from y90voxel.case.dose_uncertainty import with_uncertainty  # with what it draws its samples by
+        # deferred: what samples are drawn by, for uncertainties alone
+        from y90voxel.case.dose_uncertainty import with_uncertainty
 
         given = settings.uncertainty.model_dump() | {"recovery": curve}
         evaluation = with_uncertainty(evaluation, given, lambda what, done: tell(what, 0.75 + 0.1 * done))

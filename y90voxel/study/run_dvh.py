@@ -89,6 +89,7 @@ def run_dvh(
         write_json(document, folder / "metrics.json")
         write_metrics_csv(metrics, folder / "metrics.csv")
         if figure:
+            # deferred: 0.3 s, for reports alone
             from y90voxel.report.dvh_plot import write_dvh_figure
 
             (folder / "figures").mkdir()

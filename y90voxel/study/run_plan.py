@@ -330,6 +330,7 @@ def _write(found: Plan, out: Path, *, report: bool) -> None:
         if found.maps is not None:
             _write_maps(found, folder)
         if report:
+            # deferred: 0.3 s, for reports alone
             from y90voxel.report.plan_page import write_plan_page
 
             write_plan_page(found, folder)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from y90voxel.case.case import Case, Injection
+from y90voxel.case.case import Case
 from y90voxel.case.setting_names import settings_from_arguments
 from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySettings
 from y90voxel.errors import InputError, Notice
@@ -18,6 +18,7 @@ from y90voxel.quantification.administration import Administration, net_activity,
 from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
+from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
 from y90voxel.regions.isocontour import isocontours
 from y90voxel.regions.placement import place_regions

@@ -15,7 +15,6 @@ from pydicom.multival import MultiValue
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, IDENTIFYING, shown
 from y90voxel.io.dicom.ct import plan_stack
-from y90voxel.io.dicom.declared import DeclaredRegion, declared_findings
 from y90voxel.io.dicom.dicom_study import RTSTRUCT_CLASS
 from y90voxel.io.dicom.findings import Finding, Severity, refusal
 from y90voxel.io.dicom.headers import lenient_reading
@@ -24,6 +23,7 @@ from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import referenced_series
+from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings
 from y90voxel.io.dicom.rtstruct import INTERPRETED_TYPE, declared_rois
 from y90voxel.io.dicom.seg import PROPERTY_TYPE, declared_segments
 from y90voxel.io.dicom.selection import is_nm, select_series

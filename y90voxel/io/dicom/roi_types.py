@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from y90voxel.io.dicom.attributes import items, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.sources import SourceFile
-from y90voxel.regions.declared import contradicts_tumour, declared_role, is_tumour_code
+from y90voxel.regions.declared_types import contradicts_tumour, declared_role, is_tumour_code
 from y90voxel.regions.regions import DERIVED_NAMES
 from y90voxel.regions.roles import Role
 

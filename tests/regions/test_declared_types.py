@@ -2,7 +2,7 @@
 
 import pytest
 
-from y90voxel.regions.declared import contradicts_tumour, declared_role, is_tumour_code
+from y90voxel.regions.declared_types import contradicts_tumour, declared_role, is_tumour_code
 from y90voxel.regions.regions import DERIVED_NAMES
 from y90voxel.regions.roles import Role, role_of_name
 
