@@ -18,6 +18,7 @@ A message says what is wrong, gives the two values with their units, and says wh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,18 @@ class GridMismatchError(GeometryError):
             f"Resample it first: resample({name}, grid)."
         )
         self.found, self.expected = found, expected
+
+
+def alternatives(choices: Iterable[str]) -> str:
+    """Return choices as a sentence lists them.
+
+    Examples
+    --------
+    >>> alternatives(["glass", "resin", "ho166"])
+    'glass, resin or ho166'
+    """
+    *others, last = choices
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 class UnitError(InputError):

@@ -20,10 +20,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.case.engine_request import engine_request
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
-from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engines import engine_rows
 from y90voxel.errors import Notice
 from y90voxel.metrics._band_loops import fill_histogram
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
@@ -308,18 +310,18 @@ class _NoiseToDose:
     scene: _Scene
     images: list[NoisyImage]
     half_life_s: float
-    local: LocalDeposition | None
+    local: DoseEngine | None
     convolution: KernelConvolution
 
     @classmethod
     def of(cls, evaluation: Evaluation, scene: _Scene, images: list[NoisyImage]) -> _NoiseToDose:
         """The way of an evaluation's engine; those without a kernel take the liver's."""
         case = evaluation.case
-        local = None
-        if evaluation.engine == LocalDeposition.name:
-            local = LocalDeposition(
-                case.nuclide, dose_constant_gy_kg_per_gbq=case.dose_constant_gy_kg_per_gbq
-            )
+        request = engine_request(
+            case, spacing_mm=scene.dose.grid.spacing_mm, liver_density_g_per_ml=LIVER_DENSITY_G_PER_ML
+        )
+        used = [row for row in engine_rows() if row.name == evaluation.engine and row.in_place]
+        local = used[0].make(request) if used else None
         kernel = voxel_kernel(
             case.nuclide, scene.dose.grid.spacing_mm, "liver", density_g_per_ml=LIVER_DENSITY_G_PER_ML
         )

@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from y90voxel.case.case import Case
-from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
-from y90voxel.dose.density.superposition import DensitySuperposition
-from y90voxel.dose.engine import DoseEngine
-from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.case.engine_request import engine_request
+from y90voxel.dose.engine import DoseEngine, answering
+from y90voxel.dose.engines import Beside, engine_names, engine_rows
 from y90voxel.quantification.lung_measures import retreat_from
-from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
-from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.box import Box, widened_box
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap, Volume
@@ -26,8 +23,6 @@ V = TypeVar("V", bound=Volume)
 
 # Betas of every shipped nuclide stop within 12 mm of soft tissue; activity further from the lung spills none.
 SPILL_REACH_MM = 20.0
-# Engines whose users asked for the right lung dose, and wait a second for what the others would have said.
-ALWAYS_COMPARED = ("density", "monte-carlo")
 
 
 @dataclass(frozen=True)
@@ -67,10 +62,10 @@ def lung_doses_by_method(
     mird_gy: tuple[float | None, float | None],
     dose_of: Callable[[DoseEngine, TimeIntegratedActivityMap], DoseMap],
 ) -> tuple[LungMethod, ...]:
-    """Return the lung dose by MIRD, local deposition, convolution and the density engine.
+    """Return the lung dose by MIRD and by the engines beside each other.
 
     Other engines than the one that ran are added when the case asks for the comparison; where it does not
-    say, they are with the density and Monte Carlo engines, and only local deposition is with the others.
+    say, they are with engines that want it (density, Monte Carlo), and only local deposition is with the others.
 
     Parameters
     ----------
@@ -109,28 +104,12 @@ def lung_doses_by_method(
 def _engines(case: Case, engine: DoseEngine) -> list[DoseEngine]:
     """The engine that ran among those to compare it with, from the simplest to the best."""
     wanted = case.compare_lung_methods
-    everything = engine.name in ALWAYS_COMPARED if wanted is None else wanted
-    found: list[DoseEngine] = []
-    if wanted is not False:
-        found.append(_local(case))
-    if everything:
-        found += [_convolution(case), DensitySuperposition(case.nuclide)]
-    others = [other for other in found if other.name != engine.name]
-    order = ["local", "convolution", "density", engine.name]
+    everything = answering(engine).wants_comparison if wanted is None else wanted
+    asked = {Beside.ALWAYS: wanted is not False, Beside.ASKED: everything, Beside.NEVER: False}
+    request = engine_request(case)
+    others = [row.make(request) for row in engine_rows() if asked[row.beside] and row.name != engine.name]
+    order = [*engine_names(), engine.name]
     return sorted([*others, engine], key=lambda one: order.index(one.name))
-
-
-def _local(case: Case) -> LocalDeposition:
-    """Local deposition as the case would have it."""
-    return LocalDeposition(case.nuclide, dose_constant_gy_kg_per_gbq=case.dose_constant_gy_kg_per_gbq)
-
-
-def _convolution(case: Case) -> KernelConvolution:
-    """Convolution with the liver kernel at the liver density of the case."""
-    density = case.density.liver_g_per_ml or LIVER_DENSITY_G_PER_ML
-    return KernelConvolution(
-        voxel_kernel(case.nuclide, case.grid.spacing_mm, "liver", density_g_per_ml=density)
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,25 +141,16 @@ class _Spill:
 
     def mean_gy(self, engine: DoseEngine) -> float | None:
         """Mass-weighted mean lung dose by an engine [Gy]; None where that would take another run."""
-        dose = _betas_only(engine, self.tia, self.density)
-        return None if dose is None else _mean(dose, self.lungs, self.density)
+        electrons = answering(engine).electrons_only()
+        if electrons is None:
+            return None
+        return _mean(electrons.dose(self.tia, self.density), self.lungs, self.density)
 
 
 def _part(volume: V, box: Box) -> V:
     """The part of a volume that lies in a box."""
     array = volume.array[box]
     return replace(volume, array=array, grid=volume.grid.crop([part.start for part in box], array.shape))
-
-
-def _betas_only(engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap) -> DoseMap | None:
-    """Dose of the electrons of some decays by the engine; none by Monte Carlo, which would cost another run."""
-    if isinstance(engine, DensitySuperposition):
-        return DensitySuperposition(engine.nuclide, engine.effort, False, engine.source, engine.threads).dose(
-            tia, density
-        )
-    if isinstance(engine, LocalDeposition | KernelConvolution):
-        return engine.dose(tia, density)
-    return None
 
 
 def _row(method: str, dose: DoseMap, density: DensityMap, lungs: Mask, kept: Mask | None) -> LungMethod:

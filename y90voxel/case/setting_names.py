@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from y90voxel.case.setting_types import Group, OneOf, Setting, listed
+from y90voxel.case.setting_types import Group, OneOf, Setting
 from y90voxel.case.settings import InjectionSettings, StudySettings, load_settings, merge
+from y90voxel.errors import alternatives
 
 __all__ = [
     "NamedSetting",
@@ -46,8 +47,8 @@ class NamedSetting:
         Whether it may be given several times.
     default : object
         What holds when it is not given; None for nothing in particular.
-    choices : tuple of str
-        The values it may have, where they are few.
+    annotation : object
+        Type of the field with its metadata.
     field : str
         Name of the field.
     """
@@ -57,8 +58,13 @@ class NamedSetting:
     kind: type
     repeated: bool
     default: Any
-    choices: tuple[str, ...]
+    annotation: Any
     field: str
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values it may have, where they are few."""
+        return tuple(_choices(self.annotation))
 
     @property
     def name(self) -> str:
@@ -68,7 +74,7 @@ class NamedSetting:
     @property
     def help(self) -> str:
         """The help with the choices and the default."""
-        text = self.setting.help.replace("{choices}", listed(self.choices))
+        text = self.setting.help.replace("{choices}", alternatives(self.choices) if self.choices else "")
         shown = self.default not in (None, "", 0.0) or (self.kind is int and self.default is not None)
         return f"{text}  [default: {self.default}]" if shown and self.setting.sets is None else text
 
@@ -227,7 +233,7 @@ def _named(path: tuple[str, ...], name: str, field: FieldInfo, setting: Setting)
         kind = float if kinds - {list} == {float} else int if kinds - {list} == {int} else str
     default = field.get_default(call_default_factory=True) if not field.is_required() else None
     return NamedSetting(
-        path, setting, kind, repeated, None if repeated else default, tuple(_choices(annotation)), name
+        path, setting, kind, repeated, None if repeated else default, annotation, name
     )
 
 
@@ -267,7 +273,7 @@ def _choices(annotation: Any) -> Iterator[str]:
         base, *data = get_args(annotation)
         for one in data:
             if isinstance(one, OneOf):
-                yield from one.choices
+                yield from one.names()
         yield from _choices(base)
     elif origin in (Union, types.UnionType):
         for part in get_args(annotation):

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from y90voxel.errors import alternatives
 from y90voxel.units import format_activity, parse_activity, parse_fraction
 
 __all__ = [
@@ -29,7 +30,6 @@ __all__ = [
     "Positive",
     "Setting",
     "Time",
-    "listed",
     "parse_share",
     "parse_shunt",
     "positive",
@@ -78,31 +78,35 @@ class Setting:
         if self.help and "description" not in described and "$ref" not in described:
             parts = [described, *described.get("anyOf", ())]
             choices = [choice for part in parts for choice in part.get("enum", ())]
-            described["description"] = self.help.replace("{choices}", listed(choices))
+            described["description"] = self.help.replace("{choices}", alternatives(choices) if choices else "")
         return described
-
-
-def listed(choices: Iterable[object]) -> str:
-    """Return values as a sentence lists them.
-
-    Examples
-    --------
-    >>> listed(("glass", "resin", "ho166"))
-    'glass, resin or ho166'
-    """
-    texts = [str(choice) for choice in choices]
-    return " or ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """The values that a text may have, from a table of the package; as ``Literal``, which takes no expressions."""
+    """The values that a text may have: the rows of a table of the package, read when a value is checked.
 
-    choices: tuple[str, ...]
+    Parameters
+    ----------
+    names : callable
+        Returns the values.
+    """
+
+    names: Callable[[], Iterable[str]]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validate as a literal."""
-        return core_schema.literal_schema(list(self.choices))
+        """Refuse what is not in the table, in the words of a ``Literal``."""
+
+        def check(value: Any) -> Any:
+            if value not in (choices := tuple(self.names())):
+                raise ValueError(f"Input should be {alternatives(repr(name) for name in choices)}")
+            return value
+
+        return core_schema.no_info_plain_validator_function(check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        """List the values."""
+        return {"type": "string", "enum": list(self.names())}
 
 
 def _activity(value: Any) -> Any:

@@ -25,6 +25,7 @@ from y90voxel.case.setting_types import (
     positive,
 )
 from y90voxel.case.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
+from y90voxel.dose.engines import DEFAULT_ENGINE, engine_names
 from y90voxel.errors import InputError
 from y90voxel.reference.devices import known_devices
 from y90voxel.regions.roles import Role
@@ -33,8 +34,6 @@ __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
 
 # Settings that name a file.
 NAMED_FILES = (("partial_volume", "recovery"), ("dead_time", "curve"))
-# The engines by name.
-ENGINES = ("local", "convolution", "density", "monte-carlo")
 BOTH = ("dose", "plan")
 ALL = ("dose", "plan", "batch")
 
@@ -118,7 +117,7 @@ class AdministrationSettings(InjectionFacts):
         Setting("Zone of times without one, such as Europe/Berlin or +02:00.", "--time-zone", BOTH),
     ] = None
     device: Annotated[
-        Annotated[str, OneOf(known_devices())] | None,
+        Annotated[str, OneOf(known_devices)] | None,
         Setting("{choices}: limits, vials and spheres of the device.", "--device", BOTH),
     ] = None
 
@@ -155,7 +154,7 @@ class DoseSettings(Group):
         Positive | None,
         Setting("Dose constant [Gy kg/GBq] of formulas and local deposition.", "--dose-constant", BOTH),
     ] = None
-    engine: Annotated[Annotated[str, OneOf(ENGINES)], Setting("{choices}.", "--engine", ALL)] = "convolution"
+    engine: Annotated[str, OneOf(engine_names), Setting("{choices}.", "--engine", ALL)] = DEFAULT_ENGINE
     liver_density: Annotated[
         float | Literal["ct"],
         BeforeValidator(_density),

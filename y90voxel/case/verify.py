@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +14,8 @@ from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.clinical.limits import evaluate_limits
-from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.dose.density_map import build_density_map
-from y90voxel.dose.engine import DoseEngine, SimulatingEngine
-from y90voxel.dose.local_deposition import LocalDeposition
-from y90voxel.dose.photon_tail import PhotonTail
+from y90voxel.dose.engine import DoseEngine, answering
 from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
@@ -30,7 +27,7 @@ from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
-from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
+from y90voxel.volumes.volume import DensityMap, DoseMap
 
 __all__ = ["verify"]
 
@@ -73,10 +70,14 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     notices += [*quantification.notices, *found, *_region_notices(case.regions)]
     tell("computing dose", 0.2)
     tia = integrate_over_time(quantification.activity, record.half_life_s)
-    dose, uncertainty, found = _dose(engine, tia, density, record, case)
-    notices += found
-    energy_j_per_gbq = _energy_per_activity(engine, record)
-    _check_energy(dose, density, quantification.map_activity_bq, _emitted_j_per_gbq(engine, record))
+    answers = answering(engine)
+    result = answers.complete_dose(
+        tia, density, record, {region.name: region.mask for region in case.regions}
+    )
+    dose, uncertainty = result.dose, result.region_uncertainty
+    notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
+    energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
+    _check_energy(dose, density, quantification.map_activity_bq, answers.emitted_j_per_gbq(record))
     tell("evaluating regions", 0.7)
     histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
     metrics = tuple(
@@ -91,7 +92,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         density,
         tia,
         (lung.mean_mird_1kg_gy, lung.mean_mird_ct_gy),
-        lambda other, decays: _dose(other, decays, density, record, case)[0],
+        lambda other, decays: answering(other).complete_dose(decays, density, record, {}).dose,
     )
     lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
@@ -130,51 +131,9 @@ def _check_asked_for(case: Case) -> None:
         )
 
 
-def _dose(
-    engine: DoseEngine, tia: TimeIntegratedActivityMap, density: DensityMap, record: Nuclide, case: Case
-) -> tuple[DoseMap, Mapping[str, float], list[Notice]]:
-    """Dose of the engine, statistical uncertainty of region means, and notices.
-
-    A convolution gets the photons that its kernel is too short for; an engine that simulates says how well.
-    """
-    if isinstance(engine, SimulatingEngine):
-        result = engine.simulate(tia, density, {region.name: region.mask for region in case.regions})
-        return result.dose, result.region_uncertainty, list(result.notices)
-    if not isinstance(engine, KernelConvolution):
-        return engine.dose(tia, density), {}, []
-    kernel = engine.kernel
-    if nuclide(kernel.nuclide).name != record.name:
-        raise PhysicsError(
-            f"the kernel is for {kernel.nuclide}, but the case is {record.name}. "
-            f"Make one with voxel_kernel({record.name!r}, case.grid.spacing_mm)."
-        )
-    notices = []
-    if case.regions.mask_of(Role.LUNG) is not None or case.ct is not None:
-        notices.append(
-            Notice(
-                "convolution-in-lung",
-                "convolution scaled by density is known to be wrong in the lung within 10 mm of the liver: 3 times too high in "
-                "the first millimetre, 5 times too low at 5 mm, 25 times at 10 mm (plane interface against PENELOPE). Whole-lung "
-                "means are less affected; --engine density computes doses there.",
-            )
-        )
-    beta = engine.dose(tia, density)
-    tail = PhotonTail(record, kernel.medium, density_g_per_ml=kernel.density_g_per_ml).dose(tia)
-    return beta.with_array(beta.array + tail.array), {}, notices
-
-
-def _energy_per_activity(engine: DoseEngine, record: Nuclide) -> float:
-    """Energy per administered activity that the engine deposits [J/GBq]."""
-    override = getattr(engine, "dose_constant_gy_kg_per_gbq", None)
-    return float(override or record.energy_per_activity_j_per_bq * BQ_PER_GBQ)
-
-
-def _emitted_j_per_gbq(engine: DoseEngine, record: Nuclide) -> float:
-    """Energy that the engine could at most deposit [J/GBq]: photons too, unless it leaves all electrons' energy in place."""
-    local = _energy_per_activity(engine, record)
-    if isinstance(engine, LocalDeposition):
-        return local
-    return local * record.mean_total_energy_mev / record.mean_electron_energy_mev
+def _may_hold_lung(case: Case) -> bool:
+    """Whether a lung is drawn, or a CT may show one."""
+    return case.regions.mask_of(Role.LUNG) is not None or case.ct is not None
 
 
 def _check_energy(dose: DoseMap, density: DensityMap, activity_bq: float, energy_j_per_gbq: float) -> None:
@@ -311,7 +270,7 @@ def _overlap_notices(regions: Regions) -> list[Notice]:
 
 def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: float) -> dict[str, Any]:
     """Version, inputs, kernel, settings and times."""
-    kernel = getattr(getattr(engine, "kernel", engine), "provenance", None)
+    kernel = answering(engine).provenance
     return {
         "version": __version__,
         "inputs": [dict(item) for item in case.inputs],

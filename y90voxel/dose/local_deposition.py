@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from y90voxel.dose.engine import BaseEngine, DoseEngine
 from y90voxel.errors import InputError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.units import JOULE_PER_MEV
@@ -18,7 +19,7 @@ WATER_DENSITY_G_PER_ML = 1.0
 
 
 @dataclass(frozen=True)
-class LocalDeposition:
+class LocalDeposition(BaseEngine):
     """Dose of each voxel from the electrons that are emitted in it: D = Ã · E / m.
 
     With E the mean electron energy per decay and m the mass of the voxel. The method for images whose blur is
@@ -58,6 +59,18 @@ class LocalDeposition:
         if self.dose_constant_gy_kg_per_gbq is None:
             return record.mean_electron_energy_mev * JOULE_PER_MEV
         return self.dose_constant_gy_kg_per_gbq * 1e-9 * record.decay_constant_per_s
+
+    def energy_per_activity_j_per_gbq(self, record: Nuclide) -> float:
+        """Return its dose constant, or the record's energy [J/GBq]."""
+        return float(self.dose_constant_gy_kg_per_gbq or super().energy_per_activity_j_per_gbq(record))
+
+    def emitted_j_per_gbq(self, record: Nuclide) -> float:
+        """Return what it deposits [J/GBq]: no photon leaves anything."""
+        return self.energy_per_activity_j_per_gbq(record)
+
+    def electrons_only(self) -> DoseEngine:
+        """Return itself, for it deposits nothing else."""
+        return self
 
     def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
         """Return the absorbed dose [Gy] on the grid of the activity.

@@ -9,9 +9,10 @@ from typing import Any
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.comparison_result import Comparison
 from y90voxel.comparison.region_pairs import RegionComparison
+from y90voxel.dose.engines import engine_label
 from y90voxel.regions.roles import Role
 from y90voxel.report.comparison_figures import comparison_figures, comparison_styles
-from y90voxel.report.dose_content import DISCLAIMER, ENGINES, PREDICTED
+from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
 from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.units import format_activity
@@ -121,7 +122,7 @@ def _side_row(name: str, side: ComparedDose) -> dict[str, str]:
         "label": side.label or MISSING,
         "activity": MISSING if side.activity_bq is None else format_activity(side.activity_bq),
         "shunt": percent(side.lung_shunt_fraction),
-        "engine": MISSING if side.engine is None else ENGINES.get(side.engine, side.engine),
+        "engine": MISSING if side.engine is None else engine_label(side.engine),
         "grid": str(side.dose.grid),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from y90voxel.case.evaluation import Evaluation, LungConvention
 from y90voxel.case.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
 from y90voxel.clinical.limits import LIMITS_VERSION, LimitResult, Sense
+from y90voxel.dose.engines import engine_label
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
@@ -28,12 +29,6 @@ DISCLAIMER = "Research software, not a medical device."
 ALL_AUTOMATIC = (
     "No region was drawn by a person: all of them come from an automatic segmentation. Check them first."
 )
-ENGINES = {
-    "local": "local deposition",
-    "convolution": "convolution with voxel S values",
-    "density": "density-aware superposition",
-    "monte-carlo": "Monte Carlo",
-}
 DEVICES = {"glass": "glass microspheres", "resin": "resin microspheres", "ho166": "holmium microspheres"}
 MARKS = {"met": "✓", "not met": "✕", "unconfirmed": "?", "none printed": "!", "not applicable": "–"}
 SHUNT_SOURCES = {
@@ -95,7 +90,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
 def subtitle(evaluation: Evaluation) -> str:
     """Return nuclide, device and engine in one line."""
     device = DEVICES.get(evaluation.case.device or "")
-    parts = (evaluation.case.nuclide, device, ENGINES.get(evaluation.engine, evaluation.engine))
+    parts = (evaluation.case.nuclide, device, engine_label(evaluation.engine))
     return " · ".join(part for part in parts if part)
 
 
@@ -201,7 +196,7 @@ def lung_method_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return the lung dose by MIRD and by every engine that was computed, the engine named beside each number."""
     return [
         {
-            "name": LUNG_METHODS.get(row.method, ENGINES.get(row.method, row.method)),
+            "name": LUNG_METHODS.get(row.method, engine_label(row.method)),
             "by_mass": dose_text(row.mass_weighted_mean_gy),
             "by_volume": dose_text(row.mean_gy),
             "by_mass_without_dome": dose_text(row.mass_weighted_mean_without_dome_gy),
@@ -263,7 +258,7 @@ def method_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
             "Activity in the map",
             f"{format_activity(evaluation.map_activity_bq)}, {ratio} times the net {format_activity(evaluation.net_activity_bq)}",
         ),
-        ("Engine", ENGINES.get(evaluation.engine, evaluation.engine)),
+        ("Engine", engine_label(evaluation.engine)),
         ("Energy per activity", f"{number(evaluation.energy_per_activity_j_per_gbq, 4)} J/GBq"),
         (
             "Dose grid",

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from y90voxel.clinical.limits import LIMITS_VERSION, Sense
+from y90voxel.dose.engines import engine_label
 from y90voxel.planning.aims import AimResult
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.report.dose_content import (
     DEVICES,
     DISCLAIMER,
-    ENGINES,
     MARKS,
     SHUNT_SOURCES,
     flatten,
@@ -102,7 +102,7 @@ def _subtitle(plan: Plan) -> tuple[str | None, ...]:
         DEVICES.get(plan.facts.device or ""),
         None if plan.context.scenario is None else str(plan.context.scenario.value),
         plan.context.disease.value,
-        "masses only, no images" if engine is None else ENGINES.get(engine, engine),
+        "masses only, no images" if engine is None else engine_label(engine),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from y90voxel.dose.density._superposition_loops import keep_similar
 from y90voxel.dose.density.ray_correction import add_ray_correction
 from y90voxel.dose.density.ray_sources import ray_sources
 from y90voxel.dose.density.voxel_media import LUNG_BELOW, WATER, UniformMedium, uniform_media, voxel_media
+from y90voxel.dose.engine import BaseEngine, DoseEngine
 from y90voxel.dose.extent import scan_extent
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.dose.threads import resolve_threads, share_work
@@ -29,7 +30,7 @@ GRAM_PER_KG, MM3_PER_ML = 1000.0, 1000.0
 
 
 @dataclass(frozen=True)
-class DensitySuperposition:
+class DensitySuperposition(BaseEngine):
     """Dose by the radial kernel of water at the mass depth along the straight line from source to target.
 
     The energy that a decay at x leaves per volume at y, a distance r away, is ::
@@ -96,6 +97,7 @@ class DensitySuperposition:
     threads: int | None = None
 
     name: ClassVar[str] = "density"
+    wants_comparison: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         resolve_threads(self.threads)
@@ -117,6 +119,10 @@ class DensitySuperposition:
             "effort": self.effort,
             "photon_tail": self.photon_tail,
         }
+
+    def electrons_only(self) -> DoseEngine:
+        """Return the engine without the photons beyond the electrons' reach."""
+        return replace(self, photon_tail=False)
 
     def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
         """Return the absorbed dose [Gy] on the grid of the activity; nothing lies beyond the grid.

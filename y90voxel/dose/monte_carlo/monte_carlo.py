@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.dose.engine import BaseEngine
 from y90voxel.dose.monte_carlo._transport_loops import Geometry, Tables, run_histories
 from y90voxel.dose.monte_carlo.decay_source import SourcePart, emission, source_parts
 from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings, transport_tables
@@ -68,7 +69,7 @@ class MonteCarloResult:
 
 
 @dataclass(frozen=True, eq=False)
-class MonteCarlo:
+class MonteCarlo(BaseEngine):
     """Absorbed dose by condensed-history transport of every electron and bremsstrahlung photon.
 
     Parameters
@@ -124,6 +125,7 @@ class MonteCarlo:
     progress: Callable[[str, float], None] | None = field(default=None, repr=False)
 
     name: ClassVar[str] = "monte-carlo"
+    wants_comparison: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         nuclide(self.nuclide)
@@ -171,6 +173,16 @@ class MonteCarlo:
         for notice in result.notices:
             warnings.warn(notice.message, Y90Warning, stacklevel=2)
         return result.dose
+
+    def complete_dose(
+        self,
+        tia: TimeIntegratedActivityMap,
+        density: DensityMap,
+        record: Nuclide,
+        regions: Mapping[str, Mask],
+    ) -> MonteCarloResult:
+        """Return the simulated dose with uncertainties; parameters as of `BaseEngine`."""
+        return self.simulate(tia, density, regions)
 
     def simulate(
         self,
