@@ -135,7 +135,9 @@ def _evaluate(
         net_activity_bq=2.4e9,
         map_activity_bq=2.5e9,
         regions=metrics,
-        lung=LungDose(0.06, "given", 7.167, 8.021, 893.6, 0.74, 2.31, 1.12, 2.05, 20.0),
+        lung=LungDose(
+            0.06, "given", {"mird-1kg": 7.167, "mird-ct": 8.021}, 893.6, 0.74, 2.31, 1.12, 2.05, 20.0
+        ),
         limits=tuple(evaluate_limits(device, doses, 7.167)),
         notices=(
             Notice(

@@ -202,7 +202,7 @@ def test_lung_methods_stand_side_by_side_with_their_engines(evaluation):
 
 
 def test_limiting_lung_dose_falls_back_to_the_map_and_then_to_none(evaluation):
-    without = replace(evaluation, lung=replace(evaluation.lung, mean_mird_1kg_gy=None))
+    without = replace(evaluation, lung=replace(evaluation.lung, mird_gy={}))
     assert limiting_lung_dose(without) == ("voxel map, mass-weighted", 2.05)
     assert [row["name"] for row in lung_rows(without) if row["used"]] == ["voxel map, mass-weighted"]
     one_lung = Regions(evaluation.dose.grid, evaluation.case.regions.drawn[:5])

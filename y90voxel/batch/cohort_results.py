@@ -20,6 +20,7 @@ from y90voxel.cohort.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.cohort_tables import carried_names, column_type, typed, write_cohort_tables
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
@@ -148,8 +149,7 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
         "calibration_region": calibration.get("region"),
         "lung_shunt_fraction": lung.get("shunt_fraction"),
         "lung_shunt_source": lung.get("shunt_source"),
-        "lung_mean_mird_1kg_gy": lung.get("mean_mird_1kg_gy"),
-        "lung_mean_mird_ct_gy": lung.get("mean_mird_ct_gy"),
+        **{f"lung_{row.dose_key}": lung.get(row.dose_key) for row in LUNG_CONVENTIONS},
         "limits_not_met": "; ".join(_missed(metrics)),
         "warnings": " ".join(_codes(metrics)),
         "version": metrics.get("provenance", {}).get("version"),
@@ -227,7 +227,7 @@ def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
         by_role.get(Role.LUNGS, {}),
         metrics.get("lung", {}),
     )
-    mird, shunt = lung.get("mean_mird_1kg_gy"), lung.get("shunt_fraction")
+    mird, shunt = lung.get(limiting_convention().dose_key), lung.get("shunt_fraction")
     activity = metrics.get("activity_bq")
     found = {
         "tumour_gy": tumours.get("mass_weighted_mean_gy"),

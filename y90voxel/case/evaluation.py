@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
@@ -16,24 +15,22 @@ from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
-__all__ = ["Evaluation", "LungConvention", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
+__all__ = ["VOXEL_BY_MASS", "Evaluation", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
 
 SCHEMA_VERSION = 1
-
-
-class LungConvention(StrEnum):
-    """How a lung dose was formed, of those that limits can refer to."""
-
-    MIRD_1KG = "mird-1kg"
-    VOXEL_BY_MASS = "voxel-by-mass"
+# What limits refer to where no shunt is known: the map's mass-weighted mean.
+VOXEL_BY_MASS = "voxel-by-mass"
 
 
 @dataclass(frozen=True)
 class LungDose:
     """The lung, by every convention; the attributes are the keys of ``metrics.json``.
+
+    The doses by MIRD have those of their convention too: ``mean_mird_1kg_gy``, ``mean_mird_ct_gy``.
 
     Parameters
     ----------
@@ -41,8 +38,8 @@ class LungDose:
         Lung shunt fraction.
     shunt_source : str
         given, spect, planar or none.
-    mean_mird_1kg_gy, mean_mird_ct_gy : float or None
-        K A L / M with 1 kg and with the mass from CT [Gy].
+    mird_gy : mapping of str to (float or None)
+        K A L / M by the key of every convention [Gy].
     ct_mass_g : float or None
         Mass of the lungs from CT [g], without their neighbours' share of edge voxels: less than the region's
         ``mass_g``, which is occupancy times the density of the whole voxel.
@@ -60,8 +57,7 @@ class LungDose:
 
     shunt_fraction: float | None
     shunt_source: str
-    mean_mird_1kg_gy: float | None
-    mean_mird_ct_gy: float | None
+    mird_gy: Mapping[str, float | None]
     ct_mass_g: float | None
     fraction_in_fov: float | None
     mean_voxel_gy: float | None
@@ -72,8 +68,27 @@ class LungDose:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the attributes for JSON."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values: dict[str, Any] = {}
+        for name in self.__dataclass_fields__:
+            values |= self._mird_by_name() if name == "mird_gy" else {name: getattr(self, name)}
         return {**values, "by_method": [row.as_dict() for row in self.by_method]}
+
+    @property
+    def limiting_mird_gy(self) -> float | None:
+        """The dose by the convention that limits refer to [Gy]."""
+        return self.mird_gy.get(limiting_convention().key)
+
+    def _mird_by_name(self) -> dict[str, float | None]:
+        """The doses by MIRD under the names that they are written with."""
+        return {row.dose_key: self.mird_gy.get(row.key) for row in LUNG_CONVENTIONS}
+
+    if not TYPE_CHECKING:  # types are for the attributes above
+
+        def __getattr__(self, name: str) -> float | None:
+            """Return the dose by MIRD that is written under a name [Gy]."""
+            if name in {row.dose_key for row in LUNG_CONVENTIONS}:
+                return self._mird_by_name()[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,11 +277,11 @@ class Evaluation:
         }
 
 
-def limiting_lung_dose(lung: LungDose, case: Case) -> tuple[LungConvention | None, float | None]:
-    """Return the convention whose lung dose limits refer to, and that dose [Gy]; None without either.
+def limiting_lung_dose(lung: LungDose, case: Case) -> tuple[str | None, float | None]:
+    """Return the key of the convention whose lung dose limits refer to, and that dose [Gy]; None without either.
 
-    MIRD with 1 kg where a shunt is known (the convention that the 30 Gy limit was set with), else the map's
-    mass-weighted mean where every emission image sees both lungs whole.
+    MIRD where a shunt is known, by the convention that limits were set with, else the map's mass-weighted mean
+    (`VOXEL_BY_MASS`) where every emission image sees both lungs whole.
 
     Parameters
     ----------
@@ -275,8 +290,8 @@ def limiting_lung_dose(lung: LungDose, case: Case) -> tuple[LungConvention | Non
     case : Case
         Says what was in view.
     """
-    if lung.mean_mird_1kg_gy is not None:
-        return LungConvention.MIRD_1KG, lung.mean_mird_1kg_gy
+    if lung.limiting_mird_gy is not None:
+        return limiting_convention().key, lung.limiting_mird_gy
     if case.both_lungs_in_view:
-        return LungConvention.VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy
+        return VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy
     return None, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ class LungMethod:
     Parameters
     ----------
     method : str
-        ``mird-1kg``, ``mird-ct``, or the name of a dose engine.
+        Key of a lung convention (``mird-1kg``, ``mird-ct``), or the name of a dose engine.
     mean_gy, mass_weighted_mean_gy : float or None
         Volume- and mass-weighted, the part in view; MIRD knows the mass-weighted one only.
     mean_without_dome_gy, mass_weighted_mean_without_dome_gy : float or None
@@ -59,7 +59,7 @@ def lung_doses_by_method(
     dose: DoseMap,
     density: DensityMap,
     tia: TimeIntegratedActivityMap,
-    mird_gy: tuple[float | None, float | None],
+    mird_gy: Mapping[str, float | None],
     dose_of: Callable[[DoseEngine, TimeIntegratedActivityMap], DoseMap],
 ) -> tuple[LungMethod, ...]:
     """Return the lung dose by MIRD and by the engines beside each other.
@@ -79,16 +79,12 @@ def lung_doses_by_method(
         Densities used [g/mL].
     tia : TimeIntegratedActivityMap
         Decays [Bq·s].
-    mird_gy : tuple of float or None
-        MIRD mean with 1 kg and with the mass from CT [Gy].
+    mird_gy : mapping of str to (float or None)
+        Mean by MIRD, by the key of its convention [Gy].
     dose_of : callable
         Engine and decays to dose in the density of the case, photons beyond a kernel included.
     """
-    rows = [
-        LungMethod(name, None, value)
-        for name, value in zip(("mird-1kg", "mird-ct"), mird_gy, strict=True)
-        if value is not None
-    ]
+    rows = [LungMethod(name, None, value) for name, value in mird_gy.items() if value is not None]
     lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or not lungs.array.any():
         return tuple(rows)

@@ -20,7 +20,7 @@ from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.quantification.decay import integrate_over_time
-from y90voxel.quantification.lung_measures import lung_mass_from_density, mean_lung_dose, retreat_from
+from y90voxel.quantification.lung_measures import lung_mass_from_density, mird_lung_doses, retreat_from
 from y90voxel.quantification.quantify import Quantification, quantify
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
@@ -91,7 +91,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         dose,
         density,
         tia,
-        (lung.mean_mird_1kg_gy, lung.mean_mird_ct_gy),
+        lung.mird_gy,
         lambda other, decays: answering(other).complete_dose(decays, density, record, {}).dose,
     )
     lung = replace(lung, by_method=by_method)
@@ -178,17 +178,11 @@ def _lung(
     activity_gbq = quantification.net_activity_bq / BQ_PER_GBQ
     lungs = case.regions.mask_of(Role.LUNG)
     ct_mass_g = None if lungs is None or case.ct is None else lung_mass_from_density(lungs, density)
-    mird = mird_ct = None
-    if shunt is not None:
-        mird = mean_lung_dose(activity_gbq, shunt, dose_constant_gy_kg_per_gbq=constant)
-        if ct_mass_g is not None and case.both_lungs_in_view:
-            mass_kg = ct_mass_g / 1000.0
-            mird_ct = mean_lung_dose(activity_gbq, shunt, mass_kg, dose_constant_gy_kg_per_gbq=constant)
+    whole_kg = None if ct_mass_g is None or not case.both_lungs_in_view else ct_mass_g / 1000.0
     return LungDose(
         shunt_fraction=shunt,
         shunt_source=quantification.shunt_source,
-        mean_mird_1kg_gy=mird,
-        mean_mird_ct_gy=mird_ct,
+        mird_gy=mird_lung_doses(activity_gbq, shunt, whole_kg, dose_constant_gy_kg_per_gbq=constant),
         ct_mass_g=ct_mass_g,
         fraction_in_fov=None
         if dvh is None

@@ -59,6 +59,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     from y90voxel.cli.plan_tables import print_orders
     from y90voxel.cli.terminal_tables import format_table
     from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
+    from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
     from y90voxel.units import format_activity
 
     if as_json or out is None:
@@ -66,7 +67,8 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         return
     if found.stop is not None:
         typer.echo(f"STOP: {found.stop}")
-    columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", "lungs", "lungs_ct")
+    lungs = (row.plan_row for row in LUNG_CONVENTIONS)
+    columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", *lungs)
     rows = []
     for model in found.metrics["models"]:
         if not model["available"]:
@@ -91,8 +93,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         "tumours Gy",
         "perf. NTL Gy",
         "whole NTL Gy",
-        "lungs 1 kg",
-        "lungs CT",
+        *(f"lungs {row.short_text}" for row in LUNG_CONVENTIONS),
         "binding",
     )
     typer.echo(

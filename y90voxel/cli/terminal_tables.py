@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.units import format_activity
 
 if TYPE_CHECKING:
@@ -53,8 +54,11 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     )
     typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy"), rows))
     lung = evaluation.lung
-    if lung.mean_mird_1kg_gy is not None:
-        typer.echo(f"\nlungs by MIRD, 1 kg: {lung.mean_mird_1kg_gy:.3g} Gy (shunt {lung.shunt_fraction:.3g})")
+    if lung.limiting_mird_gy is not None:
+        mass = limiting_convention().mass_text
+        typer.echo(
+            f"\nlungs by MIRD, {mass}: {lung.limiting_mird_gy:.3g} Gy (shunt {lung.shunt_fraction:.3g})"
+        )
     for held in evaluation.limits:
         if held.status != "not applicable":
             typer.echo(

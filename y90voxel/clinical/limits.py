@@ -189,7 +189,7 @@ def evaluate_limits(
     doses_gy : mapping of str to (Role, float)
         Region name to its role and mass-weighted mean dose [Gy].
     lung_dose_gy : float or None
-        The lung dose that limits refer to: by MIRD with 1 kg where a shunt is known.
+        The lung dose that limits refer to: by MIRD where a shunt is known.
     context : ClinicalContext or None
         What decides which limits apply; None when nothing is known.
 
@@ -304,7 +304,7 @@ def lung_dose_notice(device: str | None, lung_dose_gy: float) -> Notice | None:
     device : str or None
         Device name; no warning for None and for devices without cases.
     lung_dose_gy : float
-        Mean lung dose by MIRD with 1 kg [Gy].
+        Mean lung dose by MIRD, as limits refer to it [Gy].
     """
     warning = LUNG_WARNINGS_GY.get(device or "")
     if warning is None or lung_dose_gy < warning:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.regions.roles import Role
 
 __all__ = [
@@ -145,7 +146,8 @@ class FractionLimit:
 
 
 _EANM = "EANM procedure guideline, Weber et al. 2022, EJNMMI 49:1682, doi 10.1007/s00259-021-05600-z, "
-_LUNG = "MIRD lung dose to 1 kg, 30 Gy per treatment: Kao et al. 2014, EJNMMI Res 4:33, doi 10.1186/s13550-014-0033-7"
+_MASS = limiting_convention().mass_text
+_LUNG = f"MIRD lung dose to {_MASS}, 30 Gy per treatment: Kao et al. 2014, EJNMMI Res 4:33, doi 10.1186/s13550-014-0033-7"
 _LUNGS_ALL = (
     "50 Gy over all treatments: Kis et al. 2024, doi 10.1016/j.jvir.2024.08.031; rests on few patients"
 )

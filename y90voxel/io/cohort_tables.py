@@ -11,6 +11,7 @@ from typing import Any
 
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.result_tables import plain_cell
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 
 __all__ = ["COLUMNS", "carried_names", "column_type", "typed", "write_cohort_tables"]
 
@@ -36,8 +37,7 @@ COLUMNS: dict[str, str] = {
     "calibration_region": "string",
     "lung_shunt_fraction": "double",
     "lung_shunt_source": "string",
-    "lung_mean_mird_1kg_gy": "double",
-    "lung_mean_mird_ct_gy": "double",
+    **{f"lung_{row.dose_key}": "double" for row in LUNG_CONVENTIONS},
     "hepatic_reserve": "double",
     "limits_not_met": "string",
     "warnings": "string",

@@ -10,12 +10,12 @@ from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.mird import mird_dose
 from y90voxel.planning.partition import multi_tumour_partition_doses
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.quantification.lung_measures import mean_lung_dose
 from y90voxel.regions.roles import Role
 
 __all__ = [
     "LUNGS",
-    "LUNGS_CT",
     "LUNGS_VOXEL",
     "TUMOURS",
     "DoseTable",
@@ -25,8 +25,8 @@ __all__ = [
     "single_compartment_table",
 ]
 
-# Rows of the lungs: 1 kg by convention (the one that limits refer to), mass from CT, and the dose map itself.
-LUNGS, LUNGS_CT, LUNGS_VOXEL = "lungs", "lungs_ct", "lungs_voxel"
+# Rows of the lungs: by the convention that limits refer to, and by the dose map itself.
+LUNGS, LUNGS_VOXEL = limiting_convention().plan_row, "lungs_voxel"
 TUMOURS = "all tumours"
 
 
@@ -135,18 +135,18 @@ class DoseTable:
 def lung_rows(
     territories: Sequence[Territory], lung_ct_kg: float | None, constant: float
 ) -> tuple[RegionDoses, ...]:
-    """Return the lungs by MIRD with 1 kg and, where it is known, with the mass from CT; constant in Gy·kg/GBq."""
-    masses = {LUNGS: (Role.LUNGS, 1.0)} | ({LUNGS_CT: (Role.OTHER, lung_ct_kg)} if lung_ct_kg else {})
+    """Return the lungs by MIRD with the mass of every convention that is known; constant in Gy·kg/GBq."""
+    masses = [(row, mass) for row in LUNG_CONVENTIONS if (mass := row.mass_of(lung_ct_kg))]
     return tuple(
         RegionDoses(
-            name,
-            role,
+            row.plan_row,
+            Role.LUNGS if row.limiting else Role.OTHER,
             tuple(
                 mean_lung_dose(1.0, t.lung_shunt_fraction, mass, dose_constant_gy_kg_per_gbq=constant)
                 for t in territories
             ),
         )
-        for name, (role, mass) in masses.items()
+        for row, mass in masses
     )
 
 

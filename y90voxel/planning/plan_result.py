@@ -21,6 +21,7 @@ from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_shunt import ShuntMethod
 from y90voxel.planning.plan_spread import PlanUncertainty
 from y90voxel.planning.stop_rules import Stop
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import check_carries
 from y90voxel.reference.devices import device as device_record
 from y90voxel.units import BQ_PER_GBQ
@@ -263,8 +264,7 @@ class Plan:
         return {
             "shunt_fraction": self.lung_shunt_fraction,
             "methods": [method.as_dict() for method in self.shunts],
-            "mass_1kg_g": 1000.0,
-            "ct_mass_g": None if self.anatomy.lung_ct_kg is None else 1000.0 * self.anatomy.lung_ct_kg,
+            **{row.mass_key: _grams(row.mass_of(self.anatomy.lung_ct_kg)) for row in LUNG_CONVENTIONS},
             "fraction_in_fov": fraction,
         }
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML, SOFT_TISSUE_DENSITY_G_PER_ML
 from y90voxel.volumes.box import widened_box
 from y90voxel.volumes.volume import DensityMap, Mask, Volume
@@ -19,13 +20,13 @@ __all__ = [
     "lung_shunt_fraction_planar",
     "lung_shunt_fraction_spect",
     "mean_lung_dose",
+    "mird_lung_doses",
     "project_onto_planar",
     "retreat_from",
 ]
 
-# Both lungs of the convention that the 30 Gy limit was set with (Kao et al. 2014, EJNMMI Res 4:33,
-# doi 10.1186/s13550-014-0033-7, discuss it against masses from CT).
-MIRD_LUNG_MASS_KG = 1.0
+# Both lungs of the convention that limits refer to.
+MIRD_LUNG_MASS_KG = limiting_convention().mass_kg or math.nan
 
 # Samples of a voxel's width, and parts of a planar pixel's: voxels up to the size of a pixel leave no holes.
 SHADOW_SAMPLES = 4
@@ -48,7 +49,7 @@ def mean_lung_dose(
     lung_shunt_fraction : float
         L, 0 to 1.
     lung_mass_kg : float
-        M [kg]: 1.0 by convention, or from CT. A limit belongs to the convention it was set with.
+        M [kg]: by the convention of the limits, or from CT. A limit belongs to the convention it was set with.
     residual_fraction : float
         Share of the vial left in vial and tubing R, 0 to 1; 0 when the activity is net already.
     dose_constant_gy_kg_per_gbq : float
@@ -71,6 +72,42 @@ def mean_lung_dose(
     check_positive(dose_constant_gy_kg_per_gbq, "the dose constant", "Gy kg/GBq")
     shunted_gbq = activity_gbq * lung_shunt_fraction * (1.0 - residual_fraction)
     return dose_constant_gy_kg_per_gbq * shunted_gbq / lung_mass_kg
+
+
+def mird_lung_doses(
+    activity_gbq: float,
+    lung_shunt_fraction: float | None,
+    ct_mass_kg: float | None,
+    *,
+    dose_constant_gy_kg_per_gbq: float,
+) -> dict[str, float | None]:
+    """Return the mean lung dose by every convention, by its key [Gy]; None where shunt or mass are not known.
+
+    Parameters
+    ----------
+    activity_gbq : float
+        Net activity at administration [GBq].
+    lung_shunt_fraction : float or None
+        L, 0 to 1.
+    ct_mass_kg : float or None
+        Mass of the whole lungs from CT [kg].
+    dose_constant_gy_kg_per_gbq : float
+        K [Gy·kg/GBq].
+
+    Raises
+    ------
+    InputError
+        As `mean_lung_dose`.
+    """
+    masses = {row.key: row.mass_of(ct_mass_kg) for row in LUNG_CONVENTIONS}
+    return {
+        key: None
+        if lung_shunt_fraction is None or mass is None
+        else mean_lung_dose(
+            activity_gbq, lung_shunt_fraction, mass, dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq
+        )
+        for key, mass in masses.items()
+    }
 
 
 def lung_shunt_fraction_planar(

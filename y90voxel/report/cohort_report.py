@@ -19,6 +19,7 @@ from y90voxel.metrics.dose_outcome import (
     survival_by_group,
 )
 from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE
+from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.report.cohort_figures import dose_response_png, population_dvh_png, survival_png
 from y90voxel.report.cohort_strips import strips
 from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
@@ -73,6 +74,7 @@ def render_cohort_page(
         "predicted": _predicted(studies),
         "unlike": _unlike(studies),
         "disclaimer": DISCLAIMER,
+        "lung_mass": limiting_convention().mass_text,
         "version": version,
         "computed": date_and_time(computed.isoformat()),
         "cards": _cards(studies, odd),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from y90voxel.case.evaluation import Evaluation, LungConvention
+from y90voxel.case.evaluation import VOXEL_BY_MASS, Evaluation
 from y90voxel.case.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
 from y90voxel.clinical.limits import LIMITS_VERSION, LimitResult, Sense
 from y90voxel.dose.engines import engine_label
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
@@ -37,9 +38,8 @@ SHUNT_SOURCES = {
     "planar": "measured on planar views",
     "none": "not known",
 }
-LUNG_METHODS = {"mird-1kg": "MIRD, 1 kg of lung", "mird-ct": "MIRD, CT mass"}
-MIRD_1KG = "MIRD, 1 kg of lung"
-VOXEL_BY_MASS = "voxel map, mass-weighted"
+LUNG_LABELS = {row.key: row.label for row in LUNG_CONVENTIONS}
+BY_MASS = "voxel map, mass-weighted"
 
 
 def dose_content(evaluation: Evaluation) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def limit_row(held: LimitResult) -> dict[str, str]:
 def limiting_lung_dose(evaluation: Evaluation) -> tuple[str, float | None]:
     """Return the words for the convention whose lung dose limits refer to, and that dose [Gy]."""
     convention, value = evaluated_limiting_lung_dose(evaluation.lung, evaluation.case)
-    words = {LungConvention.MIRD_1KG: MIRD_1KG, LungConvention.VOXEL_BY_MASS: VOXEL_BY_MASS}
+    words = {**LUNG_LABELS, VOXEL_BY_MASS: BY_MASS}
     return ("" if convention is None else words[convention]), value
 
 
@@ -176,10 +176,9 @@ def lung_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
         else f"{number(lung.ct_mass_g)} g of lung from CT"
     )
     rows = (
-        (MIRD_1KG, lung.mean_mird_1kg_gy, "shunted energy over the conventional mass"),
-        ("MIRD, CT mass", lung.mean_mird_ct_gy, f"shunted energy over the {mass}; whole lungs in view only"),
+        *((row.label, lung.mird_gy.get(row.key), row.note.format(mass=mass)) for row in LUNG_CONVENTIONS),
         ("voxel map", lung.mean_voxel_gy, "volume-weighted, the part in view"),
-        (VOXEL_BY_MASS, lung.mass_weighted_mean_voxel_gy, "energy over mass, the part in view"),
+        (BY_MASS, lung.mass_weighted_mean_voxel_gy, "energy over mass, the part in view"),
         (
             "voxel map without the dome",
             lung.mean_voxel_without_dome_gy,
@@ -196,7 +195,7 @@ def lung_method_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return the lung dose by MIRD and by every engine that was computed, the engine named beside each number."""
     return [
         {
-            "name": LUNG_METHODS.get(row.method, engine_label(row.method)),
+            "name": LUNG_LABELS.get(row.method) or engine_label(row.method),
             "by_mass": dose_text(row.mass_weighted_mean_gy),
             "by_volume": dose_text(row.mean_gy),
             "by_mass_without_dome": dose_text(row.mass_weighted_mean_without_dome_gy),

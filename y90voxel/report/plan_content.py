@@ -8,8 +8,10 @@ from typing import Any
 from y90voxel.clinical.limits import LIMITS_VERSION, Sense
 from y90voxel.dose.engines import engine_label
 from y90voxel.planning.aims import AimResult
+from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.report.dose_content import (
     DEVICES,
     DISCLAIMER,
@@ -47,9 +49,11 @@ COLUMNS = (
     ("perfused", "Perfused volume"),
     ("perfused_non_tumour_liver", "Perfused non-tumour liver"),
     ("non_tumour_liver", "Whole non-tumour liver"),
-    ("lungs", "Lungs, 1 kg"),
-    ("lungs_ct", "Lungs, CT mass"),
+    *((row.plan_row, f"Lungs, {row.mass_text}") for row in LUNG_CONVENTIONS),
 )
+
+
+_OTHER_CONVENTIONS = tuple(row for row in LUNG_CONVENTIONS if not row.limiting)
 
 
 def plan_content(plan: Plan) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "label": facts.label,
         "subtitle": " · ".join(part for part in _subtitle(plan) if part),
         "predicted": PLANNED,
+        "lung_mass": limiting_convention().mass_text,
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")) if facts.dated else MISSING,
@@ -157,14 +162,22 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
         for key, title in names.items()
         if key in doses
     ]
-    if "lungs" in doses:
-        by_ct = (
-            f"{dose_text(doses['lungs_ct'])} Gy with the CT mass" if "lungs_ct" in doses else "1 kg of lung"
-        )
-        by_ct += _plus_minus(relative, "lungs")
-        cards.append(card("Lungs, 1 kg", f"{dose_text(doses['lungs'])} Gy", by_ct))
+    if LUNGS in doses:
+        cards.append(_lung_card(doses, _plus_minus(relative, LUNGS)))
     cards.append(card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
     return [*cards, *verdict(plan)]
+
+
+def _lung_card(doses: Mapping[str, float], spread: str) -> dict[str, str]:
+    """The lung dose that limits refer to, and those by the other conventions."""
+    used = limiting_convention()
+    others = [
+        f"{dose_text(doses[row.plan_row])} Gy with the {row.mass_text}"
+        for row in _OTHER_CONVENTIONS
+        if row.plan_row in doses
+    ]
+    note = "; ".join(others) or f"{used.mass_text} of lung"
+    return card(f"Lungs, {used.mass_text}", f"{dose_text(doses[LUNGS])} Gy", note + spread)
 
 
 def _plus_minus(relative: Mapping[str, str], key: str) -> str:
@@ -370,7 +383,8 @@ def _methods(plan: Plan) -> list[tuple[str, str]]:
         ),
         (
             "Lungs",
-            "limits refer to the dose to 1 kg, the convention they were set with; the CT mass stands beside it",
+            f"limits refer to the dose to {limiting_convention().mass_text}, the convention they were set with; "
+            f"the {' and the '.join(row.mass_text for row in _OTHER_CONVENTIONS)} stands beside it",
         ),
         ("Activities", "net, at administration; the residual is added to the order only"),
     ]
