@@ -26,8 +26,9 @@ from y90voxel.case.setting_types import (
 )
 from y90voxel.case.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
 from y90voxel.dose.engines import DEFAULT_ENGINE, engine_names
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, alternatives
 from y90voxel.reference.devices import known_devices
+from y90voxel.reference.nuclide_records import therapy_nuclides
 from y90voxel.regions.roles import Role
 
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
@@ -111,7 +112,9 @@ class InjectionFacts(Group):
 class AdministrationSettings(InjectionFacts):
     """What was given, when, and where it went; of several injections, what they share."""
 
-    nuclide: Annotated[str, Setting("Therapy nuclide: Y-90 or Ho-166.", "--nuclide", BOTH)] = "Y-90"
+    nuclide: Annotated[
+        str, Setting(f"Therapy nuclide: {alternatives(therapy_nuclides())}.", "--nuclide", BOTH)
+    ] = "Y-90"
     time_zone: Annotated[
         str | None,
         Setting("Zone of times without one, such as Europe/Berlin or +02:00.", "--time-zone", BOTH),

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 
 from typer import Option
 
+from y90voxel.errors import alternatives
+from y90voxel.reference.nuclide_records import therapy_nuclides
+
 __all__ = ["kernel"]
 
 
@@ -17,7 +20,7 @@ def kernel(
     spacing: Annotated[
         str | None, Option(help="Voxel size in mm: one number, or three (slice,row,column).")
     ] = None,
-    nuclide: Annotated[str, Option(help="Y-90 or Ho-166.")] = "Y-90",
+    nuclide: Annotated[str, Option(help=f"{alternatives(therapy_nuclides())}.")] = "Y-90",
     medium: Annotated[str, Option(help="water, liver, lung, bone or soft tissue.")] = "water",
     from_monte_carlo: Annotated[
         bool,

@@ -10,7 +10,6 @@ from y90voxel.clinical.limits_table import (
     BILIRUBIN_THRESHOLD_UMOL_PER_L,
     FRACTION_TABLE,
     LIMITS_VERSION,
-    LUNG_WARNINGS_GY,
     TABLE,
     BilirubinClass,
     Disease,
@@ -21,6 +20,8 @@ from y90voxel.clinical.limits_table import (
     Sense,
 )
 from y90voxel.errors import InputError, Notice
+from y90voxel.reference.devices import device as device_record
+from y90voxel.reference.devices import known_devices
 from y90voxel.regions.roles import Role
 
 __all__ = [
@@ -46,7 +47,7 @@ __all__ = [
     "unstated_facts",
 ]
 
-DEVICES = ("glass", "resin", "ho166")
+DEVICES = known_devices()
 # Doses that miss a limit by rounding in the last bits meet it: an activity solved for a limit, fed back, must.
 _ROUNDING = 1e-9
 
@@ -306,7 +307,7 @@ def lung_dose_notice(device: str | None, lung_dose_gy: float) -> Notice | None:
     lung_dose_gy : float
         Mean lung dose by MIRD, as limits refer to it [Gy].
     """
-    warning = LUNG_WARNINGS_GY.get(device or "")
+    warning = device_record(device).lung_warning_gy if device in DEVICES else None
     if warning is None or lung_dose_gy < warning:
         return None
     return Notice(

@@ -12,7 +12,6 @@ __all__ = [
     "BILIRUBIN_THRESHOLD_UMOL_PER_L",
     "FRACTION_TABLE",
     "LIMITS_VERSION",
-    "LUNG_WARNINGS_GY",
     "TABLE",
     "BilirubinClass",
     "Disease",
@@ -27,8 +26,6 @@ LIMITS_VERSION = "2026-11.3"
 
 # 1.1 mg/dL times 17.1.
 BILIRUBIN_THRESHOLD_UMOL_PER_L = 18.81
-# Below the limits: see `lung_dose_notice`.
-LUNG_WARNINGS_GY = {"glass": 25.0, "resin": 15.0}
 
 
 class Sense(StrEnum):

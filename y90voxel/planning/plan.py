@@ -24,6 +24,7 @@ from y90voxel.planning.plan_orders import place_orders
 from y90voxel.planning.plan_request import PlanRequest, check_given, greatest_activities
 from y90voxel.planning.plan_result import Plan, PlanFacts
 from y90voxel.planning.plan_shunt import ShuntMethod, shunt_methods
+from y90voxel.reference.devices import device as device_record
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.version import __version__
@@ -291,10 +292,11 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
                 "no device is given: no limits of the table hold, and no vial limits the activity.",
             )
         ]
+    asked = device_record(device).deciding_facts
     missing = {
         "the scenario (plan.scenario)": context.scenario,
-        "the bilirubin": context.bilirubin_umol_per_l if device == "glass" else 0.0,
-        "the liver function": context.liver_function if device == "ho166" else "",
+        "the bilirubin": context.bilirubin_umol_per_l if "bilirubin_umol_per_l" in asked else 0.0,
+        "the liver function": context.liver_function if "liver_function" in asked else "",
         "the hepatic reserve": context.hepatic_reserve,
     }
     unknown = [name for name, value in missing.items() if value is None]

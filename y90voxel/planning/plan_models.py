@@ -8,6 +8,7 @@ from typing import Any
 
 from y90voxel.clinical.body_surface import bsa
 from y90voxel.clinical.limits import Sense
+from y90voxel.errors import alternatives
 from y90voxel.planning.activity_rules import bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory
@@ -24,6 +25,7 @@ from y90voxel.planning.plan_model import (
 from y90voxel.planning.solved_model import solved_model
 from y90voxel.planning.solver import effective_lung_shunt_fraction
 from y90voxel.planning.stop_rules import stop_of
+from y90voxel.reference.devices import activity_rule_devices
 from y90voxel.reference.devices import device as device_record
 from y90voxel.regions.roles import Role
 
@@ -244,8 +246,8 @@ def _by_rule(name: str, basis: PlanBasis) -> tuple[float, dict[str, Any]]:
 def _why_no_rule(name: str, basis: PlanBasis) -> str:
     """Why a rule cannot be used; empty when it can."""
     anatomy = basis.anatomy
-    if basis.device not in (None, "resin"):
-        return f"a rule for resin, not for {basis.device}"
+    if basis.device not in (None, *activity_rule_devices()):
+        return f"a rule for {alternatives(activity_rule_devices())}, not for {basis.device}"
     if name != "empirical" and (basis.height_m is None or basis.weight_kg is None):
         return "height and weight are not given"
     if anatomy.liver_volume_ml is None or anatomy.tumour_volume_ml is None:

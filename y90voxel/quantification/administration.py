@@ -10,11 +10,12 @@ import numpy as np
 from y90voxel.errors import InputError
 from y90voxel.quantification.decay import decay_factor, seconds_between
 from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.reference.nuclide_records import therapy_nuclides
 from y90voxel.units import format_activity
 
 __all__ = ["THERAPY_NUCLIDES", "Administration", "net_activity", "therapy_nuclide"]
 
-THERAPY_NUCLIDES = ("Y-90", "Ho-166")
+THERAPY_NUCLIDES = therapy_nuclides()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,16 @@ from typing import Any
 from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
 
-__all__ = ["DEVICES_VERSION", "ActivityBasis", "Device", "check_carries", "device", "known_devices"]
+__all__ = [
+    "DEVICES_VERSION",
+    "ActivityBasis",
+    "Device",
+    "activity_rule_devices",
+    "check_carries",
+    "device",
+    "device_label",
+    "known_devices",
+]
 
 DEVICES_VERSION = "2026-11"
 
@@ -59,6 +68,14 @@ class Device:
         Dose constant of the product's own dose rule, where it differs from the nuclide record [Gy·kg/GBq].
     source, version : str
         Where the numbers come from, and which edition of this table.
+    label : str
+        What reports call it; empty takes the name.
+    lung_warning_gy : float or None
+        Lung dose below the limits from which a warning is due [Gy]; None without reported cases.
+    by_activity_rules : bool
+        Whether the BSA and empirical rules were made for it.
+    deciding_facts : tuple of str
+        Facts of `y90voxel.clinical.limits.ClinicalContext` that decide which of its limits apply, and are asked for.
 
     Raises
     ------
@@ -80,6 +97,10 @@ class Device:
     clinical_dose_constant_gy_kg_per_gbq: float | None
     source: str
     version: str = DEVICES_VERSION
+    label: str = ""
+    lung_warning_gy: float | None = None
+    by_activity_rules: bool = False
+    deciding_facts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.vial_sizes_gbq and self.order_range_gbq is None:
@@ -114,6 +135,7 @@ _GLASS = Device(
     ActivityBasis.VENDOR, None,
     "US package insert v12 (vials, diameters); 1.2 million spheres per 3 GBq and density 3.2 g/mL (another table: "
     "3.6): doi 10.2217/hep.14.6, table 3",
+    label="glass microspheres", lung_warning_gy=25.0, deciding_facts=("bilirubin_umol_per_l",),
 )  # fmt: skip
 _RESIN = Device(
     "resin", "SIR-Spheres", "Y-90", (3.0,), None, 44.0e6 / 3.0, None, (22.0, 42.0), 1.6, False,
@@ -121,12 +143,14 @@ _RESIN = Device(
     "manufacturer's pages (3.0 GBq with 10 % tolerance, 32 ± 10 µm); 44 ± 2.6 million spheres per 3 GBq (literature "
     "40 to 80 million): 68.2 Bq per sphere at calibration, not the 50 Bq often printed; density 1.6 g/mL: "
     "doi 10.2217/hep.14.6, table 3",
+    label="resin microspheres", lung_warning_gy=15.0, by_activity_rules=True,
 )  # fmt: skip
 _HO166 = Device(
     "ho166", "QuiremSpheres", "Ho-166", (), (6.0, 12.0), None, 33.0e6, (20.0, 50.0), 1.4, False,
     ActivityBasis.VENDOR, 15.87,
     "PMC8583383, table 4 (33 million spheres, 600 mg, 6 to 12 GBq, 1.4 g/mL); 60 Gy and 3.78 GBq/kg: van Roekel, "
     "PhD thesis, Utrecht 2021",
+    label="holmium microspheres", deciding_facts=("liver_function",),
 )  # fmt: skip
 _DEVICES = {record.name: record for record in (_GLASS, _RESIN, _HO166)}
 
@@ -134,6 +158,17 @@ _DEVICES = {record.name: record for record in (_GLASS, _RESIN, _HO166)}
 def known_devices() -> tuple[str, ...]:
     """Return the names of all devices with a record."""
     return tuple(_DEVICES)
+
+
+def device_label(name: str | None) -> str:
+    """Return what reports call a device; empty for None, the name where there is no record."""
+    record = _DEVICES.get(name or "")
+    return (name or "") if record is None else record.label or record.name
+
+
+def activity_rule_devices() -> tuple[str, ...]:
+    """Return the names of the devices that the BSA and empirical rules were made for."""
+    return tuple(name for name, record in _DEVICES.items() if record.by_activity_rules)
 
 
 def device(name: str | Device, **changes: Any) -> Device:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import InputError
+from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS
 from y90voxel.reference.shipped import shipped_kernel_text
-from y90voxel.units import JOULE_PER_MEV, SECONDS_PER_HOUR
+from y90voxel.units import JOULE_PER_MEV
 
 __all__ = ["Nuclide", "known_nuclides", "nuclide"]
 
@@ -93,38 +94,9 @@ class Nuclide:
         return self.energy_per_activity_j_per_bq * 1e9
 
 
-# Name: half-life [s]; beta, conversion, Auger, x-ray, gamma [MeV per decay]; positrons per decay.
-# Positrons of Y-90 (internal pair production): Selwyn et al. 2007, Appl Radiat Isot 65:318,
-# doi:10.1016/j.apradiso.2006.08.009: 31.86(47)e-6.
-_RECORDS = {
-    "Y-90": (64.10 * SECONDS_PER_HOUR, 0.932905, 0.00020063, 6.5e-7, 1.2e-6, 3.0e-8, 3.186e-5),
-    "Ho-166": (26.80 * SECONDS_PER_HOUR, 0.66499288, 0.02839564, 0.00294977, 0.00588872, 0.02418537, 0.0),
-    "Tc-99m": (6.015 * SECONDS_PER_HOUR, 4.2e-6, 0.01524478, 0.00093974, 0.00143249, 0.1251624, 0.0),
-    "Lu-177": (
-        6.647 * 24 * SECONDS_PER_HOUR,
-        0.13326976,
-        0.01352161,
-        0.00113177,
-        0.00353965,
-        0.03155801,
-        0.0,
-    ),
-    "P-32": (14.263 * 24 * SECONDS_PER_HOUR, 0.694777, 0.0, 0.0, 0.0, 0.0, 0.0),
-    "I-131": (
-        8.02070 * 24 * SECONDS_PER_HOUR,
-        0.18186814,
-        0.00956687,
-        0.00041286,
-        0.00152181,
-        0.38123584,
-        0.0,
-    ),
-}
-_WITH_BETA_SPECTRUM = {"Y-90", "Ho-166", "Lu-177", "P-32", "I-131"}
-_ELEMENTS = {
-    "y": "Y", "yttrium": "Y", "ho": "Ho", "holmium": "Ho", "tc": "Tc", "technetium": "Tc",
-    "lu": "Lu", "lutetium": "Lu", "p": "P", "phosphorus": "P", "i": "I", "iodine": "I",
-}  # fmt: skip
+# Records that doses can be computed from, and the symbols and names of elements in lower case.
+_RECORDS = {name: record for name, record in NUCLIDE_RECORDS.items() if record.emissions is not None}
+_SYMBOLS = ELEMENTS | {symbol.lower(): symbol for symbol in ELEMENTS.values()}
 
 
 def known_nuclides() -> tuple[str, ...]:
@@ -164,7 +136,7 @@ def _normalised(name: str) -> str:
     compact = re.sub(r"[^a-z0-9]", "", str(name).lower())
     match = re.fullmatch(r"(?P<e>[a-z]+?)(?P<a>\d+m?)|(?P<a2>\d+m?)(?P<e2>[a-z]+)", compact)
     if match:
-        symbol = _ELEMENTS.get(match["e"] or match["e2"])
+        symbol = _SYMBOLS.get(match["e"] or match["e2"])
         found = f"{symbol}-{match['a'] or match['a2']}"
         if found in _RECORDS:
             return found
@@ -174,11 +146,12 @@ def _normalised(name: str) -> str:
 @cache
 def _record(name: str) -> Nuclide:
     """Build the record of a known nuclide, spectra included."""
-    half_life, beta, conversion, auger, x_ray, gamma, positrons = _RECORDS[name]
+    record = _RECORDS[name]
+    emissions = record.emissions
+    assert emissions is not None  # as of every record of these
     spectrum = np.empty((0, 2))
-    if name in _WITH_BETA_SPECTRUM:
-        rows = _rows(f"spectra/{name.lower().replace('-', '')}_beta.csv")
-        spectrum = np.array([[float(value) for value in row] for row in rows])
+    if emissions.beta_spectrum:
+        spectrum = np.array([[float(value) for value in row] for row in _rows(emissions.beta_spectrum)])
     lines = {
         kind: np.array([(float(e), float(n)) for who, _, e, n in _rows(f"spectra/{kind}_lines.csv") if who == name])
         for kind in ("electron", "photon")
@@ -186,9 +159,19 @@ def _record(name: str) -> Nuclide:
     for array in (spectrum, *lines.values()):
         array.flags.writeable = False
     return Nuclide(
-        name, half_life, beta, conversion, auger, x_ray, gamma, ICRP107, positrons,
-        spectrum, lines["electron"].reshape(-1, 2), lines["photon"].reshape(-1, 2),
-    )  # fmt: skip
+        name=name,
+        half_life_s=record.half_life_s,
+        beta_mev=emissions.beta_mev,
+        conversion_mev=emissions.conversion_mev,
+        auger_mev=emissions.auger_mev,
+        x_ray_mev=emissions.x_ray_mev,
+        gamma_mev=emissions.gamma_mev,
+        source=ICRP107,
+        positrons_per_decay=emissions.positrons_per_decay,
+        beta_spectrum=spectrum,
+        electron_lines=lines["electron"].reshape(-1, 2),
+        photon_lines=lines["photon"].reshape(-1, 2),
+    )
 
 
 @cache

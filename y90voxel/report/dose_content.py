@@ -11,6 +11,7 @@ from y90voxel.clinical.limits import LIMITS_VERSION, LimitResult, Sense
 from y90voxel.dose.engines import engine_label
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
+from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
@@ -30,7 +31,6 @@ DISCLAIMER = "Research software, not a medical device."
 ALL_AUTOMATIC = (
     "No region was drawn by a person: all of them come from an automatic segmentation. Check them first."
 )
-DEVICES = {"glass": "glass microspheres", "resin": "resin microspheres", "ho166": "holmium microspheres"}
 MARKS = {"met": "✓", "not met": "✕", "unconfirmed": "?", "none printed": "!", "not applicable": "–"}
 SHUNT_SOURCES = {
     "given": "given",
@@ -59,7 +59,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "seconds": number(provenance.get("seconds")),
         "cards": cards(evaluation),
         "warnings": [{"code": notice.code, "message": notice.message} for notice in evaluation.warnings],
-        "device": DEVICES.get(case.device or "", case.device),
+        "device_choices": known_devices(),
+        "device": device_label(case.device) or None,
         "limits": [limit_row(held) for held in evaluation.limits],
         "limits_version": LIMITS_VERSION,
         "underlay": underlay_sentence(evaluation),
@@ -89,7 +90,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
 
 def subtitle(evaluation: Evaluation) -> str:
     """Return nuclide, device and engine in one line."""
-    device = DEVICES.get(evaluation.case.device or "")
+    device = device_label(evaluation.case.device)
     parts = (evaluation.case.nuclide, device, engine_label(evaluation.engine))
     return " · ".join(part for part in parts if part)
 
@@ -125,7 +126,7 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
     if judged:
         missed = judged.count("not met")
         text = f"{len(judged) - missed} of {len(judged)} met"
-        device = DEVICES.get(evaluation.case.device or "", "")
+        device = device_label(evaluation.case.device)
         found.append(
             _card(
                 "Limits and goals", text, f"{device}; not all of them apply", "not-met" if missed else "met"

@@ -12,8 +12,8 @@ from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
+from y90voxel.reference.devices import device_label
 from y90voxel.report.dose_content import (
-    DEVICES,
     DISCLAIMER,
     MARKS,
     SHUNT_SOURCES,
@@ -104,7 +104,7 @@ def _subtitle(plan: Plan) -> tuple[str | None, ...]:
     engine = None if plan.maps is None else plan.maps.evaluations[0].engine
     return (
         plan.facts.nuclide,
-        DEVICES.get(plan.facts.device or ""),
+        device_label(plan.facts.device),
         None if plan.context.scenario is None else str(plan.context.scenario.value),
         plan.context.disease.value,
         "masses only, no images" if engine is None else engine_label(engine),

@@ -19,7 +19,7 @@ from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.nm import detector_geometry
 from y90voxel.io.dicom.pixels import stored_values
-from y90voxel.io.dicom.radionuclide import TC99M_PHOTON_KEV
+from y90voxel.io.dicom.radionuclide import SURROGATE_PHOTON_KEV
 from y90voxel.quantification.emission import PlanarImage
 from y90voxel.volumes.grid import Grid
 
@@ -146,7 +146,7 @@ def _vector(instance: Instance, keyword: str, frames: int) -> list[int]:
 
 
 def _photopeak(instance: Instance, windows: Sequence[int]) -> int:
-    """Return the number of the energy window that holds the Tc-99m line; the only one if there is one."""
+    """Return the number of the energy window that holds the surrogate's line; the only one if there is one."""
     if len(windows) == 1:
         return windows[0]
     file = instance.source
@@ -159,11 +159,11 @@ def _photopeak(instance: Instance, windows: Sequence[int]) -> int:
                 number(limits, "EnergyWindowLowerLimit", file),
                 number(limits, "EnergyWindowUpperLimit", file),
             )
-            if low is not None and high is not None and low <= TC99M_PHOTON_KEV <= high:
+            if low is not None and high is not None and low <= SURROGATE_PHOTON_KEV <= high:
                 holding.append(window)
     if len(holding) != 1:
         raise DicomError(
-            f"{file.name} has {len(windows)} energy windows, of which {len(holding)} hold 140.5 keV; the "
+            f"{file.name} has {len(windows)} energy windows, of which {len(holding)} hold {SURROGATE_PHOTON_KEV:g} keV; the "
             "photopeak cannot be told. Export the photopeak alone.",
             file=file.name,
             tag="EnergyWindowVector",

@@ -11,67 +11,28 @@ from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import items, number, text
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
+from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS, surrogate_nuclides
 
 __all__ = ["Radiopharmaceutical", "check_half_life", "radiopharmaceutical_of"]
 
-# Name: half-life [s], code values in SRT/SNM3/99SDM and in SNOMED CT (DICOM PS3.16 CID 18 and CID 4020).
-# Half-lives: Decay Data Evaluation Project (LNHB), rounded to the digits that tell nuclides apart.
-NUCLIDES: dict[str, tuple[float, frozenset[str]]] = {
-    "C-11": (1221.8, frozenset({"C-105A1", "40565003"})),
-    "N-13": (597.9, frozenset({"C-107A1", "21576001"})),
-    "O-15": (122.3, frozenset({"C-B1038", "129504001"})),
-    "F-18": (6586.2, frozenset({"C-111A1", "77004003"})),
-    "Na-22": (8.2105e7, frozenset({"C-155A1", "71633006"})),
-    "Cu-64": (45721.0, frozenset({"C-127A2", "3932008"})),
-    "Ga-67": (281794.0, frozenset({"C-131A2", "2008008"})),
-    "Ga-68": (4062.6, frozenset({"C-131A3", "35337001"})),
-    "Ge-68": (2.3410e7, frozenset({"C-128A2", "53315004"})),
-    "Kr-81m": (13.1, frozenset({"C-173A5", "61716009"})),
-    "Rb-82": (76.4, frozenset({"C-159A2", "79197006"})),
-    "Y-86": (53064.0, frozenset({"C-162A3", "10738001"})),
-    "Zr-89": (282276.0, frozenset({"C-168A4", "63360001"})),
-    "Y-90": (230760.0, frozenset({"C-162A7", "14691008"})),
-    "Tc-99m": (21624.0, frozenset({"C-163A8", "72454006"})),
-    "In-111": (242326.0, frozenset({"C-145A4", "56609000"})),
-    "I-123": (47604.0, frozenset({"C-114A4", "21572004"})),
-    "I-124": (360806.0, frozenset({"C-114A5", "40937006"})),
-    "I-131": (692902.0, frozenset({"C-114B1", "1368003"})),
-    "Xe-133": (453385.0, frozenset({"C-172A8", "80751004"})),
-    "Sm-153": (166570.0, frozenset({"C-B1134", "419804008"})),
-    "Ho-166": (96566.0, frozenset({"C1943"})),
-    "Lu-177": (574300.0, frozenset({"C-101ED", "447553000"})),
-    "Re-188": (61214.0, frozenset({"C-1018D", "423578007"})),
-    "Tl-201": (262838.0, frozenset({"C-138A9", "60057003"})),
+# Nuclides that headers are searched for: half-life [s] and code values.
+NUCLIDES = {
+    name: (record.half_life_s, frozenset(record.codes))
+    for name, record in NUCLIDE_RECORDS.items()
+    if record.codes
 }
-ELEMENTS = {
-    "carbon": "C",
-    "nitrogen": "N",
-    "oxygen": "O",
-    "fluorine": "F",
-    "fluor": "F",
-    "sodium": "Na",
-    "copper": "Cu",
-    "gallium": "Ga",
-    "germanium": "Ge",
-    "krypton": "Kr",
-    "rubidium": "Rb",
-    "yttrium": "Y",
-    "zirconium": "Zr",
-    "technetium": "Tc",
-    "indium": "In",
-    "iodine": "I",
-    "xenon": "Xe",
-    "samarium": "Sm",
-    "holmium": "Ho",
-    "lutetium": "Lu",
-    "rhenium": "Re",
-    "thallium": "Tl",
-}
+# How headers write their elements.
+WRITTEN = {word: symbol for word, symbol in ELEMENTS.items() if symbol in {n.split("-")[0] for n in NUCLIDES}}
 # Header half-lives are rounded, or a little old; other nuclides of the table differ by more.
 HALF_LIFE_TOLERANCE = 0.02
 # Beyond it a half-life is no rounding of any nuclide's, but another unit or a slip.
 ABSURD_HALF_LIFE = 0.03
-TC99M_PHOTON_KEV = 140.5
+# The nuclide that an energy window tells, where a header names none, and its line [keV].
+SURROGATE, SURROGATE_PHOTON_KEV = next(
+    (name, record.photon_kev)
+    for name, record in NUCLIDE_RECORDS.items()
+    if record.surrogate and record.photon_kev
+)
 
 
 @dataclass(frozen=True)
@@ -101,9 +62,9 @@ class Radiopharmaceutical:
 
     @property
     def is_surrogate(self) -> bool:
-        """Whether Tc-99m or macroaggregated albumin stands for the therapy."""
+        """Whether a surrogate such as Tc-99m, or macroaggregated albumin stands for the therapy."""
         agent = self.agent.lower()
-        return self.nuclide == "Tc-99m" or bool(re.search(r"\bmaa\b|aggregat", agent))
+        return self.nuclide in surrogate_nuclides() or bool(re.search(r"\bmaa\b|aggregat", agent))
 
 
 def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
@@ -143,12 +104,17 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
                 value=half_life,
             )
         )
-    if nuclide is None and instance.modality in ("NM", "OT") and _window_holds(instance, TC99M_PHOTON_KEV):
-        nuclide = "Tc-99m"
+    if (
+        nuclide is None
+        and instance.modality in ("NM", "OT")
+        and _window_holds(instance, SURROGATE_PHOTON_KEV)
+    ):
+        nuclide = SURROGATE
         notes.append(
             warn(
                 "nuclide-from-energy-window",
-                "the header names no radionuclide; its energy window holds 140.5 keV, so Tc-99m is taken.",
+                f"the header names no radionuclide; its energy window holds {SURROGATE_PHOTON_KEV:g} keV, so {SURROGATE} is "
+                "taken.",
                 file=file.name,
                 tag="RadionuclideCodeSequence",
             )
@@ -201,7 +167,7 @@ def _coded(codes: list[Dataset], file: object) -> str | None:
 def _written(words: str) -> str | None:
     """Return the nuclide that free text names: ^99m^Technetium, 18F, 177 Lutetium, Y-90."""
     letters = sorted({n.split("-")[0] for n in NUCLIDES}, key=len, reverse=True)
-    element = "|".join([*ELEMENTS, *letters])
+    element = "|".join([*WRITTEN, *letters])
     number_ = r"\^?(\d{2,3}m?)\^?"
     patterns = (
         rf"(?<![\w]){number_}[\s-]*({element})(?![a-z])",
@@ -211,7 +177,7 @@ def _written(words: str) -> str | None:
         match = re.search(pattern, words, flags=re.IGNORECASE)
         if match:
             mass, symbol = match.groups() if position == 0 else match.groups()[::-1]
-            symbol = ELEMENTS.get(symbol.lower(), symbol.capitalize())
+            symbol = WRITTEN.get(symbol.lower(), symbol.capitalize())
             name = f"{symbol}-{mass.lower()}"
             if name in NUCLIDES:
                 return name
