@@ -19,6 +19,7 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.cohort.cohort import DVH_DOSES_GY, StudySummary
 from y90voxel.errors import InputError
 from y90voxel.io.cohort_tables import COLUMNS, typed
+from y90voxel.metrics.region_columns import REGION_COLUMNS
 from y90voxel.regions.roles import Role
 
 
@@ -161,6 +162,13 @@ def test_the_schema_is_documented():
     text = (Path(__file__).resolve().parents[2] / "docs" / "cohort.md").read_text()
     for name, kind in COLUMNS.items():
         assert re.search(rf"^\| `{name}` \| {kind} \|", text, re.M), name
+
+
+def test_the_columns_of_regions_are_documented_as_they_are_declared():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "cohort.md").read_text()
+    for column in REGION_COLUMNS:
+        if column.cohort:
+            assert f"\n| `{column.cohort}` | {column.kind} | {column.meaning} |\n" in text, column.cohort
 
 
 # summaries

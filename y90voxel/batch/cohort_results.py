@@ -20,6 +20,7 @@ from y90voxel.cohort.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.cohort_tables import carried_names, column_type, typed, write_cohort_tables
+from y90voxel.metrics.region_columns import cohort_values
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
@@ -155,28 +156,13 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
         "version": metrics.get("provenance", {}).get("version"),
     }
     regions = metrics.get("regions", [])
-    return [of_study | _region_row(region) for region in regions] or [of_study]
+    return [of_study | cohort_values(region) for region in regions] or [of_study]
 
 
 _PLAIN = (
     "nuclide", "predicted", "engine", "energy_per_activity_j_per_gbq", "activity_bq", "map_activity_bq", "map_over_net",
     "hepatic_reserve",
 )  # fmt: skip
-_OF_REGION = (
-    "role", "automatic", "volume_ml", "mass_g", "mean_gy", "mass_weighted_mean_gy", "min_gy", "max_gy", "sd_gy",
-    "d2_gy", "d50_gy", "d70_gy", "d90_gy", "d95_gy", "d98_gy", "bed_mean_gy", "eud_gy", "relative_uncertainty",
-)  # fmt: skip
-
-
-def _region_row(region: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a row that belongs to the region."""
-    volumes = region.get("v_percent", {})
-    return {
-        "region": region.get("name"),
-        "region_activity_bq": region.get("activity_bq"),
-        **{key: region.get(key) for key in _OF_REGION},
-        **{f"v{dose}_percent": volumes.get(dose) for dose in ("50", "100", "205")},
-    }
 
 
 def _summary(

@@ -14,7 +14,8 @@ from y90voxel.comparison.voxel_agreement import VoxelAgreement
 from y90voxel.errors import Notice
 from y90voxel.metrics.agreement import DvhDifference, dvh_difference
 from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.metrics.summary import D_PERCENT, V_GY, RegionMetrics
+from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
+from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role, normalised_name
 from y90voxel.volumes.resample import resample
@@ -231,11 +232,4 @@ def _same_name(one: str, other: str) -> bool:
 
 def _doses(metrics: RegionMetrics) -> dict[str, Any]:
     """The dose metrics of a region, without what is the same for both doses."""
-    return {
-        "mean_gy": metrics.mean_gy,
-        "min_gy": metrics.min_gy,
-        "max_gy": metrics.max_gy,
-        "sd_gy": metrics.sd_gy,
-        **{f"d{percent}_gy": dose for percent, dose in metrics.d_gy.items()},
-        "v_percent": {str(dose): percent for dose, percent in metrics.v_percent.items()},
-    }
+    return region_entry(metrics, compared=True)

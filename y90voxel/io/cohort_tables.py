@@ -11,6 +11,7 @@ from typing import Any
 
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.result_tables import plain_cell
+from y90voxel.metrics.region_columns import cohort_types
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 
 __all__ = ["COLUMNS", "carried_names", "column_type", "typed", "write_cohort_tables"]
@@ -57,29 +58,7 @@ COLUMNS: dict[str, str] = {
     "patient_best_response": "string",
     "patient_response_criterion": "string",
     "patient_response_days": "int64",
-    "region": "string",
-    "role": "string",
-    "automatic": "bool",
-    "volume_ml": "double",
-    "mass_g": "double",
-    "region_activity_bq": "double",
-    "mean_gy": "double",
-    "mass_weighted_mean_gy": "double",
-    "min_gy": "double",
-    "max_gy": "double",
-    "sd_gy": "double",
-    "d2_gy": "double",
-    "d50_gy": "double",
-    "d70_gy": "double",
-    "d90_gy": "double",
-    "d95_gy": "double",
-    "d98_gy": "double",
-    "v50_percent": "double",
-    "v100_percent": "double",
-    "v205_percent": "double",
-    "bed_mean_gy": "double",
-    "eud_gy": "double",
-    "relative_uncertainty": "double",
+    **cohort_types(),
 }
 ROWS_AT_ONCE = 1000
 _WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")

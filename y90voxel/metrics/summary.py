@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.radiobiology import RadiobiologyParameters, bed, eud
+from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
 from y90voxel.metrics.uncertainty_budget import DoseUncertainty
 from y90voxel.regions.regions import Region
 from y90voxel.volumes.volume import ActivityMap
 
 __all__ = ["PartialVolume", "RegionMetrics", "RegionUncertainty", "summarise"]
-
-D_PERCENT = (2, 50, 70, 90, 95, 98)
-V_GY = (50, 100, 205)
 
 
 @dataclass(frozen=True)
@@ -134,34 +132,7 @@ class RegionMetrics:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``metrics.json``."""
-        parameters = self.radiobiology
-        return {
-            "name": self.name,
-            "role": self.role,
-            "automatic": self.automatic,
-            "volume_ml": self.volume_ml,
-            "mass_g": self.mass_g,
-            "activity_bq": self.activity_bq,
-            "mean_gy": self.mean_gy,
-            "mass_weighted_mean_gy": self.mass_weighted_mean_gy,
-            "min_gy": self.min_gy,
-            "max_gy": self.max_gy,
-            "sd_gy": self.sd_gy,
-            **{f"d{percent}_gy": dose for percent, dose in self.d_gy.items()},
-            "v_percent": {str(dose): percent for dose, percent in self.v_percent.items()},
-            "bed_mean_gy": self.bed_mean_gy,
-            "eud_gy": self.eud_gy,
-            "radiobiology": None
-            if parameters is None
-            else {
-                "alpha_beta_gy": parameters.alpha_beta_gy,
-                "repair_half_time_s": parameters.repair_half_time_s,
-                "alpha_per_gy": parameters.alpha_per_gy,
-            },
-            "relative_uncertainty": self.relative_uncertainty,
-            "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
-            "partial_volume": None if self.partial_volume is None else asdict(self.partial_volume),
-        }
+        return region_entry(self)
 
 
 def summarise(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from y90voxel.case.evaluation import Evaluation
-from y90voxel.metrics.summary import D_PERCENT, V_GY, RegionMetrics
+from y90voxel.metrics.region_columns import REGION_COLUMNS, Printed, RegionColumn, Style
+from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.palette import region_styles
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
-from y90voxel.units import BQ_PER_MBQ, SECONDS_PER_HOUR
+from y90voxel.units import SECONDS_PER_HOUR
 
 __all__ = ["Column", "every_region_is_automatic", "radiobiology_notes", "region_columns", "region_rows"]
 
@@ -42,41 +43,37 @@ class Column:
 
 def region_columns(evaluation: Evaluation) -> list[Column]:
     """Return the columns that an evaluation needs; BED, EUD and uncertainty only where a region has them."""
-    columns = [
-        Column("Size and activity", "mL", lambda m: number(m.volume_ml)),
-        Column("Size and activity", "g", lambda m: number(m.mass_g)),
-        Column("Size and activity", "MBq", lambda m: number(_mbq(m))),
-        Column("Dose in Gy", "mean by mass", lambda m: dose_text(m.mass_weighted_mean_gy), key=True),
-        Column("Dose in Gy", "mean", lambda m: dose_text(m.mean_gy)),
-        Column("Dose in Gy", "SD", lambda m: dose_text(m.sd_gy)),
-        Column("Dose in Gy", "min", lambda m: dose_text(m.min_gy)),
-        Column("Dose in Gy", "max", lambda m: dose_text(m.max_gy)),
+    chosen = [
+        column
+        for column in REGION_COLUMNS
+        if column.printed is not None and _is_needed(column, column.printed, evaluation)
     ]
-    columns += [_dose_column(percent) for percent in sorted(D_PERCENT, reverse=True)]
-    columns += [_volume_column(dose) for dose in V_GY]
-    if any(m.bed_mean_gy is not None for m in evaluation.regions):
-        columns.append(Column("Model values in Gy", "mean BED", lambda m: dose_text(m.bed_mean_gy)))
-    if any(m.eud_gy is not None for m in evaluation.regions):
-        columns.append(Column("Model values in Gy", "EUD", lambda m: dose_text(m.eud_gy)))
-    # With a budget asked for, the uncertainties have a table of their own.
-    if evaluation.uncertainty is None and any(m.relative_uncertainty is not None for m in evaluation.regions):
-        columns.append(Column("Uncertainty", "u, k = 1", lambda m: percent(m.relative_uncertainty, 2)))
+    columns = [_column(column, column.printed) for column in sorted(chosen, key=_order) if column.printed]
     groups = ["", *(column.group for column in columns)]
     return [replace(c, starts=c.group != before) for before, c in zip(groups, columns, strict=False)]
 
 
-def _dose_column(volume_percent: int) -> Column:
-    """Column of one D_x."""
-    return Column(
-        "Dose in Gy to ≥ x % of the volume",
-        f"D{volume_percent}",
-        lambda m: dose_text(m.d_gy[volume_percent]),
-    )
+def _order(column: RegionColumn) -> float:
+    """Where a column stands."""
+    return 0.0 if column.printed is None else column.printed.order
 
 
-def _volume_column(dose_gy: int) -> Column:
-    """Column of one V_d."""
-    return Column("Volume in % at ≥ d Gy", f"V{dose_gy}", lambda m: _volume(m.v_percent[dose_gy]))
+def _is_needed(column: RegionColumn, printed: Printed, evaluation: Evaluation) -> bool:
+    """Whether a column stands in the table."""
+    if evaluation.uncertainty is not None and not printed.beside_budget:
+        return False  # the uncertainties have a table of their own
+    return not printed.optional or any(column.value(m) is not None for m in evaluation.regions)
+
+
+def _column(column: RegionColumn, printed: Printed) -> Column:
+    """The column of a table, as text."""
+    write = _WRITERS[printed.style]
+
+    def cell(metrics: RegionMetrics) -> str:
+        value = column.value(metrics)
+        return write(None if value is None else value / printed.unit_size)
+
+    return Column(printed.group, printed.heading, cell, key=printed.stands_out)
 
 
 def region_rows(evaluation: Evaluation, columns: list[Column]) -> list[dict[str, Any]]:
@@ -129,11 +126,19 @@ def radiobiology_notes(evaluation: Evaluation) -> list[str]:
     return notes
 
 
-def _mbq(metrics: RegionMetrics) -> float | None:
-    """Activity of a region in MBq."""
-    return None if metrics.activity_bq is None else metrics.activity_bq / BQ_PER_MBQ
-
-
 def _volume(value: float | None) -> str:
     """A volume in percent with one decimal: hundredths of a percent of a volume mean nothing."""
     return MISSING if value is None else f"{value:.1f}"
+
+
+def _uncertainty(value: float | None) -> str:
+    """A relative uncertainty with two digits."""
+    return percent(value, 2)
+
+
+_WRITERS: dict[Style, Callable[[float | None], str]] = {
+    Style.NUMBER: number,
+    Style.DOSE: dose_text,
+    Style.VOLUME: _volume,
+    Style.SHARE: _uncertainty,
+}
