@@ -232,9 +232,7 @@ def _named(path: tuple[str, ...], name: str, field: FieldInfo, setting: Setting)
     elif setting.parse is None:
         kind = float if kinds - {list} == {float} else int if kinds - {list} == {int} else str
     default = field.get_default(call_default_factory=True) if not field.is_required() else None
-    return NamedSetting(
-        path, setting, kind, repeated, None if repeated else default, annotation, name
-    )
+    return NamedSetting(path, setting, kind, repeated, None if repeated else default, annotation, name)
 
 
 def _table(annotation: Any) -> type[Group] | None:

@@ -78,7 +78,9 @@ class Setting:
         if self.help and "description" not in described and "$ref" not in described:
             parts = [described, *described.get("anyOf", ())]
             choices = [choice for part in parts for choice in part.get("enum", ())]
-            described["description"] = self.help.replace("{choices}", alternatives(choices) if choices else "")
+            described["description"] = self.help.replace(
+                "{choices}", alternatives(choices) if choices else ""
+            )
         return described
 
 
