@@ -64,7 +64,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     notices = list(case.notices)
     _check_asked_for(case)
     tell("quantifying", 0.0)
-    quantification = quantify(case)
+    quantification = quantify(case, double=isinstance(engine, SimulatingEngine))
     tell("mapping densities", 0.1)
     density, sources, found = build_density_map(case.grid, case.regions, case.ct, case.density)
     notices += [*quantification.notices, *found, *_region_notices(case.regions)]

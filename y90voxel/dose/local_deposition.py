@@ -91,7 +91,7 @@ class LocalDeposition(BaseEngine):
         """
         tia.check_finite()
         # Gy = J/kg; a voxel of v mL at d g/mL weighs v d / 1000 kg.
-        factor = self.energy_j_per_decay * 1000.0 / tia.grid.voxel_volume_ml
+        factor = np.float64(self.energy_j_per_decay * 1000.0 / tia.grid.voxel_volume_ml)
         if density is None:
             densities = np.broadcast_to(WATER_DENSITY_G_PER_ML, tia.grid.shape)
         else:

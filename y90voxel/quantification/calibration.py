@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-import numpy as np
-
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.decay import decay_factor, frame_decay_factor, seconds_between
 from y90voxel.quantification.emission import DecayReference, EmissionImage
+from y90voxel.quantification.scaling import scaled, sum_within
 from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
 __all__ = [
@@ -122,16 +121,15 @@ def calibrate_relative(counts: CountMap | ActivityMap, mask: Mask | None, activi
     InputError
         If the region holds no counts.
     """
-    values = counts.array.astype(np.float64)
-    inside = float(
-        values.sum() if mask is None else (values * mask.check_on(counts.grid, "mask").array).sum()
+    inside = (
+        counts.total if mask is None else sum_within(counts.array, mask.check_on(counts.grid, "mask").array)
     )
     if not inside > 0:
         raise InputError(
             f"the calibration region holds {inside:g} {counts.unit}: nothing to scale {activity_bq:g} Bq to. "
             "Check that image and regions belong together, or choose another --calibration-region."
         )
-    return ActivityMap(values * (activity_bq / inside), counts.grid)
+    return ActivityMap(scaled(counts.array, activity_bq / inside), counts.grid)
 
 
 def calibrate_absolute(emission: EmissionImage, correction: DecayCorrection) -> ActivityMap:
@@ -148,7 +146,7 @@ def calibrate_absolute(emission: EmissionImage, correction: DecayCorrection) -> 
             "Use --calibration relative, or factor with the camera's factor.",
             tag="dose.calibration",
         )
-    return ActivityMap(emission.volume.array.astype(np.float64) * correction.factor, emission.grid)
+    return ActivityMap(scaled(emission.volume.array, correction.factor), emission.grid)
 
 
 def calibrate_by_factor(
@@ -193,7 +191,7 @@ def calibrate_by_factor(
         )
     scale = 1e6 / (counts_per_second_per_mbq * duration_s)
     scale *= frame_decay_factor(duration_s, half_life_s) / decay_factor(elapsed_s, half_life_s)
-    return ActivityMap(emission.volume.array.astype(np.float64) * scale, emission.grid)
+    return ActivityMap(scaled(emission.volume.array, scale), emission.grid)
 
 
 def decay_to_administration(

@@ -6,6 +6,7 @@ import math
 from datetime import UTC, datetime
 
 from y90voxel.errors import InputError
+from y90voxel.quantification.scaling import scaled
 from y90voxel.volumes.volume import ActivityMap, TimeIntegratedActivityMap
 
 __all__ = ["decay_factor", "frame_decay_factor", "integrate_over_time", "seconds_between"]
@@ -85,4 +86,4 @@ def integrate_over_time(activity: ActivityMap, half_life_s: float) -> TimeIntegr
         Physical half-life [s].
     """
     mean_life = half_life_s / math.log(2.0)
-    return TimeIntegratedActivityMap(activity.array * activity.array.dtype.type(mean_life), activity.grid)
+    return TimeIntegratedActivityMap(scaled(activity.array, mean_life), activity.grid)

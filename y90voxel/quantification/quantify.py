@@ -23,6 +23,7 @@ from y90voxel.quantification.dead_time_correction import dead_time_factor
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.lung_shunt import resolve_shunt
 from y90voxel.quantification.measurement import Injection, Measurement
+from y90voxel.quantification.scaling import scaled
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -75,8 +76,17 @@ class Quantification:
         return self.activity.total
 
 
-def quantify(measurement: Measurement) -> Quantification:
+def quantify(measurement: Measurement, *, double: bool = False) -> Quantification:
     """Return the activity of a measurement at administration, on the dose grid.
+
+    Parameters
+    ----------
+    measurement : Measurement
+        Images, regions and facts.
+    double : bool
+        Map in double precision whatever the images are in, as a simulation needs it: it draws its histories from the running
+        sum of the map, whose last bits decide where some of them begin, and so what dose a seed gives. Else the map has the
+        precision of the images, which is single for all that cameras write.
 
     Raises
     ------
@@ -87,7 +97,7 @@ def quantify(measurement: Measurement) -> Quantification:
     maps, nets, shunts, notices = [], [], [], []
     source = "none"
     for injection in measurement.injections:
-        activity, net, administration, found = _quantify_injection(measurement, injection, record)
+        activity, net, administration, found = _quantify_injection(measurement, injection, record, double)
         maps.append(activity)
         nets.append(net)
         shunts.append(administration.lung_shunt_fraction)
@@ -113,7 +123,7 @@ def quantify(measurement: Measurement) -> Quantification:
 
 
 def _quantify_injection(
-    measurement: Measurement, injection: Injection, record: Nuclide
+    measurement: Measurement, injection: Injection, record: Nuclide, double: bool
 ) -> tuple[ActivityMap, float, Administration, list[Notice]]:
     """Activity map, net activity, administration with its shunt, and notices of one injection."""
     emission = injection.emission
@@ -132,13 +142,16 @@ def _quantify_injection(
     notices += found
     if measurement.calibration.mode is CalibrationMode.RELATIVE:
         mask, held = _calibration_region(measurement, injection, regions, administration)
-        return calibrate_relative(counts, mask, held), _given(administration), administration, notices
+        activity = calibrate_relative(_in_double(counts) if double else counts, mask, held)
+        return activity, _given(administration), administration, notices
     if emission.predicted:
         raise InputError(
             f"{measurement.calibration.mode.value} calibration of a surrogate image ({emission.imaged_nuclide}) would give the "
             "activity of the surrogate. Use --calibration relative.",
             tag="dose.calibration",
         )
+    if double:
+        emission = replace(emission, volume=_in_double(emission.volume))
     if measurement.calibration.mode is CalibrationMode.ABSOLUTE:
         correction = _absolute_correction(emission, administration, record)
         notices += correction.notices
@@ -146,9 +159,14 @@ def _quantify_injection(
     else:
         activity, found = _by_factor(measurement, emission, administration, record)
         notices += found
-    activity = activity.with_array(activity.array * lost) if lost != 1.0 else activity
+    activity = activity.with_array(scaled(activity.array, lost)) if lost != 1.0 else activity
     net, found = _compare_with_given(activity, administration)
     return activity, net, administration, notices + found
+
+
+def _in_double(counts: CountMap | ActivityMap) -> CountMap | ActivityMap:
+    """The same map in double precision."""
+    return counts.with_array(counts.array.astype(np.float64))
 
 
 def _shunt(

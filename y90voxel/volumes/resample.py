@@ -361,7 +361,7 @@ def _move_oblique(volume: Volume, array: NDArray[Any], grid: Grid) -> tuple[Floa
     source_mm, target_mm = np.array(volume.grid.spacing_mm), np.array(grid.spacing_mm)
     dtype = np.float64 if array.dtype == np.float64 else np.float32
     if volume.extensive:
-        moved = np.zeros(grid.shape)
+        moved = np.zeros(grid.shape)  # in double precision: hundreds of deposits add up in a voxel
         samples = _samples(source_mm, min(source_mm.min(), target_mm.min()))
         loops.deposit(np.ascontiguousarray(array, dtype), *_index_map(volume.grid, grid), samples, moved)
         return moved.astype(dtype), None

@@ -113,6 +113,7 @@ def source_parts(tia: TimeIntegratedActivityMap, emitted: Emission, histories: i
     InputError
         If all decays are zero.
     """
+    # In double precision, whatever the map is in: sources are drawn from the running sum over all voxels.
     decays = np.ascontiguousarray(tia.array, dtype=np.float64).ravel()
     total = float(np.abs(decays).sum())
     if total == 0.0:
