@@ -19,6 +19,7 @@ from y90voxel.quantification.calibration import (
     decay_to_administration,
     elapsed_since_administration,
 )
+from y90voxel.quantification.calibration_region import calibration_region, given_activity, liver_and_lungs
 from y90voxel.quantification.dead_time_correction import dead_time_factor
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.lung_shunt import resolve_shunt
@@ -29,7 +30,7 @@ from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.units import format_activity
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
+from y90voxel.volumes.volume import ActivityMap, CountMap
 
 __all__ = ["Quantification", "quantify"]
 
@@ -141,27 +142,32 @@ def _quantify_injection(
     lost, found = dead_time_factor(measurement, emission)
     notices += found
     if measurement.calibration.mode is CalibrationMode.RELATIVE:
-        mask, held = _calibration_region(measurement, injection, regions, administration)
+        mask, held = calibration_region(measurement, injection, regions, administration)
         activity = calibrate_relative(_in_double(counts) if double else counts, mask, held)
-        return activity, _given(administration), administration, notices
+        return activity, given_activity(administration), administration, notices
+    if double:
+        emission = replace(emission, volume=_in_double(emission.volume))
+    activity, found = _own_activity(measurement, emission, administration, record)
+    activity = activity.with_array(scaled(activity.array, lost)) if lost != 1.0 else activity
+    net, compared = _compare_with_given(activity, administration)
+    return activity, net, administration, [*notices, *found, *compared]
+
+
+def _own_activity(
+    measurement: Measurement, emission: EmissionImage, administration: Administration, record: Nuclide
+) -> tuple[ActivityMap, list[Notice]]:
+    """Activity at administration as the image itself has it, by its unit or by the camera factor."""
+    mode = measurement.calibration.mode
     if emission.predicted:
         raise InputError(
-            f"{measurement.calibration.mode.value} calibration of a surrogate image ({emission.imaged_nuclide}) would give the "
+            f"{mode.value} calibration of a surrogate image ({emission.imaged_nuclide}) would give the "
             "activity of the surrogate. Use --calibration relative.",
             tag="dose.calibration",
         )
-    if double:
-        emission = replace(emission, volume=_in_double(emission.volume))
-    if measurement.calibration.mode is CalibrationMode.ABSOLUTE:
-        correction = _absolute_correction(emission, administration, record)
-        notices += correction.notices
-        activity = calibrate_absolute(emission, correction)
-    else:
-        activity, found = _by_factor(measurement, emission, administration, record)
-        notices += found
-    activity = activity.with_array(scaled(activity.array, lost)) if lost != 1.0 else activity
-    net, found = _compare_with_given(activity, administration)
-    return activity, net, administration, notices + found
+    if mode is CalibrationMode.FACTOR:
+        return _by_factor(measurement, emission, administration, record)
+    correction = _absolute_correction(emission, administration, record)
+    return calibrate_absolute(emission, correction), list(correction.notices)
 
 
 def _in_double(counts: CountMap | ActivityMap) -> CountMap | ActivityMap:
@@ -202,7 +208,7 @@ def _implied_shunt(
             "Leave it out, or calibrate over the liver.",
             tag="administration.lung_shunt_fraction",
         )
-    whole, lungs = _liver_and_lungs(regions), regions.mask_of(Role.LUNG)
+    whole, lungs = liver_and_lungs(regions), regions.mask_of(Role.LUNG)
     assert lungs is not None  # checked with the whole
     total = float((counts.array * whole.array).sum(dtype=np.float64))
     share = float((counts.array * lungs.array).sum(dtype=np.float64)) / total if total > 0 else 0.0
@@ -268,82 +274,6 @@ def _negative_counts(counts: CountMap | ActivityMap) -> list[Notice]:
             f"sum{size}; they are kept.",
         )
     ]
-
-
-def _given(administration: Administration) -> float:
-    """The administered activity, or an error when relative calibration lacks it."""
-    if administration.activity_bq is None:
-        raise InputError(
-            "relative calibration needs the administered activity. Give --activity, such as --activity '2.4 GBq'.",
-            tag="administration.activity",
-        )
-    return administration.activity_bq
-
-
-def _calibration_region(
-    measurement: Measurement, injection: Injection, regions: Regions, administration: Administration
-) -> tuple[Mask | None, float]:
-    """The region (None: the whole image) and the activity it holds [Bq]."""
-    net, shunt = _given(administration), administration.lung_shunt_fraction
-    region = measurement.calibration.region
-    if region is CalibrationRegion.LIVER:
-        hepatic = _hepatic_mask(regions, injection)
-        if shunt is None:
-            raise InputError(
-                "relative calibration over the liver needs the lung shunt fraction. Give --lung-shunt 0.06 (a fraction, "
-                "0 for none), or --lung-shunt spect or planar to measure it.",
-                tag="administration.lung_shunt_fraction",
-            )
-        return hepatic, net * (1.0 - shunt)
-    if region is CalibrationRegion.LIVER_AND_LUNGS:
-        return _liver_and_lungs(regions), net
-    mask = None
-    if region is CalibrationRegion.BODY:
-        mask = regions.mask_of(Role.BODY)
-        if mask is None or any(body.from_ct for body in regions.with_role(Role.BODY)):
-            raise InputError(
-                "calibration over the body needs a body region; none is drawn, and one segmented from the CT ends with it. "
-                "Use --calibration-region fov.",
-                tag="dose.calibration_region",
-            )
-    if regions.both_lungs_drawn_in_view:
-        return mask, net
-    if shunt is None:
-        raise InputError(
-            f"calibration over {region.value} without both lungs in view needs the lung shunt fraction. "
-            "Give --lung-shunt (0 for none).",
-            tag="administration.lung_shunt_fraction",
-        )
-    return mask, net * (1.0 - shunt)
-
-
-def _hepatic_mask(regions: Regions, injection: Injection) -> Mask:
-    """Liver, tumours and perfused volume together, or the injection's own territory."""
-    if injection.territory is not None:
-        return regions[injection.territory].mask
-    if regions.mask_of(Role.LIVER) is None:
-        raise InputError(
-            "calibration over the liver needs a liver region; the regions are: "
-            f"{', '.join(f'{r.name} ({r.role.value})' for r in regions.drawn) or 'none'}. "
-            "Name it with --role 'NAME=liver', or use --calibration-region body or fov.",
-            tag="dose.calibration_region",
-        )
-    mask = regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED)
-    assert mask is not None  # the liver is part of it
-    return mask
-
-
-def _liver_and_lungs(regions: Regions) -> Mask:
-    """Liver and lungs together; both lungs must be in view."""
-    if regions.mask_of(Role.LIVER) is None or not regions.both_lungs_in_view:
-        raise InputError(
-            "calibration over liver and lungs needs a liver region and both lungs wholly in view. "
-            "Use --calibration-region liver with --lung-shunt.",
-            tag="dose.calibration_region",
-        )
-    mask = regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED, Role.LUNG)
-    assert mask is not None  # liver and lungs are parts of it
-    return mask
 
 
 def _absolute_correction(
