@@ -205,3 +205,16 @@ def test_limits_need_a_liver_when_a_device_is_chosen():
     parameters = {Role.NON_TUMOUR_LIVER: RadiobiologyParameters(2.5, 9000.0)}
     with pytest.raises(RegionError, match=r"radiobiology\.non_tumour_liver"):
         verify(changed(case, regions=only_tumour, radiobiology=parameters), LocalDeposition("Y-90"))
+
+
+def test_histograms_are_set_once_and_carried_on(evaluation):
+    assert list(evaluation.histograms) == [region.name for region in evaluation.case.regions]
+    assert evaluation.dvh("liver") is evaluation.histograms["liver"]
+    carried = replace(evaluation, notices=()).with_notices(*evaluation.notices)
+    assert carried.dvh("liver") is evaluation.dvh("liver")
+
+
+def test_a_missing_histogram_is_computed_and_nothing_is_written(evaluation):
+    bare = replace(evaluation, histograms={})
+    np.testing.assert_array_equal(bare.dvh("liver").doses_gy, evaluation.dvh("liver").doses_gy)
+    assert bare.histograms == {}
