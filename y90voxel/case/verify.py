@@ -64,13 +64,13 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     notices = list(case.notices)
     _check_asked_for(case)
     tell("quantifying", 0.0)
-    quantification = quantify(case, double=isinstance(engine, SimulatingEngine))
+    answers = answering(engine)
+    quantification = quantify(case, double=answers.draws_histories)
     tell("mapping densities", 0.1)
     density, sources, found = build_density_map(case.grid, case.regions, case.ct, case.density)
     notices += [*quantification.notices, *found, *_region_notices(case.regions)]
     tell("computing dose", 0.2)
     tia = integrate_over_time(quantification.activity, record.half_life_s)
-    answers = answering(engine)
     result = answers.complete_dose(
         tia, density, record, {region.name: region.mask for region in case.regions}
     )

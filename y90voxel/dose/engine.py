@@ -93,6 +93,8 @@ class BaseEngine(ABC):
     name: ClassVar[str]
     # Whether its users asked for the right lung dose, and wait a second for what the other engines would have said.
     wants_comparison: ClassVar[bool] = False
+    # Whether it draws histories from the running sum of the activity, which takes maps in double precision.
+    draws_histories: ClassVar[bool] = False
 
     @abstractmethod
     def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
@@ -167,6 +169,11 @@ class _PlainEngine(BaseEngine):
     def wants_comparison(self) -> bool:  # type: ignore[override]
         """As the engine says, else False."""
         return bool(getattr(self.engine, "wants_comparison", False))
+
+    @property
+    def draws_histories(self) -> bool:  # type: ignore[override]
+        """Whether it simulates."""
+        return isinstance(self.engine, SimulatingEngine)
 
     @property
     def provenance(self) -> Mapping[str, Any] | None:

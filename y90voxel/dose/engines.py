@@ -109,6 +109,7 @@ class EngineRow:
 
 
 def _local(request: EngineRequest) -> DoseEngine:
+    # deferred: for this engine alone
     from y90voxel.dose.local_deposition import LocalDeposition
 
     return LocalDeposition(request.nuclide, dose_constant_gy_kg_per_gbq=request.dose_constant_gy_kg_per_gbq)
@@ -116,6 +117,7 @@ def _local(request: EngineRequest) -> DoseEngine:
 
 def _convolution(request: EngineRequest) -> DoseEngine:
     """The kernel is the liver's at the liver's density, so that it needs no scaling where most of the activity lies."""
+    # deferred: for this engine alone
     from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
     from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
     from y90voxel.reference.voxel_kernel import voxel_kernel
@@ -126,12 +128,14 @@ def _convolution(request: EngineRequest) -> DoseEngine:
 
 
 def _density(request: EngineRequest) -> DoseEngine:
+    # deferred: for this engine alone
     from y90voxel.dose.density.superposition import DensitySuperposition
 
     return DensitySuperposition(request.nuclide, threads=request.threads)
 
 
 def _monte_carlo(request: EngineRequest) -> DoseEngine:
+    # deferred: for this engine alone
     from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo
 
     return MonteCarlo(

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from y90voxel.units import BQ_PER_MBQ
 
-if TYPE_CHECKING:
-    from y90voxel.metrics.summary import RegionMetrics
+# What `y90voxel.metrics.summary` makes of a region; that module imports this one.
+RegionMetrics = Any
 
 __all__ = [
     "D_PERCENT",

@@ -126,6 +126,7 @@ class MonteCarlo(BaseEngine):
 
     name: ClassVar[str] = "monte-carlo"
     wants_comparison: ClassVar[bool] = True
+    draws_histories: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         nuclide(self.nuclide)
