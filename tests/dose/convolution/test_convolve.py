@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy.signal import fftconvolve
 
+from y90voxel.dose.convolution import convolve as module
 from y90voxel.dose.convolution._vector_loops import MAX_REACH
 from y90voxel.dose.convolution.convolve import convolve, convolve_cropped
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
-from y90voxel.dose.convolution.kernel_convolution import convolve as module
 from y90voxel.dose.convolution.low_rank import TARGET_ERROR, bound_of_error, separate
 from y90voxel.dose.convolution.prepared import PreparedKernel
 from y90voxel.dose.convolution.tiled import _Scratch

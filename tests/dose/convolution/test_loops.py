@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numba import njit
 
+from y90voxel.dose.convolution import _bit_loops as bit_loops
+from y90voxel.dose.convolution import _vector_loops as loops
 from y90voxel.dose.convolution._spectrum_loops import multiply_spectrum
 from y90voxel.dose.convolution.convolve import convolve
-from y90voxel.dose.convolution.kernel_convolution import _bit_loops as bit_loops
-from y90voxel.dose.convolution.kernel_convolution import _vector_loops as loops
 from y90voxel.dose.convolution.support import keep_reachable
 from y90voxel.dose.extent import SampledScan, scan_extent
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import y90voxel as yv
+from y90voxel.dose.convolution import zeroed
 from y90voxel.dose.convolution._vector_loops import BLOCK, LANES
 from y90voxel.dose.convolution.convolve import METHODS, convolve, convolve_cropped
-from y90voxel.dose.convolution.kernel_convolution import zeroed
 from y90voxel.dose.convolution.prepared import PreparedKernel
 
 SHAPE, SPACING = (70, 72, 76), (3.0, 3.0, 3.0)
