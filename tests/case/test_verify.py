@@ -209,12 +209,24 @@ def test_limits_need_a_liver_when_a_device_is_chosen():
 
 def test_histograms_are_set_once_and_carried_on(evaluation):
     assert list(evaluation.histograms) == [region.name for region in evaluation.case.regions]
-    assert evaluation.dvh("liver") is evaluation.histograms["liver"]
+    assert evaluation.dvh("Liver") is evaluation.histograms["Liver"]
     carried = replace(evaluation, notices=()).with_notices(*evaluation.notices)
-    assert carried.dvh("liver") is evaluation.dvh("liver")
+    assert carried.dvh("Liver") is evaluation.dvh("Liver")
 
 
 def test_a_missing_histogram_is_computed_and_nothing_is_written(evaluation):
-    bare = replace(evaluation, histograms={})
-    np.testing.assert_array_equal(bare.dvh("liver").doses_gy, evaluation.dvh("liver").doses_gy)
-    assert bare.histograms == {}
+    bare = replace(evaluation, histograms=None)
+    np.testing.assert_array_equal(bare.dvh("Liver").doses_gy, evaluation.dvh("Liver").doses_gy)
+    assert bare.histograms is None
+
+
+def test_histograms_of_another_dose_are_not_taken(evaluation):
+    double = replace(evaluation, dose=evaluation.dose.with_array(2.0 * evaluation.dose.array))
+    assert double.dvh("Liver").mean_gy == pytest.approx(2.0 * evaluation.dvh("Liver").mean_gy, rel=1e-6)
+
+
+def test_histograms_of_other_masks_are_not_taken(evaluation):
+    regions = evaluation.case.regions
+    half = tuple(replace(r, mask=r.mask.with_array(0.5 * r.mask.array)) for r in regions.drawn)
+    smaller = replace(evaluation, case=replace(evaluation.case, regions=replace(regions, drawn=half)))
+    assert smaller.dvh("Liver").volume_ml == pytest.approx(0.5 * evaluation.dvh("Liver").volume_ml, rel=1e-6)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
 from y90voxel.case.lung_methods import LungMethod
+from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.clinical.limits import LimitResult
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
@@ -150,8 +151,9 @@ class Evaluation:
         Where it was asked for.
     partial_volume : mapping or None
         What corrected numbers were made with, where they were asked for.
-    histograms : mapping of str to DoseVolumeHistogram
-        Of ``dose``, by region name; `dvh` computes what is not among them.
+    histograms : RegionHistograms or None
+        By region name, as they were computed with the dose. `dvh` computes what is not among them, and what is of another
+        dose: a copy with another dose, density or regions may carry them.
     """
 
     case: Case
@@ -170,7 +172,7 @@ class Evaluation:
     provenance: Mapping[str, Any]
     uncertainty: UncertaintyReport | None = None
     partial_volume: Mapping[str, Any] | None = None
-    histograms: Mapping[str, DoseVolumeHistogram] = field(default_factory=dict, repr=False)
+    histograms: RegionHistograms | None = field(default=None, repr=False)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -205,8 +207,12 @@ class Evaluation:
         RegionError
             If there is no region of that name.
         """
-        mask = self.case.regions[name].mask  # raises with the list of names
-        return self.histograms.get(name) or DoseVolumeHistogram.from_dose(self.dose, mask, self.density)
+        region = self.case.regions[name]  # raises with the list of names
+        if self.histograms is not None:
+            histogram = self.histograms.of(self.dose, self.density, region)
+            if histogram is not None:
+                return histogram
+        return DoseVolumeHistogram.from_dose(self.dose, region.mask, self.density)
 
     def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
         """Return the histograms that figures show, by name: all regions but the body, and nothing twice.

@@ -13,6 +13,7 @@ import numpy as np
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.lung_methods import lung_doses_by_method
+from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.dose.density_map import build_density_map
 from y90voxel.dose.engine import DoseEngine, answering
@@ -113,7 +114,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         limits=tuple(limits),
         notices=tuple(notices),
         provenance=_provenance(case, engine, started, time.perf_counter() - clock),
-        histograms=histograms,
+        histograms=RegionHistograms(dose, density, case.regions, histograms),
     )
 
 
