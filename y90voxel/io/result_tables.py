@@ -14,9 +14,36 @@ import numpy as np
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
 
-__all__ = ["plain_cell", "write_bands_csv", "write_dvh_csv", "write_json", "write_metrics_csv"]
+__all__ = ["plain_cell", "write_dvh_csv", "write_json", "write_metrics_csv", "write_result_tables"]
 
 DVH_POINTS = 512
+
+
+def write_result_tables(
+    document: Mapping[str, Any],
+    histograms: Mapping[str, DoseVolumeHistogram],
+    folder: Path,
+    bands: Mapping[str, DvhBand] | None = None,
+) -> None:
+    """Write ``dvh.csv``, ``metrics.json`` and ``metrics.csv``, and ``dvh_bands.csv`` where there are bands.
+
+    Parameters
+    ----------
+    document : mapping
+        The content of ``metrics.json``.
+    histograms : mapping of str to DoseVolumeHistogram
+        Of the document's regions, by name.
+    folder : Path
+        Exists.
+    bands : mapping of str to DvhBand, optional
+        By region name.
+    """
+    regions = document["regions"]
+    write_dvh_csv([(r["name"], r["role"], histograms[r["name"]]) for r in regions], folder / "dvh.csv")
+    if bands is not None:
+        write_bands_csv([(n, band, histograms[n]) for n, band in bands.items()], folder / "dvh_bands.csv")
+    write_json(document, folder / "metrics.json")
+    write_metrics_csv(regions, folder / "metrics.csv")
 
 
 def write_dvh_csv(

@@ -11,7 +11,7 @@ from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.dicom.sources import list_files
 from y90voxel.io.doses import read_dose
 from y90voxel.io.region_files import paths_of
-from y90voxel.io.result_tables import write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.io.result_tables import write_result_tables
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
 from y90voxel.regions.placement import place_regions
@@ -85,9 +85,7 @@ def run_dvh(
         },
     }
     with output_folder(out) as folder:
-        write_dvh_csv([(r.name, r.role.value, histograms[r.name]) for r in regions], folder / "dvh.csv")
-        write_json(document, folder / "metrics.json")
-        write_metrics_csv(metrics, folder / "metrics.csv")
+        write_result_tables(document, histograms, folder)
         if figure:
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.dvh_plot import write_dvh_figure
