@@ -86,6 +86,29 @@ class Alignment:
             "not undone."
         )
 
+    def views(self, margin_mm: float, spacing_mm: float) -> tuple[Floats, Floats, Floats]:
+        """Return the fixed CT, the moving one as it was and as aligned [HU], on one axial grid around the focus.
+
+        Parameters
+        ----------
+        margin_mm : float
+            Seen around the focus [mm].
+        spacing_mm : float
+            Distance between voxels, the same along all axes [mm].
+        """
+        corners = np.array(np.meshgrid(*self.focus_mm.T, indexing="ij")).reshape(3, -1).T
+        placed = self.transform.points(corners)
+        low, high = placed.min(axis=0) - margin_mm, placed.max(axis=0) + margin_mm
+        size = np.ceil((high - low) / spacing_mm).astype(int)
+        grid = Grid.from_spacing(size[::-1].tolist(), (spacing_mm,) * 3, low.tolist())
+        unmoved = AffineTransform(np.eye(4))
+        fixed = sampled(self.fixed.array, self.fixed.grid, grid, unmoved, OUTSIDE_HU)
+        pulls = (unmoved, self.transform.inverse())
+        before, after = (
+            sampled(self.moving.array, self.moving.grid, grid, pull, OUTSIDE_HU) for pull in pulls
+        )
+        return fixed, before, after
+
     def as_dict(self) -> dict[str, Any]:
         """Return matrix and figures of merit for JSON; NaN, where nothing overlapped, as None."""
         before = self.correlation[0]

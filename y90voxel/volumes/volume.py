@@ -21,10 +21,14 @@ __all__ = [
     "CtImage",
     "DensityMap",
     "DoseMap",
+    "Index",
     "Mask",
     "TimeIntegratedActivityMap",
     "Volume",
 ]
+
+
+Index = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,25 @@ class Volume:
     def total(self) -> float:
         """Sum of all voxels, in float64."""
         return float(self.array.sum(dtype=np.float64))
+
+    def greatest_at(self, inside: NDArray[np.bool_] | None = None) -> Index:
+        """Return the voxel with the greatest value, of those inside; the first of several."""
+        values = self.array if inside is None else np.where(inside, self.array, -np.inf)
+        z, y, x = np.unravel_index(int(np.argmax(values)), self.array.shape)
+        return int(z), int(y), int(x)
+
+    def centre_at(self) -> Index:
+        """Return the voxel at the centre of mass; the middle of the array when there is no weight."""
+        shape = self.array.shape
+        total = float(self.array.sum(dtype=np.float64))
+        if not total > 0:
+            return shape[0] // 2, shape[1] // 2, shape[2] // 2
+        centre = []
+        for axis, length in enumerate(shape):
+            others = tuple(a for a in range(3) if a != axis)
+            profile = self.array.sum(axis=others, dtype=np.float64)
+            centre.append(min(max(round(float(profile @ np.arange(length)) / total), 0), length - 1))
+        return centre[0], centre[1], centre[2]
 
     def to_xarray(self) -> Any:
         """Return the volume as an ``xarray.DataArray``; see `y90voxel.volumes.volume_view.to_xarray`."""
@@ -203,6 +226,12 @@ class Mask(Volume):
     def box(self) -> Box:
         """The smallest part of the grid that holds the whole region; empty for an empty one."""
         return occupied_box(self.array)
+
+    @property
+    def core(self) -> NDArray[np.bool_]:
+        """Voxels that are at least half occupied; all that are occupied at all, if none is."""
+        half = self.array >= 0.5
+        return half if half.any() else self.array > 0
 
     @cached_property
     def total(self) -> float:
