@@ -1,0 +1,110 @@
+"""Cumulative histograms read at common doses, as figures draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.dvh_bands import DvhBand
+
+__all__ = ["DvhCurve", "DvhCurves", "drawn_curves", "whole_curves"]
+
+Floats = NDArray[np.float64]
+
+# The drawn part ends where every region has less than this much of its volume left [%].
+TAIL_PERCENT = 0.5
+MARKED_PERCENT = 70.0
+
+
+@dataclass(frozen=True, eq=False)
+class DvhCurve:
+    """The histogram of one region.
+
+    Parameters
+    ----------
+    volumes_percent : ndarray
+        Volume that receives at least each dose [%].
+    limits_percent : tuple of ndarray or None
+        Low and high end of its band at each dose, where it has one [%].
+    d70_gy : float
+        Dose that 70 % of the volume receives [Gy].
+    """
+
+    volumes_percent: Floats
+    limits_percent: tuple[Floats, Floats] | None
+    d70_gy: float
+
+
+@dataclass(frozen=True, eq=False)
+class DvhCurves:
+    """Histograms of several regions at the same doses.
+
+    Parameters
+    ----------
+    doses_gy : ndarray
+        From zero on in equal steps [Gy].
+    by_name : mapping of str to DvhCurve
+        By region name, in the order of the legend.
+    drawn_gy : float
+        Where figures end the axis of doses [Gy].
+    """
+
+    doses_gy: Floats
+    by_name: Mapping[str, DvhCurve]
+    drawn_gy: float
+
+
+def drawn_curves(
+    histograms: Mapping[str, DoseVolumeHistogram],
+    bands: Mapping[str, DvhBand] | None = None,
+    points: int = 400,
+) -> DvhCurves:
+    """Return histograms up to where figures end: nearly nothing of any region receives more."""
+    end = _drawn_gy(histograms, bands or {})
+    return _curves(histograms, bands or {}, np.linspace(0.0, end, points), end)
+
+
+def whole_curves(
+    histograms: Mapping[str, DoseVolumeHistogram], bands: Mapping[str, DvhBand], points: int
+) -> DvhCurves:
+    """Return histograms up to the greatest dose of any region and band."""
+    doses = np.linspace(0.0, max([_top_gy(histograms), *_reached_gy(histograms, bands)]), points)
+    return _curves(histograms, bands, doses, _drawn_gy(histograms, bands))
+
+
+def _curves(
+    histograms: Mapping[str, DoseVolumeHistogram],
+    bands: Mapping[str, DvhBand],
+    doses: Floats,
+    drawn_gy: float,
+) -> DvhCurves:
+    """The histograms at given doses."""
+    by_name = {}
+    for name, histogram in histograms.items():
+        limits = None
+        if name in bands:
+            _, low, high = bands[name].volumes_at(doses)
+            limits = (low, high)
+        d70 = histogram.dose_at_volume(MARKED_PERCENT)
+        by_name[name] = DvhCurve(100.0 * histogram.cumulative(doses), limits, d70)
+    return DvhCurves(doses, by_name, drawn_gy)
+
+
+def _drawn_gy(histograms: Mapping[str, DoseVolumeHistogram], bands: Mapping[str, DvhBand]) -> float:
+    """Where the axis of doses ends."""
+    tails = [h.dose_at_volume(TAIL_PERCENT) for h in histograms.values()]
+    return 1.04 * (max([*tails, *_reached_gy(histograms, bands)]) or _top_gy(histograms))
+
+
+def _top_gy(histograms: Mapping[str, DoseVolumeHistogram]) -> float:
+    """The greatest dose of any region; 1 Gy where there is none."""
+    return max((float(h.doses_gy[0]) for h in histograms.values()), default=0.0) or 1.0
+
+
+def _reached_gy(histograms: Mapping[str, DoseVolumeHistogram], bands: Mapping[str, DvhBand]) -> list[float]:
+    """The greatest dose of the band of each region that has one; 0 ahead of them."""
+    return [0.0, *(float(bands[name].high_gy[0]) for name in histograms if name in bands)]
