@@ -9,14 +9,15 @@ from evaluation_factory import PARTS, make_evaluation, with_regions
 from PIL import Image
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.dvh_curves import drawn_curves
 from y90voxel.regions.palette import region_styles
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.report.dose_report import dose_report
 from y90voxel.report.drawing import Area, add_lines, add_picture, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import draw_dvh, write_dvh_figure
 from y90voxel.report.figures import dose_figures, overlay_pngs
-from y90voxel.report.overlays import composite, draw_overlay, overlay_height_px
-from y90voxel.report.planes import View, display_plane
+from y90voxel.report.overlays import composite, draw_overlay, overlay_height_px, sampled_overlays
 from y90voxel.report.scene import build_scene
 from y90voxel.volumes.volume import DoseMap, Mask
 
@@ -36,7 +37,7 @@ def pixels(png):
 
 
 def test_every_figure_has_its_size_and_is_not_blank(evaluation):
-    figures = dose_figures(evaluation)
+    figures = dose_figures(dose_report(evaluation))
     assert list(figures) == ["dose_hottest.png", "dose_centre.png", "dvh.png"]
     for name, png in figures.items():
         picture = pixels(png)
@@ -93,10 +94,8 @@ def test_region_smaller_than_half_a_voxel_still_gets_its_hottest_voxel(evaluatio
 def test_empty_dose_map_still_draws(evaluation):
     empty = DoseMap(np.zeros(evaluation.dose.grid.shape), evaluation.dose.grid)
     regions = Regions(evaluation.dose.grid)
-    assert list(dose_figures(with_regions(replace(evaluation, dose=empty), regions))) == [
-        "dose_hottest.png",
-        "dose_centre.png",
-    ]
+    bare = with_regions(replace(evaluation, dose=empty, regions=()), regions)
+    assert list(dose_figures(dose_report(bare))) == ["dose_hottest.png", "dose_centre.png"]
 
 
 def test_box_holds_the_liver_with_a_margin_and_stays_close_to_it(evaluation, scene):
@@ -110,9 +109,9 @@ def test_box_holds_the_liver_with_a_margin_and_stays_close_to_it(evaluation, sce
 
 
 def test_dose_is_transparent_below_the_threshold_and_coloured_above(scene):
-    plane = display_plane(scene.grid, View.AXIAL, scene.hottest.index, scene.box, 1.0)
-    picture = composite(scene, plane).astype(int)
-    row, column = (round(v) for v in plane.pixel_of(scene.grid.index_to_lps(scene.hottest.index)))
+    (overlay,) = sampled_overlays(scene, [scene.hottest], 1404)
+    picture = composite(scene, overlay.panels[0]).astype(int)
+    row, column = (round(v) for v in overlay.panels[0].mark)
     red, _, blue = picture[row, column]
     assert red > blue + 40
     corner = picture[2, 2]  # far from the liver: dose below the threshold, plain grey
@@ -133,9 +132,10 @@ def test_ct_is_shown_in_a_soft_tissue_window(scene):
 
 
 def test_overlay_has_three_panels_letters_positions_and_the_legend(scene):
+    (overlay,) = sampled_overlays(scene, [scene.hottest], 1404)
     with drawing():
         figure = new_figure(1420, 700)
-        draw_overlay(figure, scene, scene.hottest, Area(8, 8, 1404, overlay_height_px(scene, 1404)))
+        draw_overlay(figure, overlay, Area(8, 8, 1404, overlay_height_px(overlay, 1404)))
     texts = [text.get_text() for text in figure.texts]
     for view in ("Axial   z = ", "Coronal   y = ", "Sagittal   x = "):
         assert any(text.startswith(view) and text.endswith(" mm") for text in texts)
@@ -171,9 +171,8 @@ def test_a_picture_reaches_the_figure_pixel_by_pixel_with_lines_on_their_pixels(
 
 
 def test_overlays_that_share_a_frame_are_those_drawn_alone(scene):
-    one, other = overlay_pngs(scene, [scene.hottest, scene.centre])
-    assert overlay_pngs(scene, [scene.centre]) == [other]
-    assert overlay_pngs(scene, [scene.hottest]) == [one]
+    overlays = sampled_overlays(scene, [scene.hottest, scene.centre], 1404)
+    assert overlay_pngs(overlays) == [png for overlay in overlays for png in overlay_pngs([overlay])]
 
 
 def test_regions_without_a_role_are_outlined_only_when_nothing_else_is(evaluation):
@@ -191,7 +190,7 @@ def test_plotted_curves_are_the_histograms(evaluation):
     styles = region_styles((region.name, region.role) for region in evaluation.case.regions)
     with drawing():
         figure = new_figure(1420, 560)
-        draw_dvh(figure, shown, styles, {"GTV1"}, Area(10, 8, 1400, 544))
+        draw_dvh(figure, drawn_curves(shown), styles, {"GTV1"}, Area(10, 8, 1400, 544))
     axes = figure.axes[0]
     curves = [line for line in axes.lines if len(line.get_xdata()) > 1]
     dots = [line for line in axes.lines if len(line.get_xdata()) == 1]
@@ -226,7 +225,7 @@ def test_names_reach_the_legend_unchanged_but_shortened(evaluation):
     with drawing():
         figure = new_figure(1420, 560)
         styles = region_styles((name, Role.OTHER) for name in names)
-        draw_dvh(figure, dict.fromkeys(names, histogram), styles, (), Area(10, 8, 1400, 544))
+        draw_dvh(figure, drawn_curves(dict.fromkeys(names, histogram)), styles, (), Area(10, 8, 1400, 544))
         figure.canvas.draw()
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["_hidden", "$x$", "y" * 29 + "…"]
 

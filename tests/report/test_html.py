@@ -26,6 +26,7 @@ from y90voxel.report.dose_content import (
 )
 from y90voxel.report.dose_page import render_dose_page, write_report
 from y90voxel.report.dose_pdf import write_pdf
+from y90voxel.report.dose_report import dose_report
 from y90voxel.report.formatting import dose_text, number
 
 FIGURES = {"dose_hottest.png": b"hottest", "dose_centre.png": b"centre", "dvh.png": b"dvh"}
@@ -38,7 +39,7 @@ def evaluation():
 
 @pytest.fixture(scope="module")
 def page(evaluation):
-    return render_dose_page(evaluation, FIGURES)
+    return render_dose_page(dose_content(evaluation), FIGURES)
 
 
 def text_of(page):
@@ -61,7 +62,7 @@ def test_page_loads_nothing_from_anywhere(page):
 
 
 def test_figures_are_inside_the_page_and_beside_it(evaluation, tmp_path):
-    paths = write_report(evaluation, tmp_path)
+    paths = write_report(dose_report(evaluation), tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
         "report.html", "figures/dose_hottest.png", "figures/dose_centre.png", "figures/dvh.png",
     ]  # fmt: skip
@@ -84,14 +85,14 @@ def test_every_region_is_there_with_its_numbers(evaluation, page):
 
 def test_every_warning_is_there(evaluation):
     notices = tuple(Notice(f"code-{n}", f"message number {n} of this run") for n in range(40))
-    words = text_of(render_dose_page(replace(evaluation, notices=notices), FIGURES))
+    words = text_of(render_dose_page(dose_content(replace(evaluation, notices=notices)), FIGURES))
     assert "40 warnings to read with these numbers" in words
     for notice in notices:
         assert f"{notice.code} {notice.message}" in words
 
 
 def test_page_without_warnings_has_no_box_for_them(evaluation):
-    assert 'class="warnings"' not in render_dose_page(replace(evaluation, notices=()), FIGURES)
+    assert 'class="warnings"' not in render_dose_page(dose_content(replace(evaluation, notices=())), FIGURES)
 
 
 def test_disclaimer_and_facts_are_visible(page):
@@ -117,7 +118,7 @@ def test_disclaimer_and_facts_are_visible(page):
 
 @pytest.mark.parametrize(("predicted", "count"), [(True, 1), (False, 0)])
 def test_prediction_is_marked_and_delivery_is_not(predicted, count):
-    page = render_dose_page(make_evaluation(predicted=predicted), FIGURES)
+    page = render_dose_page(dose_content(make_evaluation(predicted=predicted)), FIGURES)
     assert page.count("predicted from a surrogate; not the delivered dose") == count
     assert ("Predicted absorbed dose" in page) is predicted
 
@@ -135,13 +136,15 @@ def test_limits_state_their_status_in_words_with_source(evaluation, page):
 
 def test_limits_that_do_not_apply_say_so():
     evaluation = make_evaluation(regions=False)
-    words = text_of(render_dose_page(evaluation, {k: v for k, v in FIGURES.items() if k != "dvh.png"}))
+    words = text_of(
+        render_dose_page(dose_content(evaluation), {k: v for k, v in FIGURES.items() if k != "dvh.png"})
+    )
     assert "– not applicable" in words
     assert "Dose-volume" not in words
 
 
 def test_without_a_device_the_page_says_how_to_get_limits():
-    words = text_of(render_dose_page(make_evaluation(device=None), FIGURES))
+    words = text_of(render_dose_page(dose_content(make_evaluation(device=None)), FIGURES))
     assert "No device is given, so no limits are reported. Give --device glass" in words
 
 
@@ -151,7 +154,7 @@ def test_model_columns_appear_only_where_parameters_were_given(evaluation, page)
     parameters = RadiobiologyParameters(10.0, 1.5 * 3600, 0.01)
     first, *rest = evaluation.regions
     first = replace(first, bed_mean_gy=61.2, eud_gy=33.4, radiobiology=parameters, relative_uncertainty=0.124)
-    words = text_of(render_dose_page(replace(evaluation, regions=(first, *rest)), FIGURES))
+    words = text_of(render_dose_page(dose_content(replace(evaluation, regions=(first, *rest))), FIGURES))
     assert "mean BED" in words
     assert "BED and EUD of Liver: α/β 10.0 Gy, repair half-time 1.50 h, α 0.0100 /Gy." in words
     assert " 61.2 33.4 12 % " in words
@@ -162,14 +165,16 @@ def test_automatic_and_truncated_regions_are_flagged(evaluation):
     drawn[4] = replace(drawn[4], truncated=True, fraction_in_image=0.74)
     regions = Regions(evaluation.dose.grid, tuple(drawn))
     marked = tuple(replace(m, automatic=m.name == "Liver") for m in evaluation.regions)
-    words = text_of(render_dose_page(replace(with_regions(evaluation, regions), regions=marked), FIGURES))
+    words = text_of(
+        render_dose_page(dose_content(replace(with_regions(evaluation, regions), regions=marked)), FIGURES)
+    )
     assert "Liver liver automatic" in words
     assert "Lung_R lung cut off by the image, 74.0 % in view" in words
 
 
 def test_regions_that_no_person_drew_are_told_once(evaluation):
     marked = replace(evaluation, regions=tuple(replace(m, automatic=True) for m in evaluation.regions))
-    words = text_of(render_dose_page(marked, FIGURES))
+    words = text_of(render_dose_page(dose_content(marked), FIGURES))
     assert words.count("automatic No region was drawn by a person") == 1
     assert "Liver liver automatic" not in words
 
@@ -195,10 +200,10 @@ def test_lung_methods_stand_side_by_side_with_their_engines(evaluation):
     ]
     assert [row["used"] for row in rows] == [False, True, False]
     assert [row["by_mass"] for row in rows] == ["7.17", "2.05", "2.21"]
-    words = text_of(render_dose_page(compared, FIGURES))
+    words = text_of(render_dose_page(dose_content(compared), FIGURES))
     assert "density-aware superposition 2.21 2.42 1.04 1.15 0.41" in words
     assert "convolution with voxel S values (the dose map) 2.05 2.31 1.01 1.12 0.33" in words
-    assert "Mean lung dose by method" not in text_of(render_dose_page(evaluation, FIGURES))
+    assert "Mean lung dose by method" not in text_of(render_dose_page(dose_content(evaluation), FIGURES))
 
 
 def test_limiting_lung_dose_falls_back_to_the_map_and_then_to_none(evaluation):
@@ -213,7 +218,10 @@ def test_limiting_lung_dose_falls_back_to_the_map_and_then_to_none(evaluation):
 def test_cards_show_a_single_tumour_and_met_limits(evaluation):
     limits = tuple(replace(held, status="met") for held in evaluation.limits)
     tumour = tuple(m for m in evaluation.regions if m.name in ("Liver", "GTV1", "non-tumour liver"))
-    found = {card["label"]: card for card in cards(replace(evaluation, regions=tumour, limits=limits))}
+    found = {
+        card["label"]: card
+        for card in cards(replace(evaluation, regions=tumour, limits=limits), "1 GBq", "glass microspheres")
+    }
     gtv = evaluation.region("GTV1")
     assert found["Tumour"]["value"] == f"{number(gtv.mass_weighted_mean_gy)} Gy"
     assert found["Tumour"]["note"] == f"mean; D70 {number(gtv.d_gy[70])} Gy"
@@ -275,13 +283,13 @@ def test_injections_are_listed_with_time_and_territory(evaluation):
 
 def test_inputs_without_a_name_have_no_column_for_it(evaluation, page):
     bare = {"inputs": [{"series_instance_uid": "1.2.3", "files": 96, "sha256": "f" * 64}]}
-    words = text_of(render_dose_page(replace(evaluation, provenance=bare), FIGURES))
+    words = text_of(render_dose_page(dose_content(replace(evaluation, provenance=bare)), FIGURES))
     assert "Inputs Series Files SHA-256, first 12 1.2.3 96 ffffffffffff " in words
     assert "Inputs What Series Files SHA-256, first 12 emission 1.2.840.99.1 1 ab12ab12ab12 " in text_of(page)
 
 
 def test_page_stands_without_provenance(evaluation):
-    words = text_of(render_dose_page(replace(evaluation, provenance={}), FIGURES))
+    words = text_of(render_dose_page(dose_content(replace(evaluation, provenance={})), FIGURES))
     assert "computed –" in words
 
 
@@ -294,9 +302,9 @@ def test_nested_settings_become_dotted_keys():
 
 
 def test_pdf_has_text_pages_and_a_page_of_figures(evaluation, tmp_path):
-    short = write_pdf(evaluation, tmp_path / "short.pdf").read_bytes()
+    short = write_pdf(dose_report(evaluation), tmp_path / "short.pdf").read_bytes()
     notices = tuple(Notice("long", "words of a very long warning " * 12) for _ in range(30))
-    long = write_pdf(replace(evaluation, notices=notices), tmp_path / "long.pdf").read_bytes()
+    long = write_pdf(dose_report(replace(evaluation, notices=notices)), tmp_path / "long.pdf").read_bytes()
     assert short.startswith(b"%PDF")
     assert len(re.findall(rb"/Type /Page\b", short)) == 2
     assert len(re.findall(rb"/Type /Page\b", long)) > 3
@@ -305,7 +313,7 @@ def test_pdf_has_text_pages_and_a_page_of_figures(evaluation, tmp_path):
 def test_pdf_stands_without_regions_and_device(tmp_path):
     evaluation = make_evaluation(regions=False, device=None, ct=False, predicted=False)
     assert Role.LIVER not in {region.role for region in evaluation.case.regions}
-    assert write_pdf(evaluation, tmp_path / "bare.pdf").stat().st_size > 10_000
+    assert write_pdf(dose_report(evaluation), tmp_path / "bare.pdf").stat().st_size > 10_000
 
 
 def test_region_names_of_the_factory_hold_markup():

@@ -22,6 +22,7 @@ from y90voxel.planning.plan_result import PlanFacts
 from y90voxel.quantification.administration import Administration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.report.dose_content import dose_content
 from y90voxel.report.dose_page import render_dose_page
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_figures import plan_figures, planned_evaluation, windows
@@ -174,10 +175,10 @@ def test_the_dose_report_shows_the_patient_record():
     evaluation = make_evaluation()
     with_record = replace(evaluation, case=replace(evaluation.case, patient=RECORD))
     figures = dict.fromkeys(("dose_hottest.png", "dose_centre.png", "dvh.png"), b"")
-    page = render_dose_page(with_record, figures)
+    page = render_dose_page(dose_content(with_record), figures)
     assert "ALBI grade" in page
     assert "sources differ" in page
-    assert "Patient record" not in render_dose_page(evaluation, figures)
+    assert "Patient record" not in render_dose_page(dose_content(evaluation), figures)
 
 
 def test_the_table_of_models_tells_limits_from_goals_in_few_words(planned, figures):

@@ -6,28 +6,29 @@ import re
 from dataclasses import replace
 from html import unescape
 from importlib.resources import files
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from evaluation_factory import make_evaluation, torso_grid, with_regions
 
+from y90voxel.case.evaluation import UncertaintyReport
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
-from y90voxel.regions.regions import Region, Regions
-from y90voxel.regions.roles import Role
+from y90voxel.regions.regions import Regions
+from y90voxel.report.dose_content import dose_content
 from y90voxel.report.dose_page import render_dose_page
+from y90voxel.report.dose_report import dose_report
 from y90voxel.report.viewer import SCRIPTS, isodose_levels, render_viewer, viewer_content
 from y90voxel.report.viewer_page import write_viewer
-from y90voxel.report.viewer_volumes import (
+from y90voxel.study.anonymous import anonymous_evaluation
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.packing import (
     MOST_VOXELS,
     pack_activity,
     pack_ct,
     pack_dose,
-    pack_region,
+    pack_mask,
     patient_grid,
 )
-from y90voxel.study.anonymous import anonymous_evaluation
-from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Mask
 
 PACKAGE = files("y90voxel.report")
@@ -65,7 +66,9 @@ def evaluation():
 
 @pytest.fixture(scope="module")
 def page(evaluation, tmp_path_factory):
-    return write_viewer(evaluation, tmp_path_factory.mktemp("viewer") / "viewer.html").read_text("utf-8")
+    return write_viewer(dose_report(evaluation), tmp_path_factory.mktemp("viewer") / "viewer.html").read_text(
+        "utf-8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_a_region_is_cropped_to_itself():
     grid = torso_grid()
     array = np.zeros(grid.shape)
     array[10:14, 20:25, 30:36] = 0.4
-    packed = pack_region(Region("a", Role.TUMOUR, Mask(array, grid)))
+    packed = pack_mask(Mask(array, grid))
     assert packed.grid.is_same_as(grid.crop((9, 19, 29), (6, 7, 8)))
     assert np.abs(packed.stored * packed.step - array[9:15, 19:26, 29:37]).max() <= 0.5 / 255 + 1e-12
 
@@ -177,7 +180,7 @@ def test_the_page_holds_every_image_and_fits_its_budget(evaluation, page):
 
 
 def test_histograms_of_the_page_are_those_of_the_evaluation(evaluation):
-    data = viewer_content(evaluation).data
+    data = viewer_content(dose_report(evaluation)).data
     doses = np.array(data["dvh"]["doses_gy"])
     for region, volumes in zip(data["regions"], data["dvh"]["volumes_percent"], strict=True):
         assert np.abs(100 * evaluation.dvh(region["name"]).cumulative(doses) - volumes).max() < 0.2
@@ -190,8 +193,8 @@ def test_histograms_of_the_page_are_those_of_the_evaluation(evaluation):
 def test_bands_of_the_page_are_those_of_the_evaluation(evaluation):
     steps = np.linspace(400.0, 60.0, len(VOLUMES_PERCENT))
     band = DvhBand(steps, 0.9 * steps, 1.5 * steps, 180.0, 260.0)
-    uncertain = replace(evaluation, uncertainty=SimpleNamespace(bands={"GTV1": band}))
-    data = viewer_content(uncertain).data
+    uncertain = replace(evaluation, uncertainty=UncertaintyReport({"recovery": None}, {"GTV1": band}, ()))
+    data = viewer_content(dose_report(uncertain)).data
     names = [region["name"] for region in data["regions"]]
     bands = data["dvh"]["bands_percent"]
     assert [name for name, found in zip(names, bands, strict=True) if found] == ["GTV1"]
@@ -219,19 +222,22 @@ def test_nothing_can_be_fetched(page):
 
 
 def test_the_page_names_neither_study_nor_series(evaluation, tmp_path):
-    page = write_viewer(anonymous_evaluation(evaluation), tmp_path / "viewer.html").read_text("utf-8")
+    page = write_viewer(dose_report(anonymous_evaluation(evaluation)), tmp_path / "viewer.html").read_text(
+        "utf-8"
+    )
     for identity in (evaluation.case.study_instance_uid, "1.2.840.99.1", "ab12ab12"):
         assert identity not in page
 
 
 def test_prediction_is_marked(page):
-    delivered = viewer_content(make_evaluation(predicted=False))
+    delivered = viewer_content(dose_report(make_evaluation(predicted=False)))
     assert "PREDICTED" in page
     assert "PREDICTED" not in render_viewer(delivered, {}).split("<main>")[0]
 
 
 def test_a_study_without_regions_or_ct_has_a_page(evaluation):
-    content = viewer_content(with_regions(make_evaluation(ct=False), Regions(evaluation.dose.grid)))
+    bare = replace(make_evaluation(ct=False), regions=())
+    content = viewer_content(dose_report(with_regions(bare, Regions(evaluation.dose.grid))))
     assert list(content.volumes) == ["underlay", "dose"]
     assert content.data["regions"] == []
     assert content.data["underlay"]["unit"] == "MBq/mL"
@@ -240,8 +246,8 @@ def test_a_study_without_regions_or_ct_has_a_page(evaluation):
 
 def test_the_report_links_to_the_page_only_where_there_is_one(evaluation):
     figures = {"dose_hottest.png": b"", "dose_centre.png": b""}
-    assert 'href="viewer.html"' in render_dose_page(evaluation, figures, "viewer.html")
-    assert "viewer.html" not in render_dose_page(evaluation, figures)
+    assert 'href="viewer.html"' in render_dose_page(dose_content(evaluation), figures, "viewer.html")
+    assert "viewer.html" not in render_dose_page(dose_content(evaluation), figures)
 
 
 def test_niivue_is_the_recorded_file_with_its_licence():
@@ -264,7 +270,7 @@ def test_no_script_or_style_ends_its_element():
 def test_a_hot_spot_outside_the_liver_does_not_move_the_start(evaluation):
     array = np.array(evaluation.dose.array)
     array[0, 0, 0] = 10 * array.max()
-    start = viewer_content(replace(evaluation, dose=evaluation.dose.with_array(array))).data["points"][0][
-        "lps_mm"
-    ]
-    assert start == viewer_content(evaluation).data["points"][0]["lps_mm"]
+    start = viewer_content(dose_report(replace(evaluation, dose=evaluation.dose.with_array(array)))).data[
+        "points"
+    ][0]["lps_mm"]
+    assert start == viewer_content(dose_report(evaluation)).data["points"][0]["lps_mm"]

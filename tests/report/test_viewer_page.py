@@ -19,6 +19,7 @@ from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.measurement import Injection
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.report.dose_report import dose_report
 from y90voxel.report.viewer_page import write_viewer
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, DensityMap, DoseMap, Mask
@@ -92,7 +93,7 @@ def opened(page, evaluation, folder):
     """The page of an evaluation, ready; what it complained about is a failure."""
     page.errors.clear()
     page.requests.clear()
-    page.open(write_viewer(evaluation, folder / "viewer.html"), SIZE.width, SIZE.height)
+    page.open(write_viewer(dose_report(evaluation), folder / "viewer.html"), SIZE.width, SIZE.height)
     page.run("viewer.ready", 120)
     return page
 

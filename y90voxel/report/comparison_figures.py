@@ -11,7 +11,6 @@ from y90voxel.comparison.comparison_result import Comparison
 from y90voxel.comparison.region_pairs import RegionComparison
 from y90voxel.comparison.voxel_agreement import QUOTIENTS
 from y90voxel.regions.palette import RegionStyle, region_styles
-from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import (
     INK,
@@ -29,8 +28,8 @@ from y90voxel.report.drawing import (
 )
 from y90voxel.report.formatting import dose_text, number, shortened
 from y90voxel.report.overlays import colours, draw_outlines
-from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
-from y90voxel.report.scene import SMALLEST, box_around
+from y90voxel.report.scene import SMALLEST
+from y90voxel.volumes.planes import View, display_plane, sample, shown_box
 from y90voxel.volumes.volume import Volume
 
 __all__ = ["comparison_figures", "comparison_styles"]
@@ -77,9 +76,8 @@ def _maps_png(found: Comparison) -> bytes:
     grid, inside = found.delivered_dose.grid, found.volume.array >= 0.5
     if not inside.any():
         inside = np.ones(grid.shape, bool)
-    hottest = np.unravel_index(int(np.argmax(np.where(inside, found.delivered_dose.array, -1.0))), grid.shape)
-    focus = (int(hottest[0]), int(hottest[1]), int(hottest[2]))
-    box = box_around(grid, inside, focus)
+    focus = found.delivered_dose.greatest_at(inside)
+    box = shown_box(grid, inside, focus)
     across = display_plane(grid, View.AXIAL, focus, box, 1.0).size_mm[1]
     column = (WIDTH_PX - 2 * BAR_PX - 4 * GAP_PX) / 3
     tallest = max(
@@ -98,10 +96,7 @@ def _maps_png(found: Comparison) -> bytes:
     reach = max(float(np.percentile(np.abs(difference.array[inside]), 99.5)), 0.01 * top)
     styles = comparison_styles(found)
     regions = [region for role in OUTLINED for region in found.regions if region.role is role]
-    outlined = [
-        (Region(region.name, region.role, region.mask), styles[region.name])
-        for region in regions or found.regions
-    ]
+    outlined = regions or found.regions
     with drawing():
         height = TITLE_PX + sum(heights) + GAP_PX * len(planes) + 34
         figure = new_figure(WIDTH_PX, height)
@@ -113,12 +108,13 @@ def _maps_png(found: Comparison) -> bytes:
         for plane, rows in zip(planes, heights, strict=True):
             bottom -= rows
             left = 8.0
+            outlines = [(sample(region.mask, plane), styles[region.name]) for region in outlined]
             for picture in (
                 _dose_picture(sample(found.predicted_dose, plane), top),
                 _dose_picture(sample(found.delivered_dose, plane), top),
                 _difference_picture(sample(difference, plane), reach),
             ):
-                _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, plane, outlined)
+                _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, outlines)
                 left += plane.grid.shape[2] + GAP_PX
             bottom -= GAP_PX
         columns = planes[0].grid.shape[2]
@@ -132,7 +128,7 @@ def _maps_png(found: Comparison) -> bytes:
         _bar(figure, Area(left + BAR_PX, low, 18, tall), _diverging(), (-reach, reach), "difference / Gy")
         add_legend(
             figure,
-            [(shortened(region.name, LONGEST_NAME), style) for region, style in outlined],
+            [(shortened(region.name, LONGEST_NAME), styles[region.name]) for region in outlined],
             8,
             22,
             loc="upper left",
@@ -168,12 +164,11 @@ def _panel(
     figure: Any,
     area: Area,
     picture: NDArray[np.float32],
-    plane: DisplayPlane,
-    outlined: list[tuple[Region, RegionStyle]],
+    outlines: list[tuple[NDArray[np.float32], RegionStyle]],
 ) -> None:
     """One picture with outlines."""
     add_picture(figure, area, np.rint(255.0 * picture).astype(np.uint8))
-    draw_outlines(figure, area, outlined, plane)
+    draw_outlines(figure, area, outlines)
 
 
 def _bar(figure: Any, area: Area, scale: NDArray[np.float32], ends: tuple[float, float], label: str) -> None:

@@ -45,22 +45,26 @@ BY_MASS = "voxel map, mass-weighted"
 def dose_content(evaluation: Evaluation) -> dict[str, Any]:
     """Return everything that the page of an evaluation shows besides its figures."""
     case, provenance = evaluation.case, evaluation.provenance
+    engine, device = engine_label(evaluation.engine), device_label(case.device)
+    given = [injection.administration.activity_bq for injection in case.injections]
+    given_texts = ["from the image" if bq is None else format_activity(bq) for bq in given]
+    net, whole = format_activity(evaluation.net_activity_bq), format_activity(evaluation.map_activity_bq)
     columns = region_columns(evaluation)
     inputs = [input_row(item) for item in provenance.get("inputs") or ()]
     return {
         "heading": "Predicted absorbed dose" if case.predicted else "Absorbed dose",
         "label": case.label,
-        "subtitle": subtitle(evaluation),
+        "subtitle": " · ".join(part for part in (case.nuclide, device, engine) if part),
         "study_instance_uid": case.study_instance_uid,
         "predicted": PREDICTED if case.predicted else None,
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")),
         "seconds": number(provenance.get("seconds")),
-        "cards": cards(evaluation),
+        "cards": cards(evaluation, net, device),
         "warnings": [{"code": notice.code, "message": notice.message} for notice in evaluation.warnings],
         "device_choices": known_devices(),
-        "device": device_label(case.device) or None,
+        "device": device or None,
         "limits": [limit_row(held) for held in evaluation.limits],
         "limits_version": LIMITS_VERSION,
         "underlay": underlay_sentence(evaluation),
@@ -77,10 +81,10 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "lung": lung_rows(evaluation),
         "lung_facts": lung_facts(evaluation),
         "lung_methods": lung_method_rows(evaluation),
-        "injections": injection_rows(evaluation),
+        "injections": injection_rows(evaluation, given_texts),
         "patient": patient_rows(case.patient),
         "contradictions": contradictions(case.patient),
-        "methods": method_rows(evaluation),
+        "methods": method_rows(evaluation, engine, net, whole),
         "inputs": inputs,
         "inputs_are_named": any(row["what"] != MISSING for row in inputs),
         "kernel": list(flatten(provenance.get("kernel") or {})),
@@ -88,22 +92,13 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def subtitle(evaluation: Evaluation) -> str:
-    """Return nuclide, device and engine in one line."""
-    device = device_label(evaluation.case.device)
-    parts = (evaluation.case.nuclide, device, engine_label(evaluation.engine))
-    return " · ".join(part for part in parts if part)
-
-
-def cards(evaluation: Evaluation) -> list[dict[str, str]]:
+def cards(evaluation: Evaluation, net_activity: str, device: str) -> list[dict[str, str]]:
     """Return the few numbers that are read first; means are mass-weighted, as limits use them."""
     lung = evaluation.lung
     ratio = number(evaluation.map_activity_bq / evaluation.net_activity_bq)
     source = SHUNT_SOURCES.get(lung.shunt_source, lung.shunt_source)
     found = [
-        _card(
-            "Net activity", format_activity(evaluation.net_activity_bq), f"whole map: {ratio} times as much"
-        ),
+        _card("Net activity", net_activity, f"whole map: {ratio} times as much"),
         _card("Lung shunt", percent(lung.shunt_fraction), source),
     ]
     by_role = {
@@ -126,7 +121,6 @@ def cards(evaluation: Evaluation) -> list[dict[str, str]]:
     if judged:
         missed = judged.count("not met")
         text = f"{len(judged) - missed} of {len(judged)} met"
-        device = device_label(evaluation.case.device)
         found.append(
             _card(
                 "Limits and goals", text, f"{device}; not all of them apply", "not-met" if missed else "met"
@@ -220,16 +214,15 @@ def lung_facts(evaluation: Evaluation) -> str:
     return "; ".join(parts) + "."
 
 
-def injection_rows(evaluation: Evaluation) -> list[dict[str, str]]:
+def injection_rows(evaluation: Evaluation, activities: list[str]) -> list[dict[str, str]]:
     """Return what was given, one row per injection."""
     rows = []
-    for injection in evaluation.case.injections:
+    for injection, activity in zip(evaluation.case.injections, activities, strict=True):
         given, image = injection.administration, injection.emission
         imaged = " ".join(part for part in (image.imaged_nuclide, image.modality) if part)
-        activity = MISSING if given.activity_bq is None else format_activity(given.activity_bq)
         rows.append(
             {
-                "activity": activity if given.activity_bq is not None else "from the image",
+                "activity": activity,
                 "time": date_and_time(given.time.isoformat() if given.time else None),
                 "shunt": percent(given.lung_shunt_fraction),
                 "territory": injection.territory or "liver, tumours and perfused volume",
@@ -246,7 +239,9 @@ def underlay_sentence(evaluation: Evaluation) -> str:
     return "Dose over the CT (level 40 HU, width 400 HU)."
 
 
-def method_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
+def method_rows(
+    evaluation: Evaluation, engine: str, net_activity: str, map_activity: str
+) -> list[tuple[str, str]]:
     """Return how the dose came about: name and sentence."""
     case, grid = evaluation.case, evaluation.dose.grid
     shape = " × ".join(str(n) for n in grid.shape)
@@ -256,9 +251,9 @@ def method_rows(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Calibration", calibration_sentence(evaluation)),
         (
             "Activity in the map",
-            f"{format_activity(evaluation.map_activity_bq)}, {ratio} times the net {format_activity(evaluation.net_activity_bq)}",
+            f"{map_activity}, {ratio} times the net {net_activity}",
         ),
-        ("Engine", engine_label(evaluation.engine)),
+        ("Engine", engine),
         ("Energy per activity", f"{number(evaluation.energy_per_activity_j_per_gbq, 4)} J/GBq"),
         (
             "Dose grid",

@@ -8,56 +8,54 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from y90voxel.case.evaluation import Evaluation
-from y90voxel.report.dose_content import dose_content
+from y90voxel.report.dose_report import DoseReport
 from y90voxel.report.figures import dose_figures
 
 __all__ = ["render_dose_page", "render_page", "write_report"]
 
 
-def write_report(evaluation: Evaluation, folder: str | Path, *, viewer: str | None = None) -> list[Path]:
+def write_report(report: DoseReport, folder: str | Path, *, viewer: str | None = None) -> list[Path]:
     """Write ``report.html`` and ``figures/*.png``, and return their paths.
 
     Parameters
     ----------
-    evaluation : Evaluation
-        What is reported.
+    report : DoseReport
+        What is shown.
     folder : path-like
         Exists; files in it are replaced.
     viewer : str or None
         Name of the interactive page beside the report, which then links to it.
     """
     folder = Path(folder)
-    figures = dose_figures(evaluation)
+    figures = dose_figures(report)
     (folder / "figures").mkdir(exist_ok=True)
     paths = []
     for name, png in figures.items():
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
     page = folder / "report.html"
-    page.write_text(render_dose_page(evaluation, figures, viewer), encoding="utf-8")
+    page.write_text(render_dose_page(report.text, figures, viewer), encoding="utf-8")
     return [page, *paths]
 
 
-def render_dose_page(evaluation: Evaluation, figures: Mapping[str, bytes], viewer: str | None = None) -> str:
+def render_dose_page(text: Mapping[str, Any], figures: Mapping[str, bytes], viewer: str | None = None) -> str:
     """Return the page of an evaluation with its figures inside.
 
     Parameters
     ----------
-    evaluation : Evaluation
-        What is reported.
+    text : mapping
+        What `dose_content` returns.
     figures : mapping of str to bytes
         File name to PNG, as `dose_figures` returns them.
     viewer : str or None
         Name of the interactive page beside it.
     """
-    content = dose_content(evaluation)
-    columns = content["region_columns"]
+    columns = text["region_columns"]
     groups = [
         (group, len(list(members))) for group, members in groupby(columns, key=lambda column: column.group)
     ]
     more = {"figures": embedded(figures), "region_groups": groups, "viewer": viewer}
-    return render_page("dose.html.j2", content | more)
+    return render_page("dose.html.j2", {**text, **more})
 
 
 def render_page(template: str, content: Mapping[str, Any]) -> str:

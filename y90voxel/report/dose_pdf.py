@@ -9,40 +9,42 @@ from typing import Any
 
 from matplotlib.backends.backend_pdf import PdfPages
 
-from y90voxel.case.evaluation import Evaluation
-from y90voxel.regions.palette import region_styles
-from y90voxel.report.dose_content import ALL_AUTOMATIC, dose_content
+from y90voxel.report.dose_content import ALL_AUTOMATIC
+from y90voxel.report.dose_report import DoseReport
 from y90voxel.report.drawing import INK, MUTED, Area, add_text, drawing, new_figure
-from y90voxel.report.dvh_plot import draw_dvh, tumours_among
-from y90voxel.report.formatting import dose_text, number, shortened
-from y90voxel.report.overlays import draw_overlay, overlay_height_px
-from y90voxel.report.scene import build_scene
-from y90voxel.units import BQ_PER_MBQ
+from y90voxel.report.dvh_plot import draw_dvh
+from y90voxel.report.formatting import shortened
+from y90voxel.report.overlays import PAPER_PX, draw_overlay, overlay_height_px
 
 __all__ = ["write_pdf"]
 
-PAGE_WIDTH_PX, PAGE_HEIGHT_PX, MARGIN_PX = 992.0, 1403.0, 56.0
+PAGE_HEIGHT_PX, MARGIN_PX = 1403.0, 56.0
+PAGE_WIDTH_PX = PAPER_PX + 2 * MARGIN_PX
 DVH_HEIGHT_PX = 400.0
 LINE_PX = 17.0
 # Characters of the 8.5 point text that fit between the margins.
 LINE_CHARACTERS = 122
+# Headings of the table of regions whose cells the PDF has room for.
+REGION_CELLS = ("mL", "MBq", "mean by mass", "SD", "D90", "D70", "D50", "V100")
 STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "not applicable": MUTED}
 
 
-def write_pdf(evaluation: Evaluation, path: str | Path) -> Path:
-    """Write the report of an evaluation as PDF and return its path.
+def write_pdf(report: DoseReport, path: str | Path) -> Path:
+    """Write a report as PDF and return its path.
 
     Parameters
     ----------
-    evaluation : Evaluation
-        What is reported.
+    report : DoseReport
+        What is shown.
     path : path-like
         Written.
     """
     path = Path(path)
-    content = dose_content(evaluation)
-    with drawing(), PdfPages(path, metadata={"Title": content["heading"], "Creator": "y90voxel"}) as pages:
-        for page in (*_text_pages(evaluation, content), _figure_page(evaluation, content)):
+    with (
+        drawing(),
+        PdfPages(path, metadata={"Title": report.text["heading"], "Creator": "y90voxel"}) as pages,
+    ):
+        for page in (*_text_pages(report.text), _figure_page(report)):
             pages.savefig(page)
     return path
 
@@ -113,7 +115,7 @@ def _running_title(content: Mapping[str, Any]) -> str:
     )
 
 
-def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]:
+def _text_pages(content: Mapping[str, Any]) -> list[Any]:
     """Title, key numbers, warnings, limits, regions, lungs, methods and provenance."""
     flow = _Flow(_running_title(content))
     flow.line(
@@ -135,7 +137,7 @@ def _text_pages(evaluation: Evaluation, content: Mapping[str, Any]) -> list[Any]
     for warning in content["warnings"]:
         flow.paragraph(f"{warning['code']}: {warning['message']}", color="#7a5200")
     _limits(flow, content)
-    _regions(flow, evaluation, content)
+    _regions(flow, content)
     flow.heading("Lungs", 6)
     flow.paragraph(content["lung_facts"])
     for row in content["lung"]:
@@ -198,7 +200,7 @@ def _limits(flow: _Flow, content: Mapping[str, Any]) -> None:
         flow.paragraph(f"[{position}] {source}", color=MUTED, fontsize=7.5)
 
 
-def _regions(flow: _Flow, evaluation: Evaluation, content: Mapping[str, Any]) -> None:
+def _regions(flow: _Flow, content: Mapping[str, Any]) -> None:
     """The numbers of each region that are read most; the HTML page has all of them."""
     if not content["regions"]:
         return
@@ -206,22 +208,11 @@ def _regions(flow: _Flow, evaluation: Evaluation, content: Mapping[str, Any]) ->
     stops = (0, -300, -385, -470, -555, -640, -725, -800, -875)
     heads = ("doses in Gy; mean by mass", "mL", "MBq", "mean", "SD", "D90", "D70", "D50", "V100 / %")
     flow.row(heads, stops, color=MUTED)
-    for metrics, row in zip(evaluation.regions, content["regions"], strict=True):
-        activity = None if metrics.activity_bq is None else metrics.activity_bq / BQ_PER_MBQ
-        doses = (
-            metrics.mass_weighted_mean_gy,
-            metrics.sd_gy,
-            metrics.d_gy[90],
-            metrics.d_gy[70],
-            metrics.d_gy[50],
-        )
-        cells = [
-            shortened(row["name"], 32),
-            number(metrics.volume_ml),
-            number(activity),
-            *map(dose_text, doses),
-        ]
-        flow.row([*cells, f"{metrics.v_percent[100]:.1f}"], stops, _row_colours(row))
+    headings = [column.heading for column in content["region_columns"]]
+    for row in content["regions"]:
+        cells = dict(zip(headings, row["cells"], strict=True))
+        texts = [shortened(row["name"], 32), *(cells[heading] for heading in REGION_CELLS)]
+        flow.row(texts, stops, _row_colours(row))
     if content["all_automatic"]:
         flow.paragraph(ALL_AUTOMATIC, color="#7a5200")
 
@@ -231,21 +222,17 @@ def _row_colours(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (row["colour"], *(INK,) * 8)
 
 
-def _figure_page(evaluation: Evaluation, content: Mapping[str, Any]) -> Any:
+def _figure_page(report: DoseReport) -> Any:
     """Both overlays and the histograms on one page."""
     figure = new_figure(PAGE_WIDTH_PX, PAGE_HEIGHT_PX)
     foot = {"fontsize": 7.5, "color": MUTED, "va": "bottom"}
-    add_text(figure, MARGIN_PX, MARGIN_PX - 30, _running_title(content), **foot)
-    scene = build_scene(evaluation)
-    width = PAGE_WIDTH_PX - 2 * MARGIN_PX
-    height = overlay_height_px(scene, width)
+    add_text(figure, MARGIN_PX, MARGIN_PX - 30, _running_title(report.text), **foot)
     top = PAGE_HEIGHT_PX - MARGIN_PX
-    for focus in (scene.hottest, scene.centre):
-        draw_overlay(figure, scene, focus, Area(MARGIN_PX, top - height, width, height))
+    for overlay in report.printed:
+        height = overlay_height_px(overlay, PAPER_PX)
+        draw_overlay(figure, overlay, Area(MARGIN_PX, top - height, PAPER_PX, height))
         top -= height + 24
-    shown = evaluation.main_histograms()
-    if shown:
-        roles = {region.name: region.role for region in evaluation.case.regions}
-        area = Area(MARGIN_PX, top - DVH_HEIGHT_PX, width, DVH_HEIGHT_PX)
-        draw_dvh(figure, shown, region_styles(roles.items()), tumours_among(roles), area, evaluation.bands)
+    if report.regions:
+        area = Area(MARGIN_PX, top - DVH_HEIGHT_PX, PAPER_PX, DVH_HEIGHT_PX)
+        draw_dvh(figure, report.curves, report.styles, report.tumours, area)
     return figure

@@ -7,10 +7,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
+from y90voxel.metrics.dvh_bands import BAND_PERCENT
+from y90voxel.metrics.dvh_curves import MARKED_PERCENT, DvhCurves, drawn_curves
 from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.report.drawing import (
@@ -30,20 +29,11 @@ from y90voxel.report.formatting import shortened
 __all__ = ["draw_dvh", "dvh_png", "tumours_among", "write_dvh_figure"]
 
 WIDTH_PX, HEIGHT_PX, LEGEND_PX = 1420.0, 560.0, 290.0
-POINTS = 400
-# The dose axis ends where every region has less than this much of its volume left [%].
-TAIL_PERCENT = 0.5
-MARKED_PERCENT = 70.0
 BAND_ALPHA = 0.16
 
 
 def draw_dvh(
-    figure: Any,
-    histograms: Mapping[str, DoseVolumeHistogram],
-    styles: Mapping[str, RegionStyle],
-    marked: Container[str],
-    area: Area,
-    bands: Mapping[str, DvhBand] | None = None,
+    figure: Any, curves: DvhCurves, styles: Mapping[str, RegionStyle], marked: Container[str], area: Area
 ) -> None:
     """Draw cumulative histograms with the legend beside them; a dot marks the D70 of tumours.
 
@@ -51,35 +41,28 @@ def draw_dvh(
     ----------
     figure : matplotlib Figure
         Drawn into.
-    histograms : mapping of str to DoseVolumeHistogram
-        By region name, in the order of the legend.
+    curves : DvhCurves
+        What is drawn, bands behind the lines.
     styles : mapping of str to RegionStyle
         By region name.
     marked : container of str
         Names whose D70 gets a dot.
     area : Area
         Where.
-    bands : mapping of str to DvhBand, optional
-        Drawn behind the lines, by region name.
     """
-    known = bands or {}
+    doses, by_name = curves.doses_gy, curves.by_name
     top = area.bottom + area.height
     add_text(figure, area.left, top - 8, "Dose-volume histograms", va="top", fontsize=11, fontweight="bold")
     plot = Area(area.left + 62, area.bottom + 54, area.width - LEGEND_PX - 84, area.height - 54 - 44)
     axes = add_axes(figure, plot)
-    highest = max((h.dose_at_volume(TAIL_PERCENT) for h in histograms.values()), default=1.0) or 1.0
-    highest = max([highest, *(float(known[name].high_gy[0]) for name in histograms if name in known)])
-    doses = np.linspace(0.0, 1.04 * highest, POINTS)
-    for name, histogram in histograms.items():
+    for name, curve in by_name.items():
         style = styles[name]
-        if name in known:
-            _, low, high = known[name].volumes_at(doses)
-            axes.fill_between(doses, low, high, color=style.colour, alpha=BAND_ALPHA, linewidth=0)
+        if curve.limits_percent is not None:
+            axes.fill_between(doses, *curve.limits_percent, color=style.colour, alpha=BAND_ALPHA, linewidth=0)
         dash: Any = (0, style.dash) if style.dash else "-"
-        axes.plot(doses, 100.0 * histogram.cumulative(doses), color=style.colour, linewidth=2, linestyle=dash)
+        axes.plot(doses, curve.volumes_percent, color=style.colour, linewidth=2, linestyle=dash)
         if name in marked:
-            d70 = histogram.dose_at_volume(MARKED_PERCENT)
-            axes.plot(d70, MARKED_PERCENT, "o", color=style.colour, markersize=5)
+            axes.plot(curve.d70_gy, MARKED_PERCENT, "o", color=style.colour, markersize=5)
     axes.set_xlim(0.0, doses[-1])
     axes.set_ylim(0.0, 101.0)
     axes.set_yticks(range(0, 101, 10))
@@ -89,7 +72,7 @@ def draw_dvh(
         axes.spines[side].set_visible(False)
     axes.set_xlabel("absorbed dose / Gy")
     axes.set_ylabel("volume receiving at least this dose / %")
-    entries = [(shortened(name, LONGEST_NAME), styles[name]) for name in histograms]
+    entries = [(shortened(name, LONGEST_NAME), styles[name]) for name in by_name]
     right = plot.left + plot.width + 26
     if entries:
         columns = ceil(len(entries) / 18)
@@ -102,8 +85,8 @@ def draw_dvh(
             ncols=columns,
             labelspacing=0.75,
         )
-    notes = ["dots: D70 of tumours"] if any(name in marked for name in histograms) else []
-    if any(name in known for name in histograms):
+    notes = ["dots: D70 of tumours"] if any(name in marked for name in by_name) else []
+    if any(curve.limits_percent is not None for curve in by_name.values()):
         notes.append(f"bands: {BAND_PERCENT:g} % at each dose")
     add_text(figure, right, plot.bottom, "\n".join(notes), fontsize=8.5, color=MUTED, va="bottom")
 
@@ -123,22 +106,17 @@ def write_dvh_figure(
         Roles by name, for the colours; by the name itself where none is given.
     """
     given = roles or {}
-    known = {name: given.get(name) or role_of_name(name) for name in histograms}
+    roles = {name: given.get(name) or role_of_name(name) for name in histograms}
     path = Path(path)
-    path.write_bytes(dvh_png(histograms, known))
+    path.write_bytes(dvh_png(drawn_curves(histograms), region_styles(roles.items()), tumours_among(roles)))
     return path
 
 
-def dvh_png(
-    histograms: Mapping[str, DoseVolumeHistogram],
-    roles: Mapping[str, Role],
-    bands: Mapping[str, DvhBand] | None = None,
-) -> bytes:
-    """Return the histograms as PNG; ``roles`` may name more regions, so that their colours are kept."""
+def dvh_png(curves: DvhCurves, styles: Mapping[str, RegionStyle], marked: Container[str]) -> bytes:
+    """Return the histograms as PNG, as for `draw_dvh`."""
     with drawing():
         figure = new_figure(WIDTH_PX, HEIGHT_PX)
-        area = Area(10, 8, WIDTH_PX - 20, HEIGHT_PX - 16)
-        draw_dvh(figure, histograms, region_styles(roles.items()), tumours_among(roles), area, bands)
+        draw_dvh(figure, curves, styles, marked, Area(10, 8, WIDTH_PX - 20, HEIGHT_PX - 16))
         return png_bytes(figure)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -11,7 +12,6 @@ from contourpy import contour_generator
 from numpy.typing import NDArray
 
 from y90voxel.regions.palette import RegionStyle
-from y90voxel.regions.regions import Region
 from y90voxel.report.drawing import (
     INK,
     LONGEST_NAME,
@@ -24,49 +24,140 @@ from y90voxel.report.drawing import (
     add_text,
 )
 from y90voxel.report.formatting import number, shortened
-from y90voxel.report.planes import DisplayPlane, View, display_plane, sample
 from y90voxel.report.scene import Focus, Scene
+from y90voxel.volumes.planes import DisplayPlane, View, display_plane, fitting_pixel_mm, sample
+from y90voxel.volumes.volume import CtImage
 
-__all__ = ["colours", "draw_frame", "draw_outlines", "draw_overlay", "draw_planes", "overlay_height_px"]
+__all__ = [
+    "PAGE_PX",
+    "PAPER_PX",
+    "Overlay",
+    "Panel",
+    "colours",
+    "composite",
+    "draw_frame",
+    "draw_outlines",
+    "draw_overlay",
+    "draw_planes",
+    "overlay_height_px",
+    "sampled_overlays",
+]
 
 GAP_PX, BAR_PX, TITLE_PX, CAPTION_PX, LEGEND_ROW_PX = 8.0, 116.0, 34.0, 26.0, 24.0
 LEGEND_COLUMN_PX = 225.0
 TALLEST_PANEL_PX = 560.0
+# Widths of an overlay on the page and in the PDF.
+PAGE_PX, PAPER_PX = 1404.0, 880.0
 LIGHT = "#f4f6f7"
+AIR_HU = -1000.0
 
 
-def overlay_height_px(scene: Scene, width_px: float) -> float:
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """What one plane shows, sampled at its pixels.
+
+    Parameters
+    ----------
+    plane : DisplayPlane
+        Where it lies.
+    underlay, dose : ndarray, (rows, columns)
+        In the units of the scene.
+    occupancies : list of ndarray, (rows, columns)
+        Of the scene's outlined regions.
+    mark : tuple of float
+        Row and column of the point that the plane goes through.
+    """
+
+    plane: DisplayPlane
+    underlay: NDArray[np.float32]
+    dose: NDArray[np.float32]
+    occupancies: list[NDArray[np.float32]]
+    mark: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """Three planes through one point, sampled for a figure of one width; drawing asks nothing more.
+
+    Parameters
+    ----------
+    scene : Scene
+        What all overlays of the evaluation share.
+    focus : Focus
+        What the planes go through.
+    panels : list of Panel
+        Axial, coronal, sagittal.
+    """
+
+    scene: Scene
+    focus: Focus
+    panels: list[Panel]
+
+    @property
+    def tallest_px(self) -> int:
+        """Rows of the tallest panel."""
+        return max(len(panel.dose) for panel in self.panels)
+
+
+def sampled_overlays(scene: Scene, foci: Iterable[Focus], width_px: float) -> list[Overlay]:
+    """Return the planes through each focus, for figures of that width.
+
+    Parameters
+    ----------
+    scene : Scene
+        What is shown.
+    foci : iterable of Focus
+        One overlay is made of each.
+    width_px : float
+        Three panels and the colour bar fill it.
+    """
+    outside = AIR_HU if isinstance(scene.underlay, CtImage) else 0.0
+    panels_px = width_px - BAR_PX - 2 * GAP_PX - 2
+    pixel_mm = fitting_pixel_mm(scene.grid, scene.box, panels_px, TALLEST_PANEL_PX)
+    overlays = []
+    for focus in foci:
+        planes = [display_plane(scene.grid, view, focus.index, scene.box, pixel_mm) for view in View]
+        panels = [
+            Panel(
+                plane,
+                sample(scene.underlay, plane, outside),
+                sample(scene.dose, plane),
+                [sample(region.mask, plane) for region, _ in scene.outlined],
+                plane.pixel_of(focus.point_mm),
+            )
+            for plane in planes
+        ]
+        overlays.append(Overlay(scene, focus, panels))
+    return overlays
+
+
+def overlay_height_px(overlay: Overlay, width_px: float) -> float:
     """Return how tall an overlay of that width is [pixels]."""
-    heights = [plane.size_mm[0] for plane in _planes(scene, scene.centre, _pixel_mm(scene, width_px))]
-    return max(heights) / _pixel_mm(scene, width_px) + TITLE_PX + CAPTION_PX + _legend_px(scene, width_px) + 4
+    legend = LEGEND_ROW_PX * ceil(len(overlay.scene.outlined) / _legend_columns(width_px))
+    return overlay.tallest_px + TITLE_PX + CAPTION_PX + legend + 4
 
 
-def draw_overlay(figure: Any, scene: Scene, focus: Focus, area: Area) -> None:
-    """Draw three planes through ``focus`` with dose, outlines, colour bar and legend.
+def draw_overlay(figure: Any, overlay: Overlay, area: Area) -> None:
+    """Draw three planes with dose, outlines, colour bar and legend.
 
     Parameters
     ----------
     figure : matplotlib Figure
         Drawn into.
-    scene : Scene
-        What all overlays of the evaluation share.
-    focus : Focus
-        The voxel that the planes go through.
+    overlay : Overlay
+        Sampled for the width of the area.
     area : Area
         Where; its height should be `overlay_height_px`.
     """
-    draw_frame(figure, scene, area)
-    draw_planes(figure, scene, focus, area)
+    draw_frame(figure, overlay, area)
+    draw_planes(figure, overlay, area)
 
 
-def draw_frame(figure: Any, scene: Scene, area: Area) -> None:
+def draw_frame(figure: Any, overlay: Overlay, area: Area) -> None:
     """Draw what all overlays of a scene have in common, the colour bar and the legend, as for `draw_overlay`."""
-    left = area.left
-    planes = _planes(scene, scene.centre, _pixel_mm(scene, area.width))
-    tallest = max(plane.grid.shape[1] for plane in planes)
+    scene, tallest = overlay.scene, overlay.tallest_px
     bottom = area.bottom + area.height - TITLE_PX - tallest
-    for plane in planes:
-        left += plane.grid.shape[2] + GAP_PX
+    left = area.left + sum(panel.dose.shape[1] + GAP_PX for panel in overlay.panels)
     _draw_scale(figure, scene, Area(left + 10, bottom, 20, tallest))
     entries = [(shortened(region.name, LONGEST_NAME), style) for region, style in scene.legend]
     if entries:
@@ -78,16 +169,15 @@ def draw_frame(figure: Any, scene: Scene, area: Area) -> None:
         add_legend(figure, entries, area.left, bottom - CAPTION_PX - 4, fontsize=9, **legend)
 
 
-def draw_planes(figure: Any, scene: Scene, focus: Focus, area: Area) -> list[Any]:
+def draw_planes(figure: Any, overlay: Overlay, area: Area) -> list[Any]:
     """Draw title and planes of an overlay into its frame, and return what was drawn, the lowest first."""
-    top = area.bottom + area.height
-    drawn = [add_text(figure, area.left, top - 8, focus.title, va="top", fontsize=11, fontweight="bold")]
-    left = area.left
-    planes = _planes(scene, focus, _pixel_mm(scene, area.width))
-    bottom = top - TITLE_PX - max(plane.grid.shape[1] for plane in planes)
-    for plane in planes:
-        _, rows, columns = plane.grid.shape
-        drawn += _draw_plane(figure, Area(left, top - TITLE_PX - rows, columns, rows), scene, plane, focus)
+    top, left = area.bottom + area.height, area.left
+    title = {"va": "top", "fontsize": 11, "fontweight": "bold"}
+    drawn = [add_text(figure, left, top - 8, overlay.focus.title, **title)]
+    bottom = top - TITLE_PX - overlay.tallest_px
+    for panel in overlay.panels:
+        plane, (rows, columns) = panel.plane, panel.dose.shape
+        drawn += _draw_panel(figure, Area(left, top - TITLE_PX - rows, columns, rows), overlay, panel)
         text = f"{plane.view.value.capitalize()}   {plane.position}{'   oblique' if plane.oblique else ''}"
         caption = {"va": "top", "ha": "center", "fontsize": 9, "color": MUTED}
         drawn.append(add_text(figure, left + columns / 2, bottom - 6, text, **caption))
@@ -95,27 +185,9 @@ def draw_planes(figure: Any, scene: Scene, focus: Focus, area: Area) -> list[Any
     return drawn
 
 
-def _pixel_mm(scene: Scene, width_px: float) -> float:
-    """Size of a pixel that lets three panels and the colour bar fill the width [mm]."""
-    planes = _planes(scene, scene.centre, 1.0)
-    across = sum(plane.size_mm[1] for plane in planes)
-    tall = max(plane.size_mm[0] for plane in planes)
-    return max(across / (width_px - BAR_PX - 2 * GAP_PX - 2), tall / TALLEST_PANEL_PX)
-
-
-def _planes(scene: Scene, focus: Focus, pixel_mm: float) -> list[DisplayPlane]:
-    """The three planes through a focus."""
-    return [display_plane(scene.grid, view, focus.index, scene.box, pixel_mm) for view in View]
-
-
 def _legend_columns(width_px: float) -> int:
     """Entries of the legend that fit beside each other."""
     return max(1, int(width_px / LEGEND_COLUMN_PX))
-
-
-def _legend_px(scene: Scene, width_px: float) -> float:
-    """Height of the legend [pixels]."""
-    return LEGEND_ROW_PX * ceil(len(scene.outlined) / _legend_columns(width_px))
 
 
 def colours() -> NDArray[np.float32]:
@@ -126,14 +198,12 @@ def colours() -> NDArray[np.float32]:
     return np.asarray(matplotlib.colormaps["inferno"](np.linspace(0.18, 1.0, 256))[:, :3], np.float32)
 
 
-def composite(scene: Scene, plane: DisplayPlane) -> NDArray[np.uint8]:
+def composite(scene: Scene, panel: Panel) -> NDArray[np.uint8]:
     """Return anatomy with the dose over it as RGB, (rows, columns, 3).
 
     The overlay is transparent below the threshold and turns opaque to 75 % at four times the threshold.
     """
-    outside = -1000.0 if scene.underlay_name == "CT" else 0.0
-    grey = scene.grey(sample(scene.underlay, plane, outside))[..., None]
-    dose = sample(scene.dose, plane)
+    dose, grey = panel.dose, scene.grey(panel.underlay)[..., None]
     level = np.clip(dose / scene.top_gy * 255.0, 0, 255).astype(np.uint8)
     rise = np.clip((dose - scene.threshold_gy) / (3 * scene.threshold_gy), 0.0, 1.0)
     opacity = np.where(dose >= scene.threshold_gy, 0.30 + 0.45 * rise, 0.0)[..., None].astype(np.float32)
@@ -141,15 +211,16 @@ def composite(scene: Scene, plane: DisplayPlane) -> NDArray[np.uint8]:
     return np.asarray(blended * 255.0 + 0.5, np.uint8)
 
 
-def _draw_plane(figure: Any, area: Area, scene: Scene, plane: DisplayPlane, focus: Focus) -> list[Any]:
+def _draw_panel(figure: Any, area: Area, overlay: Overlay, panel: Panel) -> list[Any]:
     """One panel: picture, outlines, letters, scale bar, mark."""
-    _, rows, columns = plane.grid.shape
-    drawn = [add_picture(figure, area, composite(scene, plane))]
-    drawn += draw_outlines(figure, area, scene.outlined, plane)
+    plane, (rows, columns) = panel.plane, panel.dose.shape
+    drawn = [add_picture(figure, area, composite(overlay.scene, panel))]
+    styles = [style for _, style in overlay.scene.outlined]
+    drawn += draw_outlines(figure, area, zip(panel.occupancies, styles, strict=True))
     bar = 50.0 / plane.grid.spacing_mm[1]
     lines, looks = [[(14.0, rows - 12.0), (14.0 + bar, rows - 12.0)]], [(LIGHT, 2.0)]
-    if focus.marked:
-        row, column = plane.pixel_of(scene.grid.index_to_lps(focus.index))
+    if overlay.focus.marked:
+        row, column = panel.mark
         for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             lines.append([(column + 6 * dx, row + 6 * dy), (column + 15 * dx, row + 15 * dy)])
             looks.append(("white", 1.3))
@@ -171,13 +242,12 @@ def _draw_plane(figure: Any, area: Area, scene: Scene, plane: DisplayPlane, focu
 
 
 def draw_outlines(
-    figure: Any, area: Area, outlined: Iterable[tuple[Region, RegionStyle]], plane: DisplayPlane
+    figure: Any, area: Area, occupancies: Iterable[tuple[NDArray[np.float32], RegionStyle]]
 ) -> list[Any]:
     """Draw outlines where a region fills half a voxel, each on a dark line so that it shows on any colour."""
     lines: list[NDArray[np.float64]] = []
     looks: list[tuple[str, Any]] = []
-    for region, style in outlined:
-        occupancy = sample(region.mask, plane)
+    for occupancy, style in occupancies:
         if occupancy.max() < 0.5 or occupancy.min() >= 0.5:
             continue
         found: list[NDArray[np.float64]] = contour_generator(z=occupancy).lines(0.5)  # type: ignore[assignment]

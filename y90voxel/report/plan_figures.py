@@ -8,12 +8,14 @@ from typing import Any
 
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.clinical.limits import Sense
+from y90voxel.metrics.dvh_curves import drawn_curves
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.report.drawing import INK, MUTED, RULE, Area, add_axes, add_text, drawing, new_figure, png_bytes
-from y90voxel.report.dvh_plot import dvh_png
+from y90voxel.report.dvh_plot import dvh_png, tumours_among
 from y90voxel.report.figures import overlay_pngs
 from y90voxel.report.formatting import number, shortened
+from y90voxel.report.overlays import PAGE_PX, sampled_overlays
 from y90voxel.report.scene import build_scene
 from y90voxel.units import BQ_PER_GBQ
 
@@ -93,10 +95,11 @@ def plan_figures(plan: Plan) -> dict[str, bytes]:
     if evaluation is None:
         return figures
     scene = build_scene(evaluation)
-    (figures["dose_centre.png"],) = overlay_pngs(scene, [scene.centre])
+    (figures["dose_centre.png"],) = overlay_pngs(sampled_overlays(scene, [scene.centre], PAGE_PX))
     shown = evaluation.main_histograms()
     if shown:
-        figures["dvh.png"] = dvh_png(shown, {region.name: region.role for region in evaluation.case.regions})
+        tumours = tumours_among({region.name: region.role for region in evaluation.case.regions})
+        figures["dvh.png"] = dvh_png(drawn_curves(shown), scene.styles, tumours)
     return figures
 
 

@@ -8,52 +8,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.report.drawing import INK, MUTED, Area, add_axes, add_text, drawing, new_figure, png_bytes
-from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.image_registration import Alignment
-from y90voxel.volumes.transform import AffineTransform, sampled
 
-__all__ = ["registration_png"]
+__all__ = ["FINENESS_MM", "MARGIN_MM", "registration_png"]
+
+Views = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 WIDTH_PX, GAP_PX, LABEL_PX = 1420.0, 10.0, 26.0
 FINENESS_MM = 1.5
 WINDOW_HU = (-160.0, 240.0)
 # Shown around the region of interest [mm].
 MARGIN_MM = 40.0
-AIR_HU = -1000.0
 # Planes as (axis of the array that is cut, title).
 PLANES = ((0, "axial"), (1, "coronal"), (2, "sagittal"))
 
 
-def registration_png(alignment: Alignment) -> bytes:
+def registration_png(views: Views) -> bytes:
     """Return the figure of an alignment as PNG: the fixed CT green, the moving one magenta, their agreement grey.
 
     Parameters
     ----------
-    alignment : Alignment
-        What is shown.
+    views : tuple of ndarray
+        The fixed CT, the moving one as it was and as aligned, of `Alignment.views`.
     """
-    identity = AffineTransform(np.eye(4))
-    rows = []
-    for title, transform in (
-        ("before: coordinates as they are", identity),
-        ("after registration", alignment.transform),
-    ):
-        grid = _view(alignment)
-        fixed = sampled(alignment.fixed.array, alignment.fixed.grid, grid, identity, AIR_HU)
-        pull = transform.inverse()
-        moving = sampled(alignment.moving.array, alignment.moving.grid, grid, pull, AIR_HU)
-        rows.append((title, _fused(fixed, moving)))
+    fixed, before, after = views
+    rows = [("before: coordinates as they are", before), ("after registration", after)]
     with drawing():
-        return _drawn(rows)
-
-
-def _view(alignment: Alignment) -> Grid:
-    """Return an axial grid around the region of interest, in the fixed frame."""
-    corners = np.array(np.meshgrid(*alignment.focus_mm.T, indexing="ij")).reshape(3, -1).T
-    placed = alignment.transform.points(corners)
-    low, high = placed.min(axis=0) - MARGIN_MM, placed.max(axis=0) + MARGIN_MM
-    size = np.ceil((high - low) / FINENESS_MM).astype(int)
-    return Grid.from_spacing(size[::-1].tolist(), (FINENESS_MM,) * 3, low.tolist())
+        return _drawn([(title, _fused(fixed, moving)) for title, moving in rows])
 
 
 def _fused(fixed: NDArray[Any], moving: NDArray[Any]) -> NDArray[np.uint8]:

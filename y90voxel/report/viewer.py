@@ -12,21 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.dvh_bands import BAND_PERCENT
-from y90voxel.regions.palette import region_styles
-from y90voxel.regions.regions import Region
-from y90voxel.report.dose_content import DISCLAIMER, PREDICTED, subtitle
+from y90voxel.metrics.dvh_curves import DvhCurves
 from y90voxel.report.dose_page import render_page
-from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
+from y90voxel.report.dose_report import DoseReport
+from y90voxel.report.formatting import dose_text, number
 from y90voxel.report.overlays import colours
-from y90voxel.report.scene import Scene, build_scene
-from y90voxel.report.viewer_volumes import PackedVolume, pack_activity, pack_ct, pack_dose, pack_region
-from y90voxel.volumes.volume import Mask
+from y90voxel.report.scene import Scene
+from y90voxel.volumes.packing import PackedVolume
 
 __all__ = ["ViewerContent", "isodose_levels", "render_viewer", "viewer_content"]
 
-DVH_POINTS = 300
+# Texts of the report that the head of the page repeats.
+HEAD = ("heading", "label", "subtitle", "predicted", "disclaimer", "version", "computed")
 # Isodoses offered first: round values that clinics read, and the 205 Gy of glass microspheres.
 ROUND_LEVELS_GY = (5, 10, 20, 30, 50, 70, 100, 150, 205, 300, 400, 600, 800, 1200, 2000)
 MOST_LEVELS = 6
@@ -56,46 +54,20 @@ class ViewerContent:
     volumes: Mapping[str, PackedVolume]
 
 
-def viewer_content(evaluation: Evaluation) -> ViewerContent:
-    """Return what the interactive page of an evaluation shows.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What is shown.
-    """
-    scene = build_scene(evaluation)
-    case, provenance = evaluation.case, evaluation.provenance
-    shown = list(evaluation.main_histograms())
-    regions = [case.regions[name] for name in shown]
-    underlay = (
-        pack_activity(evaluation.activity) if case.ct is None else pack_ct(case.ct, evaluation.dose.grid)
-    )
-    volumes = {"underlay": underlay, "dose": pack_dose(evaluation.dose)}
-    volumes |= {f"region-{n}": pack_region(region) for n, region in enumerate(regions)}
-    page = {
-        "heading": "Predicted absorbed dose" if case.predicted else "Absorbed dose",
-        "label": case.label,
-        "subtitle": subtitle(evaluation),
-        "predicted": PREDICTED if case.predicted else None,
-        "disclaimer": DISCLAIMER,
-        "version": str(provenance.get("version", MISSING)),
-        "computed": date_and_time(provenance.get("started")),
-        "warnings": len(evaluation.warnings),
-        "dose_step": volumes["dose"].step,
-    }
+def viewer_content(report: DoseReport) -> ViewerContent:
+    """Return what the interactive page of a report shows."""
+    scene, text = report.scene, report.text
+    volumes = {"underlay": report.underlay, "dose": report.dose}
+    volumes |= {f"region-{n}": region.image for n, region in enumerate(report.regions)}
+    page = {name: text[name] for name in HEAD}
+    page |= {"warnings": len(text["warnings"]), "dose_step": report.dose.step}
+    points = (("hottest voxel", scene.hottest), ("centre", scene.centre))
     data = {
-        "underlay": _underlay(scene, underlay),
+        "underlay": _underlay(scene, report.underlay),
         "dose": _dose_scale(scene),
-        "regions": _regions(evaluation, regions, scene),
-        "dvh": _histograms(evaluation, shown),
-        "points": [
-            {
-                "name": "hottest voxel",
-                "lps_mm": _rounded(scene.grid.index_to_lps(scene.hottest.index)),
-            },
-            {"name": "centre", "lps_mm": _rounded(scene.grid.index_to_lps(scene.centre.index))},
-        ],
+        "regions": _regions(report),
+        "dvh": _histograms(report.whole_curves),
+        "points": [{"name": name, "lps_mm": _rounded(focus.point_mm)} for name, focus in points],
     }
     return ViewerContent(page, data, volumes)
 
@@ -178,57 +150,41 @@ def _dose_scale(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _regions(evaluation: Evaluation, regions: list[Region], scene: Scene) -> list[dict[str, Any]]:
+def _regions(report: DoseReport) -> list[dict[str, Any]]:
     """Name, colour, key numbers and hottest point of each region."""
-    styles = region_styles((region.name, region.role) for region in evaluation.case.regions)
-    outlined = {region.name for region, _ in scene.outlined}
+    outlined = {region.name for region, _ in report.scene.outlined}
     rows = []
-    for region in regions:
-        metrics = evaluation.region(region.name)
+    for region in report.regions:
+        metrics = region.metrics
         mean = metrics.mean_gy if metrics.mass_weighted_mean_gy is None else metrics.mass_weighted_mean_gy
         rows.append(
             {
-                "name": region.name,
-                "role": region.role.value.replace("_", " "),
-                "colour": styles[region.name].colour,
-                "dash": list(styles[region.name].dash),
-                "outlined": region.name in outlined,
+                "name": metrics.name,
+                "role": metrics.role.replace("_", " "),
+                "colour": region.style.colour,
+                "dash": list(region.style.dash),
+                "outlined": metrics.name in outlined,
                 "volume": number(metrics.volume_ml),
                 "mean": dose_text(mean),
                 "d70": dose_text(metrics.d_gy[70]),
-                "hottest_lps_mm": _rounded(_hottest_mm(evaluation, region.mask)),
+                "hottest_lps_mm": _rounded(region.hottest_mm),
             }
         )
     return rows
 
 
-def _hottest_mm(evaluation: Evaluation, mask: Mask) -> np.ndarray[Any, Any]:
-    """Where the dose is greatest among voxels at least half filled (filled at all, if none is)."""
-    core = mask.array >= 0.5
-    inside = np.flatnonzero(core if core.any() else mask.array)
-    flat = inside[int(np.argmax(evaluation.dose.array.ravel()[inside]))]
-    return mask.grid.index_to_lps(np.unravel_index(flat, mask.grid.shape))
-
-
-def _histograms(evaluation: Evaluation, names: list[str]) -> dict[str, Any]:
+def _histograms(curves: DvhCurves) -> dict[str, Any]:
     """Volume in percent at common dose steps, by region in their order, with its limits where there is a band."""
-    histograms = [evaluation.dvh(name) for name in names]
-    bands = [evaluation.bands.get(name) for name in names]
-    reached = [float(band.high_gy[0]) for band in bands if band is not None]
-    top = max((float(h.doses_gy[0]) for h in histograms), default=0.0) or 1.0
-    shown = (
-        max([top if not histograms else 0.0, *(h.dose_at_volume(0.5) for h in histograms), *reached]) or top
-    )
-    doses = np.linspace(0.0, max(top, *reached) if reached else top, DVH_POINTS)
+    by_region = curves.by_name.values()
     return {
-        "doses_gy": [round(dose, 6) for dose in doses.tolist()],
-        "volumes_percent": [_percents(100.0 * h.cumulative(doses)) for h in histograms],
+        "doses_gy": [round(dose, 6) for dose in curves.doses_gy.tolist()],
+        "volumes_percent": [_percents(curve.volumes_percent) for curve in by_region],
         "bands_percent": [
-            None if band is None else [_percents(limit) for limit in band.volumes_at(doses)[1:]]
-            for band in bands
+            None if curve.limits_percent is None else [_percents(limit) for limit in curve.limits_percent]
+            for curve in by_region
         ],
         "band": f"bands: {BAND_PERCENT:g} % at each dose",
-        "shown_gy": 1.04 * shown,
+        "shown_gy": curves.drawn_gy,
     }
 
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from y90voxel.case.evaluation import Evaluation
 from y90voxel.io.nifti import packed_nifti
+from y90voxel.report.dose_report import DoseReport
 from y90voxel.report.viewer import render_viewer, viewer_content
 
 __all__ = ["write_viewer"]
 
 
-def write_viewer(evaluation: Evaluation, path: str | Path) -> Path:
-    """Write the interactive page of an evaluation, one file that needs neither server nor network.
+def write_viewer(report: DoseReport, path: str | Path) -> Path:
+    """Write the interactive page of a report, one file that needs neither server nor network.
 
     Parameters
     ----------
-    evaluation : Evaluation
+    report : DoseReport
         What is shown.
     path : path-like
         Written.
     """
-    content = viewer_content(evaluation)
+    content = viewer_content(report)
     images = {
         name: packed_nifti(volume.stored, volume.grid, volume.step, f"{volume.quantity} [{volume.unit}]")
         for name, volume in content.volumes.items()

@@ -16,10 +16,12 @@ from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.dicom.rtstruct_writer import write_rtstruct
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
-from y90voxel.io.result_tables import write_bands_csv, write_dvh_csv, write_json, write_metrics_csv
+from y90voxel.io.result_tables import write_result_tables
 from y90voxel.volumes.volume import Volume
 
 __all__ = ["Output", "write_results"]
+
+Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def write_results(
     identity: StudyIdentity,
     sources: tuple[SourceSeries, ...] = (),
     output: Output | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Write every output of a dose calculation to ``folder``, all or nothing.
 
@@ -84,22 +86,11 @@ def write_results(
                 alignment, temporary / "registration.dcm", identity=identity, references=sources
             )
         evaluation = evaluation.with_notices(*said)
-        _write_tables(evaluation, temporary)
-        if wanted.report:
-            tell("drawing the report", 0.5)
-            # deferred: 0.3 s, for reports alone
-            from y90voxel.report.dose_page import write_report
-            from y90voxel.report.viewer_page import write_viewer
-
-            write_report(
-                evaluation, temporary, viewer=write_viewer(evaluation, temporary / "viewer.html").name
-            )
-        if wanted.pdf:
-            tell("writing the PDF", 0.8)
-            # deferred: 0.3 s, for reports alone
-            from y90voxel.report.dose_pdf import write_pdf
-
-            write_pdf(evaluation, temporary / "report.pdf")
+        histograms = {metrics.name: evaluation.dvh(metrics.name) for metrics in evaluation.regions}
+        if wanted.report or wanted.pdf:
+            _write_reports(evaluation, temporary, wanted, tell)
+        bands = None if evaluation.uncertainty is None else evaluation.bands
+        write_result_tables(evaluation.metrics, histograms, temporary, bands)
     return evaluation
 
 
@@ -107,6 +98,7 @@ def _write_maps(
     evaluation: Evaluation, folder: Path, identity: StudyIdentity, sources: tuple[SourceSeries, ...]
 ) -> tuple[Notice, ...]:
     """Dose, activity and regions; returns what the formats could not hold."""
+    biological = bed_map(evaluation)
     kind = "predicted" if evaluation.case.predicted else "delivered"
     comment = f"{kind}, {evaluation.case.nuclide}, {evaluation.engine}; research only"
     said = write_rtdose(
@@ -117,7 +109,6 @@ def _write_maps(
         spread = Volume(evaluation.dose.relative_uncertainty, evaluation.dose.grid)
         write_nifti(spread, folder / "dose_uncertainty.nii.gz")
     write_activity_concentration(evaluation.activity, folder / "activity.nii.gz")
-    biological = bed_map(evaluation)
     if biological is not None:
         write_rtdose(
             biological.dose,
@@ -143,12 +134,23 @@ def _write_maps(
     return tuple(dict.fromkeys((*said, *found)))
 
 
-def _write_tables(evaluation: Evaluation, folder: Path) -> None:
-    """Histograms and metrics."""
-    histograms = [(m.name, m.role, evaluation.dvh(m.name)) for m in evaluation.regions]
-    write_dvh_csv(histograms, folder / "dvh.csv")
-    if evaluation.uncertainty is not None:
-        bands = [(name, band, evaluation.dvh(name)) for name, band in evaluation.bands.items()]
-        write_bands_csv(bands, folder / "dvh_bands.csv")
-    write_json(evaluation.metrics, folder / "metrics.json")
-    write_metrics_csv(evaluation.metrics["regions"], folder / "metrics.csv")
+def _write_reports(evaluation: Evaluation, folder: Path, wanted: Output, progress: Progress) -> None:
+    """What people read."""
+    # deferred: 0.3 s, for reports alone
+    from y90voxel.report.dose_report import dose_report
+
+    progress("drawing the report", 0.5)
+    report = dose_report(evaluation)
+    if wanted.report:
+        # deferred: 0.3 s, for reports alone
+        from y90voxel.report.dose_page import write_report
+        from y90voxel.report.viewer_page import write_viewer
+
+        viewer = write_viewer(report, folder / "viewer.html")
+        write_report(report, folder, viewer=viewer.name)
+    if wanted.pdf:
+        # deferred: 0.3 s, for reports alone
+        from y90voxel.report.dose_pdf import write_pdf
+
+        progress("writing the PDF", 0.8)
+        write_pdf(report, folder / "report.pdf")

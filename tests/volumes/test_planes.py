@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from y90voxel.errors import GeometryError
-from y90voxel.report.planes import ShownBox, View, display_plane, sample
 from y90voxel.volumes.grid import Grid, patient_axes
+from y90voxel.volumes.planes import ShownBox, View, display_plane, sample
 from y90voxel.volumes.volume import CtImage, DoseMap
 
 SPACING_XYZ = np.array([2.0, 3.0, 5.0])

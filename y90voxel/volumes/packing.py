@@ -1,4 +1,4 @@
-"""The images of the interactive page: few, small, in integers, each with its own geometry."""
+"""Small images for a page: in integers, cropped to what they hold, each with its own geometry."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.regions.regions import Region
 from y90voxel.units import BQ_PER_MBQ
 from y90voxel.volumes.box import Box, is_empty, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Volume
+from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Mask, Volume
 
-__all__ = ["PackedVolume", "pack_activity", "pack_ct", "pack_dose", "pack_region", "patient_grid"]
+__all__ = ["PackedVolume", "pack_activity", "pack_ct", "pack_dose", "pack_mask", "patient_grid"]
 
 # Two HU are far below the noise of any CT, and keep the page a third smaller than one HU would.
 CT_STEP_HU = 2.0
@@ -104,10 +103,10 @@ def pack_dose(dose: DoseMap) -> PackedVolume:
     return PackedVolume(part.array, part.grid, packed.step, packed.quantity, packed.unit)
 
 
-def pack_region(region: Region) -> PackedVolume:
+def pack_mask(mask: Mask) -> PackedVolume:
     """Return the occupancy of a region in 255 steps, cropped to it."""
-    low, high = _corners(region.mask.box, region.mask.array.shape)
-    part = _cropped(region.mask, low - 1, high + 1)
+    low, high = _corners(mask.box, mask.array.shape)
+    part = _cropped(mask, low - 1, high + 1)
     stored = np.rint(part.array * OCCUPANCY_STEPS).astype(np.uint8)
     return PackedVolume(stored, part.grid, 1.0 / OCCUPANCY_STEPS, "occupancy", "")
 

@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import GeometryError
+from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid, patient_axes
 from y90voxel.volumes.resample import interpolate
 from y90voxel.volumes.volume import Volume
 
-__all__ = ["DisplayPlane", "ShownBox", "View", "display_plane", "sample"]
+__all__ = ["DisplayPlane", "ShownBox", "View", "display_plane", "fitting_pixel_mm", "sample", "shown_box"]
 
 # A position this far outside the border of an image is a rounding error.
 EDGE_TOLERANCE_VOXELS = 1e-6
+# Shown around what is of interest, and the least that is shown [mm].
+MARGIN_MM = 28.0
+SHORTEST_SIDE_MM = 120.0
 # Names of the negative and positive side of the patient axes x, y, z in LPS.
 _SIDES = (("R", "L"), ("A", "P"), ("I", "S"))
 
@@ -93,6 +97,37 @@ class DisplayPlane:
         """Return row and column (fractional) of a point in LPS [mm]."""
         _, row, column = self.grid.lps_to_index(point_mm).tolist()
         return row, column
+
+
+def shown_box(grid: Grid, shown: NDArray[np.bool_], focus: tuple[int, int, int]) -> ShownBox:
+    """Return the box around the voxels shown, with a margin; front-back and head-foot are made equally long.
+
+    Parameters
+    ----------
+    grid : Grid
+        Any orientation.
+    shown : ndarray of bool, (slices, rows, columns)
+        Voxels that have to be seen.
+    focus : tuple of int, (3,)
+        A voxel that has to be seen too.
+    """
+    used, low, high = occupied_box(shown), np.array(focus), np.array(focus)
+    if not is_empty(used):
+        low = np.minimum(low, [part.start for part in used])
+        high = np.maximum(high, [part.stop - 1 for part in used])
+    spacing = np.array(grid.spacing_mm)
+    centre, sides = (low + high) / 2, (high - low + 1) * spacing + 2 * MARGIN_MM
+    order, _ = patient_axes(grid)
+    sides = np.maximum(sides, SHORTEST_SIDE_MM)
+    sides[[order[1], order[2]]] = max(sides[order[1]], sides[order[2]])
+    half = sides / spacing / 2
+    return ShownBox(tuple((centre - half).tolist()), tuple((centre + half).tolist()))
+
+
+def fitting_pixel_mm(grid: Grid, box: ShownBox, width_px: float, height_px: float) -> float:
+    """Return the size of a pixel [mm] that lets all views of a box, side by side, fit into so many pixels."""
+    sizes = [display_plane(grid, view, (0, 0, 0), box, 1.0).size_mm for view in View]
+    return max(sum(width for _, width in sizes) / width_px, max(height for height, _ in sizes) / height_px)
 
 
 def display_plane(grid: Grid, view: View, index: ArrayLike, box: ShownBox, pixel_mm: float) -> DisplayPlane:

@@ -1,0 +1,133 @@
+"""What the report of an evaluation shows, gathered once: page, figures, interactive page and PDF only lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from y90voxel.case.evaluation import Evaluation
+from y90voxel.metrics.dvh_curves import DvhCurves, drawn_curves, whole_curves
+from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.regions.palette import RegionStyle
+from y90voxel.regions.roles import Role
+from y90voxel.report.dose_content import dose_content
+from y90voxel.report.overlays import PAGE_PX, PAPER_PX, Overlay, sampled_overlays
+from y90voxel.report.registration_figure import FINENESS_MM, MARGIN_MM, Views
+from y90voxel.report.scene import Scene, build_scene
+from y90voxel.volumes.packing import PackedVolume, pack_activity, pack_ct, pack_dose, pack_mask
+
+__all__ = ["DoseReport", "ShownRegion", "dose_report"]
+
+VIEWER_DVH_POINTS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class ShownRegion:
+    """A region whose histogram is shown.
+
+    Parameters
+    ----------
+    metrics : RegionMetrics
+        Name, role and numbers.
+    style : RegionStyle
+        Its colour and line.
+    hottest_mm : ndarray, (3,)
+        Where its dose is greatest, in LPS [mm].
+    image : PackedVolume
+        Its occupancy.
+    """
+
+    metrics: RegionMetrics
+    style: RegionStyle
+    hottest_mm: NDArray[np.float64]
+    image: PackedVolume
+
+
+@dataclass(frozen=True, eq=False)
+class DoseReport:
+    """Everything that is shown of an evaluation.
+
+    Parameters
+    ----------
+    text : mapping
+        What `dose_content` returns.
+    scene : Scene
+        What the overlays share.
+    overlays, printed : list of Overlay
+        Through the hottest voxel and the centre, for the width of the page and of the PDF.
+    curves, whole_curves : DvhCurves
+        Histograms as far as figures go, and up to the greatest dose.
+    regions : tuple of ShownRegion
+        Those that have a curve, in the same order.
+    underlay, dose : PackedVolume
+        The images of the interactive page.
+    registration : tuple of ndarray or None
+        The aligned CTs, where there was an alignment.
+    """
+
+    text: Mapping[str, Any]
+    scene: Scene
+    overlays: list[Overlay]
+    printed: list[Overlay]
+    curves: DvhCurves
+    whole_curves: DvhCurves
+    regions: tuple[ShownRegion, ...]
+    underlay: PackedVolume
+    dose: PackedVolume
+    registration: Views | None
+
+    @property
+    def styles(self) -> dict[str, RegionStyle]:
+        """Colour and line of each curve, by name."""
+        return {region.metrics.name: region.style for region in self.regions}
+
+    @property
+    def tumours(self) -> frozenset[str]:
+        """Names of single tumours."""
+        return frozenset(r.metrics.name for r in self.regions if r.metrics.role == Role.TUMOUR)
+
+
+def dose_report(evaluation: Evaluation) -> DoseReport:
+    """Return what the report of an evaluation shows.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What is reported.
+    """
+    case, dose, bands = evaluation.case, evaluation.dose, evaluation.bands
+    text = dose_content(evaluation)
+    histograms = evaluation.main_histograms()
+    curves = drawn_curves(histograms, bands)
+    whole = whole_curves(histograms, bands, VIEWER_DVH_POINTS)
+    scene = build_scene(evaluation)
+    overlays, printed = (
+        sampled_overlays(scene, (scene.hottest, scene.centre), width_px) for width_px in (PAGE_PX, PAPER_PX)
+    )
+    registration = None if case.alignment is None else case.alignment.views(MARGIN_MM, FINENESS_MM)
+    metrics = {region.name: region for region in evaluation.regions}
+    regions = [
+        ShownRegion(
+            metrics[name],
+            scene.styles[name],
+            dose.grid.index_to_lps(dose.greatest_at(case.regions[name].mask.core)),
+            pack_mask(case.regions[name].mask),
+        )
+        for name in histograms
+    ]
+    return DoseReport(
+        text=text,
+        scene=scene,
+        overlays=overlays,
+        printed=printed,
+        curves=curves,
+        whole_curves=whole,
+        regions=tuple(regions),
+        underlay=pack_activity(evaluation.activity) if case.ct is None else pack_ct(case.ct, dose.grid),
+        dose=pack_dose(dose),
+        registration=registration,
+    )
