@@ -69,3 +69,29 @@ def test_types_carry_quantity_unit_and_rule():
         np.zeros(GRID.shape)
     )
     assert kept.relative_uncertainty is not None
+
+
+def test_the_greatest_value_is_found_where_it_counts():
+    grid = Grid.from_spacing((2, 3, 4), (1.0, 1.0, 1.0))
+    array = np.arange(24.0).reshape(grid.shape) - 100.0
+    dose = DoseMap(array, grid)
+    inside = np.zeros(grid.shape, bool)
+    inside[0, 1, 2] = inside[0, 2, 0] = True
+    assert dose.greatest_at() == (1, 2, 3)
+    assert dose.greatest_at(inside) == (0, 2, 0)
+
+
+def test_the_centre_is_that_of_mass_and_the_middle_of_nothing():
+    grid = Grid.from_spacing((3, 5, 7), (1.0, 1.0, 1.0))
+    array = np.zeros(grid.shape)
+    assert Mask(array, grid).centre_at() == (1, 2, 3)
+    array[2, 0, 1] = array[2, 4, 5] = 1.0
+    assert Mask(array, grid).centre_at() == (2, 2, 3)
+    array[0, 4, 6] = 1.0
+    assert Mask(array, grid).centre_at() == (1, 3, 4)
+
+
+def test_the_core_of_a_mask_is_half_filled_or_all_there_is():
+    grid = Grid.from_spacing((1, 1, 4), (1.0, 1.0, 1.0))
+    assert Mask(np.array([[[0.0, 0.3, 0.5, 1.0]]]), grid).core.tolist() == [[[False, False, True, True]]]
+    assert Mask(np.array([[[0.0, 0.3, 0.2, 0.0]]]), grid).core.tolist() == [[[False, True, True, False]]]

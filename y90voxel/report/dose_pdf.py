@@ -228,7 +228,7 @@ def _figure_page(report: DoseReport) -> Any:
     foot = {"fontsize": 7.5, "color": MUTED, "va": "bottom"}
     add_text(figure, MARGIN_PX, MARGIN_PX - 30, _running_title(report.text), **foot)
     top = PAGE_HEIGHT_PX - MARGIN_PX
-    for overlay in report.printed:
+    for overlay in report.overlays[PAPER_PX]:
         height = overlay_height_px(overlay, PAPER_PX)
         draw_overlay(figure, overlay, Area(MARGIN_PX, top - height, PAPER_PX, height))
         top -= height + 24

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from y90voxel.report.registration_figure import FINENESS_MM, MARGIN_MM, Views
 from y90voxel.report.scene import Scene, build_scene
 from y90voxel.volumes.packing import PackedVolume, pack_activity, pack_ct, pack_dose, pack_mask
 
-__all__ = ["DoseReport", "ShownRegion", "dose_report"]
+__all__ = ["PAGE_PX", "PAPER_PX", "DoseReport", "ShownRegion", "dose_report"]
 
 VIEWER_DVH_POINTS = 300
 
@@ -57,8 +57,8 @@ class DoseReport:
         What `dose_content` returns.
     scene : Scene
         What the overlays share.
-    overlays, printed : list of Overlay
-        Through the hottest voxel and the centre, for the width of the page and of the PDF.
+    overlays : mapping of float to list of Overlay
+        Through the hottest voxel and the centre, by the width that they are sampled for.
     curves, whole_curves : DvhCurves
         Histograms as far as figures go, and up to the greatest dose.
     regions : tuple of ShownRegion
@@ -71,8 +71,7 @@ class DoseReport:
 
     text: Mapping[str, Any]
     scene: Scene
-    overlays: list[Overlay]
-    printed: list[Overlay]
+    overlays: Mapping[float, list[Overlay]]
     curves: DvhCurves
     whole_curves: DvhCurves
     regions: tuple[ShownRegion, ...]
@@ -91,13 +90,15 @@ class DoseReport:
         return frozenset(r.metrics.name for r in self.regions if r.metrics.role == Role.TUMOUR)
 
 
-def dose_report(evaluation: Evaluation) -> DoseReport:
+def dose_report(evaluation: Evaluation, widths_px: Iterable[float] = (PAGE_PX, PAPER_PX)) -> DoseReport:
     """Return what the report of an evaluation shows.
 
     Parameters
     ----------
     evaluation : Evaluation
         What is reported.
+    widths_px : iterable of float
+        Widths of overlays that will be drawn: `PAGE_PX`, `PAPER_PX`.
     """
     case, dose, bands = evaluation.case, evaluation.dose, evaluation.bands
     text = dose_content(evaluation)
@@ -105,9 +106,8 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
     curves = drawn_curves(histograms, bands)
     whole = whole_curves(histograms, bands, VIEWER_DVH_POINTS)
     scene = build_scene(evaluation)
-    overlays, printed = (
-        sampled_overlays(scene, (scene.hottest, scene.centre), width_px) for width_px in (PAGE_PX, PAPER_PX)
-    )
+    foci = (scene.hottest, scene.centre)
+    overlays = {width_px: sampled_overlays(scene, foci, width_px) for width_px in widths_px}
     registration = None if case.alignment is None else case.alignment.views(MARGIN_MM, FINENESS_MM)
     metrics = {region.name: region for region in evaluation.regions}
     regions = [
@@ -123,7 +123,6 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
         text=text,
         scene=scene,
         overlays=overlays,
-        printed=printed,
         curves=curves,
         whole_curves=whole,
         regions=tuple(regions),

@@ -137,10 +137,10 @@ def _write_maps(
 def _write_reports(evaluation: Evaluation, folder: Path, wanted: Output, progress: Progress) -> None:
     """What people read."""
     # deferred: 0.3 s, for reports alone
-    from y90voxel.report.dose_report import dose_report
+    from y90voxel.report.dose_report import PAGE_PX, PAPER_PX, dose_report
 
     progress("drawing the report", 0.5)
-    report = dose_report(evaluation)
+    report = dose_report(evaluation, [PAGE_PX] * wanted.report + [PAPER_PX] * wanted.pdf)
     if wanted.report:
         # deferred: 0.3 s, for reports alone
         from y90voxel.report.dose_page import write_report
