@@ -18,6 +18,7 @@ from y90voxel.case.setting_names import (
 )
 from y90voxel.case.settings import StudySettings, load_settings
 from y90voxel.cli.schema_command import case_file_schema
+from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.quantification.deconvolution import DEFAULT_ITERATIONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,3 +189,9 @@ def test_help_of_the_program_repeats_the_first_line_of_each_command():
     for name, text in COMMANDS.items():
         function = getattr(import_module(f"y90voxel.cli.{name}_command"), name)
         assert re.split(r"\n\s*\n", function.__doc__)[0].strip() == text
+
+
+def test_the_choices_of_the_calibration_are_those_of_the_quantification():
+    fields = {one.path: one.choices for one in named_settings()}
+    assert fields["dose", "calibration"] == tuple(CalibrationMode)
+    assert fields["dose", "calibration_region"] == tuple(CalibrationRegion)
