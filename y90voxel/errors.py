@@ -8,7 +8,8 @@
     │   ├── GeometryError               axes not perpendicular, slices uneven
     │   │   └── GridMismatchError           two volumes that must share a grid do not
     │   ├── UnitError                   a quantity that cannot be parsed or has the wrong unit
-    │   └── RegionError                 a region that is empty, unknown or outside the image
+    │   ├── RegionError                 a region that is empty, unknown or outside the image
+    │   └── OutputError                 results cannot be written: no space, no rights, a broken disk
     └── PhysicsError                the model cannot answer honestly: kernel spacing, energy not conserved
     Y90Warning(UserWarning)         the result is valid, an assumption was made
     Notice                          the same as a record: it stands in every output
@@ -28,6 +29,7 @@ __all__ = [
     "GridMismatchError",
     "InputError",
     "Notice",
+    "OutputError",
     "PhysicsError",
     "RegionError",
     "UnitError",
@@ -105,6 +107,10 @@ class UnitError(InputError):
 
 class RegionError(InputError):
     """A region is empty, unknown or outside the image."""
+
+
+class OutputError(InputError):
+    """Results cannot be written where they are to go."""
 
 
 class PhysicsError(Y90Error):

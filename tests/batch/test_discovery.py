@@ -1,5 +1,6 @@
 """Studies in a tree, with case files beside them."""
 
+import json
 import shutil
 
 import pytest
@@ -126,13 +127,25 @@ def test_unreadable_files_go_to_the_study_beside_them(tmp_path):
     assert units["lost"].only == ("bad3",)
 
 
-def test_results_in_the_tree_are_not_studies(tmp_path):
+def test_results_in_the_tree_are_not_studies_but_what_lies_beside_them_is(tmp_path):
     write(tmp_path, "a", 1)
     write(tmp_path, "old/p", 2)
-    (tmp_path / "old" / "p" / ".y90voxel.json").write_text("{}")
+    names = sorted(path.name for path in (tmp_path / "old" / "p").iterdir())
+    mark = tmp_path / "old" / "p" / ".y90voxel.json"
+    mark.write_text(json.dumps({"command": "dose", "files": names}))
     cohort = find_cohort(tmp_path)
     assert [unit.name for unit in cohort.units] == ["a"]
     assert cohort.remarks == ("old/p is not looked into: it holds results",)
+    mark.write_text(json.dumps({"command": "dose", "files": ["dose.dcm"]}))
+    assert [unit.name for unit in find_cohort(tmp_path).units] == ["a", "old/p"]
+
+
+def test_a_fetched_study_is_a_study(tmp_path):
+    """`fetch` of earlier versions listed what it had fetched, as results are listed."""
+    write(tmp_path, "a", 1)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    (tmp_path / "a" / ".y90voxel.json").write_text(json.dumps({"files": names}))
+    assert list(found(tmp_path)) == ["a"]
 
 
 @pytest.mark.parametrize("anonymous", [False, True])

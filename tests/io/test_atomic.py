@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from y90voxel.errors import InputError
-from y90voxel.io import atomic
+from y90voxel.errors import InputError, OutputError
+from y90voxel.io import atomic, leavings
 from y90voxel.io.atomic import MANIFEST, atomic_file, check_output_folder, output_folder
+from y90voxel.io.leavings import clear_leavings, new_token
+from y90voxel.io.result_marks import holds_results, own_files
 
 MARKER = json.dumps({"schema_version": 1, "kind": "dose"})
 
@@ -158,7 +162,11 @@ def unrenamable(monkeypatch):
             raise PermissionError(13, "Permission denied")
         return rename(self, target)
 
-    return lambda: monkeypatch.setattr(atomic.Path, "rename", failing)
+    def refuse() -> None:
+        monkeypatch.setattr(atomic.Path, "rename", failing)
+        monkeypatch.setattr(atomic, "exchange", lambda one, other: False)
+
+    return refuse
 
 
 def test_old_results_come_back_when_the_new_ones_cannot_be_put_there(tmp_path, unrenamable):
@@ -206,3 +214,108 @@ def test_old_file_stays_after_an_error(tmp_path):
 def test_folder_in_the_place_of_a_file_is_refused(tmp_path):
     with pytest.raises(InputError, match="is a folder; a file name is needed"), atomic_file(tmp_path):
         pytest.fail("the block must not run")
+
+
+LEFT_BY_NOBODY = f"{leavings._host()}-999999999-1-0a1b2c3d"
+LEFT_ELSEWHERE = "0a1b2c3d-1-1-0a1b2c3d"
+
+
+def killed_between_renames(folder: Path, token: str) -> None:
+    """What a run leaves that was killed after it had moved the earlier results aside."""
+    write_results(folder / "out", "earlier")
+    (folder / "out").rename(folder / f".out.{token}.old")
+    (folder / f".out.{token}.tmp").mkdir()
+    (folder / f".out.{token}.tmp" / "dvh.csv").write_text("half")
+
+
+def test_the_next_run_restores_and_clears_what_a_killed_one_left(tmp_path):
+    killed_between_renames(tmp_path, LEFT_BY_NOBODY)
+    check_output_folder(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "dvh.csv").read_text() == "earlier"
+    write_results(tmp_path / "out", "new")
+    assert (tmp_path / "out" / "dvh.csv").read_text() == "new"
+
+
+def test_what_a_running_process_works_on_is_left_alone(tmp_path):
+    killed_between_renames(tmp_path, new_token())
+    assert clear_leavings(tmp_path) == []
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(("age_s", "left"), [(0.0, True), (2 * 86400.0, False)])
+def test_what_another_host_left_goes_after_a_day(tmp_path, monkeypatch, age_s, left):
+    killed_between_renames(tmp_path, LEFT_ELSEWHERE)
+    now = time.time()
+    monkeypatch.setattr(leavings.time, "time", lambda: now + age_s)
+    clear_leavings(tmp_path)
+    assert (tmp_path / f".out.{LEFT_ELSEWHERE}.tmp").exists() == left
+    assert (tmp_path / "out").exists() != left
+
+
+def test_leavings_of_other_results_and_files_of_others_stay(tmp_path):
+    for name in (f".other.{LEFT_BY_NOBODY}.tmp", ".out.backup.tmp", ".out.old"):
+        (tmp_path / name).mkdir()
+    write_results(tmp_path / "out")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_results_are_replaced_in_one_step_or_in_two(tmp_path, monkeypatch, in_one_step):
+    seen = []
+    if not in_one_step:
+        monkeypatch.setattr(atomic, "exchange", lambda one, other: False)
+    monkeypatch.setattr(atomic.shutil, "rmtree", lambda path, **_: seen.append(path.suffix))
+    write_results(tmp_path / "out", "1")
+    write_results(tmp_path / "out", "2")
+    assert (tmp_path / "out" / "dvh.csv").read_text() == "2"
+    assert seen == [".tmp" if in_one_step else ".old"]
+
+
+def test_a_name_as_long_as_a_file_system_takes_is_written(tmp_path):
+    out = tmp_path / ("肝" * 85)  # 255 bytes
+    write_results(out)
+    write_results(out, "2")
+    assert (out / "dvh.csv").read_text() == "2"
+    with atomic_file(tmp_path / ("肝" * 82 + ".nii.gz")) as temporary:
+        assert temporary.name.endswith(".nii.gz")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOSYS])
+def test_an_error_of_the_disk_is_told_in_one_paragraph_even_when_a_library_wrapped_it(tmp_path, code):
+    write_results(tmp_path / "out", "1")
+    before = everything_in(tmp_path)
+    with pytest.raises(
+        OutputError, match=f"cannot write .*out: {os.strerror(code)}. Nothing was left"
+    ) as told:
+        with output_folder(tmp_path / "out"):
+            try:
+                raise OSError(code, os.strerror(code))
+            except OSError as error:
+                raise ValueError("while writing the element") from error
+    assert "\n" not in told.value.message
+    assert everything_in(tmp_path) == before
+
+
+def test_errors_that_are_not_of_the_disk_pass(tmp_path):
+    with pytest.raises(ValueError), output_folder(tmp_path / "out"):
+        raise ValueError("a bug")
+
+
+def test_a_study_that_was_fetched_is_not_taken_for_results(tmp_path):
+    with output_folder(tmp_path / "study", command=None) as folder:
+        (folder / "ct0000").write_text("x")
+    assert not holds_results(tmp_path / "study")
+    # what versions up to 0.1.0 left there
+    (tmp_path / "study" / MANIFEST).write_text(json.dumps({"files": ["ct0000"]}))
+    assert not holds_results(tmp_path / "study")
+    assert own_files(tmp_path / "study") == set()
+
+
+def test_results_stay_results_when_a_file_of_them_is_damaged(tmp_path):
+    write_results(tmp_path / "out")
+    (tmp_path / "out" / "metrics.json").write_text("")
+    assert holds_results(tmp_path / "out")
+    (tmp_path / "out" / MANIFEST).write_text(json.dumps({"files": ["metrics.json", "dvh.csv"]}))
+    assert holds_results(tmp_path / "out")
+    check_output_folder(tmp_path / "out")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from y90voxel.errors import InputError, Y90Error
+from y90voxel.errors import InputError, OutputError, Y90Error
+from y90voxel.io.storage_errors import NO_ROOM
 
 __all__ = ["NO_SPACE", "ended", "explain"]
 
@@ -38,7 +38,7 @@ def explain(
     told = traceback.format_exc()
     if (full := _no_space(error)) is not None:
         return ended("failed", f"no space left where results go ({full.strerror}).", code=NO_SPACE)
-    if isinstance(error, InputError):
+    if isinstance(error, InputError) and not isinstance(error, OutputError):
         where = ", ".join(part for part in (error.file, error.tag) if part and part not in error.message)
         message = f"{error.message}{f' [{where}]' if where else ''}"
         return ended("refused", hide(message), error=type(error).__name__)
@@ -55,7 +55,7 @@ def explain(
 def _no_space(error: BaseException | None) -> OSError | None:
     """Return the error of a full disk, or of a full quota, that stands behind an error."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             return error
         error = error.__cause__ or error.__context__
     return None

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from y90voxel.cli.command import StudyCommand
 from y90voxel.errors import Y90Error
+from y90voxel.io.storage_errors import storage_error
 from y90voxel.startup import prepare_process
 from y90voxel.version import __version__
 
@@ -103,3 +104,13 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if (cause := storage_error(error)) is None:
+            raise
+        where = f" ({cause.filename})" if cause.filename and "--anonymise" not in sys.argv else ""
+        typer.echo(
+            f"y90voxel: the disk does not take or give what is needed: {cause.strerror}{where}. Nothing half-written was "
+            "left; free space or repair the disk and run again.",
+            err=True,
+        )
+        sys.exit(2)

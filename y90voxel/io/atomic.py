@@ -1,40 +1,32 @@
 """Output that is there in full or not at all.
 
-Results are written to a temporary sibling and renamed into place. An existing folder is replaced only when
+Results are written to a temporary sibling and put in place in one step. An existing folder is replaced only when
 it holds results of this program and nothing else, so that a mistyped ``-o`` never costs anybody a file.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, OutputError
+from y90voxel.io.exchange import exchange
+from y90voxel.io.leavings import clear_leavings, cut_by_bytes, new_token, temporary_name
+from y90voxel.io.result_marks import MANIFEST, files_in, holds_results, own_files, write_mark
+from y90voxel.io.storage_errors import storage_error
 
 __all__ = ["MANIFEST", "atomic_file", "check_output_folder", "output_folder", "put_in_place"]
 
-# A result folder is recognised by one of these, holding both "schema_version" and "kind".
-MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
-# Names of what a finished folder was given, so that files added by somebody later are noticed.
-MANIFEST = ".y90voxel.json"
-# What results are called, for folders whose manifest was lost.
-OUR_NAMES = re.compile(
-    r"(dose|report)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq(_injection_\d+)?)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
-    r"|(bed|registration)\.dcm|bed\.nii\.gz"
-    r"|(dvh|metrics|cohort)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
-)
-# Left behind by file browsers; neither ours nor anybody's work.
-BROWSER_FILES = {".DS_Store", "Thumbs.db", "desktop.ini", MANIFEST}
+LONGEST_FILE_BYTES = 200
 
 
 def check_output_folder(path: str | Path) -> None:
     """Raise unless results can go to ``path``: it does not exist, is empty, or holds only our results.
+
+    What killed runs left there is cleared away first, and results that they had moved aside come back.
 
     Raises
     ------
@@ -42,20 +34,21 @@ def check_output_folder(path: str | Path) -> None:
         If ``path`` is a file, holds something else, or holds files that were added to our results.
     """
     folder = Path(path)
+    clear_leavings(folder.parent, folder.name)
     if not folder.exists():
         return
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; results need a folder. Choose another name.", file=folder)
-    names = _files_in(folder)
+    names = files_in(folder)
     if not names:
         return
-    if not _is_ours(folder):
+    if not holds_results(folder):
         raise InputError(
             f"{folder} exists and holds no results of y90voxel (found {_listed(names)}). "
             "Nothing was written; choose another folder.",
             file=folder,
         )
-    foreign = names - _known_files(folder, names)
+    foreign = names - own_files(folder)
     if foreign:
         raise InputError(
             f"{folder} holds results of y90voxel, but also {_listed(foreign)}, which would be lost. "
@@ -65,7 +58,7 @@ def check_output_folder(path: str | Path) -> None:
 
 
 @contextmanager
-def output_folder(path: str | Path) -> Iterator[Path]:
+def output_folder(path: str | Path, command: str | None = "results") -> Iterator[Path]:
     """Give a temporary folder to write to; it becomes ``path`` when the block ends without an error.
 
     On an error everything that was written is removed and what was at ``path`` before is still there.
@@ -74,33 +67,35 @@ def output_folder(path: str | Path) -> Iterator[Path]:
     ----------
     path : path-like
         The folder to make. Missing parents are made; results of an earlier run are replaced.
+    command : str or None
+        What writes it, for the mark that makes it results; None for what is none, such as a study that is fetched.
 
     Raises
     ------
     InputError
-        If ``path`` is a file or holds something that is not ours (see :func:`check_output_folder`), or
-        the folder cannot be made there.
+        If ``path`` is a file or holds something that is not ours (see :func:`check_output_folder`).
+    OutputError
+        If the folder cannot be made or filled there: no space, no rights, a broken disk.
     """
     check_output_folder(path)
     target = Path(path).resolve()
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+    temporary = target.with_name(temporary_name(target.name, "tmp"))
     made = _missing_parents(target)
     try:
-        try:
-            temporary.mkdir(parents=True)
-        except OSError as error:
-            raise _unwritable(target, error) from error
+        temporary.mkdir(parents=True)
         yield temporary
-        (temporary / MANIFEST).write_text(
-            json.dumps({"files": sorted(_files_in(temporary))}), encoding="utf-8"
-        )
+        if command is not None:
+            write_mark(temporary, command)
         put_in_place(temporary, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        for parent in made:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
-        raise
+        with suppress(OSError):
+            for parent in made:
+                parent.rmdir()  # only while it is empty
+        cause = storage_error(error, temporary) if isinstance(error, Exception) else None
+        if cause is None or isinstance(error, OutputError):
+            raise
+        raise _unwritable(target, cause) from error
 
 
 @contextmanager
@@ -110,47 +105,72 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If ``path`` is a folder, or a file cannot be made there.
+        If ``path`` is a folder.
+    OutputError
+        If the file cannot be made or filled there.
     """
     target = Path(path)
     if target.is_dir():
         raise InputError(f"{target} is a folder; a file name is needed.", file=target)
-    temporary = target.with_name(f".{uuid.uuid4().hex[:12]}.{target.name}")
+    ending = "".join(target.suffixes)[-40:]
+    stem = cut_by_bytes(target.name.removesuffix(ending), LONGEST_FILE_BYTES - len(ending))
+    temporary = target.with_name(f".{new_token()}.{stem}{ending}")
     try:
-        try:
-            temporary.touch()
-        except OSError as error:
-            raise _unwritable(target, error) from error
+        temporary.touch()
         yield temporary
+        _synchronise(temporary)
         os.replace(temporary, target)
+    except Exception as error:
+        cause = storage_error(error, target.parent)
+        if cause is None or isinstance(error, OutputError):
+            raise
+        raise _unwritable(target, cause) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def _is_ours(folder: Path) -> bool:
-    """Return whether a marker file in the folder is one of our results."""
-    for name in MARKERS:
-        try:
-            document = json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(document, dict) and {"schema_version", "kind"} <= document.keys():
-            return True
-    return False
+def put_in_place(temporary: Path, target: Path) -> None:
+    """Move a finished folder to ``target``; whatever was there goes only once the new one stands.
 
-
-def _files_in(folder: Path) -> set[str]:
-    """Return everything in a folder, at any depth, that is not left behind by file browsers."""
-    found = (entry for entry in folder.rglob("*") if entry.name not in BROWSER_FILES)
-    return {entry.relative_to(folder).as_posix() for entry in found if not entry.is_dir()}
-
-
-def _known_files(folder: Path, names: set[str]) -> set[str]:
-    """Return the files that we wrote: by the manifest, or by their names when it was lost in copying."""
+    Raises
+    ------
+    OutputError
+        If the folder cannot be moved there; what was there is still there.
+    """
     try:
-        return set(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {name for name in names if OUR_NAMES.fullmatch(name)}
+        if os.path.lexists(target) and _has_entries(target) and exchange(temporary, target):
+            shutil.rmtree(temporary, ignore_errors=True)
+            return
+        _move_in_two_steps(temporary, target)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+
+
+def _move_in_two_steps(temporary: Path, target: Path) -> None:
+    """Move what is there aside, the new folder in; a kill in between is put right by the next run."""
+    if not (target.is_dir() and _has_entries(target)):
+        temporary.rename(target)  # to a free place, or over an empty folder
+        return
+    old = target.with_name(temporary_name(target.name, "old"))
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _has_entries(folder: Path) -> bool:
+    """Return whether a folder is one that holds something."""
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file is on the disk: a full or broken one says so here."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _listed(names: set[str]) -> str:
@@ -164,30 +184,10 @@ def _missing_parents(target: Path) -> list[Path]:
     return [parent for parent in target.parents if not parent.exists()]
 
 
-def _unwritable(target: Path, error: OSError) -> InputError:
+def _unwritable(target: Path, error: OSError) -> OutputError:
     """Return the error for a place that cannot be written to."""
-    reason = error.strerror or str(error)
-    return InputError(f"cannot write {target}: {reason}. Choose another place.", file=target)
-
-
-def put_in_place(temporary: Path, target: Path) -> None:
-    """Move a finished folder to ``target``; whatever was there goes only once the new one stands.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be moved there.
-    """
-    old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.old")
-    try:
-        if target.exists():
-            target.rename(old)
-        try:
-            temporary.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    shutil.rmtree(old, ignore_errors=True)
+    return OutputError(
+        f"cannot write {target}: {error.strerror or error}. Nothing was left there, and what was there before still is: "
+        "free space or repair the disk and run again, or choose another place.",
+        file=target,
+    )

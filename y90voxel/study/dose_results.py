@@ -77,7 +77,7 @@ def write_results(
     """
     wanted = output or Output()
     tell = progress or (lambda what, done: None)
-    with output_folder(folder) as temporary:
+    with output_folder(folder, "dose") as temporary:
         tell("writing maps", 0.0)
         said = _write_maps(evaluation, temporary, identity, sources)
         alignment = evaluation.case.alignment

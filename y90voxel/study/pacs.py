@@ -96,7 +96,7 @@ def fetch(
     """
     _check_one(peer, dicomweb, "--from")
     check_study_uid(study_instance_uid)
-    with output_folder(out) as temporary:
+    with output_folder(out, command=None) as temporary:  # a study, no results
         if dicomweb is not None:
             return fetch_by_web(study_instance_uid, dicomweb, temporary, progress=progress)
         source = Peer.parse(str(peer))

@@ -81,7 +81,7 @@ def run_compare(
             "seconds": round(time.perf_counter() - clock, 3),
         }
     }
-    with output_folder(out) as folder:
+    with output_folder(out, "compare") as folder:
         write_json(document, folder / "compare.json")
         if report:
             tell("drawing the report", 0.7)

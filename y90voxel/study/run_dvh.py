@@ -84,7 +84,7 @@ def run_dvh(
             ],
         },
     }
-    with output_folder(out) as folder:
+    with output_folder(out, "dvh") as folder:
         write_result_tables(document, histograms, folder)
         if figure:
             # deferred: 0.3 s, for reports alone

@@ -325,7 +325,7 @@ def _reserve(known: AnatomySettings) -> float | None:
 
 def _write(found: Plan, out: Path, *, report: bool) -> None:
     """Write every output, all or nothing."""
-    with output_folder(out) as folder:
+    with output_folder(out, "plan") as folder:
         write_json(found.metrics, folder / "plan.json")
         if found.maps is not None:
             _write_maps(found, folder)

@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 
 from y90voxel.errors import DicomError, InputError
-from y90voxel.io.atomic import MANIFEST
 from y90voxel.io.dicom.attributes import date_and_time, lenient_reading
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, read_instance, role_of
 from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.leavings import is_leaving
+from y90voxel.io.result_marks import own_files
 
 __all__ = ["Catalogue", "SeriesFacts", "list_archive"]
 
@@ -147,6 +148,7 @@ def _walk(root: Path, leave_out: Path | None, skipped: list[str]) -> Iterator[So
     """Yield the regular files below a folder in an order that does not depend on the disk."""
     barred = None if leave_out is None else leave_out.resolve()
     seen: set[Path] = set()
+    ours: set[Path] = set()  # results: what else lies in their folders is looked at
     for here, folders, names in os.walk(root, followlinks=True):
         folder = Path(here)
         place = folder.resolve()
@@ -154,14 +156,19 @@ def _walk(root: Path, leave_out: Path | None, skipped: list[str]) -> Iterator[So
             folders.clear()
             continue
         seen.add(place)
-        if place == barred or (MANIFEST in names and folder != root):
+        if place == barred:
             skipped.append(folder.relative_to(root).as_posix())
             folders.clear()
             continue
-        folders[:] = [name for name in sorted(folders) if not _leads_back(folder / name, root)]
+        if folder != root and (own := own_files(folder)):
+            skipped.append(folder.relative_to(root).as_posix())
+            ours |= {folder / name for name in own}
+        folders[:] = [
+            name for name in sorted(folders) if not (is_leaving(name) or _leads_back(folder / name, root))
+        ]
         for name in sorted(names):
             file = folder / name
-            if file.is_file():
+            if file not in ours and not is_leaving(name) and file.is_file():
                 yield SourceFile(file, file.relative_to(root).as_posix(), file.stat().st_size)
 
 

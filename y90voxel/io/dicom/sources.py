@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from y90voxel.errors import InputError
+from y90voxel.io.leavings import is_leaving
+from y90voxel.io.result_marks import own_files
 
 __all__ = ["SourceFile", "list_files"]
 
@@ -165,12 +167,18 @@ def _check_count(count: int, path: Path) -> None:
 
 
 def _walk(folder: Path) -> Iterator[SourceFile]:
-    """Yield the regular files below a folder."""
+    """Yield the regular files below a folder; results of this program that lie below it are none of the study."""
     count = 0
-    for root, _, names in os.walk(folder):
+    ours: set[Path] = set()
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not is_leaving(name)]
+        if Path(root) != folder:
+            ours |= {Path(root, name) for name in own_files(Path(root))}
         for name in names:
             file = Path(root, name)
-            if not file.is_file():  # broken links, pipes, devices, sockets
+            if (
+                file in ours or is_leaving(name) or not file.is_file()
+            ):  # broken links, pipes, devices, sockets
                 continue
             count += 1
             _check_count(count, folder)

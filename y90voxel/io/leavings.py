@@ -1,0 +1,138 @@
+"""Temporary names that tell whose they are, so that what a killed run left behind can be cleared away and restored.
+
+A temporary folder or file carries a token: the host (with its namespace of processes), the process, when that
+started, and a random part. Where the process is gone the thing is nobody's. Of another host nothing is known but
+age: half results are cleared after a day without a change, results that were moved aside come back after a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import socket
+import time
+import uuid
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+__all__ = ["clear_leavings", "cut_by_bytes", "is_leaving", "new_token", "temporary_name"]
+
+_TOKEN = r"(?P<token>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{8}|[0-9a-f]{12})"
+_FOLDER = re.compile(rf"\.(?P<name>.+)\.{_TOKEN}\.(?P<kind>tmp|old)", re.DOTALL)
+_FILE = re.compile(r"\.(?P<token>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{8})\.(?P<name>.+)(?P<kind>)", re.DOTALL)
+DAY_S, MINUTE_S = 86400.0, 60.0
+# File systems take 255 bytes; the token and the endings need 60.
+LONGEST_NAME_BYTES = 190
+
+
+def new_token() -> str:
+    """Return what tells this process from all others, with a random part."""
+    return f"{_host()}-{os.getpid()}-{_started(os.getpid())}-{uuid.uuid4().hex[:8]}"
+
+
+def temporary_name(name: str, kind: str) -> str:
+    """Return a name beside ``name`` for half results (``tmp``) or results moved aside (``old``)."""
+    return f".{cut_by_bytes(name, LONGEST_NAME_BYTES)}.{new_token()}.{kind}"
+
+
+def cut_by_bytes(text: str, most: int) -> str:
+    """Return the beginning of a text that has at most so many bytes on disk, never half a letter.
+
+    Examples
+    --------
+    >>> cut_by_bytes("肝臓", 4), cut_by_bytes("liver", 9)
+    ('肝', 'liver')
+    """
+    raw = os.fsencode(text)
+    return text if len(raw) <= most else raw[:most].decode("utf-8", "ignore")
+
+
+def is_leaving(name: str) -> bool:
+    """Return whether a name is one that this program gives to what is not finished."""
+    return bool(_FOLDER.fullmatch(name) or _FILE.fullmatch(name))
+
+
+def clear_leavings(folder: Path, name: str | None = None) -> list[str]:
+    """Clear away what killed runs left in a folder, put back results that they had moved aside, and say so.
+
+    Parameters
+    ----------
+    folder : Path
+        Where results go.
+    name : str or None
+        Only what belongs to results of this name; None takes all.
+    """
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    done = []
+    for entry in entries:
+        match = _FOLDER.fullmatch(entry) or _FILE.fullmatch(entry)
+        wanted = None if name is None else cut_by_bytes(name, LONGEST_NAME_BYTES)
+        if match is None or (wanted is not None and match["name"] != wanted):
+            continue
+        target = folder / (name or match["name"])
+        with suppress(OSError):
+            done += _clear(folder / entry, target, match["kind"], match["token"])
+    return done
+
+
+def _clear(leaving: Path, target: Path, kind: str, token: str) -> list[str]:
+    """Restore or remove one leaving, if nobody works on it."""
+    if kind == "old" and not os.path.lexists(target):
+        if _is_free(leaving, token, MINUTE_S):
+            leaving.rename(target)
+            return [f"{target.name}: the earlier results, which a killed run had moved aside, are back"]
+        return []
+    if not _is_free(leaving, token, DAY_S):
+        return []
+    if leaving.is_dir() and not leaving.is_symlink():
+        shutil.rmtree(leaving)
+    else:
+        leaving.unlink()
+    return [f"{target.name}: half results of a killed run were cleared away ({leaving.name})"]
+
+
+def _is_free(leaving: Path, token: str, patience_s: float) -> bool:
+    """Return whether the process that made something is gone; of another host's, whether it is old enough."""
+    host, _, rest = token.partition("-")
+    if rest and host == _host():
+        pid, started, _ = rest.split("-")
+        return _started(int(pid)) != int(started) or not _runs(int(pid))
+    newest = os.lstat(leaving).st_ctime
+    with suppress(OSError):
+        newest = max([newest, *(os.lstat(path).st_mtime for path in leaving.rglob("*"))])
+    return time.time() - newest > patience_s
+
+
+@cache
+def _host() -> str:
+    """Return what tells this machine, and this container, from others."""
+    space = ""
+    with suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+
+
+def _started(pid: int) -> int:
+    """Return when a process started, in ticks since the machine did; 0 where that is not known, or it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return int(stat.read().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _runs(pid: int) -> bool:
+    """Return whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
