@@ -1,5 +1,6 @@
 """Batches of studies that crash, hang, eat memory, change, or are killed with their batch."""
 
+import errno
 import json
 import os
 import random
@@ -14,18 +15,21 @@ import pandas
 import pytest
 from batch_work import WORK
 
-from y90voxel.batch import place
+from y90voxel.batch import folder_lock, ledger, place
 from y90voxel.batch import run_batch as run
 from y90voxel.batch.cohort_results import write_cohort
 from y90voxel.batch.discovery import Cohort
 from y90voxel.batch.ledger import LEDGER, Ledger
 from y90voxel.batch.listener import Listener
-from y90voxel.batch.run_batch import Resources, run_batch
+from y90voxel.batch.run_batch import Handling, Resources, run_batch
 from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.batch.study_units import Unit
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, OutputError
+from y90voxel.io import leavings
+from y90voxel.io.result_marks import MANIFEST
 
 SPENT = ["seconds", "peak_memory_bytes"]
+WHEN = {*SPENT, "work_seconds", "input_digest"}
 FAULTS = {
     "a-good": "sleep 0",
     "b-crash": "crash",
@@ -59,6 +63,9 @@ def tables(out):
             and path.parent.name != "logs"
         ):
             left[path.relative_to(out).as_posix()] = path.read_bytes()
+    for name in [name for name in left if name.endswith(MANIFEST)]:
+        mark = json.loads(left[name])
+        left[name] = {**mark, "batch": {k: v for k, v in mark.get("batch", {}).items() if k not in WHEN}}
     left["cohort.csv"] = pandas.read_csv(out / "cohort.csv").drop(columns=SPENT).to_dict()
     left["cohort.parquet"] = pandas.read_parquet(out / "cohort.parquet").drop(columns=SPENT).to_dict()
     left["status.json"] = {k: v for k, v in json.loads(left["status.json"]).items() if k != "computed"}
@@ -96,7 +103,7 @@ def test_studies_that_crash_exit_or_raise_are_recorded_and_the_others_go_on(coho
         o.study_id: o.status.value for o in result.outcomes
     }
     status = json.loads((tmp_path / "out" / "status.json").read_text())
-    assert status["counts"] == {"done": 2, "failed": 5, "refused": 1}
+    assert status["counts"] == {"done": 2, "failed": 5, "refused": 1, "skipped": 0, "stale": 0}
     assert {"schema_version", "kind"} <= status.keys()
     assert [row["reason"] for row in status["refused"]] == ["the study has no liver. [regions]"]
     assert not (tmp_path / "out" / ".staging").exists()
@@ -149,14 +156,22 @@ def test_only_what_is_new_changed_or_failed_is_computed_again(cohort, tmp_path):
     assert batch(cohort(deeds), out, retry="none").computed == 1
 
 
-def test_studies_that_left_the_cohort_are_named_and_their_results_stay(cohort, tmp_path):
+def test_results_of_studies_that_left_the_cohort_are_kept_and_stale(cohort, tmp_path):
     assert batch(cohort({"a": "sleep 0", "b": "sleep 0"}), tmp_path / "out").remarks == ()
     smaller = batch(cohort({"a": "sleep 0"}), tmp_path / "out")
-    assert [outcome.study_id for outcome in smaller.outcomes] == ["studies-a"]
+    assert [(o.study_id, o.status.value) for o in smaller.outcomes] == [
+        ("studies-a", "done"),
+        ("studies-b", "stale"),
+    ]
     (remark,) = smaller.remarks
     assert remark.startswith("not in the cohort any more")
     assert remark.endswith(": studies-b")
     assert (tmp_path / "out" / "studies-b" / "metrics.json").is_file()
+    assert smaller.needs_attention()
+    assert not smaller.needs_attention(["stale"])
+    back = batch(cohort({"a": "sleep 0", "b": "sleep 0"}), tmp_path / "out")
+    assert back.computed == 0
+    assert not back.needs_attention()
 
 
 def test_a_changed_byte_is_seen_even_when_the_time_is_set_back(cohort, tmp_path):
@@ -186,15 +201,238 @@ def test_changed_settings_versions_and_missing_results_are_computed_again(cohort
     shutil.rmtree(out / "studies-a")
     assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
     with sqlite3.connect(out / LEDGER) as db:
-        db.execute("UPDATE study SET version = '0.0.1'")
+        db.execute("UPDATE study SET version = '0.0.1', result = json_set(result, '$.version', '0.0.1')")
     assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
 
 
-def test_results_of_a_study_that_fails_now_do_not_stay(cohort, tmp_path):
+@pytest.mark.parametrize("deed", ["bug", "refuse", "crash"])
+def test_results_of_a_study_that_cannot_be_computed_now_stay_and_are_marked(cohort, tmp_path, deed):
     out = tmp_path / "out"
     batch(cohort({"a": "sleep 0"}), out)
-    batch(cohort({"a": "bug"}), out)
-    assert not (out / "studies-a").exists()
+    before = results_in(out / "studies-a")
+    found = reasons(batch(cohort({"a": deed}), out))
+    status, reason = found["a"]
+    assert status == "stale"
+    assert reason.endswith("The results of an earlier run are kept.")
+    assert reason in (out / "studies-a" / "STALE.txt").read_text()
+    assert results_in(out / "studies-a") == before
+    back = batch(cohort({"a": "sleep 0"}), out)  # the input is what it was
+    assert back.computed == 0
+    assert reasons(back)["a"] == ("done", None)
+    assert not (out / "studies-a" / "STALE.txt").exists()
+
+
+def results_in(folder):
+    """Results and their times."""
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir() if p.name != "STALE.txt"}
+
+
+def test_a_share_that_is_gone_or_a_mistake_in_a_row_costs_no_results(cohort, tmp_path):
+    out, deeds = tmp_path / "out", {"a": "sleep 0", "b": "sleep 0"}
+    batch(cohort(deeds), out)
+    before = results_in(out / "studies-a")
+    (tmp_path / "studies" / "a").rename(tmp_path / "unmounted")
+    manifest = cohort({"b": "sleep 0"})
+    manifest.write_text("study\nstudies/a\nstudies/b\n")
+    status, reason = reasons(batch(manifest, out))["a"]
+    assert (status, "there is no file or folder" in reason) == ("stale", True)
+    (tmp_path / "unmounted").rename(tmp_path / "studies" / "a")
+    manifest.write_text("study,engine\nstudies/a,magic\nstudies/b,\n")
+    assert reasons(batch(manifest, out))["a"][0] == "stale"
+    assert results_in(out / "studies-a") == before
+    manifest.write_text("study\nstudies/a\nstudies/b\n")
+    result = batch(manifest, out)
+    assert result.computed == 0
+    assert not result.needs_attention()
+    assert results_in(out / "studies-a") == before
+
+
+DAMAGE = {
+    "is missing": lambda folder: (folder / "dvh.csv").unlink(),
+    "has 0 bytes": lambda folder: (folder / "metrics.json").write_text(""),
+    "is not what was written": lambda folder: swap_bytes(folder / "dvh.csv"),
+}
+
+
+def swap_bytes(path):
+    """Damage a file in its place, its size as it was."""
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_results_are_noticed_computed_again_and_told(cohort, tmp_path, damage):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0", "b": "sleep 0"})
+    batch(manifest, out)
+    good = (out / "studies-a" / "dvh.csv").read_bytes()
+    DAMAGE[damage](out / "studies-a")
+    assert batch(manifest, out).computed == 1
+    assert (out / "studies-a" / "dvh.csv").read_bytes() == good
+    log = (out / "logs" / "batch.log").read_text()
+    assert f"{damage}" in log
+    assert batch(manifest, out).computed == 0
+
+
+def test_damage_that_leaves_size_and_time_is_found_by_verify_alone(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    path = out / "studies-a" / "dvh.csv"
+    stat = path.stat()
+    swap_bytes(path)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert batch(manifest, out).computed == 0
+    assert batch(manifest, out, handling=Handling(verify=True)).computed == 1
+
+
+def test_results_that_were_copied_elsewhere_with_new_times_are_taken_as_they_are(cohort, tmp_path):
+    manifest = cohort({"a": "sleep 0"})
+    batch(manifest, tmp_path / "out")
+    shutil.copytree(tmp_path / "out", tmp_path / "copy", copy_function=shutil.copyfile)
+    assert batch(manifest, tmp_path / "copy").computed == 0
+
+
+LOST = {
+    "deleted": lambda path: path.unlink(),
+    "garbage": lambda path: path.write_bytes(b"no database at all" * 99),
+    "empty": lambda path: path.write_bytes(b""),
+    "a page of it": lambda path: path.write_bytes(
+        path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096)
+    ),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:5000]),
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+def test_a_lost_ledger_is_rebuilt_from_the_results_and_the_old_one_kept(cohort, tmp_path, how):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0", "b": "sleep 0", "c": "refuse"})
+    batch(manifest, out)
+    LOST[how](out / LEDGER)
+    result = batch(manifest, out, retry="none")
+    assert result.computed == 1  # the refused one: nothing is left of it
+    assert {row[0]: row[1] for row in ledger_rows(out)} == {
+        "studies-a": "done",
+        "studies-b": "done",
+        "studies-c": "refused",
+    }
+    assert any("rebuilt from the records of 2 results" in remark for remark in result.remarks)
+    assert len(list(out.glob("ledger.damaged-*"))) == (how not in ("deleted", "empty"))
+    assert batch(manifest, out).computed == 0
+
+
+def test_a_ledger_that_somebody_locks_is_set_aside(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(ledger, "_WAIT_S", 0.1)
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    with sqlite3.connect(out / LEDGER, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        result = batch(manifest, out)
+        other.execute("ROLLBACK")
+    assert result.computed == 0
+    assert any("database is locked" in remark for remark in result.remarks)
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    with sqlite3.connect(out / LEDGER) as db:
+        db.executescript(
+            """CREATE TABLE old AS SELECT key, study_id, state, reason, input_digest, content_sha256, files, bytes,
+            settings_sha256, settings, version, attempts, finished, seconds, work_seconds, peak_memory_bytes FROM study;
+            DROP TABLE study; DROP TABLE memory; ALTER TABLE old RENAME TO study; PRAGMA user_version = 1;"""
+        )
+    assert batch(manifest, out).computed == 0
+    with sqlite3.connect(out / LEDGER) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+def test_a_share_without_locks_has_another_lock(cohort, tmp_path, monkeypatch):
+    def unknown(descriptor, operation):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(folder_lock.fcntl, "flock", unknown)
+    monkeypatch.setattr(folder_lock, "PATIENCE_S", 0.2)
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    assert batch(manifest, out).computed == 1
+    assert not (out / ".owner").exists()
+    with (
+        place.batch_folder(out),
+        pytest.raises(InputError, match=f"another batch is writing .*process {os.getpid()} on"),
+    ):
+        batch(manifest, out)
+    # its process is gone; another host's was silent for long
+    gone = {"token": f"{leavings._host()}-999999999-1-0a1b2c3d", "who": "x"}
+    (out / ".owner").write_text(json.dumps(gone))
+    assert batch(manifest, out).computed == 0
+    (out / ".owner").write_text(json.dumps({"token": "0a1b2c3d-1-1-0a1b2c3d", "who": "x"}))
+    with pytest.raises(InputError, match="another batch is writing"):
+        batch(manifest, out)
+    os.utime(out / ".owner", (time.time() - 500,) * 2)
+    assert batch(manifest, out).computed == 0
+
+
+def test_a_folder_that_cannot_be_locked_is_refused_with_where_to_write(tmp_path, monkeypatch):
+    def broken(descriptor, operation):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(folder_lock.fcntl, "flock", broken)
+    with pytest.raises(OutputError, match=r"cannot be locked .*Choose an OUT on a local disk"):
+        with place.batch_folder(tmp_path / "out"):
+            pass
+
+
+def test_an_error_while_results_are_put_in_place_is_the_studys_and_the_others_go_on(cohort, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    long = "\u809d" * 79  # 237 bytes
+    manifest = cohort({"a": "sleep 0", "b": "sleep 0", long: "sleep 0"})
+    (out / "studies-a").symlink_to(tmp_path / "nowhere")
+    (out / ".y90voxel.json").write_text(json.dumps({"command": "batch"}))
+    result = batch(manifest, out)
+    found = reasons(result)
+    assert found["a"][0] == "failed"
+    assert "Not a directory" in found["a"][1]
+    assert found["b"][0] == "done"
+    assert [o.status.value for o in result.outcomes].count("done") == 2
+
+
+def test_a_name_that_is_not_utf8_is_computed_and_escaped(tmp_path):
+    name = os.fsdecode(b"M\xfcller")
+    folder = tmp_path / "studies" / name
+    folder.mkdir(parents=True)
+    (folder / "act").write_text("sleep 0")
+    manifest = tmp_path / "cohort.csv"
+    manifest.write_text("study\nstudies\n")
+    unit = manifest_unit(manifest, folder)
+    result = batch_of([unit], tmp_path)
+    assert [o.status.value for o in result.outcomes] == ["done"]
+    assert result.outcomes[0].label == r"studies/M\xfcller"
+
+
+def manifest_unit(manifest, folder):
+    """The unit of a folder whose name a manifest in UTF-8 cannot hold."""
+    from y90voxel.batch.study_units import shown
+
+    return Unit(shown(folder.as_posix()), shown(f"studies/{folder.name}"), folder)
+
+
+def batch_of(units, tmp_path):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run, "find_cohort", lambda *_, **__: Cohort(tuple(units)))
+        return batch(tmp_path / "cohort.csv", tmp_path / "out")
+
+
+def test_a_copy_that_is_added_leaves_the_old_study_its_name_and_results(cohort, tmp_path):
+    def unit(name, deed="sleep 0"):
+        folder = cohort({name: deed}).parent / "studies" / name
+        return Unit(f"1.2.3|{name}", name, folder, what="1.2.3")
+
+    assert batch_of([unit("p1")], tmp_path).computed == 1
+    both = batch_of([unit("a-copy"), unit("p1")], tmp_path)
+    assert both.computed == 1
+    assert [o.study_id for o in both.outcomes] == ["a-copy", "p1"]
+    assert not both.needs_attention()
+    moved = batch_of([unit("a-copy"), unit("elsewhere")], tmp_path)
+    assert [o.study_id for o in moved.outcomes] == ["a-copy", "p1"]
 
 
 def test_files_that_somebody_added_to_results_are_not_lost(cohort, tmp_path):
@@ -203,7 +441,7 @@ def test_files_that_somebody_added_to_results_are_not_lost(cohort, tmp_path):
     (out / "studies-a" / ".y90voxel.json").write_text(json.dumps({"files": ["metrics.json", "dvh.csv"]}))
     (out / "studies-a" / "notes.txt").write_text("mine")
     found = reasons(batch(cohort({"a": "sleep 0.01"}), out))
-    assert found["a"][0] == "refused"
+    assert found["a"][0] == "stale"
     assert "notes.txt" in found["a"][1]
     assert (out / "studies-a" / "notes.txt").read_text() == "mine"
 
@@ -243,7 +481,7 @@ def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, 
 
 
 def test_two_batches_on_one_folder_are_refused(cohort, tmp_path, monkeypatch):
-    monkeypatch.setattr(place, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(folder_lock, "PATIENCE_S", 0.2)
     manifest = cohort({"a": "sleep 0"})
     with (
         place.batch_folder(tmp_path / "out"),
@@ -284,8 +522,8 @@ def test_a_ledger_that_cannot_be_written_says_so(cohort, tmp_path, monkeypatch):
     assert batch(manifest, tmp_path / "out").computed == 1
 
 
-def test_results_that_cannot_be_moved_into_place_stop_the_batch(cohort, tmp_path, monkeypatch):
-    def full(self, staged, study_id):
+def test_a_disk_that_fills_while_results_are_put_in_place_stops_the_batch(cohort, tmp_path, monkeypatch):
+    def full(self, staged, study_id, facts):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(place.BatchFolder, "accept", full)
@@ -298,10 +536,6 @@ def test_results_that_cannot_be_moved_into_place_stop_the_batch(cohort, tmp_path
     [
         (lambda out: out.write_text("x"), "is a file; a batch needs a folder"),
         (lambda out: (out.mkdir(), (out / "thesis.doc").write_text("x")), "holds no batch .*thesis.doc"),
-        (
-            lambda out: (out.mkdir(), (out / LEDGER).write_text("no database at all" * 99)),
-            "ledger .* cannot be used",
-        ),
         (
             lambda out: (out.mkdir(), sqlite3.connect(out / LEDGER).execute("CREATE TABLE x (y)")),
             "is no ledger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +25,7 @@ class BatchLog:
     """
 
     def __init__(self, path: Path, listener: Listener) -> None:
-        self._stream = path.open("a", encoding="utf-8", buffering=1)
+        self._stream = path.open("a", encoding="utf-8", buffering=1, errors="backslashreplace")
         self._listener = listener
 
     def __enter__(self) -> BatchLog:
@@ -35,7 +36,8 @@ class BatchLog:
     ) -> None:
         if error is not None:
             self._write(f"stopped: {kind.__name__ if kind else ''} {error}")
-        self._stream.close()
+        with suppress(OSError):
+            self._stream.close()
 
     def say(self, line: str) -> None:
         """A line for the log."""
@@ -57,8 +59,9 @@ class BatchLog:
         self._listener.ended(outcome, share)
 
     def _write(self, line: str) -> None:
-        """One line with its time."""
-        self._stream.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
+        """One line with its time; a disk that takes no more costs the log, not the batch."""
+        with suppress(OSError):
+            self._stream.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {line}\n")
 
 
 def outcome_line(outcome: StudyOutcome) -> str:

@@ -24,7 +24,7 @@ def write_tables(folder: BatchFolder, outcomes: Sequence[StudyOutcome], title: s
     """
     arguments = {"out": str(folder.path), "title": title, "outcomes": [o.as_dict() for o in outcomes]}
     request = Request("tables", f"{__name__}:compute_tables", arguments, str(folder.logs / "cohort.log"))
-    with StudyWorker(threads=1, keep_open=(folder.lock,)) as worker:
+    with StudyWorker(threads=1, keep_open=folder.lock.inherited) as worker:
         reply = worker.run(request)
     if reply["status"] != "done":
         raise InputError(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from y90voxel.batch.manifest import is_manifest, read_manifest
-from y90voxel.batch.study_units import Unit
+from y90voxel.batch.study_units import Unit, shown
 from y90voxel.case.settings import merge, read_case_file
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.catalogue import Catalogue, list_archive
@@ -18,6 +17,10 @@ from y90voxel.io.dicom.pairing import PairedStudy, pair_series
 __all__ = ["Cohort", "find_cohort"]
 
 CASE_FILE = "case.toml"
+PASSED_OVER = (
+    "it has no emission image and shares no frame of reference with one; its patient has other studies, which are computed. "
+    "Nothing is lost if that is right: --accept skipped says so."
+)
 
 
 @dataclass(frozen=True)
@@ -81,19 +84,21 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     orphans = [s for s in left_over if not s.patients & treated or s.study_uid in known]
     studies += orphans
     damaged, lost = _share_out(catalogue.damaged, studies)
-    units = _told_apart([_unit(root, study, files) for study, files in zip(studies, damaged, strict=True)])
+    units = [_unit(root, study, files) for study, files in zip(studies, damaged, strict=True)]
     units += [_damaged_unit(root, folder, names) for folder, names in lost.items()]
     units += [
-        Unit(key=name, name=name[: -len(".zip")], path=root / name, **_case_settings(root, name))
+        Unit(
+            key=shown(name), name=shown(name[: -len(".zip")]), path=root / name, **_case_settings(root, name)
+        )
         for name in catalogue.zips
     ]
-    remarks = [f"{folder} is not looked into: it holds results" for folder in catalogue.skipped]
-    aside = len(left_over) - len(orphans)
-    if aside:
-        remarks.append(
-            f"{aside} studies without emission image share no frame of reference with one and are left out; "
-            "their patients have others"
-        )
+    units += [
+        replace(_unit(root, study, ()), problem=PASSED_OVER, passed_over=True)
+        for study in left_over
+        if not any(study is orphan for orphan in orphans)
+    ]
+    remarks = [f"{shown(folder)} is not looked into: it holds results" for folder in catalogue.skipped]
+    remarks += _copies(units)
     return Cohort(tuple(sorted(units, key=lambda unit: (unit.name, unit.key))), tuple(remarks))
 
 
@@ -102,30 +107,38 @@ def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
     names = sorted({name for series in study.series for name in series.files} | set(damaged))
     folder = _common_folder(names)
     said = _case_settings(root, (folder / "any").as_posix())
+    what = "|".join((study.study_uid, study.frame_of_reference_uid or "", study.series[0].patient))
     if len(study.study_uids) > 1 and len(study.emission) == 1 and "settings" in said:
         # a CT or regions of another study in the same frame: say which image it is about
         said["settings"] = merge({"series": {"emission": study.emission[0].uid}}, said["settings"])
     return Unit(
-        # without the folder: a study that was moved is the same
-        key="|".join((study.study_uid, study.frame_of_reference_uid or "", study.series[0].patient)),
-        name=folder.as_posix(),
+        key=f"{what}|{shown(folder.as_posix())}",
+        what=what,  # without the folder: a study that was moved is the same
+        name=shown(folder.as_posix()),
         path=root / folder,
         only=tuple(PurePosixPath(name).relative_to(folder).as_posix() for name in names),
         **said,
     )
 
 
-def _told_apart(units: list[Unit]) -> list[Unit]:
-    """Tell copies of one study apart by their folders."""
-    counts = Counter(unit.key for unit in units)
-    return [replace(u, key=f"{u.key}|{u.name}") if counts[u.key] > 1 else u for u in units]
+def _copies(units: Sequence[Unit]) -> list[str]:
+    """Say which units are copies of one study: each is computed, and counts."""
+    places: dict[str, list[str]] = {}
+    for unit in units:
+        if unit.what and not unit.passed_over:
+            places.setdefault(unit.what, []).append(unit.name)
+    return [
+        f"{' and '.join(sorted(names))} hold the same study: each is computed and counts; remove the copies if that is not meant"
+        for names in places.values()
+        if len(names) > 1
+    ]
 
 
 def _damaged_unit(root: Path, folder: PurePosixPath, names: Sequence[str]) -> Unit:
     """A folder in which no DICOM file can be read."""
     return Unit(
-        key=folder.as_posix(),
-        name=folder.as_posix(),
+        key=shown(folder.as_posix()),
+        name=shown(folder.as_posix()),
         path=root / folder,
         only=tuple(PurePosixPath(name).relative_to(folder).as_posix() for name in names),
         **_case_settings(root, (folder / "any").as_posix()),

@@ -68,7 +68,8 @@ def look_at(files: list[Path]) -> InputState:
         stat = os.stat(file)
         newest = max(newest, stat.st_mtime_ns, stat.st_ctime_ns)
         size += stat.st_size
-        digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
+        digest.update(os.fsencode(file))
+        digest.update(f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
     return InputState(digest.hexdigest(), newest, len(files), size)
 
 

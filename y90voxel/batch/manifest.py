@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.batch.columns import CASE, FILES, PLACES, STUDY, read_columns
-from y90voxel.batch.study_units import Cell, Unit
+from y90voxel.batch.study_units import Cell, Unit, shown
 from y90voxel.case.settings import merge, read_case_file
 from y90voxel.errors import InputError
 
@@ -98,7 +98,7 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
         )
     # rows may share a folder when each chooses its own emission image
     series = settings.get("series", {}).get("emission")
-    key = where.resolve().as_posix() + (f"|{series}" if series else "")
+    key = shown(where.resolve().as_posix()) + (f"|{series}" if series else "")
     return Unit(key, _name(where, base), study, None, files, settings, columns, problem)
 
 
@@ -113,7 +113,7 @@ def _name(where: Path, base: Path) -> str:
     """The study for people: its path below the manifest, without the ending of a file."""
     place, base = where.resolve(), base.resolve()
     text = place.relative_to(base).as_posix() if place.is_relative_to(base) else place.name
-    return text if where.is_dir() else text.removesuffix("".join(place.suffixes))
+    return shown(text if where.is_dir() else text.removesuffix("".join(place.suffixes)))
 
 
 def _without_doubles(numbered: list[tuple[int, Unit]]) -> list[Unit]:

@@ -1,27 +1,27 @@
-"""The output folder of a batch: one batch at a time, results moved in when they are complete."""
+"""The output folder of a batch: one batch at a time, results moved in when they are complete, nothing finished deleted."""
 
 from __future__ import annotations
 
-import fcntl
-import os
+import json
 import shutil
-import socket
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from y90voxel.batch.folder_lock import LOCK, OWNER, FolderLock, locked
 from y90voxel.batch.ledger import LEDGER
-from y90voxel.errors import InputError
-from y90voxel.io.atomic import check_output_folder, put_in_place
+from y90voxel.errors import InputError, OutputError
+from y90voxel.io.atomic import put_in_place
+from y90voxel.io.leavings import clear_leavings
+from y90voxel.io.result_marks import MANIFEST, STALE_NOTE, checksum, holds_results, read_mark, write_mark
 
-__all__ = ["BatchFolder", "batch_folder"]
+__all__ = ["BatchFolder", "Outputs", "batch_folder"]
 
-LOCK = ".lock"
 STAGING = ".staging"
 LOGS = "logs"
-# Processes of a batch that was just killed end within this time [s].
-PATIENCE_S = 5.0
+# Files of a study's results: size, time of modification [ns] (None where it proves nothing), SHA-256.
+Outputs = dict[str, tuple[int, int | None, str]]
 
 
 class BatchFolder:
@@ -31,31 +31,105 @@ class BatchFolder:
     ----------
     path : Path
         The folder.
-    lock : int
-        File descriptor of the lock. Processes that inherit it keep the folder locked.
+    lock : FolderLock
+        The lock that this process holds.
     """
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: FolderLock) -> None:
         self.path, self.lock = path, lock
         self.staging = path / STAGING
         self.logs = path / LOGS
 
-    def prepare(self) -> None:
-        """Clear away what a killed batch left behind, and make the folders."""
+    def prepare(self) -> list[str]:
+        """Clear away what a killed batch left behind, put back what it had moved aside, make the folders."""
         shutil.rmtree(self.staging, ignore_errors=True)
-        for folder in (self.staging, self.logs):
-            folder.mkdir(exist_ok=True)
+        try:
+            for folder in (self.staging, self.logs):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write to {self.path}: {error.strerror}. What was computed before is still there.",
+                file=self.path,
+            ) from error
+        return clear_leavings(self.path)
 
-    def accept(self, staged: Path, study_id: str) -> Path:
-        """Move finished results to their place."""
+    def mark(self) -> None:
+        """Mark the folder as a batch's, so that it is recognised without its ledger."""
+        if read_mark(self.path).get("command") != "batch":
+            write_mark(self.path, "batch", ())
+
+    def accept(self, staged: Path, study_id: str, facts: Mapping[str, Any]) -> Outputs:
+        """Move finished results to their place, with the facts that a lost ledger is rebuilt from.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be moved; what was there before still is.
+        """
+        mark = read_mark(staged)
+        command = mark.get("command", "dose")
+        checksums = mark.get("checksums") or write_mark(staged, command)["checksums"]
+        write_mark(staged, command, checksums, checksums=checksums, batch=dict(facts))
+        outputs: Outputs = {
+            name: (size, (staged / name).stat().st_mtime_ns, digest)
+            for name, (size, digest) in checksums.items()
+        }
         put_in_place(staged, self.path / study_id)
-        return self.path / study_id
+        return outputs
 
-    def discard(self, study_id: str) -> None:
-        """Remove results that no longer are what their study gives; what somebody added to them stays, all of it."""
-        with suppress(InputError):
-            check_output_folder(self.path / study_id)
-            shutil.rmtree(self.path / study_id, ignore_errors=True)
+    def has_results(self, study_id: str) -> bool:
+        """Return whether results of a study lie there, of whatever run."""
+        return holds_results(self.path / study_id)
+
+    def damage(self, study_id: str, outputs: Mapping[str, Any] | None, *, read: bool) -> str | None:
+        """Return what is wrong with the results of a study, None when they are as they were written.
+
+        Parameters
+        ----------
+        study_id : str
+            The study.
+        outputs : mapping or None
+            As `accept` gave them; None where only their presence can be asked for.
+        read : bool
+            Read every file; else only those of another time than when they were written.
+        """
+        folder = self.path / study_id
+        if not folder.is_dir():
+            return "its results are missing"
+        for name, (size, moment, digest) in (outputs or {"metrics.json": (None, 0, None)}).items():
+            try:
+                found = (folder / name).stat()
+                if size is not None and found.st_size != size:
+                    return f"its results are damaged: {name} has {found.st_size} bytes, {size} were written"
+                if (read or found.st_mtime_ns != moment) and digest and checksum(folder / name) != digest:
+                    return f"its results are damaged: the content of {name} is not what was written"
+            except FileNotFoundError:
+                return f"its results are damaged: {name} is missing"
+            except OSError as error:
+                return f"its results cannot be read: {name}: {error.strerror}"
+        return None
+
+    def note_stale(self, study_id: str, reason: str) -> None:
+        """Say in a folder of results that they are not those of the study as it is now."""
+        with suppress(OSError):
+            text = f"These results are kept from an earlier run and are not those of the study as it is now.\n{reason}\n"
+            (self.path / study_id / STALE_NOTE).write_text(text, encoding="utf-8", errors="backslashreplace")
+
+    def note_fresh(self, study_id: str) -> None:
+        """Take that note away."""
+        with suppress(OSError):
+            (self.path / study_id / STALE_NOTE).unlink(missing_ok=True)
+
+    def records(self) -> Iterator[tuple[dict[str, Any], Outputs]]:
+        """Yield what results know of themselves: facts of the batch, and files whose times prove nothing."""
+        for folder in sorted(self.path.iterdir()):
+            mark = read_mark(folder) if folder.is_dir() else {}
+            facts, checksums = mark.get("batch"), mark.get("checksums")
+            if isinstance(facts, dict) and isinstance(checksums, dict):
+                yield (
+                    facts | {"study_id": folder.name},
+                    {name: (size, None, digest) for name, (size, digest) in checksums.items()},
+                )
 
     def tidy(self) -> None:
         """Remove the working folder."""
@@ -75,16 +149,14 @@ def batch_folder(path: str | Path) -> Iterator[BatchFolder]:
     _check(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+        with locked(folder) as lock:
+            yield BatchFolder(folder, lock)
     except OSError as error:
-        raise InputError(
-            f"cannot write to {folder}: {error.strerror}. Choose another place.", file=folder
+        raise OutputError(
+            f"cannot write to {folder}: {error.strerror}. What was computed before is still there; choose another place, or "
+            "free it and run the same command again.",
+            file=folder,
         ) from error
-    try:
-        _take(lock, folder)
-        yield BatchFolder(folder, lock)
-    finally:
-        os.close(lock)
 
 
 def _check(folder: Path) -> None:
@@ -94,7 +166,7 @@ def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; a batch needs a folder. Choose another name.", file=folder)
     names = {entry.name for entry in folder.iterdir()}
-    if names - {LOCK} and LEDGER not in names:
+    if names - {LOCK, OWNER, MANIFEST} and LEDGER not in names and not _is_batch(folder):
         raise InputError(
             f"{folder} exists and holds no batch of y90voxel (found {', '.join(sorted(names)[:3])}). Nothing was "
             "written; choose another folder.",
@@ -102,21 +174,13 @@ def _check(folder: Path) -> None:
         )
 
 
-def _take(lock: int, folder: Path) -> None:
-    """Lock a folder; a batch that was just killed gets a moment to end."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                holder = os.pread(lock, 200, 0).decode(errors="replace").strip() or "unknown"
-                raise InputError(
-                    f"another batch is writing to {folder} ({holder}). Wait for it, or choose another folder.",
-                    file=folder,
-                ) from None
-            time.sleep(0.1)
-        else:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-            return
+def _is_batch(folder: Path) -> bool:
+    """Return whether a folder without a ledger is a batch's: by its mark, its status, or the results in it."""
+    if read_mark(folder).get("command") == "batch":
+        return True
+    with suppress(OSError, ValueError, AttributeError):
+        if json.loads((folder / "status.json").read_text(encoding="utf-8")).get("kind") == "batch":
+            return True
+    return any(
+        isinstance(read_mark(entry).get("batch"), dict) for entry in folder.iterdir() if entry.is_dir()
+    )

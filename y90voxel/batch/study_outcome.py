@@ -14,11 +14,17 @@ __all__ = ["StudyOutcome", "StudyStatus"]
 
 
 class StudyStatus(StrEnum):
-    """How a study ended: results, an error while it ran, or input that cannot be used."""
+    """How a study ended.
+
+    Results; an error while it ran; input that cannot be used; passed over, nobody would compute it; or results of an
+    earlier run that are kept though they are not those of the study as it is now.
+    """
 
     DONE = "done"
     FAILED = "failed"
     REFUSED = "refused"
+    SKIPPED = "skipped"
+    STALE = "stale"
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class StudyOutcome:
     status : StudyStatus
         How it ended.
     reason : str or None
-        Why it was refused or failed; None when it is done.
+        Why it is not done; None when it is.
     folder : Path or None
         The folder that `dose` wrote; None when nothing was written. Relative folders are relative to the cohort's
         output folder.
@@ -86,7 +92,7 @@ class StudyOutcome:
         Raises
         ------
         InputError
-            If a key is missing or unknown, or the status is none of the three.
+            If a key is missing or unknown, or the status is none of `StudyStatus`.
         """
         try:
             status = StudyStatus(record["status"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -11,11 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cell", "Unit", "study_ids"]
+from y90voxel.io.leavings import cut_by_bytes
+
+__all__ = ["Cell", "Unit", "canonical", "digest_of", "shown", "study_ids"]
 
 Cell = str | float | int | bool | None
 # Names that the cohort's own files have in the output folder.
 RESERVED = {"logs", "figures", "cohort", "status", "ledger"}
+# Names of results get a digest, of their logs an ending, of what is moved aside a token: 255 bytes are the most.
+LONGEST_ID_BYTES = 120
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Unit:
     Parameters
     ----------
     key : str
-        Stable between runs and unique: where the study lies in the cohort, and its StudyInstanceUID where that is known.
+        Stable between runs and unique: what the study is, and where it lies in the cohort.
     name : str
         The study for people: its path below the cohort.
     path : Path or None
@@ -40,6 +46,11 @@ class Unit:
         Columns of the manifest that are carried through.
     problem : str or None
         Why the study cannot be computed, when that is known before it starts.
+    what : str
+        What the study is wherever it lies: StudyInstanceUID, frame of reference and patient; empty where only its place
+        tells.
+    passed_over : bool
+        Whether the problem is that nobody would compute it: it is passed over, not refused.
     """
 
     key: str
@@ -50,6 +61,13 @@ class Unit:
     settings: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Cell] = field(default_factory=dict)
     problem: str | None = None
+    what: str = ""
+    passed_over: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What the study is wherever it lies; its place where nothing else is known."""
+        return self.what or self.key
 
     @property
     def all_files(self) -> list[Path]:
@@ -70,8 +88,12 @@ class Unit:
         }
 
 
-def study_ids(units: list[Unit], known: Mapping[str, str], *, anonymous: bool) -> dict[str, str]:
+def study_ids(
+    units: list[Unit], known: Mapping[str, str], *, anonymous: bool, secret: bytes | None = None
+) -> dict[str, str]:
     """Return the name of each unit's output folder, by key: of its path, or telling nothing.
+
+    An identifier that a study has once it keeps, whatever is added to the cohort.
 
     Parameters
     ----------
@@ -81,6 +103,8 @@ def study_ids(units: list[Unit], known: Mapping[str, str], *, anonymous: bool) -
         Identifiers by key from earlier runs; they are kept.
     anonymous : bool
         Take digests instead of paths.
+    secret : bytes or None
+        Makes digests that nobody can guess without it.
     """
     ids = {unit.key: known[unit.key] for unit in units if unit.key in known}
     slugs = {unit.key: slug(unit.name).casefold() for unit in units}
@@ -89,7 +113,7 @@ def study_ids(units: list[Unit], known: Mapping[str, str], *, anonymous: bool) -
     for unit in units:
         if unit.key in ids:
             continue
-        digest = hashlib.sha256(unit.key.encode()).hexdigest()
+        digest = digest_of(unit.key, secret)
         name = f"study-{digest[:12]}" if anonymous else slug(unit.name)
         if name.casefold() in taken:
             name = f"{name}-{digest[:8]}"
@@ -106,7 +130,25 @@ def slug(name: str) -> str:
     >>> slug("Patient 07/MAA (2)")
     'Patient-07-MAA-2'
     """
-    return re.sub(r"[^\w.]+", "-", name).strip("-.")[:80].strip("-.") or "study"
+    words = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    return cut_by_bytes(words[:80], LONGEST_ID_BYTES).strip("-.") or "study"
+
+
+def shown(name: str) -> str:
+    r"""Return a name that may not be UTF-8 with its odd bytes escaped, so that tables and logs can hold it.
+
+    Examples
+    --------
+    >>> shown("Müller"), shown(os.fsdecode(b"M\xfcller"))
+    ('Müller', 'M\\xfcller')
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def digest_of(text: str, secret: bytes | None) -> str:
+    """Return the SHA-256 of a text; with a secret, one that cannot be found by trying texts."""
+    raw = text.encode("utf-8", "surrogateescape")
+    return hashlib.sha256(raw).hexdigest() if secret is None else hmac.new(secret, raw, "sha256").hexdigest()
 
 
 def canonical(document: Any) -> str:

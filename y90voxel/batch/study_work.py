@@ -16,6 +16,7 @@ import y90voxel.io.dicom.dicom_study
 import y90voxel.report.dose_page  # noqa: F401
 from y90voxel.batch.ending import ended, explain
 from y90voxel.batch.fingerprint import fingerprint, input_files
+from y90voxel.batch.identity_tokens import identity_tokens
 from y90voxel.batch.study_units import Unit
 from y90voxel.case.settings import load_settings
 from y90voxel.errors import InputError
@@ -58,6 +59,8 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
     looked: dict[str, Any] = {}
     try:
         looked = _look(request)
+        if anonymous:
+            looked["identity"] = _identity(request)
         started = time.perf_counter()
         evaluation = run_study(
             request["path"],
@@ -94,6 +97,17 @@ def _names(request: Mapping[str, Any]) -> set[str]:
                 if (instance := read_header(source)) is not None:
                     return identity_words(StudyIdentity.from_dataset(instance.header))
     return set()
+
+
+def _identity(request: Mapping[str, Any]) -> list[str]:
+    """Return what the patient is recognised by in columns of a manifest, from every header of the study."""
+    found: set[str] = set()
+    for source in [] if request["path"] is None else list_files(request["path"], request["only"]):
+        with suppress(InputError):
+            if (instance := read_header(source)) is not None:
+                who = StudyIdentity.from_dataset(instance.header)
+                found.update(identity_tokens(who.patient_name, who.patient_id, who.patient_birth_date))
+    return sorted(found)
 
 
 def _look(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from y90voxel.batch.fingerprint import content_sha256, input_files, look_at
+from y90voxel.batch.handling import RETRY, Handling
 from y90voxel.batch.ledger import Entry, Ledger
+from y90voxel.batch.matching import match_units
 from y90voxel.batch.place import BatchFolder
+from y90voxel.batch.reasons import kind_of
 from y90voxel.batch.study_outcome import StudyStatus
-from y90voxel.batch.study_units import Unit, canonical, study_ids
+from y90voxel.batch.study_units import Unit, canonical, digest_of, study_ids
 from y90voxel.case.settings import load_settings, merge
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
 from y90voxel.study.anonymous import without_identity
 from y90voxel.version import __version__
 
-__all__ = ["RETRY", "Task", "make_plan"]
-
-# What `--retry` takes, and which outcomes of an earlier run are then tried again though nothing changed.
-RETRY = {
-    "none": (),
-    "failed": ("failed",),
-    "refused": ("failed", "refused"),
-    "all": ("failed", "refused", "done"),
-}
+__all__ = ["Choices", "Task", "make_plan"]
 
 
-# Columns of a manifest with one of these words in their names are not carried through when nothing may be told.
-TELLING_WORDS = {
-    "name", "names", "surname", "forename", "id", "pid", "mrn", "ssn", "nhs", "accession", "initials",
-    "birth", "birthdate", "birthday", "dob", "date", "address", "phone", "email",
-}  # fmt: skip
+@dataclass(frozen=True)
+class Choices:
+    """What holds for all studies of a batch.
+
+    Parameters
+    ----------
+    case, options : mapping
+        Settings of all studies: what a study says of itself beats the first and is beaten by the second.
+    handling : Handling
+        What is tried again, and how results are verified.
+    secret : bytes or None
+        Makes keys and identifiers that tell nothing; None where they may tell.
+    words : tuple of str
+        What must not stand in any message either: the name of the manifest.
+    """
+
+    case: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    handling: Handling = field(default_factory=Handling)
+    secret: bytes | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,10 @@ class Task:
         Why it has to be computed; None when an earlier run settled it.
     bytes : int
         Size of its files.
+    entry : Entry or None
+        What earlier runs know of it.
+    revived : bool
+        Whether results that were stale are those of the study again.
     """
 
     unit: Unit
@@ -65,18 +80,11 @@ class Task:
     settings_sha256: str
     why: str | None
     bytes: int = 0
+    entry: Entry | None = None
+    revived: bool = False
 
 
-def make_plan(
-    units: Sequence[Unit],
-    ledger: Ledger,
-    folder: BatchFolder,
-    *,
-    case: Mapping[str, Any],
-    options: Mapping[str, Any],
-    retry: str,
-    anonymous: bool,
-) -> list[Task]:
+def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choices: Choices) -> list[Task]:
     """Return what to do about every study, and record new ones.
 
     Parameters
@@ -87,98 +95,102 @@ def make_plan(
         What earlier runs settled.
     folder : BatchFolder
         Where results lie.
-    case, options : mapping
-        Settings of all studies: what a study says of itself beats the first and is beaten by the second.
-    retry : str
-        One of `RETRY`.
-    anonymous : bool
-        Whether keys and identifiers must tell nothing.
+    choices : Choices
+        What holds for all studies.
     """
-    if anonymous:
-        units = [_without_name(unit) for unit in units]
+    secret = choices.secret
+    if secret is not None:
+        units = [_without_name(unit, secret, choices.words) for unit in units]
     known = ledger.entries()
-    ids = study_ids(list(units), {key: entry.study_id for key, entry in known.items()}, anonymous=anonymous)
-    ledger.plan({unit.key: ids[unit.key] for unit in units})
-    return [
-        _task(unit, ids[unit.key], known.get(unit.key), ledger, folder, case, options, retry)
-        for unit in units
-    ]
+    before = match_units(units, known)
+    ids = study_ids(
+        list(units),
+        {now: known[old].study_id for now, old in before.items()}
+        | {key: entry.study_id for key, entry in known.items() if key not in before.values()},
+        anonymous=secret is not None,
+        secret=secret,
+    )
+    ledger.plan(
+        [(unit.key, unit.identity, ids[unit.key]) for unit in units if unit.key not in before],
+        {old: now for now, old in before.items() if old != now},
+    )
+    tasks = []
+    for unit in units:
+        entry = known.get(before.get(unit.key, ""))
+        tasks.append(_task(unit, ids[unit.key], entry, ledger, folder, choices))
+    ledger.settle([(task.unit.key, "done", None, None) for task in tasks if task.revived])
+    return tasks
 
 
 def _task(
-    unit: Unit,
-    study_id: str,
-    entry: Entry | None,
-    ledger: Ledger,
-    folder: BatchFolder,
-    case: Mapping[str, Any],
-    options: Mapping[str, Any],
-    retry: str,
+    unit: Unit, study_id: str, entry: Entry | None, ledger: Ledger, folder: BatchFolder, choices: Choices
 ) -> Task:
     """What to do about one study; what is wrong with it already becomes its problem."""
     # times of a TOML file become text, as a worker gets them
-    settings = json.loads(json.dumps(merge(merge(case, unit.settings), options), default=str))
-    said = canonical([settings, unit.named_files(resolved=False)])
-    digest = hashlib.sha256(said.encode()).hexdigest()
-    size, why = 0, None
+    settings = json.loads(json.dumps(merge(merge(choices.case, unit.settings), choices.options), default=str))
+    digest = digest_of(canonical([settings, unit.named_files(resolved=False)]), choices.secret)
+    task = Task(unit, study_id, settings, digest, None, 0, entry)
     try:
         if unit.problem is None:
             load_settings(None, settings)
             files = input_files(unit)
             state = look_at(files)
-            size = state.bytes
-            why = _why_by_record(entry, study_id, digest, folder, retry)
-            if why is None and entry is not None and entry.input_digest != state.digest:
-                moment = time.time_ns()
-                if content_sha256(files) == entry.content_sha256:
-                    ledger.keep_inputs(unit.key, state.digest if state.trusted_at(moment) else None)
-                else:
-                    why = "its files changed"
+            content = cache(lambda: _content(unit, entry, files, ledger))
+            why, revived = _why(task, content, folder, choices.handling)
             if why is not None:
                 check_output_folder(folder.path / study_id)
+            task = replace(task, why=why, bytes=state.bytes, revived=revived)
     except InputError as error:
-        told = error.message
-        anonymous = settings.get("output", {}).get("anonymise")
-        unit = replace(unit, problem=without_identity(told) if anonymous else told)
+        told = error.message if choices.secret is None else without_identity(error.message, choices.words)
+        task = replace(task, unit=replace(unit, problem=told))
     except OSError as error:
-        unit = replace(unit, problem=f"its files cannot be read: {error}.")
-    return Task(unit, study_id, settings, digest, why, size)
+        told = f"its files cannot be read: {error.strerror if choices.secret is not None else error}."
+        task = replace(task, unit=replace(unit, problem=told))
+    return task
 
 
-def _why_by_record(
-    entry: Entry | None, study_id: str, settings_sha256: str, folder: BatchFolder, retry: str
-) -> str | None:
-    """Why a study has to be computed, as far as the ledger tells without a look at its files."""
+def _content(unit: Unit, entry: Entry | None, files: list[Path], ledger: Ledger) -> str | None:
+    """The digest of the contents of a study; files that look as they did when they were read are not read again."""
+    state = look_at(files)
+    if entry is not None and entry.input_digest == state.digest:
+        return entry.content_sha256
+    moment = time.time_ns()
+    found = content_sha256(files)
+    if entry is not None and found == entry.content_sha256:
+        ledger.keep_inputs(unit.key, state.digest if state.trusted_at(moment) else None)
+    return found
+
+
+def _why(
+    task: Task, content: Callable[[], str | None], folder: BatchFolder, handling: Handling
+) -> tuple[str | None, bool]:
+    """Why a study has to be computed, and whether results that were stale are its own again."""
+    entry, again = task.entry, RETRY.get(handling.retry)
     if entry is None or entry.state == "planned":
-        return "new"
+        return "new", False
+    if again is not None and StudyStatus.DONE in again:
+        return f"{entry.state} before", False
+    if entry.result is not None:
+        made_of = (entry.result["version"], entry.result["settings_sha256"])
+        if made_of == (__version__, task.settings_sha256) and entry.result["content_sha256"] == content():
+            damage = folder.damage(task.study_id, entry.result["outputs"], read=handling.verify)
+            return damage, damage is None and entry.state != StudyStatus.DONE
     if entry.version != __version__:
-        return f"computed by version {entry.version}"
-    if entry.settings_sha256 != settings_sha256:
-        return "its settings changed"
+        return f"computed by version {entry.version}", False
+    if entry.settings_sha256 != task.settings_sha256:
+        return "its settings changed", False
     if entry.content_sha256 is None:
-        return "new"  # it never came so far that its files were read
-    if entry.state in RETRY[retry]:
-        return f"{entry.state} before"
-    if entry.state == StudyStatus.DONE and not (folder.path / study_id / "metrics.json").is_file():
-        return "its results are missing"
-    return None
+        return "new", False  # it never came so far that its files were read
+    ended = entry.cause if entry.state == StudyStatus.STALE else entry.state
+    if ended in again if again is not None else kind_of(entry.reason).name == handling.retry:
+        return f"{ended} before", False
+    return ("its files changed" if content() != entry.content_sha256 else None), False
 
 
-def _without_name(unit: Unit) -> Unit:
-    """A unit whose key, name and problem tell nothing of its patient."""
-    digest = hashlib.sha256(unit.key.encode()).hexdigest()
-    columns = {name: cell for name, cell in unit.columns.items() if not _names_a_patient(name)}
-    problem = None if unit.problem is None else without_identity(unit.problem, [unit.name])
-    return replace(unit, key=digest, name=f"study {digest[:8]}", columns=columns, problem=problem)
-
-
-def _names_a_patient(column: str) -> bool:
-    """Return whether a column of a manifest says who somebody is, by its name.
-
-    Examples
-    --------
-    >>> _names_a_patient("Patient Name"), _names_a_patient("patient"), _names_a_patient("age")
-    (True, True, False)
-    """
-    words = set(re.split(r"[\W_]+", column.lower()))
-    return bool(words & TELLING_WORDS) or words == {"patient"}
+def _without_name(unit: Unit, secret: bytes, words: Sequence[str]) -> Unit:
+    """A unit whose key, name and problem tell nothing of its patient; its columns are chosen when it was read."""
+    digest = digest_of(unit.key, secret)
+    problem = None if unit.problem is None else without_identity(unit.problem, [unit.name, *words])
+    return replace(
+        unit, key=digest, what=digest_of(unit.identity, secret), name=f"study {digest[:8]}", problem=problem
+    )

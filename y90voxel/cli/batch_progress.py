@@ -21,7 +21,13 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 __all__ = ["PlainLines", "RunningTable", "batch_progress"]
 
 SHOWN_OUTCOMES = 12
-COLOURS = {StudyStatus.DONE: "green", StudyStatus.FAILED: "red", StudyStatus.REFUSED: "yellow"}
+COLOURS = {
+    StudyStatus.DONE: "green",
+    StudyStatus.FAILED: "red",
+    StudyStatus.REFUSED: "yellow",
+    StudyStatus.SKIPPED: "cyan",
+    StudyStatus.STALE: "magenta",
+}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -36,7 +37,8 @@ AsJson = Annotated[bool, Option("--json", help="Print the results, and errors, a
 def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command the options of all settings that are declared for it.
 
-    The function gets what was typed as its argument ``settings``, nested as in a case file.
+    The function gets what was typed as its argument ``settings``, nested as in a case file. An argument whose type is a
+    dataclass stands for the options that the annotations of its fields declare.
 
     Parameters
     ----------
@@ -57,13 +59,19 @@ def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[...
             )
             for name, one in by_name.items()
         ]
-        files = [p for p in own if p.name != "as_json"]
+        groups = {p.name: hints[p.name] for p in own if is_dataclass(hints[p.name])}
+        files = [p for p in own if p.name != "as_json" and p.name not in groups]
         parameters = [p.replace(annotation=hints[p.name]) for p in files]
+        parameters += [option for group in groups.values() for option in _group_options(group)]
         parameters += [*options, *(p.replace(annotation=hints[p.name]) for p in own if p.name == "as_json")]
 
         def call(**typed: Any) -> None:
             values = {name: typed.pop(name) for name in by_name}
-            function(**typed, settings=_tables(declared, values))
+            given = {
+                name: group(**{field.name: typed.pop(field.name) for field in fields(group)})
+                for name, group in groups.items()
+            }
+            function(**typed, **given, settings=_tables(declared, values))
 
         call.__name__, call.__doc__ = function.__name__, function.__doc__
         call.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -71,6 +79,17 @@ def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[...
         return call
 
     return decorate
+
+
+def _group_options(group: type) -> list[inspect.Parameter]:
+    """The options that the fields of a dataclass declare."""
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(group)
+    ]
 
 
 def _default(one: NamedSetting) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from y90voxel.cohort.cohort import StudySummary
 
-__all__ = ["OUTCOME_NAMES", "Outcomes", "outcomes"]
+__all__ = ["OUTCOME_NAMES", "Outcomes", "is_outcome", "outcomes"]
 
 RESPONSE_NAMES = (
     "response", "best_response", "objective_response", "responder", "mrecist", "recist", "patient_best_response",
@@ -104,6 +104,21 @@ def outcomes(studies: Sequence[StudySummary]) -> Outcomes:
     events = [None if v is None else bool(v) for v in values(event, _truth)]
     said = tuple(dict.fromkeys(strange))
     return Outcomes(response, time, event, unit, tuple(responses), tuple(times), tuple(events), said)
+
+
+def is_outcome(name: str, value: Cell) -> bool:
+    """Return whether a column holds an outcome by its name, and its value is one that is understood.
+
+    Examples
+    --------
+    >>> is_outcome("mRECIST", "PR"), is_outcome("response", "John did well"), is_outcome("ward", "3")
+    (True, False, False)
+    """
+    times = {f"{time}_{unit}" for time in TIME_NAMES for unit in UNITS} | set(TIME_NAMES)
+    for names, parse in ((RESPONSE_NAMES, _response), (EVENT_NAMES, _truth), (times, _time)):
+        if _plain(name) in names:
+            return value is None or str(value).strip() == "" or parse(value) is not None
+    return False
 
 
 def _plain(name: str) -> str:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["clear_leavings", "cut_by_bytes", "is_leaving", "new_token", "temporary_name"]
+__all__ = ["clear_leavings", "cut_by_bytes", "is_free", "is_leaving", "new_token", "temporary_name"]
 
 _TOKEN = r"(?P<token>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{8}|[0-9a-f]{12})"
 _FOLDER = re.compile(rf"\.(?P<name>.+)\.{_TOKEN}\.(?P<kind>tmp|old)", re.DOTALL)
@@ -84,11 +84,11 @@ def clear_leavings(folder: Path, name: str | None = None) -> list[str]:
 def _clear(leaving: Path, target: Path, kind: str, token: str) -> list[str]:
     """Restore or remove one leaving, if nobody works on it."""
     if kind == "old" and not os.path.lexists(target):
-        if _is_free(leaving, token, MINUTE_S):
+        if is_free(leaving, token, MINUTE_S):
             leaving.rename(target)
             return [f"{target.name}: the earlier results, which a killed run had moved aside, are back"]
         return []
-    if not _is_free(leaving, token, DAY_S):
+    if not is_free(leaving, token, DAY_S):
         return []
     if leaving.is_dir() and not leaving.is_symlink():
         shutil.rmtree(leaving)
@@ -97,7 +97,7 @@ def _clear(leaving: Path, target: Path, kind: str, token: str) -> list[str]:
     return [f"{target.name}: half results of a killed run were cleared away ({leaving.name})"]
 
 
-def _is_free(leaving: Path, token: str, patience_s: float) -> bool:
+def is_free(leaving: Path, token: str, patience_s: float) -> bool:
     """Return whether the process that made something is gone; of another host's, whether it is old enough."""
     host, _, rest = token.partition("-")
     if rest and host == _host():

@@ -84,15 +84,15 @@ def write_mark(folder: Path, command: str, names: Iterable[str] | None = None, *
     names : iterable of str or None
         Its files; None takes all there are.
     **more
-        Further entries; JSON.
+        Further entries; JSON. ``checksums`` that were taken before are not taken again.
     """
     files = sorted(files_in(folder) if names is None else names)
-    mark = {
-        "command": command,
-        "files": files,
-        "checksums": {name: [(folder / name).stat().st_size, checksum(folder / name)] for name in files},
-        **more,
-    }
+    mark: dict[str, Any] = {"command": command, "files": files}
+    if "checksums" not in more:
+        mark["checksums"] = {
+            name: [(folder / name).stat().st_size, checksum(folder / name)] for name in files
+        }
+    mark |= more
     # in one go, so that a kill leaves the old mark or the new one
     temporary = folder / f"{MANIFEST}.new"
     with temporary.open("w", encoding="utf-8") as stream:

@@ -28,7 +28,8 @@ __all__ = [
 
 # Paths, UIDs, names of image files, dates and times of day.
 _TELLING = re.compile(
-    r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd)\b"
+    r"\S*[/\\]\S*|\b\d+(?:\.\d+){4,}\b"
+    r"|\S+\.(?:dcm|ima|nii|nrrd|gz|zip|mha|mhd|toml|csv|tsv|parquet|json|txt|log|key)\b"
     r"|\b\d{4}-?\d{2}-?\d{2}(?:[T ]\d{2}:?\d{2}\S*)?"
 )
 # What looks like a path and is a unit.
@@ -77,7 +78,7 @@ def without_identity(text: str, words: Iterable[str] = ()) -> str:
     hidden = _TELLING.sub(
         lambda found: found[0] if _UNIT.fullmatch(found[0].strip("(.,;:)")) else "…", quoted
     )
-    for word in words:
+    for word in sorted(words, key=len, reverse=True):
         hidden = re.sub(re.escape(word), "…", hidden, flags=re.IGNORECASE)
     return hidden
 
@@ -100,13 +101,13 @@ def names_nobody(name: str) -> bool:
 
 
 @contextmanager
-def anonymous_errors(wanted: bool) -> Iterator[None]:
-    """Take identity out of errors on their way out: file names, quoted names, UIDs and dates."""
+def anonymous_errors(wanted: bool, words: Iterable[str] = ()) -> Iterator[None]:
+    """Take identity out of errors on their way out: file names, quoted names, UIDs, dates, and the words given."""
     try:
         yield
     except Y90Error as error:
         if wanted:
-            error.message, error.file = without_identity(error.message), None
+            error.message, error.file = without_identity(error.message, words), None
             error.args = (error.message,)
         raise
 
