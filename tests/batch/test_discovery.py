@@ -91,7 +91,7 @@ def test_a_study_without_emission_image_is_a_unit_that_will_be_refused(tmp_path)
     assert list(found(tmp_path)) == ["a", "b"]
 
 
-def test_other_studies_of_a_treated_patient_are_left_out_and_said(tmp_path):
+def test_other_studies_of_a_treated_patient_are_passed_over_and_said(tmp_path):
     write(tmp_path, "a", 1)
     write_study(
         tmp_path / "diagnostic", StudyInstanceUID="1.2.9", PatientID="P1", FrameOfReferenceUID="1.2.9.1"
@@ -99,10 +99,8 @@ def test_other_studies_of_a_treated_patient_are_left_out_and_said(tmp_path):
     for name in ("nm0000", "rs0000"):
         (tmp_path / "diagnostic" / name).unlink()
     cohort = find_cohort(tmp_path)
-    assert [unit.name for unit in cohort.units] == ["a"]
-    assert cohort.remarks == (
-        "1 studies without emission image share no frame of reference with one and are left out; their patients have others",
-    )
+    assert [(unit.name, unit.passed_over) for unit in cohort.units] == [("a", False), ("diagnostic", True)]
+    assert "--accept skipped" in cohort.units[1].problem
 
 
 def test_a_ct_of_another_study_in_the_same_frame_names_the_image_that_it_joins(tmp_path):

@@ -64,7 +64,9 @@ def test_a_fetched_study_in_the_cohort_and_results_beside_it_are_told_apart(run_
     for _ in range(2):  # the second run finds the results of the first in the study
         done = run_cli("dose", study, *given, "-o", study / "out")
         assert done.code == 0, done.err
-    done = run_cli("batch", tmp_path / "cohort", "-o", tmp_path / "out", *GIVEN, "--no-report", "--engine", "local")
+    done = run_cli(
+        "batch", tmp_path / "cohort", "-o", tmp_path / "out", *GIVEN, "--no-report", "--engine", "local"
+    )
     assert done.code == 0, done.err
     assert json.loads((tmp_path / "out" / "status.json").read_text())["done"] == ["p1"]
 

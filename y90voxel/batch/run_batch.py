@@ -11,6 +11,7 @@ from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.batch_tables import write_tables
 from y90voxel.batch.discovery import find_cohort
+from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.handling import Handling, Resources
 from y90voxel.batch.identity import owners_secret
 from y90voxel.batch.ledger import Ledger
@@ -86,6 +87,8 @@ def run_batch(
     anonymous = load_settings(None, merge(common, options)).output.anonymise
     choices = Choices(common, options, handling, None, words if anonymous else ())
     with anonymous_errors(anonymous, words):
+        if handling.dry_run:
+            return plan_only(cohort, out, choices, anonymous)
         return _run(cohort, out, choices, anonymous, resources or Resources(), listener or Listener(), work)
 
 

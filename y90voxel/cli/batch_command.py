@@ -156,7 +156,7 @@ def _print(result: BatchResult, as_json: bool, dry_run: bool) -> None:
         f"{counts['done']} done, {counts['failed']} failed, {counts['refused']} refused{more}; "
         f"{result.computed} {'would be computed' if dry_run else 'computed now'}"
     )
-    for line in summary_lines(result.outcomes):
+    for line in (*(result.remarks if dry_run else ()), *summary_lines(result.outcomes)):
         typer.echo(line)
     if not dry_run:
         typer.echo(result.out / "status.json")

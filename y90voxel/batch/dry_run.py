@@ -1,0 +1,131 @@
+"""What a batch would do, without doing it: pairings, series, what would be computed and what refused."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from y90voxel.batch.batch_result import BatchResult
+from y90voxel.batch.discovery import find_cohort
+from y90voxel.batch.folder_lock import FolderLock
+from y90voxel.batch.identity import owners_secret
+from y90voxel.batch.ledger import LEDGER, Ledger
+from y90voxel.batch.place import BatchFolder
+from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
+from y90voxel.batch.study_units import Unit
+from y90voxel.batch.work_plan import Choices, Task, make_plan
+from y90voxel.case.settings import load_settings
+from y90voxel.errors import InputError
+from y90voxel.io.dicom.dicom_study import DicomStudy
+from y90voxel.study.anonymous import without_identity
+
+__all__ = ["plan_only"]
+
+
+def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> BatchResult:
+    """Return what a batch would do; nothing is written to its output folder.
+
+    Parameters
+    ----------
+    cohort, out : Path
+        As of the batch.
+    choices : Choices
+        As of the batch.
+    anonymous : bool
+        Whether nothing may tell of patients.
+
+    Returns
+    -------
+    BatchResult
+        The outcomes of studies that would not be computed; ``computed`` is how many would, ``remarks`` say which, why and
+        from which series.
+
+    Raises
+    ------
+    InputError
+        If the cohort cannot be used.
+    """
+    out = out.resolve()
+    with tempfile.TemporaryDirectory(prefix="y90voxel-dry-run-") as place:
+        folder = BatchFolder(out, FolderLock(None))
+        if (out / LEDGER).is_file():
+            shutil.copyfile(out / LEDGER, Path(place) / LEDGER)
+        records = folder.records() if out.is_dir() else ()
+        with closing(Ledger(Path(place), anonymous=anonymous, records=records)) as ledger:
+            found = find_cohort(cohort, leave_out=out)
+            if anonymous:
+                key = choices.handling.key_file or out.with_name(f"{out.name}.key")
+                secret = owners_secret(out, key, ledger) if key.exists() else secrets.token_bytes(32)
+                choices = replace(choices, secret=secret)
+            tasks = make_plan(found.units, ledger, folder, choices)
+            return _told(out, tasks, folder, [] if anonymous else list(found.remarks), choices)
+
+
+def _told(
+    out: Path, tasks: list[Task], folder: BatchFolder, remarks: list[str], choices: Choices
+) -> BatchResult:
+    """What would become of each task."""
+    outcomes, computed = [], 0
+    for task in tasks:
+        problem, series = task.unit.problem, ""
+        if problem is None and task.why is not None:
+            try:
+                series = ", ".join(_series(task.unit, task))
+            except InputError as error:
+                problem = without_identity(error.message) if choices.secret else error.message
+        if problem is None and task.why is not None:
+            computed += 1
+            told = f": {series}" if series and choices.secret is None else ""
+            remarks.append(f"{task.study_id}: would be computed ({task.why}){told}")
+            continue
+        outcomes.append(_outcome(task, problem, folder))
+    return BatchResult(out, tuple(outcomes), computed, tuple(remarks))
+
+
+def _outcome(task: Task, problem: str | None, folder: BatchFolder) -> StudyOutcome:
+    """What a study that would not be computed would end as."""
+    if problem is None and task.entry is not None:
+        status = StudyStatus.DONE if task.revived else StudyStatus(task.entry.state)
+        problem = None if status is StudyStatus.DONE else task.entry.reason
+    elif folder.has_results(task.study_id):
+        status = StudyStatus.STALE
+    else:
+        status = StudyStatus.SKIPPED if task.unit.passed_over else StudyStatus.REFUSED
+    place = Path(task.study_id) if status in (StudyStatus.DONE, StudyStatus.STALE) else None
+    return StudyOutcome(task.study_id, task.unit.name, status, problem, place)
+
+
+def _series(unit: Unit, task: Task) -> Iterator[str]:
+    """Say which series and files a study would be computed from.
+
+    Raises
+    ------
+    InputError
+        If it would be refused for what its headers say.
+    """
+    settings = load_settings(None, task.settings)
+    if unit.path is not None:
+        study = DicomStudy.open(
+            unit.path,
+            emission_series=settings.series.emission,
+            ct_series=settings.series.ct,
+            regions_series=settings.series.regions,
+            trust_frames=settings.dose.register_ == "trust",
+            register=settings.dose.register_ == "align",
+            needs_emission="emission" not in unit.files and not settings.injection,
+            only=unit.only,
+        )
+        chosen = study.selection
+        for series in (chosen.emission, chosen.ct, chosen.regions, chosen.planar):
+            if series is not None:
+                described = f" {series.description!r}" if series.description else ""
+                yield (
+                    f"{series.role.value.upper()} {series.modality}{described} ({len(series.instances)} files, {series.uid})"
+                )
+    for role, paths in unit.named_files(resolved=False).items():
+        yield f"{role} {paths if isinstance(paths, str) else ' and '.join(paths)}"
