@@ -34,7 +34,8 @@ BATCH = """
 import json, resource, sqlite3, sys, time
 from pathlib import Path
 import bench_batch
-from y90voxel.batch.run_batch import Listener, Resources, run_batch
+from y90voxel.batch.listener import Listener
+from y90voxel.batch.run_batch import Resources, run_batch
 given = json.loads(sys.argv[1])
 bench_batch.simulate_catalogue(given)
 class Clock(Listener):

@@ -18,7 +18,6 @@ from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.listener import Listener
 from y90voxel.batch.place import BatchFolder, batch_folder
 from y90voxel.batch.running import RunningBatch
-from y90voxel.batch.study_outcome import StudyOutcome
 from y90voxel.batch.work_plan import Choices, Task, make_plan
 from y90voxel.case.settings import load_settings, merge, read_case_file
 from y90voxel.io.atomic import atomic_file
@@ -29,8 +28,6 @@ from y90voxel.version import __version__
 __all__ = ["BatchResult", "Handling", "Resources", "run_batch"]
 
 WORK = "y90voxel.batch.study_work:compute_study"
-
-
 
 
 def run_batch(
