@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ __all__ = [
     "calibrate_relative",
     "decay_to_administration",
     "elapsed_since_administration",
+    "slices_acquired_together",
 ]
 
 # Two half-lives closer than this belong to the same nuclide (64.1 h and 64.24 h do).
@@ -245,6 +246,46 @@ def decay_to_administration(
     decay = undone / decay_factor(elapsed, half_life_s)
     notices = _correction_notices(header_half_life, half_life_s, branching)
     return DecayCorrection(decay * frame * branching, decay, frame, branching, notices)
+
+
+def slices_acquired_together(emission: EmissionImage, half_life_s: float) -> EmissionImage:
+    """Return the image as if all of its slices had been acquired together, at ``acquisition_start``.
+
+    Each slice of several bed positions has its own acquisition and frame duration. The header's decay correction is undone
+    over its own delay, and the nuclide in the patient decays back over it; likewise within the frame. Of one half-life for
+    both nothing is left to do.
+
+    Parameters
+    ----------
+    emission : EmissionImage
+        With delays and durations of its slices, where they differ.
+    half_life_s : float
+        Half-life of what is in the patient [s].
+    """
+    if emission.decay_reference is None or not (emission.slice_delays_s or emission.slice_durations_s):
+        return emission
+    count = emission.grid.shape[0]
+    usual_s = emission.frame_duration_s or 0.0
+    delays = emission.slice_delays_s or (0.0,) * count
+    durations = emission.slice_durations_s or (usual_s,) * count
+    header_s = emission.header_half_life_s or half_life_s
+    corrected = emission.decay_reference is not DecayReference.NONE
+
+    def frame(duration_s: float) -> float:
+        own = frame_decay_factor(duration_s, half_life_s)
+        return own / frame_decay_factor(duration_s, header_s) if corrected else own
+
+    factors = [
+        (decay_factor(delay, header_s) if corrected else 1.0)
+        / decay_factor(delay, half_life_s)
+        * frame(duration)
+        / frame(usual_s)
+        for delay, duration in zip(delays, durations, strict=True)
+    ]
+    values = emission.volume.array * np.array(factors, emission.volume.array.dtype)[:, None, None]
+    return replace(
+        emission, volume=emission.volume.with_array(values), slice_delays_s=None, slice_durations_s=None
+    )
 
 
 def _corrected_span_s(emission: EmissionImage, acquired: datetime) -> float:

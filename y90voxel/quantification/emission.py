@@ -56,6 +56,12 @@ class EmissionImage:
         Half-life that the scanner used for its decay correction [s].
     header_positron_fraction : float or None
         Positrons per decay that the scanner used (Radionuclide Positron Fraction, 0018,1076).
+    agent : str
+        Radiopharmaceutical as written.
+    slice_delays_s : tuple of float or None
+        From ``acquisition_start`` to the acquisition of each slice [s]; None where all slices were acquired together.
+    slice_durations_s : tuple of float or None
+        Frame duration of each slice [s]; None where ``frame_duration_s`` is that of all.
     """
 
     volume: CountMap | ActivityMap
@@ -69,6 +75,9 @@ class EmissionImage:
     frame_duration_s: float | None = None
     header_half_life_s: float | None = None
     header_positron_fraction: float | None = None
+    agent: str = ""
+    slice_delays_s: tuple[float, ...] | None = None
+    slice_durations_s: tuple[float, ...] | None = None
 
     @property
     def grid(self) -> Grid:

@@ -15,7 +15,7 @@ from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySetti
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
-from y90voxel.quantification.calibration import CalibrationMode
+from y90voxel.quantification.calibration import CalibrationMode, slices_acquired_together
 from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.quantification.measurement import Injection
@@ -277,6 +277,9 @@ def _injection(emission: EmissionImage, facts: InjectionFacts, settings: StudySe
     shared = settings.administration
     zone = time_zone_of(shared.time_zone)
     emission = localised(emission, zone)
+    record = therapy_nuclide(shared.nuclide)
+    imaged_s = emission.header_half_life_s if emission.predicted else record.half_life_s
+    emission = slices_acquired_together(emission, imaged_s or record.half_life_s)
     if emission.modality == "file" and settings.dose.calibration == CalibrationMode.ABSOLUTE.value:
         values = emission.volume.array * emission.grid.voxel_volume_ml
         emission = replace(emission, volume=ActivityMap(values, emission.grid))
@@ -284,7 +287,7 @@ def _injection(emission: EmissionImage, facts: InjectionFacts, settings: StudySe
     measured = shunt if isinstance(shunt, str) else None
     time = in_zone(facts.time, zone)
     administration = Administration(
-        nuclide=therapy_nuclide(shared.nuclide).name,
+        nuclide=record.name,
         activity_bq=net_activity_of(facts, settings, time or emission.plausible_administration_time),
         time=time,
         lung_shunt_fraction=None if isinstance(shunt, str) else shunt,

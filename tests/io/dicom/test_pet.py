@@ -272,7 +272,7 @@ def test_uncorrected_beds_of_different_times_are_reported(tmp_path):
     datasets[-1].AcquisitionTime = "102000"
     findings = read(datasets, tmp_path)[1]
     assert codes(findings) == ["several-acquisition-times"]
-    assert "over 20 min" in findings[0].message
+    assert "over 20.0 min" in findings[0].message
 
 
 def mapping(slope, intercept=0.0, unit="Bq/ml"):

@@ -27,7 +27,7 @@ from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet_values import check_units, check_values
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, check_half_life, radiopharmaceutical_of
-from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.dicom.slice_times import CLOCK_TOLERANCE_S, SliceTimes, slice_times
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.volume import ActivityMap
@@ -36,8 +36,6 @@ __all__ = ["administration_time_of", "pet_header", "read_pet"]
 
 # Decay factors are written with four digits or so; an uncorrected hour of Y-90 is 1.1 %.
 DECAY_FACTOR_TOLERANCE = 0.005
-# Clocks of one system agree so well; decay of Y-90 over it is 0.02 %.
-CLOCK_TOLERANCE_S = 60.0
 # Between the start of the scan and a later bed position's own start.
 LONGEST_SCAN_S = 3600.0
 # No series starts earlier before its first acquisition.
@@ -82,20 +80,11 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
     check_units(series)
     findings: list[Finding] = check_values(series)
     drug = radiopharmaceutical_of(first)
-    acquired = min((t for t in map(acquisition_start, series.instances) if t is not None), default=None)
-    started = date_and_time(first.header, "SeriesDate", "SeriesTime", first.source)
-    if acquired is not None and started is not None and started > acquired:
-        findings.append(
-            warn(
-                "series-later-than-acquisition",
-                f"SeriesTime {started:%H:%M:%S} is later than the earliest acquisition {acquired:%H:%M:%S}: the "
-                "series was derived afterwards, so the acquisition counts as its start.",
-                file=first.source.name,
-                tag="SeriesTime",
-                value=started,
-            )
-        )
-        started = acquired
+    frames = plan_stack(series)[0].frames
+    times = slice_times(frames, _stated_reference(first), drug.half_life_s)
+    findings += times.findings
+    acquired = times.earliest
+    started = _series_start(first, acquired, findings)
     administered = administration_time_of(first, drug, started or acquired, findings)
     reference = _decay_reference(first, acquired, administered)
     if reference is DecayReference.START and first.is_multiframe_enhanced:
@@ -103,12 +92,11 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
     if reference is not DecayReference.NONE:
         check_half_life(drug, first)
         _check_start(first, reference, started, acquired)
-    else:
-        findings += _several_acquisitions(series)
+    findings += _several_acquisitions(first, times, reference, drug)
     duration = number(_frame_content(first), "ActualFrameDuration", first.source)
     findings += [*drug.findings, *_contradictions(series, reference, acquired, administered, drug)]
     findings += _derived(series)
-    times = {DecayReference.ADMIN: administered, DecayReference.START: started}
+    instants = {DecayReference.ADMIN: administered, DecayReference.START: started}
     return {
         "imaged_nuclide": drug.nuclide,
         "predicted": drug.is_surrogate,
@@ -119,8 +107,39 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
         "frame_duration_s": None if duration is None else duration / 1000.0,
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
-        "reference_time": times.get(reference),
+        "agent": drug.agent,
+        "slice_delays_s": times.delays_s,
+        "slice_durations_s": times.durations_s,
+        "reference_time": instants.get(reference),
     }, tuple(findings)
+
+
+def _stated_reference(first: Instance) -> DecayReference | None:
+    """Return what a classic header says that values refer to; None where it does not, or an enhanced one."""
+    stated = first.text("DecayCorrection").upper()
+    return DecayReference(stated) if stated in DecayReference.__members__ else None
+
+
+def _series_start(first: Instance, acquired: datetime | None, findings: list[Finding]) -> datetime | None:
+    """Return the start of the series; its earliest acquisition where it says a later one."""
+    started = date_and_time(first.header, "SeriesDate", "SeriesTime", first.source)
+    if acquired is None or started is None:
+        return started
+    if (started.tzinfo is None) != (acquired.tzinfo is None):  # one header, one clock
+        started = started.replace(tzinfo=acquired.tzinfo)
+    if started <= acquired:
+        return started
+    findings.append(
+        warn(
+            "series-later-than-acquisition",
+            f"SeriesTime {started:%H:%M:%S} is later than the earliest acquisition {acquired:%H:%M:%S}: the "
+            "series was derived afterwards, so the acquisition counts as its start.",
+            file=first.source.name,
+            tag="SeriesTime",
+            value=started,
+        )
+    )
+    return acquired
 
 
 def administration_time_of(
@@ -313,20 +332,32 @@ def _lacks_decay(first: Instance) -> bool:
     return any(listed) and "DECY" not in listed
 
 
-def _several_acquisitions(series: SeriesRecord) -> list[Finding]:
-    """Return a warning where slices without decay correction were acquired at different times."""
-    starts = [t for t in map(acquisition_start, series.instances) if t is not None]
-    spread_s = (max(starts) - min(starts)).total_seconds() if starts else 0.0
-    if spread_s <= CLOCK_TOLERANCE_S:
+def _several_acquisitions(
+    first: Instance, times: SliceTimes, reference: DecayReference, drug: Radiopharmaceutical
+) -> list[Finding]:
+    """Return a warning where slices were acquired at different times and that changes their activity."""
+    if times.delays_s is None or times.earliest is None:
+        return []
+    spread_s = max(times.delays_s)
+    span = f"slices were acquired over {spread_s / 60:.1f} min, from {times.earliest:%H:%M:%S} on"
+    if reference is DecayReference.NONE:
+        message = (
+            f"values are not corrected for decay, and {span}; each slice is decayed from its own acquisition."
+        )
+    elif drug.half_life_s is not None and not drug.is_therapy:
+        message = (
+            f"{span} (several bed positions), and corrected for decay with a half-life of {drug.half_life_s:g} s; that is undone "
+            "for each slice over its own delay."
+        )
+    else:
         return []
     return [
         warn(
             "several-acquisition-times",
-            f"values are not corrected for decay, and slices were acquired over {spread_s / 60:.0f} min; the earliest "
-            f"({min(starts):%H:%M:%S}) is taken for all of them. Export the series corrected to its start.",
-            file=series.first.source.name,
+            message,
+            file=first.source.name,
             tag="AcquisitionTime",
-            value=f"{max(starts):%H:%M:%S}",
+            value=f"{times.earliest + timedelta(seconds=spread_s):%H:%M:%S}",
         )
     ]
 

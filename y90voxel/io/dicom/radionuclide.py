@@ -11,7 +11,7 @@ from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import items, number, text
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
-from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS, surrogate_nuclides
+from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS, surrogate_nuclides, therapy_nuclides
 
 __all__ = ["Radiopharmaceutical", "check_half_life", "radiopharmaceutical_of"]
 
@@ -59,6 +59,12 @@ class Radiopharmaceutical:
     positron_fraction: float | None
     item: Dataset
     findings: tuple[Finding, ...]
+
+    @property
+    def is_therapy(self) -> bool:
+        """Whether the scanner's half-life is that of a therapy nuclide."""
+        stated = self.half_life_s
+        return any(stated is not None and _agrees(name, stated) for name in therapy_nuclides())
 
     @property
     def is_surrogate(self) -> bool:
