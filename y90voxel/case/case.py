@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -131,6 +131,11 @@ class Case:
     def dose_constant_gy_kg_per_gbq(self) -> float | None:
         """Dose constant that overrides the nuclide record in planning formulas and local deposition [Gy·kg/GBq]."""
         return self.settings.dose.dose_constant_gy_kg_per_gbq
+
+    @property
+    def accepted(self) -> Collection[str]:
+        """Codes of refusals that are overridden."""
+        return self.settings.accept.codes
 
     @property
     def dome_margin_mm(self) -> float:

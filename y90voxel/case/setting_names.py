@@ -188,7 +188,9 @@ def _arguments() -> dict[str, tuple[tuple[str, ...], bool]]:
     """Path of every argument, and whether it is an activity in Bq."""
     found: dict[str, tuple[tuple[str, ...], bool]] = {}
     for one in named_settings():
-        if one.path[0] in ("administration", "dose", "regions", "lung", "output") and len(one.path) == 2:
+        own = one.path[0] in ("administration", "dose", "regions", "lung", "output", "accept")
+        # of the series only what is stated about them; which they are is chosen while reading
+        if (own or (one.path[0] == "series" and one.setting.argument)) and len(one.path) == 2:
             found.setdefault(_argument(one), (one.path, _is_activity(one)))
     return found
 

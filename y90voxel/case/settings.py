@@ -27,6 +27,7 @@ from y90voxel.case.setting_types import (
 from y90voxel.case.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
 from y90voxel.dose.engines import DEFAULT_ENGINE, engine_names
 from y90voxel.errors import InputError, alternatives
+from y90voxel.quantification.plausibility import ACCEPTABLE
 from y90voxel.reference.devices import known_devices
 from y90voxel.reference.nuclide_records import therapy_nuclides
 from y90voxel.regions.roles import Role
@@ -268,6 +269,50 @@ class SeriesSettings(Group):
     regions: Annotated[
         str | None, Setting("SeriesInstanceUID (prefix) of the regions.", "--regions-series", BOTH)
     ] = None
+    acquisition_time: Annotated[
+        Time | None,
+        Setting(
+            "When the image was taken, ISO 8601, where its file cannot say.",
+            "--acquisition-time",
+            argument="acquisition_time",
+        ),
+    ] = None
+    decay_reference: Annotated[
+        Literal["ADMIN", "START", "NONE"] | None,
+        Setting(
+            "What Bq/mL refer to where the file cannot say: {choices} (administration, start of the series, not corrected).",
+            "--decay-reference",
+            argument="decay_reference",
+        ),
+    ] = None
+
+
+class AcceptSettings(Group):
+    """Refusals that are overridden, each by its name; they stay in the notices."""
+
+    codes: Annotated[
+        list[Annotated[str, OneOf(ACCEPTABLE)]],
+        Setting(
+            "Refusal to override; may be repeated: {choices}.",
+            "--accept",
+            BOTH,
+            metavar="CODE",
+            argument="accept",
+        ),
+    ] = Field(default_factory=list)
+    surrogate: Annotated[
+        bool,
+        Setting(
+            "The image stands for the therapy, whatever nuclide its header names.",
+            "--surrogate",
+            BOTH,
+            sets=True,
+        ),
+    ] = False
+    trust_time: Annotated[
+        bool,
+        Setting("Stated times count although the header contradicts them.", "--trust-time", BOTH, sets=True),
+    ] = False
 
 
 class RadiobiologySettings(Group):
@@ -314,6 +359,7 @@ class StudySettings(Group):
     regions: RegionSettings = Field(default_factory=RegionSettings)
     lung: LungSettings = Field(default_factory=LungSettings)
     series: SeriesSettings = Field(default_factory=SeriesSettings)
+    accept: AcceptSettings = Field(default_factory=AcceptSettings)
     radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
     uncertainty: UncertaintySettings = Field(default_factory=UncertaintySettings)
     partial_volume: PartialVolumeSettings = Field(default_factory=PartialVolumeSettings)

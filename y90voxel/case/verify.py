@@ -22,6 +22,7 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.quantification.decay import integrate_over_time
 from y90voxel.quantification.lung_measures import lung_mass_from_density, mird_lung_doses, retreat_from
+from y90voxel.quantification.plausibility import check_dose
 from y90voxel.quantification.quantify import Quantification, quantify
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
@@ -79,6 +80,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
     energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
     _check_energy(dose, density, quantification.map_activity_bq, answers.emitted_j_per_gbq(record))
+    notices += check_dose(float(dose.array.max()))
     tell("evaluating regions", 0.7)
     histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
     metrics = tuple(

@@ -226,8 +226,8 @@ def decay_to_administration(
     """
     if emission.decay_reference is None:
         raise InputError(
-            "the emission image does not say which instant its activity refers to (DecayCorrection). "
-            "Use --calibration relative, or correct the file.",
+            "the emission image does not say which instant its activity refers to (DecayCorrection). State it with "
+            "--decay-reference ADMIN, START or NONE, or use --calibration relative.",
             tag="DecayCorrection",
         )
     acquired = _needed(emission.acquisition_start, "acquisition time", "AcquisitionTime")
@@ -352,8 +352,8 @@ def _needed(value: datetime | None, what: str, tag: str) -> datetime:
     """Return the time, or say which one is missing."""
     if value is None:
         raise InputError(
-            f"the emission image has no {what}, which its decay correction needs. Use --calibration relative, "
-            "or correct the file.",
+            f"the emission image has no {what}, which its decay correction needs. State when it was taken with "
+            "--acquisition-time, use --calibration relative, or correct the file.",
             tag=tag,
         )
     return value

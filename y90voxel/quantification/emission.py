@@ -58,6 +58,10 @@ class EmissionImage:
         Positrons per decay that the scanner used (Radionuclide Positron Fraction, 0018,1076).
     agent : str
         Radiopharmaceutical as written.
+    surrogate_stated : bool
+        Whether the user says that it stands for the therapy.
+    administration_day_assumed : bool
+        Whether the header states the hour of the administration without its day.
     slice_delays_s : tuple of float or None
         From ``acquisition_start`` to the acquisition of each slice [s]; None where all slices were acquired together.
     slice_durations_s : tuple of float or None
@@ -76,6 +80,8 @@ class EmissionImage:
     header_half_life_s: float | None = None
     header_positron_fraction: float | None = None
     agent: str = ""
+    surrogate_stated: bool = False
+    administration_day_assumed: bool = False
     slice_delays_s: tuple[float, ...] | None = None
     slice_durations_s: tuple[float, ...] | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,3 +78,7 @@ class Measurement(Protocol):
     @property
     def dead_time(self) -> DeadTime | None:
         """How the camera loses counts."""
+
+    @property
+    def accepted(self) -> Collection[str]:
+        """Codes of refusals that are overridden."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,10 +22,13 @@ from y90voxel.quantification.calibration import (
 )
 from y90voxel.quantification.calibration_region import calibration_region, given_activity, liver_and_lungs
 from y90voxel.quantification.dead_time_correction import dead_time_factor
-from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.decay import seconds_between
+from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.quantification.lung_shunt import resolve_shunt
 from y90voxel.quantification.measurement import Injection, Measurement
+from y90voxel.quantification.plausibility import check_activity, check_liver_volume, check_units
 from y90voxel.quantification.scaling import scaled
+from y90voxel.quantification.stated_facts import check_imaged_nuclide
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -43,7 +47,8 @@ NEGATIVE_SHARE_WARNING = 0.001
 CUT_OFF_WARNING = 0.005
 FILE_AT_ADMINISTRATION = Notice(
     "file-at-administration",
-    "the image file states no time: its values are taken as they were at administration.",
+    "the image file states no time: its values are taken as they were at administration. If they are those at the "
+    "acquisition, give --acquisition-time and --time.",
 )
 
 
@@ -104,6 +109,7 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
         shunts.append(administration.lung_shunt_fraction)
         source = administration.shunt_source
         notices += found
+    notices += _implausible(measurement, nets)
     known = [s for s in shunts if s is not None]
     shunt = float(np.average(known, weights=nets)) if len(known) == len(nets) else None
     on_grid = [_on_dose_grid(activity, measurement, notices) for activity in maps]
@@ -111,6 +117,13 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
         np.sum([m.array for m in on_grid], axis=0) if len(maps) > 1 else on_grid[0].array, measurement.grid
     )
     net_total = float(sum(nets))
+    notices += [
+        notice
+        for notice in check_activity(
+            total.total, "the whole map", measurement.accepted, tag="PixelData"
+        )
+        if notice.code not in {other.code for other in notices}
+    ]
     if total.total > MAP_OVER_NET_WARNING * net_total:
         notices.append(
             Notice(
@@ -123,12 +136,23 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
     return Quantification(total, net_total, shunt, source, tuple(notices))
 
 
+def _implausible(measurement: Measurement, nets_bq: Sequence[float]) -> list[Notice]:
+    """Refuse activities and livers that no treatment has, or say which were accepted."""
+    accepted = measurement.accepted
+    stated = all(injection.administration.activity_bq for injection in measurement.injections)
+    what, tag = ("the treatment", "administration.activity") if stated else ("the image", "PixelData")
+    notices = check_activity(float(sum(nets_bq)), what, accepted, tag=tag)
+    liver = measurement.regions.mask_of(Role.LIVER)
+    return notices if liver is None else notices + check_liver_volume(liver.volume_ml, accepted)
+
+
 def _quantify_injection(
     measurement: Measurement, injection: Injection, record: Nuclide, double: bool
 ) -> tuple[ActivityMap, float, Administration, list[Notice]]:
     """Activity map, net activity, administration with its shunt, and notices of one injection."""
     emission = injection.emission
     _check_nuclide(emission, record)
+    notices = check_imaged_nuclide(emission, record.name)
     regions = injection.regions or measurement.regions
     on_regions = emission.grid.is_same_as(regions.grid)
     counts = emission.volume if on_regions else resample(emission.volume, regions.grid)
@@ -136,7 +160,7 @@ def _quantify_injection(
         raise InputError(
             f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
         )
-    notices = _negative_counts(counts)
+    notices += _negative_counts(counts)
     administration, found = _shunt(measurement, injection, counts, regions)
     notices += found
     lost, found = dead_time_factor(measurement, emission)
@@ -150,6 +174,8 @@ def _quantify_injection(
     activity, found = _own_activity(measurement, emission, administration, record)
     activity = activity.with_array(scaled(activity.array, lost)) if lost != 1.0 else activity
     net, compared = _compare_with_given(activity, administration)
+    if administration.activity_bq is not None:
+        compared += check_units(activity.total, administration.activity_bq, measurement.accepted)
     return activity, net, administration, [*notices, *found, *compared]
 
 
@@ -281,9 +307,12 @@ def _absolute_correction(
 ) -> DecayCorrection:
     """Factor from the file's values to activity at administration."""
     if emission.modality == "file":
-        return DecayCorrection(1.0, 1.0, 1.0, 1.0, (FILE_AT_ADMINISTRATION,))
+        if emission.acquisition_start is None:
+            return DecayCorrection(1.0, 1.0, 1.0, 1.0, (FILE_AT_ADMINISTRATION,))
+        emission = replace(emission, decay_reference=emission.decay_reference or DecayReference.START)
     time, notices = _administration_time(emission, administration)
-    correction = decay_to_administration(emission, time, record.half_life_s, record.positrons_per_decay)
+    positrons = record.positrons_per_decay if emission.modality == "PT" else None
+    correction = decay_to_administration(emission, time, record.half_life_s, positrons)
     return DecayCorrection(
         correction.factor,
         correction.decay,
@@ -303,6 +332,11 @@ def _administration_time(
     if header is not None:
         message = f"the administration time is the header's radiopharmaceutical start, {header.isoformat()}."
         return header, (Notice("administration-time-from-header", message),)
+    if emission.administration_time is not None and emission.acquisition_start is not None:
+        # names --time-zone where only one of both has a zone
+        seconds_between(
+            emission.administration_time, emission.acquisition_start, "administration and acquisition"
+        )
     found, acquired = emission.administration_time or "not stated", emission.acquisition_start or "not stated"
     raise InputError(
         f"the time of administration is not known: the header's radiopharmaceutical start is {found}, the acquisition "
@@ -324,10 +358,11 @@ def _by_factor(
         )
     elapsed = 0.0
     notices: tuple[Notice, ...] = (FILE_AT_ADMINISTRATION,)
-    if emission.modality != "file":
+    if emission.modality != "file" or emission.acquisition_start is not None:
         if emission.acquisition_start is None:
             raise InputError(
-                "calibration by factor needs the time of acquisition, which the header does not state.",
+                "calibration by factor needs the time of acquisition, which the header does not state. Give "
+                "--acquisition-time.",
                 tag="AcquisitionTime",
             )
         time, notices = _administration_time(emission, administration)

@@ -17,8 +17,9 @@ from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
 from y90voxel.quantification.calibration import CalibrationMode, slices_acquired_together
 from y90voxel.quantification.dead_time import DeadTime
-from y90voxel.quantification.emission import EmissionImage, PlanarImage
+from y90voxel.quantification.emission import DecayReference, EmissionImage, PlanarImage
 from y90voxel.quantification.measurement import Injection
+from y90voxel.quantification.stated_facts import StatedFacts, check_stated_time, with_stated_facts
 from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
 from y90voxel.regions.isocontour import isocontours
 from y90voxel.regions.placement import place_regions
@@ -119,7 +120,7 @@ class Study:
             raise TypeError(f"a case takes settings or single facts, not both: {', '.join(sorted(facts))}.")
         chosen = settings or settings_from_arguments(facts)
         chosen = chosen.changed(dose={"calibration": self._calibration_mode(chosen.dose.calibration)})
-        made = self._injections(chosen)
+        made, stated = self._injections(chosen)
         drawn, roles, notices = self._drawn(chosen)
         grids = [*(emission.grid for emission in self.emissions), self._dose_grid(chosen.dose.grid)]
         (*views, regions), placing = self._place(drawn, grids, roles)
@@ -136,13 +137,13 @@ class Study:
             patient=None if chosen.patient is None else chosen.patient.record(),
             alignment=self.alignment,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=(*self.notices, *notices, *placing),
+            notices=(*self.notices, *stated, *notices, *placing),
             inputs=self.inputs,
             shown_settings=shown_settings,
         )
 
-    def _injections(self, settings: StudySettings) -> tuple[Injection, ...]:
-        """What was given in every injection, with its image."""
+    def _injections(self, settings: StudySettings) -> tuple[tuple[Injection, ...], list[Notice]]:
+        """What was given in every injection, with its image, and what has to be said about facts that were stated."""
         given = settings.injections
         _check_nothing_shared(settings.administration, len(settings.injection))
         if len(given) != len(self.emissions):
@@ -151,10 +152,17 @@ class Study:
                 "Give each injection its emission_series.",
                 tag="injection",
             )
-        return tuple(
-            _injection(emission, facts, settings)
+        if settings.series.acquisition_time is not None and len(given) > 1:
+            raise InputError(
+                f"--acquisition-time is one time, but there are {len(given)} emission images. Give their files their times.",
+                tag="series.acquisition_time",
+            )
+        notices: list[Notice] = []
+        made = tuple(
+            _injection(emission, facts, settings, notices)
             for emission, facts in zip(self.emissions, given, strict=True)
         )
+        return made, notices
 
     def _drawn(self, settings: StudySettings) -> tuple[list[DrawnRegion], dict[str, str], list[Notice]]:
         """The regions as drawn, segmented from the CT and outlined in the image; their roles by name, and notices."""
@@ -272,12 +280,23 @@ def _check_nothing_shared(shared: InjectionFacts, injections: int) -> None:
         )
 
 
-def _injection(emission: EmissionImage, facts: InjectionFacts, settings: StudySettings) -> Injection:
+def _injection(
+    emission: EmissionImage, facts: InjectionFacts, settings: StudySettings, notices: list[Notice]
+) -> Injection:
     """One injection from its image and facts."""
-    shared = settings.administration
+    shared, accepted = settings.administration, settings.accept
     zone = time_zone_of(shared.time_zone)
-    emission = localised(emission, zone)
     record = therapy_nuclide(shared.nuclide)
+    reference = settings.series.decay_reference
+    stated = StatedFacts(
+        in_zone(settings.series.acquisition_time, zone),
+        None if reference is None else DecayReference(reference),
+        accepted.surrogate,
+        accepted.trust_time,
+    )
+    emission, said = with_stated_facts(localised(emission, zone), stated)
+    time = in_zone(facts.time, zone)
+    notices += [*said, *check_stated_time(emission, time, trusted=accepted.trust_time)]
     imaged_s = emission.header_half_life_s if emission.predicted else record.half_life_s
     emission = slices_acquired_together(emission, imaged_s or record.half_life_s)
     if emission.modality == "file" and settings.dose.calibration == CalibrationMode.ABSOLUTE.value:
@@ -285,7 +304,6 @@ def _injection(emission: EmissionImage, facts: InjectionFacts, settings: StudySe
         emission = replace(emission, volume=ActivityMap(values, emission.grid))
     shunt = facts.lung_shunt_fraction
     measured = shunt if isinstance(shunt, str) else None
-    time = in_zone(facts.time, zone)
     administration = Administration(
         nuclide=record.name,
         activity_bq=net_activity_of(facts, settings, time or emission.plausible_administration_time),

@@ -189,6 +189,8 @@ def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]
         "frame_duration_s": _acquisition_duration_s(first),
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
+        "agent": drug.agent,
+        "administration_day_assumed": any(f.code == "administration-day-assumed" for f in assumed),
     }, (*drug.findings, *findings)
 
 

@@ -108,6 +108,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
+        "administration_day_assumed": any(f.code == "administration-day-assumed" for f in findings),
         "slice_delays_s": times.delays_s,
         "slice_durations_s": times.durations_s,
         "reference_time": instants.get(reference),
