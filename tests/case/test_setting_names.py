@@ -27,7 +27,7 @@ TYPED = {
     "activity": "2.4 GBq", "residual": "60 MBq", "activity_time": "2026-03-02T10:30", "residual_time": "2026-03-02T11:30",
     "time": "2026-03-02T10:30", "injection_time": "2026-03-02T10:30", "calibration_time": ["2026-03-01T12:00"],
     "lung_shunt": "6 %", "nuclide": "Ho-166", "time_zone": "+02:00", "liver_density": "1.03", "grid": "4",
-    "target_uncertainty": "1%", "role": ["Segment 8=tumour"], "isocontour": ["tumour=40%"], "goal": ["GTV1 mean >= 205"],
+    "acquisition_time": "2026-03-02T14:30", "accept": ["units-swapped"], "target_uncertainty": "1%", "role": ["Segment 8=tumour"], "isocontour": ["tumour=40%"], "goal": ["GTV1 mean >= 205"],
     "limit": ["liver mean <= 60"], "previous_lung_dose": [3.0], "residual_fraction": "2 %",
 }  # fmt: skip
 
@@ -87,6 +87,7 @@ def test_the_columns_of_a_manifest_are_those_of_the_first_release():
         "nuclide", "activity", "activity_time", "residual", "residual_time", "lung_shunt", "lung_shunt_fraction", "time",
         "time_zone", "device", "calibration", "calibration_region", "calibration_factor", "acquisition_duration",
         "dose_constant", "engine", "liver_density", "grid", "emission_series", "ct_series", "regions_series", "label",
+        "acquisition_time", "decay_reference",
     }  # fmt: skip
     assert first == set(manifest_columns())
     for dotted in manifest_columns().values():

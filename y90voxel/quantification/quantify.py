@@ -119,9 +119,7 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
     net_total = float(sum(nets))
     notices += [
         notice
-        for notice in check_activity(
-            total.total, "the whole map", measurement.accepted, tag="PixelData"
-        )
+        for notice in check_activity(total.total, "the whole map", measurement.accepted, tag="PixelData")
         if notice.code not in {other.code for other in notices}
     ]
     if total.total > MAP_OVER_NET_WARNING * net_total:

@@ -175,7 +175,7 @@ def check_imaged_nuclide(emission: EmissionImage, therapy: str) -> list[Notice]:
     if emission.modality == "file" or imaged in (None, therapy) or emission.surrogate_stated:
         return []
     other_agent = OTHER_AGENTS.search(agent) if imaged == "Tc-99m" else None
-    if emission.predicted and not other_agent and imaged == "Tc-99m":
+    if imaged == "Tc-99m" and not other_agent:
         return []
     if emission.modality == "PT" and imaged in POSITRON_EMITTERS:
         message = f"the image's header names {imaged}{f' ({agent})' if agent else ''}; it is taken as an image of {therapy}."

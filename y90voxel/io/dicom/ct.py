@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import DicomError, GeometryError
 from y90voxel.io.dicom.attributes import whole_number
+from y90voxel.io.dicom.ct_quantity import check_quantity
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.frames import Frame, frames_of
 from y90voxel.io.dicom.geometry import Stack, regularise, stack_of
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
 from y90voxel.io.dicom.pet_values import check_mapping
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
+from y90voxel.io.dicom.slice_gaps import check_gaps
 from y90voxel.io.dicom.uniform import (
     check_numbering,
     check_rescaled,
@@ -70,6 +72,8 @@ def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
     check_numbering(stack.frames)
     missing = slices_missing(series, len(stack.frames))
     findings = [*series.findings, *stack.findings, *missing, *lossy(series)]
+    findings += [] if emission else check_quantity(series, stack.frames)
+    findings += check_gaps(series, stack, emission=emission)
     if len(stack.frames) == 1 and thickness is not None:
         findings.append(
             warn(

@@ -163,6 +163,8 @@ def administration_time_of(
         Gets a warning where the day was assumed.
     """
     file = instance.source
+    if drug.given_at is not None:
+        return drug.given_at
     stated: datetime | None = date_time(
         drug.item, "RadiopharmaceuticalStartDateTime", file, zone_from=instance.header
     )

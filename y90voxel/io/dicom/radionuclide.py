@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pydicom.dataset import Dataset
 
@@ -11,6 +12,12 @@ from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import items, number, text
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
+from y90voxel.io.dicom.several_drugs import (
+    SURROGATE,
+    SURROGATE_PHOTON_KEV,
+    decay_equivalent_time,
+    imaged_item,
+)
 from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS, surrogate_nuclides, therapy_nuclides
 
 __all__ = ["Radiopharmaceutical", "check_half_life", "radiopharmaceutical_of"]
@@ -27,11 +34,17 @@ WRITTEN = {word: symbol for word, symbol in ELEMENTS.items() if symbol in {n.spl
 HALF_LIFE_TOLERANCE = 0.02
 # Beyond it a half-life is no rounding of any nuclide's, but another unit or a slip.
 ABSURD_HALF_LIFE = 0.03
-# The nuclide that an energy window tells, where a header names none, and its line [keV].
-SURROGATE, SURROGATE_PHOTON_KEV = next(
-    (name, record.photon_kev)
-    for name, record in NUCLIDE_RECORDS.items()
-    if record.surrogate and record.photon_kev
+# (0018,0030), of files that are older than the code sequence.
+RETIRED_RADIONUCLIDE = "Radionuclide"
+# Items that agree in all of these are one item twice.
+_TOLD_APART_BY = (
+    "Radiopharmaceutical", "RadiopharmaceuticalStartDateTime", "RadiopharmaceuticalStartTime", "RadionuclideTotalDose",
+    "RadionuclideHalfLife", "RadionuclidePositronFraction",
+)  # fmt: skip
+# Symbols of elements whose nuclides are not in the table: named all the same, to be refused by name.
+SYMBOLS = tuple(
+    "P S Sc Cr Mn Fe Co Ni Zn As Se Br Sr Nb Mo Ru Rh Pd Ag Cd Sn Sb Te Cs Ba La Pr Pm Eu Gd Tb Dy Er Tm Yb".split()  # noqa: SIM905
+    + "Ta W Os Ir Pt Au Hg Pb Bi Po At Rn Ra Ac Th Pa U Am".split()  # noqa: SIM905
 )
 
 
@@ -51,6 +64,8 @@ class Radiopharmaceutical:
         The item of the sequence, for the times; empty when there is none.
     findings : tuple of Finding
         What was noticed.
+    given_at : datetime or None
+        The instant that stands for several administrations; None where there was one.
     """
 
     nuclide: str | None
@@ -59,6 +74,7 @@ class Radiopharmaceutical:
     positron_fraction: float | None
     item: Dataset
     findings: tuple[Finding, ...]
+    given_at: datetime | None = None
 
     @property
     def is_therapy(self) -> bool:
@@ -85,31 +101,21 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
         If a half-life or positron fraction is not a number.
     """
     file = instance.source
-    stated = items(instance.header, "RadiopharmaceuticalInformationSequence", file)
-    item = stated[0] if stated else Dataset()
+    stated = _different(items(instance.header, "RadiopharmaceuticalInformationSequence", file), file)
+    notes: list[Finding] = []
+    own = [_named_nuclide(item, instance) for item in stated]
+    chosen = imaged_item(instance, stated, own, notes) if len(stated) > 1 else 0
+    item = stated[chosen] if stated else Dataset()
     half_life = number(item, "RadionuclideHalfLife", file)
     fraction = number(item, "RadionuclidePositronFraction", file)
-    agent = " ".join(
-        [text(item, "Radiopharmaceutical", file)]
-        + [text(c, "CodeMeaning", file) for c in items(item, "RadiopharmaceuticalCodeSequence", file)]
-    ).strip()
+    agent = _agent(item, file)
     half_life = half_life if half_life is not None and half_life > 0 else None
-    coded = _coded(items(item, "RadionuclideCodeSequence", file), file)
-    by_life = _by_half_life(half_life)
-    nuclide = coded or _written(agent) or by_life
-    notes: list[Finding] = []
-    if coded and half_life is not None and not _agrees(coded, half_life):
-        notes.append(
-            warn(
-                "nuclide-contradicts-half-life",
-                f"the header names {coded}, but its half-life of {half_life:g} s "
-                f"{f'is that of {by_life}' if by_life else 'is not that of this nuclide'} (expected "
-                f"{NUCLIDES[coded][0]:g} s). Decay is undone with the header's own half-life.",
-                file=file.name,
-                tag="RadionuclideHalfLife",
-                value=half_life,
-            )
-        )
+    nuclide = own[chosen] if stated else None
+    same = [one for one, name in zip(stated, own, strict=True) if name == nuclide]
+    given_at = None
+    if nuclide in NUCLIDES and len(same) > 1:
+        given_at = decay_equivalent_time(instance, same, NUCLIDES[nuclide][0], notes)
+    notes += _contradictions(item, instance, half_life)
     if (
         nuclide is None
         and instance.modality in ("NM", "OT")
@@ -125,16 +131,67 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
                 tag="RadionuclideCodeSequence",
             )
         )
-    found = Radiopharmaceutical(nuclide, agent, half_life, fraction, item, tuple(notes))
-    if nuclide is not None or found.is_surrogate:
-        return found
+    drug = Radiopharmaceutical(nuclide, agent, half_life, fraction, item, tuple(notes), given_at)
+    if nuclide is not None or drug.is_surrogate:
+        return drug
     unknown = warn(
         "nuclide-unknown",
         "the header names no radionuclide, neither by code nor by name or half-life; the therapy nuclide is taken.",
         file=file.name,
         tag="RadionuclideCodeSequence",
     )
-    return replace(found, findings=(*found.findings, unknown))
+    return replace(drug, findings=(*drug.findings, unknown))
+
+
+def _different(stated: list[Dataset], file: object) -> list[Dataset]:
+    """Return the items of a sequence, each once."""
+    kept: dict[tuple[object, ...], Dataset] = {}
+    for item in stated:
+        codes = items(item, "RadionuclideCodeSequence", file)
+        facts = [text(item, keyword, file) for keyword in _TOLD_APART_BY]
+        kept.setdefault((*facts, *(text(code, "CodeValue", file) for code in codes)), item)
+    return list(kept.values())
+
+
+def _agent(item: Dataset, file: object) -> str:
+    """Return the radiopharmaceutical as written, in words and code."""
+    codes = items(item, "RadiopharmaceuticalCodeSequence", file)
+    words = [text(item, "Radiopharmaceutical", file), *(text(code, "CodeMeaning", file) for code in codes)]
+    return " ".join(words).strip()
+
+
+def _named_nuclide(item: Dataset, instance: Instance) -> str | None:
+    """Return the nuclide of an item: by code, by name, by half-life."""
+    file = instance.source
+    coded = _coded(items(item, "RadionuclideCodeSequence", file), file)
+    written = _written(f"{text(item, RETIRED_RADIONUCLIDE, file)} {_agent(item, file)}")
+    return coded or written or _by_half_life(number(item, "RadionuclideHalfLife", file))
+
+
+def _contradictions(item: Dataset, instance: Instance, half_life_s: float | None) -> list[Finding]:
+    """Return warnings where code, its meaning, the written name and the half-life mean different nuclides."""
+    file = instance.source
+    notes = []
+    codes = items(item, "RadionuclideCodeSequence", file)
+    coded = _coded(codes, file)
+    meant = _written(text(codes[0], "CodeMeaning", file)) if codes else None
+    written = _written(_agent(item, file))
+    for where, other in (("CodeMeaning", meant), ("Radiopharmaceutical", written)):
+        if coded and other and other != coded:
+            message = f"RadionuclideCodeSequence names {coded}, but its {where} {other}; the code counts. Check which was imaged."
+            notes.append(warn("nuclide-contradicts-name", message, file=file.name, tag=where, value=other))
+    by_life = _by_half_life(half_life_s)
+    if coded in NUCLIDES and half_life_s is not None and not _agrees(coded, half_life_s):
+        message = (
+            f"the header names {coded}, but its half-life of {half_life_s:g} s "
+            f"{f'is that of {by_life}' if by_life else 'is not that of this nuclide'} (expected "
+            f"{NUCLIDES[coded][0]:g} s). Decay is undone with the header's own half-life."
+        )
+        tag = "RadionuclideHalfLife"
+        notes.append(
+            warn("nuclide-contradicts-half-life", message, file=file.name, tag=tag, value=half_life_s)
+        )
+    return notes
 
 
 def check_half_life(drug: Radiopharmaceutical, instance: Instance) -> None:
@@ -172,7 +229,7 @@ def _coded(codes: list[Dataset], file: object) -> str | None:
 
 def _written(words: str) -> str | None:
     """Return the nuclide that free text names: ^99m^Technetium, 18F, 177 Lutetium, Y-90."""
-    letters = sorted({n.split("-")[0] for n in NUCLIDES}, key=len, reverse=True)
+    letters = sorted({n.split("-")[0] for n in NUCLIDES} | set(SYMBOLS), key=len, reverse=True)
     element = "|".join([*WRITTEN, *letters])
     number_ = r"\^?(\d{2,3}m?)\^?"
     patterns = (
@@ -185,9 +242,19 @@ def _written(words: str) -> str | None:
             mass, symbol = match.groups() if position == 0 else match.groups()[::-1]
             symbol = WRITTEN.get(symbol.lower(), symbol.capitalize())
             name = f"{symbol}-{mass.lower()}"
-            if name in NUCLIDES:
+            if name in NUCLIDES or _is_isotope(symbol, mass):
                 return name
     return None
+
+
+def _is_isotope(symbol: str, mass: str) -> bool:
+    """Return whether a symbol and a mass number of two or three digits can be a nuclide: heavier elements have larger ones.
+
+    A batch number behind a letter (P 12, S 100) is none.
+    """
+    if symbol in ("P", "S"):
+        return (symbol, mass) in (("P", "32"), ("P", "33"), ("S", "35"))
+    return mass.rstrip("m").isdigit() and 40 <= int(mass.rstrip("m")) <= 260
 
 
 def _agrees(name: str, half_life_s: float) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.choosing import by_prefix, listed, only
 from y90voxel.io.dicom.ct import plan_stack
+from y90voxel.io.dicom.ct_quantity import is_other_quantity
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
 from y90voxel.io.dicom.nm import nm_header, plan_nm
@@ -297,6 +298,7 @@ def _ct(
     if anchor is None:
         return only(there, "CT", "--ct-series"), None
     frame = anchor.frame_of_reference_uid
+    there = _in_hounsfield_units(there, findings)
     sharing = [s for s in there if frame and s.frame_of_reference_uid == frame]
     if sharing:
         return only(sharing, "CT", "--ct-series"), None
@@ -341,6 +343,23 @@ def _ct(
         file=there[0].first.source.name,
         tag="FrameOfReferenceUID",
     )
+
+
+def _in_hounsfield_units(there: list[SeriesRecord], findings: list[Finding]) -> list[SeriesRecord]:
+    """Return the CTs without derived maps of other quantities; all of them where nothing else is there."""
+    plain = [series for series in there if not is_other_quantity(series)]
+    if not plain or len(plain) == len(there):
+        return there
+    others = [series for series in there if series not in plain]
+    findings.append(
+        accept(
+            "ct-left-out",
+            f"{len(others)} CT series of another quantity than Hounsfield units are left out: {listed(others)}.",
+            file=others[0].first.source.name,
+            tag="RescaleType",
+        )
+    )
+    return plain
 
 
 def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:

@@ -7,6 +7,7 @@ and its DecayFactor with the half-life of the header.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -200,9 +201,7 @@ def _advanced(
 def _last_before_midnight(instants: Sequence[datetime], begun: datetime | None) -> datetime | None:
     """Return the last of the sorted instants that belong to the next day; None where no date has to be advanced."""
     if _spread_s(instants) > LONGEST_SERIES_S:
-        gaps = [
-            (later - sooner).total_seconds() for sooner, later in zip(instants, instants[1:], strict=False)
-        ]
+        gaps = [(later - sooner).total_seconds() for sooner, later in itertools.pairwise(instants)]
         return instants[int(np.argmax(gaps))]
     if begun is None or (begun.tzinfo is None) != (instants[0].tzinfo is None):
         return None

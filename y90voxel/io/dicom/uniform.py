@@ -60,13 +60,15 @@ def check_uniform(series: SeriesRecord, *, emission: bool) -> None:
 
 
 def _drug(instance: Instance) -> dict[str, tuple[str, ...]]:
-    """Return what a slice says about the radiopharmaceutical."""
-    found = items(instance.header, "RadiopharmaceuticalInformationSequence", instance.source)
-    item = found[0] if found else Dataset()
-    codes = items(item, "RadionuclideCodeSequence", instance.source)
-    said = {keyword: texts(item, keyword, instance.source) for keyword in _DRUG}
-    said["RadionuclideCodeSequence"] = texts(codes[0], "CodeValue", instance.source) if codes else ()
-    return said
+    """Return what a slice says about its radiopharmaceuticals."""
+    file = instance.source
+    stated: dict[str, tuple[str, ...]] = dict.fromkeys((*_DRUG, "RadionuclideCodeSequence"), ())
+    for item in items(instance.header, "RadiopharmaceuticalInformationSequence", file) or [Dataset()]:
+        codes = items(item, "RadionuclideCodeSequence", file)
+        for keyword in _DRUG:
+            stated[keyword] += texts(item, keyword, file)
+        stated["RadionuclideCodeSequence"] += texts(codes[0], "CodeValue", file) if codes else ()
+    return stated
 
 
 def _compare(
