@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 from dicom_factory import item
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom import attributes
-from y90voxel.io.dicom.attributes import lenient_reading
+from y90voxel.io.dicom.attributes import lenient_reading, number
 
 
 @pytest.mark.parametrize("wrong", [["1", "2", "3"], ["1", "nan"], ["1", "inf"]])
@@ -27,9 +29,6 @@ def test_text_where_a_number_belongs_is_refused():
 
 
 def test_a_damaged_value_is_refused():
-    from pydicom.dataelem import RawDataElement
-    from pydicom.tag import Tag
-
     dataset = Dataset()
     tag = Tag("PixelSpacing")
     dataset[tag] = RawDataElement(tag, "US", 3, b"abc", 0, False, True)
@@ -38,9 +37,6 @@ def test_a_damaged_value_is_refused():
 
 
 def test_a_sequence_that_ends_too_early_is_refused():
-    from pydicom.dataelem import RawDataElement
-    from pydicom.tag import Tag
-
     dataset = Dataset()
     tag = Tag("RadiopharmaceuticalInformationSequence")
     dataset[tag] = RawDataElement(tag, "SQ", 6, b"\xfe\xff\x00\xe0\x02\x00", 0, False, True)
@@ -135,11 +131,30 @@ def test_shown_values_are_short_and_printable():
 
 
 def test_odd_values_give_no_warning_that_could_carry_a_name(recwarn):
-    from pydicom.dataelem import RawDataElement
-    from pydicom.tag import Tag
-
     dataset = Dataset()
     tag = Tag("StudyID")
     dataset[tag] = RawDataElement(tag, "SH", 40, b"Mustermann^Max" * 4, 0, False, True)
     assert attributes.text(dataset, "StudyID").startswith("Mustermann")
     assert len(recwarn) == 0
+
+
+@pytest.mark.parametrize("written", ["1_0", "0x10", "1e", "１０", "1,5", "infinity", "++1"])
+def test_numbers_are_those_of_dicom_not_of_python(written):
+    dataset = Dataset()
+    with lenient_reading():
+        dataset.add_new("RescaleSlope", "LO", written)
+        with pytest.raises(DicomError, match="RescaleSlope"):
+            number(dataset, "RescaleSlope")
+
+
+@pytest.mark.parametrize(("written", "value"), [("10", 10), (" 1.5e3 ", 1500), ("-.5", -0.5), ("+7.", 7)])
+def test_numbers_as_dicom_writes_them_are_read(written, value):
+    dataset = Dataset()
+    dataset.add_new("RescaleSlope", "DS", written)
+    assert number(dataset, "RescaleSlope") == value
+
+
+def test_a_decimal_string_with_an_underscore_is_refused():
+    element = RawDataElement(Tag("RescaleSlope"), "DS", 4, b"1_0 ", 0, False, True)
+    with pytest.raises(DicomError, match="RescaleSlope"):
+        number(Dataset({element.tag: element}), "RescaleSlope")

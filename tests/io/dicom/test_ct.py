@@ -3,6 +3,7 @@
 import dicom_factory as factory
 import numpy as np
 import pytest
+from pydicom.sequence import Sequence
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.ct import read_ct
@@ -78,3 +79,17 @@ def test_a_ct_in_a_grid_too_oblique_to_be_one_is_refused(tmp_path, monkeypatch):
     with pytest.raises(DicomError, match="45 degrees") as caught:
         read(factory.ct(STORED.astype(np.uint16)), tmp_path)
     assert caught.value.file == "file0000"
+
+
+def test_a_mapping_to_hounsfield_units_that_differs_from_the_rescaling_is_refused(tmp_path):
+    def mapped(slope):
+        item = factory.item(
+            RealWorldValueSlope=slope,
+            RealWorldValueIntercept=-1024.0,
+            MeasurementUnitsCodeSequence=Sequence([factory.code("[hnsf'U]", "UCUM")]),
+        )
+        return factory.ct(STORED.astype(np.uint16), RealWorldValueMappingSequence=Sequence([item]))
+
+    with pytest.raises(DicomError, match="in two ways"):
+        read(mapped(2.0), tmp_path / "two")
+    read(mapped(1.0), tmp_path / "one")

@@ -277,3 +277,35 @@ def test_enhanced_frames_of_different_scale_or_place_are_refused(tmp_path):
         groups.PlanePositionSequence[0].ImagePositionPatient = [str(2 * index), "0", str(4 * index)]
     with pytest.raises(DicomError, match="do not lie on one regular perpendicular grid"):
         read(dataset, tmp_path / "b")
+
+
+def ranged(slope, first=None, last=None, unit="Bq/ml", intercept=0.0):
+    made = factory.item(
+        RealWorldValueSlope=slope,
+        RealWorldValueIntercept=intercept,
+        MeasurementUnitsCodeSequence=Sequence([factory.code(unit, "UCUM")]),
+    )
+    if first is not None:
+        made.add_new("RealWorldValueFirstValueMapped", "US", first)
+        made.add_new("RealWorldValueLastValueMapped", "US", last)
+    return made
+
+
+def test_each_value_is_mapped_by_its_own_range(tmp_path):
+    ranges = Sequence([ranged(2.0, 0, 999), ranged(10.0, 1000, 65535, intercept=-8000.0)])
+    image, _ = read(factory.nm(STORED, RealWorldValueMappingSequence=ranges), tmp_path)
+    expected = np.where(STORED < 1000, 2.0 * STORED, 10.0 * STORED - 8000.0)
+    np.testing.assert_allclose(image.volume.array, expected * image.grid.voxel_volume_ml, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ([ranged(2.0, 0, 999), ranged(10.0, 1200, 65535)], "lie in none of its 2 real-world value ranges"),
+        ([ranged(2.0, 0, 1200), ranged(10.0, 1000, 65535)], "stored values 1000 to 1200 in two ways"),
+        ([ranged(2.0), ranged(10.0)], "in two ways: slope 2 and 10"),
+    ],
+)
+def test_ranges_that_overlap_or_leave_values_out_are_refused(tmp_path, ranges, message):
+    with pytest.raises(DicomError, match=message):
+        read(factory.nm(STORED, RealWorldValueMappingSequence=Sequence(ranges)), tmp_path)

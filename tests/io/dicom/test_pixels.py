@@ -235,3 +235,35 @@ def test_the_digest_is_that_of_the_content_that_was_used(tmp_path):
     path.write_bytes(content + b"\0\0")
     assert instance.source.sha256() == hashlib.sha256(content).digest()
     assert untouched.source.sha256() == hashlib.sha256(content + b"\0\0").digest()
+
+
+def signed_bits(stored, values, modality="CT"):
+    """A signed 16-bit image that claims fewer stored bits."""
+    make = factory.ct if modality == "CT" else factory.pet
+    made = make(np.stack([values, values, values]).astype(np.int16))
+    for ds in made:
+        ds.BitsStored, ds.HighBit = stored, stored - 1
+    return made
+
+
+@pytest.mark.parametrize(
+    ("stored", "values", "modality", "refused"),
+    [
+        (15, [[100, 20000], [0, 5]], "PT", True),
+        (15, [[100, 20000], [0, 5]], "CT", True),
+        (15, [[100, 16383], [0, 5]], "PT", False),
+        (15, [[100, -20], [0, 5]], "PT", False),  # the bits above the sign are set
+        (12, [[100, 3000], [0, 5]], "CT", False),  # -1096, bits above the sign clear, as DICOM has it
+        (12, [[100, 3000], [0, -5]], "CT", True),  # both ways in one file
+    ],
+)
+def test_signed_pixels_beyond_their_stored_bits_are_refused(tmp_path, stored, values, modality, refused):
+    factory.save(signed_bits(stored, np.array(values), modality), tmp_path)
+    (series,) = index_study(tmp_path).series
+    if refused:
+        with pytest.raises(
+            DicomError, match=r"BitsStored or PixelRepresentation is wrong|bits beyond BitsStored"
+        ):
+            stored_values(series.first)
+    else:
+        stored_values(series.first)

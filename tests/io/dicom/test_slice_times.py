@@ -122,7 +122,7 @@ def test_a_decay_factor_that_rises_by_hours_without_any_time_is_refused(tmp_path
         ds.DecayFactor = f"{1 + 0.3 * index:.3f}"
         ds.RadiopharmaceuticalInformationSequence = dicom.radiopharmaceutical()
 
-    with pytest.raises(DicomError, match="DecayFactor of .* means that it was acquired"):
+    with pytest.raises(DicomError, match=r"DecayFactor of .* means that it was acquired"):
         read(tmp_path, beds(says=(), edit=edit))
 
 
@@ -131,7 +131,7 @@ def test_one_slice_that_claims_another_time_than_its_bed_is_refused(tmp_path):
         if index == 2:
             ds.AcquisitionTime = "104500"
 
-    with pytest.raises(DicomError, match="45.0 min from the slices on both sides"):
+    with pytest.raises(DicomError, match=r"45\.0 min from the slices on both sides"):
         read(tmp_path, beds(says=("AcquisitionTime",), edit=edit))
 
 
@@ -171,7 +171,7 @@ def test_slices_half_a_day_apart_are_refused(tmp_path):
         ds.AcquisitionDate = "20240312" if index < 4 else "20240315"
         ds.RadiopharmaceuticalInformationSequence = dicom.radiopharmaceutical()
 
-    with pytest.raises(DicomError, match="72.0 h apart"):
+    with pytest.raises(DicomError, match=r"72\.0 h apart"):
         read(tmp_path, beds(says=(), edit=edit))
 
 

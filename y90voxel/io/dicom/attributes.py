@@ -63,6 +63,8 @@ SELF_CONTAINED = frozenset(
 )
 # Those whose bytes are read in the character set of the data set.
 TEXT = frozenset({"LO", "LT", "PN", "SH", "ST"})
+# A decimal or integer string.
+DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
 LONGEST_NAME = 64
@@ -177,6 +179,8 @@ def numbers(
     if value is None:
         return None
     many = value if isinstance(value, MultiValue | list | tuple | np.ndarray) else [value]
+    if not all(_is_dicom_number(v) for v in many):
+        raise _bad_number(keyword, value, f"{count} numbers" if count else "numbers", file)
     try:
         found = tuple(float(v) for v in many)
     except CONVERSION_ERRORS as error:
@@ -257,6 +261,15 @@ def date_time(dataset: Dataset, keyword: str, file: object = None, zone_from: Da
     outer = dataset if zone_from is None else zone_from
     zone = match[2] or text(outer, "TimezoneOffsetFromUTC", file)
     return moment.replace(tzinfo=_zone(zone))
+
+
+def _is_dicom_number(value: object) -> bool:
+    """Return whether a value is a number, or was written as DICOM writes numbers (PS3.5 6.2, DS and IS).
+
+    Python reads more than that: ``1_0`` is 10 to it.
+    """
+    written = value if isinstance(value, str) else getattr(value, "original_string", None)
+    return not isinstance(written, str) or DECIMAL.fullmatch(written.strip(" \0")) is not None
 
 
 def _bad_number(keyword: str, value: object, wanted: str, file: object) -> DicomError:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import DicomError, GeometryError
 from y90voxel.io.dicom.attributes import whole_number
-from y90voxel.io.dicom.ct_quantity import check_quantity
+from y90voxel.io.dicom.ct_quantity import HU_UNITS, check_quantity
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.frames import Frame, frames_of
 from y90voxel.io.dicom.geometry import Stack, regularise, stack_of
@@ -59,8 +59,7 @@ def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
     check_uniform(series, emission=emission)
     with_geometry = frames_of(series.instances)
     check_rescaled(with_geometry, emission=emission)
-    if emission:
-        check_mapping(with_geometry)
+    check_mapping(with_geometry, *(() if emission else (HU_UNITS,)))
     check_size(with_geometry)
     thickness = series.first.numbers("SliceThickness", 1)
     try:

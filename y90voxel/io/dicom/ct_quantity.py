@@ -16,7 +16,7 @@ from y90voxel.io.dicom.frames import Frame, functional_group
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 
-__all__ = ["check_quantity", "is_other_quantity"]
+__all__ = ["HU_UNITS", "check_quantity", "is_other_quantity"]
 
 # UCUM codes of Hounsfield units, and codes that state no unit.
 HU_UNITS, NO_UNITS = {"[hnsf'u]", "hnsf'u", "hu"}, {"", "1", "{counts}"}

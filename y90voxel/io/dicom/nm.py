@@ -28,6 +28,7 @@ from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet import administration_time_of
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
+from y90voxel.io.dicom.real_world import MappedRange, check_ranges, mapped_values, range_of
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.io.dicom.uniform import one_slice
 from y90voxel.quantification.emission import DecayReference, EmissionImage
@@ -47,8 +48,8 @@ class NmPlan:
         Slices along the signed spacing of the file.
     order : ndarray of int
         Frame of each slice.
-    slope, intercept : float
-        Real value = slope × stored value + intercept.
+    ranges : tuple of MappedRange
+        From stored to real values; each value by its range.
     is_activity : bool
         Whether real values are Bq/mL.
     findings : tuple of Finding
@@ -57,8 +58,7 @@ class NmPlan:
 
     grid: Grid
     order: NDArray[np.int64]
-    slope: float
-    intercept: float
+    ranges: tuple[MappedRange, ...]
     is_activity: bool
     findings: tuple[Finding, ...]
 
@@ -76,9 +76,7 @@ def read_nm(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
     plan = plan_nm(series)
     header, findings = nm_header(series)
     stored = stored_values(series.first)[plan.order]
-    values = stored.astype(np.float32) if plan.slope == 1.0 and plan.intercept == 0.0 else None
-    if values is None:
-        values = (stored * plan.slope + plan.intercept).astype(np.float32)
+    values = mapped_values(stored, plan.ranges, series.first.source.name)
     notes = [*plan.findings, *findings, *_negative_counts(values, series)]
     if plan.is_activity:
         reference = header.get("decay_reference")
@@ -126,9 +124,9 @@ def plan_nm(series: SeriesRecord) -> NmPlan:
         return _plan_enhanced(series, findings)
     order = _slice_order(first, frames, findings)
     affine = _affine(first, findings)
-    slope, intercept, is_activity = _scaling(first, findings)
+    ranges, is_activity = _scaling(first, findings)
     grid = Grid((frames, rows, columns), affine, first.text("FrameOfReferenceUID") or None)
-    return NmPlan(grid, order, slope, intercept, is_activity, tuple(findings))
+    return NmPlan(grid, order, ranges, is_activity, tuple(findings))
 
 
 def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
@@ -143,7 +141,7 @@ def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
             tag="ImagePositionPatient",
         )
     scales = {(f.slope, f.intercept) for f in stack.frames if f.rescaled}
-    slope, intercept, is_activity = _scaling(first, findings)
+    ranges, is_activity = _scaling(first, findings)
     if scales and (len(scales) > 1 or not all(f.rescaled for f in stack.frames) or min(scales)[0] <= 0):
         raise DicomError(
             f"frames of {name} are rescaled differently, or not with a positive slope. Export the volume with one "
@@ -152,9 +150,9 @@ def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
             tag="RescaleSlope",
         )
     if scales and not is_activity:
-        ((slope, intercept),) = scales
+        ranges = (MappedRange(*next(iter(scales))),)
     order = np.array([frame.index for frame in stack.frames], dtype=np.int64)
-    return NmPlan(stack.grid, order, slope, intercept, is_activity, (*findings, *stack.findings))
+    return NmPlan(stack.grid, order, ranges, is_activity, (*findings, *stack.findings))
 
 
 def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]]:
@@ -344,17 +342,18 @@ def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> ND
     return np.asarray(order, dtype=np.int64)
 
 
-def _scaling(instance: Instance, findings: list[Finding]) -> tuple[float, float, bool]:
-    """Return slope and intercept to real values, and whether those are Bq/mL."""
+def _scaling(instance: Instance, findings: list[Finding]) -> tuple[tuple[MappedRange, ...], bool]:
+    """Return the lines from stored to real values, and whether those are Bq/mL."""
     file = instance.source
+    by_factor: dict[float | None, list[MappedRange]] = {}
     for mapping in items(instance.header, "RealWorldValueMappingSequence", file):
         codes = items(mapping, "MeasurementUnitsCodeSequence", file)
         unit = text(codes[0], "CodeValue", file) if codes else ""
-        slope = number(mapping, "RealWorldValueSlope", file)
-        intercept = number(mapping, "RealWorldValueIntercept", file) or 0.0
         factor = {"bq/ml": 1.0, "kbq/ml": 1e3, "mbq/ml": 1e6}.get(unit.lower())
-        if slope is not None and (factor is not None or unit.strip("{}").lower() in ("counts", "cnts", "1")):
-            return slope * (factor or 1.0), intercept * (factor or 1.0), factor is not None
+        line = range_of(mapping, factor or 1.0, file)
+        if line is not None and (factor is not None or unit.strip("{}").lower() in ("counts", "cnts", "1")):
+            by_factor.setdefault(factor, []).append(line)
+            continue
         findings.append(
             warn(
                 "mapping-ignored",
@@ -365,6 +364,9 @@ def _scaling(instance: Instance, findings: list[Finding]) -> tuple[float, float,
                 value=unit,
             )
         )
+    for factor, lines in by_factor.items():  # the first unit that is understood
+        check_ranges(lines, file.name)
+        return tuple(lines), factor is not None
     slopes = instance.numbers("RescaleSlope", 1) or (1.0,)
     intercepts = instance.numbers("RescaleIntercept", 1) or (0.0,)
     if slopes[0] <= 0:
@@ -373,7 +375,7 @@ def _scaling(instance: Instance, findings: list[Finding]) -> tuple[float, float,
             file=file.name,
             tag="RescaleSlope",
         )
-    return slopes[0], intercepts[0], instance.text("Units").upper() == "BQML"
+    return (MappedRange(slopes[0], intercepts[0]),), instance.text("Units").upper() == "BQML"
 
 
 def _acquisition_duration_s(instance: Instance) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydicom.dataset import Dataset
 
@@ -90,8 +90,15 @@ def check_values(series: SeriesRecord) -> list[Finding]:
     ]
 
 
-def check_mapping(frames: Sequence[Frame]) -> None:
-    """Raise if a slice is mapped to Bq/mL otherwise than it is rescaled: one of both is wrong.
+def check_mapping(frames: Sequence[Frame], units: Collection[str] = ("bq/ml",)) -> None:
+    """Raise if a slice is mapped to its unit otherwise than it is rescaled: one of both is wrong.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Slices.
+    units : collection of str
+        UCUM codes of the unit that they are rescaled to, in lower case.
 
     Raises
     ------
@@ -103,11 +110,12 @@ def check_mapping(frames: Sequence[Frame]) -> None:
         for mapping in _mappings(frame):
             slope = number(mapping, "RealWorldValueSlope", file)
             intercept = number(mapping, "RealWorldValueIntercept", file) or 0.0
-            if slope is None or _unit(mapping, file) != "bq/ml":
+            if slope is None or _unit(mapping, file) not in units:
                 continue
             if abs(slope - frame.slope) > SLOPE_TOLERANCE * abs(frame.slope) or intercept != frame.intercept:
+                unit = "Bq/mL" if "bq/ml" in units else "HU"
                 raise DicomError(
-                    f"{file.name} is rescaled to Bq/mL in two ways: RescaleSlope {frame.slope:g} and RescaleIntercept "
+                    f"{file.name} is rescaled to {unit} in two ways: RescaleSlope {frame.slope:g} and RescaleIntercept "
                     f"{frame.intercept:g}, but RealWorldValueSlope {slope:g} and RealWorldValueIntercept {intercept:g}. "
                     "Export the series again.",
                     file=file.name,
@@ -121,7 +129,8 @@ def _mappings(frame: Frame) -> list[Dataset]:
     if not instance.is_multiframe_enhanced:
         return items(instance.header, "RealWorldValueMappingSequence", instance.source)
     per_frame = items(instance.header, "PerFrameFunctionalGroupsSequence", instance.source)
-    return [functional_group(instance, per_frame[frame.index], "RealWorldValueMappingSequence")]
+    own = items(per_frame[frame.index], "RealWorldValueMappingSequence", instance.source)
+    return own or [functional_group(instance, Dataset(), "RealWorldValueMappingSequence")]
 
 
 def _unit(mapping: Dataset, file: object) -> str:

@@ -140,7 +140,31 @@ def _significant_bits(values: Stored, instance: Instance) -> Stored:
             file=instance.source.name,
             tag="BitsStored",
         )
+    if OVERLAY_BIT_TAG not in instance.header:
+        _check_signs(values, significant, instance, stored)
     return significant
+
+
+def _check_signs(values: Stored, significant: Stored, instance: Instance, stored: int) -> None:
+    """Raise where values with their highest stored bit set may be positive ones of more bits.
+
+    A negative value is stored with the bits above its sign set (as computers do) or clear (as DICOM has it). A file that does
+    both holds positive values that BitsStored is too small for; an emission image holds no such negative values.
+    """
+    turned = (significant < 0) & (values >= 0) if values.dtype.kind == "i" else None
+    if turned is None or not turned.any():
+        return
+    both, emission = bool((values < 0).any()), instance.modality in ("PT", "NM", "OT")
+    if not (both or emission or stored == values.dtype.itemsize * 8 - 1):
+        return
+    example = int(values[turned][0])
+    raise DicomError(
+        f"{instance.source.name}: {int(turned.sum())} signed pixels such as {example} have bit {stored} set, their sign by "
+        f"BitsStored {stored}; they would be {int(significant[turned][0])}. BitsStored or PixelRepresentation is wrong: export "
+        "the image again.",
+        file=instance.source.name,
+        tag="BitsStored",
+    )
 
 
 def _loses_bits(values: Stored, significant: Stored, stored: int, high: int) -> bool:
