@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -12,8 +12,9 @@ from typer import Argument, Option
 if TYPE_CHECKING:
     from y90voxel.io.dicom.describe import SeriesDescription, StudyDescription
     from y90voxel.io.dicom.findings import Finding
+    from y90voxel.study.judgement import Judgement
 
-__all__ = ["describe_as_text", "inspect"]
+__all__ = ["describe_as_text", "description_as_dict", "inspect"]
 
 
 def inspect(
@@ -23,22 +24,63 @@ def inspect(
     """Show every series of a study, its role, geometry and units, and each problem found."""
     from y90voxel.cli.progress import progress
     from y90voxel.io.dicom.describe import describe_study
+    from y90voxel.io.dicom.index import index_study
+    from y90voxel.study.judgement import judge_study
 
     with progress(quiet=as_json) as tell:
-        description = describe_study(study, lambda done, of: tell("reading headers", done / max(of, 1)))
-    typer.echo(json.dumps(description.as_dict(), indent=1) if as_json else describe_as_text(description))
+        index = index_study(study, lambda done, of: tell("reading headers", 0.5 * done / max(of, 1)))
+        description = describe_study(index)
+        tell("trying what dose would do", 0.5)
+        judgement = judge_study(index)
+        tell("done", 1.0)
+    if as_json:
+        typer.echo(json.dumps(description_as_dict(description, judgement), indent=1))
+    else:
+        typer.echo(describe_as_text(description, judgement))
 
 
-def describe_as_text(description: StudyDescription) -> str:
+def description_as_dict(description: StudyDescription, judgement: Judgement) -> dict[str, Any]:
+    """Return a study description for JSON, with the verdict of the main job."""
+    refusal = _refused(description, judgement)
+    shown = description.as_dict()
+    return {
+        **shown,
+        "usable": judgement.usable,
+        "needs": [*judgement.missing, *judgement.clinical],
+        "findings": [*shown["findings"], *([] if refusal is None else [refusal.as_dict()])],
+    }
+
+
+def _refused(description: StudyDescription, judgement: Judgement) -> Finding | None:
+    """What the main job would refuse the study for, unless a finding says so already."""
+    from y90voxel.io.dicom.findings import refusal
+
+    error = judgement.refusal
+    if error is None:
+        return None
+    known = [*description.findings, *(f for series in description.series for f in series.findings)]
+    return None if any(error.message == f.message for f in known) else refusal("dose-refused", error)
+
+
+def _verdict(judgement: Judgement) -> str:
+    """What becomes of the study."""
+    if judgement.refusal is not None or judgement.missing:
+        options = f" ({' and '.join(judgement.missing)})" if judgement.missing else ""
+        return f"cannot be used without further options or files{options}"
+    if judgement.clinical:
+        return f"can be used as it is; dose asks for {' and '.join(judgement.clinical)}"
+    return "can be used as it is"
+
+
+def describe_as_text(description: StudyDescription, judgement: Judgement) -> str:
     """Return a study description for people: a paragraph a series, findings marked by their gravity."""
     lines = [f"{description.path}: {description.files} files, {description.ignored} of them not DICOM", ""]
     for series in description.series:
         lines += [*_series_lines(series), ""]
     lines += [_finding_line(finding) for finding in description.findings]
-    verdict = (
-        "can be used as it is" if description.usable else "cannot be used without further options or files"
-    )
-    lines.append(f"The study {verdict}. * marks the series that a run without options uses.")
+    refusal = _refused(description, judgement)
+    lines += [] if refusal is None else [_finding_line(refusal)]
+    lines.append(f"The study {_verdict(judgement)}. * marks the series that a run without options uses.")
     return "\n".join(lines)
 
 

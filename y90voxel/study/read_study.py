@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
-from y90voxel.io.dicom.index import SeriesRole
+from y90voxel.io.dicom.index import SeriesRole, StudyIndex
 from y90voxel.io.images import SAY_OPTIONS, is_image_file, read_ct_file, read_emission_file
 from y90voxel.io.region_files import check_names_differ, paths_of
 from y90voxel.io.segmentations import read_regions_file
@@ -28,7 +28,7 @@ FRAME_UNKNOWN = "frame-unknown"
 
 
 def read_study(
-    path: str | Path | None = None,
+    path: str | Path | StudyIndex | None = None,
     *,
     emission: str | Path | None = None,
     ct: str | Path | None = None,
@@ -45,8 +45,8 @@ def read_study(
 
     Parameters
     ----------
-    path : path-like or None
-        Folder (any depth, any names, other files among them) or ``.zip`` with DICOM.
+    path : path-like, StudyIndex or None
+        Folder (any depth, any names, other files among them) or ``.zip`` with DICOM; or what lies there, indexed before.
     emission, ct, regions : path-like or None
         Files that complete or replace what the DICOM holds: NIfTI, NRRD, MetaImage, or a DICOM file or
         folder of the kind. Several ``regions`` add up; an image of one region without a table of names names it.
@@ -116,7 +116,8 @@ def read_study(
     if region_files:
         parts.add_regions(region_files)
     tell("read", 1.0)
-    return parts.study(Path(path if path is not None else str(emission)))
+    where = path.path if isinstance(path, StudyIndex) else path
+    return parts.study(Path(where if where is not None else str(emission)))
 
 
 @dataclass
@@ -323,7 +324,7 @@ def _trust_notice(what: str, own: str | None, frame: str) -> Notice:
 
 
 def _open(
-    path: str | Path, trust_frames: bool, progress: Progress | None = None, **choice: Any
+    path: str | Path | StudyIndex, trust_frames: bool, progress: Progress | None = None, **choice: Any
 ) -> DicomStudy:
     """Open a DICOM study; its progress is the first third of reading."""
     tell = None if progress is None else (lambda what, done: progress(what, 0.3 * done))
