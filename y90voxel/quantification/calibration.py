@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+import numpy as np
+
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.decay import decay_factor, frame_decay_factor, seconds_between
 from y90voxel.quantification.emission import DecayReference, EmissionImage

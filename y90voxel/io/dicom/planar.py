@@ -19,7 +19,7 @@ from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.nm import detector_geometry
 from y90voxel.io.dicom.pixels import stored_values
-from y90voxel.io.dicom.radionuclide import SURROGATE_PHOTON_KEV
+from y90voxel.io.dicom.several_drugs import SURROGATE_PHOTON_KEV
 from y90voxel.quantification.emission import PlanarImage
 from y90voxel.volumes.grid import Grid
 
