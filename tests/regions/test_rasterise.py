@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from regions import naive_rasterise as naive
 
 from y90voxel.errors import GeometryError, RegionError
-from y90voxel.regions import rasterise as module
-from y90voxel.regions.rasterise import contour_planes, drawn_volume_ml, rasterise
+from y90voxel.regions import plane_coverage
+from y90voxel.regions.contour_planes import contour_planes
+from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours
 from y90voxel.volumes.grid import Grid
 
@@ -112,8 +113,8 @@ def test_tilted_contours_on_an_axial_grid_keep_their_volume():
 def cover(polygons, shape):
     """The even-odd coverage of cells by polygons of one plane."""
     out = np.zeros((1, *shape), np.float32)
-    joined = module._JoinedPlanes.of([polygons])
-    areas = module._cover_planes(joined, np.concatenate(polygons), np.array([[0.0, 1.0]]), out)
+    joined = plane_coverage.JoinedPlanes.of([polygons])
+    areas = plane_coverage.cover_planes(joined, np.concatenate(polygons), np.array([[0.0, 1.0]]), out)
     assert areas == pytest.approx(out.sum(dtype=float), abs=1e-5)
     return out[0]
 

@@ -291,7 +291,7 @@ class AcceptSettings(Group):
     """Refusals that are overridden, each by its name; they stay in the notices."""
 
     codes: Annotated[
-        list[Annotated[str, OneOf(ACCEPTABLE)]],
+        list[Annotated[str, OneOf(lambda: ACCEPTABLE)]],
         Setting(
             "Refusal to override; may be repeated: {choices}.",
             "--accept",

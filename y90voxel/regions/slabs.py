@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -11,13 +12,22 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import RegionError
 
-__all__ = ["LARGEST_BRIDGED_STEP", "common_slabs", "nominal_step", "slabs_of_planes"]
+__all__ = [
+    "LARGEST_BRIDGED_STEP",
+    "PlaneSteps",
+    "common_slabs",
+    "nominal_step",
+    "plane_steps",
+    "slabs_of_planes",
+]
 
 Floats = NDArray[np.floating[Any]]
 
 # Planes up to this many nominal steps apart meet half way (one slice may be missing between them);
 # further apart there is nothing between them.
 LARGEST_BRIDGED_STEP = 2.25
+# Distances between planes that differ by less than this fraction are one step.
+SAME_STEP = 0.1
 # Ends of slabs this close together are one [mm]; planes are told apart from 0.1 mm on.
 SAME_END_MM = 1e-3
 
@@ -39,12 +49,77 @@ def nominal_step(positions: Floats) -> float:
     return float(steps[(len(steps) - 1) // 2])
 
 
-def slabs_of_planes(positions: Floats, step: float) -> Floats:
-    """Return where the slab of each plane begins and ends [mm], for planes so many millimetres apart nominally."""
+@dataclass(frozen=True, eq=False)
+class PlaneSteps:
+    """How far the planes of one lesion are meant to lie apart, and which neighbours belong together.
+
+    Parameters
+    ----------
+    nominal_mm : float
+        The lower median of the distances [mm].
+    of_plane_mm : ndarray, (planes,)
+        The step that each plane was drawn with [mm].
+    joined : ndarray of bool, (planes - 1,)
+        Whether there is something between two neighbours.
+    """
+
+    nominal_mm: float
+    of_plane_mm: Floats
+    joined: NDArray[np.bool_]
+
+
+def plane_steps(positions: Floats, most_mm: float | None = None) -> PlaneSteps:
+    """Return the steps of planes: one for all, or its own for each part that is set apart or drawn at another distance.
+
+    Parameters
+    ----------
+    positions : ndarray, (planes,)
+        Where the planes lie, rising [mm].
+    most_mm : float or None
+        A step is not longer than that: the distance between slices of the image; it is the step where there are fewer
+        than three planes.
+
+    Raises
+    ------
+    RegionError
+        If there is only one plane and no ``most_mm``.
+    """
+    nominal = np.inf if most_mm is None else most_mm
+    if most_mm is None or len(positions) > 2:
+        nominal = min(nominal_step(positions), nominal)
     gaps = np.diff(positions)
-    reach = np.where(gaps <= LARGEST_BRIDGED_STEP * step, gaps / 2, step / 2)
-    below = np.concatenate([[step / 2], reach])
-    above = np.concatenate([reach, [step / 2]])
+    regular = np.zeros(len(gaps), bool) if most_mm is not None else _regular(gaps)
+    regular &= np.abs(gaps - nominal) > SAME_STEP * nominal
+    joined = (gaps <= LARGEST_BRIDGED_STEP * nominal) | regular
+    steps = np.full(len(positions), nominal)
+    if joined.all():
+        for side in (steps[:-1], steps[1:]):
+            np.maximum(side, gaps, out=side, where=regular)
+        return PlaneSteps(nominal, steps, joined)
+    ends = np.flatnonzero(~joined) + 1
+    for part in np.split(np.arange(len(positions)), ends):
+        if len(part) > 2:
+            own = plane_steps(positions[part], most_mm)
+            steps[part], joined[part[:-1]] = own.of_plane_mm, own.joined
+    return PlaneSteps(nominal, steps, joined)
+
+
+def _regular(gaps: Floats) -> NDArray[np.bool_]:
+    """Whether each distance is one of three or more equal ones in a row: a part drawn with that step."""
+    regular = np.zeros(len(gaps), bool)
+    for first in range(len(gaps) - 2):
+        three = gaps[first : first + 3]
+        if np.ptp(three) <= SAME_STEP * three.min():
+            regular[first : first + 3] = True
+    return regular
+
+
+def slabs_of_planes(positions: Floats, steps: PlaneSteps) -> Floats:
+    """Return where the slab of each plane begins and ends [mm]: half way to what is joined, else half a step."""
+    half = steps.of_plane_mm / 2
+    between = np.diff(positions) / 2
+    below = np.concatenate([half[:1], np.where(steps.joined, between, half[1:])])
+    above = np.concatenate([np.where(steps.joined, between, half[:-1]), half[-1:]])
     return np.stack([positions - below, positions + above], axis=1)
 
 

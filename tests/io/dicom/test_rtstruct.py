@@ -87,6 +87,61 @@ def test_a_contour_stored_twice_counts_once(tmp_path):
     assert codes(findings) == ["duplicate-contours"]
 
 
+@pytest.mark.parametrize(
+    "again", [lambda p: p[::-1], lambda p: np.roll(p, 1, axis=0), lambda p: np.add(p, (0.001, 0, 0))]
+)
+def test_an_outline_stored_twice_with_other_bytes_counts_once(again, tmp_path):
+    regions, findings = read(factory.rtstruct({"GTV": [*BLOCK, again(BLOCK[1]), again(BLOCK[2])]}), tmp_path)
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
+    assert codes(findings) == ["duplicate-contours"]
+    assert "2 contours are stored twice" in findings[0].message
+
+
+def test_outlines_that_overlap_in_part_are_said_with_both_volumes(tmp_path):
+    aside = [square(10, (10, 0), z) for z in HEIGHTS]
+    regions, findings = read(factory.rtstruct({"GTV": [*BLOCK, *aside]}), tmp_path)
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
+    assert codes(findings) == ["contours-cross"]
+    assert "(even-odd): 4.00 mL" in findings[0].message
+    assert "6.00 mL" in findings[0].message
+
+
+def test_outlines_inside_and_beside_each_other_are_not_said_to_cross(tmp_path):
+    beside = [square(5, centre, z) for z in HEIGHTS for centre in ((0, 0), (30, 0))]
+    regions, findings = read(factory.rtstruct({"GTV": [*BLOCK, *beside]}), tmp_path)
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
+    assert findings == ()
+
+
+@pytest.mark.parametrize(
+    ("apart_mm", "code", "thickness"),
+    [(3.7, None, 4 * 3.7), (5.0, "contour-planes-skipped", 17.5), (5.7, "thickness-assumed", 10.0)],
+)
+def test_a_region_on_every_other_slice_of_its_image_is_said_and_ends_with_them(
+    apart_mm, code, thickness, tmp_path
+):
+    sparse = [square(10, (0, 0), apart_mm * k) for k in range(4)]
+    regions, findings = read(factory.rtstruct({"Liver": BLOCK, "GTV": sparse}), tmp_path, slice_step_mm=2.5)
+    assert drawn_volume_ml(regions[1].shape) == pytest.approx(400 * thickness / 1000)
+    assert codes(findings) == ([] if code is None else [code])
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
+
+
+def test_contours_that_were_all_drawn_on_wider_slices_than_the_images_keep_their_distance(tmp_path):
+    regions, findings = read(
+        factory.rtstruct({"Liver": BLOCK, "GTV": BLOCK[:3]}), tmp_path, slice_step_mm=1.0
+    )
+    assert [drawn_volume_ml(r.shape) for r in regions] == pytest.approx([4.0, 3.0])
+    assert findings == ()
+
+
+def test_without_an_image_regions_of_three_planes_and_more_keep_their_own_distances(tmp_path):
+    coarse = [square(10, (0, 0), z) for z in (0.0, 7.5, 15.0)]
+    regions, findings = read(factory.rtstruct({"GTV": BLOCK, "Liver": coarse}), tmp_path)
+    assert [drawn_volume_ml(r.shape) for r in regions] == pytest.approx([4.0, 9.0])
+    assert findings == ()
+
+
 def test_an_unnamed_roi_gets_its_number(tmp_path):
     dataset = factory.rtstruct({"x": BLOCK})
     dataset.StructureSetROISequence[0].ROIName = ""

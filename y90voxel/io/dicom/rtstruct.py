@@ -16,7 +16,8 @@ from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings, interpreted_tumours
 from y90voxel.io.dicom.sources import SourceFile
-from y90voxel.regions.rasterise import ContourPlanes, contour_planes
+from y90voxel.regions.contour_planes import MISSING_FROM_STEP, ContourPlanes, distinct_outlines, lesion_planes
+from y90voxel.regions.outlines import SAME_OUTLINE_MM
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.regions.slabs import LARGEST_BRIDGED_STEP
@@ -30,6 +31,8 @@ CONTOUR_DATA = 0x30060050
 MOST_POINTS = 20_000_000
 LONGEST_NUMBER = 64  # decimal strings have 16 characters; some exporters write all digits of a double
 CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"}
+# Up to so many planes do not tell by themselves how far slices lie apart.
+TELLING_PLANES = 2
 OPEN_TYPES = {"POINT", "OPEN_PLANAR", "OPEN_NONPLANAR"}
 
 
@@ -66,7 +69,7 @@ def read_rtstruct(
     """Return the regions of a structure set as contours, and what was noticed.
 
     POINT and open contours are left out and reported, as are ROIs without any closed contour. A contour that
-    is stored twice in one plane counts once (two would cancel under the even-odd rule).
+    is stored twice in one plane, byte for byte or nearly, counts once (two would cancel under the even-odd rule).
 
     Parameters
     ----------
@@ -74,7 +77,7 @@ def read_rtstruct(
         A series of RT structure sets; all of its files are read.
     slice_step_mm : float or None
         Distance between slices of the image that the contours were drawn on [mm]: the thickness of a region
-        that lies in a single plane.
+        that lies in a single plane, and the most that one counts at its ends.
 
     Raises
     ------
@@ -215,19 +218,18 @@ def _with_thickness(
     findings: list[Finding],
 ) -> list[DrawnRegion]:
     """Return the regions; those whose planes do not tell their thickness get that of the file."""
-    planes: dict[int, ContourPlanes] = {}
+    lesions: dict[int, list[ContourPlanes]] = {}
     unique = {number: _once(rois[number], polygons, file, findings) for number, polygons in found.items()}
     for number, polygons in unique.items():
         if polygons:
             try:
-                planes[number] = contour_planes(Contours(tuple(polygons)))
+                lesions[number] = lesion_planes(Contours(tuple(polygons)))
             except RegionError as error:
                 if "one plane" not in error.message:
                     raise RegionError(
                         f"{shown(rois[number].name)!r}: {error.message}", file=file.name, tag="ContourData"
                     ) from error
-    steps = sorted(p.step_mm for p in planes.values() if len(p.positions_mm) > 2)
-    step = slice_step_mm if slice_step_mm is not None else (steps[0] if steps else None)
+    step = _image_step(lesions, slice_step_mm)
     regions = []
     for number, roi in rois.items():
         polygons = unique.get(number, [])
@@ -247,53 +249,104 @@ def _with_thickness(
                 )
             )
             continue
-        thickness = _thickness(roi, planes.get(number), step, file, findings)
+        thickness = _thickness(roi, lesions.get(number, []), step, file, findings)
         contours = Contours(tuple(polygons), roi.frame_of_reference_uid, thickness)
         regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.role))
     return regions
 
 
+@dataclass(frozen=True)
+class _Step:
+    """Distance between the slices that contours were drawn on [mm], and whether an image states it."""
+
+    mm: float
+    of_image: bool
+
+
+def _image_step(lesions: dict[int, list[ContourPlanes]], slice_step_mm: float | None) -> _Step | None:
+    """Return the distance between slices: of the image, unless all was drawn further apart, else of the regions."""
+    steps = [
+        one.step_mm for of_roi in lesions.values() for one in of_roi if len(one.positions_mm) > TELLING_PLANES
+    ]
+    if slice_step_mm is not None and not (steps and min(steps) > LARGEST_BRIDGED_STEP * slice_step_mm):
+        return _Step(slice_step_mm, True)
+    return _Step(min(steps), False) if steps else None
+
+
 def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: list[Finding]) -> list[Floats]:
-    """Return each polygon once."""
-    unique = {p.tobytes(): p for p in polygons}
-    if len(unique) < len(polygons):
+    """Return each outline once; report those that were stored twice and those that cross."""
+    try:
+        outlines = distinct_outlines(polygons)
+    except RegionError:
+        return list(polygons)  # bent or not parallel: refused by name where planes are made of them
+    name = shown(roi.name)
+    if outlines.repeated:
         findings.append(
-            accept(
+            warn(
                 "duplicate-contours",
-                f"{shown(roi.name)!r}: {len(polygons) - len(unique)} contours are stored twice and count once.",
+                f"{name!r}: {outlines.repeated} contours are stored twice (outlines less than {SAME_OUTLINE_MM:g} mm apart "
+                "on average) and count once.",
                 file=file.name,
                 tag="ContourData",
             )
         )
-    return list(unique.values())
+    if outlines.crossing:
+        findings.append(
+            warn(
+                "contours-cross",
+                f"{name!r}: {outlines.crossing} pair(s) of outlines overlap in part within a plane. What two of them "
+                f"enclose counts as outside (even-odd): {outlines.even_odd_ml:.2f} mL; all that any encloses would be "
+                f"{outlines.union_ml:.2f} mL. Draw the region as one outline if that is meant.",
+                file=file.name,
+                tag="ContourData",
+                value=outlines.even_odd_ml,
+            )
+        )
+    return [np.asarray(p, np.float64) for p in outlines.polygons]
 
 
 def _thickness(
-    roi: _Roi, planes: ContourPlanes | None, step: float | None, file: SourceFile, findings: list[Finding]
+    roi: _Roi, lesions: Sequence[ContourPlanes], step: _Step | None, file: SourceFile, findings: list[Finding]
 ) -> float | None:
-    """Return how thick each plane of a region counts where its planes do not tell; report gaps."""
-    isolated = planes is None or (step is not None and planes.step_mm > LARGEST_BRIDGED_STEP * step)
-    if not isolated and planes is not None:
-        findings += _gaps(roi, planes, file)
-        return None
-    if step is None:
+    """Return the most that a plane of a region counts where its planes do not tell; report gaps and skipped slices."""
+    if step is None and not lesions:
         raise RegionError(
             f"{shown(roi.name)!r} is drawn in one plane, and neither other regions nor an image tell how thick a "
             "slice is. Add the image it was drawn on, or draw the region on every slice.",
             file=file.name,
             tag="ContourData",
         )
+    telling = [
+        one for one in lesions if step is None or step.of_image or len(one.positions_mm) <= TELLING_PLANES
+    ]
+    wide = [one.step_mm / step.mm for one in telling] if step is not None else []
+    if step is not None and (not lesions or max(wide, default=0.0) > LARGEST_BRIDGED_STEP):
+        findings.append(
+            warn(
+                "thickness-assumed",
+                f"{shown(roi.name)!r} is drawn on isolated planes; each counts as {step.mm:g} mm thick (the distance between "
+                "slices elsewhere in the study).",
+                file=file.name,
+                tag="ContourData",
+                value=step.mm,
+            )
+        )
+        return step.mm
+    for one in lesions:
+        findings += _gaps(roi, one, file)
+    if step is None or max(wide, default=0.0) <= MISSING_FROM_STEP:
+        return None
     findings.append(
         warn(
-            "thickness-assumed",
-            f"{shown(roi.name)!r} is drawn on isolated planes; each counts as {step:g} mm thick (the distance between "
-            "slices elsewhere in the study).",
+            "contour-planes-skipped",
+            f"{shown(roi.name)!r} is drawn on every other slice ({max(wide) * step.mm:.2f} mm apart, slices {step.mm:g} mm): "
+            "what lies between is filled half way from both neighbours, its ends reach half a slice further.",
             file=file.name,
-            tag="ContourData",
-            value=step,
+            tag="ContourSequence",
+            value=step.mm,
         )
     )
-    return step
+    return step.mm
 
 
 def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
