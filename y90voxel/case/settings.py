@@ -267,7 +267,8 @@ class SeriesSettings(Group):
     ] = None
     ct: Annotated[str | None, Setting("SeriesInstanceUID (prefix) of the CT.", "--ct-series", BOTH)] = None
     regions: Annotated[
-        str | None, Setting("SeriesInstanceUID (prefix) of the regions.", "--regions-series", BOTH)
+        str | None,
+        Setting("SeriesInstanceUID or SOPInstanceUID (prefix) of the regions.", "--regions-series", BOTH),
     ] = None
     acquisition_time: Annotated[
         Time | None,

@@ -236,3 +236,111 @@ def test_a_segment_coded_as_neoplasm_is_a_tumour_unless_its_name_contradicts(
     assert [f.code for f in findings if f.code != "empty-segment"] == said
     unnamed = empty and expected is None and role_of_name(name) is Role.OTHER
     assert roles == {"Lungs": None} if unnamed else {"Lungs": None, name: expected}
+
+
+STEP = 4.0  # of factory.AXIAL [mm]
+BLOCK = np.zeros((8, 9, 11))
+BLOCK[1:7, 2:7, 3:9] = 1
+
+
+def without_frames(masks, gone, **options):
+    """A segmentation whose file lacks frames: {segment number: slices}."""
+    dataset = factory.seg(masks, factory.AXIAL, **options)
+    keep, planes = [], []
+    lost = {(number, index) for number, slices in gone.items() for index in slices}
+    for position, frame in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        number = frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        height = float(frame.PlanePositionSequence[0].ImagePositionPatient[2])
+        if (number, round((height - 100) / STEP)) not in lost:
+            keep.append(frame)
+            planes.append(position)
+    stored = np.array([plane for mask in masks.values() for plane in mask if plane.any()])[planes]
+    factory.set_pixels(dataset, stored.astype(np.uint8))
+    dataset.PerFrameFunctionalGroupsSequence = Sequence(keep)
+    dataset.PixelData = np.packbits(stored.astype(np.uint8).ravel(), bitorder="little").tobytes()
+    dataset["PixelData"].VR = "OB"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 1, 1, 0
+    return dataset
+
+
+def codes(findings):
+    return [finding.code for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("gone", "code", "slices"),
+    [
+        ((), None, 6),
+        ((3,), "segment-frame-missing", 6),
+        ((2, 4), "segment-frame-missing", 6),
+        ((3, 4), "segment-gap", 4),
+    ],
+)
+def test_a_frame_that_is_missing_inside_a_segment_is_filled_and_said(gone, code, slices, tmp_path):
+    dataset = without_frames({"Liver": np.ones_like(BLOCK), "GTV": BLOCK}, {2: gone})
+    (liver, tumour), findings = read(dataset, tmp_path)
+    assert codes(findings) == ([] if code is None else [code])
+    assert tumour.shape.volume_ml == pytest.approx(slices * 30 * STEP * 6 / 1000)
+    assert liver.shape.volume_ml == pytest.approx(8 * 99 * STEP * 6 / 1000)
+
+
+def test_a_frame_that_is_stored_empty_stays_empty(tmp_path):
+    hollow = BLOCK.copy()
+    hollow[3] = 0
+    dataset = factory.seg({"Liver": np.ones_like(BLOCK), "GTV": hollow}, factory.AXIAL, omit_empty=False)
+    (_, tumour), findings = read(dataset, tmp_path)
+    assert (codes(findings), tumour.shape.volume_ml) == ([], pytest.approx(5 * 30 * STEP * 6 / 1000))
+
+
+def test_lesions_above_each_other_that_do_not_overlap_are_not_joined(tmp_path):
+    apart = np.zeros_like(BLOCK)
+    apart[:3, :4, :4], apart[4:, 5:, 5:] = 1, 1
+    dataset = factory.seg({"Liver": np.ones_like(BLOCK), "GTV": apart}, factory.AXIAL)
+    (_, tumours), findings = read(dataset, tmp_path)
+    assert (codes(findings), tumours.shape.array.sum()) == ([], apart.sum())
+
+
+@pytest.mark.parametrize(
+    ("stated", "thickness", "step", "code"),
+    [
+        (STEP, STEP, STEP, None),
+        (-STEP, STEP, STEP, None),
+        (1.01 * STEP, STEP, STEP, None),
+        (STEP / 2, STEP, STEP, "segmentation-spacing"),
+        (STEP / 2, STEP / 2, STEP, "segmentation-spacing"),
+        (2 * STEP, STEP, STEP, "segmentation-spacing"),
+        (1.05 * STEP, STEP, STEP, "segmentation-spacing"),
+    ],
+)
+def test_positions_of_frames_decide_against_a_stated_spacing(stated, thickness, step, code, tmp_path):
+    dataset = factory.seg({"GTV": BLOCK}, factory.AXIAL)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices, measures.SliceThickness = f"{stated:g}", f"{thickness:g}"
+    (tumour,), findings = read(dataset, tmp_path)
+    assert codes(findings) == ([] if code is None else [code])
+    assert tumour.shape.volume_ml == pytest.approx(6 * 30 * step * 6 / 1000)
+
+
+def test_planes_far_apart_keep_the_stated_spacing(tmp_path):
+    two = np.zeros_like(BLOCK)
+    two[1, 2:4, 2:4], two[5, 6:8, 6:8] = 1, 1
+    (tumour,), findings = read(factory.seg({"GTV": two}, factory.AXIAL), tmp_path)
+    assert (codes(findings), tumour.shape.volume_ml) == ([], pytest.approx(8 * STEP * 6 / 1000))
+
+
+@pytest.mark.parametrize(
+    ("highest", "maximum", "full", "code"),
+    [
+        (1, 255, 1.0, "segment-fractions-binary"),
+        (2, 255, 2 / 255, None),
+        (1, 1, 1.0, None),
+        (255, 255, 1.0, None),
+    ],
+)
+def test_fractions_without_a_value_above_one_are_binary_and_said(highest, maximum, full, code, tmp_path):
+    dataset = factory.seg({"GTV": BLOCK}, factory.AXIAL, "FRACTIONAL", MaximumFractionalValue=maximum)
+    planes = BLOCK[1:7] * highest
+    factory.set_pixels(dataset, planes.astype(np.uint8))
+    (tumour,), findings = read(dataset, tmp_path)
+    assert codes(findings) == ([] if code is None else [code])
+    assert tumour.shape.array.max() == pytest.approx(full)

@@ -326,6 +326,32 @@ def test_two_region_series_are_refused_until_one_is_chosen(tmp_path):
     assert chosen.selection.regions.modality == "SEG"
 
 
+def two_structure_sets(folder):
+    """An old and a new structure set that share a series."""
+    old = factory.rtstruct({**LIVER, "GTV old": LIVER["Liver"]}, StructureSetLabel="OLD")
+    new = factory.rtstruct(LIVER, StructureSetLabel="NEW", SOPInstanceUID=factory.uid("new object"))
+    new.file_meta.MediaStorageSOPInstanceUID = new.SOPInstanceUID
+    return saved(folder, factory.nm(STORED), old, new)
+
+
+def test_two_structure_sets_of_one_series_are_refused_until_one_is_chosen(tmp_path):
+    folder = two_structure_sets(tmp_path)
+    with pytest.raises(InputError, match=r"2 region series fit; choose one .*'OLD'.*'NEW'|'NEW'.*'OLD'"):
+        DicomStudy.open(folder)
+    with pytest.raises(InputError, match="2 regions series begin with"):
+        DicomStudy.open(folder, regions_series=factory.uid("rtstruct"))
+    chosen = DicomStudy.open(folder, regions_series=factory.uid("new object"))
+    assert [region.name for region in chosen.regions()] == ["Liver"]
+    assert [item["files"] for item in chosen.inputs() if item["role"] == "regions"] == [1]
+
+
+def test_one_structure_set_that_lies_there_twice_is_one(tmp_path):
+    structures = factory.rtstruct(LIVER)
+    folder = saved(tmp_path, factory.nm(STORED), structures)
+    factory.save(structures, folder / "copy")
+    assert len(DicomStudy.open(folder).regions()) == 1
+
+
 # --- planar views -------------------------------------------------------------------------------------
 
 

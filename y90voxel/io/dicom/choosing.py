@@ -16,8 +16,10 @@ def listed(series: Sequence[SeriesRecord]) -> str:
 
 
 def by_prefix(series: Sequence[SeriesRecord], prefix: str, role: SeriesRole, option: str) -> SeriesRecord:
-    """Return the series of a role whose UID begins so."""
+    """Return the series of a role whose UID begins so, or the object of several in a series."""
     fitting = [s for s in series if s.uid.startswith(prefix)]
+    objects = [s for s in series if s.of_several and s.first.sop_instance_uid.startswith(prefix)]
+    fitting = objects if len(objects) == 1 else fitting
     of_role = [s for s in fitting if s.role is role]
     if len(of_role) == 1:
         return of_role[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
@@ -73,6 +73,8 @@ class SeriesRecord:
         Its objects, each once, in order of file name.
     findings : tuple of Finding
         What was noticed while grouping.
+    of_several : bool
+        True for a single object that is looked at by itself, of a series that has more.
     """
 
     uid: str
@@ -80,6 +82,13 @@ class SeriesRecord:
     role: SeriesRole
     instances: tuple[Instance, ...]
     findings: tuple[Finding, ...] = field(default=())
+    of_several: bool = False
+
+    def objects(self) -> tuple[SeriesRecord, ...]:
+        """Return each object of a series of regions by itself: every one is a whole set."""
+        if len(self.instances) == 1:
+            return (self,)
+        return tuple(replace(self, instances=(one,), of_several=True) for one in self.instances)
 
     @property
     def first(self) -> Instance:
@@ -120,6 +129,10 @@ class SeriesRecord:
 
     def __str__(self) -> str:
         words = " ".join(w for w in (self.modality, f"{self.description!r}" if self.description else "") if w)
+        if self.of_several:
+            label = self.first.text("StructureSetLabel") or self.first.text("ContentLabel")
+            words = f"{words} {label!r}" if label else words
+            return f"{words} ({self.first.source.name}, object {self.first.sop_instance_uid} of series {self.uid})"
         return f"{words} ({len(self.instances)} files, series {self.uid})"
 
 

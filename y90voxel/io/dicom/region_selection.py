@@ -66,7 +66,12 @@ def choose_regions(
     *,
     register: bool,
 ) -> tuple[SeriesRecord | None, Path | None]:
-    """Return the regions drawn in the coordinates of the images, or registered to them and how."""
+    """Return the regions drawn in the coordinates of the images, or registered to them and how.
+
+    Every object is a whole set of regions: several in one series (an old and a new structure set) are chosen between
+    like those of several series, by SOPInstanceUID.
+    """
+    pool = [one for s in pool for one in (s.objects() if s.role is SeriesRole.REGIONS else (s,))]
     there = [s for s in pool if s.role is SeriesRole.REGIONS]
     if wanted is not None:
         there = [by_prefix(pool, wanted, SeriesRole.REGIONS, "--regions-series")]

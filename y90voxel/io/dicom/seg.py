@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.attributes import given_name, items, numbers, shown, text, whole_number
+from y90voxel.io.dicom.attributes import given_name, items, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
 from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
@@ -19,17 +18,15 @@ from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pixels import decoded_values, native_pixels
 from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings, is_tumour_segment
+from y90voxel.io.dicom.seg_frames import STEP_TOLERANCE, SegmentFrames, slice_step_mm
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import Mask
 
 __all__ = ["PROPERTY_TYPE", "declared_segments", "read_seg"]
 
 Floats = NDArray[np.floating[Any]]
 
-# Frames may lie so far off even positions, as a fraction of the step.
-STEP_TOLERANCE = 0.02
 PROPERTY_TYPE = "SegmentedPropertyTypeCodeSequence"
 KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
@@ -111,13 +108,19 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
     findings += declared_findings([segment.declared for segment in segments], file, PROPERTY_TYPE)
     frames = frames_of([instance])
     kind = _kind(instance)
-    grid, slices = _grid(instance, frames)
+    grid, slices, noticed = _grid(instance, frames)
+    findings += noticed
     numbers_ = None if kind == "LABELMAP" else _segment_numbers(instance, len(frames))
-    boxes: dict[int, _Accumulated] = {s.number: _Accumulated() for s in segments}
+    boxes: dict[int, SegmentFrames] = {s.number: SegmentFrames() for s in segments}
     maximum = _maximum(instance, kind)
     findings += _probability(instance, kind)
+    planes: Iterable[NDArray[Any]] = _planes(instance, kind)
+    if kind == "FRACTIONAL":
+        planes = list(planes)
+        maximum, noticed = _binary_maximum(planes, maximum, file.name)
+        findings += noticed
     filled: set[tuple[int, int]] = set()
-    for index, plane in enumerate(_planes(instance, kind)):
+    for index, plane in enumerate(planes):
         for value, occupancy in _occupancies(plane, kind, maximum, numbers_, index, file.name):
             if value not in boxes:
                 raise DicomError(
@@ -135,8 +138,12 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
                 )
             filled.add((value, int(slices[index])))
             boxes[value].add(int(slices[index]), occupancy)
+    if kind == "LABELMAP":  # a frame holds all segments
+        for own in boxes.values():
+            own.stored.update(slices.tolist())
     regions = []
     for segment in segments:
+        findings += boxes[segment.number].fill_missing(segment.name, file.name)
         mask = boxes[segment.number].mask(grid)
         if mask is None and (segment.role or role_of_name(segment.name)) is not Role.OTHER:
             empty = Contours(
@@ -188,6 +195,23 @@ def _maximum(instance: Instance, kind: str) -> float:
     return float(maximum)
 
 
+def _binary_maximum(planes: Sequence[NDArray[Any]], maximum: float, file: str) -> tuple[float, list[Finding]]:
+    """Return what stands for full occupancy, and that a file of fractions without a value above 1 holds none."""
+    highest = max((int(plane.max(initial=0)) for plane in planes), default=0)
+    if highest != 1 or maximum == 1.0:
+        return maximum, []
+    return 1.0, [
+        warn(
+            "segment-fractions-binary",
+            f"{file} is FRACTIONAL with MaximumFractionalValue {maximum:g}, but no value is above 1: it is read as binary, "
+            "1 for a full voxel.",
+            file=file,
+            tag="MaximumFractionalValue",
+            value=maximum,
+        )
+    ]
+
+
 def _probability(instance: Instance, kind: str) -> list[Finding]:
     """Return a warning when fractions are probabilities, which are no occupancies."""
     if kind != "FRACTIONAL" or instance.text("SegmentationFractionalType").upper() != "PROBABILITY":
@@ -202,33 +226,6 @@ def _probability(instance: Instance, kind: str) -> list[Finding]:
             value="PROBABILITY",
         )
     ]
-
-
-class _Accumulated:
-    """The occupied parts of the planes of one segment, kept until its box is known."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[int, int, int, NDArray[np.float32]]] = []
-
-    def add(self, slice_: int, occupancy: NDArray[np.float32]) -> None:
-        """Add the occupied box of a plane."""
-        rows, columns = np.flatnonzero(occupancy.any(axis=1)), np.flatnonzero(occupancy.any(axis=0))
-        if rows.size:
-            box = occupancy[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-            self.parts.append((slice_, int(rows[0]), int(columns[0]), box.copy()))
-
-    def mask(self, grid: Grid) -> Mask | None:
-        """Return the mask cut to the occupied box."""
-        if not self.parts:
-            return None
-        start = np.array([part[:3] for part in self.parts]).min(axis=0)
-        stop = np.array([(s + 1, r + p.shape[0], c + p.shape[1]) for s, r, c, p in self.parts]).max(axis=0)
-        array = np.zeros(stop - start, np.float32)
-        for slice_, row, column, box in self.parts:
-            r, c = row - start[1], column - start[2]
-            place = array[slice_ - start[0], r : r + box.shape[0], c : c + box.shape[1]]
-            place[...] = box
-        return Mask(array, grid.crop(start.tolist(), array.shape))
 
 
 def _segment_numbers(instance: Instance, count: int) -> list[int]:
@@ -285,8 +282,8 @@ def _planes(instance: Instance, kind: str) -> Iterator[NDArray[Any]]:
         yield unpacked[first % 8 : first % 8 + size].reshape(rows, columns)
 
 
-def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np.int64]]:
-    """Return the regular grid of all frames, and the slice of it that each frame is."""
+def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np.int64], list[Finding]]:
+    """Return the regular grid of all frames, the slice of it that each frame is, and what was noticed."""
     file = instance.source
     first = frames[0]
     row, column, normal = axes_of(first.orientation, file.name)
@@ -305,7 +302,7 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
     positions = np.array([f.position_mm for f in frames])
     heights = positions @ normal
     aside = positions - positions[0] - np.outer(heights - heights[0], normal)
-    step = _step(instance, np.unique(np.round(heights, 4)))
+    step, findings = slice_step_mm(instance, np.unique(np.round(heights, 4)))
     check_spacing([step], file.name, "SpacingBetweenSlices")
     place = (heights - heights.min()) / step
     slices = np.rint(place).astype(np.int64)
@@ -322,27 +319,4 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
     affine[:3, 3] = positions[int(heights.argmin())]
     _, rows, columns = instance.matrix_size()
     shape = (int(slices.max()) + 1, rows, columns)
-    return Grid(shape, affine, instance.text("FrameOfReferenceUID") or None), slices
-
-
-def _step(instance: Instance, heights: Floats) -> float:
-    """Return the distance between slices [mm]: stated, else the smallest found, else the thickness."""
-    file = instance.source
-    shared = items(instance.header, "SharedFunctionalGroupsSequence", file)
-    per_frame = items(instance.header, "PerFrameFunctionalGroupsSequence", file)
-    measures = functional_group(instance, per_frame[0] if per_frame else Dataset(), "PixelMeasuresSequence")
-    assert shared or per_frame  # frames_of found positions in them
-    stated = numbers(measures, "SpacingBetweenSlices", 1, file)
-    if stated is not None and stated[0] != 0:
-        return abs(stated[0])
-    if len(heights) > 1:
-        return float(np.diff(heights).min())
-    thickness = numbers(measures, "SliceThickness", 1, file)
-    if thickness is None or thickness[0] <= 0:
-        raise DicomError(
-            f"{file.name} has one plane and neither SpacingBetweenSlices nor SliceThickness: its thickness is not "
-            "known. Export it again.",
-            file=file.name,
-            tag="SliceThickness",
-        )
-    return thickness[0]
+    return Grid(shape, affine, instance.text("FrameOfReferenceUID") or None), slices, findings
