@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
     """
     dataset = _read(path)
     _check_kind(dataset, path, notices)
-    scaling = _needed(number(dataset, "DoseGridScaling", path), "DoseGridScaling", path)
+    scaling = _scaling(dataset, path)
     try:
         levels = dataset.pixel_array
     except DECODING_ERRORS as error:
@@ -146,6 +147,15 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
             f"the pixels of {path} cannot be read: {error}", file=path, tag="PixelData"
         ) from error
     levels = levels if levels.ndim == 3 else levels[None]
+    if levels.min() < 0:
+        count = int(np.count_nonzero(levels < 0))
+        raise DicomError(
+            f"{path}: {count} of {levels.size} voxels have a dose below 0, down to {levels.min() * scaling:.4g} Gy "
+            f"(PixelRepresentation {dataset.get('PixelRepresentation')}); an absorbed dose is 0 or more, and only a "
+            "difference of doses (DoseType ERROR) is signed. Export the dose with unsigned pixels.",
+            file=path,
+            tag="PixelRepresentation",
+        )
     return DoseMap(levels * np.float64(scaling), _dose_grid(dataset, levels.shape, path))
 
 
@@ -266,6 +276,19 @@ def _needed(value: Any, keyword: str, path: str | Path) -> Any:
     if value is None:
         raise DicomError(f"{path} has no {keyword}. Export the dose again.", file=path, tag=keyword)
     return value
+
+
+def _scaling(dataset: FileDataset, path: str | Path) -> float:
+    """Return how much dose a level is [Gy]; raise unless it is a positive number."""
+    scaling = float(_needed(number(dataset, "DoseGridScaling", path), "DoseGridScaling", path))
+    if not (math.isfinite(scaling) and scaling > 0):
+        raise DicomError(
+            f"DoseGridScaling of {path} is {scaling:g} Gy a level; it must be above 0. The file is damaged: export the dose "
+            "again.",
+            file=path,
+            tag="DoseGridScaling",
+        )
+    return scaling
 
 
 def _check_kind(dataset: FileDataset, path: str | Path, notices: list[Notice] | None) -> None:

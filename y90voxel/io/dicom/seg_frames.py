@@ -166,8 +166,8 @@ def slice_step_mm(instance: Instance, heights: Floats) -> tuple[float, list[Find
         return stated or thick or 0.0, []
     span = float(heights[-1] - heights[0])
     own = span / round(span / float(np.diff(heights).min()))
-    if stated is None or (_same(stated, own) and not _fits(heights, stated)):
-        return own, []
+    if stated is None or _same(stated, own):
+        return (stated if stated and _fits(heights, stated) else own), []
     if not _fits(heights, own) or (_fits(heights, stated) and not _contradicts(heights, own, stated, thick)):
         return stated, []
     return own, [
