@@ -1,12 +1,16 @@
+import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from dicom_factory import rtstruct, save
+from dicom_factory import STUDY, rtstruct, save
 from study_factory import ROIS, ball_contours
 
+from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.nifti import write_nifti
 from y90voxel.version import __version__
 from y90voxel.volumes.grid import Grid
@@ -131,3 +135,56 @@ def test_dvh_refuses_regions_elsewhere(run_cli, dose_and_rois, tmp_path):
     done = run_cli("dvh", dose, path, "-o", tmp_path / "out")
     assert (done.code, "lies inside the dose grid" in done.err) == (2, True), done.err
     assert not (tmp_path / "out").exists()
+
+
+def rtdose_of(folder, patient="F1", study=STUDY):
+    """An RTDOSE of a patient over the balls of the study factory."""
+    grid = Grid.from_spacing((40, 40, 40), (4.0, 4.0, 4.0), (-78, -78, -78))
+    folder.mkdir()
+    identity = StudyIdentity(patient_id=patient, study_instance_uid=study)
+    dose = DoseMap(np.full(grid.shape, 50.0), replace(grid, frame_of_reference_uid="1.2.3"))
+    write_rtdose(dose, folder / "dose.dcm", identity=identity)
+    return folder / "dose.dcm"
+
+
+@pytest.mark.parametrize(
+    ("patient", "study", "message", "codes"),
+    [
+        ("F1", STUDY, None, []),
+        ("F1", STUDY + ".9", None, ["other-study"]),
+        ("F2", STUDY, "are of two patients", None),
+        ("", STUDY, None, []),
+    ],
+)
+def test_dvh_compares_patient_and_study_of_dose_and_regions(
+    run_cli, dose_and_rois, tmp_path, patient, study, message, codes
+):
+    _, rois = dose_and_rois
+    done = run_cli(
+        "dvh",
+        rtdose_of(tmp_path / "d", patient, study),
+        rois,
+        "--no-report",
+        "-o",
+        tmp_path / "out",
+        "--json",
+    )
+    if message:
+        assert (done.code, message in done.err, "F2" in done.err) == (2, True, False), done.err
+        return
+    assert done.code == 0, done.err
+    assert [w["code"] for w in json.loads(done.out)["warnings"]] == codes
+
+
+@pytest.mark.parametrize(("lowest", "code"), [(0.0, 0), (-0.1, 2)])
+def test_dvh_refuses_a_dose_image_below_zero(run_cli, dose_and_rois, tmp_path, lowest, code):
+    grid = Grid.from_spacing((40, 40, 40), (4.0, 4.0, 4.0), (-78, -78, -78))
+    dose = np.full(grid.shape, 50.0)
+    dose[0, 0, 0] = lowest
+    write_nifti(DoseMap(dose, grid), tmp_path / "other.nii.gz")
+    data = bytearray(gzip.decompress((tmp_path / "other.nii.gz").read_bytes()))
+    data[148:228] = bytes(80)  # descrip: not written by this program
+    (tmp_path / "other.nii.gz").write_bytes(gzip.compress(bytes(data)))
+    done = run_cli("dvh", tmp_path / "other.nii.gz", dose_and_rois[1], "--no-report", "-o", tmp_path / "out")
+    assert done.code == code, done.err
+    assert ("1 of 64000 voxels are below 0" in done.err) == bool(code)

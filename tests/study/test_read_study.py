@@ -133,9 +133,9 @@ def test_nothing_is_refused():
 
 def test_regions_of_any_kind_are_read(folder, files, tmp_path):
     notices = []
-    assert len(read_regions(files / "regions.nii.gz", notices)) == 2
+    assert len(read_regions(files / "regions.nii.gz", notices)[0]) == 2
     contours = {name: ball_contours(*shape) for name, shape in ROIS.items()}
-    assert len(read_regions(save([rtstruct(contours)], tmp_path)[0], notices)) == 2
+    assert len(read_regions(save([rtstruct(contours)], tmp_path)[0], notices)[0]) == 2
 
 
 def test_two_injections_with_their_own_images(tmp_path):
@@ -286,3 +286,22 @@ def test_a_shared_activity_or_image_of_several_injections_is_refused(tmp_path):
 def test_a_dose_grid_of_absurd_size_is_refused(study):
     with pytest.raises(InputError, match="million voxels"):
         study.case(administered_activity_bq=1e9, lung_shunt_fraction=0.0, grid=0.1)
+
+
+@pytest.mark.parametrize(("patient", "refused"), [("F1", False), ("F2", True), ("", False)])
+def test_a_dicom_file_of_another_patient_beside_a_study_is_refused(tmp_path, patient, refused):
+    from dicom_factory import nm
+
+    stored = np.full((8, 10, 12), 100, np.uint16)
+    save(nm(stored), tmp_path / "study")
+    square = [
+        np.array([(-15, -25, z), (-5, -25, z), (-5, -10, z), (-15, -10, z)], float) for z in (108, 112, 116)
+    ]
+    regions = rtstruct({"Liver": square}, PatientID=patient, PatientName=patient)
+    (path,) = save([regions], tmp_path / "regions")
+    if refused:
+        with pytest.raises(InputError, match="are of two patients") as caught:
+            read_study(tmp_path / "study", regions=path, trust_frames=True)
+        assert caught.value.tag == "PatientID"
+    else:
+        assert [r.name for r in read_study(tmp_path / "study", regions=path).drawn] == ["Liver"]

@@ -7,14 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from y90voxel.errors import InputError, Notice, UnitError
-from y90voxel.io.dicom.rtdose import read_rtdose
+from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.io.dicom.rtdose import read_dose_origin, read_rtdose
 from y90voxel.io.images import is_image_file, read_layers, single_volume
 from y90voxel.io.notices import tell
 from y90voxel.volumes.volume import DoseMap
 
-__all__ = ["read_dose"]
+__all__ = ["read_dose", "read_dose_identity"]
 
 OUR_DESCRIPTION = "y90voxel: "
+
+
+def read_dose_identity(path: str | Path) -> StudyIdentity | None:
+    """Return whose dose a file holds; None where the format does not say."""
+    return None if is_image_file(path) else read_dose_origin(path).identity
 
 
 def read_dose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseMap:
@@ -48,6 +54,13 @@ def read_dose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseM
             file=path,
         )
     array, grid = single_volume(image, path, notices)
-    if not said.startswith(OUR_DESCRIPTION):
+    ours = said.startswith(OUR_DESCRIPTION)
+    if array.min() < 0 and not ours:
+        raise InputError(
+            f"{path}: {int(np.count_nonzero(array < 0))} of {array.size} voxels are below 0, down to {array.min():.4g} Gy; an "
+            "absorbed dose is 0 or more. Give a dose, not a difference, and not stored values without their scaling.",
+            file=path,
+        )
+    if not ours:
         tell(notices, "dose-unit-assumed", f"{path} does not state its unit; its values are taken as Gy.")
     return DoseMap(array.astype(np.float64), grid)

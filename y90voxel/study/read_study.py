@@ -132,6 +132,7 @@ class _Parts:
     planar: PlanarImage | None = None
     alignment: Alignment | None = None
     label: str | None = None
+    first: Path | None = None  # where the identity comes from
     identity: StudyIdentity | None = None
     sources: list[SourceSeries] = field(default_factory=list)
     inputs: list[Mapping[str, Any]] = field(default_factory=list)
@@ -203,7 +204,16 @@ class _Parts:
         return self._trusted_regions(drawn)
 
     def add_dicom_facts(self, study: DicomStudy, replaced: Set[str] = frozenset()) -> None:
-        """Take identity, references, checksums and warnings of a DICOM source, once each, for what is used of it."""
+        """Take identity, references, checksums and warnings of a DICOM source, once each, for what is used of it.
+
+        Raises
+        ------
+        DicomError
+            If it is of another patient than what was read before.
+        """
+        if self.identity is not None:
+            self.identity.check_patient(study.identity, str(self.first), str(study.index.path))
+        self.first = self.first or study.index.path
         self.identity = self.identity or study.identity
         for item, source in zip(study.inputs(), study.source_references(), strict=True):
             if item["role"] not in replaced and source not in self.sources:
@@ -251,8 +261,12 @@ class _Parts:
         return regions
 
 
-def read_regions(path: str | Path | Sequence[str | Path], notices: list[Notice]) -> list[DrawnRegion]:
-    """Return the regions of RTSTRUCT, SEG, ``.seg.nrrd``, label images and masks; those of several files add up.
+def read_regions(
+    path: str | Path | Sequence[str | Path], notices: list[Notice]
+) -> tuple[list[DrawnRegion], StudyIdentity | None]:
+    """Return the regions of RTSTRUCT, SEG, ``.seg.nrrd``, label images and masks, and whose they are where that is known.
+
+    The regions of several files add up.
 
     Parameters
     ----------
@@ -271,7 +285,7 @@ def read_regions(path: str | Path | Sequence[str | Path], notices: list[Notice])
     notices += [
         notice for notice in parts.notices if notice.code != FRAME_UNKNOWN
     ]  # there is nothing beside them
-    return parts.drawn
+    return parts.drawn, parts.identity
 
 
 def trusted_regions(

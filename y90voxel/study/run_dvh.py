@@ -8,8 +8,9 @@ from typing import Any
 
 from y90voxel.errors import Notice, RegionError
 from y90voxel.io.atomic import check_output_folder, output_folder
+from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.sources import list_files
-from y90voxel.io.doses import read_dose
+from y90voxel.io.doses import read_dose, read_dose_identity
 from y90voxel.io.region_files import paths_of
 from y90voxel.io.result_tables import write_result_tables
 from y90voxel.metrics.dvh import DoseVolumeHistogram
@@ -54,12 +55,18 @@ def run_dvh(
         If a file cannot be read, regions of two files share a name, or the folder cannot be used.
     RegionError
         If no region lies inside the dose grid.
+    DicomError
+        If dose and regions are of two patients.
     """
     check_output_folder(out)
     notices: list[Notice] = []
     dose = read_dose(dose_path, notices=notices)
     rois = paths_of(rois_path)
-    drawn = read_regions(rois, notices)
+    drawn, whose = read_regions(rois, notices)
+    identity = read_dose_identity(dose_path)
+    if identity is not None and whose is not None:
+        identity.check_patient(whose, str(dose_path), ", ".join(map(str, rois)))
+        notices += _other_study(identity, whose, trust_frames)
     if trust_frames:
         drawn, found = trusted_regions(drawn, dose.grid.frame_of_reference_uid)
         notices += found
@@ -93,6 +100,18 @@ def run_dvh(
             (folder / "figures").mkdir()
             write_dvh_figure(histograms, folder / "figures" / "dvh.png")
     return document
+
+
+def _other_study(dose: StudyIdentity, regions: StudyIdentity, trusted: bool) -> list[Notice]:
+    """Say where regions of another study are used: they fit only if patient and frame of reference are the same."""
+    one, other = dose.study_instance_uid, regions.study_instance_uid
+    if one == other:
+        return []
+    how = "their coordinates were taken as common, as asked" if trusted else "they share a frame of reference"
+    message = (
+        f"dose and regions are of two studies of one patient ({one} and {other}); {how}. Check that they fit."
+    )
+    return [Notice("other-study", message)]
 
 
 def _files(rois: Path) -> list[Path]:

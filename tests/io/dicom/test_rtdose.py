@@ -393,6 +393,8 @@ def test_missing_attributes_are_named(plain, keyword):
         ({"DoseUnits": "RELATIVE"}, UnitError, "DoseUnits is RELATIVE, GY is needed"),
         ({"DoseType": "ERROR"}, DicomError, "holds dose differences"),
         ({"SOPClassUID": CT, "Modality": "CT"}, DicomError, r"not an RTDOSE file \(it is CT\)"),
+        ({"DoseGridScaling": "0"}, DicomError, "is 0 Gy a level; it must be above 0"),
+        ({"DoseGridScaling": "-1"}, DicomError, "is -1 Gy a level; it must be above 0"),
         ({"PixelData": None}, DicomError, "pixels of .* cannot be read"),
         ({"GridFrameOffsetVector": [0, 3, 6, 10, 12]}, GeometryError, "unevenly spaced, 2 to 4 mm apart"),
         ({"GridFrameOffsetVector": [0, 0, 0, 0, 0]}, GeometryError, "unevenly spaced, 0 to 0 mm apart"),
@@ -418,6 +420,20 @@ def test_absolute_offsets_of_oblique_frames_are_refused(tmp_path):
     z = float(pydicom.dcmread(tmp_path / "a.dcm").ImagePositionPatient[2])
     with pytest.raises(DicomError, match="neither 0 nor the z"):
         read_rtdose(edited(tmp_path / "a.dcm", GridFrameOffsetVector=[z + 3.0 * k for k in range(5)]))
+
+
+@pytest.mark.parametrize(("highest", "refused"), [(2**31 - 1, False), (2**31, True)])
+def test_signed_pixels_are_read_unless_one_is_below_zero(plain, highest, refused):
+    dataset = pydicom.dcmread(plain)
+    levels = np.zeros(dataset.pixel_array.shape, "<u4")
+    levels[0, 0, 0] = highest
+    path = edited(plain, PixelRepresentation=1, PixelData=levels.tobytes())
+    if refused:
+        with pytest.raises(DicomError, match="1 of .* voxels have a dose below 0") as caught:
+            read_rtdose(path)
+        assert caught.value.tag == "PixelRepresentation"
+    else:
+        assert read_rtdose(path).array.max() == highest * float(dataset.DoseGridScaling)
 
 
 def test_partial_doses_are_told(plain):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from y90voxel.errors import DicomError
+
 __all__ = ["SourceSeries", "StudyIdentity"]
 
 
@@ -67,6 +69,33 @@ class StudyIdentity:
             accession_number=text("AccessionNumber"),
             referring_physician_name=text("ReferringPhysicianName"),
         )
+
+    @property
+    def patient_key(self) -> str:
+        """What tells patients apart: the ID, else the name; empty when neither is known."""
+        return self.patient_id.strip() or self.patient_name.strip()
+
+    def check_patient(self, other: StudyIdentity, own: str, others: str) -> None:
+        """Refuse two objects of different patients, whose names and identifiers are not shown.
+
+        Parameters
+        ----------
+        other : StudyIdentity
+            Of the other object; nothing is compared where either names no patient.
+        own, others : str
+            What the objects are, for the message.
+
+        Raises
+        ------
+        DicomError
+            If the patients differ.
+        """
+        if self.patient_key and other.patient_key and self.patient_key != other.patient_key:
+            raise DicomError(
+                f"{own} and {others} are of two patients (PatientID differs): they are never mixed. Give files of one "
+                "patient; if an identifier was changed on export, export both again in the same way.",
+                tag="PatientID",
+            )
 
     def anonymous(self) -> StudyIdentity:
         """Return an identity without the patient, in a fresh study; sex stays, it identifies nobody."""

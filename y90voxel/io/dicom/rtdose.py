@@ -169,10 +169,13 @@ class DoseOrigin:
         The frame of reference.
     patient_id : str or None
         The patient.
+    identity : StudyIdentity or None
+        Patient and study.
     """
 
     frame_of_reference_uid: str | None
     patient_id: str | None
+    identity: StudyIdentity | None = None
 
 
 def read_dose_origin(path: str | Path) -> DoseOrigin:
@@ -187,7 +190,7 @@ def read_dose_origin(path: str | Path) -> DoseOrigin:
     if text(dataset, "SOPClassUID", path) != RTDoseStorage:
         raise DicomError(f"{path} is not an RTDOSE file.", file=path, tag="SOPClassUID")
     frame, patient = text(dataset, "FrameOfReferenceUID", path), text(dataset, "PatientID", path)
-    return DoseOrigin(frame or None, patient or None)
+    return DoseOrigin(frame or None, patient or None, StudyIdentity.from_dataset(dataset))
 
 
 def _read(path: str | Path, *, stop_before_pixels: bool = False) -> FileDataset:
