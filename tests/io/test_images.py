@@ -281,7 +281,7 @@ def test_files_that_are_not_what_they_say_are_refused(tmp_path):
     with pytest.raises(InputError, match="is not a NRRD file"):
         read_image(tmp_path / "a.nrrd")
     save_mha(tmp_path / "a.mha", LPS_MHA).write_bytes((tmp_path / "a.mha").read_bytes()[:-8])
-    with pytest.raises(InputError, match=r"cannot read .*a\.mha: "):
+    with pytest.raises(InputError, match=r"a\.mha holds 88 bytes, 4 x 3 x 2 voxels of MET_FLOAT need 96"):
         read_image(tmp_path / "a.mha")
     with pytest.raises(InputError, match="there is no file"):
         read_image(tmp_path / "absent.nrrd")

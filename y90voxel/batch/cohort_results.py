@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from y90voxel.cohort.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.cohort_tables import carried_names, column_type, typed, write_cohort_tables
+from y90voxel.io.json_files import read_json
 from y90voxel.metrics.region_columns import cohort_values
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
@@ -103,7 +103,7 @@ def _one(study: StudyOutcome, out: Path) -> tuple[list[dict[str, Any]], StudySum
         return _rows(study, {}, study.reason), _summary(study, {}, {}, study.reason, out), {}
     folder = out / study.folder
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        metrics = read_json(folder / "metrics.json")
         if not isinstance(metrics, dict) or metrics.get("kind") != "dose":
             raise ValueError("metrics.json is not that of a dose calculation")
         messages = {str(warning["code"]): str(warning["message"]) for warning in metrics["warnings"]}

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import GeometryError, InputError, Notice, UnitError
+from y90voxel.errors import GeometryError, InputError, Notice
+from y90voxel.io.image_headers import check_metaimage, nrrd_fields
 from y90voxel.io.nifti import read_nifti
 from y90voxel.io.notices import tell
+from y90voxel.io.other_formats import described_format
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, CtImage
@@ -43,7 +45,6 @@ SAY_OPTIONS = (
 SOFT_TISSUE_HU = -200.0
 # Stored CT values that were never rescaled put water at 1024; a phantom of water alone stays far below.
 OFFSET_SOFT_TISSUE = 1000.0
-TEXT_HEADER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,8 @@ class ImageLayers:
         The key/value pairs of a NRRD header.
     notices : tuple of Notice
         Assumptions that were made.
+    labels : mapping of int to str
+        Names of labels that the file itself holds.
     """
 
     array: NDArray[Any]
@@ -69,6 +72,7 @@ class ImageLayers:
     description: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    labels: Mapping[int, str] = field(default_factory=dict)
 
 
 def is_image_file(path: str | Path) -> bool:
@@ -184,15 +188,15 @@ def read_layers(path: str | Path) -> ImageLayers:
     name = source.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         nifti = read_nifti(source)
-        return ImageLayers(nifti.array, nifti.grid, nifti.description, {}, nifti.notices)
+        return ImageLayers(nifti.array, nifti.grid, nifti.description, {}, nifti.notices, nifti.labels)
     if name.endswith((".nrrd", ".nhdr")):
-        fields = _check_nrrd(source)
+        fields = nrrd_fields(source)
     elif name.endswith((".mha", ".mhd")):
-        fields = _check_metaimage(source)
+        check_metaimage(source)
+        fields = {}
     else:
-        raise InputError(
-            f"{source} has none of the endings of an image: {', '.join(IMAGE_ENDINGS)}.", file=source
-        )
+        message = f"{source} has none of the endings of an image: {', '.join(IMAGE_ENDINGS)}."
+        raise InputError(described_format(source) or message, file=source)
     return _read_with_itk(source, fields)
 
 
@@ -209,8 +213,8 @@ def _read_with_itk(path: Path, fields: Mapping[str, str]) -> ImageLayers:
 
     try:
         image = SimpleITK.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
+    except (RuntimeError, MemoryError) as error:
+        reason = (str(error).strip() or "not enough memory").splitlines()[-1]
         raise InputError(f"cannot read {path}: {reason}", file=path) from error
     dimension = image.GetDimension()
     if dimension not in (3, 4) or "complex" in image.GetPixelIDTypeAsString():
@@ -232,65 +236,3 @@ def _read_with_itk(path: Path, fields: Mapping[str, str]) -> ImageLayers:
     except GeometryError as error:
         raise GeometryError(f"{path}: {error.message}", file=path) from error
     return ImageLayers(array, grid, fields=fields)
-
-
-def _check_nrrd(path: Path) -> dict[str, str]:
-    """Return the key/value pairs of a NRRD header; raise unless it says where the voxels lie."""
-    with path.open("rb") as file:
-        text = file.read(TEXT_HEADER_BYTES).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
-    lines = text.decode("utf-8", "replace").splitlines()
-    if not lines or not lines[0].startswith("NRRD"):
-        raise InputError(f"{path} is not a NRRD file.", file=path)
-    pairs = dict(line.split(":=", 1) for line in lines if ":=" in line and not line.startswith("#"))
-    header = {
-        key.strip().lower(): value.strip()
-        for key, _, value in (line.partition(":") for line in lines[1:] if ":=" not in line)
-    }
-    known = {
-        "left-posterior-superior",
-        "lps",
-        "right-anterior-superior",
-        "ras",
-        "left-anterior-superior",
-        "las",
-    }
-    if (
-        header.get("space", "").lower() not in known
-        or not {"space directions", "space origin"} <= header.keys()
-    ):
-        raise GeometryError(
-            f"{path} does not say where its voxels lie: space is {header.get('space', 'missing')!r}, space "
-            f"directions {header.get('space directions', 'missing')}, space origin "
-            f"{header.get('space origin', 'missing')}. Write it again with all three, in LPS or RAS.",
-            file=path,
-        )
-    units = {unit.lower() for unit in header.get("space units", "").replace('"', " ").split()}
-    if not units <= {"mm", "millimeter", "millimetre"}:
-        raise UnitError(
-            f"{path} is in {header['space units']}; mm is needed. Write it again in mm.", file=path
-        )
-    return {key.strip(): value.strip().replace("\\n", "\n") for key, value in pairs.items()}
-
-
-def _check_metaimage(path: Path) -> dict[str, str]:
-    """Raise unless a MetaImage header says where the voxels lie."""
-    with path.open("rb") as file:
-        text = file.read(TEXT_HEADER_BYTES).partition(b"ElementDataFile")[0].decode("latin-1")
-    header = {
-        key.strip(): value.strip() for key, _, value in (line.partition("=") for line in text.splitlines())
-    }
-    needed = (
-        ("ElementSpacing", "ElementSize"),
-        ("Offset", "Origin", "Position"),
-        ("TransformMatrix", "Rotation", "Orientation"),
-    )
-    missing = [names[0] for names in needed if not header.keys() & set(names)]
-    if missing:
-        raise GeometryError(
-            f"{path} does not say where its voxels lie: no {', '.join(missing)}. Write it again with them.",
-            file=path,
-        )
-    unit = header.get("DistanceUnits", "mm")
-    if unit.lower() not in ("mm", "?", ""):
-        raise UnitError(f"{path} is in {unit}; mm is needed. Write it again in mm.", file=path)
-    return {}

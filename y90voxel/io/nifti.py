@@ -17,7 +17,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -28,16 +28,21 @@ from numpy.typing import NDArray
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.mask_grid import mask_grid
+from y90voxel.io.nifti_extension import extension_contents, label_table
 from y90voxel.io.nifti_header import (
+    DATA_OFFSET,
     DATATYPES,
     HEADER,
+    data_offset,
     image_grid,
     image_shape,
     new_header,
     parse_header,
     unit_notices,
+    voxel_size_notices,
     write_header,
 )
+from y90voxel.io.unpacking import check_unpacked_size
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, Mask, Volume
 
@@ -52,6 +57,9 @@ __all__ = [
 
 # Occupancies are kept in steps of 2^-15: zero, one and every sub-voxel count of 2^n are exact.
 OCCUPANCY_STEP = 2.0**-15
+GZIP_MAGIC = b"\x1f\x8b"
+# Bytes behind the voxels that are looked at: whether there are any, and the checksum of gzip.
+TRAILING_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +76,15 @@ class NiftiImage:
         The ``descrip`` field.
     notices : tuple of Notice
         Assumptions that were made.
+    labels : mapping of int to str
+        Names of labels in a header extension.
     """
 
     array: NDArray[Any]
     grid: Grid
     description: str = ""
     notices: tuple[Notice, ...] = ()
+    labels: Mapping[int, str] = field(default_factory=dict)
 
 
 def read_nifti(path: str | Path) -> NiftiImage:
@@ -89,19 +100,33 @@ def read_nifti(path: str | Path) -> NiftiImage:
     Raises
     ------
     InputError
-        If the file is not a complete single-file NIfTI-1 image of real numbers.
+        If the file is not a complete single-file NIfTI-1 image of real numbers, announces more than can be read, or
+        facts of its header contradict each other.
     GeometryError
         If neither qform nor sform is set, they disagree, or the axes are not perpendicular.
     UnitError
         If the header states another unit of length than mm.
     """
-    raw = _raw_bytes(Path(path))
-    header = parse_header(raw, path)
-    shape = image_shape(header, path)
-    data = _scaled(_stored(raw, header, shape, path), header, path)
+    path = Path(path)
+    with _unpacked(path) as stream:
+        head = stream.read(DATA_OFFSET)
+        header = parse_header(head, path)
+        shape, dtype, offset = (
+            image_shape(header, path),
+            _stored_type(header, path),
+            data_offset(header, path),
+        )
+        needed = int(np.prod(shape)) * dtype.itemsize
+        check_unpacked_size(offset + needed, path.stat().st_size, path)
+        rest = stream.read(offset - DATA_OFFSET + needed + TRAILING_BYTES)
+    big_endian = header.dtype["sizeof_hdr"] == np.dtype(">i4")
+    between = rest[: offset - DATA_OFFSET]
+    contents = extension_contents(head[HEADER.itemsize :], between, big_endian=big_endian, path=path)
+    stored, trailing = _stored(rest, dtype, shape, offset - DATA_OFFSET, path)
     grid = image_grid(header, (shape[1], shape[2], shape[3]), path)
     description = bytes(header["descrip"]).split(b"\0")[0].decode("latin-1")
-    return NiftiImage(data, grid, description, unit_notices(header, path))
+    notices = unit_notices(header, path) + voxel_size_notices(header, grid, path) + trailing
+    return NiftiImage(_scaled(stored, header, path), grid, description, notices, label_table(contents))
 
 
 def write_nifti(
@@ -226,41 +251,66 @@ def packed_nifti(stored: NDArray[Any], grid: Grid, step: float, description: str
 # reading
 
 
-def _raw_bytes(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked if they are gzip."""
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Give a stream of the bytes of a file, unpacked if they are gzip; raise where it cannot be read."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            packed = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            if not packed:
+                yield file
+                return
+            with gzip.GzipFile(fileobj=file) as stream:
+                yield cast(BinaryIO, stream)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is a damaged gzip file ({error}). Copy it again.", file=path) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}.", file=path) from error
-    if raw[:2] != b"\x1f\x8b":
-        return raw
-    try:
-        return gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is a damaged gzip file ({error}). Copy it again.", file=path) from error
 
 
-def _stored(
-    raw: bytes, header: NDArray[Any], shape: tuple[int, int, int, int], path: str | Path
-) -> NDArray[Any]:
-    """Return the stored numbers as they are, in native byte order."""
+def _stored_type(header: NDArray[Any], path: str | Path) -> np.dtype[Any]:
+    """Return the type of the stored numbers, in the byte order of the file."""
     code = int(header["datatype"])
     if code not in DATATYPES:
         raise InputError(
             f"{path} holds NIfTI datatype {code} (complex, colour or the like); real numbers are needed.",
             file=path,
         )
-    big_endian = header.dtype["sizeof_hdr"] == np.dtype(">i4")
-    dtype = np.dtype(DATATYPES[code]).newbyteorder(">" if big_endian else "<")
-    offset, needed = int(header["vox_offset"]), int(np.prod(shape)) * dtype.itemsize
-    if offset < HEADER.itemsize or len(raw) < offset + needed:
+    dtype = np.dtype(DATATYPES[code])
+    bits = int(header["bitpix"])
+    if bits not in (0, 8 * dtype.itemsize):
         raise InputError(
-            f"{path} is cut short: {needed} bytes of voxels are announced, "
-            f"{max(0, len(raw) - offset)} are there. Copy it again.",
+            f"{path}: datatype {code} has {8 * dtype.itemsize} bits a voxel, bitpix says {bits}. Write the file again.",
+            file=path,
+            tag="bitpix",
+        )
+    big_endian = header.dtype["sizeof_hdr"] == np.dtype(">i4")
+    return dtype.newbyteorder(">" if big_endian else "<")
+
+
+def _stored(
+    data: bytes, dtype: np.dtype[Any], shape: tuple[int, int, int, int], offset: int, path: str | Path
+) -> tuple[NDArray[Any], tuple[Notice, ...]]:
+    """Return the stored numbers as they are, in native byte order, and what is said about bytes behind them."""
+    count = int(np.prod(shape))
+    more = len(data) - offset - count * dtype.itemsize
+    if more < 0:
+        raise InputError(
+            f"{path} is cut short: {count * dtype.itemsize} bytes of voxels are announced, "
+            f"{max(0, len(data) - offset)} are there. Copy it again.",
             file=path,
         )
-    stored = np.frombuffer(raw, dtype, count=int(np.prod(shape)), offset=offset).reshape(shape)
-    return stored.astype(dtype.newbyteorder("="), copy=False)
+    stored = np.frombuffer(data, dtype, count=count, offset=offset).reshape(shape)
+    notices: tuple[Notice, ...] = ()
+    if more:
+        amount = f"{more}" if more < TRAILING_BYTES else f"{TRAILING_BYTES} or more"
+        message = (
+            f"{path}: {amount} bytes follow the {count} voxels that the header announces; they are not used. Check its "
+            "dimensions and vox_offset."
+        )
+        notices = (Notice("bytes-after-voxels", message),)
+    return stored.astype(dtype.newbyteorder("="), copy=False), notices
 
 
 def _scaled(stored: NDArray[Any], header: NDArray[Any], path: str | Path) -> NDArray[Any]:

@@ -21,12 +21,15 @@ from y90voxel.volumes.grid import Grid
 
 __all__ = [
     "DATATYPES",
+    "DATA_OFFSET",
     "HEADER",
+    "data_offset",
     "image_grid",
     "image_shape",
     "new_header",
     "parse_header",
     "unit_notices",
+    "voxel_size_notices",
     "write_header",
 ]
 
@@ -54,6 +57,10 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 # spacing, plus what a quaternion near a half turn loses: nifti1.h drops a real part below sqrt(1e-7), and
 # every axial image is near a half turn in RAS.
 AGREEMENT = 0.1
+# pixdim and sform state one voxel size up to this fraction: what three digits leave open.
+SAME_SIZE = 0.01
+# Header extensions end far below this; float32 holds every whole number up to 2^24.
+LARGEST_OFFSET = 1 << 24
 QUATERNION_LOSS_RAD = 2 * 1e-7**0.5
 
 
@@ -81,6 +88,19 @@ def image_shape(header: NDArray[Any], path: str | Path) -> tuple[int, int, int, 
     return (lengths[3] if count > 3 else 1, slices, rows, columns)
 
 
+def data_offset(header: NDArray[Any], path: str | Path) -> int:
+    """Return the byte that voxels begin at: at least 352, behind the header and the four bytes after it."""
+    stated = float(header["vox_offset"])
+    if not (np.isfinite(stated) and stated == int(stated) and DATA_OFFSET <= stated <= LARGEST_OFFSET):
+        raise InputError(
+            f"{path}: vox_offset is {stated:g}; voxels of a .nii begin at byte {DATA_OFFSET} or later (nifti1.h), up to "
+            f"{LARGEST_OFFSET}. Write the file again.",
+            file=path,
+            tag="vox_offset",
+        )
+    return int(stated)
+
+
 def image_grid(header: NDArray[Any], shape: tuple[int, int, int], path: str | Path) -> Grid:
     """Return the LPS grid that sform and qform agree on."""
     has_sform, has_qform = int(header["sform_code"]) > 0, int(header["qform_code"]) > 0
@@ -106,6 +126,33 @@ def image_grid(header: NDArray[Any], shape: tuple[int, int, int], path: str | Pa
             file=path,
         )
     return grids[0]
+
+
+def voxel_size_notices(header: NDArray[Any], grid: Grid, path: str | Path) -> tuple[Notice, ...]:
+    """Refuse voxel sizes (pixdim) that contradict the grid; say where they were left at 0 or 1, their defaults.
+
+    Raises
+    ------
+    GeometryError
+        If the two differ by more than 1 %.
+    """
+    sizes = np.abs(np.array(header["pixdim"][1:4], dtype=np.float64))
+    spacing = np.array(grid.spacing_mm[::-1])
+    if (np.abs(sizes - spacing) <= SAME_SIZE * spacing).all():
+        return ()
+    if not ((sizes == 0.0) | (sizes == 1.0)).all():
+        raise GeometryError(
+            f"{path} states two voxel sizes: pixdim {' x '.join(f'{size:g}' for size in sizes)} mm, sform "
+            f"{' x '.join(f'{size:g}' for size in spacing)} mm. Volumes and doses depend on it: write the file again with "
+            "the right one in both.",
+            file=path,
+            tag="pixdim",
+        )
+    message = (
+        f"{path}: pixdim was left at {' x '.join(f'{size:g}' for size in sizes)} mm; the voxel size is taken from the sform, "
+        f"{' x '.join(f'{size:g}' for size in spacing)} mm."
+    )
+    return (Notice("voxel-size-unset", message),)
 
 
 def _lps_affine(ras: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,12 +12,13 @@ Understood are, beside ``labels.nii.gz``:
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from y90voxel.errors import InputError
+from y90voxel.io.json_files import read_json
+from y90voxel.io.plain_numbers import plain_whole
 from y90voxel.regions.roles import Role
 
 __all__ = ["NamedVolume", "RegionNames", "read_region_names"]
@@ -87,7 +88,7 @@ def read_region_names(image: Path, stem: str) -> RegionNames:
 def _from_json(path: Path, image: Path) -> RegionNames:
     """Return the names in a JSON file; none when it is about something else (a BIDS sidecar, say)."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the region names in {path}: {error}.", file=path) from error
     if not isinstance(document, dict):
@@ -134,7 +135,7 @@ def _labels(entries: Any) -> dict[int, str] | None:
     else:
         return None
     try:
-        return {int(value): str(name) for value, name in pairs if int(value) != 0}
+        return {plain_whole(value): str(name) for value, name in pairs if plain_whole(value) != 0}
     except (TypeError, ValueError):
         return None
 
@@ -150,12 +151,12 @@ def _from_table(path: Path) -> RegionNames:
         if words[0].startswith("#"):
             continue
         colour = next((i for i in range(2, len(words)) if all(map(_is_number, words[i : i + 4]))), None)
-        if colour is None or not words[0].isdigit():
+        if colour is None or not (words[0].isascii() and words[0].isdigit()):
             raise InputError(
                 f"{path} is not a colour table: {line!r} is not 'number name red green blue opacity'.",
                 file=path,
             )
-        labels[int(words[0])] = " ".join(words[1:colour])
+        labels[plain_whole(words[0])] = " ".join(words[1:colour])
     return RegionNames(path, labels={value: name for value, name in labels.items() if value != 0})
 
 
@@ -171,7 +172,8 @@ def _from_csv(path: Path) -> RegionNames:
     if not rows or "LabelValue" not in rows[0]:
         return RegionNames()
     try:
-        labels = {int(row["LabelValue"]): row["Name"] for row in rows if int(row["LabelValue"]) != 0}
+        numbered = {plain_whole(row["LabelValue"]): row["Name"] for row in rows}
+        labels = {value: name for value, name in numbered.items() if value != 0}
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} needs whole numbers in LabelValue and a column Name.", file=path) from error
     return RegionNames(path, labels=labels)

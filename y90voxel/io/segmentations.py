@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.images import IMAGE_ENDINGS, ImageLayers, read_layers
 from y90voxel.io.notices import tell
+from y90voxel.io.plain_numbers import plain_whole
 from y90voxel.io.region_names import RegionNames, read_region_names
 from y90voxel.regions.declared_types import declared_role, is_tumour_code
 from y90voxel.regions.region import DrawnRegion
@@ -25,6 +26,7 @@ __all__ = ["read_regions_file"]
 
 SEGMENT_KEY = re.compile(r"Segment(\d+)_(\w+)")
 LARGEST_LABEL = 65535
+LABEL_TOLERANCE = 1e-3  # what scaling or float32 may move a label by: 2.0000005 is label 2
 OCCUPANCY_TOLERANCE = 1e-6  # what a scaled integer may stray beyond 1
 
 
@@ -72,7 +74,10 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
         )
     if not values.any():
         raise RegionError(f"{source} is 0 everywhere: there is no region in it.", file=source)
-    if np.issubdtype(values.dtype, np.floating) and not np.array_equal(values, np.rint(values)):
+    if np.issubdtype(values.dtype, np.floating):
+        whole = np.rint(values)
+        if np.abs(values - whole).max() <= LABEL_TOLERANCE:
+            return _labelled(whole, image.grid, names, source)
         return [DrawnRegion(_own_name(source), _occupancy(values, image.grid, source), source.name)]
     return _labelled(values, image.grid, names, source)
 
@@ -150,7 +155,7 @@ def _integer(segment: Mapping[str, str], key: str, default: int, path: Path) -> 
     """Return a whole number among the fields of a segment."""
     text = segment.get(key, str(default))
     try:
-        return int(text)
+        return plain_whole(text)
     except ValueError as error:
         raise InputError(f"{path}: {key} of a segment is {text!r}, not a whole number.", file=path) from error
 

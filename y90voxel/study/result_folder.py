@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.rtdose import DoseOrigin, read_dose_origin
 from y90voxel.io.doses import read_dose
+from y90voxel.io.json_files import read_json
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -197,7 +197,7 @@ def read_document(folder: Path, name: str, kind: str) -> dict[str, Any]:
             f"{folder} holds no {name}: it is not a folder that `y90voxel {kind}` wrote.", file=path
         )
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = read_json(path)
     except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(document, dict) or document.get("kind") != kind:

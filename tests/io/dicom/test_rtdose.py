@@ -429,7 +429,7 @@ def test_signed_pixels_are_read_unless_one_is_below_zero(plain, highest, refused
     levels[0, 0, 0] = highest
     path = edited(plain, PixelRepresentation=1, PixelData=levels.tobytes())
     if refused:
-        with pytest.raises(DicomError, match="1 of .* voxels have a dose below 0") as caught:
+        with pytest.raises(DicomError, match=r"1 of .* voxels have a dose below 0") as caught:
             read_rtdose(path)
         assert caught.value.tag == "PixelRepresentation"
     else:

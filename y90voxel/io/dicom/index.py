@@ -17,6 +17,7 @@ from y90voxel.io.dicom.findings import Finding, accept, refusal, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
 from y90voxel.io.images import SAY_OPTIONS, is_image_file
+from y90voxel.io.other_formats import described_format
 
 __all__ = ["SeriesRecord", "SeriesRole", "StudyIndex", "index_study", "read_instance", "role_of"]
 
@@ -216,6 +217,9 @@ def index_study(
 
 def _no_study(path: Path) -> InputError:
     """Return the error for a single file that is not DICOM."""
+    other = described_format(path)
+    if other is not None:
+        return InputError(other, file=path)
     what = "an image file" if is_image_file(path) else "neither DICOM nor a zip archive nor an image file"
     return InputError(
         f"{path} is {what}, but stands where a study is needed: a folder or .zip with DICOM, or a DICOM file. {SAY_OPTIONS}",

@@ -186,6 +186,8 @@ def _points(contour: Dataset, file: SourceFile, name: str) -> Floats:
     element = contour.get_item(CONTOUR_DATA) if CONTOUR_DATA in contour else None
     value = None if element is None else element.value
     words = value.replace(b"\0", b"").strip().split(b"\\") if isinstance(value, bytes) and value else []
+    if value and b"_" in value:  # Python reads 1_0 as 10
+        raise _damaged(file, name, "an underscore in a number")
     if max(map(len, words), default=0) > LONGEST_NUMBER:
         raise _damaged(file, name, f"a number of {max(map(len, words))} characters")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.choosing import by_prefix, listed, only
@@ -19,11 +20,14 @@ from y90voxel.io.dicom.references import missing_references
 from y90voxel.io.dicom.region_selection import choose_moving_ct, choose_regions, registration_applied
 from y90voxel.io.dicom.registrations import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.other_formats import described_format
 
 __all__ = ["Selection", "check_emission", "is_nm", "raise_unreadable", "select_series"]
 
 # A hybrid camera takes SPECT and CT on one table within this time.
 HYBRID_INTERVAL = timedelta(hours=2)
+# Files of a folder without DICOM that are looked at for what they are.
+MOST_LOOKED_AT = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,9 +273,20 @@ def _what_is_there(index: StudyIndex) -> str:
     """Return what a folder without emission image holds."""
     archives = "".join(f" {f.message}" for f in index.findings if f.code == "archive-not-opened")
     if not index.series:
-        return f"It holds no DICOM series at all ({index.files} files).{archives}"
+        other = _other_format(index)
+        return f"It holds no DICOM series at all ({index.files} files).{archives}{other}"
     kinds = [f"{s} [{_kind(s)}]" for s in index.series[:10]]
     return f"It holds: {'; '.join(kinds)}.{archives}"
+
+
+def _other_format(index: StudyIndex) -> str:
+    """Return what the first file is in a format that is not read, empty when there is none."""
+    if not index.path.is_dir():
+        return ""
+    files = islice((file for file in sorted(index.path.rglob("*")) if file.is_file()), MOST_LOOKED_AT)
+    sentences = (described_format(file) for file in files)
+    first = next((sentence for sentence in sentences if sentence is not None), None)
+    return f" {first}" if first else ""
 
 
 def _kind(series: SeriesRecord) -> str:
