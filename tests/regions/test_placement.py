@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from y90voxel.errors import InputError, RegionError
-from y90voxel.regions.placement import place_regions
+from y90voxel.regions.placement import place_regions, urgent_first
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -125,3 +125,42 @@ def test_an_empty_tumour_is_refused_until_it_is_ignored_and_an_empty_lung_is_sai
     regions, notices = place_regions(empty, GRID, {"GTV 2": "ignore"})
     assert list(regions) == []
     assert [notice.code for notice in notices] == ["region-outside"]
+
+
+@pytest.mark.parametrize(
+    ("name", "codes"), [("met dome", ["looks-like-tumour", "other-regions"]), ("spleen", ["other-regions"])]
+)
+def test_a_name_that_looks_like_a_tumour_is_said_first(name, codes):
+    drawn = [DrawnRegion(n, ball((38, 38, 38), r)) for n, r in (("Liver", 20), (name, 8))]
+    _, notices = place_regions(drawn, GRID)
+    assert [notice.code for notice in notices] == codes
+    if len(codes) > 1:
+        assert f"--role '{name}=tumour'" in notices[0].message
+        assert urgent_first([*notices[::-1]])[0] == notices[0]
+
+
+LOBES = (
+    "lung_upper_lobe_left",
+    "lung_lower_lobe_left",
+    "lung_upper_lobe_right",
+    "lung_middle_lobe_right",
+    "lung_lower_lobe_right",
+)
+
+
+@pytest.mark.parametrize(
+    ("lobes", "missing"), [(LOBES, False), (LOBES[:4], True), (("Lung_L", "Lung_R"), False)]
+)
+def test_five_lobes_are_the_lungs(lobes, missing):
+    drawn = [DrawnRegion(name, ball((20 + 9 * k, 38, 38), 4)) for k, name in enumerate(lobes)]
+    regions, notices = place_regions(drawn, GRID)
+    assert len(regions.with_role(Role.LUNG)) == len(lobes)
+    assert regions["lungs"].mask.volume_ml == pytest.approx(
+        sum(r.mask.volume_ml for r in regions.drawn), rel=1e-6
+    )
+    assert (regions.both_lungs_in_view, [n.code for n in notices]) == (
+        not missing,
+        ["lung-lobes-missing"] if missing else [],
+    )
+    if missing:
+        assert "4 of five lobes of the lungs are there; missing: lower right" in notices[0].message

@@ -1,4 +1,5 @@
 import pytest
+from y90voxel.regions.declared_types import looks_like_tumour
 
 from y90voxel.errors import InputError
 from y90voxel.regions.roles import (
@@ -69,3 +70,77 @@ def test_a_role_that_the_file_states_wins_over_the_name_and_yields_to_the_user()
     stated = [Role.TUMOUR, Role.TUMOUR, None]
     roles = assign_roles(["Lesion", "Liver", "GTV"], {"Liver": "liver"}, stated)
     assert roles == {"Lesion": Role.TUMOUR, "Liver": Role.LIVER, "GTV": Role.TUMOUR}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting"),
+    [
+        ("HCC*", {"HCC seg 7", "hcc 2"}),
+        ("*seg ?", {"HCC seg 7"}),
+        ("*", {"HCC seg 7", "hcc 2", "Liver", "Met [1]"}),
+        ("Met [1]", {"Met [1]"}),
+        ("met*]", {"Met [1]"}),
+    ],
+)
+def test_a_pattern_gives_its_role_to_all_that_fit(pattern, fitting):
+    names = ["HCC seg 7", "hcc 2", "Liver", "Met [1]"]
+    roles = assign_roles(names, {pattern: "other"})
+    before = assign_roles(names)
+    assert roles == {**before, **dict.fromkeys(fitting, Role.OTHER)}
+
+
+def test_a_name_wins_over_patterns_and_two_patterns_must_agree():
+    names = ["HCC 1", "HCC 2"]
+    assert assign_roles(names, {"HCC 1": "ignore", "HCC*": "other"}) == {
+        "HCC 1": Role.IGNORE,
+        "HCC 2": Role.OTHER,
+    }
+    assert assign_roles(names, {"HCC*": "other", "*2": "other"})["HCC 2"] is Role.OTHER
+    with pytest.raises(InputError, match=r"'HCC\*=other' and '\*2=tumour' both fit the region 'HCC 2'"):
+        assign_roles(names, {"HCC*": "other", "*2": "tumour"})
+
+
+def test_a_pattern_that_fits_nothing_is_refused():
+    with pytest.raises(InputError, match=r"names the region 'CCC\*', but the regions are: HCC 1"):
+        assign_roles(["HCC 1"], {"CCC*": "tumour"})
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("GTV_1 HCC", Role.TUMOUR),
+        ("liver_tumor", Role.TUMOUR),
+        ("Liver - GTV", Role.OTHER),
+        ("zLiver", Role.OTHER),
+        ("lung_upper_lobe_left", Role.LUNG),
+        ("lung_middle_lobe_right", Role.LUNG),
+        ("lung_vessels", Role.OTHER),
+        ("lung_nodules", Role.OTHER),
+        ("liver_vessels", Role.OTHER),
+        ("liver_segment_4", Role.OTHER),
+        ("stomach", Role.OTHER),
+        ("duodenum", Role.OTHER),
+        ("gallbladder", Role.OTHER),
+    ],
+)
+def test_names_of_programs_have_their_roles(name, role):
+    assert role_of_name(name) is role
+
+
+@pytest.mark.parametrize(
+    ("name", "looks"),
+    [
+        ("HCC seg 7", True),
+        ("met dome", True),
+        ("lesion near dome", True),
+        ("mass", True),
+        ("Liver - GTV", False),
+        ("HCC", False),
+        ("liver_vessels", False),
+        ("PTV HCC", False),
+        ("stomach", False),
+        ("Liver minus mets", False),
+    ],
+)
+def test_names_that_look_like_tumours(name, looks):
+    assert looks_like_tumour(name) is looks

@@ -201,7 +201,7 @@ class RegionSettings(Group):
     roles: Annotated[
         dict[str, str],
         Setting(
-            "Role of an ROI; may be repeated.",
+            "Role of an ROI or of all that fit a pattern ('HCC*=tumour'); may be repeated.",
             "--role",
             (*BOTH, "dvh"),
             metavar="NAME=ROLE",
@@ -217,6 +217,14 @@ class RegionSettings(Group):
             parse=_isocontours,
         ),
     ] = Field(default_factory=dict)
+    liver_tumours: Annotated[
+        Literal["ask", "join", "apart"],
+        Setting(
+            "Tumours that the liver was drawn without, where it is not clear that they belong to it: {choices}.",
+            "--liver-tumours",
+            (*BOTH, "dvh"),
+        ),
+    ] = "ask"
     automatic: Annotated[
         bool,
         Setting("Whether lungs and body are segmented from the CT where none are drawn."),

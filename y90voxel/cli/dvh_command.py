@@ -40,6 +40,7 @@ def dvh(
         out,
         roles=chosen.regions.roles,
         trust_frames=chosen.dose.register_ == "trust",
+        liver_tumours=chosen.regions.liver_tumours,
         figure=chosen.output.report,
     )
     if as_json:

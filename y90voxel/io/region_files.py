@@ -6,9 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from y90voxel.errors import InputError
+from y90voxel.io.images import is_image_file
 from y90voxel.regions.region import DrawnRegion
 
-__all__ = ["check_names_differ", "paths_of"]
+__all__ = ["check_names_differ", "masks_of_folder", "paths_of"]
+
+# Endings of what may lie beside masks.
+NOTES = (".json", ".txt", ".csv", ".tsv", ".ctbl", ".label", ".xml", ".md", ".log", ".raw", ".zraw")
 
 
 def paths_of(files: str | Path | Iterable[str | Path] | None) -> list[Path]:
@@ -22,6 +26,20 @@ def paths_of(files: str | Path | Iterable[str | Path] | None) -> list[Path]:
     if files is None:
         return []
     return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+
+
+def masks_of_folder(path: Path) -> list[Path]:
+    """Return the images of a folder that holds one mask a region (TotalSegmentator), empty for any other folder.
+
+    Beside the images there may be tables and notes, nothing else: a folder with DICOM in it is read as such.
+    """
+    if not path.is_dir():
+        return []
+    files = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    others = [file for file in files if not is_image_file(file)]
+    if any(file.suffix.lower() not in NOTES for file in others):
+        return []
+    return [file for file in files if is_image_file(file)]
 
 
 def check_names_differ(by_file: Sequence[tuple[Path, Sequence[DrawnRegion]]]) -> None:

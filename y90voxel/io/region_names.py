@@ -6,52 +6,35 @@ Understood are, beside ``labels.nii.gz``:
   or ``{"labels": [{"value": 1, "name": "Liver"}]}``; or the ``"regions"`` list that
   :func:`~y90voxel.io.nifti.write_regions_nifti` writes for a 4-D image (also as ``regions.json``);
 - ``labels.ctbl``, ``.txt`` (number, name, red, green, blue, opacity) or ``.csv`` (columns LabelValue, Name), also as
-  ``labels_ColorTable.*``, the way 3D Slicer exports them (slicer.readthedocs.io, developer guide, Colors).
+  ``labels_ColorTable.*``, the way 3D Slicer exports them (slicer.readthedocs.io, developer guide, Colors);
+- ``labels.label``, ``labels.txt`` or ``labels_labels.txt`` of ITK-SNAP, ``labels.tsv`` of BIDS (``_dseg``);
+- once for a collection, in its folder or up to two above: ``dataset.json`` of nnU-Net, ``datastore_v2.json`` of MONAI
+  Label, ``dseg.tsv`` of BIDS.
 """
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from y90voxel.errors import InputError
 from y90voxel.io.json_files import read_json
+from y90voxel.io.label_tables import (
+    NamedVolume,
+    RegionNames,
+    from_bids_table,
+    from_itk_snap,
+    from_monai_label,
+    from_nnunet,
+    label_names_of,
+)
 from y90voxel.io.plain_numbers import plain_whole
 from y90voxel.regions.roles import Role
 
 __all__ = ["NamedVolume", "RegionNames", "read_region_names"]
 
-TABLE_ENDINGS = (".ctbl", ".txt", ".csv")
-
-
-@dataclass(frozen=True)
-class NamedVolume:
-    """Name of one volume of a 4-D image; its role, where the file states one; whether no person drew it."""
-
-    name: str
-    role: Role | None = None
-    automatic: bool = False
-
-
-@dataclass(frozen=True)
-class RegionNames:
-    """What a file beside an image says about its regions.
-
-    Parameters
-    ----------
-    file : Path or None
-        Where the names come from; None when nothing was found.
-    labels : mapping of int to str
-        Name by voxel value.
-    volumes : tuple of NamedVolume
-        Name of each volume of a 4-D image, in order.
-    """
-
-    file: Path | None = None
-    labels: dict[int, str] = field(default_factory=dict)
-    volumes: tuple[NamedVolume, ...] = ()
+TABLE_ENDINGS = (".ctbl", ".txt", ".csv", ".tsv", ".label")
 
 
 def read_region_names(image: Path, stem: str) -> RegionNames:
@@ -71,11 +54,12 @@ def read_region_names(image: Path, stem: str) -> RegionNames:
     """
     folder = image.parent
     jsons = [folder / f"{stem}.json", folder / f"{image.name}.json", folder / "regions.json"]
-    tables = [folder / f"{stem}{tail}{end}" for tail in ("", "_ColorTable") for end in TABLE_ENDINGS]
-    found = [_from_json(path, image) for path in dict.fromkeys(jsons) if path.is_file()]
-    found += [
-        _from_csv(path) if path.suffix == ".csv" else _from_table(path) for path in tables if path.is_file()
+    tables = [
+        folder / f"{stem}{tail}{end}" for tail in ("", "_ColorTable", "_labels") for end in TABLE_ENDINGS
     ]
+    found = [_from_json(path, image) for path in dict.fromkeys(jsons) if path.is_file()]
+    found += [_from_text(path) for path in tables if path.is_file()]
+    found += [RegionNames()] if any(names.file for names in found) else [_from_collection(image, stem)]
     found = [names for names in found if names.file is not None]
     if len(found) > 1:
         listed = ", ".join(names.file.name for names in found if names.file)
@@ -85,12 +69,46 @@ def read_region_names(image: Path, stem: str) -> RegionNames:
     return found[0] if found else RegionNames()
 
 
-def _from_json(path: Path, image: Path) -> RegionNames:
-    """Return the names in a JSON file; none when it is about something else (a BIDS sidecar, say)."""
+def _from_text(path: Path) -> RegionNames:
+    """Return the names in a table, by its ending and content."""
+    if path.suffix == ".csv":
+        return _from_csv(path)
+    if path.suffix == ".tsv":
+        return from_bids_table(path)
+    return from_itk_snap(path) or _from_table(path)
+
+
+def _from_collection(image: Path, stem: str) -> RegionNames:
+    """Return the names that stand once for a collection of images: nnU-Net, MONAI Label or BIDS, in up to three folders."""
+    for folder in (image.parent, image.parent.parent, image.parent.parent.parent):
+        for name in ("dataset.json", "datastore_v2.json", "dseg.tsv"):
+            path = folder / name
+            if not path.is_file() or (name == "dseg.tsv" and not stem.endswith("_dseg")):
+                continue
+            if name == "dseg.tsv":
+                return from_bids_table(path)
+            document = _document(path)
+            names = (
+                from_nnunet(document, path)
+                if name == "dataset.json"
+                else from_monai_label(document, path, stem)
+            )
+            if names is not None:
+                return names
+    return RegionNames()
+
+
+def _document(path: Path) -> Any:
+    """Return the content of a JSON file."""
     try:
-        document = read_json(path)
+        return read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the region names in {path}: {error}.", file=path) from error
+
+
+def _from_json(path: Path, image: Path) -> RegionNames:
+    """Return the names in a JSON file; none when it is about something else (a BIDS sidecar, say)."""
+    document = _document(path)
     if not isinstance(document, dict):
         return RegionNames()
     if isinstance(document.get("regions"), list):
@@ -98,7 +116,8 @@ def _from_json(path: Path, image: Path) -> RegionNames:
         if path.name == "regions.json" and document.get("image", image.name) != image.name:
             return RegionNames()
         return RegionNames(path, volumes=tuple(_named_volume(entry, path) for entry in document["regions"]))
-    labels = _labels(document.get("labels", document))
+    monai = label_names_of(document)
+    labels = monai or _labels(document.get("labels", document))
     if labels is None and "labels" in document:
         raise InputError(
             f'the "labels" in {path} are not understood; write {{"labels": {{"1": "Liver"}}}}.', file=path

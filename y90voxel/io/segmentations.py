@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.images import IMAGE_ENDINGS, ImageLayers, read_layers
+from y90voxel.io.label_tables import RegionNames
 from y90voxel.io.notices import tell
 from y90voxel.io.plain_numbers import plain_whole
-from y90voxel.io.region_names import RegionNames, read_region_names
+from y90voxel.io.region_names import read_region_names
 from y90voxel.regions.declared_types import declared_role, is_tumour_code
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import DERIVED_ROLES, Role
@@ -22,7 +23,7 @@ from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["read_regions_file"]
+__all__ = ["read_regions_file", "region_name_of_file"]
 
 SEGMENT_KEY = re.compile(r"Segment(\d+)_(\w+)")
 LARGEST_LABEL = 65535
@@ -37,7 +38,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
 
     - a 3D Slicer segmentation (``.seg.nrrd``) by its segment fields; names, layers and overlaps are kept;
     - a 4-D image by the ``regions.json`` beside it: one occupancy volume a region;
-    - a label image by the names beside it (:mod:`y90voxel.io.region_names`);
+    - a label image by the names beside it (:mod:`y90voxel.io.region_names`), or in the header of a NIfTI file;
     - an image with a single label, or with fractions from 0 to 1: one region, named like the file without its ending
       (``Liver.nii.gz``, ``Liver.seg.nrrd``: Liver).
 
@@ -65,6 +66,8 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
         return drawn
     stem = _stem(source)
     names = read_region_names(source, stem)
+    if names.file is None and image.labels:
+        names = RegionNames(source, labels=dict(image.labels))
     if names.volumes or len(image.array) > 1:
         return _named_volumes(image, names, source)
     values = image.array[0]
@@ -78,7 +81,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
         whole = np.rint(values)
         if np.abs(values - whole).max() <= LABEL_TOLERANCE:
             return _labelled(whole, image.grid, names, source)
-        return [DrawnRegion(_own_name(source), _occupancy(values, image.grid, source), source.name)]
+        return [DrawnRegion(region_name_of_file(source), _occupancy(values, image.grid, source), source.name)]
     return _labelled(values, image.grid, names, source)
 
 
@@ -88,7 +91,7 @@ def _stem(path: Path) -> str:
     return path.name[: -len(ending)]
 
 
-def _own_name(path: Path) -> str:
+def region_name_of_file(path: Path) -> str:
     """Return what a region is called that only the name of its file names."""
     stem = _stem(path)
     return stem[:-4] if stem.lower().endswith(".seg") and len(stem) > 4 else stem
@@ -167,6 +170,8 @@ def _labelled(values: NDArray[Any], grid: Grid, names: RegionNames, path: Path) 
     """Return one region a label; a single label needs no name but the file's."""
     boxes = _boxes(values, path)
     present = [label for label, box in enumerate(boxes, start=1) if box is not None]
+    if names.groups:
+        return _grouped(values, grid, names, present, path)
     missing = [label for label in present if label not in names.labels]
     if missing and len(present) > 1:
         where = f"{names.file} does not" if names.file else "there is no file with names beside it"
@@ -176,9 +181,31 @@ def _labelled(values: NDArray[Any], grid: Grid, names: RegionNames, path: Path) 
             file=path,
         )
     return [
-        DrawnRegion(names.labels.get(label, _own_name(path)), _cropped(values, label, boxes, grid), path.name)
+        DrawnRegion(
+            names.labels.get(label, region_name_of_file(path)),
+            _cropped(values, label, boxes, grid),
+            path.name,
+        )
         for label in present
     ]
+
+
+def _grouped(
+    values: NDArray[Any], grid: Grid, names: RegionNames, present: list[int], path: Path
+) -> list[DrawnRegion]:
+    """Return regions that are made of several labels, or share some."""
+    named = {value for own in names.groups.values() for value in own}
+    missing = [label for label in present if label not in named]
+    if missing:
+        raise InputError(f"{path}: {names.file} names no region of the labels {_listed(missing)}.", file=path)
+    regions = []
+    for name, own in names.groups.items():
+        inside = np.isin(values, own)
+        if inside.any():
+            box = occupied_box(inside)
+            crop = grid.crop([side.start for side in box], inside[box].shape)
+            regions.append(DrawnRegion(name, Mask(inside[box].astype(np.float32), crop), path.name))
+    return regions
 
 
 def _named_volumes(image: ImageLayers, names: RegionNames, path: Path) -> list[DrawnRegion]:

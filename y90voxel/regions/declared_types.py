@@ -7,7 +7,7 @@ import re
 from y90voxel.regions.regions import DERIVED_NAMES
 from y90voxel.regions.roles import TUMOUR_WORDS, Role, normalised_name, role_of_name
 
-__all__ = ["contradicts_tumour", "declared_role", "is_tumour_code"]
+__all__ = ["contradicts_tumour", "declared_role", "is_tumour_code", "looks_like_tumour"]
 
 # Neoplasm; primary, malignant primary, secondary; metastasis; gross tumour volume; in SNOMED CT and its older form.
 _CODES = {
@@ -37,6 +37,7 @@ _TUMOUR_PARTS = (
     "hccs nodules satellites tumeurs tumori tumores laesionen lasionen pvtt thrombus herde viable"
 )
 _TUMOUR = TUMOUR_WORDS | frozenset(_TUMOUR_PARTS.split())
+_LOOKS = _TUMOUR | {"mass", "masses", "gtvs"}
 _AROUND, _OTHER = frozenset(_AROUND_WORDS.split()), frozenset(_OTHER_WORDS.split())
 _NEGATED = re.compile(r"\b(?:not|non? (?!target\b|\d)|w o\b)")
 _GROWN = re.compile(r"\+\s*\d")
@@ -69,6 +70,18 @@ def contradicts_tumour(name: str) -> bool:
         or (len(first) > 1 and role_of_name(first[0]) in _WHOLES)
         or bool(words & _OTHER and not words & _TUMOUR)
     )
+
+
+def looks_like_tumour(name: str) -> bool:
+    """Return whether a name without a role has a word of a tumour in it and says nothing against it.
+
+    Examples
+    --------
+    >>> [looks_like_tumour(name) for name in ("HCC seg 7", "mets", "mass left", "Liver - GTV", "GTV", "PTV met", "spleen")]
+    [True, True, True, False, False, False, False]
+    """
+    words = frozenset(normalised_name(name).split())
+    return role_of_name(name) is Role.OTHER and bool(words & _LOOKS) and not contradicts_tumour(name)
 
 
 def declared_role(name: str, *, tumour: bool) -> Role | None:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from y90voxel.errors import Notice, RegionError
+from y90voxel.regions.declared_types import looks_like_tumour
 from y90voxel.regions.joining import union_of_shapes
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, union, unique_names
-from y90voxel.regions.roles import Role, assign_roles
+from y90voxel.regions.roles import LUNG_LOBES, Role, assign_roles, lobe_of_name
+from y90voxel.regions.whole_liver import LiverTumours, with_whole_liver
 from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["place_regions"]
+__all__ = ["place_regions", "urgent_first"]
 
 # A drawn volume may shrink by this fraction on the grid before it counts as cut off: the raster is exact to 0.1 %.
 LOST_VOLUME_TOLERANCE = 0.005
+MISSED_TUMOUR = "looks-like-tumour"
 
 
 def place_regions(
@@ -31,6 +34,7 @@ def place_regions(
     *,
     must_be_whole: Collection[Role] = (Role.LIVER, Role.TUMOUR),
     drawn_on: Grid | None = None,
+    liver_tumours: LiverTumours = "apart",
 ) -> tuple[Regions, list[Notice]]:
     """Return the regions as occupancies on ``grid``, and what has to be said about them.
 
@@ -46,11 +50,13 @@ def place_regions(
         Roles that are refused when the image cuts them off or misses them; others are a notice.
     drawn_on : Grid or None
         The image that the regions were drawn on: lungs drawn up to its first or last slice were cut there.
+    liver_tumours : {'ask', 'join', 'apart'}
+        What is done about tumours that the liver leaves out (`y90voxel.regions.whole_liver.with_whole_liver`).
 
     Raises
     ------
     RegionError
-        If a region that must be whole is not wholly inside the image.
+        If a region that must be whole is not wholly inside the image, or it is asked whether a tumour belongs to the liver.
     InputError
         If an override names an unknown region or role.
     """
@@ -79,18 +85,45 @@ def place_regions(
         if role is Role.TUMOUR:
             tumours.append((region.shape, mask))
     placed = _lungs_beside_liver(placed)
-    others = [r.name for r in placed if r.role is Role.OTHER]
-    if others:
-        notices.append(
-            Notice(
-                "other-regions",
-                f"no role was recognised for: {', '.join(others)}. They are reported and used for nothing else; "
-                "give --role NAME=ROLE where one matters.",
-            )
-        )
+    notices = [*_role_notices(placed), *notices]
     shapes, masks = [shape for shape, _ in tumours], [mask for _, mask in tumours]
     together = union_of_shapes(shapes, masks, grid) if tumours else None
-    return Regions(grid, tuple(placed), together), notices
+    regions, joined = with_whole_liver(Regions(grid, tuple(placed), together), liver_tumours)
+    return regions, [*notices, *joined]
+
+
+def _role_notices(placed: Sequence[Region]) -> list[Notice]:
+    """Say which regions have no role, first of all those whose names look like tumours."""
+    others = [region.name for region in placed if region.role is Role.OTHER]
+    missed = [name for name in others if looks_like_tumour(name)]
+    notices = []
+    if missed:
+        message = (
+            f"{', '.join(map(repr, missed))}: the name looks like a tumour, but is not recognised as one. It counts as normal "
+            f"liver where it lies in the liver. If it is a tumour, give --role '{missed[0]}=tumour'; if not, "
+            f"--role '{missed[0]}=other'."
+        )
+        notices.append(Notice(MISSED_TUMOUR, message))
+    if others:
+        message = (
+            f"no role was recognised for: {', '.join(others)}. They are reported and used for nothing else; "
+            "give --role NAME=ROLE where one matters."
+        )
+        notices.append(Notice("other-regions", message))
+    lobes = {lobe_of_name(region.name) for region in placed if region.role is Role.LUNG}
+    missing = LUNG_LOBES - lobes
+    if lobes and None not in lobes and missing:
+        message = (
+            f"{len(lobes)} of five lobes of the lungs are there; missing: {', '.join(sorted(' '.join(one) for one in missing))}. "
+            "Lung masses and means lack them."
+        )
+        notices.append(Notice("lung-lobes-missing", message))
+    return notices
+
+
+def urgent_first(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Return notices with those first that may mean a tumour counted as normal liver."""
+    return tuple(sorted(notices, key=lambda notice: notice.code != MISSED_TUMOUR))
 
 
 def _lungs_beside_liver(placed: list[Region]) -> list[Region]:

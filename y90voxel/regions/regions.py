@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import RegionError
-from y90voxel.regions.roles import Role, side_of_name
+from y90voxel.regions.roles import LUNG_LOBES, Role, lobe_of_name, side_of_name
 from y90voxel.volumes.box import shared_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
@@ -228,7 +228,10 @@ class Regions:
         """Whether both lungs are known, drawn or segmented from CT, and lie wholly inside the image."""
         lungs = [region for region in self.drawn if region.role is Role.LUNG]
         sides = {side_of_name(region.name) for region in lungs}
+        lobes = [lobe_of_name(region.name) for region in lungs]
         both = None in sides or sides == {"left", "right"}
+        if None not in lobes:
+            both = set(lobes) >= LUNG_LOBES
         return both and not any(region.truncated for region in lungs)
 
     @property

@@ -12,8 +12,10 @@ from y90voxel.errors import InputError
 __all__ = [
     "DERIVED_ROLES",
     "DRAWN_ROLES",
+    "LUNG_LOBES",
     "Role",
     "assign_roles",
+    "lobe_of_name",
     "normalised_name",
     "parse_role",
     "role_of_name",
@@ -60,9 +62,12 @@ _NAMES = {
         "tumor volume, gross tumour volume, gross tumor volume, viable tumour, viable tumor, nodule, satellite, "
         "laesion, läsion, lebertumor, metastase, lebermetastase, herd, tumeur, tumeur hepatique, nodule tumoral, "
         "lesione, lesione target, tumore, metastasi, nodulo, tumoracion, lesao, tumorvolume, laesie, laesie lever, "
-        "levermetastase, guz, zmiana, tumoer, levertumor"
+        "levermetastase, guz, zmiana, tumoer, levertumor, liver tumours, liver tumors, liver lesion, liver lesions, "
+        "hepatic lesion, hepatic lesions, liver metastases, hepatic metastasis, hepatic metastases, liver hcc"
     ),
+    # The lobes are those of TotalSegmentator (github.com/wasserth/TotalSegmentator, class details).
     Role.LUNG: (
+        "lung upper lobe, lung middle lobe, lung lower lobe, "
         "lung, lungs, both lungs, total lung, total lungs, lungs total, lung total, whole lung, whole lungs, "
         "lunge, lungen, "
         "beide lungen, gesamtlunge, lunge gesamt, lunge bds, lunge beidseits, lungenfluegel, lungenflugel, poumon, "
@@ -101,6 +106,10 @@ _RIGHT = {
     "der", "direito", "prawe", "hoger",
 }  # fmt: skip
 _SIDE = _LEFT | _RIGHT
+# All lobes that make the lungs.
+LUNG_LOBES = frozenset(
+    {("upper", "left"), ("lower", "left"), ("upper", "right"), ("middle", "right"), ("lower", "right")}
+)
 _NUMBER = re.compile(r"^(?:n|no|nr|num)?\d+$|^[ivx]+$|^[a-h]$")
 
 
@@ -153,7 +162,25 @@ def role_of_name(name: str) -> Role:
     bare = [w for w in words if w not in _SIDE and not _NUMBER.match(w)]
     if _ROLE_BY_NAME.get(" ".join(bare)) is Role.TUMOUR:
         return Role.TUMOUR
+    if bare and all(_ROLE_BY_NAME.get(word) is Role.TUMOUR for word in bare):
+        return Role.TUMOUR  # GTV_1 HCC
     return Role.OTHER
+
+
+def lobe_of_name(name: str) -> tuple[str, str] | None:
+    """Return level and side of a lobe of the lungs, None for other names.
+
+    Examples
+    --------
+    >>> lobe_of_name("lung_upper_lobe_left"), lobe_of_name("Lung_L")
+    (('upper', 'left'), None)
+    """
+    words = normalised_name(name).split()
+    level = next((word for word in words if word in ("upper", "middle", "lower")), None)
+    side = side_of_name(name)
+    if role_of_name(name) is not Role.LUNG or "lobe" not in words or level is None or side is None:
+        return None
+    return level, side
 
 
 def side_of_name(name: str) -> str | None:
@@ -189,22 +216,61 @@ def assign_roles(
     overrides: Mapping[str, str] | None = None,
     stated: Sequence[Role | None] | None = None,
 ) -> dict[str, Role]:
-    """Return the role of each ROI: by ``overrides`` (name to role), else as its file has ``stated``, else by its name.
+    """Return the role of each ROI: by ``overrides``, else as its file has ``stated``, else by its name.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The ROIs.
+    overrides : mapping of str to str, optional
+        Role by name, or by a pattern with ``*`` (anything) or ``?`` (one character) in any case: ``HCC*``. A name wins
+        over patterns.
+    stated : sequence of Role or None, optional
+        What the file says of each.
 
     Raises
     ------
     InputError
-        If an override names an ROI that does not exist, or an unknown role.
+        If an override fits no ROI, two patterns give one ROI different roles, or a role is unknown.
     """
-    said = stated or [None] * len(names)
-    roles = {name: role or role_of_name(name) for name, role in zip(names, said, strict=True)}
-    by_normal = {normalised_name(name): name for name in names}
-    for name, role in (overrides or {}).items():
-        found = name if name in roles else by_normal.get(normalised_name(name))
-        if found is None:
+    given = stated or [None] * len(names)
+    roles = {name: role or role_of_name(name) for name, role in zip(names, given, strict=True)}
+    by_pattern: dict[str, tuple[str, Role]] = {}
+    by_name: dict[str, Role] = {}
+    for text, wanted in (overrides or {}).items():
+        role, fitting = parse_role(wanted), _fitting(text, names)
+        if not fitting:
             raise InputError(
-                f"--role names the region {name!r}, but the regions are: {', '.join(names) or 'none'}.",
+                f"--role names the region {text!r}, but the regions are: {', '.join(names) or 'none'}.",
                 tag="regions.roles",
             )
-        roles[found] = parse_role(role)
-    return roles
+        for name in fitting:
+            other, before = by_pattern.get(name, (text, role))
+            if not _is_pattern(text, names):
+                by_name[name] = role
+            elif before is not role:
+                raise InputError(
+                    f"--role '{other}={before.value}' and '{text}={role.value}' both fit the region {name!r}. Name it, such "
+                    f"as --role '{name}={role.value}'.",
+                    tag="regions.roles",
+                )
+            else:
+                by_pattern[name] = (text, role)
+    return {**roles, **{name: role for name, (_, role) in by_pattern.items()}, **by_name}
+
+
+def _is_pattern(text: str, names: Sequence[str]) -> bool:
+    """Whether an override is meant for several regions: it has a wildcard and is no name itself."""
+    return text not in names and ("*" in text or "?" in text)
+
+
+def _fitting(text: str, names: Sequence[str]) -> list[str]:
+    """Return the regions that an override names, by spelling or pattern."""
+    if text in names:
+        return [text]
+    if _is_pattern(text, names):
+        pattern = re.escape(text.strip()).replace(r"\*", ".*").replace(r"\?", ".")
+        return [name for name in names if re.fullmatch(pattern, name.strip(), re.IGNORECASE | re.DOTALL)]
+    by_normal = {normalised_name(name): name for name in names}
+    same = by_normal.get(normalised_name(text))
+    return [] if same is None else [same]

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from y90voxel.errors import InputError, Notice
+from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.index import SeriesRole, StudyIndex
 from y90voxel.io.images import SAY_OPTIONS, is_image_file, read_ct_file, read_emission_file
-from y90voxel.io.region_files import check_names_differ, paths_of
-from y90voxel.io.segmentations import read_regions_file
+from y90voxel.io.region_files import check_names_differ, masks_of_folder, paths_of
+from y90voxel.io.segmentations import read_regions_file, region_name_of_file
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
+from y90voxel.regions.liver_segments import with_liver_of_segments
 from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.study.study import Study, file_record
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage, Volume
@@ -182,9 +184,28 @@ class _Parts:
 
     def add_regions(self, paths: Sequence[Path]) -> None:
         """Take the regions of all files; names that two of them share are refused."""
-        by_file = [(path, self._regions_of(path)) for path in paths]
+        by_file: list[tuple[Path, list[DrawnRegion]]] = []
+        for path in paths:
+            masks = masks_of_folder(path)
+            by_file += [(file, self._mask_of(file)) for file in masks] or [(path, self._regions_of(path))]
         check_names_differ(by_file)
-        self.drawn = [region for _, drawn in by_file for region in drawn]
+        drawn = [region for _, own in by_file for region in own]
+        self.drawn, notices = with_liver_of_segments(drawn)
+        self.notices += notices
+
+    def _mask_of(self, file: Path) -> list[DrawnRegion]:
+        """The region of one mask of a folder; an empty one is left out, unless its name has a role."""
+        try:
+            return self._regions_of(file)
+        except RegionError:
+            name = region_name_of_file(file)
+            if role_of_name(name) is not Role.OTHER:
+                return [
+                    DrawnRegion(name, Contours(()), file.name)
+                ]  # whether it may be empty is decided with its role
+            message = f"{file.name} is empty: there is no region {name!r}."
+            self.notices.append(Notice("empty-mask", message))
+            return []
 
     def _regions_of(self, path: Path) -> list[DrawnRegion]:
         """The regions of one file."""

@@ -15,7 +15,8 @@ from y90voxel.io.region_files import paths_of
 from y90voxel.io.result_tables import write_result_tables
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
-from y90voxel.regions.placement import place_regions
+from y90voxel.regions.placement import place_regions, urgent_first
+from y90voxel.regions.whole_liver import LiverTumours
 from y90voxel.study.read_study import read_regions, trusted_regions
 from y90voxel.study.study import file_record
 from y90voxel.version import __version__
@@ -30,6 +31,7 @@ def run_dvh(
     *,
     roles: Mapping[str, str] | None = None,
     trust_frames: bool = False,
+    liver_tumours: LiverTumours = "ask",
     figure: bool = True,
 ) -> dict[str, Any]:
     """Write ``dvh.csv``, ``metrics.json``, ``metrics.csv`` and a figure to ``out``; return the metrics.
@@ -43,9 +45,11 @@ def run_dvh(
     out : path-like
         Folder to write, all or nothing.
     roles : mapping of str to str, optional
-        Roles by ROI name.
+        Roles by ROI name or pattern.
     trust_frames : bool
         Take the coordinates of other frames of reference as common.
+    liver_tumours : {'ask', 'join', 'apart'}
+        What is done about tumours that the liver was drawn without.
     figure : bool
         Draw the histograms.
 
@@ -70,7 +74,7 @@ def run_dvh(
     if trust_frames:
         drawn, found = trusted_regions(drawn, dose.grid.frame_of_reference_uid)
         notices += found
-    regions, found = place_regions(drawn, dose.grid, roles, must_be_whole=())
+    regions, found = place_regions(drawn, dose.grid, roles, must_be_whole=(), liver_tumours=liver_tumours)
     notices += found
     if not regions.drawn:
         raise RegionError(
@@ -82,7 +86,7 @@ def run_dvh(
         "schema_version": 1,
         "kind": "dvh",
         "regions": metrics,
-        "warnings": [{"code": notice.code, "message": notice.message} for notice in notices],
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in urgent_first(notices)],
         "provenance": {
             "version": __version__,
             "inputs": [

@@ -22,11 +22,12 @@ from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.stated_facts import StatedFacts, check_stated_time, with_stated_facts
 from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
 from y90voxel.regions.isocontour import isocontours
-from y90voxel.regions.placement import place_regions
+from y90voxel.regions.placement import place_regions, urgent_first
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
 from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
+from y90voxel.regions.whole_liver import LiverTumours
 from y90voxel.study.anonymous import anonymous_names, without_identity
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
@@ -123,7 +124,7 @@ class Study:
         made, stated = self._injections(chosen)
         drawn, roles, notices = self._drawn(chosen)
         grids = [*(emission.grid for emission in self.emissions), self._dose_grid(chosen.dose.grid)]
-        (*views, regions), placing = self._place(drawn, grids, roles)
+        (*views, regions), placing = self._place(drawn, grids, roles, chosen.regions.liver_tumours)
         seen_whole = measure_shunt or _may_measure_shunt(made)
         return Case(
             label=chosen.output.label or self.label,
@@ -137,7 +138,7 @@ class Study:
             patient=None if chosen.patient is None else chosen.patient.record(),
             alignment=self.alignment,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=(*self.notices, *stated, *notices, *placing),
+            notices=urgent_first((*self.notices, *stated, *notices, *placing)),
             inputs=self.inputs,
             shown_settings=shown_settings,
         )
@@ -202,7 +203,11 @@ class Study:
         return automatic_regions(self.ct, lungs=Role.LUNG not in found, body=Role.BODY not in found)
 
     def _place(
-        self, drawn: Sequence[DrawnRegion], grids: Sequence[Grid], roles: Mapping[str, str]
+        self,
+        drawn: Sequence[DrawnRegion],
+        grids: Sequence[Grid],
+        roles: Mapping[str, str],
+        liver_tumours: LiverTumours,
     ) -> tuple[list[Regions], list[Notice]]:
         """The regions on each grid, placed once where grids are the same, and what has to be said."""
         ct_grid = None if self.ct is None else self.ct.grid
@@ -211,7 +216,9 @@ class Study:
         for grid in grids:
             known = next((regions for regions in placed if regions.grid.is_same_as(grid)), None)
             if known is None:
-                known, found = place_regions(drawn, grid, roles, drawn_on=ct_grid)
+                known, found = place_regions(
+                    drawn, grid, roles, drawn_on=ct_grid, liver_tumours=liver_tumours
+                )
                 notices += [notice for notice in found if notice not in notices]
             placed.append(known)
         return placed, notices

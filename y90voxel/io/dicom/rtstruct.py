@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError, RegionError
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, given_name, items, shown, text, whole_number
-from y90voxel.io.dicom.findings import Finding, accept, warn
+from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings, interpreted_tumours
