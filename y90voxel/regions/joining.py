@@ -14,7 +14,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["union_of_shapes"]
+__all__ = ["on_one_lattice", "union_of_shapes"]
 
 # Voxels this close to those of another grid lie on one lattice with them [voxels].
 SAME_LATTICE = 1e-3
@@ -51,7 +51,7 @@ def union_of_shapes(shapes: Sequence[Contours | Mask], placed: Sequence[Mask], g
         if isinstance(shape, Contours):
             contours.append((shape, mask))
             continue
-        same = next((one for one in lattices if _on_one_lattice(one[0][0].grid, shape.grid)), None)
+        same = next((one for one in lattices if on_one_lattice(one[0][0].grid, shape.grid)), None)
         if same is None:
             lattices.append([(shape, mask)])
         else:
@@ -89,7 +89,7 @@ def _joined_masks(pairs: Sequence[tuple[Mask, Mask]], grid: Grid) -> Mask:
     return Mask(joined.array, grid) if around.is_same_as(grid) else resample(joined, grid)
 
 
-def _on_one_lattice(one: Grid, other: Grid) -> bool:
+def on_one_lattice(one: Grid, other: Grid) -> bool:
     """Whether the voxels of one grid, carried on, are those of the other."""
     offset = one.lps_to_index(other.origin_mm)
     parallel = np.abs((one.affine - other.affine)[:3, :3]).max() * max(other.shape) < SAME_LATTICE * min(

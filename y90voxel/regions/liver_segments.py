@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from y90voxel.errors import Notice
+from y90voxel.regions.joining import on_one_lattice
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role, normalised_name, role_of_name
 from y90voxel.volumes.volume import Mask
@@ -34,7 +35,7 @@ def with_liver_of_segments(drawn: Sequence[DrawnRegion]) -> tuple[list[DrawnRegi
     notices : list of Notice
         What has to be said about it, also where segments are missing.
     """
-    parts = {}
+    parts: dict[int, list[DrawnRegion]] = {}
     for region in drawn:
         match = _SEGMENT.fullmatch(normalised_name(region.name))
         if match and isinstance(region.shape, Mask):
@@ -49,12 +50,17 @@ def with_liver_of_segments(drawn: Sequence[DrawnRegion]) -> tuple[list[DrawnRegi
         )
         return list(drawn), [Notice("liver-segments-missing", message)]
     masks = [region.shape for own in parts.values() for region in own if isinstance(region.shape, Mask)]
+    if not all(on_one_lattice(masks[0].grid, mask.grid) for mask in masks):
+        message = (
+            "segments of the liver lie on different grids: no liver is made of them. Add the liver itself."
+        )
+        return list(drawn), [Notice("liver-segments-apart", message)]
     whole = _joined(masks)
     message = (
         f"no liver is among the regions; the {SEGMENTS} segments together are taken as it ({whole.volume_ml:.1f} mL). Lesions "
         "that the segments leave out are not in it."
     )
-    liver = DrawnRegion(LIVER_OF_SEGMENTS, whole, masks and drawn[0].source, automatic=True, role=Role.LIVER)
+    liver = DrawnRegion(LIVER_OF_SEGMENTS, whole, drawn[0].source, automatic=True, role=Role.LIVER)
     return [*drawn, liver], [Notice("liver-of-segments", message)]
 
 
