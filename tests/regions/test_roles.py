@@ -1,7 +1,7 @@
 import pytest
-from y90voxel.regions.declared_types import looks_like_tumour
 
 from y90voxel.errors import InputError
+from y90voxel.regions.declared_types import looks_like_tumour
 from y90voxel.regions.roles import (
     Role,
     assign_roles,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from y90voxel.case.case import Case
 from y90voxel.case.setting_names import settings_from_arguments
 from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySettings
+from y90voxel.case.unused_settings import unused_notices
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
@@ -138,7 +139,7 @@ class Study:
             patient=None if chosen.patient is None else chosen.patient.record(),
             alignment=self.alignment,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=urgent_first((*self.notices, *stated, *notices, *placing)),
+            notices=urgent_first((*self.notices, *unused_notices(chosen), *stated, *notices, *placing)),
             inputs=self.inputs,
             shown_settings=shown_settings,
         )

@@ -1,0 +1,85 @@
+"""No setting is dropped without a word: each is read somewhere, and said where the others make it idle."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from y90voxel.case.setting_names import manifest_columns, named_settings
+from y90voxel.case.settings import StudySettings, load_settings
+from y90voxel.case.unused_settings import UNUSED_UNLESS, unused_notices
+
+PACKAGE = Path(__file__).resolve().parents[2] / "y90voxel"
+DECLARATIONS = {
+    "settings.py",
+    "setting_types.py",
+    "patient_settings.py",
+    "plan_settings.py",
+    "uncertainty_settings.py",
+}
+
+
+def names_read():
+    """Every attribute, keyword and text of the package outside the declarations."""
+    names = set()
+    for path in PACKAGE.rglob("*.py"):
+        if path.name in DECLARATIONS and path.parent.name == "case":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value)
+    return names
+
+
+READ = names_read()
+
+
+@pytest.mark.parametrize("path", sorted({one.path for one in named_settings()}), ids=".".join)
+def test_every_setting_is_read_by_something(path):
+    """Options, case files, arguments and manifests all end in these fields."""
+    field = {"register": "register_"}.get(path[-1], path[-1])
+    records = (PACKAGE / "case").glob("*_settings.py")  # a table may hand itself over whole
+    assert field in READ or any(
+        f"self.{field}" in record.read_text(encoding="utf-8") for record in records
+    ), path
+
+
+def test_every_column_of_a_manifest_ends_in_a_setting():
+    paths = {".".join(one.path) for one in named_settings()}
+    assert set(manifest_columns().values()) <= paths
+
+
+IDLE = {
+    ("monte_carlo", "histories"): (1000, {"dose": {"engine": "monte-carlo"}}),
+    ("monte_carlo", "target_uncertainty"): (0.01, {"lung": {"compare_methods": True}}),
+    ("monte_carlo", "time_limit_s"): (60.0, {"dose": {"engine": "monte-carlo"}}),
+    ("dose", "calibration_factor"): (10.0, {"dose": {"calibration": "factor"}}),
+    ("dose", "acquisition_duration_s"): (600.0, {"dose": {"calibration": "factor"}}),
+    ("dose", "calibration_region"): ("body", {"dose": {"calibration": "relative"}}),
+    ("administration", "activity_time"): ("2026-03-02T10:30", {"administration": {"activity": "2 GBq"}}),
+    ("administration", "residual_time"): ("2026-03-02T10:30", {"administration": {"residual": "20 MBq"}}),
+}
+
+
+def test_each_that_others_make_idle_has_its_case():
+    assert IDLE.keys() == UNUSED_UNLESS.keys()
+
+
+@pytest.mark.parametrize("path", IDLE, ids=".".join)
+def test_a_setting_that_is_given_and_idle_is_said_until_it_is_used(path):
+    table, key = path
+    value, used = IDLE[path]
+    given = {table: {key: value}}
+    if table == "dose":
+        given["dose"]["calibration"] = "absolute"
+    (notice,) = unused_notices(load_settings(None, given))
+    assert (notice.code, f"{table}.{key}" in notice.message) == ("settings-unused", True)
+    for other, values in used.items():
+        given.setdefault(other, {}).update(values)
+    assert unused_notices(load_settings(None, given)) == []
+
+
+def test_nothing_is_idle_that_is_not_given():
+    assert unused_notices(StudySettings()) == []

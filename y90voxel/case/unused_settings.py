@@ -1,0 +1,72 @@
+"""Settings that were given and that nothing uses in a run: listed, so that none is dropped without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from y90voxel.case.settings import InjectionFacts, StudySettings
+from y90voxel.errors import Notice
+
+__all__ = ["UNUSED_UNLESS", "unused_notices", "unused_settings"]
+
+Needs = Callable[[StudySettings], bool]
+
+
+def _simulates(settings: StudySettings) -> bool:
+    """Whether Monte Carlo runs: as the engine, or to compare the lung dose by every method."""
+    return settings.dose.engine == "monte-carlo" or bool(settings.lung.compare_methods)
+
+
+def _every(settings: StudySettings, name: str) -> bool:
+    """Whether every injection that states a time of something states the thing."""
+    time, thing = f"{name}_time", name
+    facts: list[InjectionFacts] = [*settings.injections]
+    return all(getattr(one, thing) is not None for one in facts if getattr(one, time) is not None)
+
+
+# What a setting needs to be used, in words and as a test. All others are used wherever they are given, or refused.
+UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
+    ("monte_carlo", "histories"): ("dose.engine is monte-carlo", _simulates),
+    ("monte_carlo", "target_uncertainty"): ("dose.engine is monte-carlo", _simulates),
+    ("monte_carlo", "time_limit_s"): ("dose.engine is monte-carlo", _simulates),
+    ("dose", "calibration_factor"): ("dose.calibration is factor", lambda s: s.dose.calibration == "factor"),
+    ("dose", "acquisition_duration_s"): (
+        "dose.calibration is factor",
+        lambda s: s.dose.calibration == "factor",
+    ),
+    ("dose", "calibration_region"): (
+        "dose.calibration is relative",
+        lambda s: s.dose.calibration == "relative",
+    ),
+    ("administration", "activity_time"): ("activity is given", lambda s: _every(s, "activity")),
+    ("administration", "residual_time"): ("residual is given", lambda s: _every(s, "residual")),
+}
+
+
+def unused_settings(settings: StudySettings) -> list[tuple[str, str]]:
+    """Return the settings that were given, and that the others make idle, with what they would need.
+
+    Examples
+    --------
+    >>> settings = StudySettings.model_validate({"monte_carlo": {"histories": 1000}})
+    >>> unused_settings(settings)
+    [('monte_carlo.histories', 'dose.engine is monte-carlo')]
+    """
+    plain = StudySettings()
+    idle = []
+    for (table, key), (needed, holds) in UNUSED_UNLESS.items():
+        given = getattr(getattr(settings, table), key)
+        if given != getattr(getattr(plain, table), key) and not holds(settings):
+            idle.append((f"{table}.{key}", needed))
+    return idle
+
+
+def unused_notices(settings: StudySettings) -> list[Notice]:
+    """Say which settings were given and are not used."""
+    idle = unused_settings(settings)
+    if not idle:
+        return []
+    words = "; ".join(f"{name} (used only where {needed})" for name, needed in idle)
+    return [
+        Notice("settings-unused", f"given and not used in this run: {words}. They are in the provenance.")
+    ]
