@@ -53,7 +53,7 @@ def test_every_column_of_a_manifest_ends_in_a_setting():
 
 IDLE = {
     ("monte_carlo", "histories"): (1000, {"dose": {"engine": "monte-carlo"}}),
-    ("monte_carlo", "target_uncertainty"): (0.01, {"lung": {"compare_methods": True}}),
+    ("monte_carlo", "target_uncertainty"): (0.01, {"dose": {"engine": "monte-carlo"}}),
     ("monte_carlo", "time_limit_s"): (60.0, {"dose": {"engine": "monte-carlo"}}),
     ("dose", "calibration_factor"): (10.0, {"dose": {"calibration": "factor"}}),
     ("dose", "acquisition_duration_s"): (600.0, {"dose": {"calibration": "factor"}}),

@@ -13,8 +13,8 @@ Needs = Callable[[StudySettings], bool]
 
 
 def _simulates(settings: StudySettings) -> bool:
-    """Whether Monte Carlo runs: as the engine, or to compare the lung dose by every method."""
-    return settings.dose.engine == "monte-carlo" or bool(settings.lung.compare_methods)
+    """Whether Monte Carlo runs; the comparison of lung methods leaves it out."""
+    return settings.dose.engine == "monte-carlo"
 
 
 def _every(settings: StudySettings, name: str) -> bool:

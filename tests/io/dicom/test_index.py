@@ -293,10 +293,44 @@ def test_spellings_of_one_name_are_one_patient(tmp_path):
     assert series.findings == ()
 
 
-def test_an_archive_among_the_files_is_said_not_taken_for_damaged_dicom(study):
-    with zipfile.ZipFile(study / "more.zip", "w") as archive:  # stored: its DICM lies near the beginning
-        first = next(p for p in sorted(study.rglob("*")) if p.is_file() and p.name != "more.zip")
-        archive.write(first, "inside")
+@pytest.mark.parametrize("name", ["more.7z", "more.zip"])
+def test_an_archive_among_the_files_is_said_not_taken_for_damaged_dicom(study, name):
+    first = next(p for p in sorted(study.rglob("*")) if p.is_file())
+    (study / name).write_bytes(b"PK\3\4 damaged" + first.read_bytes())  # its DICM lies near the beginning
     index = index_study(study)
     assert codes(index.findings) == {"archive-not-opened"}
-    assert "more.zip" in index.findings[0].message
+    assert name in index.findings[0].message
+
+
+def packed(folder, path, names=None):
+    """A zip of the files below a folder, under numbers for names."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, file in enumerate(sorted(p for p in folder.rglob("*") if p.is_file())):
+            archive.write(file, str(number) if names is None else file.name)
+    return path
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_archives_in_one_another_are_read_like_their_folder(study, tmp_path, depth):
+    expected = [s.uid for s in index_study(study).series]
+    inner = packed(study, tmp_path / "0.zip")
+    for level in range(1, depth):
+        outer = tmp_path / f"{level}.zip"
+        with zipfile.ZipFile(outer, "w") as archive:
+            archive.write(inner, "CD/inner.zip")
+        inner = outer
+    disc = tmp_path / "disc"
+    disc.mkdir()
+    (disc / "study.zip").write_bytes(inner.read_bytes())
+    for place in (disc, disc / "study.zip"):
+        index = index_study(place)
+        opened = depth <= 3
+        assert [s.uid for s in index.series] == (expected if opened else [])
+        assert codes(index.findings) == (set() if opened else {"archive-not-opened"})
+
+
+def test_a_study_beside_its_own_archive_counts_once(study, tmp_path):
+    expected = [(s.uid, len(s.instances)) for s in index_study(study).series]
+    packed(study, tmp_path / "copy.zip")
+    (tmp_path / "copy.zip").rename(study / "copy.zip")
+    assert [(s.uid, len(s.instances)) for s in index_study(study).series] == expected

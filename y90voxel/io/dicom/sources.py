@@ -8,7 +8,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +29,8 @@ LARGEST_RATIO = 1100.0
 LARGE_ARCHIVE_BYTES = 1024**3
 LARGEST_ARCHIVE_RATIO = 200.0
 LONGEST_NAME = 200
+# Archives in one another: a CD, its studies, and what an archive of a hospital packs again.
+DEEPEST_ARCHIVE = 3
 # Headers end far below this; a longer one makes the whole member be unpacked.
 HEADER_BYTES = 512 * 1024
 
@@ -135,13 +137,13 @@ def list_files(path: str | Path, only: Iterable[str] | None = None) -> list[Sour
     if only is not None:
         files = [_named(path, name) for name in only]
     elif path.is_dir():
-        files = list(_walk(path))
+        files = [inner for file in _walk(path) for inner in _opened(file, 1)]
     elif not path.is_file():
         raise InputError(
             f"{path} is neither a folder nor a file, but a pipe or device. Give a folder.", file=path
         )
     elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-        files = list(_members(path))
+        files = list(_members(path, depth=2))
     else:
         files = [SourceFile(path, path.name, path.stat().st_size)]
     return sorted(files, key=lambda f: f.name)
@@ -185,15 +187,34 @@ def _walk(folder: Path) -> Iterator[SourceFile]:
             yield SourceFile(file, file.relative_to(folder).as_posix(), file.stat().st_size)
 
 
-def _members(path: Path) -> Iterator[SourceFile]:
-    """Yield the members of a zip archive."""
+def _opened(file: SourceFile, depth: int) -> Iterator[SourceFile]:
+    """Yield a file, or what lies in it where it is a zip archive: as burnt on CDs, up to three in one another.
+
+    An archive that cannot be opened, or holds no files, stays one file: it is said that nobody looked into it.
+    """
+    if not file.name.lower().endswith(".zip") or depth > DEEPEST_ARCHIVE or file.size > LARGE_ARCHIVE_BYTES:
+        yield file
+        return
     try:
-        archive = zipfile.ZipFile(path)
+        opened = list(_members(file.path, file if file.archive is not None else None, depth + 1))
+    except InputError as error:
+        if isinstance(error.__cause__, zipfile.BadZipFile):
+            yield file
+            return
+        raise
+    yield from (replace(inner, name=f"{file.name}/{inner.name}") for inner in opened)
+
+
+def _members(path: Path, outer: SourceFile | None = None, depth: int = 2) -> Iterator[SourceFile]:
+    """Yield the members of a zip archive, or of one that is a member of another."""
+    try:
+        packed = path if outer is None else io.BytesIO(outer.read())
+        archive = zipfile.ZipFile(packed)
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(f"{path} is not a readable zip archive ({error}).", file=path) from error
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     _check_count(len(entries), path)
-    _check_total(entries, path)
+    _check_total(entries, path, path.stat().st_size if outer is None else outer.size)
     for entry in entries:
         ratio = entry.file_size / max(entry.compress_size, 1)
         if entry.file_size > LARGEST_FILE_BYTES or (
@@ -204,7 +225,9 @@ def _members(path: Path) -> Iterator[SourceFile]:
                 f"({ratio:.0f} times its packed size). This is not an image; the archive is refused.",
                 file=path,
             )
-        yield SourceFile(path, _shown_name(entry.filename), entry.file_size, archive, entry)
+        yield from _opened(
+            SourceFile(path, _shown_name(entry.filename), entry.file_size, archive, entry), depth
+        )
 
 
 def _shown_name(name: str) -> str:
@@ -213,10 +236,9 @@ def _shown_name(name: str) -> str:
     return words if len(words) <= LONGEST_NAME else f"{words[: LONGEST_NAME - 1]}…"
 
 
-def _check_total(entries: list[zipfile.ZipInfo], path: Path) -> None:
+def _check_total(entries: list[zipfile.ZipInfo], path: Path, size: int) -> None:
     """Raise for an archive whose members share their bytes, or unpack to absurd sizes together."""
     packed, unpacked = sum(e.compress_size for e in entries), sum(e.file_size for e in entries)
-    size = path.stat().st_size
     if packed > size:
         raise InputError(
             f"the members of {path} claim {packed} packed bytes, but the archive has {size}: they overlap. The archive is "
