@@ -16,6 +16,8 @@ from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from y90voxel.caches import prepare_caches
+
 if TYPE_CHECKING:
     from importlib.abc import Loader  # which takes longer to import than all of this
 
@@ -43,6 +45,7 @@ def prepare_process() -> None:
     """Defer imports, collect seldom, and not at all when the process ends. A second call changes nothing."""
     if any(isinstance(finder, _DeferringFinder) for finder in sys.meta_path):
         return
+    prepare_caches(tell=True)
     sys.meta_path.insert(0, _DeferringFinder())
     gc.set_threshold(*THRESHOLDS)
     atexit.register(gc.freeze)  # the interpreter would look through the whole heap before it gives it back

@@ -129,3 +129,26 @@ def test_a_service_that_is_not_there_is_named(run_cli, results, tmp_path, url):
         done = run_cli(*command, "--dicomweb", url)
         assert done.code == 2
         assert url in done.err
+
+
+def test_a_service_that_never_answers_is_not_waited_for(run_cli, tmp_path, monkeypatch):
+    import socket
+    import time
+
+    from y90voxel.io.dicom import dicomweb
+
+    monkeypatch.setattr(dicomweb, "ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+        started = time.monotonic()
+        done = run_cli(
+            "fetch",
+            "1.2.3",
+            "--dicomweb",
+            f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "-o",
+            tmp_path / "out",
+        )
+    assert done.code == 2
+    assert "nothing came for 0.5 s" in done.err
+    assert time.monotonic() - started < 20
+    assert list(tmp_path.iterdir()) == []

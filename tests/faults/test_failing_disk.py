@@ -8,6 +8,7 @@ import errno
 import itertools
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -23,9 +24,19 @@ TESTS = HERE.parent
 WRITE, RENAME, SYNC, LOCK, MAKE = 1, 2, 4, 8, 16
 ALL = WRITE | RENAME | SYNC | LOCK | MAKE
 ERRORS = (errno.ENOSPC, errno.EIO, errno.ENOSYS, errno.EROFS, errno.EDQUOT)
-FACTS = ("--activity", "2 GBq", "--lung-shunt", "0.05", "--engine", "local", "--no-report")
+FACTS = (
+    "--activity",
+    "2 GBq",
+    "--lung-shunt",
+    "0.05",
+    "--engine",
+    "local",
+    "--no-report",
+    "--calibration",
+    "relative",
+)
 COMMANDS = ("dose", "plan", "compare", "batch")
-POINTS = {"dose": 80, "plan": 50, "compare": 50, "batch": 20}  # a batch takes longest
+POINTS = {"dose": 60, "plan": 60, "compare": 60, "batch": 20}  # a batch takes longest
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +95,15 @@ def inputs(tmp_path_factory, runner):
     return place
 
 
+def images(inputs):
+    """Emission image and regions as files: read in no time."""
+    return ("--emission", inputs / "one" / "activity.nii.gz", "--regions", inputs / "one" / "regions.nii.gz")
+
+
 def arguments(command, inputs, out):
     return {
-        "dose": ["dose", inputs / "study", *FACTS, "-o", out],
-        "plan": ["plan", inputs / "study", *FACTS, "-o", out],
+        "dose": ["dose", *images(inputs), *FACTS, "--calibration", "relative", "-o", out],
+        "plan": ["plan", *images(inputs), *FACTS, "-o", out],
         "compare": ["compare", inputs / "one", inputs / "two", "--no-report", "-o", out],
         "batch": ["batch-of-deeds", inputs / "cohort.csv", out],
     }[command]
@@ -209,3 +225,62 @@ def test_a_mark_is_what_completeness_is_judged_by(inputs, tmp_path):
     assert not is_complete(tmp_path / "one")
     (tmp_path / "one" / MANIFEST).unlink()
     assert not is_complete(tmp_path / "one")
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A disk of 256 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", place], capture_output=True)
+    if done.returncode:
+        pytest.skip("no right to mount a file system")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def started(argv, **options):
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "y90voxel", *(str(word) for word in argv)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+def check_full(done, place, names):
+    """Exit 2, one paragraph, nothing left."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("y90voxel: ")]
+    assert sorted(path.name for path in place.iterdir()) == names
+
+
+def test_a_full_disk_ends_with_2_and_leaves_nothing(inputs, tiny_disk):
+    done = started(["dose", inputs / "study", *FACTS, "-o", tiny_disk / "out"])
+    check_full(done, tiny_disk, [])
+    assert "No space left on device" in done.stderr
+    (tiny_disk / "full").write_bytes(bytes(200_000))
+    check_full(
+        started(["compare", inputs / "one", inputs / "two", "-o", tiny_disk / "out"]), tiny_disk, ["full"]
+    )
+
+
+def test_a_batch_on_a_full_disk_ends_with_2_and_goes_on_later(inputs, tiny_disk, tmp_path):
+    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort" / "p1").symlink_to(inputs / "study")
+    settings = ("--set", "administration.activity=2 GBq", "--set", "administration.lung_shunt_fraction=0.05")
+    argv = ["batch", tmp_path / "cohort", *settings, "--engine", "local", "--no-report", "-o"]
+    done = started([*argv, tiny_disk / "out"])
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "no space left" in done.stderr
+    assert not (tiny_disk / "out" / "p1").exists()
+    subprocess.run(["mount", "-o", "remount,size=64m", tiny_disk], check=True)
+    done = started([*argv, tiny_disk / "out"])
+    assert done.returncode == 0, done.stderr
+    assert is_complete(tiny_disk / "out" / "p1")
+
+
+def test_a_bound_on_the_size_of_files_ends_with_2_and_leaves_nothing(inputs, tmp_path):
+    bound = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
+    done = started(["dose", inputs / "study", *FACTS, "-o", tmp_path / "out"], preexec_fn=bound)
+    check_full(done, tmp_path, [])
+    assert "File too large" in done.stderr
