@@ -21,7 +21,8 @@ awk '{print $2}' /proc/mounts | while read -r place; do
     case "$place" in "$1"/out|"$1"/tmp|/proc*|/sys*|/dev*) ;; *) mount -o remount,bind,ro "$place" 2>/dev/null || true ;; esac
 done
 cd "$1/out"
-exec setpriv --reuid 5001 --regid 5001 --clear-groups env -i PATH=/usr/bin:/bin LANG=C.UTF-8 LD_LIBRARY_PATH="$1/base/lib" TMPDIR="$1/tmp" \
+exec setpriv --reuid 5001 --regid 5001 --clear-groups env -i PATH=/usr/bin:/bin LANG=C.UTF-8 \
+    LD_LIBRARY_PATH="$1/base/lib" TMPDIR="$1/tmp" \
     PYTHONPATH="$2" $4 "$1/base/bin/$5" -c '
 import os, subprocess, sys
 def can_write(place):
@@ -30,7 +31,8 @@ def can_write(place):
     except OSError as error:
         return error.strerror
     return "writable"
-sys.stdout.write(f"user {os.getuid()} HOME {os.environ.get(chr(72) + chr(79) + chr(77) + chr(69))} package {can_write(sys.argv[1])}\n")
+home = os.environ.get("HOME")
+sys.stdout.write(f"user {os.getuid()} HOME {home} package {can_write(sys.argv[1])}\n")
 sys.stdout.flush()
 for words in sys.argv[2:]:
     done = subprocess.run([sys.executable, "-m", "y90voxel", *words.split("|")], capture_output=True, text=True)

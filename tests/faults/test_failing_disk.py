@@ -205,7 +205,7 @@ def meet(runner, command, inputs, place, most):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_disk_that_fails_costs_nothing_that_was_there(runner, inputs, tmp_path, command):
-    met, done, refused = meet(runner, command, inputs, tmp_path, POINTS[command])
+    met, _, refused = meet(runner, command, inputs, tmp_path, POINTS[command])
     assert met == POINTS[command]
     assert refused > 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.folder_lock import FolderLock
-from y90voxel.batch.identity import owners_secret
+from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import LEDGER, Ledger
 from y90voxel.batch.place import BatchFolder
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus

@@ -13,7 +13,7 @@ from y90voxel.batch.batch_tables import write_tables
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.handling import Handling, Resources
-from y90voxel.batch.identity import owners_secret
+from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.listener import Listener
 from y90voxel.batch.place import BatchFolder, batch_folder

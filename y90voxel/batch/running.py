@@ -15,7 +15,7 @@ from y90voxel.batch.cluster import dask_cluster, slurm_cluster
 from y90voxel.batch.ending import NO_SPACE
 from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.handling import Resources
-from y90voxel.batch.identity import CHECK, carried_columns, marks_of
+from y90voxel.batch.keyed_labels import CHECK, carried_columns, marks_of
 from y90voxel.batch.ledger import Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.place import BatchFolder, Outputs

@@ -83,6 +83,7 @@ def contact_shares(pieces: NDArray[Any], count: int, liver: Mask) -> NDArray[np.
     liver : Mask
         Occupancy of the liver on the same grid.
     """
+    # deferred: 0.2 s
     from scipy import ndimage
 
     solid = liver.array >= 0.5
@@ -115,6 +116,7 @@ def _left_out(liver: Mask, tumour: Mask) -> bool:
 
 def _pieces(occupancy: NDArray[Any]) -> tuple[NDArray[Any], int]:
     """Return connected pieces of what is at least half full, or all that is there where nothing is."""
+    # deferred: 0.2 s
     from scipy import ndimage
 
     solid = occupancy >= min(0.5, float(occupancy.max()))
@@ -133,6 +135,7 @@ def _shifted(array: NDArray[Any], axis: int, step: int) -> NDArray[Any]:
 
 def _grown(mask: Bools) -> Bools:
     """Return voxels with their neighbours, which hold the rest of a surface."""
+    # deferred: 0.2 s
     from scipy import ndimage
 
     return np.asarray(ndimage.binary_dilation(mask, structure=np.ones((3, 3, 3), bool)))

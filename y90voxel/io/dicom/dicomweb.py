@@ -150,7 +150,7 @@ def _reached(url: str) -> Iterator[DICOMwebClient]:
 def _session(requests: Any) -> Any:
     """Return a session that waits for no answer for ever, whoever asks through it."""
 
-    class Bounded(requests.adapters.HTTPAdapter):  # type: ignore[misc, name-defined]
+    class Bounded(requests.adapters.HTTPAdapter):  # type: ignore[misc]
         """Sends with a bound on every wait."""
 
         def send(self, request: Any, *arguments: Any, **options: Any) -> Any:

@@ -33,9 +33,7 @@ def planned():
     rest = [region for region in study.drawn if region not in (one, other)]
     plans = {}
     for way, tumours in ways.items():
-        case = make_case(
-            replace(study, drawn=(*rest, *tumours)), settings, {}, settings.as_dict(), measure_shunt=True
-        )
+        case = make_case(replace(study, drawn=(*rest, *tumours)), settings, measure_shunt=True)
         plans[way] = plan(case, build_engine("convolution", case), request_of(settings))
     return plans
 
