@@ -139,6 +139,13 @@ def test_a_name_that_looks_like_a_tumour_is_said_first(name, codes):
         assert urgent_first([*notices[::-1]])[0] == notices[0]
 
 
+def test_a_name_that_looks_like_a_tumour_is_not_said_once_its_role_is_given():
+    drawn = [DrawnRegion(n, ball((38, 38, 38), r)) for n, r in (("Liver", 20), ("met dome", 8))]
+    for pattern in ("met dome", "met*"):
+        _, notices = place_regions(drawn, GRID, {pattern: "other"})
+        assert [notice.code for notice in notices] == ["other-regions"]
+
+
 LOBES = (
     "lung_upper_lobe_left",
     "lung_lower_lobe_left",

@@ -13,7 +13,7 @@ from y90voxel.regions.joining import union_of_shapes
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions, union, unique_names
-from y90voxel.regions.roles import LUNG_LOBES, Role, assign_roles, lobe_of_name
+from y90voxel.regions.roles import LUNG_LOBES, Role, assign_roles, lobe_of_name, overridden_names
 from y90voxel.regions.whole_liver import LiverTumours, with_whole_liver
 from y90voxel.volumes.box import is_empty, occupied_box
 from y90voxel.volumes.grid import Grid
@@ -85,17 +85,18 @@ def place_regions(
         if role is Role.TUMOUR:
             tumours.append((region.shape, mask))
     placed = _lungs_beside_liver(placed)
-    notices = [*_role_notices(placed), *notices]
+    answered = overridden_names(names, roles)
+    notices = [*_role_notices(placed, answered), *notices]
     shapes, masks = [shape for shape, _ in tumours], [mask for _, mask in tumours]
     together = union_of_shapes(shapes, masks, grid) if tumours else None
     regions, joined = with_whole_liver(Regions(grid, tuple(placed), together), liver_tumours)
     return regions, [*notices, *joined]
 
 
-def _role_notices(placed: Sequence[Region]) -> list[Notice]:
+def _role_notices(placed: Sequence[Region], answered: Collection[str]) -> list[Notice]:
     """Say which regions have no role, first of all those whose names look like tumours."""
     others = [region.name for region in placed if region.role is Role.OTHER]
-    missed = [name for name in others if looks_like_tumour(name)]
+    missed = [name for name in others if name not in answered and looks_like_tumour(name)]
     notices = []
     if missed:
         message = (

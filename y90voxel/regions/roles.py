@@ -17,6 +17,7 @@ __all__ = [
     "assign_roles",
     "lobe_of_name",
     "normalised_name",
+    "overridden_names",
     "parse_role",
     "role_of_name",
     "side_of_name",
@@ -257,6 +258,11 @@ def assign_roles(
             else:
                 by_pattern[name] = (text, role)
     return {**roles, **{name: role for name, (_, role) in by_pattern.items()}, **by_name}
+
+
+def overridden_names(names: Sequence[str], overrides: Mapping[str, str] | None) -> frozenset[str]:
+    """Return the ROIs whose role was given by name or pattern."""
+    return frozenset(name for text in overrides or {} for name in _fitting(text, names))
 
 
 def _is_pattern(text: str, names: Sequence[str]) -> bool:
