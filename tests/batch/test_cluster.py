@@ -208,7 +208,9 @@ def test_a_missing_library_is_named(cohort, tmp_path, monkeypatch):
 
 def test_ctrl_c_still_interrupts_once_the_slurm_library_is_loaded():
     code = (
-        "import signal\nfrom y90voxel.batch.cluster import _module\n"
+        # A process in the background (nohup, CI) inherits that SIGINT is ignored: this one starts as a terminal's does.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from y90voxel.batch.cluster import _module\n"
         "_module('dask_jobqueue')\nsignal.raise_signal(signal.SIGINT)"
     )
     done = subprocess.run(
