@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from phantoms import liver_case
 
@@ -5,7 +8,9 @@ from y90voxel.case.settings import MonteCarloSettings
 from y90voxel.dose.density_map import DensityModel
 from y90voxel.dose.engines import engine_names
 from y90voxel.errors import InputError
-from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.engine_choice import build_engine, decide_engine
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CtImage
 
 
 @pytest.mark.parametrize("name", engine_names())
@@ -43,3 +48,42 @@ def test_the_monte_carlo_gets_its_limits_and_the_tumours_as_target():
         30.0,
     )
     assert engine.target_mask.volume_ml == pytest.approx(case.regions["GTV1"].mask.volume_ml)
+
+
+def with_ct(case, slices=40):
+    """The case with a CT over its first slices."""
+    grid = case.grid.crop((0, 0, 0), (slices, *case.grid.shape[1:]))
+    return replace(case, ct=CtImage(np.full(grid.shape, 40, np.int16), grid))
+
+
+def test_the_automatic_engine_is_density_where_a_ct_shows_the_activity():
+    case = liver_case()
+    assert case.settings.dose.engine == "auto"
+    assert build_engine("auto", with_ct(case)).name == "density"
+    assert build_engine("auto", case).name == "convolution"
+    assert decide_engine("auto", case).reason == "there is no CT to take densities from"
+
+
+@pytest.mark.parametrize("slices", range(4, 41, 4))
+def test_the_share_of_the_counts_in_the_ct_decides(slices):
+    """Half of the counts at most lie outside a CT that ends in the liver; the rule is 90 %."""
+    case = liver_case()
+    counts = case.injections[0].emission.volume.array
+    share = counts[:slices].sum() / counts.sum()
+    decision = decide_engine("auto", with_ct(case, slices))
+    assert decision.name == ("density" if share >= 0.9 else "convolution")
+    assert f"{100 * share:.1f} % of the counts" in decision.reason
+    assert decision.requested == "auto"
+
+
+def test_a_ct_elsewhere_shows_nothing():
+    case = liver_case()
+    far = Grid.from_spacing((4, 4, 4), (4.0, 4.0, 4.0), (900.0, 900.0, 900.0))
+    away = replace(case, ct=CtImage(np.zeros(far.shape, np.int16), far))
+    assert decide_engine("auto", away).name == "convolution"
+
+
+@pytest.mark.parametrize("name", engine_names())
+def test_an_engine_that_is_asked_for_runs(name):
+    decision = decide_engine(name, with_ct(liver_case()))
+    assert (decision.name, decision.requested, decision.reason) == (name, name, "asked for")

@@ -160,8 +160,8 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
 
 
 _PLAIN = (
-    "nuclide", "predicted", "engine", "energy_per_activity_j_per_gbq", "activity_bq", "map_activity_bq", "map_over_net",
-    "hepatic_reserve",
+    "nuclide", "predicted", "engine", "engine_requested", "energy_per_activity_j_per_gbq", "activity_bq",
+    "map_activity_bq", "map_over_net", "hepatic_reserve",
 )  # fmt: skip
 
 

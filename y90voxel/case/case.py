@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.settings import StudySettings
 from y90voxel.clinical.limits import ClinicalContext
 from y90voxel.clinical.patient import PatientRecord
@@ -65,6 +66,8 @@ class Case:
         Series or files with checksums, for provenance.
     shown_settings : mapping or None
         What provenance tells of the settings; None for all of them.
+    engine_decision : EngineDecision or None
+        Which engine the settings lead to; None where an engine is made by hand.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class Case:
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()
     shown_settings: Mapping[str, Any] | None = None
+    engine_decision: EngineDecision | None = None
 
     def __post_init__(self) -> None:
         if not self.injections:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from y90voxel.case.case import Case
+from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.case.region_histograms import RegionHistograms
@@ -239,6 +240,14 @@ class Evaluation:
         """Show the result in a notebook."""
         return evaluation_html(self)
 
+    @property
+    def engine_decision(self) -> EngineDecision:
+        """Which engine was asked for, which one ran, and why."""
+        decision = self.case.engine_decision
+        if decision is not None and decision.name == self.engine:
+            return decision
+        return EngineDecision(self.engine, self.engine, "given by the caller")
+
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The content of ``metrics.json``."""
@@ -251,6 +260,8 @@ class Evaluation:
             "nuclide": self.case.nuclide,
             "predicted": self.case.predicted,
             "engine": self.engine,
+            "engine_requested": self.engine_decision.requested,
+            "engine_reason": self.engine_decision.reason,
             "energy_per_activity_j_per_gbq": self.energy_per_activity_j_per_gbq,
             "activity_bq": self.net_activity_bq,
             "map_activity_bq": self.map_activity_bq,

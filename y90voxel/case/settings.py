@@ -25,7 +25,7 @@ from y90voxel.case.setting_types import (
     positive,
 )
 from y90voxel.case.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
-from y90voxel.dose.engines import DEFAULT_ENGINE, engine_names
+from y90voxel.dose.engines import DEFAULT_ENGINE, engine_choices
 from y90voxel.errors import InputError, alternatives
 from y90voxel.quantification.plausibility import ACCEPTABLE
 from y90voxel.reference.devices import known_devices
@@ -158,7 +158,11 @@ class DoseSettings(Group):
         Positive | None,
         Setting("Dose constant [Gy kg/GBq] of formulas and local deposition.", "--dose-constant", BOTH),
     ] = None
-    engine: Annotated[str, OneOf(engine_names), Setting("{choices}.", "--engine", ALL)] = DEFAULT_ENGINE
+    engine: Annotated[
+        str,
+        OneOf(engine_choices),
+        Setting("{choices}; auto is density where a CT shows the activity, else convolution.", "--engine", ALL),
+    ] = DEFAULT_ENGINE
     liver_density: Annotated[
         float | Literal["ct"],
         BeforeValidator(_density),
@@ -233,7 +237,7 @@ class RegionSettings(Group):
 
 
 class LungSettings(Group):
-    """Whether the lung dose is computed by the other engines too; absent: with density and Monte Carlo only."""
+    """Whether the lung dose is computed by the other engines too; absent: with Monte Carlo only."""
 
     compare_methods: Annotated[
         bool | None,

@@ -50,7 +50,7 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     kind = "predicted absorbed dose" if evaluation.case.predicted else "absorbed dose"
     typer.echo(
         f"{evaluation.case.label}: {kind}, {evaluation.case.nuclide} {format_activity(evaluation.net_activity_bq)}, "
-        f"engine {evaluation.engine}\n"
+        f"engine {evaluation.engine} ({evaluation.engine_decision.reason})\n"
     )
     typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy"), rows))
     lung = evaluation.lung

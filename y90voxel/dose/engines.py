@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from y90voxel.volumes.volume import Mask
 
 __all__ = [
+    "AUTO_ENGINE",
     "DEFAULT_ENGINE",
     "Beside",
     "EngineRequest",
     "EngineRow",
+    "engine_choices",
     "engine_label",
     "engine_names",
     "engine_row",
@@ -29,7 +31,9 @@ __all__ = [
     "register_engine",
 ]
 
-DEFAULT_ENGINE = "convolution"
+# A choice of the setting and no engine: `y90voxel.study.engine_choice` makes one of the table of it, case by case.
+AUTO_ENGINE = "auto"
+DEFAULT_ENGINE = AUTO_ENGINE
 
 
 class Beside(StrEnum):
@@ -181,6 +185,11 @@ def engine_rows() -> tuple[EngineRow, ...]:
 def engine_names() -> tuple[str, ...]:
     """Return the names of all engines."""
     return tuple(row.name for row in _ROWS)
+
+
+def engine_choices() -> tuple[str, ...]:
+    """Return what the setting may say: the automatic choice, or an engine."""
+    return (AUTO_ENGINE, *engine_names())
 
 
 def engine_row(name: str) -> EngineRow:

@@ -30,6 +30,7 @@ COLUMNS: dict[str, str] = {
     "nuclide": "string",
     "predicted": "bool",
     "engine": "string",
+    "engine_requested": "string",
     "energy_per_activity_j_per_gbq": "double",
     "activity_bq": "double",
     "map_activity_bq": "double",

@@ -181,6 +181,9 @@ class Plan:
             "predicted": True,
             "device": self._device(),
             "engine": None if self.maps is None else self.maps.evaluations[0].engine,
+            "engine_requested": None
+            if self.maps is None
+            else self.maps.evaluations[0].engine_decision.requested,
             "dose_constant_gy_kg_per_gbq": constant,
             "energy_per_activity_j_per_gbq": constant
             if self.maps is None

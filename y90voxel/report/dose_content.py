@@ -84,7 +84,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "injections": injection_rows(evaluation, given_texts),
         "patient": patient_rows(case.patient),
         "contradictions": contradictions(case.patient),
-        "methods": method_rows(evaluation, engine, net, whole),
+        "methods": method_rows(evaluation, net, whole),
         "inputs": inputs,
         "inputs_are_named": any(row["what"] != MISSING for row in inputs),
         "kernel": list(flatten(provenance.get("kernel") or {})),
@@ -239,9 +239,7 @@ def underlay_sentence(evaluation: Evaluation) -> str:
     return "Dose over the CT (level 40 HU, width 400 HU)."
 
 
-def method_rows(
-    evaluation: Evaluation, engine: str, net_activity: str, map_activity: str
-) -> list[tuple[str, str]]:
+def method_rows(evaluation: Evaluation, net_activity: str, map_activity: str) -> list[tuple[str, str]]:
     """Return how the dose came about: name and sentence."""
     case, grid = evaluation.case, evaluation.dose.grid
     shape = " × ".join(str(n) for n in grid.shape)
@@ -253,7 +251,7 @@ def method_rows(
             "Activity in the map",
             f"{map_activity}, {ratio} times the net {net_activity}",
         ),
-        ("Engine", engine),
+        ("Engine", engine_sentence(evaluation)),
         ("Energy per activity", f"{number(evaluation.energy_per_activity_j_per_gbq, 4)} J/GBq"),
         (
             "Dose grid",
@@ -267,6 +265,13 @@ def method_rows(
             ("Hepatic reserve", f"{percent(reserve)} of the liver volume lies outside the perfused volume")
         )
     return rows
+
+
+def engine_sentence(evaluation: Evaluation) -> str:
+    """Return which engine ran, and why it did."""
+    decision = evaluation.engine_decision
+    asked = f" (--engine {decision.requested})" if decision.requested != decision.name else ""
+    return f"{engine_label(evaluation.engine)}: {decision.reason}{asked}"
 
 
 def calibration_sentence(evaluation: Evaluation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from y90voxel.study.anonymous import (
     anonymous_settings,
 )
 from y90voxel.study.dose_results import Output, write_results
-from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.engine_choice import build_engine, decide_engine
 from y90voxel.study.phantom_files import dead_time_of, deconvolution_of, recovery_curve
 from y90voxel.study.read_study import read_study
 from y90voxel.study.study import Study
@@ -178,9 +179,10 @@ def make_case(
     measure_shunt : bool
         Whether the planar lung shunt may be asked for although the shunt is stated.
     """
-    return study.case(
+    case = study.case(
         settings, dead_time=dead_time_of(settings), measure_shunt=measure_shunt, shown_settings=shown
     )
+    return replace(case, engine_decision=decide_engine(settings.dose.engine, case))
 
 
 def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySettings, dict[str, Any]]:

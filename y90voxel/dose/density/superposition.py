@@ -97,7 +97,6 @@ class DensitySuperposition(BaseEngine):
     threads: int | None = None
 
     name: ClassVar[str] = "density"
-    wants_comparison: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         resolve_threads(self.threads)
