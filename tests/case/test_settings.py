@@ -60,7 +60,7 @@ def test_defaults_are_those_of_the_contract():
     settings = StudySettings()
     assert settings.administration.nuclide == "Y-90"
     assert settings.dose.calibration_region == "liver"
-    assert settings.dose.engine == "convolution"
+    assert settings.dose.engine == "auto"
     assert settings.dose.liver_density == 1.05
     assert settings.dose.grid == "emission"
     assert settings.output.report is True

@@ -288,7 +288,7 @@ def test_a_kernel_file_that_was_changed_is_refused(run_cli, study, tmp_path, mon
     for cached in (shipped.kernel_index, shipped.shipped_kernel_text, radial_kernel._read):
         if hasattr(cached, "cache_clear"):
             cached.cache_clear()
-    done = run_cli("dose", study, *GIVEN, "--grid", "7.77", "-o", tmp_path / "out")
+    done = run_cli("dose", study, *GIVEN, "--engine", "convolution", "--grid", "7.77", "-o", tmp_path / "out")
     assert (done.code, "y90_liver_penelope.csv" in done.err) == (2, True), done.err
     assert not (tmp_path / "out").exists()
 

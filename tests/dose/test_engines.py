@@ -63,8 +63,9 @@ def test_a_name_is_given_once(twice):
 def test_an_unknown_engine_in_the_settings_is_refused_with_the_names():
     with pytest.raises(InputError) as caught:
         load_settings(options={"dose": {"engine": "magic"}})
-    assert "dose.engine = 'magic': Input should be 'auto', 'local', 'convolution', 'density' or 'monte-carlo'" in str(
-        caught.value
+    assert (
+        "dose.engine = 'magic': Input should be 'auto', 'local', 'convolution', 'density' or 'monte-carlo'"
+        in str(caught.value)
     )
     assert caught.value.tag == "dose.engine"
 

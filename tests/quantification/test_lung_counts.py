@@ -12,6 +12,7 @@ from y90voxel.planning import (
     scale_to_whole_lungs,
     triple_window_scatter_correction,
 )
+from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CtImage, Mask
 
@@ -44,7 +45,17 @@ def test_lung_mass_is_density_times_volume():
     lungs[0, 0, 0] = 0.5
     hu[1, 2, 3] = -1024.0
     mass = ct_lung_mass_kg(CtImage(hu, GRID), Mask(lungs, GRID))
-    assert mass == pytest.approx((11.5 * 0.3 + 11 * 0.1 + 0.0) * 0.25 / 1000, rel=1e-6)
+    # by the curve of all dose calculations: straight from air, 0.00121 at -1000 HU, to fat, 0.93 at -98
+    light, dense = (0.00121 + (h + 1000) / 902 * (0.93 - 0.00121) for h in (-900, -700))
+    assert mass == pytest.approx((11.5 * dense + 11 * light + 0.00121) * 0.25 / 1000, rel=1e-6)
+
+
+def test_there_is_one_curve_from_ct_numbers_to_density():
+    """At -741 HU the lung mass had 0.259 g/mL, the density map 0.268."""
+    ct, lungs = CtImage(np.full(GRID.shape, -741.0), GRID), Mask(np.ones(GRID.shape), GRID)
+    of_map = float(DensityCalibration().density(np.array([-741.0]))[0])
+    assert of_map == pytest.approx(0.268, abs=5e-4)
+    assert 1000 * ct_lung_mass_kg(ct, lungs) / lungs.volume_ml == pytest.approx(of_map, rel=1e-6)
 
 
 def test_lungs_must_be_there_and_on_the_grid():

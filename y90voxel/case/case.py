@@ -11,6 +11,7 @@ from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.settings import StudySettings
 from y90voxel.clinical.limits import ClinicalContext
 from y90voxel.clinical.patient import PatientRecord
+from y90voxel.dose.ct_tissue import CtTissue
 from y90voxel.dose.density_map import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
@@ -66,6 +67,8 @@ class Case:
         Series or files with checksums, for provenance.
     shown_settings : mapping or None
         What provenance tells of the settings; None for all of them.
+    ct_tissue : CtTissue or None
+        What the CT shows of the regions as they were drawn; None where their shapes are not known.
     engine_decision : EngineDecision or None
         Which engine the settings lead to; None where an engine is made by hand.
 
@@ -90,6 +93,7 @@ class Case:
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()
     shown_settings: Mapping[str, Any] | None = None
+    ct_tissue: CtTissue | None = None
     engine_decision: EngineDecision | None = None
 
     def __post_init__(self) -> None:

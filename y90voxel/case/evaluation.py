@@ -19,6 +19,7 @@ from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
+from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
 __all__ = ["VOXEL_BY_MASS", "Evaluation", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
@@ -43,8 +44,8 @@ class LungDose:
     mird_gy : mapping of str to (float or None)
         K A L / M by the key of every convention [Gy].
     ct_mass_g : float or None
-        Mass of the lungs from CT [g], without their neighbours' share of edge voxels: less than the region's
-        ``mass_g``, which is occupancy times the density of the whole voxel.
+        Mass of the whole lungs by CT on its own grid [g], as the region's ``whole_mass_g``; its ``mass_g`` where shapes are
+        not known.
     fraction_in_fov : float or None
         How much of the lungs the image sees.
     mean_voxel_gy, mean_voxel_without_dome_gy : float or None
@@ -55,6 +56,8 @@ class LungDose:
         The margin [mm].
     by_method : tuple of LungMethod
         MIRD and the dose engines side by side.
+    reliable : bool
+        False where CT and contours show different breathing positions.
     """
 
     shunt_fraction: float | None
@@ -67,6 +70,7 @@ class LungDose:
     mass_weighted_mean_voxel_gy: float | None
     dome_margin_mm: float
     by_method: tuple[LungMethod, ...] = ()
+    reliable: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the attributes for JSON."""
@@ -152,6 +156,8 @@ class Evaluation:
         Where it was asked for.
     partial_volume : mapping or None
         What corrected numbers were made with, where they were asked for.
+    own_densities : mapping of str to OwnDensity
+        Density of each region's own tissue by name, where it is not that of its voxels.
     histograms : RegionHistograms or None
         By region name, as they were computed with the dose. `dvh` computes what is not among them, and what is of another
         dose: a copy with another dose, density or regions may carry them.
@@ -173,6 +179,7 @@ class Evaluation:
     provenance: Mapping[str, Any]
     uncertainty: UncertaintyReport | None = None
     partial_volume: Mapping[str, Any] | None = None
+    own_densities: Mapping[str, OwnDensity] = field(default_factory=dict, repr=False)
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
     @property
@@ -213,7 +220,8 @@ class Evaluation:
             histogram = self.histograms.of(self.dose, self.density, region)
             if histogram is not None:
                 return histogram
-        return DoseVolumeHistogram.from_dose(self.dose, region.mask, self.density)
+        own = self.own_densities.get(name, self.density)
+        return DoseVolumeHistogram.from_dose(self.dose, region.mask, own)
 
     def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
         """Return the histograms that figures show, by name: all regions but the body, and nothing twice.

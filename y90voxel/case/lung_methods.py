@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from y90voxel.case.case import Case
 from y90voxel.case.engine_request import engine_request
+from y90voxel.dose.density_map import TissueMap
 from y90voxel.dose.engine import DoseEngine, answering
 from y90voxel.dose.engines import Beside, engine_names, engine_rows
 from y90voxel.quantification.lung_measures import retreat_from
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.box import Box, widened_box
+from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap, Volume
 
 __all__ = ["LungMethod", "lung_doses_by_method"]
@@ -57,7 +60,7 @@ def lung_doses_by_method(
     case: Case,
     engine: DoseEngine,
     dose: DoseMap,
-    density: DensityMap,
+    tissue: TissueMap,
     tia: TimeIntegratedActivityMap,
     mird_gy: Mapping[str, float | None],
     dose_of: Callable[[DoseEngine, TimeIntegratedActivityMap], DoseMap],
@@ -75,8 +78,8 @@ def lung_doses_by_method(
         The one that ran.
     dose : DoseMap
         Its result [Gy].
-    density : DensityMap
-        Densities used [g/mL].
+    tissue : TissueMap
+        Densities used.
     tia : TimeIntegratedActivityMap
         Decays [Bq·s].
     mird_gy : mapping of str to (float or None)
@@ -89,11 +92,12 @@ def lung_doses_by_method(
     if lungs is None or not lungs.array.any():
         return tuple(rows)
     kept = None if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
-    spill = None if liver is None else _Spill.of(tia, density, liver, lungs)
+    own = tissue.own.get("lungs", tissue.density)
+    spill = None if liver is None else _Spill.of(tia, tissue.density, own, liver, lungs)
     for other in _engines(case, engine):
         found = dose if other is engine else dose_of(other, tia)
         from_liver = None if spill is None else spill.mean_gy(other)
-        rows.append(replace(_row(other.name, found, density, lungs, kept), beta_from_liver_gy=from_liver))
+        rows.append(replace(_row(other.name, found, own, lungs, kept), beta_from_liver_gy=from_liver))
     return tuple(rows)
 
 
@@ -118,29 +122,40 @@ class _Spill:
         Decays of liver and tumour that are close enough to the lungs [Bq·s].
     density : DensityMap
         Densities [g/mL].
-    lungs : Mask
-        Both lungs.
+    weights : Volume
+        Lung mass in each voxel, in any unit.
     """
 
     tia: TimeIntegratedActivityMap
     density: DensityMap
-    lungs: Mask
+    weights: Volume
 
     @classmethod
-    def of(cls, tia: TimeIntegratedActivityMap, density: DensityMap, liver: Mask, lungs: Mask) -> _Spill:
+    def of(
+        cls,
+        tia: TimeIntegratedActivityMap,
+        density: DensityMap,
+        own: DensityMap | OwnDensity,
+        liver: Mask,
+        lungs: Mask,
+    ) -> _Spill:
         """Return it for a case; a voxel that liver and lung share counts as liver, whose concentration is tenfold."""
         box = widened_box(lungs.box, lungs.grid, SPILL_REACH_MM)
+        mass = np.zeros(lungs.grid.shape)
+        mass[lungs.box] = lungs.array[lungs.box] * _in_box(own, lungs.box)
+        weights = _part(Volume(mass, lungs.grid), box)
         decays, liver, lungs = _part(tia, box), _part(liver, box), _part(lungs, box)
         far = retreat_from(liver, lungs, SPILL_REACH_MM)
         near = (liver.array > 0) & (far.array == 0)
-        return cls(decays.with_array(np.where(near, decays.array, 0.0)), _part(density, box), lungs)
+        return cls(decays.with_array(np.where(near, decays.array, 0.0)), _part(density, box), weights)
 
     def mean_gy(self, engine: DoseEngine) -> float | None:
         """Mass-weighted mean lung dose by an engine [Gy]; None where that would take another run."""
         electrons = answering(engine).electrons_only()
         if electrons is None:
             return None
-        return _mean(electrons.dose(self.tia, self.density), self.lungs, self.density)
+        dose = electrons.dose(self.tia, self.density)
+        return float(np.vdot(dose.array.astype(np.float64), self.weights.array) / self.weights.total)
 
 
 def _part(volume: V, box: Box) -> V:
@@ -149,7 +164,9 @@ def _part(volume: V, box: Box) -> V:
     return replace(volume, array=array, grid=volume.grid.crop([part.start for part in box], array.shape))
 
 
-def _row(method: str, dose: DoseMap, density: DensityMap, lungs: Mask, kept: Mask | None) -> LungMethod:
+def _row(
+    method: str, dose: DoseMap, density: DensityMap | OwnDensity, lungs: Mask, kept: Mask | None
+) -> LungMethod:
     """Means of one dose map."""
     without = kept if kept is not None and kept.array.any() else None
     return LungMethod(
@@ -161,10 +178,15 @@ def _row(method: str, dose: DoseMap, density: DensityMap, lungs: Mask, kept: Mas
     )
 
 
-def _mean(dose: DoseMap, mask: Mask, density: DensityMap | None = None) -> float:
+def _in_box(density: DensityMap | OwnDensity, box: Box) -> NDArray[Any]:
+    """Densities in a box."""
+    return density.within(box) if isinstance(density, OwnDensity) else density.array[box]
+
+
+def _mean(dose: DoseMap, mask: Mask, density: DensityMap | OwnDensity | None = None) -> float:
     """Mean dose over a region, by volume or by mass [Gy]."""
     inside = mask.array[mask.box] != 0
     weights = mask.array[mask.box][inside].astype(np.float64)
     if density is not None:
-        weights *= density.array[mask.box][inside]
+        weights *= _in_box(density, mask.box)[inside]
     return float(np.vdot(dose.array[mask.box][inside], weights) / weights.sum())

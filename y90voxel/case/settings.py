@@ -161,7 +161,9 @@ class DoseSettings(Group):
     engine: Annotated[
         str,
         OneOf(engine_choices),
-        Setting("{choices}; auto is density where a CT shows the activity, else convolution.", "--engine", ALL),
+        Setting(
+            "{choices}; auto is density where a CT shows the activity, else convolution.", "--engine", ALL
+        ),
     ] = DEFAULT_ENGINE
     liver_density: Annotated[
         float | Literal["ct"],

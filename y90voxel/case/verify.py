@@ -14,14 +14,15 @@ from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.region_histograms import RegionHistograms
+from y90voxel.case.region_masses import mass_notices, whole_mass_g
 from y90voxel.clinical.limits import evaluate_limits
-from y90voxel.dose.density_map import build_density_map
-from y90voxel.dose.engine import DoseEngine, answering
+from y90voxel.dose.density_map import TissueMap, build_tissue_map
+from y90voxel.dose.engine import BaseEngine, DoseEngine, answering
 from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.quantification.decay import integrate_over_time
-from y90voxel.quantification.lung_measures import lung_mass_from_density, mird_lung_doses, retreat_from
+from y90voxel.quantification.lung_measures import mird_lung_doses, retreat_from
 from y90voxel.quantification.plausibility import check_dose
 from y90voxel.quantification.quantify import Quantification, quantify
 from y90voxel.reference.nuclide import Nuclide, nuclide
@@ -69,33 +70,39 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     answers = answering(engine)
     quantification = quantify(case, double=answers.draws_histories)
     tell("mapping densities", 0.1)
-    density, sources, found = build_density_map(case.grid, case.regions, case.ct, case.density)
-    notices += [*quantification.notices, *found, *_region_notices(case.regions)]
+    tissue = build_tissue_map(case.grid, case.regions, case.ct, case.density, case.ct_tissue)
+    density = tissue.density
+    notices += [*quantification.notices, *tissue.notices, *_region_notices(case.regions)]
     tell("computing dose", 0.2)
     tia = integrate_over_time(quantification.activity, record.half_life_s)
-    result = answers.complete_dose(
-        tia, density, record, {region.name: region.mask for region in case.regions}
-    )
+    # An engine from elsewhere may divide by what it is given: it gets the densities with their floor.
+    crossed = tissue.path if isinstance(engine, BaseEngine) else density
+    masks = {region.name: region.mask for region in case.regions}
+    result = answers.complete_dose(tia, crossed, record, masks)
     dose, uncertainty = result.dose, result.region_uncertainty
     notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
     energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
     _check_energy(dose, density, quantification.map_activity_bq, answers.emitted_j_per_gbq(record))
     notices += check_dose(float(dose.array.max()))
     tell("evaluating regions", 0.7)
-    histograms = {r.name: DoseVolumeHistogram.from_dose(dose, r.mask, density) for r in case.regions}
+    histograms = {
+        r.name: DoseVolumeHistogram.from_dose(dose, r.mask, tissue.own.get(r.name, density))
+        for r in case.regions
+    }
+    notices += mass_notices(case, histograms)
     metrics = tuple(
         replace(m, relative_uncertainty=uncertainty.get(m.name))
         for m in _metrics(case, histograms, quantification, record)
     )
-    lung = _lung(case, dose, density, histograms.get("lungs"), quantification, record)
+    lung = _lung(case, dose, tissue, histograms.get("lungs"), quantification, record)
     by_method = lung_doses_by_method(
         case,
         engine,
         dose,
-        density,
+        tissue,
         tia,
         lung.mird_gy,
-        lambda other, decays: answering(other).complete_dose(decays, density, record, {}).dose,
+        lambda other, decays: answering(other).complete_dose(decays, tissue.path, record, {}).dose,
     )
     lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
@@ -107,7 +114,8 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         dose=dose,
         activity=quantification.activity,
         density=density,
-        density_sources=sources,
+        density_sources=tissue.sources,
+        own_densities=tissue.own,
         energy_per_activity_j_per_gbq=energy_j_per_gbq,
         net_activity_bq=quantification.net_activity_bq,
         map_activity_bq=quantification.map_activity_bq,
@@ -162,6 +170,7 @@ def _metrics(
             quantification.activity,
             case.radiobiology.get(region.role),
             record.half_life_s,
+            whole_mass_g(case, region.name),
         )
         for region in case.regions
     )
@@ -170,7 +179,7 @@ def _metrics(
 def _lung(
     case: Case,
     dose: DoseMap,
-    density: DensityMap,
+    tissue: TissueMap,
     dvh: DoseVolumeHistogram | None,
     quantification: Quantification,
     record: Nuclide,
@@ -180,7 +189,9 @@ def _lung(
     constant = case.dose_constant_gy_kg_per_gbq or record.dose_constant_gy_kg_per_gbq
     activity_gbq = quantification.net_activity_bq / BQ_PER_GBQ
     lungs = case.regions.mask_of(Role.LUNG)
-    ct_mass_g = None if lungs is None or case.ct is None else lung_mass_from_density(lungs, density)
+    ct_mass_g = None if lungs is None or case.ct is None else whole_mass_g(case, "lungs")
+    if ct_mass_g is None and lungs is not None and case.ct is not None and dvh is not None:
+        ct_mass_g = dvh.mass_g
     whole_kg = None if ct_mass_g is None or not case.both_lungs_in_view else ct_mass_g / 1000.0
     return LungDose(
         shunt_fraction=shunt,
@@ -194,6 +205,7 @@ def _lung(
         mean_voxel_without_dome_gy=None if dvh is None else _mean_without_dome(case, dose),
         mass_weighted_mean_voxel_gy=None if dvh is None else dvh.mass_weighted_mean_gy,
         dome_margin_mm=case.dome_margin_mm,
+        reliable=tissue.lungs_agree,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from y90voxel.dose.engine import BaseEngine, DoseEngine
 from y90voxel.errors import InputError
 from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
 
@@ -80,7 +81,7 @@ class LocalDeposition(BaseEngine):
         tia : TimeIntegratedActivityMap
             Decays [Bq·s per voxel].
         density : DensityMap or None
-            Mass density [g/mL] on the same grid; None means water, 1 g/mL.
+            Mass density [g/mL] on the same grid, no less than 0.05 g/mL in the division; None means water, 1 g/mL.
 
         Raises
         ------
@@ -100,5 +101,5 @@ class LocalDeposition(BaseEngine):
         for found, decays, local in zip(
             dose, tia.array, densities, strict=True
         ):  # no map in double precision
-            found[...] = decays * factor / local
+            found[...] = decays * factor / np.maximum(local, DENSITY_FLOOR_G_PER_ML)
         return DoseMap(dose, tia.grid)

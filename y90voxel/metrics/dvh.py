@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import InputError, RegionError
 from y90voxel.metrics.dvh_view import dvh_frame, dvh_html
+from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
 
 __all__ = ["DoseVolumeHistogram"]
@@ -39,7 +40,9 @@ class DoseVolumeHistogram:
     occupancies: NDArray[np.float64]
 
     @classmethod
-    def from_dose(cls, dose: DoseMap, mask: Mask, density: DensityMap | None = None) -> DoseVolumeHistogram:
+    def from_dose(
+        cls, dose: DoseMap, mask: Mask, density: DensityMap | OwnDensity | None = None
+    ) -> DoseVolumeHistogram:
         """Return the histogram of ``dose`` in the region ``mask``.
 
         Parameters
@@ -48,8 +51,9 @@ class DoseVolumeHistogram:
             Absorbed dose [Gy].
         mask : Mask
             Fractional occupancy on the same grid.
-        density : DensityMap or None
-            Mass density [g/mL] on the same grid, for masses and mass-weighted means.
+        density : DensityMap or OwnDensity or None
+            Mass density [g/mL] on the same grid, for masses and mass-weighted means: of the region's own tissue, or
+            of whole voxels.
 
         Raises
         ------
@@ -69,7 +73,11 @@ class DoseVolumeHistogram:
         volumes = occupancies * dose.grid.voxel_volume_ml
         masses = None
         if density is not None:
-            masses = volumes * density.check_on(dose.grid, "density").array[box][inside][order]
+            if isinstance(density, OwnDensity):
+                values = density.within(box)
+            else:
+                values = density.check_on(dose.grid, "density").array[box]
+            masses = volumes * values[inside][order]
         return cls(doses[order], volumes, masses, occupancies)
 
     @property

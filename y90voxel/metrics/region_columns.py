@@ -154,7 +154,8 @@ REGION_COLUMNS: tuple[RegionColumn, ...] = (
     _of("role", _ROLES, kind="string"),
     _of("automatic", "true when no person drew it", kind="bool"),
     _of("volume_ml", "volume [mL]", Printed(_SIZE, "mL", 10.0, Style.NUMBER)),
-    _of("mass_g", "mass [g]", Printed(_SIZE, "g", 11.0, Style.NUMBER)),
+    _of("mass_g", "mass of its own tissue [g]", Printed(_SIZE, "g", 11.0, Style.NUMBER)),
+    _of("whole_mass_g", "mass of all of it by CT on its own grid, inside the dose grid or not [g]"),
     _of(
         "activity_bq", "activity of the region at administration [Bq]",
         Printed(_SIZE, "MBq", 12.0, Style.NUMBER, BQ_PER_MBQ), cohort="region_activity_bq",

@@ -89,7 +89,7 @@ class RegionMetrics:
     automatic : bool
         True when no person drew it.
     volume_ml, mass_g : float
-        Σ occupancy × voxel volume [mL], and × density [g].
+        Σ occupancy × voxel volume [mL], and × density of the region's own tissue [g].
     activity_bq : float or None
         Σ occupancy × activity at administration [Bq], without partial-volume correction.
     mean_gy, mass_weighted_mean_gy, min_gy, max_gy, sd_gy : float
@@ -108,6 +108,8 @@ class RegionMetrics:
         Its parts, where they were asked for.
     partial_volume : PartialVolume or None
         Corrected numbers, where they were asked for.
+    whole_mass_g : float or None
+        Mass of the whole region by CT on its own grid [g], inside the dose grid or not; where it was measured.
     """
 
     name: str
@@ -129,6 +131,7 @@ class RegionMetrics:
     relative_uncertainty: float | None = None
     uncertainty: RegionUncertainty | None = None
     partial_volume: PartialVolume | None = None
+    whole_mass_g: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``metrics.json``."""
@@ -141,6 +144,7 @@ def summarise(
     activity: ActivityMap | None,
     parameters: RadiobiologyParameters | None,
     half_life_s: float | None,
+    whole_mass_g: float | None = None,
 ) -> RegionMetrics:
     """Return the metrics of one region.
 
@@ -156,6 +160,8 @@ def summarise(
         For BED and EUD; None leaves them out.
     half_life_s : float or None
         Effective half-life for BED and EUD [s].
+    whole_mass_g : float or None
+        Mass of the whole region by CT on its own grid [g].
     """
     bed_mean = eud_gy = None
     if parameters is not None and half_life_s is not None:
@@ -175,6 +181,7 @@ def summarise(
         automatic=region.automatic,
         volume_ml=dvh.volume_ml,
         mass_g=dvh.mass_g,
+        whole_mass_g=whole_mass_g,
         activity_bq=held,
         mean_gy=dvh.mean_gy,
         mass_weighted_mean_gy=dvh.mass_weighted_mean_gy,

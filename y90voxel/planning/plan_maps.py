@@ -143,7 +143,9 @@ class DoseMaps:
             known = self.evaluations[0].dvh(name)
             return replace(known, doses_gy=known.doses_gy * activities_gbq[0])
         mask = self.case.regions[name].mask
-        return DoseVolumeHistogram.from_dose(self.dose(activities_gbq), mask, self.evaluations[0].density)
+        first = self.evaluations[0]
+        own = first.own_densities.get(name, first.density)
+        return DoseVolumeHistogram.from_dose(self.dose(activities_gbq), mask, own)
 
     def measure(self, aim: DoseAim, activities_gbq: Sequence[float]) -> float:
         """Return the value of the metric of a limit or goal for a split."""
@@ -249,9 +251,12 @@ class DoseMaps:
         return Territory(name, shunt, tuple(found), normal_kg)
 
     def _mass_kg(self, mask: Mask | None) -> float:
-        """Occupancy times density [kg]."""
+        """Occupancy times density of liver and tumours [kg]."""
         if mask is None:
             return 0.0
+        liver = self.case.density.liver_g_per_ml
+        if liver is not None:
+            return mask.volume_ml * liver / 1000.0
         density = self.evaluations[0].density
         return _sum_of_products(mask.array, density.array) * density.grid.voxel_volume_ml / 1000.0
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
+from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.volumes.volume import CtImage, Mask
 
 __all__ = [
@@ -177,8 +178,8 @@ def triple_window_scatter_correction(
     return max(peak_counts - scatter, 0.0)
 
 
-def ct_lung_mass_kg(ct: CtImage, lungs: Mask) -> float:
-    """Return the lung mass Σ (1 + HU / 1000) V over the lungs [kg].
+def ct_lung_mass_kg(ct: CtImage, lungs: Mask, calibration: DensityCalibration | None = None) -> float:
+    """Return the lung mass Σ ρ(HU) V over the lungs [kg].
 
     Parameters
     ----------
@@ -186,6 +187,9 @@ def ct_lung_mass_kg(ct: CtImage, lungs: Mask) -> float:
         HU; values below −1000 count as air.
     lungs : Mask
         Both lungs on the grid of the CT.
+    calibration : DensityCalibration or None
+        CT numbers to density, that of all dose calculations where it is None: 1 + HU / 1000 gave 0.259 g/mL where they
+        have 0.268, at −741 HU.
 
     Raises
     ------
@@ -202,5 +206,6 @@ def ct_lung_mass_kg(ct: CtImage, lungs: Mask) -> float:
     inside = np.flatnonzero(lungs.array)
     if inside.size == 0:
         raise RegionError("the lungs are empty on the CT: there is no lung mass.")
-    density = np.maximum(1.0 + ct.array.ravel()[inside].astype(np.float64) / 1000.0, 0.0)
+    curve = DensityCalibration() if calibration is None else calibration
+    density = curve.density(ct.array.ravel()[inside]).astype(np.float64)
     return float(density @ lungs.array.ravel()[inside].astype(np.float64)) * ct.grid.voxel_volume_ml / 1000.0

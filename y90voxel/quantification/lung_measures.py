@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
-from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML, SOFT_TISSUE_DENSITY_G_PER_ML
 from y90voxel.volumes.box import widened_box
-from y90voxel.volumes.volume import DensityMap, Mask, Volume
+from y90voxel.volumes.volume import Mask, Volume
 
 __all__ = [
     "MIRD_LUNG_MASS_KG",
-    "lung_mass_from_density",
     "lung_shunt_fraction_planar",
     "lung_shunt_fraction_spect",
     "mean_lung_dose",
@@ -172,29 +170,6 @@ def lung_shunt_fraction_spect(
     if not in_lung + in_liver > 0:
         raise RegionError("lungs and liver hold no counts together; check that image and regions match.")
     return max(in_lung, 0.0) / (max(in_lung, 0.0) + in_liver)
-
-
-def lung_mass_from_density(lungs: Mask, density: DensityMap) -> float:
-    """Return the mass of the lungs [g], with the neighbours' share of their edge voxels taken off.
-
-    A dose voxel at the edge of the lung averages lung with chest wall, heart and liver. Its density times the
-    lung's share would give the lung a part of their mass (17 % too much in all, for uniform lungs of 1.7 L on
-    6.8 mm voxels), and the mean dose by that mass would be too low. The neighbours count as soft tissue; no
-    share is lighter than the density floor or heavier than soft tissue.
-
-    Parameters
-    ----------
-    lungs : Mask
-        Both lungs.
-    density : DensityMap
-        On the same grid [g/mL], averaged from a CT.
-    """
-    inside = lungs.array[lungs.box] > 0
-    share = lungs.array[lungs.box][inside].astype(np.float64)
-    found = density.check_on(lungs.grid, "density").array[lungs.box][inside]
-    held = found - (1.0 - share) * SOFT_TISSUE_DENSITY_G_PER_ML
-    mass = np.clip(held, share * DENSITY_FLOOR_G_PER_ML, share * SOFT_TISSUE_DENSITY_G_PER_ML)
-    return float(mass.sum()) * lungs.grid.voxel_volume_ml
 
 
 def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:

@@ -20,7 +20,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["place_regions", "urgent_first"]
+__all__ = ["place_regions", "place_shape", "placed_names", "urgent_first"]
 
 # A drawn volume may shrink by this fraction on the grid before it counts as cut off: the raster is exact to 0.1 %.
 LOST_VOLUME_TOLERANCE = 0.005
@@ -60,7 +60,7 @@ def place_regions(
     InputError
         If an override names an unknown region or role.
     """
-    names = unique_names(f"{r.name} (drawn)" if r.name in DERIVED_NAMES else r.name for r in drawn)
+    names = placed_names(drawn)
     assigned = assign_roles(names, roles, [region.role for region in drawn])
     placed: list[Region] = []
     tumours: list[tuple[Contours | Mask, Mask]] = []
@@ -69,7 +69,7 @@ def place_regions(
         role = assigned[name]
         if role is Role.IGNORE:
             continue
-        mask, volume_ml = _place(region.shape, grid)
+        mask, volume_ml = place_shape(region.shape, grid)
         fraction = min(mask.volume_ml / volume_ml, 1.0) if volume_ml > 0 else 0.0
         if not mask.array.any():
             notices += _missed(name, role, role in must_be_whole)
@@ -127,6 +127,11 @@ def urgent_first(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     return tuple(sorted(notices, key=lambda notice: notice.code != MISSED_TUMOUR))
 
 
+def placed_names(drawn: Sequence[DrawnRegion]) -> list[str]:
+    """Return what regions are called once they are placed: each name once, none of a derived region."""
+    return unique_names(f"{r.name} (drawn)" if r.name in DERIVED_NAMES else r.name for r in drawn)
+
+
 def _lungs_beside_liver(placed: list[Region]) -> list[Region]:
     """The regions with lungs that were segmented from the CT giving way to liver and tumours, which were drawn."""
     solid = [r.mask for r in placed if r.role in (Role.LIVER, Role.TUMOUR)]
@@ -141,8 +146,8 @@ def _lungs_beside_liver(placed: list[Region]) -> list[Region]:
     ]
 
 
-def _place(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:
-    """Return the occupancy on the grid, and the volume as drawn [mL]."""
+def place_shape(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:
+    """Return the occupancy of a shape on a grid, and its volume as drawn [mL]."""
     if isinstance(shape, Contours) and not shape.polygons:
         return Mask(np.zeros(grid.shape, np.float32), grid), 0.0
     if isinstance(shape, Contours):

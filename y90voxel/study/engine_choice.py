@@ -44,9 +44,13 @@ def decide_engine(wanted: str, case: Case) -> EngineDecision:
     share = share_in_ct(case)
     if share < LEAST_SHARE_IN_CT:
         return EngineDecision(
-            "convolution", wanted, f"the CT shows only {100.0 * share:.1f} % of the counts, too few to take densities from"
+            "convolution",
+            wanted,
+            f"the CT shows only {100.0 * share:.1f} % of the counts, too few to take densities from",
         )
-    return EngineDecision("density", wanted, f"the CT shows {100.0 * share:.1f} % of the counts and gives densities")
+    return EngineDecision(
+        "density", wanted, f"the CT shows {100.0 * share:.1f} % of the counts and gives densities"
+    )
 
 
 def share_in_ct(case: Case) -> float:

@@ -13,6 +13,7 @@ from y90voxel.case.case import Case
 from y90voxel.case.setting_names import settings_from_arguments
 from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySettings
 from y90voxel.case.unused_settings import unused_notices
+from y90voxel.dose.ct_tissue import CtTissue, measure_tissue
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
@@ -23,7 +24,7 @@ from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.stated_facts import StatedFacts, check_stated_time, with_stated_facts
 from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
 from y90voxel.regions.isocontour import isocontours
-from y90voxel.regions.placement import place_regions, urgent_first
+from y90voxel.regions.placement import place_regions, placed_names, urgent_first
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
@@ -127,7 +128,7 @@ class Study:
         grids = [*(emission.grid for emission in self.emissions), self._dose_grid(chosen.dose.grid)]
         (*views, regions), placing = self._place(drawn, grids, roles, chosen.regions.liver_tumours)
         seen_whole = measure_shunt or _may_measure_shunt(made)
-        return Case(
+        made_case = Case(
             label=chosen.output.label or self.label,
             injections=tuple(replace(i, regions=view) for i, view in zip(made, views, strict=True)),
             regions=regions,
@@ -143,6 +144,13 @@ class Study:
             inputs=self.inputs,
             shown_settings=shown_settings,
         )
+        return made_case if self.ct is None else replace(made_case, ct_tissue=self._tissue(drawn, made_case))
+
+    def _tissue(self, drawn: Sequence[DrawnRegion], case: Case) -> CtTissue:
+        """What the CT shows of the regions."""
+        assert self.ct is not None  # asked for with a CT only
+        shapes = dict(zip(placed_names(drawn), (region.shape for region in drawn), strict=True))
+        return measure_tissue(shapes, case.regions, self.ct, case.density.calibration)
 
     def _injections(self, settings: StudySettings) -> tuple[tuple[Injection, ...], list[Notice]]:
         """What was given in every injection, with its image, and what has to be said about facts that were stated."""

@@ -20,8 +20,11 @@ def fill_medium(
     first: int,
     last: int,
     medium: NDArray[Any],
+    floor: float,
 ) -> None:
     """Fill slices ``first`` to ``last`` of ``medium``, (z, y, x, 2), with density / range ratio and 1 / density.
+
+    The inverse is that of ``floor`` at most: dose is energy per mass, but electrons cross what there is.
 
     ``ratio[k]`` is the range ratio at density ``k / per_g_per_ml``, linear in between, constant beyond the end.
     """
@@ -34,7 +37,7 @@ def fill_medium(
                 k = int(min(at, float(top)))
                 one = ratio[k] + (at - k) * (ratio[k + 1] - ratio[k]) if k < top else ratio[top]
                 medium[z, y, x, 0] = value / one
-                medium[z, y, x, 1] = 1.0 / value
+                medium[z, y, x, 1] = 1.0 / max(value, floor)
 
 
 @njit(cache=True, nogil=True)

@@ -15,6 +15,7 @@ from y90voxel.dose.threads import share_work
 from y90voxel.reference.nuclide import Nuclide
 from y90voxel.reference.radial_kernel import radial_kernel
 from y90voxel.reference.stopping import RANGE_RATIOS, range_ratio
+from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
 from y90voxel.reference.voxel_integration import octant_energy_fractions
 from y90voxel.reference.voxel_kernel import without_empty_layers
 from y90voxel.units import JOULE_PER_MEV
@@ -70,7 +71,11 @@ def voxel_media(density: NDArray[np.float32], threads: int) -> NDArray[np.float3
     medium = np.empty((*density.shape, 2), np.float32)
     edges = np.linspace(0, len(density), 4 * threads + 1).astype(int).tolist()
     share_work(
-        lambda: lambda piece: fill_medium(density, ratio, RATIO_ENTRIES_PER_G_PER_ML, *piece, medium),
+        lambda: (
+            lambda piece: fill_medium(
+                density, ratio, RATIO_ENTRIES_PER_G_PER_ML, *piece, medium, DENSITY_FLOOR_G_PER_ML
+            )
+        ),
         list(pairwise(edges)),
         threads,
     )

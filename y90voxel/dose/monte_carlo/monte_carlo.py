@@ -20,6 +20,7 @@ from y90voxel.dose.monte_carlo.transport_geometry import inner, voxel_geometry
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, Notice, Y90Warning
 from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
@@ -260,7 +261,7 @@ class MonteCarlo(BaseEngine):
                 "no voxel of target_mask is at least half occupied, so that no uncertainty can be reached in it.",
                 tag="monte_carlo.target_uncertainty",
             )
-        mass = inner(geometry.density)
+        mass = np.maximum(inner(geometry.density), DENSITY_FLOOR_G_PER_ML)
 
         def judge(sums: BatchSums) -> float:
             dose = inner(sums.energy) / mass
@@ -281,7 +282,8 @@ class MonteCarlo(BaseEngine):
         """Turn sums of energy into dose."""
         histories = size * sums.batches
         joule_per_mev = JOULE_PER_MEV * float(np.abs(tia.array, dtype=np.float64).sum()) / histories
-        mass_kg = inner(geometry.density).astype(np.float64) * (tia.grid.voxel_volume_ml * 1e-3)
+        density = np.maximum(inner(geometry.density), DENSITY_FLOOR_G_PER_ML)
+        mass_kg = density.astype(np.float64) * (tia.grid.voxel_volume_ml * 1e-3)
         dose = inner(sums.energy) * joule_per_mev / mass_kg
         relative = inner(sums.relative_uncertainty())
         in_grid = float(inner(sums.energy).sum()) / histories
