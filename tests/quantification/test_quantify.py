@@ -304,9 +304,12 @@ def test_a_shunt_that_cannot_be_measured_is_refused(facts, message):
         quantify(liver_case(shunt=None, **facts))
 
 
-def test_spect_shunt_needs_whole_lungs():
+def test_spect_shunt_needs_a_quarter_of_the_lungs():
+    """115 g each are drawn of lungs that weigh 1 kg at least."""
     case = liver_case(shunt=None, shunt_source="spect")
-    cut = tuple(replace(r, truncated=True) if r.role is Role.LUNG else r for r in case.regions.drawn)
+    cut = tuple(
+        replace(r, truncated=True, cut_off=True) if r.role is Role.LUNG else r for r in case.regions.drawn
+    )
     with pytest.raises(InputError, match="both lungs drawn whole"):
         quantify(replace(case, regions=Regions(case.grid, cut)))
 

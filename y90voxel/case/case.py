@@ -17,6 +17,7 @@ from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration_spread import ASSUMED_FWHM_MM
 from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import PlanarImage
 from y90voxel.quantification.measurement import Injection
@@ -154,6 +155,21 @@ class Case:
     def compare_lung_methods(self) -> bool | None:
         """Whether to compute the lung dose by the other engines too; None does where it is worth a second."""
         return self.settings.lung.compare_methods
+
+    @property
+    def emission_fwhm_mm(self) -> float:
+        """Resolution of the emission image, as given for the uncertainties or assumed by its modality [mm]."""
+        modality = self.injections[0].emission.modality
+        return float(
+            self.settings.uncertainty.fwhm_mm or ASSUMED_FWHM_MM.get(modality, ASSUMED_FWHM_MM["file"])
+        )
+
+    @property
+    def lung_masses_g(self) -> Mapping[str, float | None]:
+        """Mass of what is drawn of each lung by CT [g], by its name; None where it was not measured."""
+        shown = {} if self.ct_tissue is None else self.ct_tissue.regions
+        lungs = [region.name for region in self.regions.drawn if region.role is Role.LUNG]
+        return {name: shown[name].ct_mass_g if name in shown else None for name in lungs}
 
     @cached_property
     def radiobiology(self) -> Mapping[Role, RadiobiologyParameters]:

@@ -110,12 +110,15 @@ def _calibration_uncertainty(
     case = evaluation.case
     if case.calibration.mode is not CalibrationMode.RELATIVE:
         return inputs.calibration
-    region = case.calibration.region
-    whole = region is CalibrationRegion.LIVER_AND_LUNGS or (
-        region is not CalibrationRegion.LIVER and case.regions.both_lungs_drawn_in_view
-    )
-    shunt = 0.0 if whole else evaluation.lung.shunt_fraction or 0.0
-    scaling = statistics(images, lambda regions: regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED))
+    region, spread = case.calibration.region, evaluation.calibration_spread
+    unseen = 1.0  # the share of the lungs whose activity the region does not hold
+    if region is CalibrationRegion.LIVER_AND_LUNGS:
+        unseen = 0.0
+    elif region is not CalibrationRegion.LIVER:
+        unseen = 0.0 if spread is None or spread.lung_share is None else 1.0 - spread.lung_share
+    shunt = unseen * (evaluation.lung.shunt_fraction or 0.0)
+    counts = statistics(images, lambda regions: regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED))
+    scaling = math.hypot(counts, 0.0 if spread is None else spread.scaling)
     return activity_uncertainty(inputs.activity, inputs.residual, shunt, inputs.lung_shunt, scaling)
 
 
@@ -178,7 +181,9 @@ def _statement(
     """What the bands hold, what they do not, and how they were made; a sentence each."""
     u_d = diameter_uncertainty_mm(inputs.contour_voxel_mm, inputs.contour_fwhm_mm)
     relative = evaluation.case.calibration.mode is CalibrationMode.RELATIVE
-    source = "net activity, residual, lung shunt and counts of the liver" if relative else "calibration"
+    source = (
+        "net activity, residual, lung shunt, counts and region of calibration" if relative else "calibration"
+    )
     noise = "no noise, for that of the image is not known"
     if images and inputs.noise is None:
         noise = "noise of the image, its voxels taken as counts"
@@ -208,6 +213,4 @@ def _left_out(relative: bool) -> str:
         "densities",
         "the dose engine",
     ]
-    if relative:
-        parts.insert(1, "activity outside the region of calibration")
     return ", ".join(parts) + ", and what differs between a surrogate and the treatment"

@@ -17,6 +17,7 @@ from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.quantification.calibration_spread import CalibrationSpread
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.own_density import OwnDensity
@@ -156,6 +157,8 @@ class Evaluation:
         Where it was asked for.
     partial_volume : mapping or None
         What corrected numbers were made with, where they were asked for.
+    calibration_spread : CalibrationSpread or None
+        What other calibration regions would have made of the counts.
     own_densities : mapping of str to OwnDensity
         Density of each region's own tissue by name, where it is not that of its voxels.
     histograms : RegionHistograms or None
@@ -179,6 +182,7 @@ class Evaluation:
     provenance: Mapping[str, Any]
     uncertainty: UncertaintyReport | None = None
     partial_volume: Mapping[str, Any] | None = None
+    calibration_spread: CalibrationSpread | None = None
     own_densities: Mapping[str, OwnDensity] = field(default_factory=dict, repr=False)
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
@@ -277,6 +281,7 @@ class Evaluation:
             "calibration": {
                 "mode": calibration.mode.value,
                 "region": calibration.region.value if calibration.mode.value == "relative" else None,
+                **({} if self.calibration_spread is None else self.calibration_spread.as_dict()),
             },
             "density": dict(self.density_sources),
             "hepatic_reserve": self.case.regions.hepatic_reserve,

@@ -12,6 +12,7 @@ from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.case.case import Case
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.dvh_bands import LEAST_SAMPLES
+from y90voxel.quantification.calibration_spread import ASSUMED_FWHM_MM
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap
@@ -20,7 +21,6 @@ __all__ = ["UncertaintyInputs", "complete_inputs"]
 
 # Assumed where nothing is given, and said in every output; a department's own numbers belong there.
 ASSUMED_ACTIVITY, ASSUMED_RESIDUAL, ASSUMED_SHUNT, ASSUMED_CALIBRATION = 0.05, 0.03, 0.30, 0.05
-ASSUMED_FWHM_MM = {"NM": 10.0, "PT": 6.0, "file": 10.0}
 DEFAULT_SAMPLES = 300
 
 

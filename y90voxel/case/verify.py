@@ -23,6 +23,7 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.quantification.decay import integrate_over_time
 from y90voxel.quantification.lung_measures import mird_lung_doses, retreat_from
+from y90voxel.quantification.lung_view import REFERENCE_LUNG_MASS_G
 from y90voxel.quantification.plausibility import check_dose
 from y90voxel.quantification.quantify import Quantification, quantify
 from y90voxel.reference.nuclide import Nuclide, nuclide
@@ -36,8 +37,6 @@ __all__ = ["verify"]
 
 # Deposited over emitted energy beyond this is a bug (contract: density rounding and the tail stay below it).
 ENERGY_TOLERANCE = 1.02
-# Both lungs, adult reference, when the contours end at the edge of the image [g].
-REFERENCE_LUNG_MASS_G = 1000.0
 
 Progress = Callable[[str, float], None]
 
@@ -116,6 +115,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         density=density,
         density_sources=tissue.sources,
         own_densities=tissue.own,
+        calibration_spread=quantification.spread,
         energy_per_activity_j_per_gbq=energy_j_per_gbq,
         net_activity_bq=quantification.net_activity_bq,
         map_activity_bq=quantification.map_activity_bq,

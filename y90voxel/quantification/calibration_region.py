@@ -5,12 +5,15 @@ from __future__ import annotations
 from y90voxel.errors import InputError
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.calibration import CalibrationRegion
+from y90voxel.quantification.calibration_spread import MARGIN_FWHM, CalibrationSpread, calibration_factors
+from y90voxel.quantification.lung_view import lung_view
 from y90voxel.quantification.measurement import Injection, Measurement
+from y90voxel.quantification.scaling import sum_within
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.volume import Mask
+from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
-__all__ = ["calibration_region", "given_activity", "liver_and_lungs"]
+__all__ = ["calibration_region", "calibration_spread", "given_activity", "liver_and_lungs"]
 
 
 def given_activity(administration: Administration) -> float:
@@ -61,7 +64,8 @@ def calibration_region(
                 "Use --calibration-region fov.",
                 tag="dose.calibration_region",
             )
-    if regions.both_lungs_drawn_in_view:
+    view = lung_view(regions, measurement.lung_masses_g)
+    if view.share == 1.0:
         return mask, net
     if shunt is None:
         raise InputError(
@@ -69,7 +73,46 @@ def calibration_region(
             "Give --lung-shunt (0 for none).",
             tag="administration.lung_shunt_fraction",
         )
-    return mask, net * (1.0 - shunt)
+    return mask, view.activity_in_view(net, shunt)
+
+
+def calibration_spread(
+    measurement: Measurement,
+    injection: Injection,
+    counts: CountMap | ActivityMap,
+    regions: Regions,
+    administration: Administration,
+) -> CalibrationSpread | None:
+    """Return what the other calibration regions would make of the counts; None where the one in use holds none.
+
+    Parameters
+    ----------
+    measurement, injection : Measurement and Injection
+        What is calibrated, and how.
+    counts : CountMap or ActivityMap
+        The emission image on the grid of ``regions``.
+    regions : Regions
+        On the grid of the emission image.
+    administration : Administration
+        Activity and lung shunt.
+    """
+    chosen = measurement.calibration.region
+    net, shunt = given_activity(administration), administration.lung_shunt_fraction
+    view = lung_view(regions, measurement.lung_masses_g)
+    margin_mm = MARGIN_FWHM * measurement.emission_fwhm_mm
+    hepatic = None if regions.mask_of(Role.LIVER) is None else _hepatic_mask(regions, injection)
+    found = calibration_factors(counts, regions, hepatic, net, shunt, view, margin_mm)
+    if chosen is CalibrationRegion.LIVER_AND_LUNGS:
+        inside = sum_within(counts.array, liver_and_lungs(regions).array)
+        found = {chosen.value: net / inside, **found} if inside > 0 else found
+    if chosen.value not in found:
+        return None
+    factors = {name: factor / found[chosen.value] for name, factor in found.items()}
+    if shunt is None or chosen not in (CalibrationRegion.BODY, CalibrationRegion.FIELD_OF_VIEW):
+        return CalibrationSpread(chosen.value, factors, margin_mm)
+    return CalibrationSpread(
+        chosen.value, factors, margin_mm, view.share, view.low, view.high, view.relative_range(shunt)
+    )
 
 
 def liver_and_lungs(regions: Regions) -> Mask:

@@ -21,6 +21,7 @@ __all__ = [
     "mird_lung_doses",
     "project_onto_planar",
     "retreat_from",
+    "within_reach",
 ]
 
 # Both lungs of the convention that limits refer to.
@@ -141,7 +142,7 @@ def lung_shunt_fraction_planar(
 
 
 def lung_shunt_fraction_spect(
-    counts: Volume, lungs: Mask, liver: Mask, dome_margin_mm: float = 20.0
+    counts: Volume, lungs: Mask, liver: Mask, dome_margin_mm: float = 20.0, share_in_view: float = 1.0
 ) -> float:
     """Return the lung shunt fraction from an attenuation- and scatter-corrected SPECT.
 
@@ -153,19 +154,26 @@ def lung_shunt_fraction_spect(
     counts : Volume
         Counts or activity.
     lungs, liver : Mask
-        On the grid of the counts; both lungs wholly in view.
+        On the grid of the counts.
     dome_margin_mm : float
         Margin around the liver [mm].
+    share_in_view : float
+        Share of the lungs' mass that the image sees, 0 to 1; uptake counts as uniform.
 
     Raises
     ------
+    InputError
+        If the share is not positive or above one.
     RegionError
         If no lung is left outside the margin, or neither organ holds counts.
     """
+    check_fraction(share_in_view, "the share of the lungs in view")
+    check_positive(share_in_view, "the share of the lungs in view", "")
     kept = retreat_from(lungs, liver, dome_margin_mm)
     if not kept.array.any():
         raise RegionError(f"no lung lies further than {dome_margin_mm:g} mm from the liver.")
     in_lung = float((counts.array * kept.array).sum(dtype=np.float64)) * lungs.total / kept.total
+    in_lung /= share_in_view
     in_liver = float((counts.array * liver.array).sum(dtype=np.float64))
     if not in_lung + in_liver > 0:
         raise RegionError("lungs and liver hold no counts together; check that image and regions match.")
@@ -182,20 +190,43 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     margin_mm : float
         Distance between voxel centres [mm].
     """
-    # deferred: the calculators of a plan need no compiled code
-    from y90voxel.quantification._reach_loops import mark_within_reach
-
     neighbour.check_on(mask.grid, "neighbour")
     box = widened_box(mask.box, mask.grid, margin_mm)
     solid = neighbour.array[box] >= 0.5
     if not solid.any():
         return mask
+    kept = np.array(mask.array)
+    kept[box][_near(solid, mask.grid.spacing_mm, margin_mm)] = 0.0
+    return mask.with_array(kept)
+
+
+def within_reach(mask: Mask, margin_mm: float) -> Mask:
+    """Return a region with all voxels whose centres lie within a margin of one that it fills by half.
+
+    Parameters
+    ----------
+    mask : Mask
+        The region.
+    margin_mm : float
+        Distance between voxel centres [mm].
+    """
+    box = widened_box(mask.box, mask.grid, margin_mm)
+    wider = np.array(mask.array)
+    wider[box][_near(mask.array[box] >= 0.5, mask.grid.spacing_mm, margin_mm)] = 1.0
+    return mask.with_array(wider)
+
+
+def _near(
+    solid: NDArray[np.bool_], spacing_mm: tuple[float, float, float], margin_mm: float
+) -> NDArray[np.bool_]:
+    """Voxels within a margin of solid ones."""
+    # deferred: the calculators of a plan need no compiled code
+    from y90voxel.quantification._reach_loops import mark_within_reach
+
     near = np.zeros(solid.shape, bool)
     away = np.empty(solid.shape, np.int32)
-    mark_within_reach(solid, _reach_voxels(mask.grid.spacing_mm, margin_mm), away, near)
-    kept = np.array(mask.array)
-    kept[box][near] = 0.0
-    return mask.with_array(kept)
+    mark_within_reach(solid, _reach_voxels(spacing_mm, margin_mm), away, near)
+    return near
 
 
 def _reach_voxels(spacing_mm: tuple[float, float, float], margin_mm: float) -> NDArray[np.int32]:

@@ -12,11 +12,15 @@ from y90voxel.quantification.lung_measures import (
     lung_shunt_fraction_spect,
     project_onto_planar,
 )
+from y90voxel.quantification.lung_view import LungView
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.volume import Mask, Volume
 
 __all__ = ["resolve_shunt"]
+
+# With less of the lungs in view, what is seen says too little of the rest.
+LEAST_SHARE_IN_VIEW = 0.25
 
 
 def resolve_shunt(
@@ -28,6 +32,7 @@ def resolve_shunt(
     dome_margin_mm: float,
     *,
     needed: bool,
+    view: LungView | None = None,
 ) -> tuple[Administration, list[Notice]]:
     """Return the administration with a shunt fraction, measured where that is asked for or needed.
 
@@ -45,6 +50,8 @@ def resolve_shunt(
         The regions in full, for their shadows on the views; None takes ``regions``.
     dome_margin_mm : float
         Lung closer to the liver is left out and scaled for, in ``spect`` [mm].
+    view : LungView or None
+        How much of the lungs the emission image sees: a shunt of ``spect`` that was asked for is corrected for the rest.
     needed : bool
         Whether the calibration needs a shunt: then one that was not given is measured, on the emission image
         when it shows both lungs, else on planar views, when the study has what that takes.
@@ -68,17 +75,21 @@ def resolve_shunt(
             f"the {source} lung shunt needs regions of the lungs and the liver. Draw them, or give --lung-shunt as a number.",
             tag="administration.lung_shunt_fraction",
         )
-    if not seen.both_lungs_in_view:
+    in_part = source == "spect" and view is not None and LEAST_SHARE_IN_VIEW <= view.share < 1.0
+    if not seen.both_lungs_in_view and not in_part:
         raise InputError(
             f"the {source} lung shunt needs both lungs drawn whole. Give --lung-shunt as a number.",
             tag="administration.lung_shunt_fraction",
         )
     if source == "spect":
-        fraction = lung_shunt_fraction_spect(counts, lungs, liver, dome_margin_mm)
+        share = view.share if in_part and view is not None else 1.0
+        fraction = lung_shunt_fraction_spect(counts, lungs, liver, dome_margin_mm, share)
         how = (
             f"counts of the emission image, lung within {dome_margin_mm:g} mm of the liver left out; right only with "
             "scatter and attenuation correction"
         )
+        if in_part:
+            how += f"; {100 * share:.0f} % of the lungs' mass is in view, their counts were divided by that"
     else:
         fraction = _from_planar(planar, lungs, liver)
         how = (

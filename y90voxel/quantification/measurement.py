@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,6 +74,14 @@ class Measurement(Protocol):
     @property
     def dome_margin_mm(self) -> float:
         """Lung closer to the liver than this is left out and scaled for [mm]."""
+
+    @property
+    def emission_fwhm_mm(self) -> float:
+        """Resolution of the emission image, as given or assumed [mm]."""
+
+    @property
+    def lung_masses_g(self) -> Mapping[str, float | None]:
+        """Mass of what is drawn of each lung by CT [g], by its name."""
 
     @property
     def dead_time(self) -> DeadTime | None:

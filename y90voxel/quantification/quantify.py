@@ -20,11 +20,18 @@ from y90voxel.quantification.calibration import (
     decay_to_administration,
     elapsed_since_administration,
 )
-from y90voxel.quantification.calibration_region import calibration_region, given_activity, liver_and_lungs
+from y90voxel.quantification.calibration_region import (
+    calibration_region,
+    calibration_spread,
+    given_activity,
+    liver_and_lungs,
+)
+from y90voxel.quantification.calibration_spread import CalibrationSpread, combined_spread
 from y90voxel.quantification.dead_time_correction import dead_time_factor
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.quantification.lung_shunt import resolve_shunt
+from y90voxel.quantification.lung_view import lung_view
 from y90voxel.quantification.measurement import Injection, Measurement
 from y90voxel.quantification.plausibility import check_activity, check_liver_volume, check_units
 from y90voxel.quantification.scaling import scaled
@@ -39,7 +46,7 @@ from y90voxel.volumes.volume import ActivityMap, CountMap
 __all__ = ["Quantification", "quantify"]
 
 # The map may hold this much more than was given before it is said: blur and scatter put counts outside the region.
-MAP_OVER_NET_WARNING = 1.15
+MAP_OVER_NET_WARNING = 1.02
 # Image over administered activity outside this range is said (clinical practice of calibration checks).
 IMAGE_OVER_ADMINISTERED = (0.8, 1.2)
 NEGATIVE_SHARE_WARNING = 0.001
@@ -68,6 +75,8 @@ class Quantification:
         Where the shunt comes from.
     notices : tuple of Notice
         Assumptions and oddities.
+    spread : CalibrationSpread or None
+        What other calibration regions would have made of the counts; relative calibration.
     """
 
     activity: ActivityMap
@@ -75,6 +84,7 @@ class Quantification:
     lung_shunt_fraction: float | None
     shunt_source: str
     notices: tuple[Notice, ...]
+    spread: CalibrationSpread | None = None
 
     @property
     def map_activity_bq(self) -> float:
@@ -101,12 +111,14 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
     """
     record = nuclide(measurement.nuclide)
     maps, nets, shunts, notices = [], [], [], []
+    administrations = []
     source = "none"
     for injection in measurement.injections:
         activity, net, administration, found = _quantify_injection(measurement, injection, record, double)
         maps.append(activity)
         nets.append(net)
         shunts.append(administration.lung_shunt_fraction)
+        administrations.append(administration)
         source = administration.shunt_source
         notices += found
     notices += _implausible(measurement, nets)
@@ -131,7 +143,56 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
                 "stay in the map.",
             )
         )
-    return Quantification(total, net_total, shunt, source, tuple(notices))
+    spread = _spread(measurement, administrations)
+    notices += _spread_notices(spread)
+    return Quantification(total, net_total, shunt, source, tuple(notices), spread)
+
+
+def _spread(measurement: Measurement, administrations: Sequence[Administration]) -> CalibrationSpread | None:
+    """What other calibration regions would have made of the counts of all injections."""
+    if measurement.calibration.mode is not CalibrationMode.RELATIVE:
+        return None
+    parts = []
+    for injection, administration in zip(measurement.injections, administrations, strict=True):
+        regions = injection.regions or measurement.regions
+        counts = _on_regions(injection.emission, regions)
+        found = calibration_spread(measurement, injection, counts, regions, administration)
+        if found is None:
+            return None
+        parts.append((given_activity(administration), found))
+    return combined_spread(parts)
+
+
+def _spread_notices(spread: CalibrationSpread | None) -> list[Notice]:
+    """Say that calibration regions disagree, and what an image with lungs in part is taken to hold."""
+    notices = []
+    if spread is not None and spread.spread > MAP_OVER_NET_WARNING - 1.0:
+        others = ", ".join(f"{name} {f:.3f}" for name, f in spread.factors.items() if name != spread.region)
+        notices.append(
+            Notice(
+                "calibration-spread",
+                f"calibrated over {spread.region}; over other regions, all doses would be these times as high: {others}. Blur "
+                f"and scatter carry counts out of the liver. Half of that range, {100 * 0.5 * spread.spread:.1f} %, is a part of "
+                "the uncertainty.",
+            )
+        )
+    if spread is not None and spread.lung_share is not None and spread.lung_share < 1.0:
+        notices.append(
+            Notice(
+                "lungs-in-part",
+                f"the emission image is taken to see {100 * spread.lung_share:.0f} % of the lungs' mass (between "
+                f"{100 * (spread.lung_share_low or 0.0):.0f} and {100 * (spread.lung_share_high or 1.0):.0f} %), with uniform uptake "
+                f"in them; activity in view is uncertain by {100 * spread.lung_range:.1f} % for it.",
+            )
+        )
+    return notices
+
+
+def _on_regions(emission: EmissionImage, regions: Regions) -> CountMap | ActivityMap:
+    """An emission image on the grid of regions."""
+    if emission.grid.is_same_as(regions.grid):
+        return emission.volume
+    return resample(emission.volume, regions.grid)
 
 
 def _implausible(measurement: Measurement, nets_bq: Sequence[float]) -> list[Notice]:
@@ -152,8 +213,7 @@ def _quantify_injection(
     _check_nuclide(emission, record)
     notices = check_imaged_nuclide(emission, record.name)
     regions = injection.regions or measurement.regions
-    on_regions = emission.grid.is_same_as(regions.grid)
-    counts = emission.volume if on_regions else resample(emission.volume, regions.grid)
+    counts = _on_regions(emission, regions)
     if not counts.total > 0:
         raise InputError(
             f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
@@ -217,6 +277,7 @@ def _shunt(
         measurement.planar_regions,
         measurement.dome_margin_mm,
         needed=_needs_shunt(measurement, regions),
+        view=lung_view(regions, measurement.lung_masses_g),
     )
 
 

@@ -76,11 +76,12 @@ def place_regions(
             continue
         fraction = 1.0 if fraction > 1.0 - LOST_VOLUME_TOLERANCE else fraction
         edges = _touched_edges(mask)
+        cut_off = region.cut_off
         if role is Role.LUNG and drawn_on is not None and _drawn_to_the_end(region.shape, drawn_on):
-            edges = edges or "the end of the CT it was drawn on"
+            edges, cut_off = edges or "the end of the CT it was drawn on", True
         notices += _check_whole(name, role, fraction, edges, role in must_be_whole)
-        truncated = fraction < 1.0 or bool(edges) or region.cut_off
-        made = (region.automatic, fraction, truncated, region.from_ct, region.cut_off)
+        truncated = fraction < 1.0 or bool(edges) or cut_off
+        made = (region.automatic, fraction, truncated, region.from_ct, cut_off)
         placed.append(Region(name, role, mask, *made))
         if role is Role.TUMOUR:
             tumours.append((region.shape, mask))
