@@ -54,3 +54,22 @@ def test_contrast_agent_needs_a_liver_that_the_ct_shows():
     assert contrast_agent(enhanced, density, nothing, 1.05) == []
     assert contrast_agent(ct(), density, everything, 1.05) == []
     assert [n.code for n in contrast_agent(enhanced, density, everything, None)] == ["contrast-agent"]
+
+
+@pytest.mark.parametrize(("hu", "refused"), [(150.0, False), (350.0, True), (900.0, True)])
+def test_ct_densities_of_lipiodol_are_refused(hu, refused):
+    """CT numbers of lipiodol are those of iodine: tumours got 16 to 29 % less dose."""
+    grid = Grid.from_spacing((20, 20, 20), (3.0, 3.0, 3.0))
+    liver = np.zeros(grid.shape)
+    liver[3:17, 3:17, 3:17] = 1.0
+    image = np.full(grid.shape, 60.0)
+    image[8:11, 8:11, 8:11] = hu  # 0.73 mL
+    ct, density = CtImage(image, grid), DensityMap(np.full(grid.shape, 1.06), grid)
+    if refused:
+        with pytest.raises(
+            InputError, match=r"0\.7 mL of liver and tumours.*lipiodol.*--liver-density 1\.05"
+        ):
+            contrast_agent(ct, density, Mask(liver, grid), None)
+    else:
+        contrast_agent(ct, density, Mask(liver, grid), None)
+    contrast_agent(ct, density, Mask(liver, grid), 1.05)  # its numbers are not used

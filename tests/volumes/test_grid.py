@@ -113,3 +113,20 @@ def test_bad_affines_are_refused(affine, message):
 def test_bad_spacing_is_refused(spacing):
     with pytest.raises(GeometryError, match="spacing"):
         Grid.from_spacing((2, 2, 2), (1, 1, 1)).with_spacing(spacing)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((3, 4), (1.0, 1.0, 1.0)), "shape of a grid is three numbers"),
+        (((3, 4, 5, 6), (1.0, 1.0, 1.0)), "shape of a grid is three numbers"),
+        (((3, 4, 5), (1.0, 1.0)), "spacing of a grid is three numbers"),
+        (((3, 4, 5), 2.0), "spacing of a grid is three numbers"),
+        (((3, 4, 5), (1.0, 1.0, 1.0), (0.0, 0.0)), "origin of a grid is three numbers"),
+        (((3, 4.5, 5), (1.0, 1.0, 1.0)), "three positive whole numbers"),
+        (((3, -4, 5), (1.0, 1.0, 1.0)), "three positive whole numbers"),
+    ],
+)
+def test_wrong_lengths_are_refused_by_name(arguments, message):
+    with pytest.raises(GeometryError, match=message):
+        Grid.from_spacing(*arguments)

@@ -95,3 +95,15 @@ def test_the_core_of_a_mask_is_half_filled_or_all_there_is():
     grid = Grid.from_spacing((1, 1, 4), (1.0, 1.0, 1.0))
     assert Mask(np.array([[[0.0, 0.3, 0.5, 1.0]]]), grid).core.tolist() == [[[False, False, True, True]]]
     assert Mask(np.array([[[0.0, 0.3, 0.2, 0.0]]]), grid).core.tolist() == [[[False, True, True, False]]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_dose_that_is_no_number_is_refused(bad):
+    """V(1 Gy) was 1 and D98 NaN, without a word."""
+    dose = np.ones((2, 3, 4), np.float32)
+    dose[1, 2, 3] = bad
+    grid = Grid.from_spacing(dose.shape, (1.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="1 of 24 voxels are NaN or infinite"):
+        DoseMap(dose, grid)
+    with pytest.raises(InputError, match="positive and finite"):
+        DensityMap(dose, grid)

@@ -33,6 +33,8 @@ from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 __all__ = ["noisy_images", "statistics", "with_uncertainty"]
 
 Progress = Callable[[str, float], None]
+# What the interval of a mean is about.
+BLURRED_MEAN, CORRECTED_MEAN = "blurred mean", "mean corrected by recovery"
 
 
 def with_uncertainty(
@@ -163,9 +165,16 @@ def _with_budget(
     )
     simulated = metrics.relative_uncertainty or 0.0
     whole = math.hypot(budget.relative, simulated)
-    low, high = dose_interval_gy(max(metrics.mean_gy, 0.0), whole)
+    corrected = None if metrics.partial_volume is None else metrics.partial_volume.mean_corrected_gy
+    low, high = dose_interval_gy(max(metrics.mean_gy if corrected is None else corrected, 0.0), whole)
     found = RegionUncertainty(
-        budget, simulated, low, high, band.mean_low_gy if band else None, band.mean_high_gy if band else None
+        budget,
+        simulated,
+        low,
+        high,
+        band.mean_low_gy if band else None,
+        band.mean_high_gy if band else None,
+        BLURRED_MEAN if corrected is None else CORRECTED_MEAN,
     )
     return replace(metrics, relative_uncertainty=whole, uncertainty=found)
 

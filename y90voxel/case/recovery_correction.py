@@ -14,6 +14,8 @@ from y90voxel.case.verify import verify
 from y90voxel.dose.engine import DoseEngine
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.summary import PartialVolume, RegionMetrics
+from y90voxel.quantification.calibration import CalibrationRegion
+from y90voxel.quantification.calibration_spread import LIVER_AND_MARGIN
 from y90voxel.quantification.deconvolution import DEFAULT_ITERATIONS, richardson_lucy
 from y90voxel.quantification.lung_measures import retreat_from
 from y90voxel.quantification.partial_volume import (
@@ -82,6 +84,9 @@ def with_partial_volume(
     """
     notices: list[Notice] = []
     background = _Background.of(evaluation) if curve is not None else None
+    undone = _undone(evaluation) if curve is not None else 1.0
+    if undone != 1.0:
+        notices.append(_undone_notice(undone))
     other = None
     if deconvolution is not None:
         other = verify(deconvolution.of(evaluation.case), engine, progress)
@@ -98,7 +103,7 @@ def with_partial_volume(
         found = PartialVolume()
         if curve is not None and background is not None and metrics.role == Role.TUMOUR:
             try:
-                found = _corrected(metrics, background, curve)
+                found = _corrected(metrics, background, curve, undone)
             except InputError as error:
                 notices.append(
                     Notice("partial-volume-not-corrected", f"{metrics.name!r} is not corrected: {error}")
@@ -108,9 +113,22 @@ def with_partial_volume(
             found = replace(found, deconvolved_mean_gy=after.mean_gy, deconvolved_d70_gy=after.d_gy[70])
         regions.append(replace(metrics, partial_volume=found if found != PartialVolume() else None))
     made = replace(
-        evaluation, regions=tuple(regions), partial_volume=_settings(curve, deconvolution, background)
+        evaluation,
+        regions=tuple(regions),
+        partial_volume=_settings(curve, deconvolution, background)
+        | {"calibration_factor_undone": None if curve is None else undone},
     )
     return made.with_notices(*notices)
+
+
+def _undone_notice(factor: float) -> Notice:
+    """Say that means corrected by recovery stand on another calibration than the map."""
+    return Notice(
+        "recovery-calibration",
+        f"means corrected by recovery are those of a map {100 * (1.0 - factor):.1f} % lower: the calibration over the liver puts "
+        "what blur carried out of it back into it, and recovery would count it once more. The map, and all that is not "
+        "called corrected, keeps its calibration.",
+    )
 
 
 @dataclass(frozen=True)
@@ -149,7 +167,23 @@ class _Background:
         )
 
 
-def _corrected(metrics: RegionMetrics, background: _Background, curve: RecoveryFit) -> PartialVolume:
+def _undone(evaluation: Evaluation) -> float:
+    """The factor that takes back what a calibration over the liver adds for counts that blur carried out of it.
+
+    A recovery coefficient is measured concentration over true one. A map that was calibrated over the liver's counts is
+    too high by what left the liver, so that both together would count the same spill-out twice. Over the liver with its
+    margin nothing is lost; without it, over the whole image.
+    """
+    spread = evaluation.calibration_spread
+    if spread is None or spread.region != CalibrationRegion.LIVER.value:
+        return 1.0
+    factors = spread.factors
+    return float(factors.get(LIVER_AND_MARGIN, factors.get(CalibrationRegion.FIELD_OF_VIEW.value, 1.0)))
+
+
+def _corrected(
+    metrics: RegionMetrics, background: _Background, curve: RecoveryFit, undone: float
+) -> PartialVolume:
     """Mean dose and ratio of one tumour, as measured and corrected."""
     recovery = curve.coefficient(metrics.volume_ml)
     here, around = (metrics.activity_bq or 0.0) / metrics.volume_ml, background.bq_per_ml
@@ -157,7 +191,9 @@ def _corrected(metrics: RegionMetrics, background: _Background, curve: RecoveryF
     return PartialVolume(
         recovery=recovery,
         recovery_uncertainty=curve.uncertainty(metrics.volume_ml),
-        mean_corrected_gy=correct_in_warm_background(metrics.mean_gy, background.mean_gy, recovery),
+        mean_corrected_gy=correct_in_warm_background(
+            undone * metrics.mean_gy, undone * background.mean_gy, recovery
+        ),
         tumour_to_normal_ratio=ratio,
         tumour_to_normal_ratio_corrected=None
         if ratio is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ MOST_ABOVE_HIGHEST = 0.01
 # The densest bone, enamel, is about 2800 HU, compact bone below 2000: above lies metal (or a dense contrast medium).
 METAL_ABOVE_HU = 2500.0
 SMALLEST_METAL_ML = 0.1
+# Tumours enhance to 200 HU at most (arterial phase); lipiodol deposits have 200 to 1000 HU and more. Calcified ones are rare.
+LIPIODOL_ABOVE_HU, LEAST_LIPIODOL_ML = 200.0, 0.5
 # Liver without contrast agent has 50 to 65 HU, in the portal venous phase 100 to 120 HU. CT numbers are asked, not
 # densities, since calibrations fall where soft tissue meets marrow at about 100 HU.
 CONTRAST_ABOVE_HU = 80.0
@@ -86,12 +90,20 @@ def contrast_agent(ct: CtImage, density: DensityMap, liver: Mask, set_to: float 
         Occupancy of the liver on the dose grid, where the CT covers it.
     set_to : float or None
         Density that the liver gets instead of the CT's [g/mL]; None keeps the CT's.
+
+    Raises
+    ------
+    InputError
+        If the CT's density is kept where it shows lipiodol or another dense contrast medium.
     """
     interior = np.argwhere(liver.array > 0.999)
     if not len(interior):
         return []
     places = np.rint(ct.grid.lps_to_index(density.grid.index_to_lps(interior))).astype(int)
-    hu = float(np.median(ct.array[tuple(np.clip(places, 0, np.array(ct.grid.shape) - 1).T)]))
+    values = ct.array[tuple(np.clip(places, 0, np.array(ct.grid.shape) - 1).T)]
+    if set_to is None:
+        _refuse_dense_contrast(values, density.grid.voxel_volume_ml)
+    hu = float(np.median(values))
     if hu <= CONTRAST_ABOVE_HU:
         return []
     found = float(density.array[tuple(interior.T)].mean())
@@ -102,6 +114,21 @@ def contrast_agent(ct: CtImage, density: DensityMap, liver: Mask, set_to: float 
         else f"liver and tumour are set to {set_to:g} g/mL instead of its {found:.3f}, vessels and other organs are not"
     )
     return [Notice("contrast-agent", f"the liver has {hu:.0f} HU, which means contrast agent; {kept}.")]
+
+
+def _refuse_dense_contrast(hu: NDArray[Any], voxel_ml: float) -> None:
+    """Refuse densities from CT numbers that no tissue of the liver has."""
+    dense = hu > LIPIODOL_ABOVE_HU
+    volume_ml = float(np.count_nonzero(dense)) * voxel_ml
+    if volume_ml < LEAST_LIPIODOL_ML:
+        return
+    raise InputError(
+        f"the liver density is to come from the CT, but {volume_ml:.1f} mL of liver and tumours have more than "
+        f"{LIPIODOL_ABOVE_HU:g} HU (mean {float(hu[dense].mean()):.0f} HU): lipiodol, dense contrast medium or metal, whose CT numbers "
+        "come from their atomic number and not from their mass. Tumours would get 16 to 29 % too little dose. Give "
+        "--liver-density 1.05.",
+        tag="dose.liver_density",
+    )
 
 
 def _percent(found: NDArray[np.bool_]) -> str:

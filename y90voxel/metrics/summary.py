@@ -28,9 +28,11 @@ class RegionUncertainty:
     simulation : float
         Statistical part of a Monte Carlo engine, which the budget does not hold.
     low_gy, high_gy : float
-        Log-normal interval of the volume-weighted mean, k = 2 [Gy].
+        Log-normal interval of the volume-weighted mean, k = 2 [Gy]; around the mean corrected by recovery where there is one.
     sampled_low_gy, sampled_high_gy : float or None
-        95 % of the sampled means [Gy].
+        95 % of the sampled means, of the blurred image [Gy].
+    interval_of : str
+        What the interval is about: the mean of the blurred image, or the one corrected by recovery.
     """
 
     budget: DoseUncertainty
@@ -39,6 +41,7 @@ class RegionUncertainty:
     high_gy: float
     sampled_low_gy: float | None
     sampled_high_gy: float | None
+    interval_of: str = "blurred mean"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the parts for JSON."""
@@ -47,6 +50,7 @@ class RegionUncertainty:
             **parts,
             "simulation": self.simulation,
             "mean_k2_gy": [self.low_gy, self.high_gy],
+            "interval_of": self.interval_of,
             "mean_sampled_95_gy": None
             if self.sampled_low_gy is None
             else [self.sampled_low_gy, self.sampled_high_gy],

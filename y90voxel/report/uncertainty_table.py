@@ -24,7 +24,7 @@ def uncertainty_rows(evaluation: Evaluation) -> list[dict[str, str]]:
             {
                 "name": metrics.name,
                 "mean": dose_text(metrics.mean_gy),
-                "budget": _between(found.low_gy, found.high_gy),
+                "budget": f"{_between(found.low_gy, found.high_gy)} (of the {found.interval_of})",
                 "whole": percent(metrics.relative_uncertainty, 2),
                 "activity": percent(budget.activity, 2),
                 "volume": percent(abs(budget.volume_factor) * budget.volume, 2),

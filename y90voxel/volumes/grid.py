@@ -92,7 +92,19 @@ class Grid:
             Distance between slices, rows and columns [mm].
         origin_mm : sequence of float, (3,)
             Centre of the first voxel in LPS [mm].
+
+        Raises
+        ------
+        GeometryError
+            If one of them is not three numbers, or the shape not positive integers.
         """
+        for what, values in (("shape", shape), ("spacing", spacing_mm), ("origin", origin_mm)):
+            if np.shape(values) != (3,):
+                raise GeometryError(
+                    f"the {what} of a grid is three numbers, one for slices, rows and columns, got {values!r}."
+                )
+        if any(float(n) != int(n) or n < 1 for n in shape):
+            raise GeometryError(f"a grid needs three positive whole numbers of voxels, got {tuple(shape)}.")
         affine = np.zeros((4, 4))
         affine[2, 0], affine[1, 1], affine[0, 2] = spacing_mm
         affine[:3, 3] = origin_mm

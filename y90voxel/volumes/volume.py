@@ -196,12 +196,22 @@ class DoseMap(Volume):
     ----------
     relative_uncertainty : ndarray or None, (slices, rows, columns)
         Statistical standard uncertainty as a fraction of the dose.
+
+    Raises
+    ------
+    InputError
+        If a dose is NaN or infinite: histograms and means of it would be numbers all the same.
     """
 
     relative_uncertainty: NDArray[np.floating[Any]] | None = None
 
     unit = "Gy"
     quantity = "absorbed dose"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (np.isfinite(self.array.min()) and np.isfinite(self.array.max())):
+            self.check_finite()  # says how many
 
 
 class Mask(Volume):
