@@ -22,8 +22,7 @@ awk '{print $2}' /proc/mounts | while read -r place; do
 done
 cd "$1/out"
 exec setpriv --reuid 5001 --regid 5001 --clear-groups env -i PATH=/usr/bin:/bin LANG=C.UTF-8 \
-    LD_LIBRARY_PATH="$1/base/lib" TMPDIR="$1/tmp" \
-    PYTHONPATH="$2" $4 "$1/base/bin/$5" -c '
+    LD_LIBRARY_PATH="$1/base/lib" TMPDIR="$1/tmp" PYTHONPATH="$2" $4 "$1/base/bin/$5" -c '
 import os, subprocess, sys
 def can_write(place):
     try:

@@ -379,7 +379,7 @@ def test_a_folder_that_cannot_be_locked_is_refused_with_where_to_write(tmp_path,
         pytest.raises(OutputError, match=r"cannot be locked .*Choose an OUT on a local disk"),
         place.batch_folder(tmp_path / "out"),
     ):
-        pass
+        pytest.fail("the block must not run")
 
 
 def test_an_error_while_results_are_put_in_place_is_the_studys_and_the_others_go_on(cohort, tmp_path):

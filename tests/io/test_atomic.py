@@ -281,22 +281,21 @@ def test_a_name_as_long_as_a_file_system_takes_is_written(tmp_path):
         assert temporary.name.endswith(".nii.gz")
 
 
+def raise_wrapped(code: int) -> None:
+    """Raise an error of the disk as libraries do."""
+    try:
+        raise OSError(code, os.strerror(code))
+    except OSError as error:
+        raise ValueError("while writing the element") from error
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENOSYS])
 def test_an_error_of_the_disk_is_told_in_one_paragraph_even_when_a_library_wrapped_it(tmp_path, code):
     write_results(tmp_path / "out", "1")
     before = everything_in(tmp_path)
-
-    def fail():
-        with output_folder(tmp_path / "out"):
-            try:
-                raise OSError(code, os.strerror(code))
-            except OSError as error:
-                raise ValueError("while writing the element") from error
-
-    with pytest.raises(
-        OutputError, match=f"cannot write .*out: {os.strerror(code)}. Nothing was left"
-    ) as told:
-        fail()
+    match = f"cannot write .*out: {os.strerror(code)}. Nothing was left"
+    with pytest.raises(OutputError, match=match) as told, output_folder(tmp_path / "out"):
+        raise_wrapped(code)
     assert "\n" not in told.value.message
     assert everything_in(tmp_path) == before
 

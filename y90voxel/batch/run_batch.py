@@ -27,6 +27,8 @@ from y90voxel.version import __version__
 
 __all__ = ["BatchResult", "Handling", "Resources", "run_batch"]
 
+# Names of files that are nobody's.
+ORDINARY = {"", "cohort", "case", "studies", "archive", "manifest", "data", "in", "out"}
 WORK = "y90voxel.batch.study_work:compute_study"
 
 
@@ -77,7 +79,12 @@ def run_batch(
             retry, handling.verify, handling.dry_run, handling.keep_columns, handling.key_file
         )
     cohort, out = Path(cohort), Path(out)
-    words = tuple(word for path in (cohort, Path(case or "")) for word in (path.name, path.stem) if word)
+    words = tuple(
+        word
+        for path in (cohort, Path(case or ""))
+        for word in (path.name, path.stem)
+        if word.lower() not in ORDINARY
+    )
     asked = bool(options.get("output", {}).get("anonymise"))
     with anonymous_errors(asked, words):
         common = {} if case is None else read_case_file(case)
