@@ -124,7 +124,7 @@ def _reached(url: str) -> Iterator[DICOMwebClient]:
     from dicomweb_client.api import DICOMwebClient
 
     try:
-        client = DICOMwebClient(url=url, session=_session(requests))
+        client = DICOMwebClient(url=url, timeout=(CONNECT_S, ANSWER_S))
     except ValueError as error:
         raise InputError(
             f"{url} is not an address of a DICOMweb service, such as https://host/dicom-web.",
@@ -133,35 +133,17 @@ def _reached(url: str) -> Iterator[DICOMwebClient]:
     client.set_http_retry_params(retry=False)  # its waits add up to minutes before an error is told
     try:
         yield client
-    except requests.Timeout as error:
-        raise InputError(
-            f"{url} does not answer: no connection within {CONNECT_S:g} s, or nothing came for {ANSWER_S:g} s. Nothing was kept; "
-            "check the service and try again.",
-            tag="--dicomweb",
-        ) from error
-    except requests.ConnectionError as error:
-        raise InputError(
-            f"{url} cannot be reached. Check the address, and that the service is running.", tag="--dicomweb"
-        ) from error
+    except (requests.ConnectionError, requests.Timeout) as error:
+        if isinstance(error, requests.Timeout) or "timed out" in str(error):
+            reason = (
+                f"does not answer: no connection within {CONNECT_S:g} s, or nothing came for {ANSWER_S:g} s. Nothing was kept; "
+                "check the service and try again"
+            )
+        else:
+            reason = "cannot be reached. Check the address, and that the service is running"
+        raise InputError(f"{url} {reason}.", tag="--dicomweb") from error
     except requests.exceptions.RequestException as error:
         raise InputError(f"{url} does not answer as a DICOMweb service.", tag="--dicomweb") from error
-
-
-def _session(requests: Any) -> Any:
-    """Return a session that waits for no answer for ever, whoever asks through it."""
-
-    class Bounded(requests.adapters.HTTPAdapter):  # type: ignore[misc]
-        """Sends with a bound on every wait."""
-
-        def send(self, request: Any, *arguments: Any, **options: Any) -> Any:
-            """Send a request; what it says about waiting itself stays."""
-            options["timeout"] = options.get("timeout") or (CONNECT_S, ANSWER_S)
-            return super().send(request, *arguments, **options)
-
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, Bounded())
-    return session
 
 
 def _status(error: Any) -> str:
