@@ -1,5 +1,6 @@
 """Batches of studies that crash, hang, eat memory, change, or are killed with their batch."""
 
+import contextlib
 import errno
 import json
 import os
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 import pandas
+import psutil
 import pytest
 from batch_work import WORK
 
@@ -26,7 +28,7 @@ from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.batch.study_units import Unit
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io import leavings
-from y90voxel.io.result_marks import MANIFEST
+from y90voxel.io.result_marks import MANIFEST, checksum, read_mark
 
 SPENT = ["seconds", "peak_memory_bytes"]
 WHEN = {*SPENT, "work_seconds", "input_digest"}
@@ -480,6 +482,41 @@ def test_a_batch_killed_at_random_instants_ends_like_an_undisturbed_one(cohort, 
     result = batch(manifest, tmp_path / "killed")
     assert len(result.outcomes) == len(deeds)
     assert tables(tmp_path / "calm") == tables(tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_fifty_kills_of_supervisor_worker_and_both_end_byte_by_byte_like_an_undisturbed_run(
+    cohort, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(run, "write_tables", lambda place, found, title: write_cohort(place.path, found))
+    deeds = {f"s{i:03d}": f"sleep {0.02 * (i % 10)}" for i in range(150)} | {"x": "refuse"}
+    manifest, out = cohort(deeds), tmp_path / "killed"
+    batch(manifest, tmp_path / "calm")
+    moments = random.Random(18)
+    for number in range(50):
+        process = start(manifest, out)
+        while process.poll() is None and not any(out.glob(".staging/*")):
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0.0, 0.15))
+        children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        if number % 3 != 0:
+            for child in children:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.kill()
+        if number % 3 != 1:
+            process.kill()
+        process.communicate()
+        for folder in out.glob("studies-*"):
+            assert is_whole(folder), folder
+    result = batch(manifest, out)
+    assert len(result.outcomes) == len(deeds)
+    assert tables(tmp_path / "calm") == tables(out)
+
+
+def is_whole(folder):
+    """Whether a folder holds all that its mark lists, byte by byte."""
+    checksums = read_mark(folder)["checksums"]
+    return all(checksum(folder / name) == digest for name, (_, digest) in checksums.items())
 
 
 def test_two_batches_on_one_folder_are_refused(cohort, tmp_path, monkeypatch):

@@ -167,3 +167,11 @@ def test_a_bug_shows_a_traceback_without_the_patient(run_cli, tmp_path, monkeypa
     told = "".join(traceback.format_exception(caught.value))
     assert "a bug" in told
     assert leaks({"traceback": told.encode(), "stderr": capsys.readouterr().err.encode()}, [MARK, DATE]) == []
+
+
+@pytest.mark.parametrize("command", ["dose", "plan"])
+def test_a_case_file_that_is_missing_is_not_named(run_cli, tmp_path, command):
+    case = tmp_path / f"{MARK}.toml"
+    done = run_cli(command, tmp_path, "--case", case, "--anonymise", "-o", tmp_path / "out")
+    assert done.code == 2
+    assert leaks({"stderr": done.err.encode()}, [MARK, str(tmp_path)]) == []

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument
 
-from y90voxel.cli.options import AsJson, CaseFile, Ct, Emission, Out, RegionFiles, Settings, takes_settings
+from y90voxel.cli.options import (
+    AsJson,
+    CaseFile,
+    Ct,
+    Emission,
+    Out,
+    RegionFiles,
+    Settings,
+    chosen_settings,
+    takes_settings,
+)
 
 if TYPE_CHECKING:
     from y90voxel.study.run_dose import StudyFiles
@@ -40,12 +50,11 @@ def run(
     as_json: bool,
 ) -> None:
     """Run the main job with the settings of a case file and options, and print what was found."""
-    from y90voxel.case.settings import load_settings
     from y90voxel.cli.progress import progress
     from y90voxel.cli.terminal_tables import print_evaluation
     from y90voxel.study.run_dose import run_study
 
-    chosen = load_settings(case, settings)
+    chosen = chosen_settings(case, settings)
     with progress(quiet=as_json) as tell:
         evaluation = run_study(study, out, chosen, files=files, progress=tell)
     print_evaluation(evaluation, out, as_json)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from typer import Option
 
@@ -14,7 +14,20 @@ from y90voxel.case.setting_names import NamedSetting, nested, options_of
 from y90voxel.case.settings import merge
 from y90voxel.errors import InputError
 
-__all__ = ["AsJson", "CaseFile", "Ct", "Emission", "Out", "RegionFiles", "Settings", "takes_settings"]
+if TYPE_CHECKING:
+    from y90voxel.case.settings import StudySettings
+
+__all__ = [
+    "AsJson",
+    "CaseFile",
+    "Ct",
+    "Emission",
+    "Out",
+    "RegionFiles",
+    "Settings",
+    "chosen_settings",
+    "takes_settings",
+]
 
 # The settings that were typed, nested as in a case file.
 Settings = dict[str, Any]
@@ -32,6 +45,22 @@ RegionFiles = Annotated[
     ),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the results, and errors, as JSON.")]
+
+
+def chosen_settings(case: Path | None, settings: Settings) -> StudySettings:
+    """Return the settings of a case file with options laid over them; errors name nobody where that is asked for.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a setting is not understood.
+    """
+    from y90voxel.case.settings import load_settings
+    from y90voxel.study.anonymous import anonymous_errors
+
+    words = () if case is None else (str(case), case.name, case.stem)
+    with anonymous_errors(bool(settings.get("output", {}).get("anonymise")), words):
+        return load_settings(case, settings)
 
 
 def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

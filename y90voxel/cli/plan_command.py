@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option
 
-from y90voxel.cli.options import AsJson, CaseFile, Ct, Emission, RegionFiles, Settings, takes_settings
+from y90voxel.cli.options import (
+    AsJson,
+    CaseFile,
+    Ct,
+    Emission,
+    RegionFiles,
+    Settings,
+    chosen_settings,
+    takes_settings,
+)
 
 if TYPE_CHECKING:
     from y90voxel.planning.plan_result import Plan
@@ -37,13 +46,12 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Plan a treatment from an MAA study: lung shunt, dose per GBq, activities by every model, limits, vials."""
-    from y90voxel.case.settings import load_settings
     from y90voxel.cli.progress import progress
     from y90voxel.study.run_plan import run_plan
 
     if out is None and not as_json:
         raise BadParameter("give the folder to write, or --json to print the plan only.", param_hint="-o")
-    chosen = load_settings(case, settings)
+    chosen = chosen_settings(case, settings)
     files = {"emission": emission, "ct": ct, "regions": regions or None}
     with progress(quiet=as_json) as tell:
         result = run_plan(study, out, chosen, files=files, progress=tell)
