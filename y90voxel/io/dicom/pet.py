@@ -169,6 +169,8 @@ def administration_time_of(
         drug.item, "RadiopharmaceuticalStartDateTime", file, zone_from=instance.header
     )
     written = text(drug.item, "RadiopharmaceuticalStartDateTime", file)
+    if stated is not None:
+        findings += _administration_contradictions(instance, drug, stated, near)
     if stated is not None or near is None:
         return stated
     if not text(drug.item, "RadiopharmaceuticalStartTime", file):
@@ -206,6 +208,37 @@ def administration_time_of(
         )
     )
     return moment
+
+
+def _administration_contradictions(
+    instance: Instance, drug: Radiopharmaceutical, stated: datetime, near: datetime | None
+) -> list[Finding]:
+    """Return warnings where the administration is stated twice and differently."""
+    file, clock = instance.source, text(drug.item, "RadiopharmaceuticalStartTime", instance.source)
+    notes = []
+    if clock:
+        day = Dataset()
+        day.SeriesDate, day.RadiopharmaceuticalStartTime = f"{stated:%Y%m%d}", clock
+        other = date_and_time(day, "SeriesDate", "RadiopharmaceuticalStartTime", file)
+        apart_s = 0.0 if other is None else abs((stated.replace(tzinfo=None) - other).total_seconds())
+        if apart_s > CLOCK_TOLERANCE_S:
+            message = (
+                f"RadiopharmaceuticalStartDateTime is {stated}, but RadiopharmaceuticalStartTime {shown(clock)}: the former "
+                "counts. Give --time to state when it was."
+            )
+            tag = "RadiopharmaceuticalStartTime"
+            notes.append(warn("administration-stated-twice", message, file=file.name, tag=tag, value=clock))
+    if (
+        near is not None
+        and stated.utcoffset() is not None
+        and near.utcoffset() not in (None, stated.utcoffset())
+    ):
+        message = (
+            f"the administration is stated at {stated.isoformat()} and the acquisition at {near.isoformat()}, in different time "
+            "zones; both are taken as written."
+        )
+        notes.append(warn("zones-differ", message, file=file.name, tag="TimezoneOffsetFromUTC"))
+    return notes
 
 
 def _frame_content(instance: Instance) -> Dataset:

@@ -48,6 +48,14 @@ def check_units(series: SeriesRecord) -> None:
                 file=instance.source.name,
                 tag="Units",
             )
+        kind = instance.text("RescaleType").upper()
+        if kind in WHY_NOT_UNITS and kind:
+            raise DicomError(
+                f"Units of {instance.source.name} are BQML, but its RescaleType is {kind} ({WHY_NOT_UNITS[kind]}). One of both "
+                "is wrong: export the series in Bq/mL.",
+                file=instance.source.name,
+                tag="RescaleType",
+            )
 
 
 def check_values(series: SeriesRecord) -> list[Finding]:

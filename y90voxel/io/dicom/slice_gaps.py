@@ -18,6 +18,8 @@ __all__ = ["check_gaps"]
 # Thickness is the nominal one and is rounded; a step beyond it by this part is a gap.
 GAP_TOLERANCE = 0.2
 FEWEST_SLICES = 3
+# Positions and spacing are written with few digits.
+SPACING_TOLERANCE = 0.05
 
 
 def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Finding]:
@@ -34,8 +36,21 @@ def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Fi
         return []
     thickness = number(first.header, "SliceThickness", first.source)
     step = stack.grid.spacing_mm[0]
-    if thickness is None or thickness <= 0 or step <= (1 + GAP_TOLERANCE) * thickness:
-        return []
+    notes = _spacing_contradicted(stack, step)
+    if thickness is None or thickness <= 0:
+        return notes
+    if emission and step < (1 - GAP_TOLERANCE) * thickness:
+        message = (
+            f"slices lie {step:.2f} mm apart and are {thickness:.2f} mm thick; they are taken as {step:.2f} mm thick. Check that "
+            "ImagePositionPatient is right."
+        )
+        name = first.source.name
+        return [
+            *notes,
+            warn("slices-overlap", message, file=name, tag="SliceThickness", value=f"{thickness:g}"),
+        ]
+    if step <= (1 + GAP_TOLERANCE) * thickness:
+        return notes
     stride = _stride(stack.frames)
     numbered = stride > 1 and abs(step / thickness / stride - 1) <= GAP_TOLERANCE
     stated = number(first.header, "NumberOfSlices", first.source) or 0.0
@@ -53,6 +68,7 @@ def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Fi
             tag="InstanceNumber" if numbered else "NumberOfSlices",
         )
     return [
+        *notes,
         warn(
             "slice-gaps",
             f"{apart}: between them nothing was {'measured' if emission else 'imaged or exported'}; each slice stands for the "
@@ -60,7 +76,23 @@ def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Fi
             file=series.first.source.name,
             tag="SliceThickness",
             value=f"{thickness:g}",
-        )
+        ),
+    ]
+
+
+def _spacing_contradicted(stack: Stack, step_mm: float) -> list[Finding]:
+    """Return a warning where SpacingBetweenSlices is not the distance of the positions."""
+    first = stack.frames[0].instance
+    stated = number(first.header, "SpacingBetweenSlices", first.source)
+    if not stated or abs(abs(stated) / step_mm - 1) <= SPACING_TOLERANCE:
+        return []
+    message = (
+        f"SpacingBetweenSlices is {abs(stated):.2f} mm, but slices lie {step_mm:.2f} mm apart by ImagePositionPatient, which "
+        "counts."
+    )
+    name = first.source.name
+    return [
+        warn("spacing-contradicts-positions", message, file=name, tag="SpacingBetweenSlices", value=stated)
     ]
 
 
