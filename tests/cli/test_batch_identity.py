@@ -11,8 +11,8 @@ import pytest
 from cli_privacy import files_below, leaks
 from study_factory import ROIS, write_study
 
-from y90voxel.batch.identity import carried_columns, marks_of
 from y90voxel.batch.identity_tokens import identity_tokens
+from y90voxel.batch.keyed_labels import carried_columns, marks_of
 from y90voxel.batch.ledger import LEDGER
 
 SECRET = b"0" * 32

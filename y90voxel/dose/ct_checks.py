@@ -124,9 +124,9 @@ def _refuse_dense_contrast(hu: NDArray[Any], voxel_ml: float) -> None:
         return
     raise InputError(
         f"the liver density is to come from the CT, but {volume_ml:.1f} mL of liver and tumours have more than "
-        f"{LIPIODOL_ABOVE_HU:g} HU (mean {float(hu[dense].mean()):.0f} HU): lipiodol, dense contrast medium or metal, whose CT numbers "
-        "come from their atomic number and not from their mass. Tumours would get 16 to 29 % too little dose. Give "
-        "--liver-density 1.05.",
+        f"{LIPIODOL_ABOVE_HU:g} HU (mean {float(hu[dense].mean()):.0f} HU): lipiodol, dense contrast medium or metal, whose CT "
+        "numbers come from their atomic number and not from their mass. Tumours would get 16 to 29 % too little dose. "
+        "Give --liver-density 1.05.",
         tag="dose.liver_density",
     )
 

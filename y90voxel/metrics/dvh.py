@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import InputError, RegionError
 from y90voxel.metrics.dvh_view import dvh_frame, dvh_html
+from y90voxel.volumes.box import Box
 from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
 
@@ -73,11 +74,7 @@ class DoseVolumeHistogram:
         volumes = occupancies * dose.grid.voxel_volume_ml
         masses = None
         if density is not None:
-            if isinstance(density, OwnDensity):
-                values = density.within(box)
-            else:
-                values = density.check_on(dose.grid, "density").array[box]
-            masses = volumes * values[inside][order]
+            masses = volumes * _densities(density, dose, box)[inside][order]
         return cls(doses[order], volumes, masses, occupancies)
 
     @property
@@ -168,6 +165,13 @@ class DoseVolumeHistogram:
         """Doses of the voxels at least half occupied, falling; all of them when there is none."""
         core = self.doses_gy[self.occupancies >= 0.5]
         return core if core.size else self.doses_gy
+
+
+def _densities(density: DensityMap | OwnDensity, dose: DoseMap, box: Box) -> NDArray[Any]:
+    """Densities [g/mL] in a box of the dose grid."""
+    if isinstance(density, OwnDensity):
+        return density.within(box)
+    return np.asarray(density.check_on(dose.grid, "density").array[box])
 
 
 def _weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -181,8 +181,8 @@ def _spread_notices(spread: CalibrationSpread | None) -> list[Notice]:
             Notice(
                 "lungs-in-part",
                 f"the emission image is taken to see {100 * spread.lung_share:.0f} % of the lungs' mass (between "
-                f"{100 * (spread.lung_share_low or 0.0):.0f} and {100 * (spread.lung_share_high or 1.0):.0f} %), with uniform uptake "
-                f"in them; activity in view is uncertain by {100 * spread.lung_range:.1f} % for it.",
+                f"{100 * (spread.lung_share_low or 0.0):.0f} and {100 * (spread.lung_share_high or 1.0):.0f} %), with uniform "
+                f"uptake in them; activity in view is uncertain by {100 * spread.lung_range:.1f} % for it.",
             )
         )
     return notices

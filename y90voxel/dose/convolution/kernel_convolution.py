@@ -122,8 +122,8 @@ class KernelConvolution(BaseEngine):
                 "convolution-in-lung",
                 "convolution scaled by density is known to be wrong in the lung within 10 mm of the liver: 3 times too high in "
                 "the first millimetre, 5 times too low at 5 mm, 25 times at 10 mm (plane interface against PENELOPE), and at gas "
-                "and air (gas-filled bowel beside a hot liver: 5 times too high). Means of whole lungs are 8 to 22 % too high, more "
-                "in emphysema; --engine density computes doses there.",
+                "and air (gas-filled bowel beside a hot liver: 5 times too high). Means of whole lungs are 8 to 22 % too high, "
+                "more in emphysema; --engine density computes doses there.",
             ),
         )
 
