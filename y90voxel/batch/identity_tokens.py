@@ -18,7 +18,7 @@ def identity_tokens(name: str, identifier: str, birth_date: str) -> list[str]:
     Examples
     --------
     >>> identity_tokens("DOE^JOHN", "H-0042", "19500102")
-    ['0042', 'date:19500102', 'doe', 'doejohn', 'h0042', 'john']
+    ['0042', '0042h', 'date:19500102', 'doe', 'doejohn', 'h0042', 'john']
     """
     return sorted(tokens_of(name) | tokens_of(identifier) | tokens_of(birth_date))
 

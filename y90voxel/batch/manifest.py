@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.batch.columns import CASE, FILES, PLACES, STUDY, read_columns
+from y90voxel.batch.european import without_commas_and_european_dates
 from y90voxel.batch.study_units import Cell, Unit, shown
 from y90voxel.case.settings import merge, read_case_file
 from y90voxel.errors import InputError
@@ -57,6 +58,8 @@ def read_manifest(path: str | Path) -> list[Unit]:
             file=path,
             tag=STUDY,
         )
+    plain = [name for name, meaning in meanings.items() if meaning not in (*PLACES, "output.label")]
+    rows = without_commas_and_european_dates(rows, plain)
     return _without_doubles([(number, _unit(path, number, row, meanings)) for number, row in rows])
 
 
