@@ -40,10 +40,10 @@ def planned():
 
 @pytest.mark.parametrize("way", ["apart", "parts and whole", "twice", "nested"])
 def test_activities_are_those_of_the_union_alone(planned, way):
-    """Earlier: 2.944, 2.789 and 2.453 GBq by partition instead of 2.304."""
+    """Earlier: 28, 21 and 6 % more by partition than of the union alone."""
     found, alone = planned[way], planned["alone"]
     expected = alone.model("partition").activity_gbq
-    assert expected == pytest.approx(2.304, rel=2e-3)
+    assert expected == pytest.approx(2.315, rel=2e-3)  # the liver weighs 1.05 g in each of its 1,627.4 mL
     for name in ("partition", "multi-tumour-partition"):
         assert found.model(name).activity_gbq == pytest.approx(expected, rel=1e-4)
     assert found.model("voxel").activity_gbq == pytest.approx(alone.model("voxel").activity_gbq, rel=1e-4)
