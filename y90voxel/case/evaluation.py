@@ -25,7 +25,7 @@ from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
 __all__ = ["VOXEL_BY_MASS", "Evaluation", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # What limits refer to where no shunt is known: the map's mass-weighted mean.
 VOXEL_BY_MASS = "voxel-by-mass"
 
