@@ -120,7 +120,7 @@ def test_bed_and_eud_only_with_parameters(evaluation):
 def test_metrics_follow_the_schema(evaluation):
     metrics = evaluation.metrics
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
-    assert (metrics["schema_version"], metrics["kind"], metrics["predicted"]) == (1, "dose", True)
+    assert (metrics["schema_version"], metrics["kind"], metrics["predicted"]) == (2, "dose", True)
     region = next(r for r in metrics["regions"] if r["name"] == "GTV1")
     assert set(region) >= {
         "d2_gy",
