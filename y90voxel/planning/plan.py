@@ -221,6 +221,7 @@ def _finish(
         facts.given_gbq,
         {name: weight for region, weight in request.objective.items() for name in table.matching(region)},
         None if request.order is None else request.order.model,
+        context,
     )
     models = all_models(basis) if maps is None else all_models(basis, maps.table, maps.measure)
     inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
@@ -294,9 +295,11 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
         ]
     asked = device_record(device).deciding_facts
     missing = {
+        "the disease (plan.disease)": context.disease,
         "the scenario (plan.scenario)": context.scenario,
         "the bilirubin": context.bilirubin_umol_per_l if "bilirubin_umol_per_l" in asked else 0.0,
         "the liver function": context.liver_function if "liver_function" in asked else "",
+        "pretreatment (plan.pretreated)": context.pretreated if "pretreated" in asked else "",
         "the hepatic reserve": context.hepatic_reserve,
     }
     unknown = [name for name, value in missing.items() if value is None]
@@ -306,7 +309,7 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
         Notice(
             "limits-context-unknown",
             f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: every limit that might apply holds, the "
-            "strictest decides.",
+            "strictest decides, and goals of the table are used only when disease and scenario are stated.",
         )
     ]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from y90voxel.clinical.body_surface import bsa
-from y90voxel.clinical.limits import Sense
+from y90voxel.clinical.eanm_tables import printed_cell
+from y90voxel.clinical.limits import Approach, ClinicalContext, Sense
 from y90voxel.errors import alternatives
 from y90voxel.planning.activity_rules import bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.aims import DoseAim
@@ -21,6 +22,7 @@ from y90voxel.planning.plan_model import (
     rule_model,
     stopped,
     unavailable,
+    within_limits,
 )
 from y90voxel.planning.solved_model import solved_model
 from y90voxel.planning.solver import effective_lung_shunt_fraction
@@ -78,6 +80,8 @@ class PlanBasis:
         Weights of the doses to maximise; empty for all tumours together.
     first_model : str or None
         Model whose activity is ordered and shown first; None takes the most detailed one that can be used.
+    context : ClinicalContext
+        What decides stop rules, and whether a model is recommended.
     """
 
     anatomy: Anatomy
@@ -93,6 +97,11 @@ class PlanBasis:
     given_gbq: tuple[float, ...] | None = None
     objective: Mapping[str, float] = field(default_factory=dict)
     first_model: str | None = None
+    context: ClinicalContext = field(default_factory=ClinicalContext)
+
+    def aims_for(self, approach: Approach) -> tuple[DoseAim, ...]:
+        """Limits and goals that hold for models of an approach."""
+        return tuple(aim for aim in self.aims if aim.approach in (None, approach))
 
     @property
     def lung_shunt_fraction(self) -> float:
@@ -152,7 +161,7 @@ def all_models(
         _voxel(basis, voxel, measure),
     )
     first = first_of(models, basis.first_model)
-    stop = stop_of(basis.device, shunt_together(first.activities_gbq, basis.territories))
+    stop = stop_of(basis.device, shunt_together(first.activities_gbq, basis.territories), basis.context)
     return models if stop is None else tuple(stopped(model, stop) for model in models)
 
 
@@ -183,7 +192,7 @@ def _given(basis: PlanBasis, table: DoseTable, measure: Measure | None) -> PlanM
         TITLES["given"],
         basis.given_gbq,
         table,
-        basis.aims,
+        basis.aims_for(Approach.MULTI),
         basis="as given",
         inputs=inputs,
         measure=measure,
@@ -211,7 +220,7 @@ def _rules(basis: PlanBasis, table: DoseTable) -> list[PlanModel]:
                 TITLES[name],
                 activities,
                 table,
-                basis.aims,
+                basis.aims_for(Approach.MULTI),
                 basis="activity rule of resin",
                 flag=flag,
                 inputs=inputs,
@@ -260,47 +269,79 @@ def _why_no_rule(name: str, basis: PlanBasis) -> str:
 
 
 def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
-    """Single compartment: the activity for a dose of the perfused volume."""
-    title = TITLES["mird"]
-    wanted, source = basis.perfused_dose_gy, "as given"
-    if wanted is None:
-        goals = [
-            aim
-            for aim in basis.aims
-            if aim.sense is Sense.AT_LEAST and aim.linear and table.roles.get(aim.region) is Role.PERFUSED
-        ]
-        if goals:
-            best = sorted(goals, key=lambda aim: not aim.required)[0]
-            wanted, source = best.value, best.name
+    """Single compartment: the activity for a dose of the perfused volume; a goal of the table ends at the limits."""
+    title, goal = TITLES["mird"], _perfused_goal(basis, table)
+    wanted = basis.perfused_dose_gy if goal is None else goal.value
     masses = [territory.mass_kg for territory in basis.territories]
     if any(not mass for mass in masses):
         return unavailable("mird", title, "the mass of the perfused volume is not known")
     if wanted is None:
-        why = "no dose is given for the perfused volume (plan.perfused_dose_gy), and the table has none for this scenario"
+        why = (
+            "no dose is given for the perfused volume (plan.perfused_dose_gy), and the table has none for this disease and "
+            "scenario as they are stated"
+        )
         return unavailable("mird", title, why)
     activities = [
         mird_activity(wanted, float(mass or 0.0), t.lung_shunt_fraction, **basis.constant)
         for mass, t in zip(masses, basis.territories, strict=True)
     ]
+    model = rule_model(
+        "mird",
+        title,
+        activities,
+        table,
+        basis.aims_for(Approach.SINGLE),
+        basis=f"{wanted:g} Gy mean of the perfused volume ({'as given' if goal is None else goal.name})",
+        flag=_single_flag(basis),
+        inputs=_mird_inputs(basis, wanted, masses, activities),
+        goal_bound=True,
+    )
+    return model if goal is None or goal.required else within_limits(model)
+
+
+def _mird_inputs(
+    basis: PlanBasis, wanted_gy: float, masses_kg: Sequence[float | None], activities: Sequence[float]
+) -> dict[str, Any]:
+    """What went into the single compartment; the device's own product rule stands beside the physics."""
     inputs: dict[str, Any] = {
-        "perfused_dose_gy": wanted,
-        "perfused_mass_kg": masses[0] if len(masses) == 1 else masses,
+        "perfused_dose_gy": wanted_gy,
+        "perfused_mass_kg": masses_kg[0] if len(masses_kg) == 1 else list(masses_kg),
         "lung_shunt_fraction": _shunt_of(basis, activities),
     }
     label = None if basis.device is None else device_record(basis.device).clinical_dose_constant_gy_kg_per_gbq
     if label is not None:
         inputs["dose_constant_of_the_label_gy_kg_per_gbq"] = label
-    return rule_model(
-        "mird",
-        title,
-        activities,
-        table,
-        basis.aims,
-        basis=f"{wanted:g} Gy mean of the perfused volume ({source})",
-        flag="one mean for all that is perfused: not the dose of the tumour",
-        inputs=inputs,
-        goal_bound=True,
-    )
+        inputs["activity_by_the_label_gbq"] = sum(activities) * basis.dose_constant_gy_kg_per_gbq / label
+    return inputs
+
+
+def _perfused_goal(basis: PlanBasis, table: DoseTable) -> DoseAim | None:
+    """The goal of the single compartment: the user's, else the table's where nothing it depends on is open."""
+    if basis.perfused_dose_gy is not None:
+        return None
+    goals = [
+        aim
+        for aim in basis.aims_for(Approach.SINGLE)
+        if aim.sense is Sense.AT_LEAST
+        and aim.linear
+        and table.roles.get(aim.region) is Role.PERFUSED
+        and (aim.required or not aim.unconfirmed)
+    ]
+    return min(goals, key=lambda aim: (not aim.required, aim.value), default=None)
+
+
+def _single_flag(basis: PlanBasis) -> str:
+    """What must be read with the single compartment, and whether the guideline advises against it."""
+    flag = "one mean for all that is perfused: not the dose of the tumour"
+    disease, scenario = basis.context.disease, basis.context.scenario
+    if basis.device is None or disease is None or scenario is None:
+        return flag
+    cell = printed_cell(basis.device, disease, scenario, "single compartment")
+    if not cell.printed:
+        return f"{flag}; EANM table {cell.table} prints nothing for one compartment here"
+    if cell.printed != "Not recommended":
+        return flag
+    return f"single compartment not recommended for a {scenario.value} with {basis.device} (EANM table {cell.table}); {flag}"
 
 
 def _solved(name: str, basis: PlanBasis, table: DoseTable, missing: str, *, fixed: bool) -> PlanModel:
@@ -324,7 +365,7 @@ def _solved(name: str, basis: PlanBasis, table: DoseTable, missing: str, *, fixe
         name,
         TITLES[name],
         table,
-        basis.aims,
+        basis.aims_for(Approach.MULTI),
         basis.greatest_gbq,
         objective=basis.objective,
         split=split,
@@ -346,7 +387,7 @@ def _voxel(basis: PlanBasis, table: DoseTable | None, measure: Measure | None) -
         "voxel",
         TITLES["voxel"],
         table,
-        basis.aims,
+        basis.aims_for(Approach.MULTI),
         basis.greatest_gbq,
         objective=basis.objective,
         shares=basis.split,

@@ -11,6 +11,7 @@ from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, Sen
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
+from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.plan_maps import DoseMaps
@@ -28,7 +29,8 @@ from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["Plan", "PlanFacts"]
 
-SCHEMA_VERSION = 1
+# 2: diseases are not assumed to be HCC; statuses of goals that depend on unstated facts; prescription intervals.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -223,11 +225,17 @@ class Plan:
             "provenance": dict(self.provenance),
         }
 
+    def of_other_models(self, model: PlanModel) -> list[DoseAim]:
+        """Return the limits and goals that hold for models of another approach than one."""
+        held = {result.aim.name for result in model.results}
+        return [aim for aim in self.basis.aims if aim.approach is not None and aim.name not in held]
+
     @property
     def lung_shunt_fraction(self) -> float:
         """Shunt of all injections together, in the split of the first model."""
         if self.stop is not None:
-            return self.stop.value
+            given = self.facts.given_gbq or ()
+            return shunt_together(given if self.first.name == "given" else (), self.territories)
         return shunt_together(self.first.activities_gbq, self.territories)
 
     def _device(self) -> dict[str, Any] | None:
@@ -248,11 +256,12 @@ class Plan:
         known = self.context
         return {
             "scenario": known.scenario,
-            "disease": known.disease.value,
+            "disease": known.disease,
             "bilirubin_umol_per_l": known.bilirubin_umol_per_l,
             "bilirubin_class": known.bilirubin_class,
             "hepatic_reserve": known.hepatic_reserve,
             "liver_function": known.liver_function,
+            "pretreated": known.pretreated,
             "previous_lung_doses_gy": None
             if known.previous_lung_doses_gy is None
             else list(known.previous_lung_doses_gy),
@@ -332,6 +341,7 @@ class Plan:
         found = model.as_dict()
         if model.available:
             found["limits"] += [_inapplicable(limit, reason) for limit, reason in self.inapplicable]
+            found["limits"] += [_other_approach(aim) for aim in self.of_other_models(model)]
         found["voxel_doses_gy"] = {}
         if self.maps is not None and model.available:
             found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
@@ -357,6 +367,27 @@ def _inapplicable(limit: Limit, reason: str) -> dict[str, Any]:
         "missed_by": None,
         "activity_at_value_bq": None,
         "source": limit.source,
+    }
+
+
+def _other_approach(aim: DoseAim) -> dict[str, Any]:
+    """A limit or goal of models of another approach, as the applicable ones stand in ``plan.json``."""
+    return {
+        "name": aim.name,
+        "region": aim.region,
+        "kind": "limit" if aim.sense is Sense.BELOW else "goal",
+        "required": False,
+        "metric": "mean",
+        "unit": "Gy",
+        "sense": aim.sense.value,
+        "value_gy": None,
+        "limit_gy": aim.value,
+        "previous": 0.0,
+        "status": "not applicable",
+        "reason": f"for models of one mean: {aim.approach}",
+        "missed_by": None,
+        "activity_at_value_bq": None,
+        "source": aim.source,
     }
 
 

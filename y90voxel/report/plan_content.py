@@ -82,7 +82,8 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "infeasible": _infeasible(first),
         "limits": [_limit_row(result) for result in first.results] + _missing_liver_limit(first),
         "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
-        "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable],
+        "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable]
+        + [(f"{aim.name}, {aim.region}", str(aim.approach)) for aim in plan.of_other_models(first)],
         "limits_version": LIMITS_VERSION,
         "shunts": _shunt_rows(plan),
         "ratios": _ratio_rows(plan),
@@ -106,7 +107,7 @@ def _subtitle(plan: Plan) -> tuple[str | None, ...]:
         plan.facts.nuclide,
         device_label(plan.facts.device),
         None if plan.context.scenario is None else str(plan.context.scenario.value),
-        plan.context.disease.value,
+        "disease not stated" if plan.context.disease is None else plan.context.disease.value,
         "masses only, no images" if engine is None else engine_label(engine),
     )
 
@@ -217,7 +218,7 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "goal_bound": model.goal_bound,
         "greatest": number(model.greatest_gbq),
         "greatest_interval": greatest_interval(plan, model),
-        "binding": ", ".join(short.get(name, name) for name in model.binding) or MISSING,
+        "binding": ", ".join(dict.fromkeys(short.get(name, name) for name in model.binding)) or MISSING,
         "binding_unconfirmed": ", ".join(model.binding_unconfirmed),
         "supply": ", ".join(model.limited_by_supply),
         "flagged": bool(model.flag),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from y90voxel.case.plan_settings import AimSettings, AnatomySettings, PlanSettings, TerritorySettings
 from y90voxel.case.settings import StudySettings
-from y90voxel.clinical.limits import Sense
+from y90voxel.clinical.limits import ClinicalContext, Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
@@ -109,7 +109,7 @@ def request_of(settings: StudySettings) -> PlanRequest:
     """
     asked, zone = settings.plan, time_zone_of(settings.administration.time_zone)
     return PlanRequest(
-        context=asked.context,
+        context=_context(settings),
         aims=(
             *(_aim(aim, Sense.BELOW) for aim in asked.limit),
             *(_aim(aim, Sense.AT_LEAST) for aim in asked.goal),
@@ -124,6 +124,15 @@ def request_of(settings: StudySettings) -> PlanRequest:
         recovery_curve=recovery_curve(settings),
         order=_order(asked, zone),
     )
+
+
+def _context(settings: StudySettings) -> ClinicalContext:
+    """What decides limits and stop rules, with what the patient table adds to the plan's."""
+    patient = settings.patient
+    if patient is None:
+        return settings.plan.context
+    ascites = None if patient.ascites is None else patient.ascites == "present"
+    return replace(settings.plan.context, ascites=ascites, bilirubin_reversible=patient.bilirubin_reversible)
 
 
 def _aim(aim: AimSettings, sense: Sense) -> DoseAim:
