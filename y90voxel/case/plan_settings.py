@@ -94,6 +94,11 @@ class OrderSettings(Group):
     greatest_age_h: Annotated[Positive | None, Setting("Vials older than this are left out [h].")] = None
     model: Annotated[str | None, Setting("Model whose activity is ordered.", "--order-model", PLAN)] = None
     activity: Annotated[Activity | None, Setting("Net activity to order, in place of a model's.")] = None
+    vial_sizes: Annotated[
+        list[Activity] | None,
+        Field(min_length=1),
+        Setting("Sizes at calibration that can be had, in place of the device's."),
+    ] = None
 
 
 class TumourSettings(Group):

@@ -17,6 +17,7 @@ from y90voxel.planning.aims import DoseAim, resolve_aims, table_aims
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS, DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
+from y90voxel.planning.plan_alarms import alarms
 from y90voxel.planning.plan_maps import NO_PERFUSED_VOLUME, DoseMaps, dose_per_gbq
 from y90voxel.planning.plan_model import PlanModel, check_split
 from y90voxel.planning.plan_models import PlanBasis, all_models
@@ -247,7 +248,7 @@ def _finish(
     warned = None if lungs is None else lung_dose_notice(facts.device, lungs)
     empty = _empty_injections(names, first.activities_gbq)
     orders, vials = place_orders(request, facts.device, names, first)
-    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *vials]
+    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *alarms(found), *vials]
     return replace(found, orders=orders).with_notices(*notices)
 
 

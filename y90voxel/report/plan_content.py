@@ -9,6 +9,7 @@ from y90voxel.clinical.limits import LIMITS_VERSION, Sense
 from y90voxel.dose.engines import engine_label
 from y90voxel.planning.aims import AimResult
 from y90voxel.planning.dose_table import LUNGS
+from y90voxel.planning.plan_alarms import first_screen
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
@@ -34,9 +35,11 @@ from y90voxel.report.plan_verdict import (
     card,
     missed_aims,
     number_judged,
+    prescription_sentence,
     short_aim,
     unconfirmed_aims,
     verdict,
+    vial_sentences,
     without_liver_limit,
 )
 from y90voxel.units import BQ_PER_GBQ, format_activity
@@ -70,6 +73,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")) if facts.dated else MISSING,
         "stop": None if plan.stop is None else str(plan.stop),
+        "alarms": [notice.message for notice in first_screen(plan.notices)],
         "headline": _headline(plan),
         "cards": _cards(plan),
         "first_title": first.title,
@@ -128,6 +132,8 @@ def _headline(plan: Plan) -> list[str]:
         lines.append(
             f"The greatest vial on offer ends it for {', '.join(first.limited_by_supply)}: no limit does."
         )
+    lines += prescription_sentence(first)
+    lines += vial_sentences(plan)
     lines += interval_sentence(plan)
     missed = missed_aims(plan)
     if missed:

@@ -156,6 +156,7 @@ def _order(asked: PlanSettings, zone: tzinfo | None) -> OrderRequest | None:
         order.greatest_age_h,
         order.model,
         None if order.activity is None else order.activity / BQ_PER_GBQ,
+        _gbq(order.vial_sizes),
     )
 
 
