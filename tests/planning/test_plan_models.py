@@ -18,8 +18,9 @@ from y90voxel.planning.compartments import (
     TumourUptake,
 )
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
+from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model
-from y90voxel.planning.plan_models import PlanBasis, all_models, greatest_vial_gbq
+from y90voxel.planning.plan_models import all_models, greatest_vial_gbq
 from y90voxel.planning.solved_model import solved_model
 from y90voxel.regions.roles import Role
 

@@ -111,7 +111,13 @@ def test_figures_are_drawn_of_the_planned_dose(planned, figures, tmp_path):
     mean = planned.first.table.doses(planned.first.activities_gbq)["GTV1"]
     assert evaluation.dvh("GTV1").mass_weighted_mean_gy == pytest.approx(mean, rel=1e-5)
     paths = write_plan_page(planned, tmp_path)
-    assert [path.name for path in paths] == ["plan.html", "window.png", "dose_centre.png", "dvh.png"]
+    assert [path.name for path in paths] == [
+        "plan.html",
+        "treatment.html",
+        "window.png",
+        "dose_centre.png",
+        "dvh.png",
+    ]
     picture = np.asarray(Image.open(tmp_path / "figures" / "window.png"))
     assert picture.shape[1] == 1420
     red = int((abs(picture.astype(int) - (168, 50, 10)).sum(axis=2) < 90).sum())
@@ -146,7 +152,7 @@ def test_a_plan_without_images_has_a_page_too(tmp_path):
     assert content["models"][0]["split"] == "3.3 + 1.4"
     assert [row["name"] for row in content["injections"]] == ["hepatic", "renal"]
     paths = write_plan_page(plan, tmp_path)
-    assert [path.name for path in paths] == ["plan.html", "window.png"]
+    assert [path.name for path in paths] == ["plan.html", "treatment.html", "window.png"]
     assert "masses only, no images" in paths[0].read_text(encoding="utf-8")
 
 

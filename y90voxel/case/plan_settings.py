@@ -18,6 +18,7 @@ __all__ = [
     "OrderSettings",
     "PlanSettings",
     "TerritorySettings",
+    "TreatmentSettings",
     "aim_from_text",
 ]
 
@@ -99,6 +100,29 @@ class OrderSettings(Group):
         Field(min_length=1),
         Setting("Sizes at calibration that can be had, in place of the device's."),
     ] = None
+
+
+class TreatmentSettings(Group):
+    """What was measured of one injection on the day of the treatment."""
+
+    assay: Annotated[Activity | None, Setting("Vial as assayed.")] = None
+    assay_time: Annotated[Time | None, Setting("When it was assayed, with a zone.")] = None
+    time: Annotated[Time | None, Setting("When it was injected, with a zone.")] = None
+    residual: Annotated[Activity | None, Setting("Left in vial and lines.")] = None
+    residual_time: Annotated[Time | None, Setting("When that was measured, with a zone.")] = None
+    reading_before: Annotated[Positive | None, Setting("Survey reading of the vial before.")] = None
+    reading_after: Annotated[NotNegative | None, Setting("Survey reading of vial and lines afterwards.")] = (
+        None
+    )
+    reading_background: Annotated[NotNegative, Setting("Survey reading of neither.")] = 0.0
+    readings_apart_h: Annotated[NotNegative, Setting("Time between the readings [h].")] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse one survey reading without the other."""
+        if (self.reading_before is None) != (self.reading_after is None):
+            raise ValueError("reading_before and reading_after belong together; give both")
+        return self
 
 
 class TumourSettings(Group):
@@ -219,6 +243,9 @@ class PlanSettings(Group):
         dict[str, Positive], Setting("Recovery coefficients of tumours, for their ratios.")
     ] = Field(default_factory=dict)
     order: OrderSettings | None = None
+    treatment: Annotated[
+        list[TreatmentSettings], Setting("What was measured on the day of the treatment, one an injection.")
+    ] = Field(default_factory=list)
     anatomy: AnatomySettings | None = None
 
     @model_validator(mode="after")

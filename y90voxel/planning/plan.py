@@ -18,9 +18,10 @@ from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS, DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.plan_alarms import alarms
+from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_maps import NO_PERFUSED_VOLUME, DoseMaps, dose_per_gbq
 from y90voxel.planning.plan_model import PlanModel, check_split
-from y90voxel.planning.plan_models import PlanBasis, all_models
+from y90voxel.planning.plan_models import all_models
 from y90voxel.planning.plan_orders import place_orders
 from y90voxel.planning.plan_request import PlanRequest, check_given, greatest_activities
 from y90voxel.planning.plan_result import Plan, PlanFacts

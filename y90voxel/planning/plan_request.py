@@ -11,6 +11,7 @@ from y90voxel.clinical.limits import ClinicalContext
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.plan_models import greatest_vial_gbq
+from y90voxel.planning.treatment_day import TreatmentDay
 from y90voxel.planning.vials import decay
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.quantification.partial_volume import RecoveryFit
@@ -99,6 +100,8 @@ class PlanRequest:
         Recovery of spheres, for tumours of an MAA study that have no coefficient of their own.
     order : OrderRequest or None
         What to order for; None for no order.
+    treatment : tuple of TreatmentDay
+        What was measured on the day, one an injection; empty before.
 
     Raises
     ------
@@ -117,6 +120,7 @@ class PlanRequest:
     recovery: Mapping[str, float] = field(default_factory=dict)
     recovery_curve: RecoveryFit | None = None
     order: OrderRequest | None = None
+    treatment: tuple[TreatmentDay, ...] = ()
 
     def __post_init__(self) -> None:
         check_fraction(
