@@ -26,7 +26,7 @@ DVH_HEIGHT_PX = 400.0
 LINE_PX = 17.0
 # Characters of the 8.5 point text that fit between the margins.
 LINE_CHARACTERS = 122
-STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "not applicable": MUTED}
+STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "unconfirmed": "#7a5200", "not applicable": MUTED}
 
 
 def write_pdf(evaluation: Evaluation, path: str | Path) -> Path:
