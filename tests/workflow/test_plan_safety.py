@@ -288,3 +288,44 @@ def test_several_injections_stop_by_their_shunt_together(given, stops):
     found = resin(0.0, reached, given=given, model="given")
     assert (found.stop is not None) is stops
     assert found.lung_shunt_fraction == pytest.approx((given[0] * 0.30 + given[1] * 0.10) / 2.0)
+
+
+def test_the_single_compartment_of_a_resin_lobectomy_is_not_recommended():
+    reason = rows(masses(device="resin", scenario=LOB), "mird")["reason"]
+    assert reason.startswith("single compartment not recommended for a lobectomy with resin (EANM table 3)")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"ascites": True, "scenario": UNI}, "ascites"), ({"ascites": True, "scenario": SEG}, None),
+        ({"bilirubin_umol_per_l": 34.3, "scenario": BI}, "exceeds 2 mg/dL"),
+        ({"bilirubin_umol_per_l": 34.3, "scenario": BI, "bilirubin_reversible": True}, None),
+        ({"bilirubin_umol_per_l": 34.2, "scenario": BI}, None), ({"bilirubin_umol_per_l": 40.0, "scenario": SEG}, None),
+        ({"gastrointestinal_focus": True, "scenario": SEG}, "gastrointestinal"),
+        ({"previous_lung_doses_gy": (30.0, 20.0), "scenario": UNI}, "nothing is left of 50 Gy"),
+        ({"previous_lung_doses_gy": (30.0, 19.0), "scenario": UNI}, None),
+    ],
+)  # fmt: skip
+def test_contraindications_of_the_patient_stop_every_model(facts, words):
+    plan = masses(**facts)
+    assert (plan.stop is None) is (words is None)
+    if words is not None:
+        assert words in str(plan.stop)
+        assert not any(model.available for model in plan.models)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"ratio": 31.0, "scenario": UNI}, "ratio-extreme"), ({"scenario": SEG, "perfused": 0.9}, "perfused-share-large"),
+        ({"hepatic_reserve": 0.265, "scenario": UNI}, "hepatic-reserve-low"),
+        ({"pretreated": True, "scenario": UNI}, "fifty-ninety-first-treatments"),
+    ],
+)  # fmt: skip
+def test_what_is_likelier_an_error_stands_above_the_numbers(given, code):
+    plan = masses(**given)
+    (message,) = [notice.message for notice in plan.notices if notice.code == code]
+    assert message in plan_content(plan)["alarms"]
+    ordinary = {"scenario": UNI, "hepatic_reserve": 0.5, "pretreated": False}
+    assert code not in {notice.code for notice in masses(**ordinary).notices}

@@ -211,7 +211,8 @@ def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
             "no dose is given for the perfused volume (plan.perfused_dose_gy), and the table has none for this disease and "
             "scenario as they are stated"
         )
-        return unavailable("mird", title, why)
+        flag = _single_flag(basis)
+        return unavailable("mird", title, f"{flag}; {why}" if "not recommended" in flag else why, flag)
     activities = [
         mird_activity(wanted, float(mass or 0.0), t.lung_shunt_fraction, **basis.constant)
         for mass, t in zip(masses, basis.territories, strict=True)
