@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose
-from y90voxel.clinical.limits import evaluate_limits
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, evaluate_limits
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
@@ -32,6 +32,9 @@ PARTS = (
     ("Lung_L", Role.LUNG, (75, 5, 135), (50, 75, 80)),
 )
 K_GY_KG_PER_GBQ = 49.77
+
+
+CONTEXT = ClinicalContext(Scenario.BILOBAR, Disease.HCC, bilirubin_umol_per_l=10.0)
 
 
 def ellipsoid(grid: Grid, centre_mm, half_axes_mm) -> np.ndarray:
@@ -138,7 +141,7 @@ def _evaluate(
         lung=LungDose(
             0.06, "given", {"mird-1kg": 7.167, "mird-ct": 8.021}, 893.6, 0.74, 2.31, 1.12, 2.05, 20.0
         ),
-        limits=tuple(evaluate_limits(device, doses, 7.167)),
+        limits=tuple(evaluate_limits(device, doses, 7.167, CONTEXT)),
         notices=(
             Notice(
                 "lungs-truncated",

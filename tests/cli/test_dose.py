@@ -314,7 +314,7 @@ def test_regions_on_another_frame_are_refused_unless_trusted(run_cli, tmp_path):
 def test_limits_of_a_dose_run_heed_scenario_and_bilirubin(run_cli, study, tmp_path):
     case = tmp_path / "case.toml"
     case.write_text(
-        "[plan]\nscenario = 'bilobar'\nprevious_lung_doses_gy = [12]\n[patient]\nbilirubin_umol_per_l = 10\n"
+        "[plan]\nscenario = 'bilobar'\ndisease = 'HCC'\nprevious_lung_doses_gy = [12]\n[patient]\nbilirubin_umol_per_l = 10\n"
     )
     done = run_cli(
         "dose",

@@ -28,10 +28,12 @@ def test_lungs_are_limited_for_every_device_with_its_source():
 
 def test_limits_are_met_up_to_the_value_and_goals_from_it():
     doses = {"GTV1": (Role.TUMOUR, 205.0), "GTV2": (Role.TUMOUR, 204.9), "ntl": (Role.NON_TUMOUR_LIVER, 75.0)}
-    results = evaluate_limits("glass", doses, 30.1)
-    assert status(results, "GTV1") == {("tumour, HCC", 205.0): "met"}
-    assert status(results, "GTV2") == {("tumour, HCC", 205.0): "not met"}
-    assert sorted(status(results, "ntl").values()) == ["met", "met", "not met"]
+    context = ClinicalContext(Scenario.UNILOBAR, Disease.HCC)
+    results = evaluate_limits("glass", doses, 30.1, context)
+    index = ("tumour, HCC, index lesion if possible", 250.0)
+    assert status(results, "GTV1") == {("tumour, HCC", 205.0): "met", index: "not met"}
+    assert status(results, "GTV2") == {("tumour, HCC", 205.0): "not met", index: "not met"}
+    assert sorted(status(results, "ntl").values()) == ["met", "not met", "unconfirmed"]
     assert list(status(results, "lungs").values()) == ["not met"]
 
 
@@ -61,6 +63,7 @@ def statuses(results):
 
 
 def at(role, dose, device, lungs=None, **context):
+    context = {"disease": Disease.HCC} | context
     return statuses(evaluate_limits(device, {"region": (role, dose)}, lungs, ClinicalContext(**context)))
 
 
@@ -70,12 +73,14 @@ def at(role, dose, device, lungs=None, **context):
         (18.8, "not applicable", "met"),
         (18.81, "not met", "not applicable"),
         (27.0, "not met", "not applicable"),
-        (None, "not met", "met"),
+        (None, "not met", "unconfirmed"),
     ],
 )
 def test_the_bilirubin_class_decides_between_50_and_90_gray(bilirubin, fifty, ninety):
     """EANM table 2: above 1.1 mg/dL (18.81 umol/L) 50 Gy, below 90 Gy; the third patient has 27."""
-    found = at(Role.NON_TUMOUR_LIVER, 70.0, "glass", bilirubin_umol_per_l=bilirubin)
+    found = at(
+        Role.NON_TUMOUR_LIVER, 70.0, "glass", bilirubin_umol_per_l=bilirubin, scenario=Scenario.BILOBAR
+    )
     assert found["whole non-tumour liver, HCC, bilirubin above 1.1 mg/dL"] == fifty
     assert found["whole non-tumour liver, HCC, bilirubin below 1.1 mg/dL"] == ninety
 
@@ -90,11 +95,49 @@ def test_a_segmentectomy_has_goals_for_the_perfused_volume_only():
     ] == ("not met")
 
 
-def test_goals_of_one_scenario_are_not_shown_without_it():
-    assert not any("segmentectomy" in name for name in at(Role.PERFUSED, 100.0, "glass"))
-    assert "perfused volume, HCC, lobectomy by one compartment" in at(
-        Role.PERFUSED, 100.0, "glass", scenario=Scenario.LOBECTOMY
+def test_rows_of_one_scenario_are_listed_without_it_with_what_they_depend_on():
+    context = ClinicalContext(disease=Disease.HCC)
+    doses = {"perfused volume": (Role.PERFUSED, 100.0), "normal": (Role.PERFUSED_NON_TUMOUR_LIVER, 35.0)}
+    rows = {r.limit.name: r for r in evaluate_limits("resin", doses, None, context)}
+    for name, status in (
+        ("perfused volume, HCC, segmentectomy", "unconfirmed"),
+        ("perfused non-tumour liver, HCC, lobectomy (needs a hepatic reserve above 30 %)", "unconfirmed"),
+        ("perfused non-tumour liver, HCC", "unconfirmed"),
+        ("perfused non-tumour liver, HCC, pretreated or poor function", "not met"),
+    ):
+        assert (rows[name].status, rows[name].reason[:16]) == (status, "applies if it is"), name
+    reason = rows["perfused non-tumour liver, HCC, pretreated or poor function"].reason
+    assert (
+        reason == "applies if it is a bilobar treatment and liver function is poor or the liver is pretreated"
     )
+
+
+def test_nothing_is_assumed_of_a_disease_that_is_not_stated():
+    """Rows that all diseases print alike are one row; none of them is met, and no goal is missed."""
+    doses = {"ntl": (Role.NON_TUMOUR_LIVER, 45.0), "GTV1": (Role.TUMOUR, 150.0)}
+    rows = evaluate_limits("glass", doses, 10.0, ClinicalContext(bilirubin_umol_per_l=10.0))
+    by_name = {r.limit.name: r for r in rows}
+    assert by_name["whole non-tumour liver, any disease, bilirubin below 1.1 mg/dL"].status == "unconfirmed"
+    assert by_name["whole non-tumour liver, ICC or mCRC, lobar treatment"].status == "unconfirmed"
+    assert by_name["tumour, HCC"].status == "unconfirmed"
+    assert "the disease is HCC" in by_name["tumour, HCC"].reason
+    assert {r.status for r in rows if r.limit.role is not Role.LUNGS} <= {"unconfirmed", "not applicable"}
+
+
+@pytest.mark.parametrize(
+    ("function", "pretreated", "status"),
+    [
+        (LiverFunction.GOOD, False, "not applicable"), (LiverFunction.GOOD, None, "unconfirmed"),
+        (LiverFunction.GOOD, True, "met"), (LiverFunction.POOR, None, "met"), (LiverFunction.POOR, False, "met"),
+        (None, True, "met"), (None, False, "unconfirmed"), (None, None, "unconfirmed"),
+    ],
+)  # fmt: skip
+def test_30_gray_of_resin_need_pretreatment_or_poor_function(function, pretreated, status):
+    found = at(
+        Role.PERFUSED_NON_TUMOUR_LIVER, 29.0, "resin", scenario=Scenario.BILOBAR, liver_function=function,
+        pretreated=pretreated,
+    )  # fmt: skip
+    assert found["perfused non-tumour liver, HCC, pretreated or poor function"] == status
 
 
 def test_lobectomy_turns_the_perfused_limit_into_a_goal():
@@ -120,7 +163,8 @@ def test_the_perfused_limit_of_glass_needs_a_small_reserve(reserve, status):
 
 @pytest.mark.parametrize(
     ("function", "sixty", "forty"),
-    [(LiverFunction.GOOD, "met", "not applicable"), (LiverFunction.POOR, "not applicable", "not met"), (None, "met", "not met")],
+    [(LiverFunction.GOOD, "met", "not applicable"), (LiverFunction.POOR, "not applicable", "not met"),
+     (None, "unconfirmed", "not met")],
 )  # fmt: skip
 def test_liver_function_decides_for_holmium_in_both_lobes(function, sixty, forty):
     found = at(Role.NON_TUMOUR_LIVER, 50.0, "ho166", scenario=Scenario.BILOBAR, liver_function=function)
@@ -137,10 +181,10 @@ def test_liver_function_decides_for_holmium_in_both_lobes(function, sixty, forty
     ],
 )  # fmt: skip
 def test_other_tumours_have_their_own_goals_and_none_of_hcc(device, disease, name, goal):
-    assert at(Role.TUMOUR, goal, device, disease=disease)[name] == "met"
-    below = at(Role.TUMOUR, goal - 1, device, disease=disease)
+    assert at(Role.TUMOUR, goal, device, disease=disease, scenario=Scenario.BILOBAR)[name] == "met"
+    below = at(Role.TUMOUR, goal - 1, device, disease=disease, scenario=Scenario.BILOBAR)
     assert below[name] == "not met"
-    assert all(status == "not applicable" for other, status in below.items() if "HCC" in other)
+    assert not any("HCC" in other for other in below)
     assert name not in at(Role.TUMOUR, goal, device)
 
 
@@ -158,7 +202,9 @@ def test_what_does_not_apply_says_why():
         "glass",
         {"ntl": (Role.NON_TUMOUR_LIVER, 60.0)},
         None,
-        ClinicalContext(bilirubin_umol_per_l=10.0, scenario=Scenario.BILOBAR),
+        ClinicalContext(
+            Scenario.BILOBAR, Disease.HCC, bilirubin_umol_per_l=10.0, liver_function=LiverFunction.GOOD
+        ),
     )
     reasons = {r.limit.name: r.reason for r in results if r.status == "not applicable"}
     assert reasons["lungs, one treatment"] == "no region of role lungs has a dose"

@@ -11,7 +11,7 @@ from phantoms import changed, ellipsoid, liver_case
 
 import y90voxel as yv
 from y90voxel.case.verify import verify
-from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, Sense
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError, RegionError
@@ -85,7 +85,7 @@ def two_arteries(**facts):
 
 @pytest.fixture(scope="module")
 def planned():
-    request = PlanRequest(ClinicalContext(scenario=Scenario.UNILOBAR, bilirubin_umol_per_l=12.0))
+    request = PlanRequest(ClinicalContext(Scenario.UNILOBAR, Disease.HCC, bilirubin_umol_per_l=12.0))
     return yv.plan(one_artery(), ENGINE, request)
 
 
@@ -139,7 +139,7 @@ def test_partition_by_the_counts_of_the_map(planned):
 def test_the_metrics_follow_the_contract(planned):
     metrics = planned.metrics
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
-    assert (metrics["schema_version"], metrics["kind"], metrics["predicted"]) == (1, "plan", True)
+    assert (metrics["schema_version"], metrics["kind"], metrics["predicted"]) == (2, "plan", True)
     for model in metrics["models"]:
         assert set(model) >= {
             "name",
@@ -178,9 +178,12 @@ def test_shunts_by_every_method_stand_side_by_side(planned):
 
 def test_unknown_facts_leave_every_limit_in_force_and_are_said():
     found = yv.plan(one_artery(), ENGINE)
-    assert found.model("voxel").binding == ("whole non-tumour liver, HCC, bilirubin above 1.1 mg/dL",)
+    assert found.model("voxel").binding == ("whole non-tumour liver, any disease, bilirubin above 1.1 mg/dL",)
     said = {n.code: n.message for n in found.notices}
-    assert "the scenario (plan.scenario), the bilirubin are not known" in said["limits-context-unknown"]
+    assert (
+        "the disease (plan.disease), the scenario (plan.scenario), the bilirubin are not known"
+        in said["limits-context-unknown"]
+    )
 
 
 def test_bilirubin_of_the_patient_record_decides_the_class():

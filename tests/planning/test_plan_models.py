@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, Sense
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.aims import DoseAim, MetricKind, judge, parse_metric, resolve_aims, table_aims
 from y90voxel.planning.compartments import (
@@ -18,8 +18,9 @@ from y90voxel.planning.compartments import (
     TumourUptake,
 )
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
+from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model
-from y90voxel.planning.plan_models import PlanBasis, all_models, greatest_vial_gbq
+from y90voxel.planning.plan_models import all_models, greatest_vial_gbq
 from y90voxel.planning.solved_model import solved_model
 from y90voxel.regions.roles import Role
 
@@ -230,7 +231,7 @@ def test_the_table_gives_limits_to_the_regions_of_their_role_only():
         "lungs": Role.LUNGS,
     }
     context = ClinicalContext(
-        scenario=Scenario.UNILOBAR, bilirubin_umol_per_l=10.0, previous_lung_doses_gy=(12.0,)
+        Scenario.UNILOBAR, Disease.HCC, bilirubin_umol_per_l=10.0, previous_lung_doses_gy=(12.0,)
     )
     aims = {aim.name: aim for aim in table_aims("glass", roles, context)}
     assert aims["lungs, all treatments"].previous == 12.0

@@ -11,7 +11,7 @@ from phantoms import ellipsoid, liver_case
 from PIL import Image
 
 import y90voxel as yv
-from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, Sense
 from y90voxel.clinical.patient import AlphaFetoprotein, PatientRecord, Response, Stated
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.planning.aims import DoseAim, parse_metric
@@ -45,7 +45,7 @@ def planned():
     regions = Regions(case.grid, (*case.regions.drawn, Region("Perfused <i>", Role.PERFUSED, inside)))
     goal = DoseAim("GTV1 D70", "GTV1", Sense.AT_LEAST, 5000.0, parse_metric("D70"))
     request = PlanRequest(
-        ClinicalContext(scenario=Scenario.UNILOBAR),
+        ClinicalContext(Scenario.UNILOBAR, Disease.HCC),
         aims=(goal,),
         residual_fraction=0.01,
         order=OrderRequest(NOON, (NOON - timedelta(hours=72),)),
@@ -112,7 +112,13 @@ def test_figures_are_drawn_of_the_planned_dose(planned, figures, tmp_path):
     mean = planned.first.table.doses(planned.first.activities_gbq)["GTV1"]
     assert evaluation.dvh("GTV1").mass_weighted_mean_gy == pytest.approx(mean, rel=1e-5)
     paths = write_plan_page(planned, tmp_path)
-    assert [path.name for path in paths] == ["plan.html", "window.png", "dose_centre.png", "dvh.png"]
+    assert [path.name for path in paths] == [
+        "plan.html",
+        "treatment.html",
+        "window.png",
+        "dose_centre.png",
+        "dvh.png",
+    ]
     picture = np.asarray(Image.open(tmp_path / "figures" / "window.png"))
     assert picture.shape[1] == 1420
     red = int((abs(picture.astype(int) - (168, 50, 10)).sum(axis=2) < 90).sum())
@@ -147,7 +153,7 @@ def test_a_plan_without_images_has_a_page_too(tmp_path):
     assert content["models"][0]["split"] == "3.3 + 1.4"
     assert [row["name"] for row in content["injections"]] == ["hepatic", "renal"]
     paths = write_plan_page(plan, tmp_path)
-    assert [path.name for path in paths] == ["plan.html", "window.png"]
+    assert [path.name for path in paths] == ["plan.html", "treatment.html", "window.png"]
     assert "masses only, no images" in paths[0].read_text(encoding="utf-8")
 
 
@@ -163,10 +169,13 @@ def test_without_any_usable_model_the_page_says_why():
 def test_without_goals_missed_the_headline_says_so():
     facts = PlanFacts("lungs", "Y-90", "resin", 49.67, given_gbq=(1.0,))
     plan = plan_from_masses(facts, Anatomy(), (Territory("a", 0.1),))
-    missing = "No liver limit is known here: confirm hepatic reserve, Child-Pugh, perfused share."
+    missing = "No liver limit printed; confirm hepatic reserve, Child-Pugh, perfused share."
     assert plan_content(plan)["headline"][-1] == missing
     # 49.67 x 0.9 Gy to 2 kg: 22 Gy below the 40 of the table
-    anatomy, asked = Anatomy(perfused_normal_kg=2.0), PlanRequest(ClinicalContext(Scenario.UNILOBAR))
+    anatomy, asked = (
+        Anatomy(perfused_normal_kg=2.0),
+        PlanRequest(ClinicalContext(Scenario.UNILOBAR, Disease.HCC)),
+    )
     plan = plan_from_masses(facts, anatomy, (Territory("a", 0.1, (), 2.0),), asked)
     assert plan_content(plan)["headline"][-1] == "Every limit and goal that applies is met at this activity."
 

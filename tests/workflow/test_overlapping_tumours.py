@@ -9,7 +9,7 @@ from phantoms import ellipsoid, liver_case
 
 import y90voxel as yv
 from y90voxel.case.verify import verify
-from y90voxel.clinical.limits import ClinicalContext, Scenario
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import RegionError
 from y90voxel.planning.compartments import Anatomy, Territory
@@ -22,7 +22,7 @@ from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 
 ENGINE = LocalDeposition("Y-90")
-REQUEST = PlanRequest(ClinicalContext(scenario=Scenario.UNILOBAR, bilirubin_umol_per_l=12.0))
+REQUEST = PlanRequest(ClinicalContext(Scenario.UNILOBAR, Disease.HCC, bilirubin_umol_per_l=12.0))
 CENTRES = {"left": (8, 5, -30), "right": (24, 5, -30)}
 RADII = (12, 13, 14)
 DRAWN = {

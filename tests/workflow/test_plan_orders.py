@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import y90voxel as yv
-from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, Sense
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
@@ -31,7 +31,7 @@ def plan(
     reached = Territory("lobe", 0.06, (TumourUptake("GTV1", 0.3, 4.0),), 0.7)
     anatomy = Anatomy({"GTV1": 0.3}, perfused_normal_kg=0.7, whole_normal_kg=whole)
     facts = yv.PlanFacts("p", nuclide, name, K if nuclide == "Y-90" else 15.87)
-    context = ClinicalContext(scenario, bilirubin_umol_per_l=12.0, hepatic_reserve=0.5)
+    context = ClinicalContext(scenario, Disease.HCC, bilirubin_umol_per_l=12.0, hepatic_reserve=0.5)
     request = PlanRequest(context, aims=aims, order=order, residual_fraction=residual, greatest_gbq=greatest)
     return yv.plan_from_masses(facts, anatomy, [reached], request)
 
@@ -142,7 +142,7 @@ def two_arteries(hours, *aims, split=None):
         Territory("right", 0.03, (TumourUptake("B", 0.1, 4.0),), 0.4),
     )
     anatomy = Anatomy({"A": 0.1, "B": 0.1}, perfused_normal_kg=0.8, whole_normal_kg=1.4, perfused_kg=1.0)
-    request = PlanRequest(ClinicalContext(SEG), aims=aims, order=ages(*hours), split=split)
+    request = PlanRequest(ClinicalContext(SEG, Disease.HCC), aims=aims, order=ages(*hours), split=split)
     return yv.plan_from_masses(yv.PlanFacts("p", "Y-90", "glass", K), anatomy, reached, request)
 
 

@@ -58,6 +58,12 @@ class PatientSettings(Group):
     bilirubin_mg_per_dl: Annotated[float | None, Setting("Total bilirubin [mg/dL], instead.")] = None
     albumin_g_per_l: Annotated[float | None, Setting("Albumin [g/L].")] = None
     albumin_g_per_dl: Annotated[float | None, Setting("Albumin [g/dL], instead.")] = None
+    ascites: Annotated[
+        Literal["none", "present"] | None, Setting("Ascites: {choices}.", "--ascites", ("plan",))
+    ] = None
+    bilirubin_reversible: Annotated[
+        bool | None, Setting("Whether a raised bilirubin has a reversible cause, such as an obstruction.")
+    ] = None
     afp: Annotated[QuantitySettings | None, Setting("Alpha-fetoprotein with its unit.")] = None
     treatment_date: Annotated[date | None, Setting("Day of the treatment.")] = None
     systemic_therapy_date: Annotated[date | None, Setting("First day of systemic therapy.")] = None

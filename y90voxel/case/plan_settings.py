@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from y90voxel.case.setting_types import Activity, Fraction, Group, NotNegative, Positive, Setting, Time
 from y90voxel.clinical.limits import ClinicalContext, Disease, LiverFunction, Scenario
@@ -18,6 +18,7 @@ __all__ = [
     "OrderSettings",
     "PlanSettings",
     "TerritorySettings",
+    "TreatmentSettings",
     "aim_from_text",
 ]
 
@@ -94,6 +95,34 @@ class OrderSettings(Group):
     greatest_age_h: Annotated[Positive | None, Setting("Vials older than this are left out [h].")] = None
     model: Annotated[str | None, Setting("Model whose activity is ordered.", "--order-model", PLAN)] = None
     activity: Annotated[Activity | None, Setting("Net activity to order, in place of a model's.")] = None
+    vial_sizes: Annotated[
+        list[Activity] | None,
+        Field(min_length=1),
+        Setting("Sizes at calibration that can be had, in place of the device's."),
+    ] = None
+
+
+class TreatmentSettings(Group):
+    """What was measured of one injection on the day of the treatment."""
+
+    assay: Annotated[Activity | None, Setting("Vial as assayed.")] = None
+    assay_time: Annotated[Time | None, Setting("When it was assayed, with a zone.")] = None
+    time: Annotated[Time | None, Setting("When it was injected, with a zone.")] = None
+    residual: Annotated[Activity | None, Setting("Left in vial and lines.")] = None
+    residual_time: Annotated[Time | None, Setting("When that was measured, with a zone.")] = None
+    reading_before: Annotated[Positive | None, Setting("Survey reading of the vial before.")] = None
+    reading_after: Annotated[NotNegative | None, Setting("Survey reading of vial and lines afterwards.")] = (
+        None
+    )
+    reading_background: Annotated[NotNegative, Setting("Survey reading of neither.")] = 0.0
+    readings_apart_h: Annotated[NotNegative, Setting("Time between the readings [h].")] = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse one survey reading without the other."""
+        if (self.reading_before is None) != (self.reading_after is None):
+            raise ValueError("reading_before and reading_after belong together; give both")
+        return self
 
 
 class TumourSettings(Group):
@@ -139,9 +168,30 @@ class PlanSettings(Group):
         Literal["segmentectomy", "lobectomy", "unilobar", "bilobar"] | None,
         Setting("{choices}: which limits apply.", "--scenario", BOTH),
     ] = None
-    disease: Annotated[Literal["HCC", "ICC", "mCRC"], Setting("{choices}.", "--disease", BOTH)] = "HCC"
+    disease: Annotated[
+        Literal["HCC", "ICC", "mCRC"] | None, Setting("{choices}: which limits apply.", "--disease", BOTH)
+    ] = None
+    function: Annotated[
+        Literal["good", "poor"] | None, Setting("Liver function: {choices}.", "--function", BOTH)
+    ] = None
+    pretreated: Annotated[
+        bool | None,
+        Setting("Whether the liver was treated before."),
+        Setting("The liver was treated before.", "--pretreated", BOTH, sets=True),
+        Setting("The liver was not treated before.", "--not-pretreated", BOTH, sets=False),
+    ] = None
+    intent: Annotated[
+        Literal["ablative", "hypertrophy", "palliative", "bridging"] | None,
+        Setting("What the treatment is for: {choices}; recorded, no limit depends on it.", "--intent", BOTH),
+    ] = None
+    gastrointestinal_focus: Annotated[
+        bool,
+        Setting("Whether a focus of uptake was confirmed as gastrointestinal: stops the treatment."),
+        Setting("A focus of uptake is gastrointestinal: stop.", "--gastrointestinal-focus", PLAN, sets=True),
+    ] = False
     liver_function: Annotated[
-        Literal["good", "poor"] | None, Setting("good, or poor (also: pretreated).", "--liver-function", BOTH)
+        Literal["good", "poor"] | None,
+        Setting("good (and not pretreated), or poor (also: pretreated).", "--liver-function", BOTH),
     ] = None
     previous_lung_doses_gy: Annotated[
         list[NotNegative] | None,
@@ -193,15 +243,41 @@ class PlanSettings(Group):
         dict[str, Positive], Setting("Recovery coefficients of tumours, for their ratios.")
     ] = Field(default_factory=dict)
     order: OrderSettings | None = None
+    treatment: Annotated[
+        list[TreatmentSettings], Setting("What was measured on the day of the treatment, one an injection.")
+    ] = Field(default_factory=list)
     anatomy: AnatomySettings | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse what contradicts itself."""
+        if None not in (self.function, self.liver_function) and self.function != self.liver_function:
+            raise ValueError(
+                f"function = {self.function} and liver_function = {self.liver_function} contradict each other; give one of them"
+            )
+        if self.intent == "hypertrophy" and self.scenario not in (None, "lobectomy"):
+            raise ValueError(
+                f"intent = hypertrophy is for a lobectomy, but scenario = {self.scenario}; correct one of them"
+            )
+        return self
+
+    @property
+    def _pretreated(self) -> bool | None:
+        """Whether the liver was treated before; ``liver_function = good`` always meant that it was not."""
+        if self.pretreated is None and self.liver_function == "good":
+            return False
+        return self.pretreated
 
     @property
     def context(self) -> ClinicalContext:
         """What decides which limits apply, to a plan and to a dose calculation alike."""
-        previous = self.previous_lung_doses_gy
+        previous, function = self.previous_lung_doses_gy, self.function or self.liver_function
         return ClinicalContext(
             scenario=None if self.scenario is None else Scenario[self.scenario.upper()],
-            disease=Disease(self.disease),
-            liver_function=None if self.liver_function is None else LiverFunction(self.liver_function),
+            disease=None if self.disease is None else Disease(self.disease),
+            liver_function=None if function is None else LiverFunction(function),
             previous_lung_doses_gy=None if previous is None else tuple(previous),
+            pretreated=self._pretreated,
+            gastrointestinal_focus=self.gastrointestinal_focus,
+            intent=self.intent,
         )

@@ -64,7 +64,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
 
     import typer
 
-    from y90voxel.cli.plan_tables import print_orders
+    from y90voxel.cli.plan_tables import limits_text, print_first_screen, print_orders
     from y90voxel.cli.terminal_tables import format_table
     from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
     from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
@@ -73,8 +73,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     if as_json or out is None:
         typer.echo(json.dumps(found.metrics))
         return
-    if found.stop is not None:
-        typer.echo(f"STOP: {found.stop}")
+    print_first_screen(found)
     lungs = (row.plan_row for row in LUNG_CONVENTIONS)
     columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", *lungs)
     rows = []
@@ -92,6 +91,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
                 model["title"] + marks[0],
                 format_activity(model["activity_bq"]),
                 *("–" if dose is None else f"{dose:.4g}" for dose in doses),
+                limits_text(found.model(model["name"])),
                 (model["binding_constraint"] or "–") + marks[1],
             )
         )
@@ -102,6 +102,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         "perf. NTL Gy",
         "whole NTL Gy",
         *(f"lungs {row.short_text}" for row in LUNG_CONVENTIONS),
+        "limits",
         "binding",
     )
     typer.echo(

@@ -9,10 +9,11 @@ import typer
 from y90voxel.cli.terminal_tables import format_table
 
 if TYPE_CHECKING:
-    from y90voxel.planning.plan_orders import Order
+    from y90voxel.planning.plan_model import PlanModel
+    from y90voxel.planning.plan_orders import Order, VialOffer
     from y90voxel.planning.plan_result import Plan
 
-__all__ = ["print_orders"]
+__all__ = ["limits_text", "print_first_screen", "print_orders"]
 
 _COLUMNS = (
     ("tumours", "tumours Gy"),
@@ -21,6 +22,34 @@ _COLUMNS = (
     ("non_tumour_liver", "whole NTL Gy"),
     ("lungs", "lungs 1 kg"),
 )
+
+
+def print_first_screen(plan: Plan) -> None:
+    """Print what stands above the numbers: what stops the treatment, and what is likelier an error than a plan."""
+    from y90voxel.planning.plan_alarms import first_screen
+
+    if plan.stop is not None:
+        typer.echo(f"STOP: {plan.stop}")
+    for notice in first_screen(plan.notices):
+        if notice.code != "contraindicated":
+            typer.echo(f"! {notice.message}")
+
+
+def limits_text(model: PlanModel) -> str:
+    """Return what a model says of its limits in few words: those it breaks, those that might apply, or that all hold."""
+    from y90voxel.clinical.limits import Sense
+    from y90voxel.report.plan_verdict import short_aim
+
+    limits = [result for result in model.results if result.aim.sense is Sense.BELOW]
+    broken = list(dict.fromkeys(short_aim(r.aim) for r in limits if r.status == "not met"))
+    if broken:
+        return "BREAKS " + "; ".join(broken[:2]) + (f"; {len(broken) - 2} more" if len(broken) > 2 else "")
+    unsure = sum(result.status == "unconfirmed" for result in limits)
+    if unsure:
+        return f"{unsure} unconfirmed"
+    if model.goal_only:
+        return "no liver limit"
+    return f"{sum(r.status == 'met' for r in limits)} kept" if limits else "–"
 
 
 def print_orders(plan: Plan) -> None:
@@ -45,16 +74,31 @@ def print_orders(plan: Plan) -> None:
 def _table(order: Order) -> str:
     """Every vial with its doses; those that are not offered say which limits they break."""
     keys = [(key, title) for key, title in _COLUMNS if any(key in offer.doses_gy for offer in order.offers)]
-    header = ("vial GBq", "age h", "net GBq", "of order", *(title for _, title in keys), "breaks")
+    header = (
+        "vial GBq",
+        "age h",
+        "net GBq",
+        "of order",
+        "holds it at",
+        *(title for _, title in keys),
+        "breaks",
+    )
     rows = [
         (
             f"{offer.vial.size_gbq:g}",
             f"{order.age_h(offer.vial):g}",
             f"{offer.net_gbq:.4g}",
-            f"{100 * offer.deviation:+.2f} %",
+            f"{100 * offer.deviation:+.2f} %" + ("" if offer.within_tolerance else " >10 %"),
+            _clock(order, offer),
             *(f"{offer.doses_gy[key]:.4g}" if key in offer.doses_gy else "–" for key, _ in keys),
             ("" if offer.offered else "NOT OFFERED: ") + (", ".join(offer.breaks) or "–"),
         )
         for offer in order.offers
     ]
     return format_table(header, rows)
+
+
+def _clock(order: Order, offer: VialOffer) -> str:
+    """When a vial holds exactly the order."""
+    when = order.holds_order_at(offer.vial)
+    return "–" if when is None else f"{when:%d %b %H:%M %z}"

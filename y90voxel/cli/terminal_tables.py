@@ -62,8 +62,9 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     for held in evaluation.limits:
         if held.status != "not applicable":
             typer.echo(
-                f"{held.status:>8}: {held.limit.name} ({held.region}): {held.value_gy:.4g} Gy, "
+                f"{held.status:>11}: {held.limit.name} ({held.region}): {held.value_gy:.4g} Gy, "
                 f"{held.limit.sense.value} {held.limit.value_gy:g} Gy"
+                + (f", {held.reason}" if held.reason else "")
             )
     for notice in evaluation.notices:
         typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from y90voxel.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction
+from y90voxel.clinical.clinical_context import ClinicalContext
+from y90voxel.clinical.limit_conditions import (
+    applies_if,
+    compare,
+    judged_status,
+    unstated_facts,
+    why_not,
+)
 from y90voxel.clinical.limits_table import (
     BILIRUBIN_THRESHOLD_UMOL_PER_L,
     FRACTION_TABLE,
     LIMITS_VERSION,
     TABLE,
+    Approach,
     BilirubinClass,
     Disease,
     FractionLimit,
@@ -28,6 +37,7 @@ __all__ = [
     "BILIRUBIN_THRESHOLD_UMOL_PER_L",
     "DEVICES",
     "LIMITS_VERSION",
+    "Approach",
     "BilirubinClass",
     "ClinicalContext",
     "Disease",
@@ -39,76 +49,17 @@ __all__ = [
     "Scenario",
     "Sense",
     "applicable_limits",
+    "applies_if",
     "evaluate_fraction_limits",
     "evaluate_limits",
     "inapplicable_limits",
+    "judged_status",
     "limits_of",
     "lung_dose_notice",
     "unstated_facts",
 ]
 
 DEVICES = known_devices()
-# Doses that miss a limit by rounding in the last bits meet it: an activity solved for a limit, fed back, must.
-_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class ClinicalContext:
-    """What decides which limits apply; what is not known (None) leaves every limit that might apply in force.
-
-    Parameters
-    ----------
-    scenario : Scenario or None
-        Segmentectomy, lobectomy, unilobar or bilobar; limits of a single scenario are shown only with it.
-    disease : Disease
-        Tumour type.
-    bilirubin_umol_per_l : float or None
-        Total bilirubin [µmol/L].
-    hepatic_reserve : float or None
-        Untreated fraction of the liver, 0 to 1.
-    liver_function : LiverFunction or None
-        Poor also means pretreated.
-    previous_lung_doses_gy : tuple of float or None
-        Lung doses of all earlier treatments, empty when there were none [Gy]; None: not asked.
-
-    Raises
-    ------
-    InputError
-        If the bilirubin is not positive, the reserve no fraction, or an earlier dose negative.
-    """
-
-    scenario: Scenario | None = None
-    disease: Disease = Disease.HCC
-    bilirubin_umol_per_l: float | None = None
-    hepatic_reserve: float | None = None
-    liver_function: LiverFunction | None = None
-    previous_lung_doses_gy: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.bilirubin_umol_per_l is not None:
-            check_positive(self.bilirubin_umol_per_l, "the bilirubin", "umol/L")
-        if self.hepatic_reserve is not None:
-            check_fraction(self.hepatic_reserve, "the hepatic reserve")
-        for dose in self.previous_lung_doses_gy or ():
-            check_not_negative(dose, "the lung dose of an earlier treatment", "Gy")
-
-    def completed(self, bilirubin_umol_per_l: float | None, hepatic_reserve: float | None) -> ClinicalContext:
-        """Return the context with what patient record and regions add; what is stated here stays."""
-        return replace(
-            self,
-            bilirubin_umol_per_l=bilirubin_umol_per_l
-            if self.bilirubin_umol_per_l is None
-            else self.bilirubin_umol_per_l,
-            hepatic_reserve=hepatic_reserve if self.hepatic_reserve is None else self.hepatic_reserve,
-        )
-
-    @property
-    def bilirubin_class(self) -> BilirubinClass | None:
-        """Class of the 50/90 Gy rule; at the threshold itself, which the source leaves open, the stricter one."""
-        if self.bilirubin_umol_per_l is None:
-            return None
-        raised = self.bilirubin_umol_per_l >= BILIRUBIN_THRESHOLD_UMOL_PER_L
-        return BilirubinClass.RAISED if raised else BilirubinClass.NORMAL
 
 
 @dataclass(frozen=True)
@@ -124,9 +75,9 @@ class LimitResult:
     value_gy : float or None
         Dose that was compared [Gy]; None when nothing was.
     status : str
-        ``"met"``, ``"not met"`` or ``"not applicable"``.
+        ``"met"``, ``"not met"``, ``"unconfirmed"`` (see `judged_status`) or ``"not applicable"``.
     reason : str
-        Why it does not apply; empty when it does.
+        Why it does not apply, or on what unstated facts it depends; empty when it does and on none.
     """
 
     limit: Limit
@@ -153,8 +104,8 @@ def limits_of(device: str | None, context: ClinicalContext | None = None) -> tup
     device : str or None
         Device name.
     context : ClinicalContext or None
-        Adds the limits that only make sense for a known scenario, another disease than HCC, or known earlier
-        treatments; none of them is left out here because it does not apply.
+        Leaves out the limits of other diseases than the stated one, and adds those of known earlier treatments; none
+        else is left out here because it does not apply.
 
     Raises
     ------
@@ -165,14 +116,30 @@ def limits_of(device: str | None, context: ClinicalContext | None = None) -> tup
         return ()
     _check_device(device)
     known = context or ClinicalContext()
-    return tuple(
+    rows = [
         limit
         for limit in TABLE
         if limit.device == device
-        and (known.scenario is not None or not limit.needs_scenario)
-        and limit.disease in (None, Disease.HCC, known.disease)
+        and (not limit.diseases or known.disease is None or known.disease in limit.diseases)
         and (known.previous_lung_doses_gy is not None or not limit.cumulative)
-    )
+    ]
+    return tuple(rows) if known.disease is not None else _over_diseases(rows)
+
+
+def _over_diseases(limits: Sequence[Limit]) -> tuple[Limit, ...]:
+    """Rows that several diseases print alike as one, for a patient whose disease is not stated."""
+    alike: dict[Limit, list[Limit]] = {}
+    for limit in limits:
+        alike.setdefault(replace(limit, name="", source="", diseases=()), []).append(limit)
+    merged = []
+    for rows in alike.values():
+        first, diseases = rows[0], tuple(disease for row in rows for disease in row.diseases)
+        if len(diseases) > 1:
+            title = "any disease" if len(diseases) == len(Disease) else " or ".join(diseases)
+            name = first.name.partition(" (needs")[0].replace(f", {first.diseases[0]}", f", {title}")
+            first = replace(first, name=name, diseases=diseases)
+        merged.append(first)
+    return tuple(merged)
 
 
 def evaluate_limits(
@@ -202,9 +169,14 @@ def evaluate_limits(
     context = context or ClinicalContext()
     results: list[LimitResult] = []
     for limit in limits_of(device, context):
-        reason = _why_not(limit, context)
+        reason = why_not(limit, context)
+        if limit.approach is Approach.SINGLE:
+            reason = reason or "for the single compartment, not for dose maps"
         held = [] if reason else _held(limit, doses_gy, lung_dose_gy, context)
-        results += [LimitResult(limit, name, dose, _status(limit, dose)) for name, dose in held]
+        condition = applies_if(limit, context)
+        for name, dose in held:
+            status = judged_status(limit.sense, dose, limit.value_gy, open_facts=bool(condition))
+            results.append(LimitResult(limit, name, dose, status, condition))
         if not held:
             reason = reason or f"no region of role {limit.role.value} has a dose"
             results.append(LimitResult(limit, limit.role.value, None, "not applicable", reason))
@@ -234,7 +206,7 @@ def applicable_limits(
     return [
         (limit, name)
         for limit in limits_of(device, known)
-        if not _why_not(limit, known)
+        if not why_not(limit, known)
         for name, role in roles.items()
         if role is limit.role
     ]
@@ -247,7 +219,7 @@ def inapplicable_limits(
     known = context or ClinicalContext()
     present = set(roles.values())
     reasons = {
-        limit: _why_not(limit, known)
+        limit: why_not(limit, known)
         or ("" if limit.role in present else f"no region of role {limit.role.value} has a dose")
         for limit in limits_of(device, known)
     }
@@ -289,7 +261,7 @@ def evaluate_fraction_limits(
         if limit.device == device:
             value = given[limit.quantity]
             other = scenario is not None and limit.scenarios and scenario not in limit.scenarios
-            status = "not applicable" if value is None or other else _compare(limit.sense, value, limit.value)
+            status = "not applicable" if value is None or other else compare(limit.sense, value, limit.value)
             results.append(FractionResult(limit, value, status))
     return results
 
@@ -317,25 +289,6 @@ def lung_dose_notice(device: str | None, lung_dose_gy: float) -> Notice | None:
     )
 
 
-def unstated_facts(limit: Limit, context: ClinicalContext) -> tuple[str, ...]:
-    """Return which facts a limit depends on that are not stated: it holds because it might apply.
-
-    Parameters
-    ----------
-    limit : Limit
-        A limit that applies, or might.
-    context : ClinicalContext
-        What is stated.
-    """
-    depends = (
-        ("scenario", 0 < len(limit.scenarios) < len(Scenario), context.scenario),
-        ("bilirubin", limit.bilirubin is not None, context.bilirubin_umol_per_l),
-        ("hepatic reserve", limit.reserve_below is not None, context.hepatic_reserve),
-        ("liver function", limit.function is not None, context.liver_function),
-    )
-    return tuple(fact for fact, needed, stated in depends if needed and stated is None)
-
-
 def _check_device(device: str) -> None:
     """Refuse an unknown device with the known ones."""
     if device not in DEVICES:
@@ -357,43 +310,3 @@ def _held(
         return []
     previous = sum(context.previous_lung_doses_gy or ()) if limit.cumulative else 0.0
     return [("lungs", previous + lung_dose_gy)]
-
-
-def _why_not(limit: Limit, context: ClinicalContext) -> str:
-    """Why the limit does not apply; empty when it does, or might."""
-    reserve, function = context.hepatic_reserve, context.liver_function
-    reasons = (
-        (limit.disease not in (None, context.disease), f"for {limit.disease}, not {context.disease}"),
-        (
-            bool(limit.scenarios)
-            and context.scenario is not None
-            and context.scenario not in limit.scenarios,
-            f"not for a {context.scenario}",
-        ),
-        (
-            None not in (limit.bilirubin, context.bilirubin_class)
-            and limit.bilirubin is not context.bilirubin_class,
-            f"for {limit.bilirubin} bilirubin",
-        ),
-        (
-            limit.reserve_below is not None and reserve is not None and reserve >= limit.reserve_below,
-            f"for a hepatic reserve below {100 * (limit.reserve_below or 0.0):g} %",
-        ),
-        (
-            None not in (limit.function, function) and limit.function is not function,
-            f"for {limit.function} liver function",
-        ),
-    )
-    return next((text for differs, text in reasons if differs), "")
-
-
-def _status(limit: Limit, dose_gy: float) -> str:
-    """Whether a dose meets the limit."""
-    return _compare(limit.sense, dose_gy, limit.value_gy)
-
-
-def _compare(sense: Sense, found: float, wanted: float) -> str:
-    """Met up to the value (limit) or from it (goal), rounding aside."""
-    slack = _ROUNDING * wanted
-    met = found <= wanted + slack if sense is Sense.BELOW else found >= wanted - slack
-    return "met" if met else "not met"

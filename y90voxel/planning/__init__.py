@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     from y90voxel.planning.partition import partition_doses as partition_doses
     from y90voxel.planning.partition import tumour_to_normal_ratio as tumour_to_normal_ratio
     from y90voxel.planning.partition import whole_normal_liver_dose as whole_normal_liver_dose
+    from y90voxel.planning.plan_basis import PlanBasis as PlanBasis
     from y90voxel.planning.plan_model import PlanModel as PlanModel
-    from y90voxel.planning.plan_models import PlanBasis as PlanBasis
     from y90voxel.planning.plan_models import all_models as all_models
     from y90voxel.planning.root_finding import ActivityAtValue as ActivityAtValue
     from y90voxel.planning.root_finding import greatest_activity as greatest_activity
@@ -171,7 +171,8 @@ _HOME = {
     ),
     "clinical.patient": ("AlphaFetoprotein", "PatientRecord", "Response", "Stated"),
     "planning.plan_model": ("PlanModel",),
-    "planning.plan_models": ("PlanBasis", "all_models"),
+    "planning.plan_basis": ("PlanBasis",),
+    "planning.plan_models": ("all_models",),
     "metrics.energy_balance": (
         "available_energy_j", "check_energy_balance", "energy_balance", "sphere_volume_ml",
     ),

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from y90voxel.bounds import check_not_negative, check_positive
-from y90voxel.clinical.limits import ClinicalContext, Sense, applicable_limits, unstated_facts
+from y90voxel.clinical.limits import (
+    Approach,
+    ClinicalContext,
+    Sense,
+    applicable_limits,
+    applies_if,
+    judged_status,
+    unstated_facts,
+)
 from y90voxel.errors import InputError
 from y90voxel.planning.dose_table import DoseTable
 from y90voxel.planning.solver import DoseConstraint
@@ -25,8 +33,6 @@ __all__ = [
     "table_aims",
 ]
 
-# As in `evaluate_limits`: what misses a value by rounding meets it.
-_ROUNDING = 1e-9
 _NUMBERED = re.compile(r"^([DV])(\d+(?:\.\d+)?)$", re.IGNORECASE)
 
 
@@ -158,6 +164,10 @@ class DoseAim:
         Whether the solver must meet it; goals of the table are only reported.
     unconfirmed : tuple of str
         Facts it depends on that are not stated: it binds, but what meets it is not confirmed to meet what applies.
+    condition : str
+        When it applies, in words, while facts are not stated.
+    approach : Approach or None
+        The models it is for; None for all.
 
     Raises
     ------
@@ -174,6 +184,8 @@ class DoseAim:
     source: str = "given"
     required: bool = True
     unconfirmed: tuple[str, ...] = ()
+    condition: str = ""
+    approach: Approach | None = None
 
     def __post_init__(self) -> None:
         check_positive(self.value, f"{self.name}: the value", self.metric.unit, tag="plan")
@@ -200,7 +212,7 @@ class AimResult:
     found : float or None
         What was found, earlier treatments included; None when the model does not know it.
     status : str
-        ``"met"``, ``"not met"``, ``"unconfirmed"`` (met, but it holds only because something is not stated) or
+        ``"met"``, ``"not met"``, ``"unconfirmed"`` (see `y90voxel.clinical.limits.judged_status`) or
         ``"not applicable"``.
     reason : str
         Why it does not apply or is not confirmed; empty when it does and is.
@@ -227,11 +239,9 @@ def judge(aim: DoseAim, found: float | None, reason: str = "") -> AimResult:
     """
     if found is None:
         return AimResult(aim, None, "not applicable", reason)
-    total, slack = found + aim.previous, _ROUNDING * aim.value
-    met = total <= aim.value + slack if aim.sense is Sense.BELOW else total >= aim.value - slack
-    if met and aim.unconfirmed:
-        return AimResult(aim, total, "unconfirmed", f"not stated: {', '.join(aim.unconfirmed)}")
-    return AimResult(aim, total, "met" if met else "not met")
+    total = found + aim.previous
+    status = judged_status(aim.sense, total, aim.value, open_facts=bool(aim.unconfirmed))
+    return AimResult(aim, total, status, aim.condition if aim.unconfirmed else "")
 
 
 def table_aims(device: str | None, roles: Mapping[str, Role], context: ClinicalContext) -> list[DoseAim]:
@@ -264,6 +274,8 @@ def table_aims(device: str | None, roles: Mapping[str, Role], context: ClinicalC
             source=limit.source,
             required=limit.sense is Sense.BELOW,
             unconfirmed=unstated_facts(limit, context),
+            condition=applies_if(limit, context),
+            approach=limit.approach,
         )
         for limit, region in found
     ]

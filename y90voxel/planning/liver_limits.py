@@ -16,7 +16,7 @@ __all__ = ["LIVER_ROLES", "NO_LIVER_LIMIT", "UNBOUNDED_GBQ", "has_liver_limit", 
 UNBOUNDED_GBQ = 1.0e4
 # Regions whose limit keeps liver alive; the lung limit does not.
 LIVER_ROLES = frozenset((Role.LIVER, Role.NON_TUMOUR_LIVER, Role.PERFUSED, Role.PERFUSED_NON_TUMOUR_LIVER))
-NO_LIVER_LIMIT = "no liver limit is known here: confirm hepatic reserve, Child-Pugh, perfused share"
+NO_LIVER_LIMIT = "no liver limit printed; confirm hepatic reserve, Child-Pugh, perfused share"
 
 
 def has_liver_limit(aims: Sequence[DoseAim], table: DoseTable, *, measurable: bool) -> bool:
@@ -60,7 +60,8 @@ def planning_goals(
     """Return the goals that decide an activity where no liver limit does, and whether the user stated them.
 
     The user's required goals, else the table's for the perfused volume, else the table's least for a tumour, held
-    against the mean of all tumours: a lesion that takes up little must not drive the activity up.
+    against the mean of all tumours: a lesion that takes up little must not drive the activity up. Goals of the table
+    count only when disease and scenario are stated, for those of different scenarios exclude each other.
 
     Parameters
     ----------
@@ -70,7 +71,10 @@ def planning_goals(
     goals = [
         aim
         for aim in aims
-        if aim.sense is Sense.AT_LEAST and (aim.linear or measurable) and aim.region in table.roles
+        if aim.sense is Sense.AT_LEAST
+        and (aim.linear or measurable)
+        and aim.region in table.roles
+        and (aim.required or not aim.unconfirmed)
     ]
     stated = tuple(aim for aim in goals if aim.required)
     if stated:

@@ -17,9 +17,11 @@ from y90voxel.planning.aims import DoseAim, resolve_aims, table_aims
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS, DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
+from y90voxel.planning.plan_alarms import alarms
+from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_maps import NO_PERFUSED_VOLUME, DoseMaps, dose_per_gbq
 from y90voxel.planning.plan_model import PlanModel, check_split
-from y90voxel.planning.plan_models import PlanBasis, all_models
+from y90voxel.planning.plan_models import all_models
 from y90voxel.planning.plan_orders import place_orders
 from y90voxel.planning.plan_request import PlanRequest, check_given, greatest_activities
 from y90voxel.planning.plan_result import Plan, PlanFacts
@@ -221,6 +223,7 @@ def _finish(
         facts.given_gbq,
         {name: weight for region, weight in request.objective.items() for name in table.matching(region)},
         None if request.order is None else request.order.model,
+        context,
     )
     models = all_models(basis) if maps is None else all_models(basis, maps.table, maps.measure)
     inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
@@ -246,7 +249,7 @@ def _finish(
     warned = None if lungs is None else lung_dose_notice(facts.device, lungs)
     empty = _empty_injections(names, first.activities_gbq)
     orders, vials = place_orders(request, facts.device, names, first)
-    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *vials]
+    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *alarms(found), *vials]
     return replace(found, orders=orders).with_notices(*notices)
 
 
@@ -294,9 +297,11 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
         ]
     asked = device_record(device).deciding_facts
     missing = {
+        "the disease (plan.disease)": context.disease,
         "the scenario (plan.scenario)": context.scenario,
         "the bilirubin": context.bilirubin_umol_per_l if "bilirubin_umol_per_l" in asked else 0.0,
         "the liver function": context.liver_function if "liver_function" in asked else "",
+        "pretreatment (plan.pretreated)": context.pretreated if "pretreated" in asked else "",
         "the hepatic reserve": context.hepatic_reserve,
     }
     unknown = [name for name, value in missing.items() if value is None]
@@ -306,7 +311,7 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
         Notice(
             "limits-context-unknown",
             f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: every limit that might apply holds, the "
-            "strictest decides.",
+            "strictest decides, and goals of the table are used only when disease and scenario are stated.",
         )
     ]
 

@@ -34,10 +34,11 @@ _ROLES = (
     Role.LIVER, Role.TUMOUR, Role.TUMOURS, Role.PERFUSED, Role.PERFUSED_NON_TUMOUR_LIVER, Role.NON_TUMOUR_LIVER,
     Role.UNPERFUSED_LIVER,
 )  # fmt: skip
+_PERFUSED_NORMAL = "perfused non-tumour liver"
 NO_PERFUSED_VOLUME = Notice(
     "no-perfused-volume",
-    "no perfused volume is among the regions: the compartment models take the whole liver as perfused; limits of the "
-    "perfused liver do not apply.",
+    "no perfused volume is among the regions: the whole liver is taken as perfused, and limits of the perfused non-tumour "
+    "liver are held against all of the non-tumour liver.",
 )
 
 
@@ -149,7 +150,7 @@ class DoseMaps:
 
     def measure(self, aim: DoseAim, activities_gbq: Sequence[float]) -> float:
         """Return the value of the metric of a limit or goal for a split."""
-        histogram = self.dvh(aim.region, activities_gbq)
+        histogram = self.dvh(self._drawn(aim.region), activities_gbq)
         return measure_metric(aim.metric, histogram, nuclide(self.case.nuclide).half_life_s, self.case.device)
 
     @cached_property
@@ -160,10 +161,24 @@ class DoseMaps:
             for region in self.case.regions
             if region.role in _ROLES
         ]
+        rows += self._all_perfused()
         rows += lung_rows(self._shunt_only, self.lung_ct_kg, self.constant)
         if self.case.both_lungs_in_view and self.case.regions.with_role(Role.LUNGS):
             rows.append(RegionDoses(LUNGS_VOXEL, Role.OTHER, self._means("lungs")))
         return DoseTable(tuple(rows))
+
+    def _all_perfused(self) -> list[RegionDoses]:
+        """Non-tumour liver as what is perfused of it, where no perfused volume is drawn."""
+        normal = self.case.regions.with_role(Role.NON_TUMOUR_LIVER)
+        if self.case.regions.with_role(Role.PERFUSED) or len(normal) != 1:
+            return []
+        return [RegionDoses(_PERFUSED_NORMAL, Role.PERFUSED_NON_TUMOUR_LIVER, self._means(normal[0].name))]
+
+    def _drawn(self, name: str) -> str:
+        """The region that a row of the table was measured in."""
+        normal = self.case.regions.with_role(Role.NON_TUMOUR_LIVER)
+        absent = name == _PERFUSED_NORMAL and not any(region.name == name for region in self.case.regions)
+        return normal[0].name if absent and normal else name
 
     @property
     def constant(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from y90voxel.clinical.limits import Sense
@@ -12,6 +12,7 @@ from y90voxel.planning.aims import AimResult, DoseAim, judge
 from y90voxel.planning.dose_table import DoseTable
 from y90voxel.planning.feasible import ActivityConstraint, feasible_activity
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT, UNBOUNDED_GBQ, has_liver_limit
+from y90voxel.planning.prescription import Prescription, prescribe
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
@@ -25,6 +26,7 @@ __all__ = [
     "rule_model",
     "stopped",
     "unavailable",
+    "within_limits",
 ]
 
 # Value of a limit's or goal's metric for the activities of all injections [GBq], on the dose map.
@@ -115,6 +117,14 @@ class PlanModel:
         facts = self.binding_unconfirmed
         return ", ".join(self.binding) + (f" (unconfirmed: {', '.join(facts)} not stated)" if facts else "")
 
+    @property
+    def prescription(self) -> Prescription | None:
+        """Activities of every goal and limit in the split of this model; None without an activity."""
+        total = self.activity_gbq
+        if not total:
+            return None
+        return prescribe([r.aim for r in self.results], self.table, [a / total for a in self.activities_gbq])
+
     def results_at(self, activities_gbq: Sequence[float]) -> tuple[AimResult, ...]:
         """Return every limit and goal of this model at other activities [GBq]."""
         return judge_all([r.aim for r in self.results], self.table, activities_gbq, self.measure)
@@ -139,6 +149,7 @@ class PlanModel:
             "binding_constraint": self.binding[0] if self.binding else None,
             "binding_constraints": list(self.binding),
             "binding_unconfirmed": list(self.binding_unconfirmed),
+            "prescription": None if self.prescription is None else self.prescription.as_dict(),
             "goal_only": self.goal_only,
             "limited_by_supply": list(self.limited_by_supply),
             "stop": None if self.stop is None else str(self.stop),
@@ -267,6 +278,22 @@ def rule_model(
         goal_only=not has_liver_limit(aims, table.collapsed(split), measurable=measure is not None),
         goal_bound=goal_bound,
         measure=measure,
+    )
+
+
+def within_limits(model: PlanModel) -> PlanModel:
+    """Return a model at the activity of its rule, or at the greatest within its limits where that is less."""
+    total, greatest = model.activity_gbq, model.greatest_gbq
+    if not total or greatest is None or total <= greatest:
+        return model
+    activities = tuple(a * greatest / total * (1.0 - 1e-7) for a in model.activities_gbq)
+    return replace(
+        model,
+        activities_gbq=activities,
+        basis=f"{model.basis}, as far as limits allow",
+        results=model.results_at(activities),
+        goal_bound=False,
+        limit_bound=True,
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from y90voxel.clinical.body_surface import bsa
-from y90voxel.clinical.limits import Sense
+from y90voxel.clinical.eanm_tables import printed_cell
+from y90voxel.clinical.limits import Approach, Sense
 from y90voxel.errors import alternatives
 from y90voxel.planning.activity_rules import bsa_activity, bsa_activity_lobar, empirical_activity
 from y90voxel.planning.aims import DoseAim
-from y90voxel.planning.compartments import Anatomy, Territory
+from y90voxel.planning.compartments import Territory
 from y90voxel.planning.dose_table import DoseTable, partition_table, single_compartment_table
 from y90voxel.planning.mird import mird_activity
+from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_model import (
     UNBOUNDED_GBQ,
     Measure,
@@ -21,6 +22,7 @@ from y90voxel.planning.plan_model import (
     rule_model,
     stopped,
     unavailable,
+    within_limits,
 )
 from y90voxel.planning.solved_model import solved_model
 from y90voxel.planning.solver import effective_lung_shunt_fraction
@@ -29,7 +31,7 @@ from y90voxel.reference.devices import activity_rule_devices
 from y90voxel.reference.devices import device as device_record
 from y90voxel.regions.roles import Role
 
-__all__ = ["PlanBasis", "all_models", "first_of", "greatest_vial_gbq", "shunt_together"]
+__all__ = ["all_models", "first_of", "greatest_vial_gbq", "shunt_together"]
 
 TITLES = {
     "given": "activity as given",
@@ -46,68 +48,6 @@ TITLES = {
 _FIRST = ("voxel", "multi-artery", "multi-tumour-partition", "partition", "mird", "bsa", "given")
 _RULE = "an activity rule that ignores how well tumours are targeted: the doses beside it are those of the partition model"
 _NOT_RECOMMENDED = "historical and more toxic: not recommended; its classes are from memory, unverified"
-
-
-@dataclass(frozen=True)
-class PlanBasis:
-    """Everything that the models need besides dose maps.
-
-    Parameters
-    ----------
-    anatomy : Anatomy
-        Masses and volumes.
-    territories : tuple of Territory, (injections,)
-        What each injection reaches.
-    dose_constant_gy_kg_per_gbq : float
-        K [Gy·kg/GBq].
-    aims : tuple of DoseAim
-        Limits and goals, on regions by name.
-    split : tuple of float, (injections,)
-        Shares of a total activity for models that do not divide it themselves.
-    greatest_gbq : tuple of float, (injections,)
-        Greatest net activity of every injection [GBq].
-    device : str or None
-        Device.
-    height_m, weight_kg : float or None
-        For the BSA rules.
-    perfused_dose_gy : float or None
-        Dose of the perfused volume for the single compartment; None takes a goal for it among the aims.
-    given_gbq : tuple of float or None, (injections,)
-        Activities as given [GBq].
-    objective : mapping of str to float
-        Weights of the doses to maximise; empty for all tumours together.
-    first_model : str or None
-        Model whose activity is ordered and shown first; None takes the most detailed one that can be used.
-    """
-
-    anatomy: Anatomy
-    territories: tuple[Territory, ...]
-    dose_constant_gy_kg_per_gbq: float
-    aims: tuple[DoseAim, ...]
-    split: tuple[float, ...]
-    greatest_gbq: tuple[float, ...]
-    device: str | None = None
-    height_m: float | None = None
-    weight_kg: float | None = None
-    perfused_dose_gy: float | None = None
-    given_gbq: tuple[float, ...] | None = None
-    objective: Mapping[str, float] = field(default_factory=dict)
-    first_model: str | None = None
-
-    @property
-    def lung_shunt_fraction(self) -> float:
-        """Shunt of the split."""
-        return effective_lung_shunt_fraction(self.split, [t.lung_shunt_fraction for t in self.territories])
-
-    @property
-    def missing_for_partition(self) -> str:
-        """What partition lacks; empty when nothing."""
-        return next((t.missing for t in self.territories if t.missing), "")
-
-    @property
-    def constant(self) -> dict[str, float]:
-        """The dose constant as formulas take it."""
-        return {"dose_constant_gy_kg_per_gbq": self.dose_constant_gy_kg_per_gbq}
 
 
 def greatest_vial_gbq(device: str | None) -> float:
@@ -152,7 +92,7 @@ def all_models(
         _voxel(basis, voxel, measure),
     )
     first = first_of(models, basis.first_model)
-    stop = stop_of(basis.device, shunt_together(first.activities_gbq, basis.territories))
+    stop = stop_of(basis.device, shunt_together(first.activities_gbq, basis.territories), basis.context)
     return models if stop is None else tuple(stopped(model, stop) for model in models)
 
 
@@ -183,7 +123,7 @@ def _given(basis: PlanBasis, table: DoseTable, measure: Measure | None) -> PlanM
         TITLES["given"],
         basis.given_gbq,
         table,
-        basis.aims,
+        basis.aims_for(Approach.MULTI),
         basis="as given",
         inputs=inputs,
         measure=measure,
@@ -211,7 +151,7 @@ def _rules(basis: PlanBasis, table: DoseTable) -> list[PlanModel]:
                 TITLES[name],
                 activities,
                 table,
-                basis.aims,
+                basis.aims_for(Approach.MULTI),
                 basis="activity rule of resin",
                 flag=flag,
                 inputs=inputs,
@@ -260,47 +200,80 @@ def _why_no_rule(name: str, basis: PlanBasis) -> str:
 
 
 def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
-    """Single compartment: the activity for a dose of the perfused volume."""
-    title = TITLES["mird"]
-    wanted, source = basis.perfused_dose_gy, "as given"
-    if wanted is None:
-        goals = [
-            aim
-            for aim in basis.aims
-            if aim.sense is Sense.AT_LEAST and aim.linear and table.roles.get(aim.region) is Role.PERFUSED
-        ]
-        if goals:
-            best = sorted(goals, key=lambda aim: not aim.required)[0]
-            wanted, source = best.value, best.name
+    """Single compartment: the activity for a dose of the perfused volume; a goal of the table ends at the limits."""
+    title, goal = TITLES["mird"], _perfused_goal(basis, table)
+    wanted = basis.perfused_dose_gy if goal is None else goal.value
     masses = [territory.mass_kg for territory in basis.territories]
     if any(not mass for mass in masses):
         return unavailable("mird", title, "the mass of the perfused volume is not known")
     if wanted is None:
-        why = "no dose is given for the perfused volume (plan.perfused_dose_gy), and the table has none for this scenario"
-        return unavailable("mird", title, why)
+        why = (
+            "no dose is given for the perfused volume (plan.perfused_dose_gy), and the table has none for this disease and "
+            "scenario as they are stated"
+        )
+        flag = _single_flag(basis)
+        return unavailable("mird", title, f"{flag}; {why}" if "not recommended" in flag else why, flag)
     activities = [
         mird_activity(wanted, float(mass or 0.0), t.lung_shunt_fraction, **basis.constant)
         for mass, t in zip(masses, basis.territories, strict=True)
     ]
+    model = rule_model(
+        "mird",
+        title,
+        activities,
+        table,
+        basis.aims_for(Approach.SINGLE),
+        basis=f"{wanted:g} Gy mean of the perfused volume ({'as given' if goal is None else goal.name})",
+        flag=_single_flag(basis),
+        inputs=_mird_inputs(basis, wanted, masses, activities),
+        goal_bound=True,
+    )
+    return model if goal is None or goal.required else within_limits(model)
+
+
+def _mird_inputs(
+    basis: PlanBasis, wanted_gy: float, masses_kg: Sequence[float | None], activities: Sequence[float]
+) -> dict[str, Any]:
+    """What went into the single compartment; the device's own product rule stands beside the physics."""
     inputs: dict[str, Any] = {
-        "perfused_dose_gy": wanted,
-        "perfused_mass_kg": masses[0] if len(masses) == 1 else masses,
+        "perfused_dose_gy": wanted_gy,
+        "perfused_mass_kg": masses_kg[0] if len(masses_kg) == 1 else list(masses_kg),
         "lung_shunt_fraction": _shunt_of(basis, activities),
     }
     label = None if basis.device is None else device_record(basis.device).clinical_dose_constant_gy_kg_per_gbq
     if label is not None:
         inputs["dose_constant_of_the_label_gy_kg_per_gbq"] = label
-    return rule_model(
-        "mird",
-        title,
-        activities,
-        table,
-        basis.aims,
-        basis=f"{wanted:g} Gy mean of the perfused volume ({source})",
-        flag="one mean for all that is perfused: not the dose of the tumour",
-        inputs=inputs,
-        goal_bound=True,
-    )
+        inputs["activity_by_the_label_gbq"] = sum(activities) * basis.dose_constant_gy_kg_per_gbq / label
+    return inputs
+
+
+def _perfused_goal(basis: PlanBasis, table: DoseTable) -> DoseAim | None:
+    """The goal of the single compartment: the user's, else the table's where nothing it depends on is open."""
+    if basis.perfused_dose_gy is not None:
+        return None
+    goals = [
+        aim
+        for aim in basis.aims_for(Approach.SINGLE)
+        if aim.sense is Sense.AT_LEAST
+        and aim.linear
+        and table.roles.get(aim.region) is Role.PERFUSED
+        and (aim.required or not aim.unconfirmed)
+    ]
+    return min(goals, key=lambda aim: (not aim.required, aim.value), default=None)
+
+
+def _single_flag(basis: PlanBasis) -> str:
+    """What must be read with the single compartment, and whether the guideline advises against it."""
+    flag = "one mean for all that is perfused: not the dose of the tumour"
+    disease, scenario = basis.context.disease, basis.context.scenario
+    if basis.device is None or disease is None or scenario is None:
+        return flag
+    cell = printed_cell(basis.device, disease, scenario, "single compartment")
+    if not cell.printed:
+        return f"{flag}; EANM table {cell.table} prints nothing for one compartment here"
+    if cell.printed != "Not recommended":
+        return flag
+    return f"single compartment not recommended for a {scenario.value} with {basis.device} (EANM table {cell.table}); {flag}"
 
 
 def _solved(name: str, basis: PlanBasis, table: DoseTable, missing: str, *, fixed: bool) -> PlanModel:
@@ -324,7 +297,7 @@ def _solved(name: str, basis: PlanBasis, table: DoseTable, missing: str, *, fixe
         name,
         TITLES[name],
         table,
-        basis.aims,
+        basis.aims_for(Approach.MULTI),
         basis.greatest_gbq,
         objective=basis.objective,
         split=split,
@@ -346,7 +319,7 @@ def _voxel(basis: PlanBasis, table: DoseTable | None, measure: Measure | None) -
         "voxel",
         TITLES["voxel"],
         table,
-        basis.aims,
+        basis.aims_for(Approach.MULTI),
         basis.greatest_gbq,
         objective=basis.objective,
         shares=basis.split,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.planning.plan_request import OrderRequest, PlanRequest
-from y90voxel.planning.vials import VialChoice, all_vials, choose_vials
+from y90voxel.planning.plan_request import OrderRequest, PlanRequest, vials_on_offer
+from y90voxel.planning.vials import VialChoice, all_vials, choose_vials, within_delivery_tolerance
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.reference.devices import Device
 from y90voxel.reference.devices import device as device_record
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.units import BQ_PER_GBQ, SECONDS_PER_HOUR
 
 __all__ = ["Order", "VialOffer", "place_orders"]
@@ -41,6 +43,8 @@ class VialOffer:
         Limits that these doses exceed.
     offered : bool
         False when it exceeds a limit that the order keeps, or exceeds one by more than the order does.
+    within_tolerance : bool
+        Whether its net activity lies within 10 % of the order (EANM, level 1).
     """
 
     vial: VialChoice
@@ -49,6 +53,7 @@ class VialOffer:
     doses_gy: Mapping[str, float]
     breaks: tuple[str, ...]
     offered: bool
+    within_tolerance: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Order:
         When it is needed.
     goal_bound : bool
         Whether at least the order is wanted; False: the order is the most that a limit allows.
+    half_life_s : float
+        Of the nuclide [s].
     """
 
     injection: str
@@ -75,6 +82,7 @@ class Order:
     offers: tuple[VialOffer, ...]
     injection_time: datetime
     goal_bound: bool = True
+    half_life_s: float = 0.0
 
     @property
     def choices(self) -> tuple[VialChoice, ...]:
@@ -90,6 +98,13 @@ class Order:
         """Return the time from the calibration of a vial to the injection [h]."""
         elapsed_s = seconds_between(choice.calibration_time, self.injection_time, "the age of a vial")
         return elapsed_s / SECONDS_PER_HOUR
+
+    def holds_order_at(self, choice: VialChoice) -> datetime | None:
+        """Return when a vial holds exactly the order, which may lie before its calibration; None for no half-life."""
+        if not self.half_life_s or not self.vial_gbq > 0:
+            return None
+        wait_s = self.half_life_s * math.log2(choice.size_gbq / self.vial_gbq)
+        return choice.calibration_time + timedelta(seconds=wait_s)
 
     def as_dict(self, *, dated: bool = True) -> dict[str, Any]:
         """Return the entry of ``plan.json``; without dates it tells the age of vials only."""
@@ -110,6 +125,8 @@ class Order:
                     "activity_per_sphere_bq": offer.vial.activity_per_sphere_bq,
                     "net_activity_bq": offer.net_gbq * BQ_PER_GBQ,
                     "deviation_percent": 100.0 * offer.deviation,
+                    "within_delivery_tolerance": offer.within_tolerance,
+                    "holds_order_at": _clock(self.holds_order_at(offer.vial)) if dated else None,
                     "doses_gy": dict(offer.doses_gy),
                     "breaks": list(offer.breaks),
                     "offered": offer.offered,
@@ -117,6 +134,11 @@ class Order:
                 for offer in self.offers
             ],
         }
+
+
+def _clock(time: datetime | None) -> str | None:
+    """An instant to the minute, with its zone."""
+    return None if time is None else time.isoformat(timespec="minutes")
 
 
 def place_orders(
@@ -148,7 +170,8 @@ def place_orders(
         raise InputError(
             "an order needs the device: give --device glass, resin or ho166.", tag="administration.device"
         )
-    desk = _Desk(request.order, device_record(device), request.residual_fraction, model)
+    record = vials_on_offer(request.order, device_record(device))
+    desk = _Desk(request.order, record, request.residual_fraction, model)
     activities = _ordered(request.order, model, len(names))
     orders, notices = [], []
     for number, (name, net) in enumerate(zip(names, activities, strict=False)):
@@ -202,7 +225,9 @@ class _Desk:
         if self.device.whole_vial:
             vials = all_vials(needed, when, times, self.device, greatest_age_h=age)
         offers = [self._offer(vial, net, number, activities) for vial in vials]
-        return Order(name, net, needed, tuple(sorted(offers, key=self._rank)), when, self.goal_bound)
+        ranked = tuple(sorted(offers, key=self._rank))
+        half_life_s = nuclide(self.device.nuclide).half_life_s
+        return Order(name, net, needed, ranked, when, self.goal_bound, half_life_s)
 
     def _offer(
         self, vial: VialChoice, order_gbq: float, number: int, activities: Sequence[float]
@@ -212,13 +237,15 @@ class _Desk:
         net_gbq = whole if self.device.whole_vial else order_gbq
         given = tuple(net_gbq if j == number else a for j, a in enumerate(activities))
         deviation = net_gbq / order_gbq - 1.0
+        tolerable = within_delivery_tolerance(net_gbq, order_gbq)
         if not self.model.available:
-            return VialOffer(vial, net_gbq, deviation, {}, (), True)
+            return VialOffer(vial, net_gbq, deviation, {}, (), True, tolerable)
         broken = self.broken(given)
         # What the order exceeds is on record with it; a vial may not exceed it further.
         tolerated = self.broken(activities) if deviation <= _SAME else ()
         offered = all(name in tolerated for name in broken)
-        return VialOffer(vial, net_gbq, deviation, self.model.table.doses_by_role(given), broken, offered)
+        doses = self.model.table.doses_by_role(given)
+        return VialOffer(vial, net_gbq, deviation, doses, broken, offered, tolerable)
 
     def broken(self, activities: Sequence[float]) -> tuple[str, ...]:
         """Limits that activities exceed."""
@@ -268,10 +295,17 @@ def _notices_of(order: Order) -> list[Notice]:
             f"exceeds {', '.join(nearest.breaks)}. Take another calibration or another day."
         )
         return [Notice("no-vial-within-limits", text)]
+    outside = []
+    if not best.within_tolerance:
+        text = (
+            f"{wanted}: the first vial gives {100 * best.deviation:+.1f} %, beyond 10 % of the order (EANM level 1). Take "
+            "another calibration, or another day."
+        )
+        outside.append(Notice("vial-outside-tolerance", text))
     if order.goal_bound and best.deviation < -_SAME:
         text = (
             f"{wanted} is reached by no vial that keeps the limits: the first gives {100 * best.deviation:+.1f} %. Take another "
             "calibration or another day."
         )
-        return [Notice("vial-below-order", text)]
-    return []
+        return [*outside, Notice("vial-below-order", text)]
+    return outside

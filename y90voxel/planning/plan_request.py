@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from y90voxel.bounds import check_fraction, check_positive
@@ -11,14 +11,16 @@ from y90voxel.clinical.limits import ClinicalContext
 from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.plan_models import greatest_vial_gbq
+from y90voxel.planning.treatment_day import TreatmentDay
 from y90voxel.planning.vials import decay
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.quantification.partial_volume import RecoveryFit
+from y90voxel.reference.devices import Device
 from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.units import SECONDS_PER_HOUR
 
-__all__ = ["OrderRequest", "PlanRequest", "check_given", "greatest_activities"]
+__all__ = ["OrderRequest", "PlanRequest", "check_given", "greatest_activities", "vials_on_offer"]
 
 # Vials hold their nominal activity within this share (resin: 3.0 GBq with 10 % tolerance, manufacturer's pages).
 _VIAL_TOLERANCE = 0.10
@@ -40,6 +42,8 @@ class OrderRequest:
         Planning model whose activity is ordered; None takes the one that the plan puts first.
     activity_gbq : float or None
         Net activity of all injections to order, in place of a model's [GBq].
+    vial_sizes_gbq : tuple of float or None
+        Sizes at calibration that can be had, in place of the device's [GBq].
 
     Raises
     ------
@@ -52,6 +56,7 @@ class OrderRequest:
     greatest_age_h: float | None = None
     model: str | None = None
     activity_gbq: float | None = None
+    vial_sizes_gbq: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.calibration_times:
@@ -95,6 +100,8 @@ class PlanRequest:
         Recovery of spheres, for tumours of an MAA study that have no coefficient of their own.
     order : OrderRequest or None
         What to order for; None for no order.
+    treatment : tuple of TreatmentDay
+        What was measured on the day, one an injection; empty before.
 
     Raises
     ------
@@ -113,6 +120,7 @@ class PlanRequest:
     recovery: Mapping[str, float] = field(default_factory=dict)
     recovery_curve: RecoveryFit | None = None
     order: OrderRequest | None = None
+    treatment: tuple[TreatmentDay, ...] = ()
 
     def __post_init__(self) -> None:
         check_fraction(
@@ -142,6 +150,7 @@ def greatest_activities(request: PlanRequest, device: str | None, injections: in
         return given * injections if len(given) == 1 else given
     greatest = greatest_vial_gbq(device)
     if request.order is not None and device is not None:
+        greatest = max(vials_on_offer(request.order, device_record(device)).vial_sizes_gbq or (greatest,))
         greatest *= _freshest(request.order, device)
     return (greatest * (1.0 - request.residual_fraction),) * injections
 
@@ -168,6 +177,35 @@ def check_given(given_gbq: Sequence[float], greatest_gbq: Sequence[float], devic
                 f"gives {greatest:.4g} GBq. Describe several vials as several injections, or give plan.greatest_activity.",
                 tag="administration.activity",
             )
+
+
+def vials_on_offer(order: OrderRequest, device: Device) -> Device:
+    """Return the record of a device with the sizes that can be had.
+
+    Parameters
+    ----------
+    order : OrderRequest
+        With sizes, where they are stated.
+    device : Device
+        The product.
+
+    Raises
+    ------
+    InputError
+        If a size lies outside of what the device is sold in.
+    """
+    sizes = order.vial_sizes_gbq
+    if sizes is None:
+        return device
+    least, greatest = device.order_range_gbq or (min(device.vial_sizes_gbq), max(device.vial_sizes_gbq))
+    for size in sizes:
+        if not least <= size <= greatest:
+            raise InputError(
+                f"a vial of {size:g} GBq is not sold: {device.product} comes with {least:g} to {greatest:g} GBq at calibration. "
+                "Correct plan.order.vial_sizes.",
+                tag="plan.order.vial_sizes",
+            )
+    return replace(device, vial_sizes_gbq=tuple(sorted(set(sizes))))
 
 
 def _freshest(order: OrderRequest, device: str) -> float:

@@ -7,28 +7,34 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
+from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, evaluate_fraction_limits
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
+from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS
+from y90voxel.planning.inapplicable_rows import inapplicable_row, row_of_other_models
+from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_maps import DoseMaps
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.planning.plan_models import PlanBasis, first_of, shunt_together
+from y90voxel.planning.plan_models import first_of, shunt_together
 from y90voxel.planning.plan_orders import Order
 from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_shunt import ShuntMethod
 from y90voxel.planning.plan_spread import PlanUncertainty
 from y90voxel.planning.stop_rules import Stop
+from y90voxel.planning.treatment_day import Delivery, deliver, doses_delivered
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import check_carries
 from y90voxel.reference.devices import device as device_record
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["Plan", "PlanFacts"]
 
-SCHEMA_VERSION = 1
+# 2: diseases are not assumed to be HCC; statuses of goals that depend on unstated facts; prescription intervals.
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,22 @@ class Plan:
         """What forbids any activity; None when nothing does."""
         return self.models[0].stop
 
+    @cached_property
+    def deliveries(self) -> tuple[Delivery | None, ...]:
+        """What was given in every injection, as far as it was measured."""
+        days, first = self.request.treatment, self.first
+        if not days or not first.available:
+            return ()
+        if len(days) != len(first.activities_gbq):
+            raise InputError(
+                f"{len(days)} treatments are described, but there are {len(first.activities_gbq)} injections: give one "
+                "[[plan.treatment]] each.",
+                tag="plan.treatment",
+            )
+        half_life_s = nuclide(self.facts.nuclide).half_life_s
+        pairs = zip(days, first.activities_gbq, strict=True)
+        return tuple(deliver(day, intended, half_life_s) if intended > 0 else None for day, intended in pairs)
+
     def with_notices(self, *said: Notice) -> Plan:
         """Return the same plan with more to be said about it, each thing once."""
         return replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
@@ -220,17 +242,25 @@ class Plan:
             ],
             "limits_version": LIMITS_VERSION,
             "orders": [order.as_dict(dated=facts.dated) for order in self.orders],
+            "treatment": [None if one is None else one.as_dict() for one in self.deliveries],
+            "treatment_doses_gy": dict(doses_delivered(first, self.deliveries)),
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "residual_fraction": self.request.residual_fraction,
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
         }
 
+    def of_other_models(self, model: PlanModel) -> list[DoseAim]:
+        """Return the limits and goals that hold for models of another approach than one."""
+        held = {result.aim.name for result in model.results}
+        return [aim for aim in self.basis.aims if aim.approach is not None and aim.name not in held]
+
     @property
     def lung_shunt_fraction(self) -> float:
         """Shunt of all injections together, in the split of the first model."""
         if self.stop is not None:
-            return self.stop.value
+            given = self.facts.given_gbq or ()
+            return shunt_together(given if self.first.name == "given" else (), self.territories)
         return shunt_together(self.first.activities_gbq, self.territories)
 
     def _device(self) -> dict[str, Any] | None:
@@ -251,11 +281,12 @@ class Plan:
         known = self.context
         return {
             "scenario": known.scenario,
-            "disease": known.disease.value,
+            "disease": known.disease,
             "bilirubin_umol_per_l": known.bilirubin_umol_per_l,
             "bilirubin_class": known.bilirubin_class,
             "hepatic_reserve": known.hepatic_reserve,
             "liver_function": known.liver_function,
+            "pretreated": known.pretreated,
             "previous_lung_doses_gy": None
             if known.previous_lung_doses_gy is None
             else list(known.previous_lung_doses_gy),
@@ -334,33 +365,13 @@ class Plan:
         """The entry of a model, with the doses that the dose maps give its activity."""
         found = model.as_dict()
         if model.available:
-            found["limits"] += [_inapplicable(limit, reason) for limit, reason in self.inapplicable]
+            found["limits"] += [inapplicable_row(limit, reason) for limit, reason in self.inapplicable]
+            found["limits"] += [row_of_other_models(aim) for aim in self.of_other_models(model)]
         found["voxel_doses_gy"] = {}
         if self.maps is not None and model.available:
             found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
         spread = None if self.uncertainty is None else self.uncertainty.models.get(model.name)
         return found | ({} if spread is None else spread.as_dict())
-
-
-def _inapplicable(limit: Limit, reason: str) -> dict[str, Any]:
-    """A limit of the table that does not apply, as the applicable ones stand in ``plan.json``."""
-    return {
-        "name": limit.name,
-        "region": limit.role.value,
-        "kind": "limit" if limit.sense is Sense.BELOW else "goal",
-        "required": False,
-        "metric": "mean",
-        "unit": "Gy",
-        "sense": limit.sense.value,
-        "value_gy": None,
-        "limit_gy": limit.value_gy,
-        "previous": 0.0,
-        "status": "not applicable",
-        "reason": reason,
-        "missed_by": None,
-        "activity_at_value_bq": None,
-        "source": limit.source,
-    }
 
 
 def _grams(kg: float | None) -> float | None:

@@ -25,7 +25,8 @@ _REACHED = 1.0e-6
 _VIAL = "greatest activity of "
 _NOTHING_BOUNDS = (
     "no limit applies to the liver here, and no goal says what is wanted: without either nothing but the vial would bound the "
-    "activity. State a goal (--goal 'perfused mean >= 400') or a limit (--limit 'non-tumour liver mean <= 75')"
+    "activity. State disease and scenario (--disease, --scenario), for goals of the table are not used without them; "
+    "or state a goal (--goal 'perfused mean >= 400') or a limit (--limit 'non-tumour liver mean <= 75')"
 )
 _NO_VIAL_BOUNDS = (
     "no limit applies to a region that gets dose; give a device, or a limit or a goal that can be reached"
@@ -223,7 +224,7 @@ def _for_goals(problem: _Problem, shares: tuple[float, ...]) -> PlanModel | str:
         "",
         activities,
         problem.table,
-        f"activity of the goal ({what}), for no liver limit is known here",
+        f"activity of the goal ({what}), for no liver limit is printed",
         results,
         None,
         binding,

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from y90voxel.bounds import check_fraction
+from y90voxel.clinical.limits import ClinicalContext, Scenario
 from y90voxel.clinical.limits_table import FRACTION_TABLE, FractionLimit, Sense
 
 __all__ = ["STOP_RULES", "Stop", "stop_of"]
 
 # As for limits: what equals the value up to rounding does not exceed it.
 _ROUNDING = 1e-9
+_LUNGS_ALL_GY = 50.0
+# 2 mg/dL.
+_BILIRUBIN_UMOL_PER_L = 34.2
+_LABEL = "SIR-Spheres, contraindications, sirtex.com, approved indication"
+# Read in a list of contraindications (seekhealthz.com), not in a label; the label of resin says "markedly abnormal
+# excretory liver function tests".
+_LIST = "lists of contraindications of radioembolisation (secondary source; no label was read that prints it)"
 
-# The limits on fractions that are contraindications. Anything else that forbids a treatment is added here.
+# The limits on fractions that are contraindications.
 STOP_RULES: tuple[FractionLimit, ...] = tuple(
     limit
     for limit in FRACTION_TABLE
@@ -26,32 +35,33 @@ class Stop:
 
     Parameters
     ----------
-    rule : FractionLimit
-        What forbids the treatment.
-    value : float
-        What was found.
+    reason : str
+        What forbids the treatment, with both values where there are two.
+    source : str
+        Where the rule comes from.
     """
 
-    rule: FractionLimit
-    value: float
+    reason: str
+    source: str
 
     def __str__(self) -> str:
-        """Return both values, the device and the source."""
-        return (
-            f"the {self.rule.quantity.removesuffix(' fraction')} of {100 * self.value:.3g} % exceeds "
-            f"{100 * self.rule.value:g} %: no treatment with {self.rule.device} ({self.rule.source})"
-        )
+        """Return the reason and the source."""
+        return f"{self.reason} ({self.source})"
 
 
-def stop_of(device: str | None, lung_shunt_fraction: float) -> Stop | None:
+def stop_of(
+    device: str | None, lung_shunt_fraction: float, context: ClinicalContext | None = None
+) -> Stop | None:
     """Return the first contraindication that holds, None when there is none.
 
     Parameters
     ----------
     device : str or None
-        Device; no rule holds for None.
+        Device; no rule of a device holds for None.
     lung_shunt_fraction : float
         Shunt of all injections together, 0 to 1; the value of a rule itself is allowed.
+    context : ClinicalContext or None
+        What is stated of the patient.
 
     Raises
     ------
@@ -66,5 +76,67 @@ def stop_of(device: str | None, lung_shunt_fraction: float) -> Stop | None:
     check_fraction(lung_shunt_fraction, "the lung shunt fraction")
     for rule in STOP_RULES:
         if rule.device == device and lung_shunt_fraction > rule.value * (1.0 + _ROUNDING):
-            return Stop(rule, lung_shunt_fraction)
-    return None
+            return Stop(
+                f"the {rule.quantity.removesuffix(' fraction')} of {100 * lung_shunt_fraction:.3g} % exceeds "
+                f"{100 * rule.value:g} %: no treatment with {rule.device}",
+                rule.source,
+            )
+    known = context or ClinicalContext()
+    stops = (rule(known) for rule in _OF_PATIENTS)
+    return next((stop for stop in stops if stop is not None), None)
+
+
+def _lungs_used_up(context: ClinicalContext) -> Stop | None:
+    """Earlier treatments that leave nothing of the lungs' limit over all treatments."""
+    earlier = sum(context.previous_lung_doses_gy or ())
+    if earlier < _LUNGS_ALL_GY * (1.0 - _ROUNDING):
+        return None
+    text = f"earlier treatments gave the lungs {earlier:.4g} Gy: nothing is left of {_LUNGS_ALL_GY:g} Gy over all treatments"
+    return Stop(text, "Kis et al. 2024, doi 10.1016/j.jvir.2024.08.031; rests on few patients")
+
+
+def _lobar(context: ClinicalContext) -> bool:
+    """Whether the treatment is, or may be, of a lobe or more."""
+    return context.scenario is not Scenario.SEGMENTECTOMY
+
+
+def _ascites(context: ClinicalContext) -> Stop | None:
+    """Ascites in a treatment of a lobe or more."""
+    if not context.ascites or not _lobar(context):
+        return None
+    return Stop("ascites: no treatment of a lobe or more" + _unless_segment(context), _LABEL)
+
+
+def _bilirubin(context: ClinicalContext) -> Stop | None:
+    """Bilirubin above 2 mg/dL without a reversible cause, in a treatment of a lobe or more."""
+    value = context.bilirubin_umol_per_l
+    if value is None or value <= _BILIRUBIN_UMOL_PER_L * (1.0 + _ROUNDING):
+        return None
+    if context.bilirubin_reversible or not _lobar(context):
+        return None
+    return Stop(
+        f"bilirubin of {value:.3g} µmol/L ({value / 17.1:.2g} mg/dL) exceeds 2 mg/dL, and no reversible cause is stated "
+        f"(patient.bilirubin_reversible): no treatment of a lobe or more{_unless_segment(context)}",
+        _LIST,
+    )
+
+
+def _unless_segment(context: ClinicalContext) -> str:
+    """What to state where the scenario is open."""
+    return "; state --scenario if it is a segmentectomy" if context.scenario is None else ""
+
+
+def _focus(context: ClinicalContext) -> Stop | None:
+    """A focus of uptake that was confirmed as gastrointestinal."""
+    if not context.gastrointestinal_focus:
+        return None
+    text = "a focus of uptake is confirmed as gastrointestinal: no treatment until the vessel is closed"
+    return Stop(text, _LABEL)
+
+
+_OF_PATIENTS: tuple[Callable[[ClinicalContext], Stop | None], ...] = (
+    _lungs_used_up,
+    _ascites,
+    _bilirubin,
+    _focus,
+)

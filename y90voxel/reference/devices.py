@@ -144,6 +144,7 @@ _RESIN = Device(
     "40 to 80 million): 68.2 Bq per sphere at calibration, not the 50 Bq often printed; density 1.6 g/mL: "
     "doi 10.2217/hep.14.6, table 3",
     label="resin microspheres", lung_warning_gy=15.0, by_activity_rules=True,
+    deciding_facts=("liver_function", "pretreated"),
 )  # fmt: skip
 _HO166 = Device(
     "ho166", "QuiremSpheres", "Ho-166", (), (6.0, 12.0), None, 33.0e6, (20.0, 50.0), 1.4, False,

@@ -117,15 +117,16 @@ def cards(evaluation: Evaluation, net_activity: str, device: str) -> list[dict[s
     convention, value = limiting_lung_dose(evaluation)
     if value is not None:
         found.append(_card("Lungs", _gy(value), f"mean; {convention}"))
-    judged = [held.status for held in evaluation.limits if held.status != "not applicable"]
-    if judged:
-        missed = judged.count("not met")
-        text = f"{len(judged) - missed} of {len(judged)} met"
-        found.append(
-            _card(
-                "Limits and goals", text, f"{device}; not all of them apply", "not-met" if missed else "met"
-            )
+    statuses = [held.status for held in evaluation.limits]
+    missed, unsure = statuses.count("not met"), statuses.count("unconfirmed")
+    judged = missed + statuses.count("met")
+    if judged or unsure:
+        text = f"{judged - missed} of {judged} met"
+        status = "not-met" if missed else ("" if unsure else "met")
+        open_rows = (
+            f"{unsure} more might apply: not everything is stated" if unsure else "not all of them apply"
         )
+        found.append(_card("Limits and goals", text, f"{device}; {open_rows}", status))
     return found
 
 

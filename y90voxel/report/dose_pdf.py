@@ -26,7 +26,7 @@ LINE_PX = 17.0
 LINE_CHARACTERS = 122
 # Headings of the table of regions whose cells the PDF has room for.
 REGION_CELLS = ("mL", "MBq", "mean by mass", "SD", "D90", "D70", "D50", "V100")
-STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "not applicable": MUTED}
+STATUS_COLOURS = {"met": "#0b6e4f", "not met": "#a8320a", "unconfirmed": "#7a5200", "not applicable": MUTED}
 
 
 def write_pdf(report: DoseReport, path: str | Path) -> Path:

@@ -7,22 +7,23 @@ from typing import Any
 
 from y90voxel.clinical.limits import LIMITS_VERSION, Sense
 from y90voxel.dose.engines import engine_label
-from y90voxel.planning.aims import AimResult
 from y90voxel.planning.dose_table import LUNGS
+from y90voxel.planning.plan_alarms import first_screen
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.reference.devices import device_label
 from y90voxel.report.dose_content import (
     DISCLAIMER,
-    MARKS,
     SHUNT_SOURCES,
     flatten,
     input_row,
 )
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.report.plan_limit_rows import fraction_row, limit_row, missing_liver_limit
 from y90voxel.report.plan_order_rows import order_rows
+from y90voxel.report.plan_slider import slider_data
 from y90voxel.report.plan_spread_rows import (
     activity_interval,
     dose_uncertainties,
@@ -34,9 +35,11 @@ from y90voxel.report.plan_verdict import (
     card,
     missed_aims,
     number_judged,
+    prescription_sentence,
     short_aim,
     unconfirmed_aims,
     verdict,
+    vial_sentences,
     without_liver_limit,
 )
 from y90voxel.units import BQ_PER_GBQ, format_activity
@@ -70,7 +73,9 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")) if facts.dated else MISSING,
         "stop": None if plan.stop is None else str(plan.stop),
+        "alarms": [notice.message for notice in first_screen(plan.notices)],
         "headline": _headline(plan),
+        "slider": slider_data(plan),
         "cards": _cards(plan),
         "first_title": first.title,
         "first_basis": first.basis,
@@ -80,9 +85,10 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "not_available": [(model.title, model.reason) for model in plan.models if not model.available],
         "flags": _flags(plan),
         "infeasible": _infeasible(first),
-        "limits": [_limit_row(result) for result in first.results] + _missing_liver_limit(first),
-        "fraction_limits": [_fraction_row(row) for row in plan.metrics["fraction_limits"]],
-        "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable],
+        "limits": [limit_row(result) for result in first.results] + missing_liver_limit(first),
+        "fraction_limits": [fraction_row(row) for row in plan.metrics["fraction_limits"]],
+        "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable]
+        + [(f"{aim.name}, {aim.region}", str(aim.approach)) for aim in plan.of_other_models(first)],
         "limits_version": LIMITS_VERSION,
         "shunts": _shunt_rows(plan),
         "ratios": _ratio_rows(plan),
@@ -106,7 +112,7 @@ def _subtitle(plan: Plan) -> tuple[str | None, ...]:
         plan.facts.nuclide,
         device_label(plan.facts.device),
         None if plan.context.scenario is None else str(plan.context.scenario.value),
-        plan.context.disease.value,
+        "disease not stated" if plan.context.disease is None else plan.context.disease.value,
         "masses only, no images" if engine is None else engine_label(engine),
     )
 
@@ -127,6 +133,8 @@ def _headline(plan: Plan) -> list[str]:
         lines.append(
             f"The greatest vial on offer ends it for {', '.join(first.limited_by_supply)}: no limit does."
         )
+    lines += prescription_sentence(first)
+    lines += vial_sentences(plan)
     lines += interval_sentence(plan)
     missed = missed_aims(plan)
     if missed:
@@ -217,7 +225,7 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "goal_bound": model.goal_bound,
         "greatest": number(model.greatest_gbq),
         "greatest_interval": greatest_interval(plan, model),
-        "binding": ", ".join(short.get(name, name) for name in model.binding) or MISSING,
+        "binding": ", ".join(dict.fromkeys(short.get(name, name) for name in model.binding)) or MISSING,
         "binding_unconfirmed": ", ".join(model.binding_unconfirmed),
         "supply": ", ".join(model.limited_by_supply),
         "flagged": bool(model.flag),
@@ -246,63 +254,6 @@ def _infeasible(model: PlanModel) -> list[str]:
         over = ", ".join(f"{name} by {number(by)} Gy" for name, by in excesses.items())
         lines.append(f"meeting the required goals would exceed {over}")
     return lines
-
-
-def _limit_row(result: AimResult) -> dict[str, str]:
-    """One limit or goal: found, wanted, status, source."""
-    aim = result.aim
-    below = aim.sense is Sense.BELOW
-    return {
-        "name": aim.name,
-        "region": aim.region,
-        "kind": "limit" if below else ("goal" if aim.required else "goal, reported"),
-        "metric": str(aim.metric),
-        "found": f"{number(result.found)} {aim.metric.unit}" if result.found is not None else MISSING,
-        "wanted": f"{'at most' if below else 'at least'} {aim.value:g} {aim.metric.unit}",
-        "status": result.status,
-        "mark": MARKS[result.status],
-        "css": result.status.replace(" ", "-"),
-        "source": f"{result.reason}; {aim.source}"
-        if result.status == "unconfirmed"
-        else result.reason or aim.source,
-    }
-
-
-def _missing_liver_limit(model: PlanModel) -> list[dict[str, str]]:
-    """The row of the liver limit that there is not."""
-    return [
-        {
-            "name": row["name"],
-            "region": "non-tumour liver",
-            "kind": row["kind"],
-            "metric": row["metric"],
-            "found": MISSING if row["value_gy"] is None else f"{number(row['value_gy'])} Gy",
-            "wanted": MISSING,
-            "status": row["status"],
-            "mark": MARKS[row["status"]],
-            "css": "none-printed",
-            "source": row["reason"],
-        }
-        for row in model.as_dict()["limits"]
-        if row["status"] == "none printed"
-    ]
-
-
-def _fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
-    """A limit on shunt or reserve."""
-    wanted = "at most" if row["sense"] == Sense.BELOW.value else "at least"
-    return {
-        "name": row["name"],
-        "region": row["quantity"],
-        "kind": "limit" if wanted == "at most" else "goal",
-        "metric": "fraction",
-        "found": percent(row["value"]),
-        "wanted": f"{wanted} {percent(row['limit'])}",
-        "status": row["status"],
-        "mark": MARKS[row["status"]],
-        "css": row["status"].replace(" ", "-"),
-        "source": row["source"],
-    }
 
 
 def _shunt_rows(plan: Plan) -> list[dict[str, Any]]:

@@ -73,7 +73,11 @@ def planned_evaluation(plan: Plan) -> Evaluation | None:
     if maps is None or not sum(activities) > 0:
         return None
     return replace(
-        maps.evaluations[0], case=maps.case, dose=maps.dose(activities), activity=maps.activity(activities)
+        maps.evaluations[0],
+        case=maps.case,
+        dose=maps.dose(activities),
+        activity=maps.activity(activities),
+        histograms=None,  # those of 1 GBq are not those of the plan
     )
 
 

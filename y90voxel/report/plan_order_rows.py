@@ -48,6 +48,12 @@ def _order(plan: Plan, order: Order, columns: Sequence[tuple[str, str]]) -> dict
     }
 
 
+def _clock(plan: Plan, order: Order, offer: VialOffer) -> str:
+    """When the vial holds exactly the order."""
+    when = order.holds_order_at(offer.vial)
+    return MISSING if when is None or not plan.facts.dated else date_and_time(when.isoformat())
+
+
 def _choice(plan: Plan, order: Order, offer: VialOffer, keys: Sequence[str]) -> dict[str, Any]:
     """One vial."""
     vial = offer.vial
@@ -57,7 +63,9 @@ def _choice(plan: Plan, order: Order, offer: VialOffer, keys: Sequence[str]) -> 
         "age": f"{number(order.age_h(vial))} h",
         "holds": number(vial.activity_at_injection_gbq, 4),
         "net": number(offer.net_gbq, 4),
-        "deviation": f"{100.0 * offer.deviation:+.2f} %",
+        "deviation": f"{100.0 * offer.deviation:+.2f} %"
+        + ("" if offer.within_tolerance else " ✕ beyond 10 %"),
+        "at_order": _clock(plan, order, offer),
         "surplus": number(vial.surplus_gbq),
         "doses": [dose_text(offer.doses_gy.get(key)) for key in keys],
         "spheres": f"{number(vial.spheres / 1e6)} million",

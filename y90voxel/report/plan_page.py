@@ -9,12 +9,13 @@ from y90voxel.planning.plan_result import Plan
 from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_figures import plan_figures
+from y90voxel.report.treatment_page import render_treatment_page
 
 __all__ = ["render_plan_page", "write_plan_page"]
 
 
 def write_plan_page(plan: Plan, folder: str | Path) -> list[Path]:
-    """Write ``plan.html`` and ``figures/*.png``, and return their paths.
+    """Write ``plan.html``, ``treatment.html`` and ``figures/*.png``, and return their paths.
 
     Parameters
     ----------
@@ -30,9 +31,11 @@ def write_plan_page(plan: Plan, folder: str | Path) -> list[Path]:
     for name, png in figures.items():
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
+    sheet = folder / "treatment.html"
+    sheet.write_text(render_treatment_page(plan), encoding="utf-8")
     page = folder / "plan.html"
     page.write_text(render_plan_page(plan, figures), encoding="utf-8")
-    return [page, *paths]
+    return [page, sheet, *paths]
 
 
 def render_plan_page(plan: Plan, figures: Mapping[str, bytes]) -> str:

@@ -7,14 +7,17 @@ from y90voxel.planning.aims import DoseAim, MetricKind
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
+from y90voxel.report.formatting import number
 
 __all__ = [
     "card",
     "missed_aims",
     "number_judged",
+    "prescription_sentence",
     "short_aim",
     "unconfirmed_aims",
     "verdict",
+    "vial_sentences",
     "without_liver_limit",
 ]
 
@@ -42,26 +45,30 @@ def without_liver_limit(model: PlanModel) -> str:
 
 
 def unconfirmed_aims(plan: Plan) -> list[str]:
-    """Return limits and goals that the first model keeps and that hold only because something is not stated."""
-    return [short_aim(result.aim) for result in plan.first.results if result.status == "unconfirmed"]
+    """Return limits that the first model keeps and that hold only because something is not stated."""
+    rows = (r.aim for r in plan.first.results if r.status == "unconfirmed" and r.aim.sense is Sense.BELOW)
+    return list(dict.fromkeys(short_aim(aim) for aim in rows))
 
 
 def missed_aims(plan: Plan) -> list[str]:
     """Return limits and goals that the first model misses, in few words."""
     fractions = [row["name"] for row in plan.metrics["fraction_limits"] if row["status"] == "not met"]
-    return [short_aim(result.aim) for result in plan.first.results if result.status == "not met"] + fractions
+    missed = (short_aim(result.aim) for result in plan.first.results if result.status == "not met")
+    return [*dict.fromkeys(missed), *fractions]
 
 
 def number_judged(plan: Plan) -> int:
-    """Return the number of limits and goals that apply."""
+    """Return the number of limits and goals that apply; rows that only might, and exclude each other, do not count."""
     fractions = [row for row in plan.metrics["fraction_limits"] if row["status"] != "not applicable"]
-    return sum(result.status != "not applicable" for result in plan.first.results) + len(fractions)
+    return sum(result.status in ("met", "not met") for result in plan.first.results) + len(fractions)
 
 
 def verdict(plan: Plan) -> list[dict[str, str]]:
     """Return the tile of limits and goals; it never says met of a limit that there is not."""
     first = plan.first
-    judged, missed, unsure = number_judged(plan), len(missed_aims(plan)), len(unconfirmed_aims(plan))
+    judged, unsure = number_judged(plan), sum(r.status == "unconfirmed" for r in first.results)
+    missed = sum(r.status == "not met" for r in first.results)
+    missed += sum(row["status"] == "not met" for row in plan.metrics["fraction_limits"])
     if first.goal_only:
         value = "goal reached" if first.goal_bound else "not known"
         return [
@@ -72,8 +79,39 @@ def verdict(plan: Plan) -> list[dict[str, str]]:
                 "not-met",
             )
         ]
-    if not judged:
+    if not judged and not unsure:
         return []
-    note = f"{unsure} unconfirmed: not everything is stated" if unsure else "at this activity"
+    note = f"{unsure} more might apply: not everything is stated" if unsure else "at this activity"
     status = "not-met" if missed else ("" if unsure else "met")
-    return [card("Limits and goals", f"{judged - missed - unsure} of {judged} met", note, status)]
+    return [card("Limits and goals", f"{judged - missed} of {judged} met", note, status)]
+
+
+def prescription_sentence(model: PlanModel) -> list[str]:
+    """Return the interval between goal and limits in words; nothing where there is no goal or no limit."""
+    found = model.prescription
+    if found is None or found.decisive is None or found.end is None or model.goal_only:
+        return []
+    goal = f"{found.decisive.name} is reached at {number(found.decisive.activity_gbq)} GBq"
+    end = f"{found.end.name} ends it at {number(found.end.activity_gbq)} GBq"
+    unsure = " (unconfirmed)" if found.end.unconfirmed else ""
+    if found.feasible:
+        return [f"Goal and limits can both be met: {goal}, {end}{unsure}. Prescribe between the two."]
+    return [
+        f"Goal and limits cannot both be met: {goal}, {end}{unsure}, {100 * found.shortfall:.3g} % short of the goal."
+    ]
+
+
+def vial_sentences(plan: Plan) -> list[str]:
+    """Return the vial of every injection in words, with the residual that it is chosen for."""
+    residual = plan.request.residual_fraction
+    lines = []
+    for order in plan.orders:
+        best = order.best
+        if best is None:
+            lines.append(f"{order.injection}: no vial that keeps the limits is on offer.")
+            continue
+        lines.append(
+            f"{order.injection}: {best.vial.size_gbq:g} GBq calibrated {number(order.age_h(best.vial))} h before give "
+            f"{number(best.net_gbq, 4)} GBq net with {100 * residual:.3g} % residual, {100 * best.deviation:+.2f} % of the order."
+        )
+    return lines

@@ -7,9 +7,15 @@ from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 
-from y90voxel.case.plan_settings import AimSettings, AnatomySettings, PlanSettings, TerritorySettings
+from y90voxel.case.plan_settings import (
+    AimSettings,
+    AnatomySettings,
+    PlanSettings,
+    TerritorySettings,
+    TreatmentSettings,
+)
 from y90voxel.case.settings import StudySettings
-from y90voxel.clinical.limits import Sense
+from y90voxel.clinical.limits import ClinicalContext, Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
@@ -20,6 +26,7 @@ from y90voxel.planning.plan import plan, plan_from_masses
 from y90voxel.planning.plan_request import OrderRequest, PlanRequest
 from y90voxel.planning.plan_result import Plan, PlanFacts
 from y90voxel.planning.plan_uncertainty import with_plan_uncertainty
+from y90voxel.planning.treatment_day import SurveyReadings, TreatmentDay
 from y90voxel.quantification.administration import therapy_nuclide
 from y90voxel.quantification.time_zones import in_zone, time_zone_of
 from y90voxel.study.anonymous import (
@@ -109,7 +116,7 @@ def request_of(settings: StudySettings) -> PlanRequest:
     """
     asked, zone = settings.plan, time_zone_of(settings.administration.time_zone)
     return PlanRequest(
-        context=asked.context,
+        context=_context(settings),
         aims=(
             *(_aim(aim, Sense.BELOW) for aim in asked.limit),
             *(_aim(aim, Sense.AT_LEAST) for aim in asked.goal),
@@ -123,7 +130,17 @@ def request_of(settings: StudySettings) -> PlanRequest:
         recovery=asked.recovery,
         recovery_curve=recovery_curve(settings),
         order=_order(asked, zone),
+        treatment=tuple(_treatment(day, zone) for day in asked.treatment),
     )
+
+
+def _context(settings: StudySettings) -> ClinicalContext:
+    """What decides limits and stop rules, with what the patient table adds to the plan's."""
+    patient = settings.patient
+    if patient is None:
+        return settings.plan.context
+    ascites = None if patient.ascites is None else patient.ascites == "present"
+    return replace(settings.plan.context, ascites=ascites, bilirubin_reversible=patient.bilirubin_reversible)
 
 
 def _aim(aim: AimSettings, sense: Sense) -> DoseAim:
@@ -147,6 +164,24 @@ def _order(asked: PlanSettings, zone: tzinfo | None) -> OrderRequest | None:
         order.greatest_age_h,
         order.model,
         None if order.activity is None else order.activity / BQ_PER_GBQ,
+        _gbq(order.vial_sizes),
+    )
+
+
+def _treatment(day: TreatmentSettings, zone: tzinfo | None) -> TreatmentDay:
+    """What was measured on the day; times without a zone take that of the administration."""
+    readings = None
+    if day.reading_before is not None and day.reading_after is not None:
+        readings = SurveyReadings(
+            day.reading_before, day.reading_after, day.reading_background, day.readings_apart_h
+        )
+    return TreatmentDay(
+        None if day.assay is None else day.assay / BQ_PER_GBQ,
+        in_zone(day.assay_time, zone),
+        in_zone(day.time, zone),
+        None if day.residual is None else day.residual / BQ_PER_GBQ,
+        in_zone(day.residual_time, zone),
+        readings,
     )
 
 

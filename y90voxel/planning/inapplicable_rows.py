@@ -1,0 +1,56 @@
+"""Limits and goals that do not apply to a model, as the applicable ones stand in ``plan.json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from y90voxel.clinical.limits import Limit, Sense
+from y90voxel.planning.aims import DoseAim
+
+__all__ = ["inapplicable_row", "row_of_other_models"]
+
+
+def inapplicable_row(limit: Limit, reason: str) -> dict[str, Any]:
+    """Return a limit of the table that does not apply, with the reason.
+
+    Parameters
+    ----------
+    limit : Limit
+        The limit or goal.
+    reason : str
+        Why it does not apply.
+    """
+    return _row(limit.name, limit.role.value, limit.sense, limit.value_gy, reason, limit.source)
+
+
+def row_of_other_models(aim: DoseAim) -> dict[str, Any]:
+    """Return a limit or goal that holds for models of another approach.
+
+    Parameters
+    ----------
+    aim : DoseAim
+        The limit or goal.
+    """
+    reason = f"for models of one mean: {aim.approach}"
+    return _row(aim.name, aim.region, aim.sense, aim.value, reason, aim.source)
+
+
+def _row(name: str, region: str, sense: Sense, value_gy: float, reason: str, source: str) -> dict[str, Any]:
+    """One row."""
+    return {
+        "name": name,
+        "region": region,
+        "kind": "limit" if sense is Sense.BELOW else "goal",
+        "required": False,
+        "metric": "mean",
+        "unit": "Gy",
+        "sense": sense.value,
+        "value_gy": None,
+        "limit_gy": value_gy,
+        "previous": 0.0,
+        "status": "not applicable",
+        "reason": reason,
+        "missed_by": None,
+        "activity_at_value_bq": None,
+        "source": source,
+    }

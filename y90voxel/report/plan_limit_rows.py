@@ -1,0 +1,71 @@
+"""Limits and goals of a plan as rows of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from y90voxel.clinical.limits import Sense
+from y90voxel.planning.aims import AimResult
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.report.dose_content import MARKS
+from y90voxel.report.formatting import MISSING, number, percent
+
+__all__ = ["fraction_row", "limit_row", "missing_liver_limit"]
+
+
+def limit_row(result: AimResult) -> dict[str, str]:
+    """Return one limit or goal: found, wanted, status, source."""
+    aim = result.aim
+    below = aim.sense is Sense.BELOW
+    return {
+        "name": aim.name,
+        "region": aim.region,
+        "kind": "limit" if below else ("goal" if aim.required else "goal, reported"),
+        "metric": str(aim.metric),
+        "found": f"{number(result.found)} {aim.metric.unit}" if result.found is not None else MISSING,
+        "wanted": f"{'at most' if below else 'at least'} {aim.value:g} {aim.metric.unit}",
+        "status": result.status,
+        "mark": MARKS[result.status],
+        "css": result.status.replace(" ", "-"),
+        "source": f"{result.reason}; {aim.source}"
+        if result.status == "unconfirmed"
+        else result.reason or aim.source,
+    }
+
+
+def missing_liver_limit(model: PlanModel) -> list[dict[str, str]]:
+    """Return the row of the liver limit that there is not."""
+    return [
+        {
+            "name": row["name"],
+            "region": "non-tumour liver",
+            "kind": row["kind"],
+            "metric": row["metric"],
+            "found": MISSING if row["value_gy"] is None else f"{number(row['value_gy'])} Gy",
+            "wanted": MISSING,
+            "status": row["status"],
+            "mark": MARKS[row["status"]],
+            "css": "none-printed",
+            "source": row["reason"],
+        }
+        for row in model.as_dict()["limits"]
+        if row["status"] == "none printed"
+    ]
+
+
+def fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return a limit on shunt or reserve."""
+    wanted = "at most" if row["sense"] == Sense.BELOW.value else "at least"
+    return {
+        "name": row["name"],
+        "region": row["quantity"],
+        "kind": "limit" if wanted == "at most" else "goal",
+        "metric": "fraction",
+        "found": percent(row["value"]),
+        "wanted": f"{wanted} {percent(row['limit'])}",
+        "status": row["status"],
+        "mark": MARKS[row["status"]],
+        "css": row["status"].replace(" ", "-"),
+        "source": row["source"],
+    }
