@@ -77,7 +77,7 @@ def stop_of(
     for rule in STOP_RULES:
         if rule.device == device and lung_shunt_fraction > rule.value * (1.0 + _ROUNDING):
             return Stop(
-                f"the {rule.quantity.removesuffix(' fraction')} of {100 * lung_shunt_fraction:.3g} % exceeds "
+                f"the {rule.quantity.removesuffix(' fraction')} of {100 * lung_shunt_fraction:.4g} % exceeds "
                 f"{100 * rule.value:g} %: no treatment with {rule.device}",
                 rule.source,
             )
