@@ -20,7 +20,8 @@ GLASS = NtcpParameters(97.0, 0.28, 1.0, "glass", "an endpoint", "an illustration
 
 @given(st.floats(0, 500), st.floats(20, 400), st.floats(0.2, 4))
 def test_log_logistic_control_is_the_formula(dose, d50, gamma):
-    expected = 1 / (1 + (d50 / dose) ** (4 * gamma)) if dose > 1e-6 else 0.0
+    odds = (dose / d50) ** (4 * gamma)
+    expected = odds / (1 + odds)
     assert tcp_log_logistic(dose, d50, gamma) == pytest.approx(expected, abs=1e-12)
 
 

@@ -18,7 +18,7 @@ SAMPLE = shipped_folder("sample_data")
 @pytest.fixture(scope="module")
 def planned():
     """Plans of the sample study by how its tumours are drawn."""
-    settings = load_settings(SAMPLE / "case.toml", {"plan": {"scenario": "lobectomy"}})
+    settings = load_settings(SAMPLE / "case.toml", {"plan": {"scenario": "lobectomy", "disease": "HCC"}})
     study = read_chosen(SAMPLE / "study", settings, {}, lambda what, done: None)
     one, other = (region for region in study.drawn if region.name in ("GTV1", "GTV2"))
     both = Contours((*one.shape.polygons, *other.shape.polygons), one.shape.frame_of_reference_uid)

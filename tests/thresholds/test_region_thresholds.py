@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from y90voxel.case.verify import _fraction_in_view, _region_notices
-from y90voxel.quantification.lung_measures import lung_mass_from_density
-from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
 from y90voxel.regions.regions import Region, Regions, union
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import DensityMap, Mask
+from y90voxel.volumes.volume import Mask
 
 GRID = Grid.from_spacing((1, 1, 1000), (10.0, 10.0, 10.0))
 
@@ -73,26 +71,6 @@ def test_one_lung_alone_is_seen_by_mass_against_1_kg():
 
 def test_without_lungs_none_are_in_view():
     assert _fraction_in_view(Regions(GRID, (Region("Liver", Role.LIVER, row(0, 5)),)), 500.0) == 0.0
-
-
-def mass(density, share=1.0):
-    return lung_mass_from_density(row(0, 100, share), DensityMap(np.full(GRID.shape, density), GRID))
-
-
-def test_a_lung_just_below_the_density_floor_weighs_the_floor():
-    floor = DENSITY_FLOOR_G_PER_ML
-    assert floor > 0
-    assert mass(0.5 * floor) == pytest.approx(100 * floor, rel=1e-6)
-    assert mass(0.999 * floor) == pytest.approx(100 * floor, rel=1e-6)
-
-
-def test_a_lung_just_above_the_density_floor_weighs_what_it_holds():
-    assert mass(1.01 * DENSITY_FLOOR_G_PER_ML) == pytest.approx(101 * DENSITY_FLOOR_G_PER_ML, rel=1e-6)
-
-
-def test_an_edge_voxel_whose_neighbour_is_lighter_than_tissue_weighs_its_share_of_the_floor():
-    """Half lung and half air: less soft tissue than half is in it, and what is left must not be negative."""
-    assert mass(0.3, share=0.5) == pytest.approx(50 * DENSITY_FLOOR_G_PER_ML, rel=1e-6)
 
 
 def shares(shared):
