@@ -108,7 +108,9 @@ def test_an_archive_is_listed_in_an_order_of_its_own(tmp_path):
     (tmp_path / "a" / "broken").write_bytes(b"\0" * 128 + b"DICM" + b"\x08\x00\x05\x00CS\xff\xff")
     (tmp_path / "c.zip").write_bytes(b"")
     (tmp_path / "done").mkdir()
-    (tmp_path / "done" / ".y90voxel.json").write_text('{"command": "dose", "files": [".y90voxel.json", "metrics.json"]}')
+    (tmp_path / "done" / ".y90voxel.json").write_text(
+        '{"command": "dose", "files": [".y90voxel.json", "metrics.json"]}'
+    )
     (tmp_path / "out").mkdir()
     seen = []
     found = list_archive(tmp_path, leave_out=tmp_path / "out", progress=seen.append)
