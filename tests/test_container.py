@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -13,16 +14,18 @@ from study_factory import write_study
 ROOT = Path(__file__).resolve().parents[1]
 BOX = r"""
 set -e
-mkdir -p "$1/out" "$1/tmp" "$1/base"
+mkdir -p "$1/out" "$1/tmp" "$1/base" "$1/root" "$1/packages"
 mount -t tmpfs -o mode=755,uid=5001,gid=5001 tmpfs "$1/out"
 mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
 mount --bind "$3" "$1/base"
+mount --bind "$2" "$1/root"
+mount --bind "$6" "$1/packages"
 awk '{print $2}' /proc/mounts | while read -r place; do
     case "$place" in "$1"/out|"$1"/tmp|/proc*|/sys*|/dev*) ;; *) mount -o remount,bind,ro "$place" 2>/dev/null || true ;; esac
 done
 cd "$1/out"
 exec setpriv --reuid 5001 --regid 5001 --clear-groups env -i PATH=/usr/bin:/bin LANG=C.UTF-8 \
-    LD_LIBRARY_PATH="$1/base/lib" TMPDIR="$1/tmp" PYTHONPATH="$2" $4 "$1/base/bin/$5" -c '
+    LD_LIBRARY_PATH="$1/base/lib" TMPDIR="$1/tmp" PYTHONPATH="$1/root:$1/packages" $4 "$1/base/bin/$5" -c '
 import os, subprocess, sys
 def can_write(place):
     try:
@@ -36,7 +39,7 @@ sys.stdout.flush()
 for words in sys.argv[2:]:
     done = subprocess.run([sys.executable, "-m", "y90voxel", *words.split("|")], capture_output=True, text=True)
     sys.stdout.write(f"exit {done.returncode}\n{done.stderr}\n")
-' "$2/y90voxel" "${@:6}"
+' "$1/root/y90voxel" "${@:7}"
 """
 
 
@@ -58,11 +61,11 @@ def box(place):
     site = Path(os.__file__).resolve().parents[2]
 
     def run(*commands, environment=""):
-        paths = [str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))]
-        words = [str(place), ":".join(paths), str(site), environment, Path(sys.executable).resolve().name]
-        script = BOX.replace('"$2/y90voxel"', f"{ROOT}/y90voxel")
+        # Mounted, since checkout and environment may lie in a folder that only its owner may enter.
+        packages = sysconfig.get_path("purelib")
+        words = [str(place), str(ROOT), str(site), environment, Path(sys.executable).resolve().name, packages]
         return subprocess.run(
-            ["unshare", "-m", "bash", "-c", script, "box", *words, *commands],
+            ["unshare", "-m", "bash", "-c", BOX, "box", *words, *commands],
             capture_output=True,
             text=True,
             timeout=500,
