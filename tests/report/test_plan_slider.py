@@ -11,6 +11,7 @@ from y90voxel.errors import InputError
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.plan_request import OrderRequest, PlanRequest
 from y90voxel.planning.treatment_day import SurveyReadings, TreatmentDay
+from y90voxel.quantification.lung_conventions import plan_row_label
 from y90voxel.report.plan_page import render_plan_page
 from y90voxel.report.treatment_page import render_treatment_page
 
@@ -58,7 +59,7 @@ def shown(window):
     activities = window.run("[...document.querySelectorAll('.slider output')].map(o => +o.dataset.gbq)")
     doses = window.run(
         "Object.fromEntries([...document.querySelectorAll('#slider-doses tbody tr')]"
-        ".map(r => [r.cells[0].textContent, +r.cells[1].dataset.gy]))"
+        ".map(r => [r.cells[0].dataset.region, +r.cells[1].dataset.gy]))"
     )
     return activities, doses
 
@@ -96,6 +97,16 @@ def test_limits_on_the_slider_are_those_of_the_function(window):
     assert "First limit in this split: non-tumour liver ≤ 75 Gy" in line
     window.run("document.getElementById('slider-reset').click()")
     assert shown(window)[0] == pytest.approx(plan.first.activities_gbq)
+
+
+def test_the_slider_names_lung_doses_as_people_do(window):
+    labels = window.run(
+        "[...document.querySelectorAll('#slider-doses tbody td:first-child')].map(c => c.textContent)"
+    )
+    assert "Lungs, MIRD with the 1 kg" in labels
+    assert plan_row_label("lungs_ct") == "Lungs, MIRD with the CT mass"
+    assert plan_row_label("lungs_voxel") == "Lungs, voxel map by mass"
+    assert not {"lungs", "lungs_ct", "lungs_voxel"} & set(labels)
 
 
 def test_names_in_the_slider_are_escaped():

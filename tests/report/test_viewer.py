@@ -193,11 +193,16 @@ def test_histograms_of_the_page_are_those_of_the_evaluation(evaluation):
 def test_bands_of_the_page_are_those_of_the_evaluation(evaluation):
     steps = np.linspace(400.0, 60.0, len(VOLUMES_PERCENT))
     band = DvhBand(steps, 0.9 * steps, 1.5 * steps, 180.0, 260.0)
-    uncertain = replace(evaluation, uncertainty=UncertaintyReport({"recovery": None}, {"GTV1": band}, ()))
+    bands = {region.name: band for region in evaluation.case.regions}
+    uncertain = replace(evaluation, uncertainty=UncertaintyReport({"recovery": None}, bands, ()))
     data = viewer_content(dose_report(uncertain)).data
     names = [region["name"] for region in data["regions"]]
     bands = data["dvh"]["bands_percent"]
-    assert [name for name, found in zip(names, bands, strict=True) if found] == ["GTV1"]
+    assert [name for name, found in zip(names, bands, strict=True) if found] == [
+        "GTV1",
+        "GTV 2 <script>alert(1)</script>",
+        "non-tumour liver",
+    ]
     doses = np.array(data["dvh"]["doses_gy"])
     assert np.allclose(bands[names.index("GTV1")], band.volumes_at(doses)[1:], atol=1e-3)
     assert doses[-1] == pytest.approx(600.0)

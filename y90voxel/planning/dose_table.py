@@ -10,7 +10,7 @@ from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.mird import mird_dose
 from y90voxel.planning.partition import multi_tumour_partition_doses
-from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, LUNGS_VOXEL, limiting_convention
 from y90voxel.quantification.lung_measures import mean_lung_dose
 from y90voxel.regions.roles import Role
 
@@ -25,8 +25,8 @@ __all__ = [
     "single_compartment_table",
 ]
 
-# Rows of the lungs: by the convention that limits refer to, and by the dose map itself.
-LUNGS, LUNGS_VOXEL = limiting_convention().plan_row, "lungs_voxel"
+# Row of the lungs by the convention that limits refer to.
+LUNGS = limiting_convention().plan_row
 TUMOURS = "all tumours"
 
 

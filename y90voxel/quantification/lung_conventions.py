@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["LUNG_CONVENTIONS", "LungConvention", "limiting_convention"]
+__all__ = ["LUNGS_VOXEL", "LUNG_CONVENTIONS", "LungConvention", "limiting_convention", "plan_row_label"]
+
+# Row of the doses of a plan for the lungs of the dose map itself.
+LUNGS_VOXEL = "lungs_voxel"
 
 
 @dataclass(frozen=True)
@@ -72,3 +75,16 @@ def limiting_convention() -> LungConvention:
     """Return the convention that limits refer to."""
     (convention,) = (row for row in LUNG_CONVENTIONS if row.limiting)
     return convention
+
+
+def plan_row_label(row: str) -> str:
+    """Return what people read for a row of the doses of a plan: a name for the lungs, other rows as they are.
+
+    Examples
+    --------
+    >>> plan_row_label("lungs_ct"), plan_row_label("GTV1")
+    ('Lungs, MIRD with the CT mass', 'GTV1')
+    """
+    by_row = {row.plan_row: f"Lungs, MIRD with the {row.mass_text}" for row in LUNG_CONVENTIONS}
+    by_row[LUNGS_VOXEL] = "Lungs, voxel map by mass"
+    return by_row.get(row, row)

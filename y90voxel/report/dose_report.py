@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.dvh_curves import DvhCurves, drawn_curves, whole_curves
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.palette import RegionStyle
@@ -20,9 +21,11 @@ from y90voxel.report.registration_figure import FINENESS_MM, MARGIN_MM, Views
 from y90voxel.report.scene import Scene, build_scene
 from y90voxel.volumes.packing import PackedVolume, pack_activity, pack_ct, pack_dose, pack_mask
 
-__all__ = ["PAGE_PX", "PAPER_PX", "DoseReport", "ShownRegion", "dose_report"]
+__all__ = ["PAGE_PX", "PAPER_PX", "DoseReport", "ShownRegion", "dose_report", "drawn_bands"]
 
 VIEWER_DVH_POINTS = 300
+# Bands of all regions lie over each other and hide the lines; those of the others stand in ``dvh_bands.csv``.
+BANDED_ROLES = frozenset({Role.TUMOUR, Role.NON_TUMOUR_LIVER})
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +93,12 @@ class DoseReport:
         return frozenset(r.metrics.name for r in self.regions if r.metrics.role == Role.TUMOUR)
 
 
+def drawn_bands(evaluation: Evaluation) -> dict[str, DvhBand]:
+    """Return the bands that figures show, by region name: those of single tumours and of the non-tumour liver."""
+    roles = {region.name: region.role for region in evaluation.case.regions}
+    return {name: band for name, band in evaluation.bands.items() if roles[name] in BANDED_ROLES}
+
+
 def dose_report(evaluation: Evaluation, widths_px: Iterable[float] = (PAGE_PX, PAPER_PX)) -> DoseReport:
     """Return what the report of an evaluation shows.
 
@@ -100,7 +109,7 @@ def dose_report(evaluation: Evaluation, widths_px: Iterable[float] = (PAGE_PX, P
     widths_px : iterable of float
         Widths of overlays that will be drawn: `PAGE_PX`, `PAPER_PX`.
     """
-    case, dose, bands = evaluation.case, evaluation.dose, evaluation.bands
+    case, dose, bands = evaluation.case, evaluation.dose, drawn_bands(evaluation)
     text = dose_content(evaluation)
     histograms = evaluation.main_histograms()
     curves = drawn_curves(histograms, bands)

@@ -87,7 +87,7 @@ def draw_dvh(
         )
     notes = ["dots: D70 of tumours"] if any(name in marked for name in by_name) else []
     if any(curve.limits_percent is not None for curve in by_name.values()):
-        notes.append(f"bands: {BAND_PERCENT:g} % at each dose")
+        notes.append(f"bands of tumours and normal liver: {BAND_PERCENT:g} %")
     add_text(figure, right, plot.bottom, "\n".join(notes), fontsize=8.5, color=MUTED, va="bottom")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from y90voxel.planning.plan_result import Plan
+from y90voxel.quantification.lung_conventions import plan_row_label
 from y90voxel.report.plan_verdict import short_aim
 
 __all__ = ["slider_data"]
@@ -32,7 +33,10 @@ def slider_data(plan: Plan) -> dict[str, Any] | None:
             {"name": name, "planned": activity, "greatest": _BEYOND * greatest}
             for name, activity in zip(names, first.activities_gbq, strict=True)
         ],
-        "regions": [{"name": row.name, "perGbq": list(row.gy_per_gbq)} for row in first.table.rows],
+        "regions": [
+            {"name": row.name, "label": plan_row_label(row.name), "perGbq": list(row.gy_per_gbq)}
+            for row in first.table.rows
+        ],
         "aims": [
             {
                 "text": short_aim(result.aim),

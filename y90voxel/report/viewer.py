@@ -183,7 +183,7 @@ def _histograms(curves: DvhCurves) -> dict[str, Any]:
             None if curve.limits_percent is None else [_percents(limit) for limit in curve.limits_percent]
             for curve in by_region
         ],
-        "band": f"bands: {BAND_PERCENT:g} % at each dose",
+        "band": f"bands of tumours and normal liver: {BAND_PERCENT:g} %",
         "shown_gy": curves.drawn_gy,
     }
 

@@ -30,9 +30,10 @@
       plan.regions.map((one) => [one.name, one.perGbq.reduce((sum, gy, j) => sum + gy * activities[j], 0)]),
     );
     const table = fresh("slider-doses");
-    for (const [name, dose] of doses) {
+    for (const one of plan.regions) {
+      const dose = doses.get(one.name);
       const row = table.insertRow();
-      cell(row, name);
+      cell(row, one.label).dataset.region = one.name;
       cell(row, number(dose), "number").dataset.gy = dose;
     }
     const rows = plan.aims.map((aim) => {
