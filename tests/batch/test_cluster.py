@@ -9,6 +9,7 @@ import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 
+import distributed.utils
 import pytest
 from batch_work import WORK
 from distributed import Client
@@ -314,6 +315,48 @@ def test_slurm_jobs_compute_the_same(cohort, tmp_path, slurm):
     assert "of 2 Slurm jobs are running" in (tmp_path / "there" / "logs" / "batch.log").read_text()
 
 
+@pytest.fixture
+def _no_loop_yet():
+    """The loop that serves dask for the whole process is started anew."""
+    y90voxel.batch.cluster._event_loop.cache_clear()
+    yield
+    y90voxel.batch.cluster._event_loop.cache_clear()
+
+
+@pytest.fixture
+def _dask_starts_no_loop(monkeypatch):
+    """Dask's own waits 10 s for its thread, which a busy machine may not give it."""
+
+    def fail(*_arguments, **_options):
+        raise AssertionError("dask's own event loop")
+
+    monkeypatch.setattr(distributed.utils, "_CollectErrorThread", fail)
+
+
+@pytest.mark.usefixtures("_no_loop_yet")
+def test_an_event_loop_that_does_not_start_is_said(cohort, tmp_path, monkeypatch):
+    monkeypatch.setattr(y90voxel.batch.cluster, "LOOP_START_S", 0.1)
+    monkeypatch.setattr(y90voxel.batch.cluster.asyncio, "run", lambda serving: serving.close())
+    with pytest.raises(InputError, match=r"event loop of dask did not start within 0\.1 s"):
+        run_batch(
+            cohort({"a": "sleep 0"}), tmp_path / "out", work=WORK, resources=Resources(scheduler="tcp://x:1")
+        )
+
+
+@pytest.mark.usefixtures("_no_loop_yet", "_dask_starts_no_loop")
+def test_a_cluster_is_served_by_a_loop_that_may_start_late(cluster, cohort, tmp_path, monkeypatch):
+    serve = y90voxel.batch.cluster.asyncio.run
+
+    def late(serving):
+        time.sleep(1.0)
+        return serve(serving)
+
+    monkeypatch.setattr(y90voxel.batch.cluster.asyncio, "run", late)
+    resources = Resources(scheduler=cluster.address)
+    assert run_batch(cohort({"a": "sleep 0"}), tmp_path / "out", work=WORK, resources=resources).computed == 1
+
+
+@pytest.mark.usefixtures("_dask_starts_no_loop")
 def test_slurm_jobs_that_end_before_the_studies_end_the_batch(cohort, tmp_path, slurm, monkeypatch):
     """Their walltime is over, or they cannot start a worker: nobody starts them again."""
     monkeypatch.setattr(y90voxel.batch.cluster, "LOOK_S", 0.2)

@@ -187,3 +187,33 @@ def test_a_key_that_is_lost_or_another_is_refused(run_cli, tmp_path):
     (tmp_path / "out" / LEDGER).unlink()
     done = run_cli(*argv, "--key-file", tmp_path / "aside")
     assert (done.code, "0 computed now" in done.out) == (0, True)
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_cohort_whose_labels_have_no_key_is_refused_and_left_as_it_is(run_cli, tmp_path, more):
+    """Earlier versions made labels of the paths alone: they are found by trying."""
+    write_study(tmp_path / "cohort" / "p1")
+    out = tmp_path / "out"
+    argv = [
+        "batch",
+        tmp_path / "cohort",
+        "-o",
+        out,
+        "--anonymise",
+        *GIVEN,
+        "--engine",
+        "local",
+        "--no-report",
+    ]
+    assert run_cli(*argv).code == 0
+    with sqlite3.connect(out / LEDGER) as db:
+        db.execute("DELETE FROM cohort WHERE name = 'key_check'")
+        states = db.execute("SELECT study_id, state FROM study").fetchall()
+    (tmp_path / "out.key").unlink()
+    done = run_cli(*argv, *more)
+    assert done.code == 2
+    assert "labels are digests without a key" in done.err
+    assert "Choose a new output folder" in done.err
+    assert not (tmp_path / "out.key").exists()
+    with sqlite3.connect(out / LEDGER) as db:
+        assert db.execute("SELECT study_id, state FROM study").fetchall() == states

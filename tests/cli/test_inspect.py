@@ -6,6 +6,7 @@ import pytest
 from dicom_factory import ct, nm, pet, rtstruct, save, uid
 from study_factory import ROIS, SPECT_AFFINE, ball_contours, spect_counts, write_study
 
+from y90voxel.io import leavings
 from y90voxel.io.dicom.describe import describe_study
 
 
@@ -89,3 +90,23 @@ def test_two_thousand_files_are_described_within_five_seconds(tmp_path):
     assert time.process_time() - start < 5.0
     assert seen[-1] == (1999, 1999)
     assert len(found.series) == 3
+
+
+def test_inspect_clears_what_killed_runs_left_and_puts_back_what_they_had_moved_aside(run_cli, tmp_path):
+    study = write_study(tmp_path / "study")
+    nobody, running = f"{leavings._host()}-999999999-1-0a1b2c3d", leavings.new_token()
+    for place in (study, study / "deep"):
+        (place / f".out.{nobody}.old").mkdir(parents=True)
+        (place / f".out.{nobody}.old" / "dvh.csv").write_text("earlier")
+        (place / f".out.{nobody}.tmp").mkdir()
+        (place / f".new.{running}.tmp").mkdir()
+    (tmp_path / f".other.{nobody}.tmp").mkdir()  # beside the study: none of its business
+    done = run_cli("inspect", study, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["usable"]
+    assert done.err.count("half results of a killed run were cleared away") == 2
+    assert done.err.count("the earlier results, which a killed run had moved aside, are back") == 2
+    for place in (study, study / "deep"):
+        assert (place / "out" / "dvh.csv").read_text() == "earlier"
+        assert [path.name for path in place.glob(".*")] == [f".new.{running}.tmp"]
+    assert (tmp_path / f".other.{nobody}.tmp").exists()

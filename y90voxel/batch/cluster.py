@@ -7,6 +7,7 @@ study that two workers computed, because one of them seemed lost, counts once.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import signal
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -28,6 +30,8 @@ __all__ = ["ClusterWorkers", "dask_cluster", "slurm_cluster"]
 CONNECT_S = 5.0
 # sbatch answers within this time [s], many times over.
 SUBMIT_S = 60.0
+# Dask gives its event loop 10 s to start, too little for a machine with more to do than it has cores; ours gets this [s].
+LOOP_START_S = 120.0
 # How often it is looked whether a study has ended, and whether workers have come or gone [s].
 POLL_S, LOOK_S = 0.1, 30.0
 # States of a Slurm job that has ended for good; any other, also one that is not known here, may still run.
@@ -132,7 +136,7 @@ def dask_cluster(address: str, say: Callable[[str], None]) -> Iterator[ClusterWo
     """
     distributed = _module("distributed")
     try:
-        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False, loop=_event_loop())
     except (OSError, ValueError) as error:
         raise InputError(
             f"no Dask scheduler answers at {address} ({str(error).splitlines()[0]}). Start one (dask scheduler) or correct "
@@ -141,6 +145,36 @@ def dask_cluster(address: str, say: Callable[[str], None]) -> Iterator[ClusterWo
         ) from error
     with client:
         yield ClusterWorkers(client, say, "workers at the scheduler: {}")
+
+
+@cache
+def _event_loop() -> Any:
+    """Return an event loop for dask that runs in a thread for as long as this process: clients close in it when they are gone.
+
+    Raises
+    ------
+    InputError
+        If it does not start in two minutes.
+    """
+    # deferred: 0.1 s, for clusters alone
+    from tornado.ioloop import IOLoop
+
+    loops: list[Any] = []
+    running = threading.Event()
+
+    async def serve() -> None:
+        loops.append(IOLoop.current())
+        running.set()
+        await asyncio.Event().wait()
+
+    threading.Thread(target=lambda: asyncio.run(serve()), name="event loop of dask", daemon=True).start()
+    if not running.wait(LOOP_START_S):
+        raise InputError(
+            f"the event loop of dask did not start within {LOOP_START_S:g} s: this machine has too much to do. Nothing was "
+            "computed; run the same command again.",
+            tag="--scheduler",
+        )
+    return loops[0]
 
 
 @contextmanager
@@ -166,10 +200,11 @@ def slurm_cluster(
     jobqueue, distributed = _module("dask_jobqueue"), _module("distributed")
     jobs = workers or 8
     memory = f"{1 + (memory_gb or 7):g}GiB"
-    cluster = jobqueue.SLURMCluster(n_workers=jobs, cores=1, processes=1, memory=memory)
+    loop = _event_loop()
+    cluster = jobqueue.SLURMCluster(n_workers=jobs, cores=1, processes=1, memory=memory, loop=loop)
     try:
         _check_submitted(cluster, jobs)
-        with distributed.Client(cluster, set_as_default=False) as client:
+        with distributed.Client(cluster, set_as_default=False, loop=loop) as client:
             queue = _SlurmQueue(cluster)
             yield ClusterWorkers(client, say, f"{{}} of {jobs} Slurm jobs are running", queue.has_lost_them)
     finally:

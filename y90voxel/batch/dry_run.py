@@ -13,7 +13,7 @@ from pathlib import Path
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.folder_lock import FolderLock
-from y90voxel.batch.keyed_labels import owners_secret
+from y90voxel.batch.keyed_labels import check_labels_are_keyed, owners_secret
 from y90voxel.batch.ledger import LEDGER, Ledger
 from y90voxel.batch.place import BatchFolder
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
@@ -59,6 +59,7 @@ def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> Bat
         with closing(Ledger(Path(place), anonymous=anonymous, records=records)) as ledger:
             found = find_cohort(cohort, leave_out=out)
             if anonymous:
+                check_labels_are_keyed(ledger)
                 key = choices.handling.key_file or out.with_name(f"{out.name}.key")
                 secret = owners_secret(out, key, ledger) if key.exists() else secrets.token_bytes(32)
                 choices = replace(choices, secret=secret)

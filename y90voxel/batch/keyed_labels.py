@@ -18,7 +18,7 @@ from y90voxel.batch.study_units import Cell, digest_of
 from y90voxel.cohort.cohort_outcomes import is_outcome
 from y90voxel.errors import InputError, OutputError
 
-__all__ = ["carried_columns", "marks_of", "owners_secret"]
+__all__ = ["carried_columns", "check_labels_are_keyed", "marks_of", "owners_secret"]
 
 CHECK, _CHECKED = "key_check", "y90voxel"
 SECRET_BYTES = 32
@@ -39,11 +39,13 @@ def owners_secret(out: Path, given: Path | None, ledger: Ledger) -> bytes:
     Raises
     ------
     InputError
-        If the file is missing though earlier runs had one, holds another secret or none.
+        If the file is missing though earlier runs had one, holds another secret or none, or earlier runs had labels without
+        a secret.
     OutputError
         If it cannot be written.
     """
     path = given or out.with_name(f"{out.name}.key")
+    check_labels_are_keyed(ledger)
     before = ledger.value(CHECK)
     if not path.exists():
         if before is not None:
@@ -67,6 +69,23 @@ def owners_secret(out: Path, given: Path | None, ledger: Ledger) -> bytes:
         )
     ledger.set_value(CHECK, check)
     return secret
+
+
+def check_labels_are_keyed(ledger: Ledger) -> None:
+    """Raise for a cohort whose labels are digests without a secret, as earlier versions made them.
+
+    Raises
+    ------
+    InputError
+        If it is one: whoever has such a label finds the study by trying paths, and it cannot be mixed with keyed ones.
+    """
+    if ledger.value(CHECK) is None and ledger.entries():
+        raise InputError(
+            "this output folder holds a cohort that was anonymised by an earlier version: its labels are digests without a key, "
+            "which can be found by trying names of folders. Nothing was changed. Choose a new output folder, where all studies "
+            "are computed with keyed labels, and delete the old one if it has not left your hands.",
+            tag="output.anonymise",
+        )
 
 
 def _make(path: Path) -> None:

@@ -21,12 +21,18 @@ def inspect(
     study: Annotated[Path, Argument(help="Folder or .zip with the DICOM study.")],
     as_json: Annotated[bool, Option("--json", help="Print a JSON description, and errors as JSON.")] = False,
 ) -> None:
-    """Show every series of a study, its role, geometry and units, and each problem found."""
+    """Show every series of a study, its role, geometry and units, and each problem found.
+
+    What killed runs of this program left in the folder is cleared away, and results that they had moved aside are put back.
+    """
     from y90voxel.cli.progress import progress
     from y90voxel.io.dicom.describe import describe_study
     from y90voxel.io.dicom.index import index_study
+    from y90voxel.io.leavings import clear_leavings_below
     from y90voxel.study.judgement import judge_study
 
+    for line in clear_leavings_below(study.absolute()):
+        typer.echo(line, err=True)
     with progress(quiet=as_json) as tell:
         index = index_study(study, lambda done, of: tell("reading headers", 0.5 * done / max(of, 1)))
         description = describe_study(index)

@@ -18,7 +18,15 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["clear_leavings", "cut_by_bytes", "is_free", "is_leaving", "new_token", "temporary_name"]
+__all__ = [
+    "clear_leavings",
+    "clear_leavings_below",
+    "cut_by_bytes",
+    "is_free",
+    "is_leaving",
+    "new_token",
+    "temporary_name",
+]
 
 _TOKEN = r"(?P<token>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{8}|[0-9a-f]{12})"
 _FOLDER = re.compile(rf"\.(?P<name>.+)\.{_TOKEN}\.(?P<kind>tmp|old)", re.DOTALL)
@@ -78,6 +86,18 @@ def clear_leavings(folder: Path, name: str | None = None) -> list[str]:
         target = folder / (name or match["name"])
         with suppress(OSError):
             done += _clear(folder / entry, target, match["kind"], match["token"])
+    return done
+
+
+def clear_leavings_below(folder: Path) -> list[str]:
+    """Do what `clear_leavings` does in a folder, in all folders below it and in the one that holds it.
+
+    In the latter only for results of the folder's own name: of a study, those that were to be written there.
+    """
+    done = clear_leavings(folder.parent, folder.name)
+    for here, folders, _ in os.walk(folder):
+        done += clear_leavings(Path(here))
+        folders[:] = [name for name in folders if not is_leaving(name)]
     return done
 
 
