@@ -78,7 +78,7 @@ def test_defaults_are_those_of_the_contract():
         ("administration", "lung_shunt_fraction", "6", "outside 0 to 1"),
         ("administration", "time", "yesterday", "administration.time = 'yesterday'"),
         ("administration", "device", "plastic", "'glass', 'resin' or 'ho166'"),
-        ("radiobiology", "kidney", {}, "radiobiology.kidney"),
+        ("radiobiology", "spleen", {}, "radiobiology.spleen"),
     ],
 )
 def test_what_is_not_understood_is_named(table, key, value, message):

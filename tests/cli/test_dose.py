@@ -175,7 +175,7 @@ REFUSED = {
     "shunt in percent": (("--activity", "2 GBq", "--lung-shunt", "5"), "outside 0 to 1"),
     "unknown engine": ((*GIVEN, "--engine", "magic"), "dose.engine = 'magic'"),
     "unknown calibration": ((*GIVEN, "--calibration", "magic"), "dose.calibration = 'magic'"),
-    "unknown role": ((*GIVEN, "--role", "Liver=kidney"), "unknown role 'kidney'"),
+    "unknown role": ((*GIVEN, "--role", "Liver=spleen"), "unknown role 'spleen'"),
     "role without sign": ((*GIVEN, "--role", "Liver"), "is not NAME=ROLE"),
     "role of nothing": ((*GIVEN, "--role", "Spleen=other"), "the regions are"),
     "bad time": ((*GIVEN, "--time", "tomorrow"), "administration.time = 'tomorrow'"),

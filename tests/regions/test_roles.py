@@ -24,9 +24,17 @@ NAMES = {
     "Perfusionsvolumen;Foie perfusé;Volume perfuso;"
     "Volumen perfundido;Treated volume",
     Role.BODY: "Body;EXTERNAL;Skin;Körper;Contour externe;Patient outline",
-    Role.OTHER: "whole liver normal;Liver-GTV;Liver minus GTV;Normal liver;gallbladder;Tumour segment 8;"
+    Role.OTHER: "whole liver normal;Liver-GTV;Liver minus GTV;Normal liver;Tumour segment 8;"
     "not a tumour;spleen;"
-    "Right lobe;Lung nodule;Liver dome;heart;perfused tumour;",
+    "Right lobe;Lung nodule;Liver dome;perfused tumour;kidney_cyst_left;GB fossa;"
+    "stomach minus PTV;PRV duodenum;heart vessels",
+    Role.STOMACH: "stomach;Magen;Estomac;Stomaco;Estómago;Żołądek",
+    Role.DUODENUM: "Duodenum;Zwölffingerdarm;Duodeno",
+    Role.GALLBLADDER: "gallbladder;GallBladder;Gallenblase;Vésicule biliaire;Colecisti;Vesícula biliar",
+    Role.BOWEL: "small_bowel;colon;Bowel_Small;Bag_Bowel;Bowel;Dünndarm;Colon_Ascending;Intestin grêle;Intestino tenue",
+    Role.KIDNEY: "kidney_left;kidney_right;Kidney_L;Kidneys;Niere rechts;Rein gauche;Riñón derecho;Nieren",
+    Role.SKIN: "Skin rind;skin_surface",
+    Role.HEART: "heart;heart_atrium_left;heart_ventricle_right;heart_myocardium;Herz;Cœur;Corazón",
 }
 
 
@@ -52,8 +60,8 @@ def test_an_override_of_an_unknown_region_is_refused():
 
 
 def test_an_unknown_role_is_refused_with_the_list():
-    with pytest.raises(InputError, match=r"unknown role 'kidney'.*liver, tumour, lung"):
-        parse_role("kidney")
+    with pytest.raises(InputError, match=r"unknown role 'spleen'.*liver, tumour, lung"):
+        parse_role("spleen")
 
 
 def test_derived_roles_cannot_be_given():
@@ -118,9 +126,9 @@ def test_a_pattern_that_fits_nothing_is_refused():
         ("lung_nodules", Role.OTHER),
         ("liver_vessels", Role.OTHER),
         ("liver_segment_4", Role.OTHER),
-        ("stomach", Role.OTHER),
-        ("duodenum", Role.OTHER),
-        ("gallbladder", Role.OTHER),
+        ("stomach", Role.STOMACH),
+        ("duodenum", Role.DUODENUM),
+        ("gallbladder", Role.GALLBLADDER),
     ],
 )
 def test_names_of_programs_have_their_roles(name, role):

@@ -9,7 +9,7 @@ import numpy as np
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.radiobiology import bed
 from y90voxel.reference.nuclide import nuclide
-from y90voxel.regions.roles import Role
+from y90voxel.regions.roles import ORGANS, Role
 from y90voxel.volumes.volume import DoseMap
 
 __all__ = ["BedMap", "bed_map"]
@@ -25,6 +25,7 @@ PRECEDENCE = (
     Role.LIVER,
     Role.LUNG,
     Role.LUNGS,
+    *ORGANS,
     Role.OTHER,
     Role.BODY,
 )

@@ -13,6 +13,7 @@ from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, 
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.clinical.limits import LimitResult
+from y90voxel.clinical.organ_doses import organ_doses, organ_rows
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
@@ -227,6 +228,19 @@ class Evaluation:
         own = self.own_densities.get(name, self.density)
         return DoseVolumeHistogram.from_dose(self.dose, region.mask, own)
 
+    @property
+    def organs(self) -> dict[str, tuple[Role, float]]:
+        """Mass-weighted mean doses of organs outside liver and lungs by region name, each with its role [Gy]."""
+        return organ_doses(
+            {
+                m.name: (
+                    Role(m.role),
+                    m.mean_gy if m.mass_weighted_mean_gy is None else m.mass_weighted_mean_gy,
+                )
+                for m in self.regions
+            }
+        )
+
     def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
         """Return the histograms that figures show, by name: all regions but the body, and nothing twice.
 
@@ -301,7 +315,8 @@ class Evaluation:
                     "source": held.limit.source,
                 }
                 for held in self.limits
-            ],
+            ]
+            + organ_rows(self.organs),
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
         }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from y90voxel.clinical.organ_doses import NO_LIMIT
 from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.units import format_activity
 
@@ -66,6 +67,8 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
                 f"{held.limit.sense.value} {held.limit.value_gy:g} Gy"
                 + (f", {held.reason}" if held.reason else "")
             )
+    for name, (role, dose) in evaluation.organs.items():
+        typer.echo(f"{'none printed':>11}: {role.value} ({name}): {dose:.4g} Gy, {NO_LIMIT}")
     for notice in evaluation.notices:
         typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
     pages = [page for page in (out / "viewer.html", out / "report.html") if page.exists()]

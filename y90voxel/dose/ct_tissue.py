@@ -13,7 +13,7 @@ from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.placement import place_shape
 from y90voxel.regions.region import Contours
 from y90voxel.regions.regions import Region, Regions, union
-from y90voxel.regions.roles import Role
+from y90voxel.regions.roles import ORGANS, Role
 from y90voxel.volumes.box import Box, is_empty
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
@@ -88,7 +88,7 @@ def measure_tissue(
         CT numbers to density.
     """
     solid = [region for region in regions.drawn if region.role in (Role.LIVER, Role.TUMOUR)]
-    others = [region for region in regions.drawn if region.role in (Role.LUNG, Role.OTHER)]
+    others = [region for region in regions.drawn if region.role in (Role.LUNG, *ORGANS, Role.OTHER)]
 
     def occupied(of: Sequence[Region], grid: Grid) -> Mask | None:
         return _joined([place_shape(shapes[one.name], grid)[0] for one in of])

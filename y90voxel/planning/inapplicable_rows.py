@@ -1,13 +1,16 @@
-"""Limits and goals that do not apply to a model, as the applicable ones stand in ``plan.json``."""
+"""Limits and goals that do not apply to a model or are not printed, as the applicable ones stand in ``plan.json``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from y90voxel.clinical.limits import Limit, Sense
+from y90voxel.clinical.organ_doses import organ_rows
 from y90voxel.planning.aims import DoseAim
+from y90voxel.regions.roles import Role
 
-__all__ = ["inapplicable_row", "row_of_other_models"]
+__all__ = ["inapplicable_row", "organ_limit_rows", "row_of_other_models"]
 
 
 def inapplicable_row(limit: Limit, reason: str) -> dict[str, Any]:
@@ -33,6 +36,29 @@ def row_of_other_models(aim: DoseAim) -> dict[str, Any]:
     """
     reason = f"for models of one mean: {aim.approach}"
     return _row(aim.name, aim.region, aim.sense, aim.value, reason, aim.source)
+
+
+def organ_limit_rows(doses_gy: Mapping[str, tuple[Role, float]]) -> list[dict[str, Any]]:
+    """Return organs outside liver and lungs, for which no limit is in the table.
+
+    Parameters
+    ----------
+    doses_gy : mapping of str to (Role, float)
+        Region name to its role and mean dose [Gy].
+    """
+    return [
+        {
+            **row,
+            "kind": "limit",
+            "required": False,
+            "metric": "mean",
+            "unit": "Gy",
+            "previous": 0.0,
+            "missed_by": None,
+            "activity_at_value_bq": None,
+        }
+        for row in organ_rows(doses_gy)
+    ]
 
 
 def _row(name: str, region: str, sense: Sense, value_gy: float, reason: str, source: str) -> dict[str, Any]:

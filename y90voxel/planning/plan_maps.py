@@ -24,7 +24,7 @@ from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.partial_volume import correct_tumour_to_normal_ratio
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
-from y90voxel.regions.roles import Role
+from y90voxel.regions.roles import ORGANS, Role
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.volumes.volume import ActivityMap, DoseMap, Mask
 
@@ -32,7 +32,7 @@ __all__ = ["DoseMaps", "dose_per_gbq"]
 
 _ROLES = (
     Role.LIVER, Role.TUMOUR, Role.TUMOURS, Role.PERFUSED, Role.PERFUSED_NON_TUMOUR_LIVER, Role.NON_TUMOUR_LIVER,
-    Role.UNPERFUSED_LIVER,
+    Role.UNPERFUSED_LIVER, *ORGANS,
 )  # fmt: skip
 _PERFUSED_NORMAL = "perfused non-tumour liver"
 NO_PERFUSED_VOLUME = Notice(

@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, evaluate_fraction_limits
+from y90voxel.clinical.organ_doses import organ_doses
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS
-from y90voxel.planning.inapplicable_rows import inapplicable_row, row_of_other_models
+from y90voxel.planning.inapplicable_rows import inapplicable_row, organ_limit_rows, row_of_other_models
 from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_maps import DoseMaps
 from y90voxel.planning.plan_model import PlanModel
@@ -29,6 +30,7 @@ from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import check_carries
 from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.nuclide import nuclide
+from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["Plan", "PlanFacts"]
@@ -345,6 +347,13 @@ class Plan:
             for territory, activity in zip(self.territories, given, strict=True)
         ]
 
+    def organ_doses(self, model: PlanModel) -> dict[str, tuple[Role, float]]:
+        """Return the mean doses that the dose maps give organs outside liver and lungs at a model's activity, by name [Gy]."""
+        if self.maps is None or not model.available:
+            return {}
+        rows = self.maps.table.rows
+        return organ_doses({row.name: (row.role, row.dose_gy(model.activities_gbq)) for row in rows})
+
     def _regions(self) -> list[dict[str, Any]]:
         """Dose per activity of every region, injection by injection, by the dose maps."""
         if self.maps is None:
@@ -367,6 +376,7 @@ class Plan:
         if model.available:
             found["limits"] += [inapplicable_row(limit, reason) for limit, reason in self.inapplicable]
             found["limits"] += [row_of_other_models(aim) for aim in self.of_other_models(model)]
+            found["limits"] += organ_limit_rows(self.organ_doses(model))
         found["voxel_doses_gy"] = {}
         if self.maps is not None and model.available:
             found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)

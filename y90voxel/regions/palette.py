@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from y90voxel.regions.roles import Role
+from y90voxel.regions.roles import ORGANS, Role
 
 __all__ = ["RegionStyle", "region_styles"]
 
@@ -50,7 +50,7 @@ def region_styles(roles: Iterable[tuple[str, Role]]) -> dict[str, RegionStyle]:
     Parameters
     ----------
     roles : iterable of (str, Role)
-        Names and roles in the order of the case; tumours and others take the colours of their family in turn.
+        Names and roles in the order of the case; tumours, organs and others take the colours of their family in turn.
 
     Examples
     --------
@@ -61,8 +61,9 @@ def region_styles(roles: Iterable[tuple[str, Role]]) -> dict[str, RegionStyle]:
     styles: dict[str, RegionStyle] = {}
     counts = {Role.TUMOUR: 0, Role.OTHER: 0, Role.LUNG: 0}
     for name, role in roles:
-        turn = counts.get(role, 0)
-        counts[role] = turn + 1
+        family = Role.OTHER if role in ORGANS else role
+        turn = counts.get(family, 0)
+        counts[family] = turn + 1
         if role is Role.TUMOUR:
             styles[name] = RegionStyle(_TUMOURS[turn % len(_TUMOURS)], _DASHES[turn // len(_TUMOURS) % 4])
         elif role is Role.LUNG:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from y90voxel.errors import InputError
+from y90voxel.regions.organ_names import ORGAN_NAMES
 
 __all__ = [
     "DERIVED_ROLES",
     "DRAWN_ROLES",
     "LUNG_LOBES",
+    "ORGANS",
     "Role",
     "assign_roles",
     "lobe_of_name",
@@ -32,6 +34,13 @@ class Role(StrEnum):
     LUNG = "lung"
     PERFUSED = "perfused"
     BODY = "body"
+    STOMACH = "stomach"
+    DUODENUM = "duodenum"
+    GALLBLADDER = "gallbladder"
+    BOWEL = "bowel"
+    KIDNEY = "kidney"
+    SKIN = "skin"
+    HEART = "heart"
     OTHER = "other"
     IGNORE = "ignore"
     NON_TUMOUR_LIVER = "non_tumour_liver"
@@ -41,7 +50,11 @@ class Role(StrEnum):
     UNPERFUSED_LIVER = "unperfused_liver"
 
 
-DRAWN_ROLES = (Role.LIVER, Role.TUMOUR, Role.LUNG, Role.PERFUSED, Role.BODY, Role.OTHER, Role.IGNORE)
+# Organs whose dose is reported and decides nothing.
+ORGANS = tuple(Role(name) for name in ORGAN_NAMES)
+DRAWN_ROLES = (
+    Role.LIVER, Role.TUMOUR, Role.LUNG, Role.PERFUSED, Role.BODY, *ORGANS, Role.OTHER, Role.IGNORE,
+)  # fmt: skip
 DERIVED_ROLES = tuple(role for role in Role if role not in DRAWN_ROLES)
 
 # Whole names, normalised (lower case, no accents, words separated by one blank, left/right words cut).
@@ -95,6 +108,7 @@ _NAMES = {
         "contorno corpo, contorno esterno, "
         "cuerpo, contorno externo, contorno, lichaam, cialo, kropp, whole body, bodycontour"
     ),
+    **{Role(organ): names for organ, names in ORGAN_NAMES.items()},
 }
 _LEFT = {
     "l", "left", "lt", "li", "links", "linke", "linker", "gauche", "g", "sinistro", "sinistra", "sx", "izquierdo",
@@ -146,7 +160,7 @@ def role_of_name(name: str) -> Role:
     """Return the role that a whole ROI name stands for, or ``Role.OTHER``.
 
     The whole name must match: ``whole liver normal`` is not a liver. Tumours may carry numbers or
-    letters (``GTV 2``, ``Tumour B``); lungs and tumours may carry a side.
+    letters (``GTV 2``, ``Tumour B``); lungs, kidneys, parts of the heart and tumours may carry a side.
 
     Examples
     --------
@@ -158,8 +172,9 @@ def role_of_name(name: str) -> Role:
     if role is not None:
         return role
     sideless = [w for w in words if w not in _SIDE]
-    if _ROLE_BY_NAME.get(" ".join(sideless)) is Role.LUNG:
-        return Role.LUNG
+    paired = _ROLE_BY_NAME.get(" ".join(sideless))
+    if paired in (Role.LUNG, Role.KIDNEY, Role.HEART):
+        return paired
     bare = [w for w in words if w not in _SIDE and not _NUMBER.match(w)]
     if _ROLE_BY_NAME.get(" ".join(bare)) is Role.TUMOUR:
         return Role.TUMOUR

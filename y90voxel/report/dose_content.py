@@ -14,6 +14,7 @@ from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.organ_table import organ_dose_rows
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.region_table import (
     every_region_is_automatic,
@@ -67,6 +68,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "device": device or None,
         "limits": [limit_row(held) for held in evaluation.limits],
         "limits_version": LIMITS_VERSION,
+        "organs": organ_dose_rows(evaluation),
+        "organs_have_maximum": True,
         "underlay": underlay_sentence(evaluation),
         "region_columns": columns,
         "regions": region_rows(evaluation, columns),

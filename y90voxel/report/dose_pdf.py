@@ -137,6 +137,7 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
     for warning in content["warnings"]:
         flow.paragraph(f"{warning['code']}: {warning['message']}", color="#7a5200")
     _limits(flow, content)
+    _organs(flow, content)
     _regions(flow, content)
     flow.heading("Lungs", 6)
     flow.paragraph(content["lung_facts"])
@@ -198,6 +199,16 @@ def _limits(flow: _Flow, content: Mapping[str, Any]) -> None:
         flow.row(cells, stops, (STATUS_COLOURS[row["status"]], INK, INK, INK, MUTED))
     for position, source in enumerate(sources, 1):
         flow.paragraph(f"[{position}] {source}", color=MUTED, fontsize=7.5)
+
+
+def _organs(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """Organs outside liver and lungs, whose dose decides nothing."""
+    if content["organs"]:
+        flow.heading("Other organs")
+        doses = (
+            f"{row['name']} ({row['organ']}) {row['mean']} Gy, {row['limit']}" for row in content["organs"]
+        )
+        flow.paragraph("; ".join(doses) + ".")
 
 
 def _regions(flow: _Flow, content: Mapping[str, Any]) -> None:

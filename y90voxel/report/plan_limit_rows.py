@@ -8,10 +8,12 @@ from typing import Any
 from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import AimResult
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_result import Plan
 from y90voxel.report.dose_content import MARKS
 from y90voxel.report.formatting import MISSING, number, percent
+from y90voxel.report.organ_table import organ_row
 
-__all__ = ["fraction_row", "limit_row", "missing_liver_limit"]
+__all__ = ["fraction_row", "limit_row", "missing_liver_limit", "planned_organ_rows"]
 
 
 def limit_row(result: AimResult) -> dict[str, str]:
@@ -51,6 +53,15 @@ def missing_liver_limit(model: PlanModel) -> list[dict[str, str]]:
         }
         for row in model.as_dict()["limits"]
         if row["status"] == "none printed"
+    ]
+
+
+def planned_organ_rows(plan: Plan) -> list[dict[str, str]]:
+    """Return the organs of a plan with the means that the dose maps give the first model's activity [Gy]."""
+    volumes = {row["name"]: row["volume_ml"] for row in plan.metrics["regions"]}
+    return [
+        organ_row(name, role.value, number(volumes[name]), mean, MISSING, MISSING)
+        for name, (role, mean) in plan.organ_doses(plan.first).items()
     ]
 
 

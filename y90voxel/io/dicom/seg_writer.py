@@ -63,6 +63,12 @@ CODES = {
     "body": (ANATOMY, BODY),
     "tumour": (ABNORMAL, NEOPLASM),
     "tumours": (ABNORMAL, NEOPLASM),
+    "stomach": (ANATOMY, ("69695003", "Stomach")),
+    "duodenum": (ANATOMY, ("38848004", "Duodenum")),
+    "gallbladder": (ANATOMY, ("28231008", "Gallbladder")),
+    "kidney": (ANATOMY, ("64033007", "Kidney")),
+    "skin": (ANATOMY, ("39937001", "Skin")),
+    "heart": (ANATOMY, ("80891009", "Heart")),
 }
 
 

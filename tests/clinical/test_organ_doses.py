@@ -1,0 +1,63 @@
+"""Organs outside liver and lungs: recognised by name, their doses in every output, and no limit where none was read."""
+
+import json
+
+import pytest
+from study_factory import ROIS, write_study
+
+from y90voxel.clinical.organ_doses import NO_LIMIT, organ_rows
+from y90voxel.regions.roles import Role
+
+ORGANS = {"Gallbladder": ((30.0, 10.0, 0.0), 8.0), "kidney_left": ((-30.0, 20.0, -8.0), 8.0)}
+GIVEN = ("--lung-shunt", "0.05", "--device", "glass", "--engine", "local", "--activity", "1 GBq")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("study"), rois=ROIS | ORGANS)
+
+
+def organs_among(rows):
+    return {row["region"]: row for row in rows if row["status"] == "none printed"}
+
+
+def test_other_regions_have_no_row_and_organs_no_limit():
+    rows = organ_rows({"a": (Role.STOMACH, 5.0), "b": (Role.OTHER, 9.0), "c": (Role.LUNG, 7.0)})
+    assert [(row["region"], row["value_gy"], row["limit_gy"], row["reason"]) for row in rows] == [
+        ("a", 5.0, None, "no limit in the table")
+    ]
+
+
+def test_a_dose_reports_organs_without_calling_them_unknown(run_cli, study, tmp_path):
+    done = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    found = organs_among(metrics["limits"])
+    means = {row["name"]: row["mass_weighted_mean_gy"] for row in metrics["regions"]}
+    assert found.keys() == ORGANS.keys()
+    assert all(found[name]["value_gy"] == means[name] for name in ORGANS)
+    assert means["Gallbladder"] > 1.0
+    roles = {row["name"]: row["role"] for row in metrics["regions"]}
+    assert (roles["Gallbladder"], roles["kidney_left"]) == ("gallbladder", "kidney")
+    assert "other-regions" not in {notice["code"] for notice in metrics["warnings"]}
+    assert f"none printed: gallbladder (Gallbladder): {means['Gallbladder']:.4g} Gy, {NO_LIMIT}" in done.out
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "<h2>Other organs</h2>" in page
+    assert page.count(f">{NO_LIMIT}</td>") == len(ORGANS)
+
+
+def test_a_plan_reports_organs_at_the_activity_of_each_model(run_cli, study, tmp_path):
+    given = ("--disease", "HCC", "--scenario", "bilobar", "--bilirubin", "12")
+    done = run_cli("plan", study, *GIVEN, *given, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    per_gbq = {row["name"]: row["dose_per_gbq_gy"][0] for row in plan["regions"]}
+    available = [model for model in plan["models"] if model["available"]]
+    assert len(available) > 1
+    for model in available:
+        found = organs_among(row for row in model["limits"] if row["name"] != "liver")
+        assert found.keys() == ORGANS.keys()
+        for name in ORGANS:
+            expected = per_gbq[name] * model["activity_bq"] / 1e9
+            assert found[name]["value_gy"] == pytest.approx(expected, rel=1e-9)
+    assert "<h2>Other organs</h2>" in (tmp_path / "out" / "plan.html").read_text(encoding="utf-8")
