@@ -22,6 +22,7 @@ from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
+from y90voxel.report.uncertainty_table import uncertainty_rows
 from y90voxel.volumes.volume import ActivityMap, CountMap, DoseMap
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "accuracy_uncertainty.py"
@@ -347,6 +348,45 @@ def test_local_deposition_and_convolution_carry_noise_each_in_its_way(evaluation
     energies = [float((m * scene.density.array).sum(dtype=float)) for m in maps]
     assert energies[1] == pytest.approx(energies[0], rel=0.05, abs=0.05 * float(np.abs(maps[0]).sum()) * 0.01)
     assert isinstance(scene.dose, DoseMap)
+
+
+def noisy(case, cv, seed=3):
+    """The quantitative image with white noise."""
+    image = case.injections[0].emission
+    normal = float(np.median(image.volume.array[case.regions["Liver"].mask.array > 0.999]))
+    drawn = dvh_sampling.ImageNoise(cv**2 * normal).draw(
+        image.volume.array, image.grid.spacing_mm, np.random.default_rng(seed)
+    )
+    emission = replace(image, volume=image.volume.with_array(image.volume.array + drawn))
+    return replace(case, injections=(replace(case.injections[0], emission=emission),))
+
+
+def test_the_noise_of_an_image_of_bq_is_estimated_and_never_zero(quiet):
+    """In place, white: the counts of a region of n full voxels are known to CV / √n."""
+    one = verify(noisy(quiet.case, 0.3), LocalDeposition("Y-90"))
+    found = with_uncertainty(one, {**WHOLE, "fwhm_mm": 6.0, "samples": 40})
+    liver = found.region("Liver")
+    entry = liver.as_dict()["uncertainty"]
+    values = one.case.injections[0].emission.volume.array
+    normal = float(np.median(values[one.case.regions["Liver"].mask.array > 0.999]))
+    mask = one.case.regions["Liver"].mask.array
+    expected = 0.3 * np.sqrt(normal * float((values * mask**2).sum())) / float((values * mask).sum())
+    assert entry["statistics"] == pytest.approx(expected, rel=0.1)
+    said = {notice.code: notice.message for notice in found.notices}
+    assert "upper bound" in said["noise-estimated"]
+    assert "uncertainty-no-statistics" not in said
+    assert found.metrics["uncertainty"]["inputs"]["noise_source"] == ["estimated"]
+    assert "an upper bound" in " ".join(found.uncertainty.statement)
+
+
+def test_a_noise_that_is_not_known_is_not_zero(quiet):
+    found = with_uncertainty(quiet, {**WHOLE, "samples": 40})
+    assert found.region("Liver").as_dict()["uncertainty"]["statistics"] is None
+    assert found.metrics["uncertainty"]["inputs"]["noise_source"] is None
+    assert uncertainty_rows(found)[0]["statistics"] == "not known"
+    simulated = tuple(replace(m, relative_uncertainty=0.02) for m in quiet.regions)
+    found = with_uncertainty(replace(quiet, regions=simulated), {**WHOLE, "samples": 40})
+    assert uncertainty_rows(found)[0]["statistics"] == "not known, simulation 2.0 %"
 
 
 @pytest.mark.slow

@@ -11,8 +11,8 @@ import numpy as np
 
 from y90voxel.case.dvh_sampling import NOISE_MAPS, NoisyImage, sample_bands
 from y90voxel.case.evaluation import Evaluation, UncertaintyReport
+from y90voxel.case.image_noise import NoiseSource, image_noise
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
-from y90voxel.errors import InputError
 from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
 from y90voxel.metrics.summary import RegionMetrics, RegionUncertainty
 from y90voxel.metrics.uncertainty_budget import (
@@ -22,13 +22,11 @@ from y90voxel.metrics.uncertainty_budget import (
     dose_uncertainty,
 )
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
-from y90voxel.quantification.measurement import Injection
-from y90voxel.quantification.noise import ImageNoise
 from y90voxel.quantification.quantify import quantify
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
+from y90voxel.volumes.volume import ActivityMap, Mask
 
 __all__ = ["noisy_images", "statistics", "with_uncertainty"]
 
@@ -68,7 +66,10 @@ def with_uncertainty(
         _with_budget(evaluation, metrics, inputs, images, calibration, bands.get(metrics.name))
         for metrics in evaluation.regions
     )
-    report = UncertaintyReport(inputs.as_dict(), bands, _statement(evaluation, inputs, images, calibration))
+    known = {"noise_source": sorted({str(image.source) for image in images}) or None}
+    report = UncertaintyReport(
+        inputs.as_dict() | known, bands, _statement(evaluation, inputs, images, calibration)
+    )
     return replace(evaluation, regions=regions, uncertainty=report).with_notices(*notices, *said)
 
 
@@ -77,32 +78,14 @@ def noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[Nois
     case, found = evaluation.case, []
     for injection in case.injections:
         volume, regions = injection.emission.volume, injection.regions or case.regions
-        noise = _noise_of(injection, regions, inputs)
-        if noise is not None:
+        known = image_noise(case, injection, inputs.noise, inputs.noise_fwhm_mm)
+        if known is not None:
             alone = evaluation.activity
             if len(case.injections) > 1:
                 alone = quantify(replace(case, injections=(injection,))).activity
-            found.append(
-                NoisyImage(ActivityMap(volume.array, volume.grid), noise, alone.total / volume.total, regions)
-            )
+            values, scale = ActivityMap(volume.array, volume.grid), alone.total / volume.total
+            found.append(NoisyImage(values, known.noise, scale, regions, known.source))
     return found
-
-
-def _noise_of(injection: Injection, regions: Regions, inputs: UncertaintyInputs) -> ImageNoise | None:
-    """The noise of an image: as stated, as that of counts, or not known."""
-    volume = injection.emission.volume
-    if inputs.noise is None:
-        return ImageNoise(1.0, inputs.noise_fwhm_mm) if isinstance(volume, CountMap) else None
-    liver = regions.mask_of(Role.LIVER)
-    if liver is None:
-        raise InputError(
-            f"uncertainty.noise ({inputs.noise:g}) is relative to the mean in the liver, but no liver is among the "
-            "regions. Name it with --role 'NAME=liver'.",
-            tag="uncertainty.noise",
-        )
-    liver = resample(liver, volume.grid)
-    mean = float((volume.array * liver.array).sum(dtype=np.float64)) / liver.total
-    return ImageNoise(inputs.noise**2 * mean, inputs.noise_fwhm_mm)
 
 
 def _calibration_uncertainty(
@@ -175,6 +158,7 @@ def _with_budget(
         band.mean_low_gy if band else None,
         band.mean_high_gy if band else None,
         BLURRED_MEAN if corrected is None else CORRECTED_MEAN,
+        statistics_known=len(images) == len(evaluation.case.injections),
     )
     return replace(metrics, relative_uncertainty=whole, uncertainty=found)
 
@@ -193,13 +177,7 @@ def _statement(
     source = (
         "net activity, residual, lung shunt, counts and region of calibration" if relative else "calibration"
     )
-    noise = "no noise, for that of the image is not known"
-    if images and inputs.noise is None:
-        noise = "noise of the image, its voxels taken as counts"
-    elif images:
-        noise = f"noise of the image, {100 * inputs.noise:.3g} % a voxel of liver" if inputs.noise else noise
-    if images and inputs.noise_fwhm_mm:
-        noise += f" correlated over {inputs.noise_fwhm_mm:g} mm"
+    noise = _noise_in_words(inputs, images)
     return (
         f"Bands hold {BAND_PERCENT:g} % at each dose by itself, from {inputs.samples} samples (seed {inputs.seed}).",
         f"In them: activity {100 * calibration:.2g} % ({source}); the boundary of each region, {u_d:.2g} mm of diameter, "
@@ -212,6 +190,18 @@ def _statement(
         if images
         else "One dose map serves all samples: calibration scales it, regions move over it.",
     )
+
+
+def _noise_in_words(inputs: UncertaintyInputs, images: list[NoisyImage]) -> str:
+    """Which noise the bands hold."""
+    if not images:
+        return "no noise, for that of the image is not known"
+    if any(image.source == NoiseSource.ESTIMATED for image in images):
+        return "noise of the image as uniform liver shows it, an upper bound"
+    said = "noise of the image, its voxels taken as counts"
+    if inputs.noise is not None:
+        said = f"noise of the image, {100 * inputs.noise:.3g} % a voxel of liver"
+    return said + (f" correlated over {inputs.noise_fwhm_mm:g} mm" if inputs.noise_fwhm_mm else "")
 
 
 def _left_out(relative: bool) -> str:

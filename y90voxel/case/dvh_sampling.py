@@ -75,12 +75,15 @@ class NoisyImage:
         Activity at administration over value.
     regions : Regions
         As its camera saw them.
+    source : str
+        Where the noise is known from, see `y90voxel.case.image_noise.NoiseSource`.
     """
 
     values: ActivityMap
     noise: ImageNoise
     bq_per_value: float
     regions: Regions
+    source: str = "stated"
 
 
 def sample_bands(

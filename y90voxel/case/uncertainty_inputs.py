@@ -10,12 +10,12 @@ import numpy as np
 
 from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.case.case import Case
+from y90voxel.case.image_noise import noise_notices
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.dvh_bands import LEAST_SAMPLES
 from y90voxel.quantification.calibration_spread import ASSUMED_FWHM_MM
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import CountMap
 
 __all__ = ["UncertaintyInputs", "complete_inputs"]
 
@@ -42,9 +42,10 @@ class UncertaintyInputs:
     registration_mm : float
         Standard deviation of the shift between emission image and regions along each axis [mm].
     noise : float or None
-        Standard deviation of a voxel over the mean in uniform liver; None takes voxels that hold counts as Poisson.
+        Standard deviation of a voxel over the mean in uniform liver; None takes voxels that hold counts as Poisson, and else what
+        uniform liver shows (an upper bound).
     noise_fwhm_mm : float
-        Correlation length of the noise [mm].
+        Correlation length of the noise [mm]; 0 for none, or to be read off where the noise is estimated.
     decay : float
         Relative uncertainty of the decay constant.
     density : float
@@ -159,14 +160,8 @@ def complete_inputs(case: Case, given: Mapping[str, Any]) -> tuple[UncertaintyIn
                 f"{', '.join(missing)}.",
             )
         )
-    if stated.get("noise") is None and not isinstance(case.injections[0].emission.volume, CountMap):
-        notices.append(
-            Notice(
-                "uncertainty-no-statistics",
-                "the image states Bq/mL and no counts, so its noise is not known and no part of the uncertainties. Give "
-                "uncertainty.noise, the standard deviation of a voxel over the mean in uniform liver.",
-            )
-        )
+    inputs = UncertaintyInputs(**{**missing, **stated, "assumed": words})
+    notices += noise_notices(case, inputs.noise, inputs.noise_fwhm_mm)
     if stated.get("recovery") is None:
         notices.append(
             Notice(
@@ -175,7 +170,7 @@ def complete_inputs(case: Case, given: Mapping[str, Any]) -> tuple[UncertaintyIn
                 "takes from a small region is a bias that they do not hold.",
             )
         )
-    return UncertaintyInputs(**{**missing, **stated, "assumed": words}), notices
+    return inputs, notices
 
 
 def _voxel_mm(grid: Grid) -> float:

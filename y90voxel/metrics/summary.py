@@ -33,6 +33,8 @@ class RegionUncertainty:
         95 % of the sampled means, of the blurred image [Gy].
     interval_of : str
         What the interval is about: the mean of the blurred image, or the one corrected by recovery.
+    statistics_known : bool
+        False where the noise of an image is not known, so that the budget holds none.
     """
 
     budget: DoseUncertainty
@@ -42,12 +44,14 @@ class RegionUncertainty:
     sampled_low_gy: float | None
     sampled_high_gy: float | None
     interval_of: str = "blurred mean"
+    statistics_known: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return the parts for JSON."""
         parts = {f.name: getattr(self.budget, f.name) for f in fields(self.budget) if f.name != "relative"}
         return {
             **parts,
+            "statistics": self.budget.statistics if self.statistics_known else None,
             "simulation": self.simulation,
             "mean_k2_gy": [self.low_gy, self.high_gy],
             "interval_of": self.interval_of,

@@ -12,9 +12,28 @@ from numpy.typing import NDArray
 
 from y90voxel.bounds import check_not_negative, check_positive
 
-__all__ = ["ImageNoise"]
+__all__ = ["ImageNoise", "correlation_volume_ml"]
 
 _FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
+
+
+def correlation_volume_ml(fwhm_mm: float) -> float:
+    """Return the volume that noise of one place fills, ∫ρ dV = (4πσ²)^(3/2) of white noise behind a Gaussian filter [mL].
+
+    A region of n such volumes knows its mean to 1/√n of what a voxel varies by.
+
+    Parameters
+    ----------
+    fwhm_mm : float
+        Of the filter [mm].
+
+    Examples
+    --------
+    >>> round(correlation_volume_ml(10.0), 3)
+    3.411
+    """
+    sigma = fwhm_mm / _FWHM_PER_SIGMA
+    return float((4.0 * math.pi * sigma**2) ** 1.5 / 1000.0)
 
 
 @dataclass(frozen=True)

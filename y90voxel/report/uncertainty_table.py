@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.metrics.summary import RegionUncertainty
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
 
@@ -29,11 +30,19 @@ def uncertainty_rows(evaluation: Evaluation) -> list[dict[str, str]]:
                 "activity": percent(budget.activity, 2),
                 "volume": percent(abs(budget.volume_factor) * budget.volume, 2),
                 "recovery": MISSING if curve is None else percent(budget.recovery_fit, 2),
-                "statistics": percent((budget.statistics**2 + found.simulation**2) ** 0.5, 2),
+                "statistics": _counts(found),
                 "sampled": _between(found.sampled_low_gy, found.sampled_high_gy),
             }
         )
     return rows
+
+
+def _counts(found: RegionUncertainty) -> str:
+    """The part of counts and simulation; an unknown one is not zero."""
+    known = percent((found.budget.statistics**2 + found.simulation**2) ** 0.5, 2)
+    if found.statistics_known:
+        return known
+    return f"not known, simulation {known}" if found.simulation else "not known"
 
 
 def _between(low_gy: float | None, high_gy: float | None) -> str:

@@ -1,0 +1,107 @@
+"""Noise read off uniform liver: what was put in comes out, and never less than was put in."""
+
+import numpy as np
+import pytest
+from phantoms import ellipsoid
+
+from y90voxel.quantification import noise_estimate
+from y90voxel.quantification.noise import ImageNoise, correlation_volume_ml
+from y90voxel.quantification.noise_estimate import correlation_fwhm_mm, estimate_noise
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import ActivityMap
+
+GRID = Grid.from_spacing((44, 48, 50), (4.0, 4.0, 4.0), (-98.0, -94.0, -86.0))
+LIVER, TUMOUR = ((0, 0, 0), (85, 75, 70)), ((30, 10, 0), (14, 14, 14))
+FWHM = 8.0
+ACTIVITY = 4e5  # Bq a voxel of normal liver
+
+
+def regions(*more, radii=LIVER[1]):
+    liver = Region("Liver", Role.LIVER, ellipsoid(GRID, LIVER[0], radii))
+    return Regions(GRID, (liver, Region("GTV1", Role.TUMOUR, ellipsoid(GRID, *TUMOUR)), *more))
+
+
+def image(cv, fwhm, factor=1.0, seed=0):
+    """A uniform liver with a hot tumour, and noise whose variance grows with the value."""
+    found = regions()
+    true = ACTIVITY * (found["Liver"].mask.array + 4.0 * found["GTV1"].mask.array) * factor
+    if cv == 0.0:
+        return ActivityMap(true, GRID)
+    noise = ImageNoise(cv**2 * ACTIVITY, fwhm)
+    drawn = noise.draw(true, GRID.spacing_mm, np.random.default_rng(seed))
+    return ActivityMap(true + drawn, GRID)
+
+
+@pytest.mark.parametrize("cv", [0.1, 0.3, 0.6])
+@pytest.mark.parametrize("fwhm", [0.0, 6.0, 8.0])
+def test_noise_that_was_put_in_comes_out(cv, fwhm):
+    """About 7000 voxels of liver: with 8 mm some 260 independent places, so that a deviation is known to 4 %."""
+    found = estimate_noise(image(cv, fwhm), regions(), FWHM)
+    assert found.cv == pytest.approx(cv, rel=0.12)
+    assert found.mean == pytest.approx(ACTIVITY, rel=0.06)
+    assert found.fwhm_mm == pytest.approx(fwhm, rel=0.12, abs=0.01)
+    assert found.noise.variance_per_value == pytest.approx(found.cv**2 * found.mean)
+
+
+def test_the_uncertainty_of_a_mean_is_that_of_independent_places():
+    """CV × √(correlation volume / volume), the same as the sum of the noise itself over a region of many voxels."""
+    found = estimate_noise(image(0.3, FWHM), regions(), FWHM)
+    mask = ellipsoid(GRID, (-20, 0, 0), (36, 36, 36))
+    flat = np.full(GRID.shape, found.mean)
+    exact = found.noise.uncertainty_of_sum(flat, mask.array, GRID.spacing_mm) / (found.mean * mask.total)
+    assert found.relative_uncertainty(mask.volume_ml) == pytest.approx(exact, rel=0.15)
+    assert found.relative_uncertainty(1e-3) == found.cv  # no region knows its mean worse than a voxel
+
+
+def test_what_truly_differs_counts_as_noise_and_makes_it_an_upper_bound():
+    slope = 1.0 + 0.4 * np.linspace(-1, 1, GRID.shape[0])[:, None, None]
+    plain, sloped = (estimate_noise(image(0.2, FWHM, factor), regions(), FWHM) for factor in (1.0, slope))
+    assert sloped.cv > 1.05 * plain.cv
+    assert sloped.fwhm_mm <= FWHM  # the image resolves no more
+
+
+@pytest.mark.parametrize(("uptake", "kept"), [(0.0, False), (0.3, False), (0.8, True)])
+def test_a_lobe_that_took_up_little_is_no_uniform_liver(uptake, kept):
+    """Without a perfused volume: half of the liver at the uptake given, the mean of both is (1 + uptake) / 2."""
+    lobe = np.where(np.arange(GRID.shape[2]) < 25, uptake, 1.0)[None, None, :]
+    whole = estimate_noise(image(0.2, 0.0), regions(), FWHM)
+    found = estimate_noise(image(0.2, 0.0, lobe), regions(), FWHM)
+    assert (found.volume_ml > 0.9 * whole.volume_ml) is kept
+    if not kept:  # of both lobes together: 1.0 and 0.6
+        assert found.cv < 0.35
+
+
+def test_the_perfused_volume_is_taken_where_it_is_drawn():
+    perfused = Region("Perfused", Role.PERFUSED, ellipsoid(GRID, (-30, 0, 0), (40, 40, 40)))
+    found = estimate_noise(image(0.2, 0.0), regions(perfused), FWHM)
+    assert found.volume_ml < perfused.mask.volume_ml
+
+
+def test_an_image_without_noise_has_an_unknown_one():
+    assert estimate_noise(image(0.0, 0.0), regions(), FWHM) is None
+    assert estimate_noise(image(5e-4, 0.0), regions(), FWHM) is not None
+
+
+def test_a_liver_of_few_places_says_nothing(monkeypatch):
+    found = estimate_noise(image(0.3, FWHM), regions(), FWHM)
+    places = found.volume_ml / correlation_volume_ml(found.fwhm_mm)
+    monkeypatch.setattr(noise_estimate, "LEAST_PLACES", 0.99 * places)
+    assert estimate_noise(image(0.3, FWHM), regions(), FWHM) is not None
+    monkeypatch.setattr(noise_estimate, "LEAST_PLACES", 1.01 * places)
+    assert estimate_noise(image(0.3, FWHM), regions(), FWHM) is None
+
+
+def test_without_liver_or_with_an_empty_one_it_is_not_known():
+    tumour = Region("GTV1", Role.TUMOUR, ellipsoid(GRID, *TUMOUR))
+    assert estimate_noise(image(0.3, 0.0), Regions(GRID, (tumour,)), FWHM) is None
+    assert estimate_noise(image(0.3, 0.0), regions(radii=(13, 13, 13)), FWHM) is None
+    assert estimate_noise(image(0.3, 0.0, -1.0), regions(), FWHM) is None  # mean below zero
+
+
+def test_a_correlation_of_one_has_the_greatest_length():
+    inside = np.ones((6, 6, 6), bool)
+    ramp = np.broadcast_to(np.array([-1.0, 1.0] * 3)[:, None, None], inside.shape)
+    assert correlation_fwhm_mm(ramp, inside, (4.0, 4.0, 4.0), 9.0) == 9.0
+    assert correlation_fwhm_mm(0.0 * ramp, inside, (4.0, 4.0, 4.0), 9.0) == 0.0

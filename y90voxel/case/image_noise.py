@@ -1,0 +1,132 @@
+"""The noise of the emission images of a case: as stated, as that of counts, as uniform liver shows it, or not known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from y90voxel.case.case import Case
+from y90voxel.errors import InputError, Notice
+from y90voxel.quantification.measurement import Injection
+from y90voxel.quantification.noise import ImageNoise
+from y90voxel.quantification.noise_estimate import NoiseEstimate, estimate_noise
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.resample import resample
+from y90voxel.volumes.volume import CountMap
+
+__all__ = ["KnownNoise", "NoiseSource", "image_noise", "noise_notices"]
+
+
+class NoiseSource(StrEnum):
+    """Where the noise of an image is known from."""
+
+    STATED = "stated"
+    COUNTS = "counts"
+    ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True)
+class KnownNoise:
+    """The noise of an emission image, and where it is known from.
+
+    Parameters
+    ----------
+    noise : ImageNoise
+        In the unit of the image.
+    source : NoiseSource
+        Stated, that of counts, or estimated and an upper bound.
+    estimate : NoiseEstimate or None
+        What it was estimated from.
+    """
+
+    noise: ImageNoise
+    source: NoiseSource
+    estimate: NoiseEstimate | None = None
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether the noise may be less: what truly differs in the liver counts as noise too."""
+        return self.source is NoiseSource.ESTIMATED
+
+
+def image_noise(
+    case: Case, injection: Injection, stated: float | None = None, noise_fwhm_mm: float = 0.0
+) -> KnownNoise | None:
+    """Return the noise of the image of an injection, None where it is not known.
+
+    Parameters
+    ----------
+    case : Case
+        Has the injection.
+    injection : Injection
+        Has the image.
+    stated : float or None
+        Standard deviation of a voxel over the mean in uniform liver, where it is given.
+    noise_fwhm_mm : float
+        Correlation length of the noise [mm]; 0 reads it off where the noise is estimated.
+
+    Raises
+    ------
+    InputError
+        If noise is stated relative to a liver that there is not.
+    """
+    volume, regions = injection.emission.volume, injection.regions or case.regions
+    if stated is not None:
+        noise = ImageNoise(stated**2 * _mean_in_liver(injection, regions, stated), noise_fwhm_mm)
+        return KnownNoise(noise, NoiseSource.STATED)
+    # A file carries no unit: its voxels may be counts times anything.
+    if isinstance(volume, CountMap) and injection.emission.modality != "file":
+        return KnownNoise(ImageNoise(1.0, noise_fwhm_mm), NoiseSource.COUNTS)
+    if not regions.grid.is_same_as(volume.grid):
+        return None
+    found = estimate_noise(volume, regions, case.emission_fwhm_mm, noise_fwhm_mm or None)
+    return None if found is None else KnownNoise(found.noise, NoiseSource.ESTIMATED, found)
+
+
+def _mean_in_liver(injection: Injection, regions: Regions, stated: float) -> float:
+    """Mean of a voxel in the liver, in the unit of the image."""
+    volume, liver = injection.emission.volume, regions.mask_of(Role.LIVER)
+    if liver is None:
+        raise InputError(
+            f"uncertainty.noise ({stated:g}) is relative to the mean in the liver, but no liver is among the "
+            "regions. Name it with --role 'NAME=liver'.",
+            tag="uncertainty.noise",
+        )
+    liver = resample(liver, volume.grid)
+    return float((volume.array * liver.array).sum(dtype="f8")) / liver.total
+
+
+def noise_notices(case: Case, stated: float | None = None, noise_fwhm_mm: float = 0.0) -> list[Notice]:
+    """Return what has to be said of the noise where nothing states it.
+
+    Parameters
+    ----------
+    case : Case
+        With its images.
+    stated : float or None
+        As of `image_noise`.
+    noise_fwhm_mm : float
+        As of `image_noise` [mm].
+    """
+    if stated is not None:
+        return []
+    known = [image_noise(case, injection, None, noise_fwhm_mm) for injection in case.injections]
+    if any(one is None for one in known):
+        return [
+            Notice(
+                "uncertainty-no-statistics",
+                "the image states no counts, and too little uniform liver shows its noise, so that it is not known and no part "
+                "of the uncertainties. Give uncertainty.noise, the standard deviation of a voxel over the mean in uniform liver.",
+            )
+        ]
+    return [
+        Notice(
+            "noise-estimated",
+            f"the image states no counts: its noise is taken as what {one.estimate.volume_ml:.0f} mL of uniform liver show, "
+            f"{100 * one.estimate.cv:.0f} % a voxel, correlated over {one.estimate.fwhm_mm:.1f} mm. That is an upper bound, for "
+            "what truly differs there counts as noise. Give uncertainty.noise where it is known.",
+        )
+        for one in known
+        if one is not None and one.estimate is not None
+    ]
