@@ -106,8 +106,8 @@ class Case:
         images = [id(injection.emission) for injection in self.injections]
         if len(set(images)) < len(images):
             raise InputError(
-                "two injections share one emission image: each would scale the whole of it. Give each its own image, or "
-                "describe them as one injection with their activities added.",
+                "two injections share one emission image: each would scale the whole of it. Give each its own image, or give the "
+                "scan that follows them as one injection with its arteries.",
                 tag="injection",
             )
         check_carries(self.device, nuclides[0])

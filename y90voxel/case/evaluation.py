@@ -12,6 +12,7 @@ from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.case.region_histograms import RegionHistograms
+from y90voxel.case.territory_doses import TerritoryDoses, artery_summary
 from y90voxel.clinical.limits import LimitResult
 from y90voxel.clinical.organ_doses import organ_doses, organ_rows
 from y90voxel.errors import Notice
@@ -162,6 +163,8 @@ class Evaluation:
         What other calibration regions would have made of the counts.
     own_densities : mapping of str to OwnDensity
         Density of each region's own tissue by name, where it is not that of its voxels.
+    arteries : tuple of TerritoryDoses
+        Every injection with its territory, where one scan follows several.
     histograms : RegionHistograms or None
         By region name, as they were computed with the dose. `dvh` computes what is not among them, and what is of another
         dose: a copy with another dose, density or regions may carry them.
@@ -185,6 +188,7 @@ class Evaluation:
     partial_volume: Mapping[str, Any] | None = None
     calibration_spread: CalibrationSpread | None = None
     own_densities: Mapping[str, OwnDensity] = field(default_factory=dict, repr=False)
+    arteries: tuple[TerritoryDoses, ...] = ()
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
     @property
@@ -292,6 +296,7 @@ class Evaluation:
             "activity_bq": self.net_activity_bq,
             "map_activity_bq": self.map_activity_bq,
             "map_over_net": self.map_activity_bq / self.net_activity_bq,
+            "arteries": artery_summary(self.arteries),
             "calibration": {
                 "mode": calibration.mode.value,
                 "region": calibration.region.value if calibration.mode.value == "relative" else None,

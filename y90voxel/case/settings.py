@@ -130,10 +130,16 @@ class InjectionSettings(InjectionFacts):
     """One of several injections; what is absent comes from the administration table."""
 
     emission_series: Annotated[
-        str | None, Setting("SeriesInstanceUID (prefix) of this injection's emission image.")
+        str | None,
+        Setting(
+            "SeriesInstanceUID (prefix) of this injection's own image; without any, one scan follows all."
+        ),
     ] = None
     territory: Annotated[
-        str | None, Setting("Region whose counts stand for this injection in a calibration over the liver.")
+        str | None,
+        Setting(
+            "Region that this injection reaches: its counts in a calibration over the liver, its part of one scan."
+        ),
     ] = None
 
 

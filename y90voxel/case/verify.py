@@ -15,6 +15,7 @@ from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.case.region_masses import mass_notices, whole_mass_g
+from y90voxel.case.territory_doses import territory_doses
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.dose.density_map import TissueMap, build_tissue_map
 from y90voxel.dose.engine import BaseEngine, DoseEngine, answering
@@ -116,6 +117,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         density_sources=tissue.sources,
         own_densities=tissue.own,
         calibration_spread=quantification.spread,
+        arteries=territory_doses(quantification.arteries, case.regions, dose, density, tissue.own),
         energy_per_activity_j_per_gbq=energy_j_per_gbq,
         net_activity_bq=quantification.net_activity_bq,
         map_activity_bq=quantification.map_activity_bq,

@@ -59,12 +59,18 @@ def dose_per_gbq(
     Raises
     ------
     InputError
-        If the calibration is not relative, or a lung shunt is neither given nor measurable.
+        If the calibration is not relative, one image follows several injections, or a lung shunt is neither given nor measurable.
     """
     if case.calibration.mode is not CalibrationMode.RELATIVE:
         raise InputError(
             f"a plan normalises the map, but the calibration is {case.calibration.mode.value}. Use --calibration relative.",
             tag="dose.calibration",
+        )
+    if any(injection.arteries for injection in case.injections):
+        raise InputError(
+            "a plan needs the map of each artery, but one emission image follows several injections: it cannot tell what 1 GBq "
+            "of each would do. Give every [[injection]] its own emission_series; `dose` computes what one scan shows.",
+            tag="injection",
         )
     found = []
     for number, injection in enumerate(case.injections):

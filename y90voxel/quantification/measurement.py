@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.arteries import Artery
 from y90voxel.quantification.calibration import Calibration
 from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
@@ -32,12 +33,15 @@ class Injection:
     regions : Regions or None
         The regions on the grid of the emission, for calibration and for what the camera saw of them; None
         when the dose grid serves for both.
+    arteries : tuple of Artery
+        The single injections, where the image follows several: ``administration`` is all of them at the time of the last.
     """
 
     emission: EmissionImage
     administration: Administration
     territory: str | None = None
     regions: Regions | None = None
+    arteries: tuple[Artery, ...] = ()
 
 
 class Measurement(Protocol):

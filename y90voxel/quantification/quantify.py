@@ -10,6 +10,7 @@ import numpy as np
 
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.administration import THERAPY_NUCLIDES, Administration
+from y90voxel.quantification.arteries import ArteryShare, artery_notices, artery_shares, at_own_injections
 from y90voxel.quantification.calibration import (
     CalibrationMode,
     CalibrationRegion,
@@ -77,6 +78,8 @@ class Quantification:
         Assumptions and oddities.
     spread : CalibrationSpread or None
         What other calibration regions would have made of the counts; relative calibration.
+    arteries : tuple of ArteryShare
+        What every injection brought, where one image follows several.
     """
 
     activity: ActivityMap
@@ -85,6 +88,7 @@ class Quantification:
     shunt_source: str
     notices: tuple[Notice, ...]
     spread: CalibrationSpread | None = None
+    arteries: tuple[ArteryShare, ...] = ()
 
     @property
     def map_activity_bq(self) -> float:
@@ -113,8 +117,15 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
     maps, nets, shunts, notices = [], [], [], []
     administrations = []
     source = "none"
+    shares: tuple[ArteryShare, ...] = ()
     for injection in measurement.injections:
         activity, net, administration, found = _quantify_injection(measurement, injection, record, double)
+        if injection.arteries:
+            activity, administration, shares = _by_artery(
+                measurement, injection, activity, administration, record
+            )
+            net = given_activity(administration)
+            found += artery_notices(shares, injection.administration.time)
         maps.append(activity)
         nets.append(net)
         shunts.append(administration.lung_shunt_fraction)
@@ -145,7 +156,7 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
         )
     spread = _spread(measurement, administrations)
     notices += _spread_notices(spread)
-    return Quantification(total, net_total, shunt, source, tuple(notices), spread)
+    return Quantification(total, net_total, shunt, source, tuple(notices), spread, shares)
 
 
 def _spread(measurement: Measurement, administrations: Sequence[Administration]) -> CalibrationSpread | None:
@@ -235,6 +246,21 @@ def _quantify_injection(
     if administration.activity_bq is not None:
         compared += check_units(activity.total, administration.activity_bq, measurement.accepted)
     return activity, net, administration, [*notices, *found, *compared]
+
+
+def _by_artery(
+    measurement: Measurement,
+    injection: Injection,
+    activity: ActivityMap,
+    administration: Administration,
+    record: Nuclide,
+) -> tuple[ActivityMap, Administration, tuple[ArteryShare, ...]]:
+    """Activity at the last of several injections, taken back to each one's own time."""
+    regions = injection.regions or measurement.regions
+    on_regions = activity if activity.grid.is_same_as(regions.grid) else resample(activity, regions.grid)
+    shares = artery_shares(injection.arteries, on_regions, regions, administration, record.half_life_s)
+    own, whole = at_own_injections(on_regions, shares, regions, administration)
+    return own, whole, shares
 
 
 def _own_activity(

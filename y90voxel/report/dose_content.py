@@ -22,6 +22,7 @@ from y90voxel.report.region_table import (
     region_columns,
     region_rows,
 )
+from y90voxel.report.territory_rows import artery_rows, reference_activity, territory_rows
 from y90voxel.report.uncertainty_table import partial_volume_note, partial_volume_rows, uncertainty_rows
 from y90voxel.units import format_activity
 
@@ -85,6 +86,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "lung_facts": lung_facts(evaluation),
         "lung_methods": lung_method_rows(evaluation),
         "injections": injection_rows(evaluation, given_texts),
+        "territories": territory_rows(evaluation.arteries),
+        "reference_activity": reference_activity(evaluation.arteries),
         "patient": patient_rows(case.patient),
         "contradictions": contradictions(case.patient),
         "methods": method_rows(evaluation, net, whole),
@@ -220,6 +223,8 @@ def lung_facts(evaluation: Evaluation) -> str:
 
 def injection_rows(evaluation: Evaluation, activities: list[str]) -> list[dict[str, str]]:
     """Return what was given, one row per injection."""
+    if evaluation.arteries:
+        return artery_rows(evaluation)
     rows = []
     for injection, activity in zip(evaluation.case.injections, activities, strict=True):
         given, image = injection.administration, injection.emission

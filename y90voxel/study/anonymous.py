@@ -115,7 +115,8 @@ def anonymous_errors(wanted: bool, words: Iterable[str] = ()) -> Iterator[None]:
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
     """Return a result that tells neither when the patient was treated and scanned nor where the files lay."""
     said = tuple(replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
-    return replace(evaluation, case=anonymous_case(evaluation.case), notices=said)
+    arteries = tuple(replace(one, share=replace(one.share, time=None)) for one in evaluation.arteries)
+    return replace(evaluation, case=anonymous_case(evaluation.case), notices=said, arteries=arteries)
 
 
 def anonymous_case(case: Case) -> Case:
@@ -127,6 +128,10 @@ def anonymous_case(case: Case) -> Case:
                 injection.emission, acquisition_start=None, series_start=None, administration_time=None
             ),
             administration=replace(injection.administration, time=None),
+            arteries=tuple(
+                replace(one, administration=replace(one.administration, time=None))
+                for one in injection.arteries
+            ),
         )
         for injection in case.injections
     )

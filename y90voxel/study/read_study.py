@@ -104,7 +104,8 @@ def read_study(
             )
             if other.selection.emission in chosen:
                 raise InputError(
-                    "two injections name the same emission series: each would scale the whole of it. Give each its own.",
+                    "two injections name the same emission series: each would scale the whole of it. Give each its own, or leave "
+                    "emission_series out where one scan follows all injections.",
                     tag="injection",
                 )
             chosen.append(other.selection.emission)

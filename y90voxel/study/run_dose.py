@@ -130,8 +130,7 @@ def read_chosen(
     InputError
         If several emission images or CTs are given, or the study cannot be read.
     """
-    series = [injection.emission_series for injection in settings.injection]
-    chosen = [uid for uid in series if uid is not None]
+    chosen = _chosen_series(settings)
     return read_study(
         path,
         emission=_single(files, "emission"),
@@ -145,6 +144,25 @@ def read_chosen(
         only=only,
         progress=progress,
     )
+
+
+def _chosen_series(settings: StudySettings) -> list[str]:
+    """The emission series of all injections; one where all name the same, none where none is named.
+
+    Raises
+    ------
+    InputError
+        If some injections name a series and others do not.
+    """
+    stated = [injection.emission_series for injection in settings.injection]
+    named = [uid for uid in stated if uid is not None]
+    if named and len(named) < len(stated):
+        raise InputError(
+            f"{len(named)} of {len(stated)} injections name their emission_series. Name it for each, or for none where one scan "
+            "follows all of them.",
+            tag="injection.emission_series",
+        )
+    return named[:1] if len(set(named)) == 1 else named
 
 
 def _single(files: StudyFiles, role: str) -> Path | None:
@@ -193,4 +211,9 @@ def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySetti
     names = anonymous_names(study.drawn, study.identity)
     roles = {names.get(name, name): role for name, role in settings.regions.roles.items()}
     settings = settings.changed(regions={"roles": roles}, output={"label": None})
+    injections = [
+        one.model_copy(update={"territory": names.get(one.territory or "", one.territory)})
+        for one in settings.injection
+    ]
+    settings = settings.model_copy(update={"injection": injections})
     return study.anonymous(), settings, anonymous_settings(shown)

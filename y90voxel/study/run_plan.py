@@ -36,9 +36,9 @@ from y90voxel.study.anonymous import (
     without_identity,
 )
 from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.given_injections import net_activity_of
 from y90voxel.study.phantom_files import recovery_curve
 from y90voxel.study.run_dose import StudyFiles, anonymised, make_case, read_chosen
-from y90voxel.study.study import net_activity_of
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["request_of", "run_plan"]

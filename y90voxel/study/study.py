@@ -5,24 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from y90voxel.case.case import Case
 from y90voxel.case.setting_names import settings_from_arguments
-from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySettings
+from y90voxel.case.settings import StudySettings
 from y90voxel.case.unused_settings import unused_notices
 from y90voxel.dose.ct_tissue import CtTissue, measure_tissue
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
-from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
-from y90voxel.quantification.calibration import CalibrationMode, slices_acquired_together
+from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.dead_time import DeadTime
-from y90voxel.quantification.emission import DecayReference, EmissionImage, PlanarImage
+from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.quantification.measurement import Injection
-from y90voxel.quantification.stated_facts import StatedFacts, check_stated_time, with_stated_facts
-from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
 from y90voxel.regions.isocontour import isocontours
 from y90voxel.regions.placement import place_regions, placed_names, urgent_first
 from y90voxel.regions.region import DrawnRegion
@@ -31,11 +27,12 @@ from y90voxel.regions.roles import Role, assign_roles, normalised_name
 from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
 from y90voxel.regions.whole_liver import LiverTumours
 from y90voxel.study.anonymous import anonymous_names, without_identity
+from y90voxel.study.given_injections import check_nothing_shared, given_injection, one_scan_of_several
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
 
-__all__ = ["Study", "file_record", "net_activity_of"]
+__all__ = ["Study", "file_record"]
 
 ANONYMOUS_LABEL = "anonymous study"
 # More voxels than this do not fit beside each other in the memory of a workstation.
@@ -155,11 +152,14 @@ class Study:
     def _injections(self, settings: StudySettings) -> tuple[tuple[Injection, ...], list[Notice]]:
         """What was given in every injection, with its image, and what has to be said about facts that were stated."""
         given = settings.injections
-        _check_nothing_shared(settings.administration, len(settings.injection))
+        check_nothing_shared(settings.administration, len(settings.injection))
+        notices: list[Notice] = []
+        if len(given) > 1 and len(self.emissions) == 1:
+            return (one_scan_of_several(self.emissions[0], given, settings, notices),), notices
         if len(given) != len(self.emissions):
             raise InputError(
                 f"{len(given)} injections are described, but {len(self.emissions)} emission images are chosen. "
-                "Give each injection its emission_series.",
+                "Give each injection its emission_series, or none of them where one scan follows all.",
                 tag="injection",
             )
         if settings.series.acquisition_time is not None and len(given) > 1:
@@ -167,9 +167,8 @@ class Study:
                 f"--acquisition-time is one time, but there are {len(given)} emission images. Give their files their times.",
                 tag="series.acquisition_time",
             )
-        notices: list[Notice] = []
         made = tuple(
-            _injection(emission, facts, settings, notices)
+            given_injection(emission, facts, settings, notices)
             for emission, facts in zip(self.emissions, given, strict=True)
         )
         return made, notices
@@ -282,96 +281,6 @@ class Study:
 def _may_measure_shunt(injections: Sequence[Injection]) -> bool:
     """Whether a lung shunt is not stated as a number."""
     return any(injection.administration.lung_shunt_fraction is None for injection in injections)
-
-
-def _check_nothing_shared(shared: InjectionFacts, injections: int) -> None:
-    """Refuse an activity or residual that several injections would each take as their own."""
-    names = ("net_activity", "activity", "residual")
-    stated = [name for name in names if getattr(shared, name)]
-    if injections > 1 and stated:
-        raise InputError(
-            f"administration.{', administration.'.join(stated)} is given once for {injections} injections, and each would take "
-            "all of it. Give every injection its own.",
-            tag="injection",
-        )
-
-
-def _injection(
-    emission: EmissionImage, facts: InjectionFacts, settings: StudySettings, notices: list[Notice]
-) -> Injection:
-    """One injection from its image and facts."""
-    shared, accepted = settings.administration, settings.accept
-    zone = time_zone_of(shared.time_zone)
-    record = therapy_nuclide(shared.nuclide)
-    reference = settings.series.decay_reference
-    stated = StatedFacts(
-        in_zone(settings.series.acquisition_time, zone),
-        None if reference is None else DecayReference(reference),
-        accepted.surrogate,
-        accepted.trust_time,
-    )
-    emission, said = with_stated_facts(localised(emission, zone), stated)
-    time = in_zone(facts.time, zone)
-    notices += [*said, *check_stated_time(emission, time, trusted=accepted.trust_time)]
-    imaged_s = emission.header_half_life_s if emission.predicted else record.half_life_s
-    emission = slices_acquired_together(emission, imaged_s or record.half_life_s)
-    if emission.modality == "file" and settings.dose.calibration == CalibrationMode.ABSOLUTE.value:
-        values = emission.volume.array * emission.grid.voxel_volume_ml
-        emission = replace(emission, volume=ActivityMap(values, emission.grid))
-    shunt = facts.lung_shunt_fraction
-    measured = shunt if isinstance(shunt, str) else None
-    administration = Administration(
-        nuclide=record.name,
-        activity_bq=net_activity_of(facts, settings, time or emission.plausible_administration_time),
-        time=time,
-        lung_shunt_fraction=None if isinstance(shunt, str) else shunt,
-        shunt_source=measured or ("none" if shunt is None else "given"),
-        device=shared.device,
-    )
-    territory = facts.territory if isinstance(facts, InjectionSettings) else None
-    return Injection(emission, administration, territory)
-
-
-def net_activity_of(
-    facts: InjectionFacts, settings: StudySettings, administration_time: datetime | None
-) -> float | None:
-    """Return what was administered [Bq]: as stated, or the vial minus its residual; None when none is given.
-
-    Parameters
-    ----------
-    facts : InjectionFacts
-        Activities and their times.
-    settings : StudySettings
-        Nuclide, and zone of times without one.
-    administration_time : datetime or None
-        When the injection was.
-
-    Raises
-    ------
-    InputError
-        If net and vial activity are both given, or a residual without the vial activity.
-    """
-    net, vial, zone = facts.net_activity, facts.activity, time_zone_of(settings.administration.time_zone)
-    if net is not None and vial is not None:
-        raise InputError(
-            f"give the administered (net) activity ({net:g} Bq) or the vial's ({vial:g} Bq), not both.",
-            tag="administration.activity",
-        )
-    if vial is not None:
-        return net_activity(
-            vial,
-            therapy_nuclide(settings.administration.nuclide).half_life_s,
-            vial_time=in_zone(facts.activity_time, zone),
-            residual_bq=facts.residual or 0.0,
-            residual_time=in_zone(facts.residual_time, zone),
-            administration_time=administration_time,
-        )
-    if facts.residual:
-        raise InputError(
-            "a residual is given without the vial activity: give --activity too.",
-            tag="administration.residual",
-        )
-    return net
 
 
 def file_record(path: Path, role: str) -> dict[str, Any]:

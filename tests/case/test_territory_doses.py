@@ -1,0 +1,56 @@
+"""Doses by territory: parts of tumours and normal liver, and what is too little to be one."""
+
+import numpy as np
+import pytest
+
+from y90voxel.case.territory_doses import artery_summary, territory_doses
+from y90voxel.quantification.arteries import ArteryShare
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
+
+GRID = Grid.from_spacing((10, 10, 40), (2.0, 2.0, 2.0))
+
+
+def share(territory):
+    return ArteryShare(
+        "injection 1", territory, None, 0.0, 1e9, 1e9, 0.1, None if territory is None else 4.5e8
+    )
+
+
+def parts_of(overlap):
+    """A tumour of 1000 voxels, of which some lie in the territory, at twice the dose."""
+    tumour, territory = np.zeros(GRID.shape), np.zeros(GRID.shape)
+    tumour[:, :, :10] = 1.0
+    territory[:, :, 10:30] = 1.0
+    territory[:, :, :10].flat[:overlap] = 1.0
+    drawn = (
+        Region("GTV1", Role.TUMOUR, Mask(tumour, GRID)),
+        Region("left", Role.PERFUSED, Mask(territory, GRID)),
+    )
+    dose = DoseMap(50.0 * (1.0 + tumour), GRID)
+    density = DensityMap(np.ones(GRID.shape), GRID)
+    (found,) = territory_doses([share("left")], Regions(GRID, drawn), dose, density, {})
+    return {part.region: part for part in found.parts}
+
+
+@pytest.mark.parametrize(("overlap", "named"), [(9, False), (10, True), (400, True)])
+def test_a_tumour_is_split_where_a_hundredth_of_it_lies_in_the_territory(overlap, named):
+    parts = parts_of(overlap)
+    assert ("GTV1" in parts) is named
+    assert parts["left"].volume_ml == pytest.approx((2000 + overlap) * 0.008)
+    assert parts["left"].mean_gy == pytest.approx(50.0 * (2000 + 2 * overlap) / (2000 + overlap))
+    if named:
+        assert parts["GTV1"].volume_ml == pytest.approx(overlap * 0.008)
+        assert parts["GTV1"].mean_gy == pytest.approx(100.0)
+
+
+def test_without_a_territory_there_are_no_parts_and_the_sum_still_stands():
+    dose, density = DoseMap(np.ones(GRID.shape), GRID), DensityMap(np.ones(GRID.shape), GRID)
+    found = territory_doses([share(None)], Regions(GRID, ()), dose, density, {})
+    assert found[0].parts == ()
+    summary = artery_summary(found)
+    assert summary["activity_at_reference_bq"] == 1e9
+    assert summary["injections"][0]["image_over_stated"] is None
+    assert artery_summary(()) is None
