@@ -15,6 +15,7 @@ from y90voxel.errors import InputError
 from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
+from y90voxel.planning.plan_alarms import first_screen
 from y90voxel.planning.plan_request import OrderRequest, PlanRequest
 from y90voxel.quantification.administration import Administration
 from y90voxel.regions.regions import Region, Regions
@@ -160,6 +161,52 @@ def test_limits_that_exist_cap_the_goal_and_it_is_said():
     assert "Not met at this activity" in headline[-2]
     capped = images(goal("GTV1", 5000.0, "D70"), limit("GTV1", 300.0, "max"), scenario=SEG).model("voxel")
     assert (capped.binding, capped.limit_bound) == (("GTV1 max",), True)
+
+
+@pytest.mark.parametrize("shunt", [0.395, 0.41])
+def test_a_goal_of_the_table_that_the_lungs_forbid_gives_no_activity(shunt):
+    """130 g: 400 Gy take 0.4 x 130 / (49.77 (1 - L)) GBq; the lungs allow 30 / (49.77 L), less from L = 0.366 on."""
+    plan = masses(scenario=SEG, shunt=shunt)
+    takes, allowed = 400.0 * 0.130 / (K * (1.0 - shunt)), 30.0 / (K * shunt)
+    assert takes > allowed
+    for name in ("mird", "partition"):
+        found = rows(plan, name)
+        assert (found["available"], found["activity_bq"]) == (False, None)
+        assert f"takes {takes:.4g} GBq" in found["reason"]
+        assert (
+            f"lungs, one treatment{'' if name == 'mird' else ' (30 Gy)'} allow {allowed:.4g} GBq"
+            in found["reason"]
+        )
+    assert plan.first.name == "partition"
+    headline = plan_content(plan)["headline"]
+    assert headline[0].startswith("Partition proposes no activity: the goal cannot be reached")
+    assert first_screen(plan.notices)[0].code == "goal-refused"
+
+
+@pytest.mark.parametrize(("shunt", "available"), [(0.365, True), (0.367, False)])
+def test_the_goal_alone_decides_up_to_the_limit_of_the_lungs(shunt, available):
+    """400 x 0.130 / (1 - L) = 30 / L at L = 30 / 82 = 0.36585."""
+    plan = masses(scenario=SEG, shunt=shunt)
+    for name in ("mird", "partition"):
+        assert rows(plan, name)["available"] is available
+    if available:
+        assert plan.model("mird").binding == ("perfused volume, HCC, segmentectomy",)
+        assert plan.model("mird").greatest_gbq is None
+
+
+def test_no_coarser_model_hides_a_goal_that_is_forbidden():
+    """A rule of resin would give an activity below the model that refuses its goal."""
+    reached = Territory("artery", 0.19, (TumourUptake("GTV1", 0.3, 1.1),), 1.2)
+    anatomy = Anatomy(
+        {"GTV1": 0.3}, perfused_normal_kg=1.2, whole_normal_kg=1.6, liver_volume_ml=1800, tumour_volume_ml=300
+    )
+    facts = yv.PlanFacts("p", "Y-90", "resin", K, patient=PatientRecord(height_m=1.7, weight_kg=70.0))
+    plan = yv.plan_from_masses(
+        facts, anatomy, [reached], PlanRequest(ClinicalContext(scenario=SEG, disease=HCC))
+    )
+    assert plan.model("bsa").available
+    assert (plan.first.name, plan.first.available) == ("partition", False)
+    assert plan.orders == ()
 
 
 def test_a_vial_that_ends_a_goal_is_no_limit():

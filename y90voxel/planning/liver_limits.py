@@ -10,7 +10,14 @@ from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.dose_table import DoseTable
 from y90voxel.regions.roles import Role
 
-__all__ = ["LIVER_ROLES", "NO_LIVER_LIMIT", "UNBOUNDED_GBQ", "has_liver_limit", "planning_goals"]
+__all__ = [
+    "LIVER_ROLES",
+    "NO_LIVER_LIMIT",
+    "UNBOUNDED_GBQ",
+    "goal_not_reached",
+    "has_liver_limit",
+    "planning_goals",
+]
 
 # Stands for "no vial limits this"; a limit that is not reached below it limits nothing.
 UNBOUNDED_GBQ = 1.0e4
@@ -89,6 +96,28 @@ def planning_goals(
     least = min(lesions, key=lambda aim: aim.value)
     name = f"{least.name.partition(' (')[0]}, mean of all tumours"
     return (replace(least, name=name, region=region),), False
+
+
+def goal_not_reached(takes: str, ended_by: Sequence[str], allowed_gbq: float) -> str:
+    """Return why a model without a liver limit proposes no activity: a goal that something else forbids.
+
+    Less than the goal's activity would be solved for a limit that says nothing of the liver.
+
+    Parameters
+    ----------
+    takes : str
+        Goals and the activity they take.
+    ended_by : sequence of str
+        Limits and vials that end before; empty where nothing reaches the goal.
+    allowed_gbq : float
+        Net activity that they allow [GBq].
+    """
+    ends = f"; {' and '.join(ended_by)} allow {allowed_gbq:.4g} GBq" if ended_by else ""
+    return (
+        f"the goal cannot be reached: {takes}{ends}. No limit on liver applies here that an activity could be solved for "
+        "instead, so none is proposed: state a lower goal (--goal 'perfused mean >= …') or a limit on liver "
+        "(--limit 'non-tumour liver mean <= …')"
+    )
 
 
 def _all_tumours(table: DoseTable) -> str | None:

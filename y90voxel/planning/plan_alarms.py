@@ -23,7 +23,7 @@ _CODES = frozenset(
     (
         "perfused-dose-extreme", "ratio-extreme", "perfused-share-large", "lungs-other-convention", "beyond-any-vial",
         "hepatic-reserve-low", "fifty-ninety-first-treatments", "focal-uptake", "single-not-recommended",
-        "no-vial-within-limits", "vial-outside-tolerance", "vials-exceed-together", "contraindicated",
+        "goal-refused", "no-vial-within-limits", "vial-outside-tolerance", "vials-exceed-together", "contraindicated",
     )
 )  # fmt: skip
 
@@ -48,8 +48,22 @@ def alarms(plan: Plan) -> list[Notice]:
         With its models.
     """
     first = plan.first
-    said = [*_reserve(plan), *_ratios(plan), *_share(plan), *_fifty_ninety(plan), *_not_recommended(first)]
+    said = [
+        *_refused(first),
+        *_reserve(plan),
+        *_ratios(plan),
+        *_share(plan),
+        *_fifty_ninety(plan),
+        *_not_recommended(first),
+    ]
     return said if not first.available else [*said, *_doses(plan, first), *_vials(plan, first)]
+
+
+def _refused(first: PlanModel) -> list[Notice]:
+    """A goal that is forbidden, where no liver limit stands in for it."""
+    if not first.goal_refused:
+        return []
+    return [Notice("goal-refused", f"no activity is proposed ({first.title}): {first.reason}.")]
 
 
 def _doses(plan: Plan, first: PlanModel) -> list[Notice]:

@@ -70,6 +70,8 @@ class PlanModel:
         Whether a limit decided the activity: more would exceed it.
     limited_by_supply : tuple of str
         Injections whose greatest vial or stock holds less than limits or goal would take.
+    goal_refused : bool
+        Whether it gives no activity because a goal is forbidden by a limit, and no limit on liver stands in for it.
     stop : Stop or None
         What forbids any activity.
     measure : callable or None
@@ -92,6 +94,7 @@ class PlanModel:
     goal_bound: bool = False
     limit_bound: bool = False
     limited_by_supply: tuple[str, ...] = ()
+    goal_refused: bool = False
     stop: Stop | None = None
     measure: Measure | None = field(default=None, compare=False, repr=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from y90voxel.clinical.body_surface import bsa
@@ -13,6 +14,7 @@ from y90voxel.planning.activity_rules import bsa_activity, bsa_activity_lobar, e
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Territory
 from y90voxel.planning.dose_table import DoseTable, partition_table, single_compartment_table
+from y90voxel.planning.liver_limits import goal_not_reached
 from y90voxel.planning.mird import mird_activity
 from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_model import (
@@ -97,10 +99,13 @@ def all_models(
 
 
 def first_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:
-    """Return the model of that name; without one the most detailed one that can be used, else the first in the list."""
+    """Return the model of that name; without one the most detailed one that can be used, else the first in the list.
+
+    One that refuses its goal comes first as well: a coarser model or an activity rule below it would hide that.
+    """
     for wanted in (name,) if name is not None else _FIRST:
         for model in models:
-            if model.name == wanted and (model.available or name is not None):
+            if model.name == wanted and (model.available or model.goal_refused or name is not None):
                 return model
     return models[0]
 
@@ -228,7 +233,21 @@ def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
         inputs=_mird_inputs(basis, wanted, masses, activities),
         goal_bound=True,
     )
-    return model if goal is None or goal.required else within_limits(model)
+    if goal is None or goal.required:
+        return model
+    return _of_goal_alone(model, goal) if model.goal_only else within_limits(model)
+
+
+def _of_goal_alone(model: PlanModel, goal: DoseAim) -> PlanModel:
+    """Without a liver limit: the activity of the table's goal, or none where another limit ends before."""
+    total, prescription = model.activity_gbq, model.prescription
+    end = None if prescription is None else prescription.end
+    if not total or end is None or total <= end.activity_gbq * (1.0 + 1e-6):
+        return replace(model, greatest_gbq=None, binding=(goal.name,))
+    takes = f"{model.basis} takes {total:.4g} GBq"
+    reason = goal_not_reached(takes, (end.name,), end.activity_gbq)
+    refused = unavailable(model.name, model.title, reason, model.flag)
+    return replace(refused, goal_only=True, goal_refused=True)
 
 
 def _mird_inputs(

@@ -9,7 +9,7 @@ from typing import Any
 from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import AimResult, DoseAim
 from y90voxel.planning.dose_table import TUMOURS, DoseTable
-from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, has_liver_limit, planning_goals
+from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, goal_not_reached, has_liver_limit, planning_goals
 from y90voxel.planning.plan_model import Measure, PlanModel, judge_all, unavailable
 from y90voxel.planning.root_finding import greatest_activity, least_activity
 from y90voxel.planning.solver import InjectionPlan, least_activities, solve_injections
@@ -127,7 +127,8 @@ def solved_model(
     of several injections) then scale its solution down until they hold, by bisection.
 
     Without a limit on liver the activity is never solved for a limit: it is the least that reaches the goal (see
-    `planning_goals`), within the limits that there are.
+    `planning_goals`). Where a limit ends before, a goal of the user's is approached as far as limits allow; for a goal of
+    the table there is no activity then.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ def solved_model(
         model = _for_goals(problem, tuple(shares) if shares is not None else equal)
     if isinstance(model, str):
         return unavailable(name, title, model, flag)
-    if any(a >= UNBOUNDED_GBQ * 0.99 for a in model.activities_gbq):
+    if model.available and any(a >= UNBOUNDED_GBQ * 0.99 for a in model.activities_gbq):
         return unavailable(name, title, _NO_VIAL_BOUNDS, flag)
     return replace(model, name=name, title=title, flag=flag, inputs=inputs or {})
 
@@ -217,6 +218,9 @@ def _for_goals(problem: _Problem, shares: tuple[float, ...]) -> PlanModel | str:
     results = judge_all(aims, problem.table, activities, problem.measure)
     wanted = {goal.name for goal in goals}
     missed = [r for r in results if r.aim.name in wanted and r.status not in ("met", "unconfirmed")]
+    if missed and not stated:
+        reason = _why_not_reached(missed, activities, _what_ends(problem, activities, results, scaled_by))
+        return replace(unavailable("", "", reason), goal_only=True, goal_refused=True)
     binding, supply = _what_decides(problem, activities, results, wanted, scaled_by, reached=not missed)
     what = ", ".join(f"{goal.name} ≥ {goal.value:g} {goal.metric.unit}" for goal in goals)
     return PlanModel(
@@ -281,15 +285,42 @@ def _what_decides(
     if scaled_by:
         return (scaled_by,), ()
 
-    def exact(result: AimResult) -> bool:
-        slack = _REACHED * result.aim.value
-        return result.found is not None and abs(result.found - result.aim.value) <= slack
-
     if reached:
         goals = [r.aim.name for r in results if r.aim.name in wanted]
-        return tuple(r.aim.name for r in results if r.aim.name in wanted and exact(r)) or tuple(goals), ()
-    limits = [r.aim.name for r in results if r.aim.sense is Sense.BELOW and exact(r)]
+        return tuple(r.aim.name for r in results if r.aim.name in wanted and _at_its_value(r)) or tuple(
+            goals
+        ), ()
+    limits = [r.aim.name for r in results if r.aim.sense is Sense.BELOW and _at_its_value(r)]
     return tuple(limits), problem.full(activities)
+
+
+def _at_its_value(result: AimResult) -> bool:
+    """Whether what was found is the value itself, up to the tolerance of the solver."""
+    return result.found is not None and abs(result.found - result.aim.value) <= _REACHED * result.aim.value
+
+
+def _what_ends(
+    problem: _Problem, activities: Sequence[float], results: Sequence[AimResult], scaled_by: str
+) -> list[str]:
+    """Limits and vials that end the activity, with what they allow."""
+    limits = [
+        r.aim for r in results if r.aim.sense is Sense.BELOW and (r.aim.name == scaled_by or _at_its_value(r))
+    ]
+    ended = [f"{aim.name} ({aim.value:g} {aim.metric.unit})" for aim in limits]
+    return ended + [f"the greatest activity of {name}" for name in problem.full(activities)]
+
+
+def _why_not_reached(
+    missed: Sequence[AimResult], activities: Sequence[float], ended_by: Sequence[str]
+) -> str:
+    """Why no activity reaches goals of the table, which are mean doses: what they take, and what ends before."""
+    total = sum(activities)
+    takes = []
+    for result in missed:
+        aim, found = result.aim, (result.found or 0.0) - result.aim.previous
+        needs = f"takes {total * (aim.value - aim.previous) / found:.4g} GBq" if found > 0 else "gets nothing"
+        takes.append(f"{aim.name} ≥ {aim.value:g} {aim.metric.unit} {needs}")
+    return goal_not_reached(", ".join(takes), ended_by, total)
 
 
 def _infeasibility(

@@ -125,6 +125,8 @@ def _headline(plan: Plan) -> list[str]:
     if plan.stop is not None:
         return ["No activity is given by any model, and no vial is offered."]
     if not first.available:
+        if first.goal_refused:
+            return [f"{first.title.capitalize()} proposes no activity: {first.reason}."]
         return [f"No model can be used: {first.reason}."]
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
     lines = [f"{first.title.capitalize()}: {activity} net, {first.basis}."]
