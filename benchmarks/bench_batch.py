@@ -78,8 +78,9 @@ def simulate_catalogue(given: dict[str, Any]) -> None:
     if not given["simulated_studies"]:
         return
     from y90voxel.batch import discovery
-    from y90voxel.io.dicom.catalogue import Catalogue, SeriesFacts
+    from y90voxel.io.dicom.catalogue import Catalogue
     from y90voxel.io.dicom.index import SeriesRole
+    from y90voxel.io.dicom.series_facts import SeriesFacts
 
     series = []
     for number in range(given["simulated_studies"]):

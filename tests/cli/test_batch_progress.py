@@ -6,13 +6,17 @@ from rich.console import Console
 
 from y90voxel.batch.listener import Listener
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
-from y90voxel.cli.batch_progress import PlainLines, RunningTable, batch_progress, time_left
+from y90voxel.cli import batch_progress as batch_progress_module
+from y90voxel.cli.batch_progress import SAID_EVERY_S, PlainLines, RunningTable, batch_progress, time_left
 
 REFUSED = StudyOutcome("p[1]", "p", StudyStatus.REFUSED, "no liver [regions]", seconds=1.25)
 
 
 def hear(listener):
     listener.found(100)
+    listener.found(200)
+    listener.read(90, 100)
+    listener.read(100, 100)
     listener.say("p[2]: new")
     listener.planned(3, 2, "2 workers")
     listener.say("0 of [2] jobs are running; waiting")
@@ -35,12 +39,37 @@ def test_a_terminal_shows_counts_the_time_left_and_the_last_outcomes():
     assert "p[2]" not in text
 
 
+def test_a_terminal_shows_how_many_headers_were_read():
+    table = RunningTable()
+    table.found(100)
+    table.read(90, 100)
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(table.show())
+    assert "reading headers: 90 of 100" in shown.get()
+
+
+def test_a_log_hears_of_headers_every_few_seconds(capsys, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(batch_progress_module.time, "monotonic", lambda: now[0])
+    lines = PlainLines()
+    for now[0] in (1000.0, 1000.0 + 0.9 * SAID_EVERY_S, 1000.0 + SAID_EVERY_S):
+        lines.read(int(now[0]) - 999, 99)
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition("] ")[2] for line in said] == [
+        "reading headers: 1 of 99",
+        f"reading headers: {1 + SAID_EVERY_S:.0f} of 99",
+    ]
+
+
 def test_a_log_gets_lines(capsys):
     hear(PlainLines())
     lines = capsys.readouterr().err.splitlines()
-    assert lines[1].endswith("3 studies, 2 to compute, 2 workers")
-    assert lines[2].endswith("0 of [2] jobs are running; waiting")
-    assert lines[3].endswith("1/2 p[1]: refused, 1.2 s: no liver [regions] (0:00 left)")
+    assert lines[0].endswith("looking for studies: 100 files")  # at once, then now and then
+    assert lines[1].endswith("reading headers: 100 of 100")
+    assert lines[3].endswith("3 studies, 2 to compute, 2 workers")
+    assert lines[4].endswith("0 of [2] jobs are running; waiting")
+    assert lines[5].endswith("1/2 p[1]: refused, 1.2 s: no liver [regions] (0:00 left)")
 
 
 def test_the_kind_follows_the_place(monkeypatch):

@@ -9,11 +9,12 @@ from types import TracebackType
 
 from y90voxel.batch.listener import Listener
 from y90voxel.batch.study_outcome import StudyOutcome
+from y90voxel.io.dicom.catalogue import ArchiveWatch
 
 __all__ = ["BatchLog", "outcome_line"]
 
 
-class BatchLog:
+class BatchLog(ArchiveWatch):
     """Writes what happens to a file, line by line, and passes it on.
 
     Parameters
@@ -45,8 +46,12 @@ class BatchLog:
         self._listener.say(line)
 
     def found(self, files: int) -> None:
-        """So many files of the cohort have been looked at."""
+        """So many files of the cohort have been found."""
         self._listener.found(files)
+
+    def read(self, headers: int, of: int) -> None:
+        """So many headers have been read."""
+        self._listener.read(headers, of)
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """So many studies there are, and so many of them have to be computed."""

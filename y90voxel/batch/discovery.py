@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from y90voxel.batch.manifest import is_manifest, read_manifest
 from y90voxel.batch.study_units import Unit, shown
 from y90voxel.case.settings import merge, read_case_file
+from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError
-from y90voxel.io.dicom.catalogue import Catalogue, list_archive
+from y90voxel.io.dicom.catalogue import ArchiveWatch, Catalogue, HeaderMemory, list_archive
 from y90voxel.io.dicom.pairing import PairedStudy, pair_series
 
 __all__ = ["Cohort", "find_cohort"]
@@ -40,7 +41,11 @@ class Cohort:
 
 
 def find_cohort(
-    path: str | Path, *, leave_out: Path | None = None, progress: Callable[[int], None] | None = None
+    path: str | Path,
+    *,
+    leave_out: Path | None = None,
+    watch: ArchiveWatch | None = None,
+    memory: HeaderMemory | None = None,
 ) -> Cohort:
     """Return the studies of a manifest, or of a tree.
 
@@ -50,8 +55,10 @@ def find_cohort(
         A CSV or Parquet manifest, or a folder.
     leave_out : Path or None
         A folder that is not looked into: where results go.
-    progress : callable or None
-        Called with the number of files seen.
+    watch : ArchiveWatch or None
+        Hears how the listing of a tree goes.
+    memory : HeaderMemory or None
+        Knows headers that were read before.
 
     Raises
     ------
@@ -64,7 +71,10 @@ def find_cohort(
     if path.is_file() and is_manifest(path):
         cohort = Cohort(tuple(read_manifest(path)))
     elif path.is_dir():
-        cohort = _find_in_tree(path, list_archive(path, leave_out=leave_out, progress=progress))
+        catalogue = list_archive(
+            path, leave_out=leave_out, watch=watch, memory=memory, readers=resolve_threads(None)
+        )
+        cohort = _find_in_tree(path, catalogue)
     else:
         raise InputError(
             f"{path} is neither a folder nor a manifest (.csv, .parquet). For one study use y90voxel dose.",
@@ -83,6 +93,7 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     # a study without emission image is refused, unless it is about something else in a patient who has one
     orphans = [s for s in left_over if not s.patients & treated or s.study_uid in known]
     studies += orphans
+    taken = {id(study) for study in orphans}
     damaged, lost = _share_out(catalogue.damaged, studies)
     units = [_unit(root, study, files) for study, files in zip(studies, damaged, strict=True)]
     units += [_damaged_unit(root, folder, names) for folder, names in lost.items()]
@@ -95,7 +106,7 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     units += [
         replace(_unit(root, study, ()), problem=PASSED_OVER, passed_over=True)
         for study in left_over
-        if not any(study is orphan for orphan in orphans)
+        if id(study) not in taken
     ]
     remarks = [f"{shown(folder)} is not looked into: it holds results" for folder in catalogue.skipped]
     remarks += _copies(units)

@@ -13,6 +13,7 @@ from pathlib import Path
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.folder_lock import FolderLock
+from y90voxel.batch.header_memory import remembered_headers
 from y90voxel.batch.keyed_labels import check_labels_are_keyed, owners_secret
 from y90voxel.batch.ledger import LEDGER, Ledger
 from y90voxel.batch.place import BatchFolder
@@ -57,7 +58,8 @@ def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> Bat
             shutil.copyfile(out / LEDGER, Path(place) / LEDGER)
         records = folder.records() if out.is_dir() else ()
         with closing(Ledger(Path(place), anonymous=anonymous, records=records)) as ledger:
-            found = find_cohort(cohort, leave_out=out)
+            with remembered_headers(ledger, anonymous) as memory:
+                found = find_cohort(cohort, leave_out=out, memory=memory)
             if anonymous:
                 check_labels_are_keyed(ledger)
                 key = choices.handling.key_file or out.with_name(f"{out.name}.key")

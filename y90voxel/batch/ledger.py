@@ -210,12 +210,15 @@ class Ledger:
             rows = self._db.execute("SELECT key, value FROM memory WHERE name = ?", (name,)).fetchall()
         return {row["key"]: row["value"] for row in rows}
 
-    def remember(self, name: str, facts: Mapping[str, str]) -> None:
-        """Remember values by key under a name, in place of all that were there."""
+    def remember(self, name: str, facts: Mapping[str, str], forget: Iterable[str] = ()) -> None:
+        """Remember values by key under a name, and forget keys."""
         with self._explained(), self._transaction():
-            self._db.execute("DELETE FROM memory WHERE name = ?", (name,))
             self._db.executemany(
-                "INSERT INTO memory VALUES (?, ?, ?)", [(name, key, value) for key, value in facts.items()]
+                "DELETE FROM memory WHERE name = ? AND key = ?", [(name, key) for key in forget]
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO memory VALUES (?, ?, ?)",
+                [(name, key, value) for key, value in facts.items()],
             )
 
     def close(self) -> None:

@@ -14,7 +14,10 @@ class Listener:
         """A line for the log."""
 
     def found(self, files: int) -> None:
-        """So many files of the cohort have been looked at."""
+        """So many files of the cohort have been found."""
+
+    def read(self, headers: int, of: int) -> None:
+        """So many headers have been read."""
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """So many studies there are, and so many of them have to be computed."""

@@ -13,6 +13,7 @@ from y90voxel.batch.batch_tables import write_tables
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.handling import Handling, Resources
+from y90voxel.batch.header_memory import remembered_headers
 from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.listener import Listener
@@ -116,7 +117,8 @@ def _run(
             log.say(f"y90voxel {__version__}: {'a cohort' if anonymous else cohort.resolve()}")
             for line in (*restored, *ledger.remarks):
                 log.say(line)
-            found = find_cohort(cohort, leave_out=folder.path, progress=log.found)
+            with remembered_headers(ledger, anonymous) as memory:
+                found = find_cohort(cohort, leave_out=folder.path, watch=log, memory=memory)
             if anonymous:
                 secret = owners_secret(out.resolve(), choices.handling.key_file, ledger)
                 choices = Choices(choices.case, choices.options, choices.handling, secret, choices.words)

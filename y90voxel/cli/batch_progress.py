@@ -21,6 +21,8 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 __all__ = ["PlainLines", "RunningTable", "batch_progress"]
 
 SHOWN_OUTCOMES = 12
+# How often a log hears of files and headers [s].
+SAID_EVERY_S = 5.0
 COLOURS = {
     StudyStatus.DONE: "green",
     StudyStatus.FAILED: "red",
@@ -55,11 +57,27 @@ class PlainLines(Listener):
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._ended = 0
+        self._next_s = 0.0
 
     def say(self, line: str) -> None:
         """Write a line."""
         sys.stderr.write(f"[{time.monotonic() - self._started:7.1f} s] {line}\n")
         sys.stderr.flush()
+
+    def found(self, files: int) -> None:
+        """Say now and then how many files were found."""
+        self._say_at_times(f"looking for studies: {files} files")
+
+    def read(self, headers: int, of: int) -> None:
+        """Say now and then how many headers were read."""
+        self._say_at_times(f"reading headers: {headers} of {of}", last=headers == of)
+
+    def _say_at_times(self, line: str, *, last: bool = False) -> None:
+        """Write a line at once, then every few seconds."""
+        elapsed = time.monotonic() - self._started
+        if last or elapsed >= self._next_s:
+            self._next_s = elapsed + SAID_EVERY_S
+            self.say(line)
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """Say how much there is to do."""
@@ -110,8 +128,14 @@ class RunningTable(Listener):
         self._said = line
 
     def found(self, files: int) -> None:
-        """Show how many files were looked at."""
+        """Show how many files were found."""
         self._bar.update(self._task, description=f"looking for studies: {files} files")
+
+    def read(self, headers: int, of: int) -> None:
+        """Move the bar with the headers."""
+        self._bar.update(
+            self._task, total=of, completed=headers, description=f"reading headers: {headers} of {of}"
+        )
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """Start the bar."""

@@ -6,9 +6,10 @@ import pytest
 from study_factory import write_study
 
 from y90voxel.errors import InputError
-from y90voxel.io.dicom.catalogue import SeriesFacts, list_archive
+from y90voxel.io.dicom.catalogue import ArchiveWatch, list_archive
 from y90voxel.io.dicom.index import SeriesRole, index_study
 from y90voxel.io.dicom.pairing import pair_series
+from y90voxel.io.dicom.series_facts import SeriesFacts
 from y90voxel.io.dicom.sources import list_files
 
 E, CT, RS, PLANAR, OTHER = (
@@ -112,8 +113,16 @@ def test_an_archive_is_listed_in_an_order_of_its_own(tmp_path):
         '{"command": "dose", "files": [".y90voxel.json", "metrics.json"]}'
     )
     (tmp_path / "out").mkdir()
-    seen = []
-    found = list_archive(tmp_path, leave_out=tmp_path / "out", progress=seen.append)
+    seen, read = [], []
+
+    class Watch(ArchiveWatch):
+        def found(self, files):
+            seen.append(files)
+
+        def read(self, headers, of):
+            read.append((headers, of))
+
+    found = list_archive(tmp_path, leave_out=tmp_path / "out", watch=Watch())
     assert [(s.study_uid, s.role.value, len(s.files)) for s in found.series] == [
         ("1.2.1", "ct", 40), ("1.2.1", "emission", 1), ("1.2.1", "regions", 1),
         ("1.2.2", "ct", 40), ("1.2.2", "emission", 1), ("1.2.2", "regions", 1),
@@ -121,7 +130,9 @@ def test_an_archive_is_listed_in_an_order_of_its_own(tmp_path):
     assert found.damaged == ("a/broken",)
     assert found.zips == ("c.zip",)
     assert found.skipped == ("done", "out")
-    assert found.files == len(seen) == 87
+    assert seen[0] == 2
+    assert found.files == seen[-1] == 87
+    assert read[-1] == (86, 86)
     assert len({s.patient for s in found.series}) == 2
 
 

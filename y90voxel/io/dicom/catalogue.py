@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
-from y90voxel.errors import DicomError, InputError
-from y90voxel.io.dicom.attributes import date_and_time, lenient_reading
-from y90voxel.io.dicom.headers import Instance
-from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, read_instance, role_of
-from y90voxel.io.dicom.sources import SourceFile
-from y90voxel.io.dicom.times import acquisition_start
-from y90voxel.io.leavings import is_leaving
-from y90voxel.io.result_marks import own_files
+from y90voxel.errors import InputError
+from y90voxel.io.dicom.archive_walk import ArchiveFolder, walk_archive
+from y90voxel.io.dicom.header_readers import read_in_parallel
+from y90voxel.io.dicom.series_facts import FolderFacts, SeriesFacts
 
-__all__ = ["Catalogue", "SeriesFacts", "list_archive"]
+__all__ = ["ArchiveWatch", "Catalogue", "HeaderMemory", "list_archive"]
 
-Progress = Callable[[int], None]
-
-
-@dataclass
-class SeriesFacts:
-    """What pairing needs to know of one series.
-
-    Parameters
-    ----------
-    uid, study_uid : str
-        Series and study instance UID.
-    role : SeriesRole
-        What it can serve for.
-    frame_of_reference_uid : str or None
-        Its frame, or the one that regions were drawn in.
-    taken : datetime or None
-        When it was acquired or made, without zone.
-    patient : str
-        A digest that tells patients apart.
-    files : list of str
-        Names of its files below the archive.
-    objects : set of int
-        Hashes of its SOP instance UIDs, which tell a copy from a series that lies in several folders.
-    """
-
-    uid: str
-    study_uid: str
-    role: SeriesRole
-    frame_of_reference_uid: str | None
-    taken: datetime | None
-    patient: str
-    files: list[str] = field(default_factory=list)
-    objects: set[int] = field(default_factory=set, repr=False)
+# Files of one folder that a reader gets at a time.
+PART_FILES = 400
 
 
 @dataclass(frozen=True)
@@ -70,6 +35,8 @@ class Catalogue:
         Files seen, DICOM or not.
     skipped : tuple of str
         Names of folders that hold results of this program.
+    headers_read : int
+        Files that were opened; the others were remembered.
     """
 
     series: tuple[SeriesFacts, ...]
@@ -77,12 +44,41 @@ class Catalogue:
     zips: tuple[str, ...]
     files: int
     skipped: tuple[str, ...]
+    headers_read: int = 0
+
+
+class HeaderMemory(Protocol):
+    """What earlier runs read of the headers of an archive."""
+
+    def recall(self, folder: ArchiveFolder) -> Mapping[str, Any] | None:
+        """Return what is known of a folder as it is now, as `keep` got it."""
+
+    def keep(self, folder: ArchiveFolder, facts: Mapping[str, Any], moment_ns: int) -> None:
+        """Remember what was read of a folder after a time [ns]."""
+
+
+class ArchiveWatch:
+    """Hears how the listing of an archive goes; every method may be overridden."""
+
+    def found(self, files: int) -> None:
+        """So many files there are up to now."""
+
+    def read(self, headers: int, of: int) -> None:
+        """So many headers were read."""
+
+    def arrived(self, known: Callable[[], Catalogue], ahead: str | None) -> None:
+        """A folder was read; what is known up to now, and the next folder (None: that was the last)."""
 
 
 def list_archive(
-    root: str | Path, *, leave_out: Path | None = None, progress: Progress | None = None
+    root: str | Path,
+    *,
+    leave_out: Path | None = None,
+    watch: ArchiveWatch | None = None,
+    memory: HeaderMemory | None = None,
+    readers: int = 1,
 ) -> Catalogue:
-    """Read the headers of all files below a folder, one after another.
+    """Read the headers of all files below a folder.
 
     Parameters
     ----------
@@ -90,8 +86,12 @@ def list_archive(
         The folder; links to folders are followed, but no folder is looked into twice.
     leave_out : Path or None
         A folder that is not looked into: where results go.
-    progress : callable or None
-        Called with the number of files seen.
+    watch : ArchiveWatch or None
+        Hears how it goes.
+    memory : HeaderMemory or None
+        Knows what was read before.
+    readers : int
+        Processes that read at a time.
 
     Raises
     ------
@@ -101,102 +101,79 @@ def list_archive(
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"there is no folder {root}.", file=root)
-    found: dict[tuple[str, ...], SeriesFacts] = {}
-    damaged: list[str] = []
-    zips: list[str] = []
-    skipped: list[str] = []
-    count = 0
-    with lenient_reading():
-        for file in _walk(root, leave_out, skipped):
-            count += 1
-            if progress is not None:
-                progress(count)
-            if file.name.lower().endswith(".zip"):
-                zips.append(file.name)
-                continue
-            try:
-                instance = read_instance(file)
-            except DicomError:
-                damaged.append(file.name)
-                continue
-            if instance is not None:
-                role = role_of(instance)
-                folder = file.name.rpartition("/")[0]
-                key = (instance.study_uid, instance.series_uid, role, instance.patient_key, folder)
-                if key not in found:
-                    found[key] = _facts(instance, role)
-                found[key].files.append(file.name)
-                found[key].objects.add(hash(instance.sop_instance_uid))
-    return Catalogue(_joined(found), tuple(damaged), tuple(zips), count, tuple(skipped))
+    watch = watch or ArchiveWatch()
+    folders, skipped = walk_archive(root, leave_out, watch.found)
+    zips = [folder.path_of(file) for folder in folders for file in folder.files if _is_zip(file.name)]
+    count = sum(len(folder.files) for folder in folders)
+    remembered = {} if memory is None else _remembered(folders, memory)
+    unread = [folder for folder in folders if folder.name not in remembered]
+    to_read = sum(len(_headers_in(folder)) for folder in unread)
+    reading = _read(root, unread, memory, readers)
+    found: list[FolderFacts] = []
+    done = 0
+
+    def known() -> Catalogue:
+        damaged = tuple(name for facts in found for name in facts.damaged)
+        return Catalogue(_joined(found), damaged, tuple(zips), count, tuple(skipped), done)
+
+    for number, folder in enumerate(folders):
+        if folder.name in remembered:
+            found.append(remembered[folder.name])
+            continue
+        found.append(next(reading))
+        done += len(_headers_in(folder))
+        watch.read(done, to_read)
+        watch.arrived(known, folders[number + 1].name if number + 1 < len(folders) else None)
+    return known()
 
 
-def _joined(found: Mapping[tuple[str, ...], SeriesFacts]) -> tuple[SeriesFacts, ...]:
+def _is_zip(name: str) -> bool:
+    """Return whether a file is an archive, which is a study of its own."""
+    return name.lower().endswith(".zip")
+
+
+def _headers_in(folder: ArchiveFolder) -> list[tuple[str, int]]:
+    """Names below the archive and sizes of the files of a folder that may have headers."""
+    return [(folder.path_of(file), file.size) for file in folder.files if not _is_zip(file.name)]
+
+
+def _remembered(folders: Iterable[ArchiveFolder], memory: HeaderMemory) -> dict[str, FolderFacts]:
+    """What is known of folders from earlier runs, by name."""
+    recalled = ((folder, memory.recall(folder)) for folder in folders)
+    return {
+        folder.name: FolderFacts.from_json(facts, [name for name, _ in _headers_in(folder)])
+        for folder, facts in recalled
+        if facts is not None
+    }
+
+
+def _read(
+    root: Path, folders: Sequence[ArchiveFolder], memory: HeaderMemory | None, readers: int
+) -> Iterator[FolderFacts]:
+    """Yield what the headers of each folder say, and remember it."""
+    moment = time.time_ns()
+    files = [_headers_in(folder) for folder in folders]
+    parts = [part[start : start + PART_FILES] for part in files for start in range(0, len(part), PART_FILES)]
+    reading = read_in_parallel(root, parts, readers)
+    for folder, part in zip(folders, files, strict=True):
+        facts = FolderFacts()
+        for _ in range(0, len(part), PART_FILES):
+            facts.add(next(reading))
+        if memory is not None:
+            memory.keep(folder, facts.as_json([name for name, _ in part]), moment)
+        yield facts
+
+
+def _joined(found: Iterable[FolderFacts]) -> tuple[SeriesFacts, ...]:
     """Join what several folders hold of one series, unless one is a copy of what another holds."""
-    series: dict[tuple[str, ...], list[SeriesFacts]] = {}
-    for (*what, _folder), part in found.items():
-        kept = series.setdefault(tuple(what), [])
+    series: dict[tuple[object, ...], list[SeriesFacts]] = {}
+    for part in (one for facts in found for one in facts.series):
+        kept = series.setdefault(part.identity, [])
         whole = next((one for one in kept if not one.objects & part.objects), None)
         if whole is None:
-            kept.append(part)
+            # a copy: what a folder says is joined anew when more folders are known
+            kept.append(replace(part, files=list(part.files), objects=set(part.objects)))
         else:
             whole.files += part.files
             whole.objects |= part.objects
     return tuple(one for kept in series.values() for one in kept)
-
-
-def _walk(root: Path, leave_out: Path | None, skipped: list[str]) -> Iterator[SourceFile]:
-    """Yield the regular files below a folder in an order that does not depend on the disk."""
-    barred = None if leave_out is None else leave_out.resolve()
-    seen: set[Path] = set()
-    ours: set[Path] = set()  # results: what else lies in their folders is looked at
-    for here, folders, names in os.walk(root, followlinks=True):
-        folder = Path(here)
-        place = folder.resolve()
-        if place in seen:
-            folders.clear()
-            continue
-        seen.add(place)
-        if place == barred:
-            skipped.append(folder.relative_to(root).as_posix())
-            folders.clear()
-            continue
-        if folder != root and (own := own_files(folder)):
-            skipped.append(folder.relative_to(root).as_posix())
-            ours |= {folder / name for name in own}
-        folders[:] = [
-            name for name in sorted(folders) if not (is_leaving(name) or _leads_back(folder / name, root))
-        ]
-        for name in sorted(names):
-            file = folder / name
-            if file not in ours and not is_leaving(name) and file.is_file():
-                yield SourceFile(file, file.relative_to(root).as_posix(), file.stat().st_size)
-
-
-def _leads_back(folder: Path, root: Path) -> bool:
-    """Return whether a folder is a link into the archive, or to what holds it."""
-    target, archive = folder.resolve(), root.resolve()
-    return folder.is_symlink() and (target.is_relative_to(archive) or archive.is_relative_to(target))
-
-
-def _facts(instance: Instance, role: SeriesRole) -> SeriesFacts:
-    """The facts of a series, from its first object."""
-    record = SeriesRecord(instance.series_uid, instance.study_uid, role, (instance,))
-    return SeriesFacts(
-        instance.series_uid,
-        instance.study_uid,
-        role,
-        record.frame_of_reference_uid,
-        _taken(instance),
-        instance.patient_key,
-    )
-
-
-def _taken(instance: Instance) -> datetime | None:
-    """When a series was acquired or made; damaged dates count as none, the study itself will say so."""
-    try:
-        moment = acquisition_start(instance) or date_and_time(
-            instance.header, "SeriesDate", "SeriesTime", instance.source
-        )
-    except DicomError:
-        return None
-    return None if moment is None else moment.replace(tzinfo=None)

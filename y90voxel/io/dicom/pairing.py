@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import PurePosixPath
 
-from y90voxel.io.dicom.catalogue import SeriesFacts
 from y90voxel.io.dicom.index import SeriesRole
+from y90voxel.io.dicom.series_facts import SeriesFacts
 
 __all__ = ["PairedStudy", "pair_series"]
 
@@ -76,14 +76,16 @@ def pair_series(series: Sequence[SeriesFacts]) -> tuple[list[PairedStudy], list[
         The second have no emission image; they are grouped by StudyInstanceUID.
     """
     studies: list[PairedStudy] = []
+    near = _Neighbours()
     for one in series:
         if one.role is SeriesRole.EMISSION:
-            same = [study for study in studies if _belongs(one, study)]
+            same = [study for study in near.of(one) if _belongs(one, study)]
             home = max(same, key=lambda study: _nearness(one, study), default=None)
             if home is None:
                 home = PairedStudy(one.study_uid, [])
                 studies.append(home)
             home.emission.append(one)
+            near.add(home)
     copies: dict[tuple[str, str, str], list[SeriesFacts]] = {}
     for one in series:
         copies.setdefault((one.study_uid, one.uid, one.patient), []).append(one)
@@ -92,7 +94,7 @@ def pair_series(series: Sequence[SeriesFacts]) -> tuple[list[PairedStudy], list[
         if one.role not in COMPANIONS:
             continue
         same_series = copies[one.study_uid, one.uid, one.patient]
-        home = _home(one, studies)
+        home = _home(one, near.of(one))
         if home is not None and any(_nearness(c, home) > _nearness(one, home) for c in same_series):
             home = None  # a copy whose emission image is missing: that study has its own
         if home is None:
@@ -101,6 +103,29 @@ def pair_series(series: Sequence[SeriesFacts]) -> tuple[list[PairedStudy], list[
         home.companions.append(one)
     _add_left_out_images(series, [*studies, *left_over.values()])
     return studies, list(left_over.values())
+
+
+class _Neighbours:
+    """Studies by what a series may share with them, so that not every series looks at every study."""
+
+    def __init__(self) -> None:
+        self._by_study: dict[str, dict[int, PairedStudy]] = {}
+        self._by_frame: dict[str, dict[int, PairedStudy]] = {}
+        self._order: dict[int, int] = {}
+
+    def add(self, study: PairedStudy) -> None:
+        """Take up a study that has its first emission image."""
+        number = self._order.setdefault(id(study), len(self._order))
+        self._by_study.setdefault(study.study_uid, {})[number] = study
+        if study.frame_of_reference_uid is not None:
+            self._by_frame.setdefault(study.frame_of_reference_uid, {})[number] = study
+
+    def of(self, one: SeriesFacts) -> list[PairedStudy]:
+        """Return the studies with the StudyInstanceUID or the frame of reference of a series, in their order."""
+        found = dict(self._by_study.get(one.study_uid, {}))
+        if one.frame_of_reference_uid is not None:
+            found |= self._by_frame.get(one.frame_of_reference_uid, {})
+        return [found[number] for number in sorted(found)]
 
 
 def _belongs(one: SeriesFacts, study: PairedStudy) -> bool:
