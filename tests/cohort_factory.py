@@ -19,7 +19,8 @@ def region(name, role, mean_gy, volume_ml):
         "name": name, "role": role, "automatic": False, "volume_ml": volume_ml, "mass_g": 1.05 * volume_ml,
         "activity_bq": mean_gy * volume_ml * 1.05e-3 / K_GY_KG_PER_GBQ * 1e9, "mean_gy": mean_gy,
         "mass_weighted_mean_gy": mean_gy, "min_gy": 0.0, "max_gy": 2.2 * mean_gy, "sd_gy": 0.4 * mean_gy, **numbers,
-        "v_percent": {"50": 60.0, "100": 30.0, "205": 5.0}, "bed_mean_gy": None, "eud_gy": None, "radiobiology": None,
+        "v_percent": {"50": 60.0, "100": 30.0, "205": 5.0}, "bed_mean_gy": None, "eqd2_mean_gy": None,
+        "eud_gy": None, "radiobiology": None,
         "relative_uncertainty": None,
     }  # fmt: skip
 

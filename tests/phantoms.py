@@ -100,4 +100,5 @@ def _radiobiology(parameters):
         alpha_beta_gy=parameters.alpha_beta_gy,
         repair_half_time_h=parameters.repair_half_time_s / 3600.0,
         alpha_per_gy=parameters.alpha_per_gy,
+        source=parameters.source or None,
     )

@@ -101,20 +101,30 @@ def test_limits_use_the_mird_lung_dose_and_name_their_source():
 
 def test_bed_and_eud_only_with_parameters(evaluation):
     assert evaluation.region("GTV1").bed_mean_gy is None
-    parameters = RadiobiologyParameters(10.0, 1.5 * 3600, 0.05)
+    parameters = RadiobiologyParameters(10.0, 1.5 * 3600, 0.05, "a paper")
     case = liver_case(radiobiology={Role.TUMOUR: parameters})
     found = verify(case, convolution(case))
     tumour, liver = found.region("GTV1"), found.region("Liver")
     dvh = found.dvh("GTV1")
     expected = np.average(bed(dvh.doses_gy, 10.0, 1.5 * 3600, 230760.0), weights=dvh.volumes_ml)
     assert tumour.bed_mean_gy == pytest.approx(expected, rel=1e-9)
+    assert tumour.eqd2_mean_gy == pytest.approx(expected / 1.2, rel=1e-9)
     assert dvh.doses_gy[-1] < tumour.eud_gy < tumour.mean_gy
     assert (liver.bed_mean_gy, liver.radiobiology) == (None, None)
     assert tumour.as_dict()["radiobiology"] == {
         "alpha_beta_gy": 10.0,
         "repair_half_time_s": 5400.0,
         "alpha_per_gy": 0.05,
+        "source": "a paper",
     }
+
+
+def test_parameters_of_a_role_without_a_region_are_listed():
+    parameters = RadiobiologyParameters(2.5, 2.5 * 3600)
+    case = liver_case(radiobiology={Role.TUMOUR: parameters, Role.KIDNEY: parameters})
+    (notice,) = [n for n in verify(case, convolution(case)).notices if n.code == "radiobiology-unused"]
+    assert "radiobiology.kidney (" in notice.message
+    assert "radiobiology.tumour" not in notice.message
 
 
 def test_metrics_follow_the_schema(evaluation):

@@ -150,16 +150,30 @@ def test_without_a_device_the_page_says_how_to_get_limits():
     assert "No device is given, so no limits are reported. Give --device glass" in words
 
 
-def test_model_columns_appear_only_where_parameters_were_given(evaluation, page):
-    assert "mean BED" not in page
+def test_model_values_appear_only_where_parameters_were_given(evaluation, page):
+    assert "Mean BED" not in page
     assert "EUD" not in page
-    parameters = RadiobiologyParameters(10.0, 1.5 * 3600, 0.01)
+    parameters = RadiobiologyParameters(10.0, 1.5 * 3600, 0.01, "our clinic")
     first, *rest = evaluation.regions
-    first = replace(first, bed_mean_gy=61.2, eud_gy=33.4, radiobiology=parameters, relative_uncertainty=0.124)
+    first = replace(
+        first,
+        bed_mean_gy=61.2,
+        eqd2_mean_gy=51.0,
+        eud_gy=33.4,
+        radiobiology=parameters,
+        relative_uncertainty=0.124,
+    )
     words = text_of(render_dose_page(dose_content(replace(evaluation, regions=(first, *rest))), FIGURES))
-    assert "mean BED" in words
-    assert "BED and EUD of Liver: α/β 10.0 Gy, repair half-time 1.50 h, α 0.0100 /Gy." in words
-    assert " 61.2 33.4 12 % " in words
+    assert "BED, EQD2 and EUD at 2.4" in words
+    assert (
+        "Liver: α/β 10.0 Gy, repair half-time 1.50 h (G 0.0229 with the half-life of 64.1 h), α 0.0100 /Gy; "
+        "source: our clinic." in words
+    )
+    assert "Model values, voxel by voxel" in words
+    assert " 61.2 51.0 33.4 " in words
+    unsourced = replace(first, radiobiology=RadiobiologyParameters(10.0, 1.5 * 3600))
+    words = text_of(render_dose_page(dose_content(replace(evaluation, regions=(unsourced, *rest))), FIGURES))
+    assert "no α, so no EUD; source: not stated." in words
 
 
 def test_automatic_and_truncated_regions_are_flagged(evaluation):

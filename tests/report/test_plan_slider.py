@@ -103,9 +103,9 @@ def test_the_slider_names_lung_doses_as_people_do(window):
     labels = window.run(
         "[...document.querySelectorAll('#slider-doses tbody td:first-child')].map(c => c.textContent)"
     )
-    assert "Lungs, MIRD with the 1 kg" in labels
-    assert plan_row_label("lungs_ct") == "Lungs, MIRD with the CT mass"
-    assert plan_row_label("lungs_voxel") == "Lungs, voxel map by mass"
+    assert "Lungs, 1 kg" in labels
+    assert plan_row_label("lungs_ct") == "Lungs, CT mass"
+    assert plan_row_label("lungs_voxel") == "Lungs, dose map"
     assert not {"lungs", "lungs_ct", "lungs_voxel"} & set(labels)
 
 

@@ -173,10 +173,13 @@ class Case:
 
     @cached_property
     def radiobiology(self) -> Mapping[Role, RadiobiologyParameters]:
-        """Roles that get BED and EUD."""
+        """Roles that get BED, EQD2 and EUD."""
         return {
             role: RadiobiologyParameters(
-                given.alpha_beta_gy, given.repair_half_time_h * SECONDS_PER_HOUR, given.alpha_per_gy
+                given.alpha_beta_gy,
+                given.repair_half_time_h * SECONDS_PER_HOUR,
+                given.alpha_per_gy,
+                given.source or "",
             )
             for role, given in self.settings.radiobiology.items()
         }

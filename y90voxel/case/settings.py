@@ -342,6 +342,7 @@ class RadiobiologySettings(Group):
     alpha_beta_gy: Annotated[Positive, Setting("alpha over beta [Gy].")]
     repair_half_time_h: Annotated[Positive, Setting("Half-time of repair [h].")]
     alpha_per_gy: Annotated[Positive | None, Setting("alpha [1/Gy], for EUD.")] = None
+    source: Annotated[str | None, Setting("Where the numbers come from; stands beside the results.")] = None
 
 
 class OutputSettings(Group):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from y90voxel.case.settings import InjectionFacts, StudySettings
 from y90voxel.errors import Notice
+from y90voxel.regions.roles import Role
 
-__all__ = ["UNUSED_UNLESS", "unused_notices", "unused_settings"]
+__all__ = ["UNUSED_UNLESS", "unused_notices", "unused_radiobiology", "unused_settings"]
 
 Needs = Callable[[StudySettings], bool]
 
@@ -69,4 +70,25 @@ def unused_notices(settings: StudySettings) -> list[Notice]:
     words = "; ".join(f"{name} (used only where {needed})" for name, needed in idle)
     return [
         Notice("settings-unused", f"given and not used in this run: {words}. They are in the provenance.")
+    ]
+
+
+def unused_radiobiology(given: Collection[Role], present: Collection[Role]) -> list[Notice]:
+    """Say which roles have linear-quadratic parameters and no region to use them on.
+
+    Parameters
+    ----------
+    given : collection of Role
+        Roles with parameters.
+    present : collection of Role
+        Roles that regions with a dose map have; empty where there is no dose map.
+    """
+    idle = ", ".join(f"radiobiology.{role.value}" for role in given if role not in present)
+    if not idle:
+        return []
+    return [
+        Notice(
+            "radiobiology-unused",
+            f"given and not used in this run: {idle} (no region of the role has a dose map: there is no BED, EQD2 or EUD).",
+        )
     ]

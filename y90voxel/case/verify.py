@@ -16,6 +16,7 @@ from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.case.region_masses import mass_notices, whole_mass_g
 from y90voxel.case.territory_doses import territory_doses
+from y90voxel.case.unused_settings import unused_radiobiology
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.dose.density_map import TissueMap, build_tissue_map
 from y90voxel.dose.engine import BaseEngine, DoseEngine, answering
@@ -90,6 +91,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         for r in case.regions
     }
     notices += mass_notices(case, histograms)
+    notices += unused_radiobiology(case.radiobiology, {region.role for region in case.regions})
     metrics = tuple(
         replace(m, relative_uncertainty=uncertainty.get(m.name))
         for m in _metrics(case, histograms, quantification, record)

@@ -25,6 +25,8 @@ __all__ = ["RegionComparison", "RegionPair", "compared_mask", "contour_notices",
 
 # Contours that share less than this are said: the two runs then do not speak of the same tissue.
 CONTOUR_DICE_WARNING = 0.9
+# The only one left may be the other of the two, or another part.
+SEVERAL_OF_A_KIND = frozenset({Role.OTHER, Role.KIDNEY, Role.BOWEL, Role.HEART})
 # A region counts as reached when at most this little of it is missing.
 REACHED = 0.995
 
@@ -174,7 +176,7 @@ def pair_regions(
         region = delivered[place]
         here = [p for p in left if delivered[p].role is region.role]
         there = [p for p in free if p.role is region.role]
-        if len(here) == len(there) == 1 and region.role is not Role.OTHER:
+        if len(here) == len(there) == 1 and region.role not in SEVERAL_OF_A_KIND:
             found[place] = RegionPair(there[0], region, "role")
             free.remove(there[0])
             message = (

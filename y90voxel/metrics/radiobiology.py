@@ -49,11 +49,19 @@ class RadiobiologyParameters:
         Half-time of sublethal damage repair [s].
     alpha_per_gy : float or None
         α [1/Gy], needed for the EUD only.
+    source : str
+        Where the numbers come from, in the words of whoever chose them; empty where that was not said.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite and positive.
     """
 
     alpha_beta_gy: float
     repair_half_time_s: float
     alpha_per_gy: float | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         given = [

@@ -143,10 +143,11 @@ def _radiobiology(metrics: RegionMetrics) -> dict[str, Any] | None:
         "alpha_beta_gy": parameters.alpha_beta_gy,
         "repair_half_time_s": parameters.repair_half_time_s,
         "alpha_per_gy": parameters.alpha_per_gy,
+        "source": parameters.source or None,
     }
 
 
-_SIZE, _DOSE, _MODEL = "Size and activity", "Dose in Gy", "Model values in Gy"
+_SIZE, _DOSE = "Size and activity", "Dose in Gy"
 _ROLES = "liver, tumour, tumours (all together), non_tumour_liver, lung, lungs, perfused, …"
 # In the order of metrics.json and of the tables of a cohort.
 REGION_COLUMNS: tuple[RegionColumn, ...] = (
@@ -170,8 +171,9 @@ REGION_COLUMNS: tuple[RegionColumn, ...] = (
     _of("sd_gy", "standard deviation [Gy]", Printed(_DOSE, "SD", 22.0), compared=True),
     *(_d(percent) for percent in D_PERCENT),
     *(_v(dose) for dose in V_GY),
-    _of("bed_mean_gy", "mean BED [Gy], where parameters were given", Printed(_MODEL, "mean BED", 60.0, optional=True)),
-    _of("eud_gy", "EUD [Gy], where parameters were given", Printed(_MODEL, "EUD", 61.0, optional=True)),
+    _of("bed_mean_gy", "mean BED [Gy], where parameters were given"),
+    _of("eqd2_mean_gy", "mean EQD2 [Gy], where parameters were given"),
+    _of("eud_gy", "EUD [Gy], where parameters were given"),
     RegionColumn(("radiobiology",), _radiobiology),
     _of(
         "relative_uncertainty", "standard uncertainty of the mean dose as a fraction",

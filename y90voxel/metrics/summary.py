@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.metrics.radiobiology import RadiobiologyParameters, bed, eud
+from y90voxel.metrics.model_doses import ModelDoses, model_doses
+from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
 from y90voxel.metrics.uncertainty_budget import DoseUncertainty
 from y90voxel.regions.regions import Region
@@ -106,8 +107,8 @@ class RegionMetrics:
         D_x [Gy] by volume in percent.
     v_percent : dict of int to float
         V_d [%] by dose in Gy.
-    bed_mean_gy, eud_gy : float or None
-        Only with parameters given.
+    bed_mean_gy, eqd2_mean_gy, eud_gy : float or None
+        Only with parameters given, see `ModelDoses`.
     radiobiology : RadiobiologyParameters or None
         The parameters used.
     relative_uncertainty : float or None
@@ -134,6 +135,7 @@ class RegionMetrics:
     d_gy: dict[int, float]
     v_percent: dict[int, float]
     bed_mean_gy: float | None = None
+    eqd2_mean_gy: float | None = None
     eud_gy: float | None = None
     radiobiology: RadiobiologyParameters | None = None
     relative_uncertainty: float | None = None
@@ -165,18 +167,15 @@ def summarise(
     activity : ActivityMap or None
         Activity at administration on the dose grid [Bq per voxel].
     parameters : RadiobiologyParameters or None
-        For BED and EUD; None leaves them out.
+        For BED, EQD2 and EUD; None leaves them out.
     half_life_s : float or None
-        Effective half-life for BED and EUD [s].
+        Effective half-life for these [s].
     whole_mass_g : float or None
         Mass of the whole region by CT on its own grid [g].
     """
-    bed_mean = eud_gy = None
+    model: ModelDoses | None = None
     if parameters is not None and half_life_s is not None:
-        times = (parameters.alpha_beta_gy, parameters.repair_half_time_s, half_life_s)
-        bed_mean = float(np.average(bed(dvh.doses_gy, *times), weights=dvh.volumes_ml))
-        if parameters.alpha_per_gy is not None:
-            eud_gy = eud(dvh.doses_gy, dvh.volumes_ml, parameters.alpha_per_gy, *times)
+        model = model_doses(dvh.doses_gy, dvh.volumes_ml, parameters, half_life_s)
     box = region.mask.box
     held = (
         None
@@ -198,7 +197,6 @@ def summarise(
         sd_gy=dvh.sd_gy,
         d_gy={percent: dvh.dose_at_volume(percent) for percent in D_PERCENT},
         v_percent={dose: 100.0 * dvh.volume_at_dose(dose) for dose in V_GY},
-        bed_mean_gy=bed_mean,
-        eud_gy=eud_gy,
-        radiobiology=parameters if bed_mean is not None else None,
+        radiobiology=None if model is None else parameters,
+        **({} if model is None else asdict(model)),
     )

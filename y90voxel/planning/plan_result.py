@@ -21,6 +21,7 @@ from y90voxel.planning.plan_maps import DoseMaps
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_models import first_of, shunt_together
 from y90voxel.planning.plan_orders import Order
+from y90voxel.planning.plan_radiobiology import planned_model_doses
 from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_shunt import ShuntMethod
 from y90voxel.planning.plan_spread import PlanUncertainty
@@ -377,9 +378,10 @@ class Plan:
             found["limits"] += [inapplicable_row(limit, reason) for limit, reason in self.inapplicable]
             found["limits"] += [row_of_other_models(aim) for aim in self.of_other_models(model)]
             found["limits"] += organ_limit_rows(self.organ_doses(model))
-        found["voxel_doses_gy"] = {}
+        found["voxel_doses_gy"], found["radiobiology"] = {}, []
         if self.maps is not None and model.available:
             found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
+            found["radiobiology"] = planned_model_doses(self.maps, model.activities_gbq)
         spread = None if self.uncertainty is None else self.uncertainty.models.get(model.name)
         return found | ({} if spread is None else spread.as_dict())
 

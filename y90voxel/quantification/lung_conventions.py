@@ -83,8 +83,8 @@ def plan_row_label(row: str) -> str:
     Examples
     --------
     >>> plan_row_label("lungs_ct"), plan_row_label("GTV1")
-    ('Lungs, MIRD with the CT mass', 'GTV1')
+    ('Lungs, CT mass', 'GTV1')
     """
-    by_row = {row.plan_row: f"Lungs, MIRD with the {row.mass_text}" for row in LUNG_CONVENTIONS}
-    by_row[LUNGS_VOXEL] = "Lungs, voxel map by mass"
+    by_row = {row.plan_row: f"Lungs, {row.mass_text}" for row in LUNG_CONVENTIONS}
+    by_row[LUNGS_VOXEL] = "Lungs, dose map"
     return by_row.get(row, row)

@@ -12,13 +12,14 @@ from y90voxel.dose.engines import engine_label
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import device_label, known_devices
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.model_parameters import model_content
 from y90voxel.report.organ_table import organ_dose_rows
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.region_table import (
     every_region_is_automatic,
-    radiobiology_notes,
     region_columns,
     region_rows,
 )
@@ -77,7 +78,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "registration": "" if case.alignment is None else case.alignment.summary,
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
-        "radiobiology": radiobiology_notes(evaluation),
+        **_model_values(evaluation, net),
         "partial_volume": partial_volume_rows(evaluation),
         "partial_volume_note": partial_volume_note(evaluation),
         "uncertainty": uncertainty_rows(evaluation),
@@ -96,6 +97,14 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "kernel": list(flatten(provenance.get("kernel") or {})),
         "settings": list(flatten(provenance.get("settings") or {})),
     }
+
+
+def _model_values(evaluation: Evaluation, net_activity: str) -> dict[str, Any]:
+    """BED, EQD2 and EUD of the regions whose role has parameters."""
+    given = [metrics for metrics in evaluation.regions if metrics.radiobiology is not None]
+    rows = [{"region": metrics.name, **vars(metrics)} for metrics in given]
+    named = [(metrics.name, metrics.radiobiology) for metrics in given]
+    return model_content(rows, named, nuclide(evaluation.case.nuclide).half_life_s, net_activity)
 
 
 def cards(evaluation: Evaluation, net_activity: str, device: str) -> list[dict[str, str]]:
@@ -150,7 +159,7 @@ def limit_row(held: LimitResult) -> dict[str, str]:
     wanted = "at most" if held.limit.sense is Sense.BELOW else "at least"
     return {
         "name": held.limit.name,
-        "region": held.region,
+        "region": held.region if held.value_gy is not None else held.region.replace("_", " "),
         "kind": "limit" if held.limit.sense is Sense.BELOW else "goal",
         "found": dose_text(held.value_gy),
         "wanted": f"{wanted} {held.limit.value_gy:g}",

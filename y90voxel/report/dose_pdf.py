@@ -224,6 +224,11 @@ def _regions(flow: _Flow, content: Mapping[str, Any]) -> None:
         cells = dict(zip(headings, row["cells"], strict=True))
         texts = [shortened(row["name"], 32), *(cells[heading] for heading in REGION_CELLS)]
         flow.row(texts, stops, _row_colours(row))
+    for row in content["model_rows"]:
+        values = f"mean BED {row['bed']}, mean EQD2 {row['eqd2']}, EUD {row['eud']}"
+        flow.paragraph(f"{row['name']}, model values in Gy: {values}.", fontsize=7.5)
+    for note in content["model_notes"]:
+        flow.paragraph(note, color=MUTED, fontsize=7.5)
     if content["all_automatic"]:
         flow.paragraph(ALL_AUTOMATIC, color="#7a5200")
 

@@ -22,6 +22,7 @@ from y90voxel.report.dose_content import (
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.plan_limit_rows import fraction_row, limit_row, missing_liver_limit, planned_organ_rows
+from y90voxel.report.plan_model_rows import planned_model_content
 from y90voxel.report.plan_order_rows import order_rows
 from y90voxel.report.plan_slider import slider_data
 from y90voxel.report.plan_spread_rows import (
@@ -90,6 +91,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable]
         + [(f"{aim.name}, {aim.region}", str(aim.approach)) for aim in plan.of_other_models(first)],
         "limits_version": LIMITS_VERSION,
+        **planned_model_content(plan),
         "organs": planned_organ_rows(plan),
         "organs_have_maximum": False,
         "shunts": _shunt_rows(plan),

@@ -11,9 +11,8 @@ from y90voxel.metrics.region_columns import REGION_COLUMNS, Printed, RegionColum
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.palette import region_styles
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
-from y90voxel.units import SECONDS_PER_HOUR
 
-__all__ = ["Column", "every_region_is_automatic", "radiobiology_notes", "region_columns", "region_rows"]
+__all__ = ["Column", "every_region_is_automatic", "region_columns", "region_rows"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Column:
 
 
 def region_columns(evaluation: Evaluation) -> list[Column]:
-    """Return the columns that an evaluation needs; BED, EUD and uncertainty only where a region has them."""
+    """Return the columns that an evaluation needs; uncertainty only where a region has them."""
     chosen = [
         column
         for column in REGION_COLUMNS
@@ -110,20 +109,6 @@ def region_rows(evaluation: Evaluation, columns: list[Column]) -> list[dict[str,
 def every_region_is_automatic(evaluation: Evaluation) -> bool:
     """Return whether no region was drawn by a person: then that is said once and not in every row."""
     return bool(evaluation.regions) and all(metrics.automatic for metrics in evaluation.regions)
-
-
-def radiobiology_notes(evaluation: Evaluation) -> list[str]:
-    """Return the parameters behind BED and EUD, one sentence per region that has them."""
-    notes = []
-    for metrics in evaluation.regions:
-        parameters = metrics.radiobiology
-        if parameters is not None:
-            hours = number(parameters.repair_half_time_s / SECONDS_PER_HOUR)
-            alpha = "" if parameters.alpha_per_gy is None else f", α {number(parameters.alpha_per_gy)} /Gy"
-            notes.append(
-                f"{metrics.name}: α/β {number(parameters.alpha_beta_gy)} Gy, repair half-time {hours} h{alpha}"
-            )
-    return notes
 
 
 def _volume(value: float | None) -> str:

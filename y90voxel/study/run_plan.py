@@ -15,6 +15,7 @@ from y90voxel.case.plan_settings import (
     TreatmentSettings,
 )
 from y90voxel.case.settings import StudySettings
+from y90voxel.case.unused_settings import unused_radiobiology
 from y90voxel.clinical.limits import ClinicalContext, Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
@@ -92,7 +93,9 @@ def _run(
     request = request_of(settings)
     given = {name: file for name, file in files.items() if file}
     if path is None and not given:
-        found = _without_images(settings, request)
+        found = _without_images(settings, request).with_notices(
+            *unused_radiobiology(settings.radiobiology, ())
+        )
         found = _with_uncertainty(found, settings, tell)
     else:
         found = _with_images(path, settings, request, given, tell)
