@@ -1,11 +1,13 @@
 """Pairs of contradicting facts: every fact that is read, against every other place that states it.
 
-The studies state each fact in all of its places, alike; one place is then changed, in all files, in half of them or in one.
+The studies state each fact in all of its places, alike; one place is then changed, in all files (or frames of an enhanced
+object), in half of them or in one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from itertools import product
 
 import dicom_factory as dicom
@@ -46,25 +48,90 @@ def consistent(kind):
             )
         if name == "nm":
             dicom.change(ds, RealWorldValueMappingSequence=mapped("{counts}", 1.0))
+    if kind == "enhanced":
+        state_by_frame(study["pt"])
     return study
+
+
+def state_by_frame(ds):
+    """Let an enhanced PET state its facts at the top and in every frame."""
+    dicom.change(
+        ds.RadiopharmaceuticalInformationSequence[0],
+        RadiopharmaceuticalStartTime="080000", Radiopharmaceutical="Y-90 microspheres",
+    )  # fmt: skip
+    dicom.change(
+        ds, AcquisitionDateTime="20240312100000", DecayCorrected="YES", DecayCorrectionDateTime="20240312100000",
+        AttenuationCorrected="YES", SpacingBetweenSlices="9", AcquisitionDuration=600.0,
+    )  # fmt: skip
+    shared = ds.SharedFunctionalGroupsSequence[0]
+    slope = float(shared.PixelValueTransformationSequence[0].RescaleSlope)
+    dicom.change(shared.PixelMeasuresSequence[0], SliceThickness="9", SpacingBetweenSlices="9")
+    macros = (
+        "PlaneOrientationSequence", "PixelMeasuresSequence", "PixelValueTransformationSequence", "FrameContentSequence",
+    )  # fmt: skip
+    for index, groups in enumerate(ds.PerFrameFunctionalGroupsSequence):
+        for macro in macros:
+            setattr(groups, macro, copy.deepcopy(getattr(shared, macro)))
+        dicom.change(
+            groups.FrameContentSequence[0], FrameAcquisitionDateTime="20240312100000", InStackPositionNumber=index + 1,
+            FrameReferenceDateTime="20240312100730", StackID="1",
+        )  # fmt: skip
+        groups.RealWorldValueMappingSequence = mapped("Bq/ml", slope)
+        groups.PETFrameCorrectionFactorsSequence = sequence(dicom.item(DecayFactor=1.001352))
+    for macro in (*macros, "RealWorldValueMappingSequence"):
+        delattr(shared, macro)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Attributes of a data set, or of the first item of one of its sequences, that get other values."""
+
+    values: tuple[tuple[str, object], ...]
+    inside: str = ""
+
+    def __call__(self, ds):
+        dicom.change(getattr(ds, self.inside)[0] if self.inside else ds, **dict(self.values))
+
+    def silent(self):
+        """The same attributes, absent."""
+        return Edit(tuple((keyword, None) for keyword, _ in self.values), self.inside)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A number that changes by a factor."""
+
+    keyword: str
+    factor: float
+    inside: str = ""
+
+    def __call__(self, ds):
+        ds = getattr(ds, self.inside)[0] if self.inside else ds
+        dicom.change(ds, **{self.keyword: f"{float(getattr(ds, self.keyword)) * self.factor:.9g}"})
+
+
+def attribute(**changes):
+    return Edit(tuple(changes.items()))
 
 
 def injected(**changes):
     """A change of the first radiopharmaceutical."""
-    return lambda ds: dicom.change(ds.RadiopharmaceuticalInformationSequence[0], **changes)
+    return Edit(tuple(changes.items()), "RadiopharmaceuticalInformationSequence")
 
 
 def nuclide(value, meaning):
     return injected(RadionuclideCodeSequence=sequence(dicom.code(value, "SCT", meaning)))
 
 
-def attribute(**changes):
-    return lambda ds: dicom.change(ds, **changes)
-
-
 def scaled(keyword, factor):
-    """A change of a number by a factor."""
-    return lambda ds: dicom.change(ds, **{keyword: f"{float(getattr(ds, keyword)) * factor:.9g}"})
+    return Scaled(keyword, factor)
+
+
+def in_group(macro, change):
+    """A change of one functional group of a frame."""
+    if isinstance(change, Edit | Scaled):
+        return replace(change, inside=macro)
+    return lambda groups: change(getattr(groups, macro)[0])
 
 
 def stretched(factor):
@@ -143,11 +210,80 @@ TABLE = {
         attribute(RealWorldValueMappingSequence=mapped(*v)) for v in (("Bq/ml", 3.0), ("%", 2.0))
     ],
     ("spect", "nm", "pixels", "bits"): [attribute(BitsStored=15, HighBit=14), attribute(PixelRepresentation=1)],
+    ("enhanced", "pt", "nuclide", "code"): [nuclide(*code) for code in CODES],
+    ("enhanced", "pt", "nuclide", "meaning"): [nuclide(Y90, meaning) for _, meaning in CODES],
+    ("enhanced", "pt", "nuclide", "agent"): [injected(Radiopharmaceutical=a) for a in ("FDG F-18", "Lu-177 PSMA", "Tc-99m MAA")],
+    ("enhanced", "pt", "nuclide", "half-life"): [
+        injected(RadionuclideHalfLife=v) for v in ("6586.2", "96566", "574300", "64.1", "230400")
+    ],
+    ("enhanced", "pt", "nuclide", "positrons"): [
+        injected(RadionuclidePositronFraction=v) for v in ("0.967", "0.00005", "0.02")
+    ],
+    ("enhanced", "pt", "administration", "date and time"): [
+        injected(RadiopharmaceuticalStartDateTime=v)
+        for v in ("20240312060000", "20240301080000", "20240312200000", "20240312080000+0300")
+    ],
+    ("enhanced", "pt", "administration", "time"): [injected(RadiopharmaceuticalStartTime=v) for v in ("060000", "200000")],
+    ("enhanced", "pt", "acquisition", "time"): [attribute(AcquisitionTime=v) for v in TIMES],
+    ("enhanced", "pt", "acquisition", "date and time"): [attribute(AcquisitionDateTime=f"20240312{v}") for v in TIMES],
+    ("enhanced", "pt", "acquisition", "series time"): [attribute(SeriesTime=v) for v in TIMES],
+    ("enhanced", "pt", "acquisition", "study time"): [attribute(StudyTime=v) for v in TIMES],
+    ("enhanced", "pt", "acquisition", "duration"): [attribute(AcquisitionDuration=v) for v in (6.0, 60000.0)],
+    ("enhanced", "frames", "acquisition", "frame"): [
+        in_group("FrameContentSequence", attribute(FrameAcquisitionDateTime=f"20240312{v}")) for v in TIMES
+    ],
+    ("enhanced", "frames", "acquisition", "frame reference"): [
+        in_group("FrameContentSequence", attribute(FrameReferenceDateTime=f"20240312{v}")) for v in TIMES
+    ],
+    ("enhanced", "frames", "acquisition", "frame duration"): [
+        in_group("FrameContentSequence", attribute(FrameAcquisitionDuration=v)) for v in (600.0, 6e6, 6e7)
+    ],
+    ("enhanced", "pt", "decay", "instant"): [attribute(DecayCorrectionDateTime=f"20240312{v}") for v in TIMES],
+    ("enhanced", "pt", "decay", "corrected"): [attribute(DecayCorrected=v) for v in ("NO", None)],
+    ("enhanced", "pt", "decay", "reference"): [attribute(DecayCorrection=v) for v in ("ADMIN", "NONE", None)],
+    ("enhanced", "frames", "decay", "factor"): [
+        in_group("PETFrameCorrectionFactorsSequence", attribute(DecayFactor=v)) for v in (1.0, 1.2, 3.5, 0.8)
+    ],
+    ("enhanced", "pt", "value", "units"): [attribute(Units=v) for v in ("CNTS", "GML")],
+    ("enhanced", "frames", "value", "unit of the mapping"): [
+        attribute(RealWorldValueMappingSequence=mapped(v, 1000.0)) for v in ("{counts}/s", "g/ml", "kBq/ml")
+    ],
+    ("enhanced", "frames", "value", "slope of the mapping"): [
+        attribute(RealWorldValueMappingSequence=mapped("Bq/ml", v)) for v in (1.0, 7e5)
+    ],
+    ("enhanced", "frames", "value", "slope"): [
+        in_group("PixelValueTransformationSequence", scaled("RescaleSlope", v)) for v in (2.0, 0.1, 1e3)
+    ],
+    ("enhanced", "frames", "distance", "positions"): [in_group("PlanePositionSequence", stretched(v)) for v in (2.0, 0.5, 1.3)],
+    ("enhanced", "frames", "distance", "thickness"): [
+        in_group("PixelMeasuresSequence", attribute(SliceThickness=v)) for v in ("4", "18", "9.1")
+    ],
+    ("enhanced", "frames", "distance", "spacing"): [
+        in_group("PixelMeasuresSequence", attribute(SpacingBetweenSlices=v)) for v in ("4", "18")
+    ],
+    ("enhanced", "frames", "order", "number"): [in_group("FrameContentSequence", attribute(InStackPositionNumber=v)) for v in (1, 99)],
+    ("enhanced", "pt", "pixels", "signs"): [attribute(PixelRepresentation=1)],
+    ("enhanced", "pt", "pixels", "bits"): [attribute(BitsStored=15, HighBit=14), attribute(BitsStored=12, HighBit=11)],
 }  # fmt: skip
 SCOPES = ("all", "half", "one")
 PLACES = [
     (place, way, scope) for (place, ways), scope in product(TABLE.items(), SCOPES) for way in range(len(ways))
 ]
+
+
+# Places that may be silent: an attribute that tells again what others tell.
+SILENT = {
+    place: ways[0].silent()
+    for place, ways in TABLE.items()
+    if isinstance(ways[0], Edit) and place[2] != "pixels"
+}
+
+
+def parts_of(study, prefix):
+    """The data sets, or the frames of the enhanced one, that a place is in."""
+    if prefix == "frames":
+        return list(study["pt"].PerFrameFunctionalGroupsSequence)
+    return [study[name] for name in sorted(study) if name.startswith(prefix)]
 
 
 @dataclass(frozen=True)
@@ -163,13 +299,26 @@ class Change:
 
     def apply(self, study) -> None:
         """Change the files of a study."""
-        _, prefix, _, _ = self.place
-        names = [name for name in sorted(study) if name.startswith(prefix)]
-        chosen = {"all": names, "half": names[len(names) // 2 :], "one": names[len(names) // 2 :][:1]}[
-            self.scope
-        ]
-        for name in chosen:
-            TABLE[self.place][self.way](study[name])
+        parts = parts_of(study, self.place[1])
+        middle = len(parts) // 2
+        chosen = {"all": parts, "half": parts[middle:], "one": parts[middle : middle + 1]}[self.scope]
+        for part in chosen:
+            TABLE[self.place][self.way](part)
+
+
+@dataclass(frozen=True)
+class Silence:
+    """One place that says nothing."""
+
+    place: tuple[str, str, str, str]
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.place)} silent"
+
+    def apply(self, study) -> None:
+        """Take it out of all files of a study."""
+        for part in parts_of(study, self.place[1]):
+            SILENT[self.place](part)
 
 
 def drawn(rng):
@@ -180,3 +329,14 @@ def drawn(rng):
         others = [p for p in PLACES if p[0][0] == place[0] and p[0] != place]
         changes.append(Change(*others[int(rng.integers(len(others)))]))
     return changes
+
+
+def drawn_silences(rng, changes):
+    """Up to six other places of the study that say nothing, so that fewer bear witness."""
+    others = [
+        place
+        for place in SILENT
+        if place[0] == changes[0].place[0] and place not in {c.place for c in changes}
+    ]
+    chosen = rng.choice(len(others), size=int(rng.integers(1, 7)), replace=False)
+    return [Silence(others[i]) for i in sorted(chosen)]

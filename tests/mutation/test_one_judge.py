@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 import pytest
+from mutation.contradictions import consistent, drawn
 from mutation.damage import damaged
 from mutation.faults import FAULTS
 from mutation.outcome import FACTS, outcome_of
@@ -14,7 +15,7 @@ from y90voxel.io.dicom.describe import describe_study
 from y90voxel.study.judgement import judge_study
 
 ASKED = {"spect": {"--activity", "--lung-shunt"}, "pet": set(), "enhanced": set()}
-DAMAGED = 40
+DAMAGED, CONTRADICTED = 40, 60
 
 
 def assert_agreement(folder, kind):
@@ -54,3 +55,14 @@ def test_inspect_and_dose_agree_on_random_damage(tmp_path):
         name = str(rng.choice(list(made[kind])))
         files = {**made[kind], name: damaged(made[kind][name], rng).content}
         assert_agreement(write(files, tmp_path / f"study{seed}"), kind)
+
+
+def test_inspect_and_dose_agree_on_contradicting_facts(tmp_path):
+    rng = np.random.default_rng(91)
+    for number in range(CONTRADICTED):
+        changes = drawn(rng)
+        kind = changes[0].place[0]
+        study = consistent(kind)
+        for change in changes:
+            change.apply(study)
+        assert_agreement(write(files_of(study), tmp_path / f"study{number}"), kind)

@@ -323,6 +323,15 @@ def test_a_ct_that_does_not_state_its_quantity_is_said(tmp_path, right, changes,
     assert ("ct-quantity-unstated" in codes(found)) is said
 
 
+def test_a_ct_whose_slices_are_scaled_differently_is_said(tmp_path):
+    def edit(study):
+        study["ct05"].RescaleSlope = "2"
+
+    (said,) = (n for n in dose(tmp_path, "spect", edit).notices if n.code == "ct-slopes-differ")
+    assert "RescaleSlope is 1 in " in said.message
+    assert "2 in ct05" in said.message
+
+
 def test_an_iodine_map_beside_the_ct_is_left_out(tmp_path, right):
     def edit(study):
         maps = dicom.ct(np.full((14, 12, 14), 1424, np.int16), series="iodine", RescaleType="MGML")

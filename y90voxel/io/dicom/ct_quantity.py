@@ -55,7 +55,25 @@ def check_quantity(series: SeriesRecord, frames: tuple[Frame, ...]) -> list[Find
             )
         for note in _doubts(instance, _rescale_type(frame)):
             notes.setdefault(note.code, note)
-    return list(notes.values())
+    return [*notes.values(), *_several_slopes(frames)]
+
+
+def _several_slopes(frames: tuple[Frame, ...]) -> list[Finding]:
+    """Return a warning where slices of a CT are scaled differently: scanners write one RescaleSlope."""
+    low, high = min(frames, key=lambda f: f.slope), max(frames, key=lambda f: f.slope)
+    if low.slope == high.slope:
+        return []
+    name = high.instance.source.name
+    return [
+        warn(
+            "ct-slopes-differ",
+            f"RescaleSlope is {low.slope:g} in {low.instance.source.name} and {high.slope:g} in {name}; each slice is scaled with "
+            "its own. A scanner writes one for all: check the densities of lung and soft tissue.",
+            file=name,
+            tag="RescaleSlope",
+            value=f"{high.slope:g}",
+        )
+    ]
 
 
 def is_other_quantity(series: SeriesRecord) -> bool:
