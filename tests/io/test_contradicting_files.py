@@ -196,12 +196,51 @@ def test_a_data_file_must_be_there_a_file_and_long_enough(tmp_path):
         ("b.raw", "b.raw, is not there"),
         ("/dev/zero", "/dev/zero, is no file, but a folder, pipe or device"),
         ("LIST", r"a list of data files follows \(LIST\), and none does"),
-        ("a%d.raw 1 2 1", "by a pattern"),
     ):
         with pytest.raises(InputError, match=message):
             read_image(metaimage(tmp_path, META + SPACING, data))
     with pytest.raises(InputError, match="/dev/zero, is no file"):
         read_image(metaimage(tmp_path, META + SPACING, "LIST", b"/dev/zero\n/dev/zero\n"))
+
+
+def test_numbered_data_files_of_a_metaimage_are_read_in_their_order(tmp_path):
+    slices = np.arange(24, dtype="<f4").reshape(2, -1)
+    for number, own in ((9, slices[0]), (10, slices[1])):
+        (tmp_path / f"a{number:03d}.raw").write_bytes(own.tobytes())
+    read = read_image(metaimage(tmp_path, META + SPACING, "a%03d.raw 9 10 1"))[0]
+    np.testing.assert_array_equal(read.ravel(), np.arange(24))
+    (tmp_path / "a011.raw").write_bytes(slices[1].tobytes())
+    read = read_image(metaimage(tmp_path, META + SPACING, "a%03d.raw 9 11 2"))[0]
+    np.testing.assert_array_equal(read.ravel(), np.arange(24))
+    listed = b"a009.raw\na010.raw\n"
+    assert read_image(metaimage(tmp_path, META + SPACING, "LIST", listed))[0].sum() == 276
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("a%d.raw 1 2 1", "a1.raw, is not there"),
+        ("a%03d.raw 9 11 1", "gives 3 names for 2 slices"),
+        ("a%03d.raw 9 10 0", "gives 0 names for 2 slices"),
+        ("a%s.raw", r"by a pattern \(a%s.raw\)"),
+        ("a%03d%d.raw 9 10 1", "by a pattern"),
+    ],
+)
+def test_a_pattern_must_name_as_many_files_as_slices(tmp_path, data, message):
+    for number in (9, 10, 11):
+        (tmp_path / f"a{number:03d}.raw").write_bytes(bytes(48))
+    with pytest.raises(InputError, match=message):
+        read_image(metaimage(tmp_path, META + SPACING, data))
+
+
+def test_each_of_several_data_files_must_be_long_enough_and_hold_whole_slices(tmp_path):
+    (tmp_path / "a1.raw").write_bytes(bytes(40))
+    (tmp_path / "a2.raw").write_bytes(bytes(56))
+    with pytest.raises(InputError, match=r"a1.raw holds 40 bytes, 4 x 3 x 1 voxels of MET_FLOAT need 48"):
+        read_image(metaimage(tmp_path, META + SPACING, "a%d.raw 1 2 1"))
+    listed = b"a2.raw\na2.raw\na2.raw\n"
+    with pytest.raises(InputError, match="2 slices in 3 data files"):
+        read_image(metaimage(tmp_path, META + SPACING, "LIST", listed))
 
 
 def nrrd(path, header, extra="encoding: raw\n", data=None):

@@ -261,7 +261,9 @@ TABLE = {
     ("enhanced", "frames", "distance", "spacing"): [
         in_group("PixelMeasuresSequence", attribute(SpacingBetweenSlices=v)) for v in ("4", "18")
     ],
-    ("enhanced", "frames", "order", "number"): [in_group("FrameContentSequence", attribute(InStackPositionNumber=v)) for v in (1, 99)],
+    ("enhanced", "frames", "order", "number"): [
+        in_group("FrameContentSequence", attribute(InStackPositionNumber=v)) for v in (1, 99)
+    ],
     ("enhanced", "pt", "pixels", "signs"): [attribute(PixelRepresentation=1)],
     ("enhanced", "pt", "pixels", "bits"): [attribute(BitsStored=15, HighBit=14), attribute(BitsStored=12, HighBit=11)],
 }  # fmt: skip

@@ -10,8 +10,9 @@ NRRD, https://teem.sourceforge.net/nrrd/format.html. MetaImage, https://itk.org/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ from y90voxel.io.unpacking import check_unpacked_size
 __all__ = ["check_metaimage", "nrrd_fields"]
 
 TEXT_HEADER_BYTES = 1 << 20
+# A name with one number in it, then its first, last and step.
+NUMBERED_FILES = re.compile(
+    r"([^%]*)%(0?[0-9]{0,2})d([^%]*?)(?:\s+([0-9]+))?(?:\s+([0-9]+))?(?:\s+([0-9]+))?", re.ASCII
+)
 # Two statements of one length agree up to this fraction, of one position up to so many millimetres, of directions up to:
 SAME_SPACING, SAME_PLACE_MM, SAME_DIRECTION = 0.01, 0.01, 1e-3
 NRRD_SPACES = {
@@ -238,12 +243,21 @@ def _check_meta_data(
     if name.lower() == "local":
         voxels.check(path, path, path.stat().st_size - header_bytes)
         return
-    files = _data_files(name, following, path)
-    skip = _whole_numbers(header.get("HeaderSize", "0"), "HeaderSize", path)[0]
-    voxels.check(path, files[0], sum(file.stat().st_size - max(skip, 0) for file in files))
+    files = _data_files(name, following, path, sizes)
+    skip = max(_whole_numbers(header.get("HeaderSize", "0"), "HeaderSize", path)[0], 0)
+    if len(files) > 1:  # each holds as many of the last axis
+        if sizes[-1] % len(files):
+            raise InputError(
+                f"{path} announces {sizes[-1]} slices in {len(files)} data files: one is missing or too many. List each once.",
+                file=path,
+                tag="ElementDataFile",
+            )
+        voxels = replace(voxels, sizes=(*sizes[:-1], sizes[-1] // len(files)))
+    for file in files:
+        voxels.check(path, file, file.stat().st_size - skip)
 
 
-def _data_files(name: str, listed: Sequence[str], path: Path) -> list[Path]:
+def _data_files(name: str, listed: Sequence[str], path: Path, sizes: Sequence[int] = ()) -> list[Path]:
     """Return the data files of a header; refuse those that are missing, no files, or not listed."""
     words = name.split()
     if words and words[0].upper() == "LIST":
@@ -252,11 +266,8 @@ def _data_files(name: str, listed: Sequence[str], path: Path) -> list[Path]:
             raise InputError(
                 f"{path} says that a list of data files follows (LIST), and none does.", file=path
             )
-    elif "%" in name:
-        raise InputError(
-            f"{path} names its data files by a pattern ({name}); list them (LIST) or write one file.",
-            file=path,
-        )
+    elif "%" in name and sizes:
+        names = _numbered_files(name, path, sizes[-1])
     else:
         names = [name]
     files = [path.parent / one for one in names]
@@ -267,6 +278,27 @@ def _data_files(name: str, listed: Sequence[str], path: Path) -> list[Path]:
                 f"the data file of {path}, {file}, {kind}. Put the file beside its header.", file=file
             )
     return files
+
+
+def _numbered_files(text: str, path: Path, slices: int) -> list[str]:
+    """Return the names of a pattern such as ``slice%03d.raw 1 40 1``: its first, its last and the step between numbers."""
+    match = NUMBERED_FILES.fullmatch(text)
+    first, last, step = (
+        (1, slices, 1)
+        if match is None
+        else (
+            int(match[group]) if match[group] else default for group, default in ((4, 1), (5, slices), (6, 1))
+        )
+    )
+    numbers = range(first, last + 1, step) if step > 0 else range(0)
+    if match is None or len(numbers) != slices:
+        raise InputError(
+            f"{path} names its data files by a pattern ({text}) that gives {len(numbers)} names for {slices} slices; needed is "
+            "one %d, first number, last number and step, such as slice%03d.raw 1 40 1. Write it so, or list the files (LIST).",
+            file=path,
+            tag="ElementDataFile",
+        )
+    return [f"{match[1]}{number:{match[2]}d}{match[3]}" for number in numbers]
 
 
 def _whole_numbers(text: str, key: str, path: Path) -> tuple[int, ...]:

@@ -67,8 +67,8 @@ def _several_slopes(frames: tuple[Frame, ...]) -> list[Finding]:
     return [
         warn(
             "ct-slopes-differ",
-            f"RescaleSlope is {low.slope:g} in {low.instance.source.name} and {high.slope:g} in {name}; each slice is scaled with "
-            "its own. A scanner writes one for all: check the densities of lung and soft tissue.",
+            f"RescaleSlope is {low.slope:g} in {low.instance.source.name} and {high.slope:g} in {name}; each slice is scaled "
+            "with its own. A scanner writes one for all: check the densities of lung and soft tissue.",
             file=name,
             tag="RescaleSlope",
             value=f"{high.slope:g}",
