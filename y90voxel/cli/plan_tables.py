@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from y90voxel.cli.terminal_tables import format_table
+from y90voxel.quantification.lung_conventions import limiting_convention
 
 if TYPE_CHECKING:
     from y90voxel.planning.plan_model import PlanModel
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["limits_text", "print_first_screen", "print_orders"]
 
+_LUNGS = limiting_convention()
 _COLUMNS = (
     ("tumours", "tumours Gy"),
     ("perfused", "perfused Gy"),
     ("perfused_non_tumour_liver", "perf. NTL Gy"),
     ("non_tumour_liver", "whole NTL Gy"),
-    ("lungs", "lungs 1 kg"),
+    (_LUNGS.plan_row, f"lungs {_LUNGS.short_text}"),
 )
 
 

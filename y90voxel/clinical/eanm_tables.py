@@ -228,13 +228,13 @@ def _cells() -> tuple[Cell, ...]:
 CELLS = _cells()
 
 
-def printed_cell(device: str, disease: Disease, scenario: Scenario, column: str) -> Cell:
-    """Return a cell of the tables.
+def printed_cell(device: str, disease: Disease, scenario: Scenario, column: str) -> Cell | None:
+    """Return a cell of the tables; None where they have no such device.
 
     Parameters
     ----------
     device : str
-        ``"glass"``, ``"resin"`` or ``"ho166"``.
+        Name of a device.
     disease : Disease
         Block of rows.
     scenario : Scenario
@@ -242,7 +242,5 @@ def printed_cell(device: str, disease: Disease, scenario: Scenario, column: str)
     column : str
         ``"single compartment"``, ``"normal liver"`` or ``"tumour"``.
     """
-    (cell,) = (
-        c for c in CELLS if (c.device, c.disease, c.scenario, c.column) == (device, disease, scenario, column)
-    )
-    return cell
+    wanted = (device, disease, scenario, column)
+    return next((c for c in CELLS if (c.device, c.disease, c.scenario, c.column) == wanted), None)

@@ -139,6 +139,8 @@ class FractionLimit:
         0 to 1.
     scenarios : tuple of Scenario
         As in `Limit`.
+    contraindication : bool
+        True when there is no treatment beyond it.
     """
 
     name: str
@@ -148,3 +150,4 @@ class FractionLimit:
     value: float
     source: str
     scenarios: tuple[Scenario, ...] = ()
+    contraindication: bool = False

@@ -15,12 +15,15 @@ from y90voxel.clinical.limit_records import (
     Sense,
 )
 from y90voxel.quantification.lung_conventions import limiting_convention
+from y90voxel.reference.devices import known_devices
 from y90voxel.regions.roles import Role
 
 __all__ = [
     "BILIRUBIN_THRESHOLD_UMOL_PER_L",
     "FRACTION_TABLE",
     "LIMITS_VERSION",
+    "LUNGS_ALL_TREATMENTS_GY",
+    "LUNGS_ONE_TREATMENT_GY",
     "TABLE",
     "Approach",
     "BilirubinClass",
@@ -34,6 +37,10 @@ __all__ = [
 
 LIMITS_VERSION = "2026-11.4"
 
+# Mean lung dose [Gy], one treatment and all together; sources below.
+LUNGS_ONE_TREATMENT_GY = 30.0
+LUNGS_ALL_TREATMENTS_GY = 50.0
+
 _MASS = limiting_convention().mass_text
 _LUNG = f"MIRD lung dose to {_MASS}, 30 Gy per treatment: Kao et al. 2014, EJNMMI Res 4:33, doi 10.1186/s13550-014-0033-7"
 _LUNGS_ALL = (
@@ -41,14 +48,21 @@ _LUNGS_ALL = (
 )
 _DOSISPHERE = "DOSISPHERE-01, Garin et al., PMC10858378"
 _THESIS = "van Roekel, PhD thesis, Utrecht 2021, p. 41"
-_DEVICES = ("glass", "resin", "ho166")
 
 
 def _lungs(device: str) -> tuple[Limit, Limit]:
     """Limits of one treatment and of all treatments together."""
     return (
-        Limit("lungs, one treatment", device, Role.LUNGS, Sense.BELOW, 30.0, _LUNG),
-        Limit("lungs, all treatments", device, Role.LUNGS, Sense.BELOW, 50.0, _LUNGS_ALL, cumulative=True),
+        Limit("lungs, one treatment", device, Role.LUNGS, Sense.BELOW, LUNGS_ONE_TREATMENT_GY, _LUNG),
+        Limit(
+            "lungs, all treatments",
+            device,
+            Role.LUNGS,
+            Sense.BELOW,
+            LUNGS_ALL_TREATMENTS_GY,
+            _LUNGS_ALL,
+            cumulative=True,
+        ),
     )
 
 
@@ -84,11 +98,13 @@ def _eanm(device: str) -> tuple[Limit, ...]:
     return tuple(_limit(device, disease, reading, cells) for (disease, reading), cells in alike.items())
 
 
-TABLE = tuple(limit for device in _DEVICES for limit in (*_lungs(device), *_eanm(device)))
+TABLE = tuple(limit for device in known_devices() for limit in (*_lungs(device), *_eanm(device)))
 
 FRACTION_TABLE = (
     FractionLimit("hepatic reserve", "glass", "hepatic reserve", Sense.AT_LEAST, 0.30, _DOSISPHERE),
-    FractionLimit("lung shunt", "resin", "lung shunt fraction", Sense.BELOW, 0.20, _THESIS),
+    FractionLimit(
+        "lung shunt", "resin", "lung shunt fraction", Sense.BELOW, 0.20, _THESIS, contraindication=True
+    ),
     FractionLimit(
         "hepatic reserve, lobectomy",
         "resin",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.clinical.limits_table import LUNGS_ALL_TREATMENTS_GY, LUNGS_ONE_TREATMENT_GY
 from y90voxel.errors import InputError
 from y90voxel.quantification.lung_measures import MIRD_LUNG_MASS_KG, mean_lung_dose
 
@@ -22,10 +23,9 @@ __all__ = [
     "lung_constraint",
 ]
 
-# Lungs by MIRD with 1 kg: per treatment and over all treatments (van Roekel, PhD thesis, Utrecht 2021;
-# Kis et al. 2024, doi 10.1016/j.jvir.2024.08.031: the limits rest on few patients).
-LUNG_LIMIT_PER_TREATMENT_GY = 30.0
-LUNG_LIMIT_CUMULATIVE_GY = 50.0
+# Lungs by MIRD with 1 kg, as the table of limits has them.
+LUNG_LIMIT_PER_TREATMENT_GY = LUNGS_ONE_TREATMENT_GY
+LUNG_LIMIT_CUMULATIVE_GY = LUNGS_ALL_TREATMENTS_GY
 # 16.5 mCi: the shunted activity of the historical glass label (from memory; shown for comparison only).
 LEGACY_SHUNTED_GBQ = 0.61
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from y90voxel.clinical.limits import Scenario
+from y90voxel.clinical.limits_table import LUNGS_ONE_TREATMENT_GY, TABLE
 from y90voxel.errors import Notice
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
@@ -17,7 +18,6 @@ _PERFUSED_GY = 1000.0
 _RATIO = 30.0
 _SEGMENT_SHARE = 0.30
 _RESERVE = 0.30
-_LUNGS_GY = 30.0
 # Notices that stand above the numbers wherever a plan is shown.
 _CODES = frozenset(
     (
@@ -81,10 +81,10 @@ def _doses(plan: Plan, first: PlanModel) -> list[Notice]:
     used = limiting_convention()
     for row in LUNG_CONVENTIONS:
         dose = doses.get(row.plan_row, 0.0)
-        if not row.limiting and dose > _LUNGS_GY:
+        if not row.limiting and dose > LUNGS_ONE_TREATMENT_GY:
             text = (
-                f"the lungs get {dose:.4g} Gy with the {row.mass_text}, beyond {_LUNGS_GY:g} Gy; the limit is held with "
-                f"{used.mass_text} ({doses.get(used.plan_row, 0.0):.4g} Gy), the convention it was set with."
+                f"the lungs get {dose:.4g} Gy with the {row.mass_text}, beyond {LUNGS_ONE_TREATMENT_GY:g} Gy; the limit is held "
+                f"with {used.mass_text} ({doses.get(used.plan_row, 0.0):.4g} Gy), the convention it was set with."
             )
             found.append(Notice("lungs-other-convention", text))
     return found
@@ -137,7 +137,7 @@ def _fifty_ninety(plan: Plan) -> list[Notice]:
     context, patient = plan.context, plan.facts.patient
     again = bool(context.pretreated or context.previous_lung_doses_gy)
     cirrhosis = patient is not None and patient.child_pugh_points is not None
-    if plan.facts.device != "glass" or not (again or cirrhosis):
+    if not _has_fifty_ninety(plan.facts.device) or not (again or cirrhosis):
         return []
     who = " and ".join(word for word, is_so in (("a retreatment", again), ("cirrhosis", cirrhosis)) if is_so)
     text = (
@@ -145,6 +145,11 @@ def _fifty_ninety(plan: Plan) -> list[Notice]:
         "treatment and in cirrhosis (EANM 2022, table 2, notes)."
     )
     return [Notice("fifty-ninety-first-treatments", text)]
+
+
+def _has_fifty_ninety(device: str | None) -> bool:
+    """Whether limits of a device depend on bilirubin: the 50/90 Gy rule."""
+    return any(limit.device == device and limit.bilirubin is not None for limit in TABLE)
 
 
 def _not_recommended(first: PlanModel) -> list[Notice]:

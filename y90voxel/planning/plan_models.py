@@ -288,6 +288,8 @@ def _single_flag(basis: PlanBasis) -> str:
     if basis.device is None or disease is None or scenario is None:
         return flag
     cell = printed_cell(basis.device, disease, scenario, "single compartment")
+    if cell is None:
+        return flag
     if not cell.printed:
         return f"{flag}; EANM table {cell.table} prints nothing for one compartment here"
     if cell.printed != "Not recommended":

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from y90voxel.clinical.limits import Sense
-from y90voxel.errors import InputError, Notice
+from y90voxel.errors import InputError, Notice, alternatives
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_request import OrderRequest, PlanRequest, vials_on_offer
 from y90voxel.planning.vials import VialChoice, all_vials, choose_vials, within_delivery_tolerance
 from y90voxel.quantification.decay import seconds_between
-from y90voxel.reference.devices import Device
+from y90voxel.reference.devices import Device, known_devices
 from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.units import BQ_PER_GBQ, SECONDS_PER_HOUR
@@ -168,7 +168,8 @@ def place_orders(
         return (), ()
     if device is None:
         raise InputError(
-            "an order needs the device: give --device glass, resin or ho166.", tag="administration.device"
+            f"an order needs the device: give --device {alternatives(known_devices())}.",
+            tag="administration.device",
         )
     record = vials_on_offer(request.order, device_record(device))
     desk = _Desk(request.order, record, request.residual_fraction, model)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from y90voxel.bounds import check_fraction
 from y90voxel.clinical.limits import ClinicalContext, Scenario
-from y90voxel.clinical.limits_table import FRACTION_TABLE, FractionLimit, Sense
+from y90voxel.clinical.limits_table import FRACTION_TABLE, LUNGS_ALL_TREATMENTS_GY, FractionLimit
 
 __all__ = ["STOP_RULES", "Stop", "stop_of"]
 
 # As for limits: what equals the value up to rounding does not exceed it.
 _ROUNDING = 1e-9
-_LUNGS_ALL_GY = 50.0
 # 2 mg/dL.
 _BILIRUBIN_UMOL_PER_L = 34.2
 _LABEL = "SIR-Spheres, contraindications, sirtex.com, approved indication"
@@ -23,9 +22,7 @@ _LIST = "lists of contraindications of radioembolisation (secondary source; no l
 
 # The limits on fractions that are contraindications.
 STOP_RULES: tuple[FractionLimit, ...] = tuple(
-    limit
-    for limit in FRACTION_TABLE
-    if (limit.device, limit.quantity, limit.sense) == ("resin", "lung shunt fraction", Sense.BELOW)
+    limit for limit in FRACTION_TABLE if limit.contraindication and limit.quantity == "lung shunt fraction"
 )
 
 
@@ -89,9 +86,12 @@ def stop_of(
 def _lungs_used_up(context: ClinicalContext) -> Stop | None:
     """Earlier treatments that leave nothing of the lungs' limit over all treatments."""
     earlier = sum(context.previous_lung_doses_gy or ())
-    if earlier < _LUNGS_ALL_GY * (1.0 - _ROUNDING):
+    if earlier < LUNGS_ALL_TREATMENTS_GY * (1.0 - _ROUNDING):
         return None
-    text = f"earlier treatments gave the lungs {earlier:.4g} Gy: nothing is left of {_LUNGS_ALL_GY:g} Gy over all treatments"
+    text = (
+        f"earlier treatments gave the lungs {earlier:.4g} Gy: nothing is left of {LUNGS_ALL_TREATMENTS_GY:g} Gy over all "
+        "treatments"
+    )
     return Stop(text, "Kis et al. 2024, doi 10.1016/j.jvir.2024.08.031; rests on few patients")
 
 

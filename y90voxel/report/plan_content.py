@@ -12,6 +12,7 @@ from y90voxel.planning.plan_alarms import first_screen
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
+from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.devices import device_label
 from y90voxel.report.dose_content import (
     DISCLAIMER,
@@ -99,6 +100,8 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "masses": _mass_rows(plan),
         "injections": _injection_rows(plan),
         "orders": order_rows(plan, COLUMNS),
+        "device": device_label(facts.device),
+        "whole_vials": facts.device is not None and device_record(facts.device).whole_vial,
         "residual": percent(plan.request.residual_fraction),
         "patient": patient_rows(facts.patient),
         "contradictions": contradictions(facts.patient),
