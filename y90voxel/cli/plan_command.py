@@ -68,6 +68,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     from y90voxel.cli.terminal_tables import format_table
     from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
     from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
+    from y90voxel.report.product_rule_rows import product_rule_line
     from y90voxel.units import format_activity
 
     if as_json or out is None:
@@ -114,6 +115,8 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     for model in found.metrics["models"]:
         if not model["available"]:
             typer.echo(f"not available: {model['title']}: {model['reason']}")
+    if found.product_rule is not None:
+        typer.echo(product_rule_line(found.product_rule))
     print_orders(found)
     for notice in found.notices:
         typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)

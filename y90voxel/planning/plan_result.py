@@ -25,6 +25,7 @@ from y90voxel.planning.plan_radiobiology import planned_model_doses
 from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_shunt import ShuntMethod
 from y90voxel.planning.plan_spread import PlanUncertainty
+from y90voxel.planning.product_rule import ProductRule, product_rule
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.planning.treatment_day import Delivery, deliver, doses_delivered
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
@@ -172,6 +173,11 @@ class Plan:
         """What forbids any activity; None when nothing does."""
         return self.models[0].stop
 
+    @property
+    def product_rule(self) -> ProductRule | None:
+        """The dose constant of the product's own rule beside the nuclide's; None where it has none."""
+        return product_rule(self.facts.device, self.models, self.facts.dose_constant_gy_kg_per_gbq)
+
     @cached_property
     def deliveries(self) -> tuple[Delivery | None, ...]:
         """What was given in every injection, as far as it was measured."""
@@ -205,6 +211,7 @@ class Plan:
             "nuclide": facts.nuclide,
             "predicted": True,
             "device": self._device(),
+            "product_rule": None if self.product_rule is None else self.product_rule.as_dict(),
             "engine": None if self.maps is None else self.maps.evaluations[0].engine,
             "engine_requested": None
             if self.maps is None

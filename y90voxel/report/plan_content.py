@@ -44,6 +44,7 @@ from y90voxel.report.plan_verdict import (
     vial_sentences,
     without_liver_limit,
 )
+from y90voxel.report.product_rule_rows import product_rule_content
 from y90voxel.units import BQ_PER_GBQ, format_activity
 
 __all__ = ["PLANNED", "plan_content"]
@@ -92,6 +93,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "inapplicable": [(limit.name, reason) for limit, reason in plan.inapplicable]
         + [(f"{aim.name}, {aim.region}", str(aim.approach)) for aim in plan.of_other_models(first)],
         "limits_version": LIMITS_VERSION,
+        "product_rule": product_rule_content(plan.product_rule),
         **planned_model_content(plan),
         "organs": planned_organ_rows(plan),
         "organs_have_maximum": False,
