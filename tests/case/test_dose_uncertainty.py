@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from y90voxel.case import dvh_sampling
 from y90voxel.case.dose_uncertainty import with_uncertainty
+from y90voxel.case.image_noise import NoisyImage
 from y90voxel.case.verify import verify
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
@@ -19,6 +20,7 @@ from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT
 from y90voxel.metrics.uncertainty_budget import dose_uncertainty
 from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.quantification.emission import DecayReference, EmissionImage
+from y90voxel.quantification.noise import ImageNoise
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -333,8 +335,8 @@ def test_local_deposition_and_convolution_carry_noise_each_in_its_way(evaluation
     """Noise of single voxels averages over the reach of betas: the convolution's is smaller."""
     scene = dvh_sampling._Scene.of(evaluation, _inputs(evaluation.case))
     image = evaluation.case.injections[0].emission.volume
-    noisy = dvh_sampling.NoisyImage(
-        ActivityMap(image.array, image.grid), dvh_sampling.ImageNoise(1.0), evaluation.activity.total / image.total,
+    noisy = NoisyImage(
+        ActivityMap(image.array, image.grid), ImageNoise(1.0), evaluation.activity.total / image.total,
         evaluation.case.regions,
     )  # fmt: skip
     maps = [
@@ -354,7 +356,7 @@ def noisy(case, cv, seed=3):
     """The quantitative image with white noise."""
     image = case.injections[0].emission
     normal = float(np.median(image.volume.array[case.regions["Liver"].mask.array > 0.999]))
-    drawn = dvh_sampling.ImageNoise(cv**2 * normal).draw(
+    drawn = ImageNoise(cv**2 * normal).draw(
         image.volume.array, image.grid.spacing_mm, np.random.default_rng(seed)
     )
     emission = replace(image, volume=image.volume.with_array(image.volume.array + drawn))

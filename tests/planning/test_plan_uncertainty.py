@@ -9,8 +9,7 @@ import pytest
 from phantoms import ellipsoid, liver_case
 
 import y90voxel as yv
-from y90voxel.case.dose_uncertainty import noisy_images, statistics
-from y90voxel.case.uncertainty_inputs import UncertaintyInputs
+from y90voxel.case.image_noise import noisy_images, statistics
 from y90voxel.clinical.limits import Sense
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.dose.local_deposition import LocalDeposition
@@ -153,9 +152,8 @@ def test_counts_and_a_recovery_curve_are_part_of_it():
     fitted = replace(plan, request=asked)
     found = spread(fitted, "partition", **few)["relative_uncertainty"]["GTV1"]
     # A tumour with a share f of the activity changes by 1 - f of what its counts and those around it do.
-    images = noisy_images(
-        plan.maps.evaluations[0], UncertaintyInputs(**STATED, noise=0.5, noise_fwhm_mm=12.0)
-    )
+    evaluation = plan.maps.evaluations[0]
+    images = noisy_images(evaluation.case, evaluation.activity, 0.5, 12.0)
     counts = [
         statistics(images, lambda seen, name=name: seen[name].mask)
         for name in ("GTV1", "perfused non-tumour liver")

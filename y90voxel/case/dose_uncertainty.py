@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from y90voxel.case.dvh_sampling import NOISE_MAPS, NoisyImage, sample_bands
+from y90voxel.case.dvh_sampling import NOISE_MAPS, sample_bands
 from y90voxel.case.evaluation import Evaluation, UncertaintyReport
-from y90voxel.case.image_noise import NoiseSource, image_noise
+from y90voxel.case.image_noise import NoiseSource, NoisyImage, noisy_images, statistics
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
 from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
 from y90voxel.metrics.summary import RegionMetrics, RegionUncertainty
@@ -22,13 +20,11 @@ from y90voxel.metrics.uncertainty_budget import (
     dose_uncertainty,
 )
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
-from y90voxel.quantification.quantify import quantify
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import ActivityMap, Mask
+from y90voxel.volumes.volume import Mask
 
-__all__ = ["noisy_images", "statistics", "with_uncertainty"]
+__all__ = ["with_uncertainty"]
 
 Progress = Callable[[str, float], None]
 # What the interval of a mean is about.
@@ -59,7 +55,7 @@ def with_uncertainty(
     Gear et al. 2018, Eur J Nucl Med Mol Imaging 45:2456, doi 10.1007/s00259-018-4136-7.
     """
     inputs, notices = complete_inputs(evaluation.case, given or {})
-    images = noisy_images(evaluation, inputs)
+    images = noisy_images(evaluation.case, evaluation.activity, inputs.noise, inputs.noise_fwhm_mm)
     calibration = _calibration_uncertainty(evaluation, inputs, images)
     bands, said = sample_bands(evaluation, inputs, calibration, images, progress)
     regions = tuple(
@@ -71,21 +67,6 @@ def with_uncertainty(
         inputs.as_dict() | known, bands, _statement(evaluation, inputs, images, calibration)
     )
     return replace(evaluation, regions=regions, uncertainty=report).with_notices(*notices, *said)
-
-
-def noisy_images(evaluation: Evaluation, inputs: UncertaintyInputs) -> list[NoisyImage]:
-    """Return the emission images whose noise is known, of every injection of an evaluation."""
-    case, found = evaluation.case, []
-    for injection in case.injections:
-        volume, regions = injection.emission.volume, injection.regions or case.regions
-        known = image_noise(case, injection, inputs.noise, inputs.noise_fwhm_mm)
-        if known is not None:
-            alone = evaluation.activity
-            if len(case.injections) > 1:
-                alone = quantify(replace(case, injections=(injection,))).activity
-            values, scale = ActivityMap(volume.array, volume.grid), alone.total / volume.total
-            found.append(NoisyImage(values, known.noise, scale, regions, known.source))
-    return found
 
 
 def _calibration_uncertainty(
@@ -105,20 +86,6 @@ def _calibration_uncertainty(
     counts = statistics(images, lambda regions: regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED))
     scaling = math.hypot(counts, 0.0 if spread is None else spread.scaling)
     return activity_uncertainty(inputs.activity, inputs.residual, shunt, inputs.lung_shunt, scaling)
-
-
-def statistics(images: list[NoisyImage], mask_in: Callable[[Regions], Mask | None]) -> float:
-    """Return the relative standard uncertainty of the activity of a region from the noise of the images."""
-    held = variance = 0.0
-    for image in images:
-        mask = mask_in(image.regions)
-        if mask is None:
-            continue
-        values, weights = image.values.array, resample(mask, image.values.grid).array
-        held += image.bq_per_value * float((values * weights).sum(dtype=np.float64))
-        spread = image.noise.uncertainty_of_sum(values, weights, image.values.grid.spacing_mm)
-        variance += (image.bq_per_value * spread) ** 2
-    return math.sqrt(variance) / held if held > 0 else 0.0
 
 
 def _with_budget(

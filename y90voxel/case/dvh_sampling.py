@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from y90voxel.case.engine_request import engine_request
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.image_noise import NoisyImage
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.dose.engine import DoseEngine
@@ -32,7 +33,6 @@ from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
 from y90voxel.metrics.uncertainty_budget import diameter_uncertainty_mm
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.quantification.decay import integrate_over_time
-from y90voxel.quantification.noise import ImageNoise
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.reference.voxel_kernel import voxel_kernel
@@ -44,7 +44,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
-__all__ = ["NoisyImage", "sample_bands"]
+__all__ = ["sample_bands"]
 
 # Sampling a finer dose grid than this takes coarser voxels: only differences from the dose map are taken from them.
 MOST_VOXELS = 600_000
@@ -59,31 +59,6 @@ Progress = Callable[[str, float], None]
 Floats = NDArray[np.float64]
 # D_x at `VOLUMES_PERCENT` and, last, the mean dose of a region [Gy].
 _Sample = Floats
-
-
-@dataclass(frozen=True, eq=False)
-class NoisyImage:
-    """An emission image with its noise, and the factor from its values to activity.
-
-    Parameters
-    ----------
-    values : ActivityMap
-        The values of the image, whatever their unit, on its own grid.
-    noise : ImageNoise
-        In that unit.
-    bq_per_value : float
-        Activity at administration over value.
-    regions : Regions
-        As its camera saw them.
-    source : str
-        Where the noise is known from, see `y90voxel.case.image_noise.NoiseSource`.
-    """
-
-    values: ActivityMap
-    noise: ImageNoise
-    bq_per_value: float
-    regions: Regions
-    source: str = "stated"
 
 
 def sample_bands(

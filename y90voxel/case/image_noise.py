@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import numpy as np
 
 from y90voxel.case.case import Case
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.noise import ImageNoise
 from y90voxel.quantification.noise_estimate import NoiseEstimate, estimate_noise
+from y90voxel.quantification.quantify import quantify
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import CountMap
+from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
-__all__ = ["KnownNoise", "NoiseSource", "image_noise", "noise_notices"]
+__all__ = [
+    "KnownNoise",
+    "NoiseSource",
+    "NoisyImage",
+    "image_noise",
+    "noise_notices",
+    "noisy_images",
+    "statistics",
+]
 
 
 class NoiseSource(StrEnum):
@@ -94,7 +107,73 @@ def _mean_in_liver(injection: Injection, regions: Regions, stated: float) -> flo
             tag="uncertainty.noise",
         )
     liver = resample(liver, volume.grid)
-    return float((volume.array * liver.array).sum(dtype="f8")) / liver.total
+    return float((volume.array * liver.array).sum(dtype=np.float64)) / liver.total
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyImage:
+    """An emission image with its noise, and the factor from its values to activity.
+
+    Parameters
+    ----------
+    values : ActivityMap
+        The values of the image, whatever their unit, on its own grid.
+    noise : ImageNoise
+        In that unit.
+    bq_per_value : float
+        Activity at administration over value.
+    regions : Regions
+        As its camera saw them.
+    source : NoiseSource
+        Where the noise is known from.
+    """
+
+    values: ActivityMap
+    noise: ImageNoise
+    bq_per_value: float
+    regions: Regions
+    source: NoiseSource = NoiseSource.STATED
+
+
+def noisy_images(
+    case: Case, activity: ActivityMap, stated: float | None = None, noise_fwhm_mm: float = 0.0
+) -> list[NoisyImage]:
+    """Return the emission images whose noise is known, of every injection of a case.
+
+    Parameters
+    ----------
+    case : Case
+        With its images.
+    activity : ActivityMap
+        What was made of them together, at administration [Bq].
+    stated, noise_fwhm_mm
+        As of `image_noise`.
+    """
+    found = []
+    for injection in case.injections:
+        volume, regions = injection.emission.volume, injection.regions or case.regions
+        known = image_noise(case, injection, stated, noise_fwhm_mm)
+        if known is not None:
+            alone = activity
+            if len(case.injections) > 1:
+                alone = quantify(replace(case, injections=(injection,))).activity
+            values, scale = ActivityMap(volume.array, volume.grid), alone.total / volume.total
+            found.append(NoisyImage(values, known.noise, scale, regions, known.source))
+    return found
+
+
+def statistics(images: list[NoisyImage], mask_in: Callable[[Regions], Mask | None]) -> float:
+    """Return the relative standard uncertainty of the activity of a region from the noise of the images."""
+    held = variance = 0.0
+    for image in images:
+        mask = mask_in(image.regions)
+        if mask is None:
+            continue
+        values, weights = image.values.array, resample(mask, image.values.grid).array
+        held += image.bq_per_value * float((values * weights).sum(dtype=np.float64))
+        spread = image.noise.uncertainty_of_sum(values, weights, image.values.grid.spacing_mm)
+        variance += (image.bq_per_value * spread) ** 2
+    return math.sqrt(variance) / held if held > 0 else 0.0
 
 
 def noise_notices(case: Case, stated: float | None = None, noise_fwhm_mm: float = 0.0) -> list[Notice]:

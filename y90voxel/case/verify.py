@@ -13,6 +13,7 @@ import numpy as np
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.lung_methods import lung_doses_by_method
+from y90voxel.case.noise_marks import with_noise_marks
 from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.case.region_masses import mass_notices, whole_mass_g
 from y90voxel.case.territory_doses import territory_doses
@@ -110,7 +111,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
     limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1], case.clinical_context)
     tell("evaluated", 1.0)
-    return Evaluation(
+    evaluation = Evaluation(
         case=case,
         engine=engine.name,
         dose=dose,
@@ -130,6 +131,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         provenance=_provenance(case, engine, started, time.perf_counter() - clock),
         histograms=RegionHistograms(dose, density, case.regions, histograms),
     )
+    return with_noise_marks(evaluation)
 
 
 def _check_asked_for(case: Case) -> None:

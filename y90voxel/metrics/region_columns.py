@@ -180,6 +180,7 @@ REGION_COLUMNS: tuple[RegionColumn, ...] = (
         Printed("Uncertainty", "u, k = 1", 70.0, Style.SHARE, optional=True, beside_budget=False),
     ),
     RegionColumn(("uncertainty",), lambda m: None if m.uncertainty is None else m.uncertainty.as_dict()),
+    RegionColumn(("noise",), lambda m: None if m.noise is None else m.noise.as_dict()),
     RegionColumn(("partial_volume",), lambda m: None if m.partial_volume is None else asdict(m.partial_volume)),
 )  # fmt: skip
 

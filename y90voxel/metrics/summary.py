@@ -11,6 +11,7 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.model_doses import ModelDoses, model_doses
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
+from y90voxel.metrics.region_noise import RegionNoise
 from y90voxel.metrics.uncertainty_budget import DoseUncertainty
 from y90voxel.regions.regions import Region
 from y90voxel.volumes.volume import ActivityMap
@@ -119,6 +120,8 @@ class RegionMetrics:
         Corrected numbers, where they were asked for.
     whole_mass_g : float or None
         Mass of the whole region by CT on its own grid [g], inside the dose grid or not; where it was measured.
+    noise : RegionNoise or None
+        What noise of the image does to its histogram.
     """
 
     name: str
@@ -142,6 +145,7 @@ class RegionMetrics:
     uncertainty: RegionUncertainty | None = None
     partial_volume: PartialVolume | None = None
     whole_mass_g: float | None = None
+    noise: RegionNoise | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``metrics.json``."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from y90voxel.case.dose_uncertainty import noisy_images, statistics
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.image_noise import noisy_images, statistics
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.uncertainty_budget import diameter_uncertainty_mm
@@ -140,7 +140,7 @@ def _spread(plan: Plan, inputs: UncertaintyInputs) -> PlanSpread:
 
 def _statistics(evaluation: Evaluation, inputs: UncertaintyInputs) -> dict[str, float]:
     """Relative uncertainty of the counts in every tumour and in normal liver, one injection."""
-    images = noisy_images(evaluation, inputs)
+    images = noisy_images(evaluation.case, evaluation.activity, inputs.noise, inputs.noise_fwhm_mm)
     normal = (Role.PERFUSED_NON_TUMOUR_LIVER, Role.NON_TUMOUR_LIVER)
     regions = evaluation.case.regions
     found = {

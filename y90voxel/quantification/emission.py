@@ -66,6 +66,8 @@ class EmissionImage:
         From ``acquisition_start`` to the acquisition of each slice [s]; None where all slices were acquired together.
     slice_durations_s : tuple of float or None
         Frame duration of each slice [s]; None where ``frame_duration_s`` is that of all.
+    gate : str or None
+        What the header calls it where it is one gate of several; None for an image of all phases, or one that does not say.
     """
 
     volume: CountMap | ActivityMap
@@ -84,6 +86,7 @@ class EmissionImage:
     administration_day_assumed: bool = False
     slice_delays_s: tuple[float, ...] | None = None
     slice_durations_s: tuple[float, ...] | None = None
+    gate: str | None = None
 
     @property
     def grid(self) -> Grid:

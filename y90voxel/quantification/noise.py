@@ -75,22 +75,22 @@ class ImageNoise:
             Source of chance.
         """
         white = rng.standard_normal(values.shape, dtype=np.float32)
-        return np.asarray(self._correlated(white, spacing_mm) * self._deviation(values), np.float32)
+        return np.asarray(self.correlated(white, spacing_mm) * self._deviation(values), np.float32)
 
     def uncertainty_of_sum(
         self, values: NDArray[Any], weights: NDArray[Any], spacing_mm: Sequence[float]
     ) -> float:
         """Return the standard uncertainty of Σ weight × value, in the unit of ``values``."""
         # With e = σ (g ⋆ z), the variance of Σ w e is the sum of squares of g ⋆ (w σ), for g is symmetric.
-        spread = self._correlated(weights * self._deviation(values), spacing_mm)
+        spread = self.correlated(weights * self._deviation(values), spacing_mm)
         return math.sqrt(float((spread * spread).sum(dtype=np.float64)))
 
     def _deviation(self, values: NDArray[Any]) -> NDArray[Any]:
         """Standard deviation of each voxel."""
         return np.asarray(np.sqrt(np.maximum(values, 0.0) * self.variance_per_value))
 
-    def _correlated(self, white: NDArray[Any], spacing_mm: Sequence[float]) -> NDArray[Any]:
-        """White noise filtered by a Gaussian that leaves its variance as it is."""
+    def correlated(self, white: NDArray[Any], spacing_mm: Sequence[float]) -> NDArray[Any]:
+        """Return white noise filtered by a Gaussian that leaves its variance as it is, same shape."""
         if self.fwhm_mm == 0.0:
             return white
         # deferred: 0.2 s

@@ -256,7 +256,9 @@ def test_what_is_no_corrected_volume_is_refused(tmp_path, attributes, why):
 
 @pytest.mark.parametrize("kind", ["GATED", "DYNAMIC"])
 def test_one_phase_of_several_is_reported(tmp_path, kind):
-    assert codes(read(factory.pet(STORED, SeriesType=[kind, "IMAGE"]), tmp_path)[1]) == ["one-phase"]
+    image, findings = read(factory.pet(STORED, SeriesType=[kind, "IMAGE"]), tmp_path)
+    assert codes(findings) == ["one-phase"]
+    assert image.gate == ("SeriesType GATED, IMAGE" if kind == "GATED" else None)
 
 
 @pytest.mark.parametrize("reference", ["START", "ADMIN"])

@@ -25,7 +25,7 @@ from y90voxel.io.dicom.frames import functional_group
 from y90voxel.io.dicom.geometry import regularise, settle
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
-from y90voxel.io.dicom.pet_values import check_units, check_values
+from y90voxel.io.dicom.pet_values import check_units, check_values, gate_of
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, check_half_life, radiopharmaceutical_of
 from y90voxel.io.dicom.slice_times import CLOCK_TOLERANCE_S, SliceTimes, slice_times
 from y90voxel.quantification.decay import seconds_between
@@ -111,6 +111,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
         "administration_day_assumed": any(f.code == "administration-day-assumed" for f in findings),
         "slice_delays_s": times.delays_s,
         "slice_durations_s": times.durations_s,
+        "gate": gate_of(first),
         "reference_time": instants.get(reference),
     }, tuple(findings)
 

@@ -13,7 +13,7 @@ from y90voxel.io.dicom.frames import Frame, functional_group
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 
-__all__ = ["check_mapping", "check_units", "check_values"]
+__all__ = ["check_mapping", "check_units", "check_values", "gate_of"]
 
 # Slopes are written with so many digits at least.
 SLOPE_TOLERANCE = 1e-4
@@ -96,6 +96,18 @@ def check_values(series: SeriesRecord) -> list[Finding]:
             value="\\".join(kind),
         )
     ]
+
+
+def gate_of(first: Instance) -> str | None:
+    """Return what a header calls one gate of the breathing or heart cycle; None where it does not call it one.
+
+    Parameters
+    ----------
+    first : Instance
+        First object of the series; Series Type (0054,1000) of PS3.3 C.8.9.1.1.4.
+    """
+    values = texts(first.header, "SeriesType", first.source)
+    return f"SeriesType {', '.join(values)}" if "GATED" in values else None
 
 
 def check_mapping(frames: Sequence[Frame], units: Collection[str] = ("bq/ml",)) -> None:
