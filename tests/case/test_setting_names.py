@@ -39,7 +39,9 @@ def typed_value(one):
         return True
     if one.choices and one.name not in TYPED:
         return one.choices[-1]
-    return TYPED.get(one.name, {int: 7, float: 1.7, str: "1.2.3"}[one.kind])
+    return TYPED.get(
+        one.name, {int: 7, float: 1.7, str: "1.2.3", tuple[str, str]: ("a.nii", "b.nii")}[one.kind]
+    )
 
 
 @pytest.mark.parametrize("command", ["dose", "plan", "batch", "dvh"])

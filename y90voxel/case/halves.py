@@ -98,13 +98,14 @@ def _check_alone(name: str, half: EmissionImage, whole: EmissionImage) -> None:
     """Refuse a half that cannot be one, whatever the other is."""
     if half.gate is not None:
         raise InputError(
-            f"half {name} is a gate of the breathing or heart cycle ({half.gate}): gates differ by motion, and are no halves. Give two "
-            "frames, or halves of the list-mode data.",
+            f"half {name} is a gate of the breathing or heart cycle ({half.gate}): gates differ by motion, and are no halves. "
+            "Give two frames, or halves of the list-mode data.",
             tag=TAG,
         )
     if not half.grid.is_same_as(whole.grid):
         raise InputError(
-            f"half {name} lies on another grid ({half.grid}) than the emission image ({whole.grid}). Reconstruct all three alike.",
+            f"half {name} lies on another grid ({half.grid}) than the emission image ({whole.grid}). Reconstruct all three "
+            "alike.",
             tag=TAG,
         )
     if not half.volume.total > 0:
@@ -222,6 +223,6 @@ def _notice(evaluation: Evaluation, place_ml: float) -> Notice:
     return Notice(
         "noise-corrected",
         f"two halves of the image, {place_ml:.2g} mL a place of independent noise, correct the histograms of: "
-        f"{', '.join(done) or 'no region'}. They stand beside those found; dose map and means are as they were. Noise is removed, "
-        f"blur is not.{' Not corrected: ' + '; '.join(left) + '.' if left else ''}",
+        f"{', '.join(done) or 'no region'}. They stand beside those found; dose map and means are as they were. Noise is "
+        f"removed, blur is not.{' Not corrected: ' + '; '.join(left) + '.' if left else ''}",
     )

@@ -114,8 +114,9 @@ def _notices(regions: list[RegionMetrics]) -> list[Notice]:
     return [
         Notice(
             "noise-tails",
-            f"noise of the image broadens the histograms; minimum, maximum and D_x outside 30 to 70 % of the volume are marked. Expected "
-            f"bias{most}: {'; '.join(parts)}. Means, D50 and D70 hold. Two halves of the image (--halves A B) correct it.",
+            "noise of the image broadens the histograms; minimum, maximum and D_x outside 30 to 70 % of the volume are marked. "
+            f"Expected bias{most}: {'; '.join(parts)}. Means, D50 and D70 hold. Two halves of the image (--halves A B) "
+            "correct it.",
         )
     ]
 

@@ -42,7 +42,8 @@ class NamedSetting:
     setting : Setting
         Help and names.
     kind : type
-        ``bool`` for a switch that takes no value; ``int``, ``float`` or ``str`` of a value as it is typed.
+        ``bool`` for a switch that takes no value; ``int``, ``float`` or ``str`` of a value as it is typed, ``tuple[str, str]`` of
+        two that follow one flag.
     repeated : bool
         Whether it may be given several times.
     default : object
@@ -231,6 +232,8 @@ def _named(path: tuple[str, ...], name: str, field: FieldInfo, setting: Setting)
     kind: type = str
     if setting.sets is not None:
         kind = bool
+    elif tuple in kinds and not repeated:
+        kind = tuple[str, str]
     elif setting.parse is None:
         kind = float if kinds - {list} == {float} else int if kinds - {list} == {int} else str
     default = field.get_default(call_default_factory=True) if not field.is_required() else None
@@ -255,6 +258,9 @@ def _kinds(annotation: Any) -> Iterator[type]:
             yield from _kinds(part)
     elif origin is Literal:
         yield str
+    elif origin is tuple:
+        yield tuple
+        yield from _kinds(get_args(annotation)[0])
     elif origin is list:
         yield list
         yield from _kinds(get_args(annotation)[0])

@@ -24,7 +24,12 @@ from y90voxel.case.setting_types import (
     parse_shunt,
     positive,
 )
-from y90voxel.case.uncertainty_settings import DeadTimeSettings, PartialVolumeSettings, UncertaintySettings
+from y90voxel.case.uncertainty_settings import (
+    DeadTimeSettings,
+    NoiseSettings,
+    PartialVolumeSettings,
+    UncertaintySettings,
+)
 from y90voxel.dose.engines import DEFAULT_ENGINE, engine_choices
 from y90voxel.errors import InputError, alternatives
 from y90voxel.quantification.plausibility import ACCEPTABLE
@@ -35,7 +40,7 @@ from y90voxel.regions.roles import Role
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
 
 # Settings that name a file.
-NAMED_FILES = (("partial_volume", "recovery"), ("dead_time", "curve"))
+NAMED_FILES = (("partial_volume", "recovery"), ("dead_time", "curve"), ("noise", "halves"))
 BOTH = ("dose", "plan")
 ALL = ("dose", "plan", "batch")
 
@@ -384,6 +389,7 @@ class StudySettings(Group):
     accept: AcceptSettings = Field(default_factory=AcceptSettings)
     radiobiology: dict[Role, RadiobiologySettings] = Field(default_factory=dict)
     uncertainty: UncertaintySettings = Field(default_factory=UncertaintySettings)
+    noise: NoiseSettings = Field(default_factory=NoiseSettings)
     partial_volume: PartialVolumeSettings = Field(default_factory=PartialVolumeSettings)
     dead_time: DeadTimeSettings | None = None
     output: OutputSettings = Field(default_factory=OutputSettings)
@@ -453,9 +459,16 @@ def read_case_file(path: str | Path) -> dict[str, Any]:
         raise InputError(f"the case file {path} cannot be read: {error}.", file=path) from error
     for table, key in NAMED_FILES:
         group = raw.get(table)
-        if isinstance(group, dict) and isinstance(group.get(key), str):
-            group[key] = str(Path(path).parent / group[key])
+        if isinstance(group, dict) and key in group:
+            group[key] = _beside(Path(path), group[key])
     return raw
+
+
+def _beside(case_file: Path, named: Any) -> Any:
+    """A file, or several, that a case file names: they lie beside it."""
+    if isinstance(named, list):
+        return [_beside(case_file, one) for one in named]
+    return str(case_file.parent / named) if isinstance(named, str) else named
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

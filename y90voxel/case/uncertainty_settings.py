@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from y90voxel.case.setting_types import Fraction, Group, Positive, Setting
 
-__all__ = ["DeadTimeSettings", "PartialVolumeSettings", "UncertaintySettings"]
+__all__ = ["DeadTimeSettings", "NoiseSettings", "PartialVolumeSettings", "UncertaintySettings"]
 
 
 class UncertaintySettings(Group):
@@ -31,6 +31,19 @@ class UncertaintySettings(Group):
     noise_fwhm_mm: Annotated[float | None, Setting("Correlation length of the noise [mm].")] = None
     samples: Annotated[int | None, Setting("Sampled histograms.")] = None
     seed: Annotated[int | None, Setting("Same seed, same bands.", "--seed")] = None
+
+
+class NoiseSettings(Group):
+    """What tells noise from what truly differs."""
+
+    halves: Annotated[
+        tuple[Path, Path] | None,
+        Setting(
+            "Two independent halves of the image (frames, list-mode or projection halves; no gates): histograms without noise.",
+            "--halves",
+            metavar="A B",
+        ),
+    ] = None
 
 
 class PartialVolumeSettings(Group):

@@ -34,6 +34,8 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     """Print the doses of a run, its warnings and where the outputs are."""
+    from y90voxel.report.noise_table import noise_summary
+
     if as_json:
         typer.echo(json.dumps(evaluation.metrics))
         return
@@ -53,7 +55,9 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         f"{evaluation.case.label}: {kind}, {evaluation.case.nuclide} {format_activity(evaluation.net_activity_bq)}, "
         f"engine {evaluation.engine} ({evaluation.engine_decision.reason})\n"
     )
-    typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy"), rows))
+    typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy*"), rows))
+    if evaluation.regions:
+        typer.echo(noise_summary(evaluation))
     lung = evaluation.lung
     if lung.limiting_mird_gy is not None:
         mass = limiting_convention().mass_text

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
+from y90voxel.metrics.region_noise import shares_without_noise
 
 __all__ = ["plain_cell", "write_dvh_csv", "write_json", "write_metrics_csv", "write_result_tables"]
 
@@ -24,6 +26,7 @@ def write_result_tables(
     histograms: Mapping[str, DoseVolumeHistogram],
     folder: Path,
     bands: Mapping[str, DvhBand] | None = None,
+    shrink: Mapping[str, float] | None = None,
 ) -> None:
     """Write ``dvh.csv``, ``metrics.json`` and ``metrics.csv``, and ``dvh_bands.csv`` where there are bands.
 
@@ -37,9 +40,12 @@ def write_result_tables(
         Exists.
     bands : mapping of str to DvhBand, optional
         By region name.
+    shrink : mapping of str to float, optional
+        By the name of each region whose histogram is corrected for noise, see `y90voxel.metrics.region_noise`.
     """
     regions = document["regions"]
-    write_dvh_csv([(r["name"], r["role"], histograms[r["name"]]) for r in regions], folder / "dvh.csv")
+    named = [(r["name"], r["role"], histograms[r["name"]]) for r in regions]
+    write_dvh_csv(named, folder / "dvh.csv", shrink=shrink)
     if bands is not None:
         write_bands_csv([(n, band, histograms[n]) for n, band in bands.items()], folder / "dvh_bands.csv")
     write_json(document, folder / "metrics.json")
@@ -47,9 +53,14 @@ def write_result_tables(
 
 
 def write_dvh_csv(
-    histograms: Iterable[tuple[str, str, DoseVolumeHistogram]], path: str | Path, points: int = DVH_POINTS
+    histograms: Iterable[tuple[str, str, DoseVolumeHistogram]],
+    path: str | Path,
+    points: int = DVH_POINTS,
+    shrink: Mapping[str, float] | None = None,
 ) -> None:
     """Write cumulative histograms in long form: region, role, dose_gy, volume_ml, volume_percent.
+
+    Where some are corrected for noise, a last column volume_percent_without_noise has those, empty for the others.
 
     Parameters
     ----------
@@ -59,17 +70,24 @@ def write_dvh_csv(
         File to write.
     points : int
         Dose steps from zero to the region's maximum; the volume at each is exact.
+    shrink : mapping of str to float, optional
+        As of `write_result_tables`.
     """
+    columns = ("region", "role", "dose_gy", "volume_ml", "volume_percent")
     with Path(path).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(("region", "role", "dose_gy", "volume_ml", "volume_percent"))
+        writer.writerow((*columns, "volume_percent_without_noise") if shrink else columns)
         for name, role, histogram in histograms:
             doses = np.linspace(0.0, max(float(histogram.doses_gy[0]), 0.0), points)
             shares = histogram.cumulative(doses)
             cell, volume_ml = plain_cell(name), histogram.volume_ml
-            for dose, share in zip(doses.tolist(), shares.tolist(), strict=True):
+            more: Iterable[tuple[str, ...]] = repeat(("",) if shrink else ())
+            if shrink and name in shrink:
+                quiet = 100 * shares_without_noise(histogram, doses, shrink[name])
+                more = [(f"{share:.6g}",) for share in quiet.tolist()]
+            for dose, share, last in zip(doses.tolist(), shares.tolist(), more, strict=False):
                 row = (f"{dose:.6g}", f"{share * volume_ml:.6g}", f"{100 * share:.6g}")
-                writer.writerow((cell, role, *row))
+                writer.writerow((cell, role, *row, *last))
 
 
 def write_bands_csv(

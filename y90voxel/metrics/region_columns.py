@@ -18,6 +18,7 @@ RegionMetrics = Any
 
 __all__ = [
     "D_PERCENT",
+    "HELD_PERCENT",
     "REGION_COLUMNS",
     "V_GY",
     "Printed",
@@ -25,12 +26,26 @@ __all__ = [
     "Style",
     "cohort_types",
     "cohort_values",
+    "is_tail",
     "region_entry",
 ]
 
 # D_x by volume in percent, V_d by dose in Gy.
 D_PERCENT = (2, 50, 70, 90, 95, 98)
 V_GY = (50, 100, 205)
+# D_x between these hold under noise (contract of issue 16: mean and D70 within 2 % at 50 % noise); the others are tails [%].
+HELD_PERCENT = (30, 70)
+
+
+def is_tail(percent: float) -> bool:
+    """Return whether D_x lies at an end of the histogram, where noise decides it.
+
+    Examples
+    --------
+    >>> [is_tail(percent) for percent in (2, 30, 50, 70, 71)]
+    [True, False, False, False, True]
+    """
+    return not HELD_PERCENT[0] <= percent <= HELD_PERCENT[1]
 
 
 class Style(Enum):
@@ -94,6 +109,8 @@ class RegionColumn:
         Where it stands in a report, if at all.
     compared : bool
         Whether a comparison says how it differs between predicted and delivered dose.
+    tail : bool
+        Whether it lies at an end of the histogram, where noise decides it.
     """
 
     path: tuple[str, ...]
@@ -103,6 +120,7 @@ class RegionColumn:
     meaning: str = ""
     printed: Printed | None = None
     compared: bool = False
+    tail: bool = False
 
 
 def _of(
@@ -113,9 +131,10 @@ def _of(
     cohort: str = "",
     kind: str = "double",
     compared: bool = False,
+    tail: bool = False,
 ) -> RegionColumn:
     """A column that is an attribute, and has its name in a cohort unless another is given."""
-    return RegionColumn((name,), attrgetter(name), cohort or name, kind, meaning, printed, compared)
+    return RegionColumn((name,), attrgetter(name), cohort or name, kind, meaning, printed, compared, tail)
 
 
 def _d(percent: int) -> RegionColumn:
@@ -123,7 +142,9 @@ def _d(percent: int) -> RegionColumn:
     printed = Printed("Dose in Gy to ≥ x % of the volume", f"D{percent}", 40.0 - percent / 100.0)
     meaning = f"greatest dose that at least {percent} % of the volume receives [Gy]"
     name = f"d{percent}_gy"
-    return RegionColumn((name,), lambda m: m.d_gy[percent], name, "double", meaning, printed, True)
+    return RegionColumn(
+        (name,), lambda m: m.d_gy[percent], name, "double", meaning, printed, True, is_tail(percent)
+    )
 
 
 def _v(dose: int) -> RegionColumn:
@@ -166,8 +187,8 @@ REGION_COLUMNS: tuple[RegionColumn, ...] = (
         "mass_weighted_mean_gy", "energy over mass [Gy], the mean that limits refer to",
         Printed(_DOSE, "mean by mass", 20.0, stands_out=True),
     ),
-    _of("min_gy", "over voxels at least half occupied [Gy]", Printed(_DOSE, "min", 23.0), compared=True),
-    _of("max_gy", "over voxels at least half occupied [Gy]", Printed(_DOSE, "max", 24.0), compared=True),
+    _of("min_gy", "over voxels at least half occupied [Gy]", Printed(_DOSE, "min", 23.0), compared=True, tail=True),
+    _of("max_gy", "over voxels at least half occupied [Gy]", Printed(_DOSE, "max", 24.0), compared=True, tail=True),
     _of("sd_gy", "standard deviation [Gy]", Printed(_DOSE, "SD", 22.0), compared=True),
     *(_d(percent) for percent in D_PERCENT),
     *(_v(dose) for dose in V_GY),

@@ -16,23 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.metrics.region_columns import D_PERCENT, V_GY
+from y90voxel.metrics.region_columns import D_PERCENT, V_GY, is_tail
 
 __all__ = [
     "EXCEEDS",
-    "HELD_PERCENT",
     "RegionNoise",
     "Tails",
     "corrected_by_halves",
     "covariance_of_halves",
-    "is_tail",
     "noise_without_halves",
+    "shares_without_noise",
     "shrink_factor",
     "shrunk",
 ]
 
-# D_x between these hold under noise (contract of issue 16: mean and D70 within 2 % at 50 % noise); the others are tails [%].
-HELD_PERCENT = (30, 70)
 EXCEEDS = "noise exceeds spread"
 
 
@@ -41,17 +38,6 @@ class Tails(StrEnum):
 
     CORRECTED = "corrected"  # by two halves of the image
     MARKED = "marked"
-
-
-def is_tail(percent: float) -> bool:
-    """Return whether D_x lies at an end of the histogram, where noise decides it.
-
-    Examples
-    --------
-    >>> [is_tail(percent) for percent in (2, 30, 50, 70, 71)]
-    [True, False, False, False, True]
-    """
-    return not HELD_PERCENT[0] <= percent <= HELD_PERCENT[1]
 
 
 @dataclass(frozen=True)
@@ -75,6 +61,8 @@ class RegionNoise:
         empty where it is not known.
     d_gy, v_percent : mapping or None
         D_x [Gy] and V_d [%] without noise, where they are corrected.
+    shrink : float or None
+        The factor that distances from the mean were shrunk by, where they are corrected.
     reason : str or None
         Why they are not corrected although there are halves, or why the noise is not known.
     """
@@ -87,6 +75,7 @@ class RegionNoise:
     bias_gy: Mapping[str, float] | None = None
     d_gy: Mapping[int, float] | None = None
     v_percent: Mapping[int, float] | None = None
+    shrink: float | None = None
     reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,6 +83,7 @@ class RegionNoise:
         corrected = None
         if self.d_gy is not None and self.v_percent is not None:
             corrected = {
+                "shrink": self.shrink,
                 **{f"d{percent}_gy": dose for percent, dose in self.d_gy.items()},
                 "v_percent": {str(dose): share for dose, share in self.v_percent.items()},
             }
@@ -192,7 +182,8 @@ def corrected_by_halves(
         factor * found,
         bias_gy=_bias_gy(dvh, factor),
         d_gy={x: float(shrunk(dvh.dose_at_volume(x), mean, factor)) for x in D_PERCENT},
-        v_percent={d: _volume_percent(dvh, d, factor) for d in V_GY},
+        v_percent={d: 100.0 * float(shares_without_noise(dvh, d, factor)) for d in V_GY},
+        shrink=factor,
     )
 
 
@@ -218,6 +209,22 @@ def covariance_of_halves(
     return float((a * b * share).sum()), 0.25 * float(((a - b) ** 2 * share).sum())
 
 
+def shares_without_noise(dvh: DoseVolumeHistogram, doses_gy: Any, shrink: float) -> NDArray[np.float64]:
+    """Return the fraction of the volume that receives at least each dose in the shrunk histogram, shape of ``doses_gy``.
+
+    Parameters
+    ----------
+    dvh : DoseVolumeHistogram
+        As found.
+    doses_gy : array_like
+        Doses [Gy].
+    shrink : float
+        Factor of the distances from the mean, above zero.
+    """
+    mean = dvh.mean_gy
+    return dvh.cumulative(mean + (np.asarray(doses_gy, float) - mean) / shrink)
+
+
 def _cv(dvh: DoseVolumeHistogram) -> float:
     """Standard deviation over mean of a histogram."""
     return dvh.sd_gy / dvh.mean_gy if dvh.mean_gy > 0 else 0.0
@@ -228,8 +235,3 @@ def _bias_gy(dvh: DoseVolumeHistogram, factor: float) -> dict[str, float]:
     ends = {f"d{x}_gy": dvh.dose_at_volume(x) for x in D_PERCENT if is_tail(x)}
     ends |= {"min_gy": dvh.min_gy, "max_gy": dvh.max_gy}
     return {key: float(dose - shrunk(dose, dvh.mean_gy, factor)) for key, dose in ends.items()}
-
-
-def _volume_percent(dvh: DoseVolumeHistogram, dose_gy: float, factor: float) -> float:
-    """V_d of the shrunk histogram [%]: where its doses were before."""
-    return 100.0 * dvh.volume_at_dose(dvh.mean_gy + (dose_gy - dvh.mean_gy) / factor)

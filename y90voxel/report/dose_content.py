@@ -16,6 +16,7 @@ from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.model_parameters import model_content
+from y90voxel.report.noise_table import noise_note, noise_rows
 from y90voxel.report.organ_table import organ_dose_rows
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.region_table import (
@@ -81,6 +82,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         **_model_values(evaluation, net),
         "partial_volume": partial_volume_rows(evaluation),
         "partial_volume_note": partial_volume_note(evaluation),
+        "noise": noise_rows(evaluation),
+        "noise_note": noise_note(evaluation),
         "uncertainty": uncertainty_rows(evaluation),
         "uncertainty_statement": evaluation.uncertainty.statement if evaluation.uncertainty else (),
         "lung": lung_rows(evaluation),

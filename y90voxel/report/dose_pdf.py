@@ -231,6 +231,21 @@ def _regions(flow: _Flow, content: Mapping[str, Any]) -> None:
         flow.paragraph(note, color=MUTED, fontsize=7.5)
     if content["all_automatic"]:
         flow.paragraph(ALL_AUTOMATIC, color="#7a5200")
+    _noise(flow, content)
+
+
+def _noise(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """Spread, noise and the ends of histograms."""
+    if content["noise"]:
+        flow.heading("Noise and the ends of histograms *")
+        stops = (0, -290, -370, -450, -590, -730, -875)
+        keys = ("name", "found", "noise", "without", "d98", "d90", "d2")
+        flow.row(
+            ("SD over mean; doses in Gy", "found", "noise", "without", "D98", "D90", "D2"), stops, color=MUTED
+        )
+        for row in content["noise"]:
+            flow.row([shortened(row[key], 32) for key in keys], stops)
+    flow.paragraph(content["noise_note"], color=MUTED, fontsize=7.5)
 
 
 def _row_colours(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ class Column:
         Whether it stands out.
     starts : bool
         Whether it is the first of its group.
+    tail : bool
+        Whether noise decides it, so that it is marked.
     """
 
     group: str
@@ -38,6 +40,7 @@ class Column:
     text: Callable[[RegionMetrics], str]
     key: bool = False
     starts: bool = False
+    tail: bool = False
 
 
 def region_columns(evaluation: Evaluation) -> list[Column]:
@@ -72,7 +75,7 @@ def _column(column: RegionColumn, printed: Printed) -> Column:
         value = column.value(metrics)
         return write(None if value is None else value / printed.unit_size)
 
-    return Column(printed.group, printed.heading, cell, key=printed.stands_out)
+    return Column(printed.group, printed.heading, cell, key=printed.stands_out, tail=column.tail)
 
 
 def region_rows(evaluation: Evaluation, columns: list[Column]) -> list[dict[str, Any]]:

@@ -58,6 +58,7 @@ _DROPPED_SETTINGS = {
     "activity_time",
     "residual_time",
     "curve",
+    "halves",
     "recovery",
     "patient",
     "order",

@@ -9,6 +9,7 @@ from typing import Any
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.halves import check_halves, with_halves
 from y90voxel.case.recovery_correction import with_partial_volume
 from y90voxel.case.settings import StudySettings
 from y90voxel.case.verify import verify
@@ -23,6 +24,7 @@ from y90voxel.study.anonymous import (
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.engine_choice import build_engine, decide_engine
 from y90voxel.study.phantom_files import dead_time_of, deconvolution_of, recovery_curve
+from y90voxel.study.read_halves import read_halves
 from y90voxel.study.read_study import read_study
 from y90voxel.study.study import Study
 
@@ -84,9 +86,12 @@ def _run(
     partial = settings.partial_volume
     curve = recovery_curve(settings)  # its file may be wrong: said before anything is computed
     study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.5 * done), only)
+    study, halves = read_halves(study, settings.noise.halves)
     study, settings, shown = anonymised(study, settings)
     tell("placing regions", 0.5)
     case = make_case(study, settings, shown=shown)
+    if halves is not None:
+        check_halves(case, halves)
     engine = build_engine(
         settings.dose.engine,
         case,
@@ -94,6 +99,8 @@ def _run(
         progress=lambda what, done: tell(what, 0.55 + 0.2 * done),
     )
     evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.25 * done))
+    if halves is not None:
+        evaluation = with_halves(evaluation, engine, halves)
     if partial.asked:
         evaluation = with_partial_volume(evaluation, engine, curve, deconvolution_of(settings))
     if settings.output.uncertainty:

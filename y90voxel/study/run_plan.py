@@ -102,6 +102,9 @@ def _run(
     if settings.partial_volume.method is not None:
         said = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
         found = found.with_notices(Notice("partial-volume-method-unused", said))
+    if settings.noise.halves is not None:
+        said = "noise.halves is not used: halves of the image correct histograms of `dose`."
+        found = found.with_notices(Notice("noise-halves-unused", said))
     if out is not None:
         tell("writing the plan", 0.85)
         _write(found, out, report=settings.output.report)
