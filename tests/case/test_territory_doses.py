@@ -54,3 +54,17 @@ def test_without_a_territory_there_are_no_parts_and_the_sum_still_stands():
     assert summary["activity_at_reference_bq"] == 1e9
     assert summary["injections"][0]["image_over_stated"] is None
     assert artery_summary(()) is None
+
+
+def test_an_edge_that_tumour_and_normal_liver_share_is_counted_once():
+    liver, tumour = np.ones(GRID.shape), np.zeros(GRID.shape)
+    tumour[2:6, 2:6, 2:6] = 1.0
+    tumour[2:6, 2:6, 6] = 0.4  # half-filled voxels that normal liver fills to the brim
+    drawn = (Region("Liver", Role.LIVER, Mask(liver, GRID)), Region("GTV1", Role.TUMOUR, Mask(tumour, GRID)))
+    dose, density = DoseMap(np.ones(GRID.shape), GRID), DensityMap(np.ones(GRID.shape), GRID)
+    regions = Regions(GRID, drawn)
+    (of_tumour,) = territory_doses([share("GTV1")], regions, dose, density, {})
+    assert [part.region for part in of_tumour.parts] == ["GTV1"]
+    (of_liver,) = territory_doses([share("Liver")], regions, dose, density, {})
+    volume = {part.region: part.volume_ml for part in of_liver.parts}
+    assert volume["GTV1"] + volume["non-tumour liver"] == pytest.approx(volume["Liver"])

@@ -13,7 +13,7 @@ from y90voxel.quantification.arteries import ArteryShare
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.own_density import OwnDensity
-from y90voxel.volumes.volume import DensityMap, DoseMap
+from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
 
 __all__ = ["TerritoryDoses", "TerritoryPart", "artery_summary", "territory_doses"]
 
@@ -100,23 +100,32 @@ def territory_doses(
             found.append(TerritoryDoses(share))
             continue
         territory = regions[share.territory]
-        parts = [_part(territory, territory, dose, density, own)]
+        parts = [_part(territory, territory.mask, dose, density, own)]
         for region in regions:
             if region.role in DIVIDED and region.name != territory.name:
-                parts.append(_part(region, territory, dose, density, own))
+                parts.append(_part(region, _common(region, territory, regions), dose, density, own))
         found.append(TerritoryDoses(share, tuple(part for part in parts if part is not None)))
     return tuple(found)
 
 
+def _common(region: Region, territory: Region, regions: Regions) -> Mask:
+    """What a region and a territory share; of normal liver, what liver and territory share without the tumours in both."""
+    both = np.minimum(region.mask.array, territory.mask.array)
+    liver, tumours = regions.mask_of(Role.LIVER), regions.mask_of(Role.TUMOUR)
+    if region.role is Role.NON_TUMOUR_LIVER and liver is not None and tumours is not None:
+        hepatic = np.minimum(liver.array, territory.mask.array)
+        both = np.clip(hepatic - np.minimum(tumours.array, territory.mask.array), 0.0, both)
+    return region.mask.with_array(both)
+
+
 def _part(
     region: Region,
-    territory: Region,
+    mask: Mask,
     dose: DoseMap,
     density: DensityMap,
     own: Mapping[str, OwnDensity],
 ) -> TerritoryPart | None:
     """The part of a region in a territory; None where next to nothing lies in it."""
-    mask = region.mask.with_array(np.minimum(region.mask.array, territory.mask.array))
     if mask.total < LEAST_SHARE_IN_TERRITORY * region.mask.total or not mask.total > 0:
         return None
     dvh = DoseVolumeHistogram.from_dose(dose, mask, own.get(region.name, density))
