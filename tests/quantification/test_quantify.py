@@ -281,7 +281,7 @@ def test_a_shunt_that_is_needed_and_not_given_is_measured_where_it_can_be():
     cut = Regions(case.grid, tuple(replace(r, truncated=r.role is Role.LUNG) for r in case.regions.drawn))
     with pytest.raises(InputError, match="needs the lung shunt fraction"):
         quantify(replace(case, regions=cut))
-    view = np.ones((40, 40))
+    view = case.injections[0].emission.volume.array.sum(axis=1)[::-1]
     planar = PlanarImage(view, view, Grid((1, 40, 40), coronal_affine(case.grid)))
     whole = {"planar": planar, "planar_regions": case.regions}
     assert quantify(replace(case, regions=cut, **whole)).shunt_source == "planar"

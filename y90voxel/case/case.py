@@ -21,6 +21,7 @@ from y90voxel.quantification.calibration_spread import ASSUMED_FWHM_MM
 from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import PlanarImage
 from y90voxel.quantification.measurement import Injection
+from y90voxel.quantification.planar_shunt import PlanarSetup
 from y90voxel.reference.devices import check_carries
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.tissue import DensityCalibration
@@ -150,6 +151,18 @@ class Case:
     def dome_margin_mm(self) -> float:
         """Lung closer to the liver than this is left out of one of the lung means [mm]."""
         return self.settings.dose.dome_margin_mm
+
+    @cached_property
+    def planar_setup(self) -> PlanarSetup:
+        """Planar views and what a shunt is measured with."""
+        return PlanarSetup(
+            self.planar,
+            self.planar_regions,
+            self.ct,
+            self.density.calibration,
+            self.dome_margin_mm,
+            self.settings.lung.planar_attenuation_per_cm,
+        )
 
     @property
     def compare_lung_methods(self) -> bool | None:

@@ -43,7 +43,9 @@ class LungDose:
     shunt_fraction : float or None
         Lung shunt fraction.
     shunt_source : str
-        given, spect, planar or none.
+        given, spect, planar, planar-left or none.
+    shunt_error : float or None
+        Standard uncertainty of a measured shunt, where it is known.
     mird_gy : mapping of str to (float or None)
         K A L / M by the key of every convention [Gy].
     ct_mass_g : float or None
@@ -74,6 +76,7 @@ class LungDose:
     dome_margin_mm: float
     by_method: tuple[LungMethod, ...] = ()
     reliable: bool = True
+    shunt_error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the attributes for JSON."""

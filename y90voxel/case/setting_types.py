@@ -120,7 +120,7 @@ def _activity(value: Any) -> Any:
 
 def parse_shunt(value: Any) -> Any:
     """Accept a fraction, or the name of a measurement."""
-    if isinstance(value, str) and value.strip().lower() in ("spect", "planar"):
+    if isinstance(value, str) and value.strip().lower() in ("spect", "planar", "planar-left"):
         return value.strip().lower()
     return parse_fraction(str(value), "lung shunt fraction")
 

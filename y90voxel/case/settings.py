@@ -32,6 +32,7 @@ from y90voxel.case.uncertainty_settings import (
 )
 from y90voxel.dose.engines import DEFAULT_ENGINE, engine_choices
 from y90voxel.errors import InputError, alternatives
+from y90voxel.quantification.planar_shunt import ATTENUATION_PER_CM
 from y90voxel.quantification.plausibility import ACCEPTABLE
 from y90voxel.reference.devices import known_devices
 from y90voxel.reference.nuclide_records import therapy_nuclides
@@ -108,9 +109,13 @@ class InjectionFacts(Group):
         ),
     ] = None
     lung_shunt_fraction: Annotated[
-        float | Literal["spect", "planar"] | None,
+        float | Literal["spect", "planar", "planar-left"] | None,
         BeforeValidator(lambda value: None if value is None else parse_shunt(value)),
-        Setting("Fraction such as 0.06, or 'spect' or 'planar' to measure it.", "--lung-shunt", BOTH),
+        Setting(
+            "Fraction such as 0.06, or 'spect', 'planar' or 'planar-left' (left lung alone) to measure it.",
+            "--lung-shunt",
+            BOTH,
+        ),
     ] = None
     time: Annotated[Time | None, Setting("Administration time, ISO 8601.", "--time")] = None
 
@@ -250,7 +255,14 @@ class RegionSettings(Group):
 
 
 class LungSettings(Group):
-    """Whether the lung dose is computed by the other engines too; absent: with Monte Carlo only."""
+    """How a planar shunt is corrected; whether other engines compute the lung dose too (absent: with Monte Carlo only)."""
+
+    planar_attenuation_per_cm: Annotated[
+        Positive,
+        Setting(
+            "Effective attenuation of planar views at 1 g/mL [1/cm]; about 0.15 where they are free of scatter."
+        ),
+    ] = ATTENUATION_PER_CM
 
     compare_methods: Annotated[
         bool | None,

@@ -202,6 +202,7 @@ def _lung(
     return LungDose(
         shunt_fraction=shunt,
         shunt_source=quantification.shunt_source,
+        shunt_error=quantification.shunt_error,
         mird_gy=mird_lung_doses(activity_gbq, shunt, whole_kg, dose_constant_gy_kg_per_gbq=constant),
         ct_mass_g=ct_mass_g,
         fraction_in_fov=None

@@ -15,7 +15,8 @@ __all__ = ["ShuntMethod", "shunt_methods"]
 
 CAVEATS = {
     "given": "as given",
-    "planar": "geometric mean, no attenuation or scatter correction: reads too high, liver shine-through included",
+    "planar": "geometric mean net of background, corrected for attenuation by the CT where there is one; no scatter correction",
+    "planar-left": "as planar, the left lung for both: liver shines through the right one",
     "spect": "right only with scatter and attenuation correction; breathing puts liver counts into the lung base",
 }
 
@@ -38,6 +39,8 @@ class ShuntMethod:
         Why it cannot be used; empty when it can.
     used : bool
         Whether the plan uses it.
+    standard_error : float or None
+        Standard uncertainty of the shunt, where it is known.
     """
 
     injection: str
@@ -47,6 +50,7 @@ class ShuntMethod:
     caveat: str
     reason: str = ""
     used: bool = False
+    standard_error: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``plan.json``."""
@@ -58,7 +62,7 @@ class ShuntMethod:
 def shunt_methods(
     case: Case, names: tuple[str, ...], used: tuple[tuple[float, str], ...]
 ) -> tuple[ShuntMethod, ...]:
-    """Return the shunt of every injection: given, by planar views, by SPECT with and without the dome margin.
+    """Return the shunt of every injection: given, by planar views (both lungs, left one), by SPECT with and without a margin.
 
     Parameters
     ----------
@@ -74,10 +78,11 @@ def shunt_methods(
         if source == "given":
             found.append(ShuntMethod(name, "given", fraction, None, CAVEATS["given"], used=True))
         margin = case.dome_margin_mm
-        planar = _measured(case, injection, name, "planar", None)
+        planar, left = (_measured(case, injection, name, how, None) for how in ("planar", "planar-left"))
         with_margin, whole = (_measured(case, injection, name, "spect", mm) for mm in (margin, 0.0))
         found += [
             replace(planar, used=source == "planar"),
+            replace(left, used=source == "planar-left"),
             replace(with_margin, used=source == "spect"),
             whole,
         ]
@@ -94,9 +99,9 @@ def _measured(
     counts = emission.volume if on_regions else resample(emission.volume, regions.grid)
     asked = replace(injection.administration, lung_shunt_fraction=None, shunt_source=method)
     try:
-        resolved, _ = resolve_shunt(
-            asked, counts, regions, case.planar, case.planar_regions, margin_mm or 0.0, needed=True
-        )
+        setup = case.planar_setup if margin_mm is None else replace(case.planar_setup, margin_mm=margin_mm)
+        resolved, _ = resolve_shunt(asked, counts, regions, setup, needed=True)
     except InputError as error:
         return ShuntMethod(name, method, None, margin_mm, CAVEATS[method], reason=error.message)
-    return ShuntMethod(name, method, resolved.lung_shunt_fraction, margin_mm, CAVEATS[method])
+    fraction, spread = resolved.lung_shunt_fraction, resolved.shunt_error
+    return ShuntMethod(name, method, fraction, margin_mm, CAVEATS[method], standard_error=spread)

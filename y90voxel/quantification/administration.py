@@ -33,9 +33,11 @@ class Administration:
     lung_shunt_fraction : float or None
         Fraction of the activity that reaches the lungs, 0 to 1.
     shunt_source : str
-        ``"given"``, ``"spect"``, ``"planar"`` or ``"none"``.
+        ``"given"``, ``"spect"``, ``"planar"``, ``"planar-left"`` or ``"none"``.
     device : str or None
         ``"glass"``, ``"resin"`` or ``"ho166"``.
+    shunt_error : float or None
+        Standard uncertainty of a measured shunt, 0 to 1, where it is known.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class Administration:
     lung_shunt_fraction: float | None = None
     shunt_source: str = "none"
     device: str | None = None
+    shunt_error: float | None = None
 
     def __post_init__(self) -> None:
         if self.activity_bq is not None and not (np.isfinite(self.activity_bq) and self.activity_bq > 0):

@@ -6,18 +6,17 @@ from dataclasses import replace
 
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.administration import Administration
-from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.lung_measures import (
-    lung_shunt_fraction_planar,
-    lung_shunt_fraction_spect,
-    project_onto_planar,
-)
+from y90voxel.quantification.lung_measures import lung_shunt_fraction_spect
 from y90voxel.quantification.lung_view import LungView
+from y90voxel.quantification.planar_shunt import PlanarSetup, PlanarShunt, planar_shunt
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.volume import Mask, Volume
+from y90voxel.volumes.volume import Volume
 
-__all__ = ["resolve_shunt"]
+__all__ = ["SHUNT_METHODS", "resolve_shunt"]
+
+# How a shunt is measured: counts of the emission image, planar views, planar views of the left lung alone.
+SHUNT_METHODS = ("spect", "planar", "planar-left")
 
 # With less of the lungs in view, what is seen says too little of the rest.
 LEAST_SHARE_IN_VIEW = 0.25
@@ -27,9 +26,7 @@ def resolve_shunt(
     administration: Administration,
     counts: Volume,
     regions: Regions,
-    planar: PlanarImage | None,
-    planar_regions: Regions | None,
-    dome_margin_mm: float,
+    planar: PlanarSetup,
     *,
     needed: bool,
     view: LungView | None = None,
@@ -39,17 +36,14 @@ def resolve_shunt(
     Parameters
     ----------
     administration : Administration
-        A given fraction is returned unchanged; the shunt source ``spect`` or ``planar`` asks for a measurement.
+        A given fraction is returned unchanged; the shunt source ``spect``, ``planar`` or ``planar-left`` asks for a measurement.
     counts : Volume
         The emission on the dose grid.
     regions : Regions
         Liver and lungs on the dose grid.
-    planar : PlanarImage or None
-        Opposite views, for ``planar``.
-    planar_regions : Regions or None
-        The regions in full, for their shadows on the views; None takes ``regions``.
-    dome_margin_mm : float
-        Lung closer to the liver is left out and scaled for, in ``spect`` [mm].
+    planar : PlanarSetup
+        Opposite views and what they are measured with; regions of None take ``regions``. Its margin is that of ``spect`` too:
+        lung closer to the liver is left out and scaled for.
     view : LungView or None
         How much of the lungs the emission image sees: a shunt of ``spect`` that was asked for is corrected for the rest.
     needed : bool
@@ -64,11 +58,11 @@ def resolve_shunt(
     if administration.lung_shunt_fraction is not None:
         return administration, []
     source = administration.shunt_source
-    if source not in ("spect", "planar"):
-        source = _possible_source(regions, planar, planar_regions or regions) if needed else "none"
+    if source not in SHUNT_METHODS:
+        source = _possible_source(regions, planar) if needed else "none"
     if source == "none":
         return administration, []
-    seen = (planar_regions or regions) if source == "planar" else regions
+    seen = regions if source == "spect" else planar.regions or regions
     lungs, liver = seen.mask_of(Role.LUNG), seen.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or liver is None:
         raise InputError(
@@ -83,50 +77,54 @@ def resolve_shunt(
         )
     if source == "spect":
         share = view.share if in_part and view is not None else 1.0
-        fraction = lung_shunt_fraction_spect(counts, lungs, liver, dome_margin_mm, share)
+        fraction, error = lung_shunt_fraction_spect(counts, lungs, liver, planar.margin_mm, share), None
         how = (
-            f"counts of the emission image, lung within {dome_margin_mm:g} mm of the liver left out; right only with "
+            f"counts of the emission image, lung within {planar.margin_mm:g} mm of the liver left out; right only with "
             "scatter and attenuation correction"
         )
         if in_part:
             how += f"; {100 * share:.0f} % of the lungs' mass is in view, their counts were divided by that"
     else:
-        fraction = _from_planar(planar, lungs, liver)
-        how = (
-            "geometric mean of planar views, without background; liver shine-through and attenuation raise it"
-        )
+        found = planar_shunt(replace(planar, regions=seen), left_only=source == "planar-left")
+        fraction, error, how = found.fraction, found.standard_error, _planar_words(found, planar)
+    how += "" if error is None else f"; standard uncertainty {100 * error:.2g} points"
     asked = "" if administration.shunt_source == source else "was not given and "
     if any(lung.from_ct for lung in seen.with_role(Role.LUNG)):
         how += "; the lungs were segmented from the CT, not drawn"
     notice = Notice(
         "lung-shunt-measured", f"the lung shunt fraction {asked}is {fraction:.4f}, measured: {how}."
     )
-    return replace(administration, lung_shunt_fraction=fraction, shunt_source=source), [notice]
+    measured = replace(administration, lung_shunt_fraction=fraction, shunt_source=source, shunt_error=error)
+    return measured, [notice]
 
 
-def _possible_source(regions: Regions, planar: PlanarImage | None, planar_regions: Regions) -> str:
+def _possible_source(regions: Regions, planar: PlanarSetup) -> str:
     """How the shunt can be measured: spect, planar or none."""
     if regions.mask_of(Role.LIVER) is None:
         return "none"
     if regions.both_lungs_drawn_in_view:
         return "spect"
-    has_views = planar is not None and planar.grid is not None
-    return "planar" if has_views and planar_regions.both_lungs_drawn_in_view else "none"
+    has_views = planar.image is not None and planar.image.grid is not None
+    return "planar" if has_views and (planar.regions or regions).both_lungs_drawn_in_view else "none"
 
 
-def _from_planar(planar: PlanarImage | None, lungs: Mask, liver: Mask) -> float:
-    """Shunt from the shadows of the regions on the planar views; where they overlap, the liver wins."""
-    if planar is None or planar.grid is None:
-        raise InputError(
-            "the planar lung shunt needs anterior and posterior views with their position "
-            f"({'none was found' if planar is None else 'the views have no position in their header'}). "
-            "Give --lung-shunt as a number.",
-            tag="administration.lung_shunt_fraction",
-        )
-    shape = (planar.grid.shape[1], planar.grid.shape[2])
-    on_liver = project_onto_planar(liver, planar.grid.affine, shape)
-    on_lung = project_onto_planar(lungs, planar.grid.affine, shape) & ~on_liver
-    views = (planar.anterior, planar.posterior)
-    lung_a, lung_p = (float(view[on_lung].sum()) for view in views)
-    liver_a, liver_p = (float(view[on_liver].sum()) for view in views)
-    return lung_shunt_fraction_planar(lung_a, lung_p, liver_a, liver_p)
+def _percent(fraction: float | None) -> str:
+    """A fraction in percent."""
+    return "not known" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+def _planar_words(found: PlanarShunt, setup: PlanarSetup) -> str:
+    """How a planar shunt was measured, what the others of its kind give, and what its uncertainty is made of."""
+    front, back = found.background
+    corrected = (
+        f"corrected for attenuation along the rays of the CT ({setup.attenuation_per_cm:g} per cm at 1 g/mL)"
+        if found.attenuation_corrected
+        else "not corrected for attenuation, there is no CT: it reads too high"
+    )
+    parts = ", ".join(f"{name} {100 * part:.2g}" for name, part in found.errors.items())
+    return (
+        f"geometric mean of planar views, {corrected}, net of a background of {front:.3g} and {back:.3g} counts per pixel; "
+        f"pixels within {setup.margin_mm:g} mm of the liver's shadow are the liver's. Both lungs {_percent(found.both_lungs)}, "
+        f"left lung alone {_percent(found.left_lung)}, the views as they are {_percent(found.plain)} (parts of the "
+        f"uncertainty in points: {parts}; scatter is not corrected)"
+    )

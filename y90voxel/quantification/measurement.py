@@ -10,7 +10,8 @@ from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.arteries import Artery
 from y90voxel.quantification.calibration import Calibration
 from y90voxel.quantification.dead_time import DeadTime
-from y90voxel.quantification.emission import EmissionImage, PlanarImage
+from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.planar_shunt import PlanarSetup
 from y90voxel.regions.regions import Regions
 from y90voxel.volumes.grid import Grid
 
@@ -68,16 +69,8 @@ class Measurement(Protocol):
         """How counts become activity."""
 
     @property
-    def planar(self) -> PlanarImage | None:
-        """Opposite planar views, for a planar lung shunt."""
-
-    @property
-    def planar_regions(self) -> Regions | None:
-        """The regions in full, for their shadows on the planar views."""
-
-    @property
-    def dome_margin_mm(self) -> float:
-        """Lung closer to the liver than this is left out and scaled for [mm]."""
+    def planar_setup(self) -> PlanarSetup:
+        """Opposite planar views and what a shunt is measured with; lung closer to the liver than its margin is scaled for."""
 
     @property
     def emission_fwhm_mm(self) -> float:

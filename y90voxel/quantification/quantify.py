@@ -80,6 +80,8 @@ class Quantification:
         What other calibration regions would have made of the counts; relative calibration.
     arteries : tuple of ArteryShare
         What every injection brought, where one image follows several.
+    shunt_error : float or None
+        Standard uncertainty of a measured shunt; the greatest of several injections.
     """
 
     activity: ActivityMap
@@ -89,6 +91,7 @@ class Quantification:
     notices: tuple[Notice, ...]
     spread: CalibrationSpread | None = None
     arteries: tuple[ArteryShare, ...] = ()
+    shunt_error: float | None = None
 
     @property
     def map_activity_bq(self) -> float:
@@ -156,7 +159,9 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
         )
     spread = _spread(measurement, administrations)
     notices += _spread_notices(spread)
-    return Quantification(total, net_total, shunt, source, tuple(notices), spread, shares)
+    errors = [one.shunt_error for one in administrations if one.shunt_error is not None]
+    error = max(errors, default=None)
+    return Quantification(total, net_total, shunt, source, tuple(notices), spread, shares, error)
 
 
 def _spread(measurement: Measurement, administrations: Sequence[Administration]) -> CalibrationSpread | None:
@@ -299,9 +304,7 @@ def _shunt(
         injection.administration,
         counts,
         regions,
-        measurement.planar,
-        measurement.planar_regions,
-        measurement.dome_margin_mm,
+        measurement.planar_setup,
         needed=_needs_shunt(measurement, regions),
         view=lung_view(regions, measurement.lung_masses_g),
     )
@@ -312,8 +315,8 @@ def _implied_shunt(
 ) -> tuple[Administration, list[Notice]]:
     """The share of the counts of liver and lungs that lies in the lungs; no other shunt may be stated."""
     stated = administration.lung_shunt_fraction
-    if stated is not None or administration.shunt_source == "planar":
-        given = "planar" if stated is None else f"{stated:g}"
+    if stated is not None or administration.shunt_source.startswith("planar"):
+        given = administration.shunt_source if stated is None else f"{stated:g}"
         raise InputError(
             f"calibration over liver and lungs measures the shunt itself, but --lung-shunt {given} was given. "
             "Leave it out, or calibrate over the liver.",

@@ -40,6 +40,7 @@ SHUNT_SOURCES = {
     "given": "given",
     "spect": "measured on SPECT",
     "planar": "measured on planar views",
+    "planar-left": "measured on planar views, left lung alone",
     "none": "not known",
 }
 LUNG_LABELS = {row.key: row.label for row in LUNG_CONVENTIONS}
@@ -225,7 +226,8 @@ def lung_facts(evaluation: Evaluation) -> str:
     """Return shunt, mass and view of the lungs in one sentence."""
     lung = evaluation.lung
     source = SHUNT_SOURCES.get(lung.shunt_source, lung.shunt_source)
-    parts = [f"Lung shunt fraction {percent(lung.shunt_fraction)} ({source})"]
+    error = "" if lung.shunt_error is None else f" ± {number(100 * lung.shunt_error, 2)} points"
+    parts = [f"Lung shunt fraction {percent(lung.shunt_fraction)}{error} ({source})"]
     if lung.ct_mass_g is not None:
         parts.append(f"lung mass from CT {number(lung.ct_mass_g)} g")
     if lung.fraction_in_fov is not None:

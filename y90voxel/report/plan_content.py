@@ -282,7 +282,10 @@ def _shunt_rows(plan: Plan) -> list[dict[str, Any]]:
                     else ", whole lungs"
                 )
             ),
-            "fraction": percent(method.fraction),
+            "fraction": percent(method.fraction)
+            + (
+                "" if method.standard_error is None else f" ± {number(100 * method.standard_error, 2)} points"
+            ),
             "note": method.reason or method.caveat,
             "used": method.used,
         }

@@ -1,0 +1,218 @@
+"""Planar lung shunt of a phantom of boxes whose views are exact: attenuation, background, the left lung, what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from y90voxel.errors import InputError
+from y90voxel.quantification.emission import PlanarImage
+from y90voxel.quantification.planar_shunt import (
+    ATTENUATION_PER_CM,
+    ATTENUATION_SPREAD_PER_CM,
+    PlanarSetup,
+    planar_shunt,
+)
+from y90voxel.reference.tissue import DensityCalibration
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CtImage, Mask
+
+GRID = Grid.from_spacing((90, 56, 90), (4.0, 4.0, 4.0), (-178.0, -110.0, -200.0))
+LINEAR = DensityCalibration((-1000.0, 0.0, 1000.0), (1e-6, 1.0, 2.0), "linear")
+# Slices (feet to head), rows (front to back), columns (right to left of the patient).
+BODY = (slice(2, 88), slice(4, 52), slice(6, 84))
+RIGHT = (slice(46, 82), slice(10, 46), slice(12, 36))
+LEFT = (slice(46, 82), slice(12, 46), slice(54, 76))
+LIVER = (slice(24, 50), slice(10, 40), slice(12, 50))  # its dome hides the base of the right lung
+SHUNT = 0.08
+
+
+def box(*parts):
+    filled = np.zeros(GRID.shape)
+    for part in parts:
+        filled[part] = 1.0
+    return filled
+
+
+def activity(shunt=SHUNT, background=0.0):
+    """Uniform lungs and liver; background is its concentration over that of the lungs, in all other tissue."""
+    liver = box(LIVER)
+    lungs = box(RIGHT, LEFT) * (1.0 - liver)
+    found = shunt * lungs / lungs.sum() + (1.0 - shunt) * liver / liver.sum()
+    rest = box(BODY) * (1.0 - np.minimum(lungs + liver, 1.0))
+    return found + background * shunt / lungs.sum() * rest
+
+
+def ct_numbers():
+    hu = np.full(GRID.shape, -1000.0)
+    hu[BODY] = 40.0
+    hu[RIGHT] = hu[LEFT] = -740.0
+    hu[LIVER] = 60.0
+    return CtImage(hu, GRID)
+
+
+def views(source, per_cm, counts=4e6):
+    """Exact line integrals through voxels of constant attenuation, (2, rows, columns), heads up."""
+    thin = per_cm * np.maximum(1.0 + ct_numbers().array / 1000.0, 1e-6) * 0.4
+    before = np.cumsum(thin, axis=1) - thin
+    inside = np.where(thin > 1e-9, -np.expm1(-thin) / np.maximum(thin, 1e-9), 1.0)
+    behind = thin.sum(axis=1, keepdims=True) - before - thin
+    both = np.stack([(source * inside * np.exp(-depth)).sum(axis=1)[::-1] for depth in (before, behind)])
+    return both * counts / both.sum()
+
+
+def planar_grid():
+    affine = np.zeros((4, 4))
+    affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = 4.0, -4.0, 4.0, 1.0
+    affine[:3, 3] = GRID.index_to_lps((GRID.shape[0] - 1, 0, 0))
+    return Grid((1, GRID.shape[0], GRID.shape[2]), affine)
+
+
+def regions(joined=False, liver=LIVER):
+    solid = box(liver)
+    right, left = box(RIGHT) * (1.0 - solid), box(LEFT) * (1.0 - solid)
+    lungs = {"Lungs": right + left} if joined else {"Lung_R": right, "Lung_L": left}
+    drawn = [Region(name, Role.LUNG, Mask(mask, GRID)) for name, mask in lungs.items()]
+    return Regions(GRID, (*drawn, Region("Liver", Role.LIVER, Mask(solid, GRID))))
+
+
+def setup(images=None, per_cm=0.13, **changes):
+    images = views(activity(), per_cm) if images is None else images
+    whole = PlanarSetup(
+        PlanarImage(images[0], images[1], planar_grid()), regions(), ct_numbers(), LINEAR, 20.0, per_cm
+    )
+    return replace(whole, **changes)
+
+
+@pytest.mark.parametrize("per_cm", [0.10, 0.13, 0.152])
+@pytest.mark.parametrize("shunt", [0.02, 0.08, 0.25])
+def test_with_the_attenuation_of_the_ct_the_shunt_is_the_true_one(per_cm, shunt):
+    found = planar_shunt(setup(views(activity(shunt), per_cm), per_cm))
+    assert found.fraction == pytest.approx(shunt, rel=0.02)
+    assert found.left_lung == pytest.approx(shunt, rel=0.02)
+    assert found.plain > 1.3 * shunt
+    assert found.attenuation_corrected
+
+
+@pytest.mark.parametrize("background", [0.05, 0.15])
+def test_background_is_taken_off(background):
+    """Thirty times as much tissue as lung: what is left of it stays within a point and a half."""
+    images = views(activity(background=background), 0.13)
+    found = planar_shunt(setup(images))
+    assert found.fraction == pytest.approx(SHUNT, abs=0.015)
+    assert min(found.background) > 0
+    assert found.errors["background"] > 0.1 * background * SHUNT
+
+
+def test_no_background_leaves_nothing_to_take_off():
+    found = planar_shunt(setup())
+    assert found.background == (0.0, 0.0)
+    assert found.errors["background"] == 0.0
+
+
+def test_a_hot_focus_beside_the_organs_is_not_taken_for_background():
+    images = views(activity(), 0.13)
+    images[:, 75:80, 20:25] += 50.0 * images.max()
+    assert planar_shunt(setup(images)).fraction == pytest.approx(SHUNT, rel=0.02)
+
+
+def test_the_left_lung_alone_is_free_of_what_shines_through_the_right_one():
+    images = views(activity(), 0.13)
+    clear = box((slice(LIVER[0].stop + 5, 82), *RIGHT[1:])).max(axis=1)[::-1] > 0
+    images[:, clear] *= 1.5
+    found = planar_shunt(setup(images))
+    left = planar_shunt(setup(images), left_only=True)
+    assert found.fraction > 1.15 * SHUNT
+    assert left.fraction == found.left_lung == pytest.approx(SHUNT, rel=0.02)
+    assert left.both_lungs == found.fraction
+    assert found.errors["uniform uptake"] == pytest.approx(0.5 * (found.fraction - left.fraction))
+
+
+def test_without_a_ct_the_error_reaches_down_to_the_truth():
+    found = planar_shunt(setup(ct=None))
+    assert not found.attenuation_corrected
+    assert found.fraction > 1.3 * SHUNT
+    assert found.errors["attenuation"] == pytest.approx(
+        0.5 * (found.fraction - found.fraction / (2.0 - found.fraction))
+    )
+    assert found.fraction - 2.0 * found.standard_error < SHUNT
+
+
+def test_lungs_in_one_contour_are_parted_in_the_middle():
+    joined = planar_shunt(setup(regions=regions(joined=True)), left_only=True)
+    assert joined.fraction == pytest.approx(planar_shunt(setup()).left_lung, rel=1e-6)
+
+
+def test_the_uncertainty_by_counting_is_how_much_draws_scatter():
+    exact = views(activity(), 0.13, counts=2e5)
+    random = np.random.default_rng(7)
+    drawn = [planar_shunt(setup(random.poisson(exact).astype(float))) for _ in range(40)]
+    scatter = np.std([one.fraction for one in drawn], ddof=1)
+    assert np.mean([one.errors["counts"] for one in drawn]) == pytest.approx(scatter, rel=0.4)
+
+
+def test_a_wrong_coefficient_stays_within_its_uncertainty():
+    for per_cm in (
+        ATTENUATION_PER_CM - ATTENUATION_SPREAD_PER_CM,
+        ATTENUATION_PER_CM + ATTENUATION_SPREAD_PER_CM,
+    ):
+        found = planar_shunt(setup(views(activity(), per_cm), ATTENUATION_PER_CM))
+        assert abs(found.fraction - SHUNT) < 1.3 * found.errors["attenuation"] + 0.002
+
+
+def hiding_liver(rows):
+    """A liver that hides the lungs up to a number of slices below their tops (the margin is five more)."""
+    return (slice(20, 82 - 5 - rows), slice(10, 40), slice(10, 80))
+
+
+@pytest.mark.parametrize(("rows", "refused"), [(8, True), (9, False)])  # of 36 slices: 22 and 25 %
+@pytest.mark.parametrize("left_only", [False, True])
+def test_a_quarter_of_the_lungs_must_be_clear_of_the_liver(rows, refused, left_only):
+    whole = (slice(46, 82), slice(10, 46))
+    lungs = {"Lung_R": box((*whole, slice(12, 36))), "Lung_L": box((*whole, slice(54, 76)))}
+    drawn = [Region(name, Role.LUNG, Mask(mask, GRID)) for name, mask in lungs.items()]
+    liver = Region("Liver", Role.LIVER, Mask(box(hiding_liver(rows)), GRID))
+    case = setup(regions=Regions(GRID, (*drawn, liver)))
+    if refused:
+        with pytest.raises(InputError, match="25 % are needed"):
+            planar_shunt(case, left_only=left_only)
+    else:
+        assert planar_shunt(case, left_only=left_only).in_sight == pytest.approx(0.25, abs=1e-6)
+
+
+def test_the_left_lung_that_is_hidden_is_left_out():
+    liver = (slice(24, 77), slice(10, 40), slice(50, 80))
+    found = planar_shunt(setup(regions=regions(liver=liver)))
+    assert found.left_lung is None
+    assert found.errors["uniform uptake"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image": None}, "none was found"),
+        ({"image": PlanarImage(np.ones((2, 2)), np.ones((2, 2)))}, "have no position"),
+        ({"regions": None}, "needs anterior and posterior views"),
+        ({"regions": Regions(GRID, ())}, "needs regions of the lungs and the liver"),
+        ({"images": np.zeros((2, 90, 90))}, "hold no counts"),
+    ],
+)
+def test_what_a_planar_shunt_cannot_do_without(changes, message):
+    with pytest.raises(InputError, match=message):
+        planar_shunt(setup(**changes))
+
+
+def test_views_of_another_place_are_refused():
+    away = replace(
+        setup().image,
+        grid=replace(planar_grid(), affine=np.array(planar_grid().affine) + np.eye(4, k=3) * 5e3),
+    )
+    with pytest.raises(InputError, match="casts no shadow"):
+        planar_shunt(setup(image=away))
+
+
+def test_an_attenuation_that_is_none_is_refused():
+    with pytest.raises(InputError, match="planar attenuation must be positive"):
+        PlanarSetup(attenuation_per_cm=0.0)
