@@ -41,7 +41,9 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         return
     rows = [
         (
-            m.name,
+            m.name
+            if m.role not in ("lung", "lungs") or evaluation.lung.reliable
+            else f"{m.name} (not reliable)",
             f"{m.volume_ml:.1f}",
             f"{m.mean_gy:.4g}",
             f"{m.mass_weighted_mean_gy or m.mean_gy:.4g}",

@@ -15,6 +15,7 @@ from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.method_tables import calibration_note, calibration_rows, mass_sentence
 from y90voxel.report.model_parameters import model_content
 from y90voxel.report.noise_table import noise_note, noise_rows
 from y90voxel.report.organ_table import organ_dose_rows
@@ -96,6 +97,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "patient": patient_rows(case.patient),
         "contradictions": contradictions(case.patient),
         "methods": method_rows(evaluation, net, whole),
+        "calibrations": calibration_rows(evaluation),
+        "calibration_note": calibration_note(evaluation),
         "inputs": inputs,
         "inputs_are_named": any(row["what"] != MISSING for row in inputs),
         "kernel": list(flatten(provenance.get("kernel") or {})),
@@ -232,6 +235,8 @@ def lung_facts(evaluation: Evaluation) -> str:
         parts.append(f"lung mass from CT {number(lung.ct_mass_g)} g")
     if lung.fraction_in_fov is not None:
         parts.append(f"{percent(lung.fraction_in_fov)} of the lungs in view")
+    if not lung.reliable:
+        parts.append("doses and masses of the lungs are NOT RELIABLE: CT and contours disagree")
     return "; ".join(parts) + "."
 
 
@@ -275,6 +280,7 @@ def method_rows(evaluation: Evaluation, net_activity: str, map_activity: str) ->
             f"{map_activity}, {ratio} times the net {net_activity}",
         ),
         ("Engine", engine_sentence(evaluation)),
+        ("Mass", mass_sentence(evaluation)),
         ("Energy per activity", f"{number(evaluation.energy_per_activity_j_per_gbq, 4)} J/GBq"),
         (
             "Dose grid",

@@ -152,6 +152,7 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
     flow.heading("How this was computed")
     for name, text in content["methods"]:
         flow.paragraph(f"{name}: {text}")
+    _calibrations(flow, content)
     flow.heading("Provenance")
     for item in content["inputs"]:
         what = item["what"] if content["inputs_are_named"] else "input"
@@ -162,6 +163,21 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
         "settings: " + "; ".join(f"{key} = {value}" for key, value in content["settings"]), color=MUTED
     )
     return flow.pages
+
+
+def _calibrations(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """Every calibration region, and what it would make of the doses."""
+    if not content["calibrations"]:
+        return
+    stops = (0, -450, -550, -650, -760, 775)
+    flow.need(len(content["calibrations"]) + 3)
+    heads = ("calibration over the counts in", "all doses ×", "map over net", "tumour Gy", "liver Gy", "")
+    flow.row(heads, stops, color=MUTED)
+    for row in content["calibrations"]:
+        last = "used" if row["used"] else ""
+        cells = (shortened(row["region"], 56), row["factor"], row["map"], row["tumour"], row["normal"], last)
+        flow.row(cells, stops, fontweight="bold" if row["used"] else "normal")
+    flow.paragraph(content["calibration_note"], color=MUTED, fontsize=7.5)
 
 
 def _lung_methods(flow: _Flow, content: Mapping[str, Any]) -> None:

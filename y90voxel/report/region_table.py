@@ -10,9 +10,14 @@ from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.region_columns import REGION_COLUMNS, Printed, RegionColumn, Style
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.palette import region_styles
+from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
 
 __all__ = ["Column", "every_region_is_automatic", "region_columns", "region_rows"]
+
+
+# What a CT of another breathing position decides.
+LUNGS = (Role.LUNG, Role.LUNGS)
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ def region_rows(evaluation: Evaluation, columns: list[Column]) -> list[dict[str,
                 "" if region.fraction_in_image == 1.0 else f", {percent(region.fraction_in_image)} in view"
             )
             flags.append(f"cut off by the image{share}")
+        if region.role in LUNGS and not evaluation.lung.reliable:
+            flags.append("not reliable")
         rows.append(
             {
                 "name": metrics.name,
