@@ -19,6 +19,7 @@ from y90voxel.io.image_headers import check_metaimage, nrrd_fields
 from y90voxel.io.nifti import read_nifti
 from y90voxel.io.notices import tell
 from y90voxel.io.other_formats import described_format
+from y90voxel.io.pet_sidecar import read_pet_sidecar, sidecar_of
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, CtImage
@@ -27,6 +28,7 @@ __all__ = [
     "IMAGE_ENDINGS",
     "SAY_OPTIONS",
     "ImageLayers",
+    "image_stem",
     "is_image_file",
     "read_ct_file",
     "read_emission_file",
@@ -73,6 +75,13 @@ class ImageLayers:
     fields: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     labels: Mapping[int, str] = field(default_factory=dict)
+
+
+def image_stem(path: str | Path) -> str:
+    """Return the file name of an image without the ending of its format."""
+    name = Path(path).name
+    ending = max((end for end in IMAGE_ENDINGS if name.lower().endswith(end)), key=len, default="")
+    return name[: len(name) - len(ending)]
 
 
 def is_image_file(path: str | Path) -> bool:
@@ -126,7 +135,7 @@ def single_volume(
 
 
 def read_emission_file(path: str | Path, *, notices: list[Notice] | None = None) -> EmissionImage:
-    """Return an emission image without a DICOM header; what its values are is for the caller to say.
+    """Return an emission image without a DICOM header; what its values are is for the caller to say, or a PET side-car.
 
     Parameters
     ----------
@@ -136,17 +145,25 @@ def read_emission_file(path: str | Path, *, notices: list[Notice] | None = None)
     Returns
     -------
     EmissionImage
-        Modality ``"file"``, values as a CountMap of float32 (float64 where the file has more digits).
+        Modality ``"file"``, values as a CountMap of float32 (float64 where the file has more digits); ``"PT"`` with
+        what its side-car states where a JSON of a PET image lies beside it.
 
     Raises
     ------
     InputError
-        If no voxel is positive.
+        If no voxel is positive, or the side-car cannot be used (see :func:`~y90voxel.io.pet_sidecar.read_pet_sidecar`).
     """
     array, grid = read_image(path, notices=notices)
     if not array.max() > 0:
         raise InputError(f"{path}: no voxel is above 0; this is not an emission image.", file=path)
-    return EmissionImage(CountMap(_as_float(array), grid), modality="file")
+    emission = EmissionImage(CountMap(_as_float(array), grid), modality="file")
+    beside = sidecar_of(Path(path), image_stem(path))
+    if beside is None:
+        return emission
+    sidecar = read_pet_sidecar(beside)
+    for notice in sidecar.notices:
+        tell(notices, notice.code, notice.message)
+    return sidecar.applied(emission)
 
 
 def read_ct_file(path: str | Path, *, notices: list[Notice] | None = None) -> CtImage:

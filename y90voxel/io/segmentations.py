@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import InputError, Notice, RegionError
-from y90voxel.io.images import IMAGE_ENDINGS, ImageLayers, read_layers
+from y90voxel.io.images import ImageLayers, image_stem, read_layers
 from y90voxel.io.label_tables import RegionNames
 from y90voxel.io.notices import tell
 from y90voxel.io.plain_numbers import plain_whole
@@ -64,7 +64,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
         drawn = list(_slicer_segments(image, source))
         _say_declared(drawn, source, notices)
         return drawn
-    stem = _stem(source)
+    stem = image_stem(source)
     names = read_region_names(source, stem)
     if names.file is None and image.labels:
         names = RegionNames(source, labels=dict(image.labels))
@@ -85,15 +85,9 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     return _labelled(values, image.grid, names, source)
 
 
-def _stem(path: Path) -> str:
-    """Return the file name without the ending of its image format."""
-    ending = max((end for end in IMAGE_ENDINGS if path.name.lower().endswith(end)), key=len)
-    return path.name[: -len(ending)]
-
-
 def region_name_of_file(path: Path) -> str:
     """Return what a region is called that only the name of its file names."""
-    stem = _stem(path)
+    stem = image_stem(path)
     return stem[:-4] if stem.lower().endswith(".seg") and len(stem) > 4 else stem
 
 
@@ -176,8 +170,8 @@ def _labelled(values: NDArray[Any], grid: Grid, names: RegionNames, path: Path) 
     if missing and len(present) > 1:
         where = f"{names.file} does not" if names.file else "there is no file with names beside it"
         raise InputError(
-            f"{path}: nothing names the labels {_listed(missing)} ({where}). Write {_stem(path)}.json beside it, "
-            f'such as {{"{missing[0]}": "Liver"}}, or put the colour table of 3D Slicer there as {_stem(path)}.ctbl.',
+            f"{path}: nothing names the labels {_listed(missing)} ({where}). Write {image_stem(path)}.json beside it, "
+            f'such as {{"{missing[0]}": "Liver"}}, or put the colour table of 3D Slicer there as {image_stem(path)}.ctbl.',
             file=path,
         )
     return [

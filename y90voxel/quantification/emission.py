@@ -62,6 +62,8 @@ class EmissionImage:
         Whether the user says that it stands for the therapy.
     administration_day_assumed : bool
         Whether the header states the hour of the administration without its day.
+    day_unknown : bool
+        Whether all times are clocks of a day that is not stated, in the year 1900: only their differences count.
     slice_delays_s : tuple of float or None
         From ``acquisition_start`` to the acquisition of each slice [s]; None where all slices were acquired together.
     slice_durations_s : tuple of float or None
@@ -84,6 +86,7 @@ class EmissionImage:
     agent: str = ""
     surrogate_stated: bool = False
     administration_day_assumed: bool = False
+    day_unknown: bool = False
     slice_delays_s: tuple[float, ...] | None = None
     slice_durations_s: tuple[float, ...] | None = None
     gate: str | None = None

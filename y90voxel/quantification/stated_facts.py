@@ -57,6 +57,7 @@ def with_stated_facts(emission: EmissionImage, stated: StatedFacts) -> tuple[Emi
     """
     notices: list[Notice] = []
     if stated.acquisition_time is not None:
+        emission = _on_stated_day(emission, stated.acquisition_time)
         _check_same_instant(emission.acquisition_start, stated)
         begun = emission.series_start if emission.acquisition_start is None else None
         emission = replace(
@@ -81,6 +82,26 @@ def with_stated_facts(emission: EmissionImage, stated: StatedFacts) -> tuple[Emi
         )
         notices.append(Notice("surrogate-accepted", message))
     return emission, notices
+
+
+def _on_stated_day(emission: EmissionImage, acquired: datetime) -> EmissionImage:
+    """Return an image whose file states clocks without a day on the day of the stated acquisition."""
+    own = emission.acquisition_start
+    if not emission.day_unknown or own is None:
+        return emission
+    zone = acquired.tzinfo if own.tzinfo is None else own.tzinfo
+    days = round((acquired.replace(tzinfo=zone) - own.replace(tzinfo=zone)) / timedelta(days=1))
+
+    def moved(moment: datetime | None) -> datetime | None:
+        return None if moment is None else moment.replace(tzinfo=zone) + timedelta(days=days)
+
+    return replace(
+        emission,
+        acquisition_start=moved(own),
+        series_start=moved(emission.series_start),
+        administration_time=moved(emission.administration_time),
+        day_unknown=False,
+    )
 
 
 def _check_same_instant(own: datetime | None, stated: StatedFacts) -> None:
@@ -126,9 +147,15 @@ def check_stated_time(emission: EmissionImage, time: datetime | None, *, trusted
     Raises
     ------
     InputError
-        If they lie more than a day apart and the stated one is not to be trusted.
+        If they lie more than a day apart and the stated one is not to be trusted, or the day of the image is not known.
     """
     header = emission.administration_time
+    if time is not None and emission.day_unknown:
+        raise InputError(
+            f"--time is {time.isoformat()}, but the image's file states its times without a date. Give --acquisition-time too, "
+            "or leave --time out to take the file's time from administration to acquisition.",
+            tag="administration.time",
+        )
     if (
         time is None
         or header is None

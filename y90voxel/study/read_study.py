@@ -11,7 +11,8 @@ from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.index import SeriesRole, StudyIndex
-from y90voxel.io.images import SAY_OPTIONS, is_image_file, read_ct_file, read_emission_file
+from y90voxel.io.images import SAY_OPTIONS, image_stem, is_image_file, read_ct_file, read_emission_file
+from y90voxel.io.pet_sidecar import sidecar_of
 from y90voxel.io.region_files import check_names_differ, masks_of_folder, paths_of
 from y90voxel.io.segmentations import read_regions_file, region_name_of_file
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
@@ -158,6 +159,9 @@ class _Parts:
         if is_image_file(path):
             self.emissions = [read_emission_file(path, notices=self.notices)]
             self.inputs.append(file_record(path, "emission"))
+            beside = sidecar_of(path, image_stem(path))
+            if beside is not None:
+                self.inputs.append(file_record(beside, "emission side-car"))
             if self.ct is not None or self.drawn:
                 self._say_frame_unknown(path)
         else:
