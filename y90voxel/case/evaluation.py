@@ -12,6 +12,7 @@ from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.case.region_histograms import RegionHistograms
+from y90voxel.case.reporting_items import reporting_items
 from y90voxel.case.territory_doses import TerritoryDoses, artery_summary
 from y90voxel.clinical.limits import LimitResult
 from y90voxel.clinical.organ_doses import organ_doses, organ_rows
@@ -325,6 +326,7 @@ class Evaluation:
                 for held in self.limits
             ]
             + organ_rows(self.organs),
+            "reporting": [item.as_dict() for item in reporting_items(self)],
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
         }

@@ -25,6 +25,7 @@ from y90voxel.report.region_table import (
     region_columns,
     region_rows,
 )
+from y90voxel.report.reporting_rows import reporting_content
 from y90voxel.report.territory_rows import artery_rows, reference_activity, territory_rows
 from y90voxel.report.uncertainty_table import partial_volume_note, partial_volume_rows, uncertainty_rows
 from y90voxel.units import format_activity
@@ -82,6 +83,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
         **_model_values(evaluation, net),
+        **reporting_content(evaluation),
         "partial_volume": partial_volume_rows(evaluation),
         "partial_volume_note": partial_volume_note(evaluation),
         "noise": noise_rows(evaluation),

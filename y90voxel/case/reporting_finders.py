@@ -1,0 +1,393 @@
+"""What a result says of each item of a standard report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from y90voxel.case.reporting_view import Found, Reported
+from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
+from y90voxel.reference.devices import device as device_record
+from y90voxel.reference.nuclide import nuclide
+from y90voxel.regions.roles import ORGANS, Role
+from y90voxel.units import SECONDS_PER_HOUR, format_activity
+
+__all__ = [
+    "accuracy_of_delivery",
+    "activity_by_region",
+    "administered_activity",
+    "administration_time",
+    "assay",
+    "biological_dose",
+    "body_dose",
+    "calibration_method",
+    "clinical_state",
+    "computation",
+    "delivery_verified",
+    "density_and_mass",
+    "deviations",
+    "device_named",
+    "disease_named",
+    "imaging_record",
+    "intent_named",
+    "limits_tested",
+    "lung_conventions_reported",
+    "lung_shunt",
+    "normal_liver_both",
+    "organs_reported",
+    "plan_compared",
+    "recovery_applied",
+    "region_origin",
+    "registration_done",
+    "residual_named",
+    "source_tissues",
+    "sub_structures",
+    "surveys",
+    "time_course",
+    "tumour_doses",
+    "tumour_volumes",
+    "uncertainty_given",
+    "vascular_territory",
+    "vial_record",
+    "volumes",
+    "voxel_map",
+]
+
+
+def _with_role(evaluation: Reported, *roles: Role) -> list[RegionMetrics]:
+    """Regions of roles that have a dose."""
+    return [metrics for metrics in evaluation.regions if metrics.role in roles]
+
+
+def _roles(evaluation: Reported) -> set[str]:
+    """Roles that have a dose."""
+    return {metrics.role for metrics in evaluation.regions}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _of_parts(known: Iterable[str], absent: Iterable[str], how: str) -> Found:
+    """An item of several parts: missing as long as one of them is."""
+    known, absent = list(known), list(absent)
+    if not absent:
+        return Found.derived(_listed(known))
+    there = f"only {_listed(known)}; " if known else ""
+    return Found.missing(f"{there}no {_listed(absent)}: {how}")
+
+
+def source_tissues(evaluation: Reported) -> Found:
+    """Tumours, normal liver and lungs, where the spheres are."""
+    roles = _roles(evaluation)
+    lungs = Role.LUNGS in roles or any(dose is not None for dose in evaluation.lung.mird_gy.values())
+    parts = {
+        "tumours": Role.TUMOUR in roles,
+        "non-tumour liver": Role.NON_TUMOUR_LIVER in roles,
+        "lungs": lungs,
+    }
+    known = [name for name, is_known in parts.items() if is_known]
+    return _of_parts(
+        known, [name for name in parts if name not in known], "draw them, or give the lung shunt"
+    )
+
+
+def body_dose(evaluation: Reported) -> Found:
+    """Mean dose of the body."""
+    found = _with_role(evaluation, Role.BODY)
+    if found:
+        return Found.derived(f"mean of {found[0].name!r}, the part in the image")
+    return Found.missing("no body is drawn, and none was segmented from a CT")
+
+
+def activity_by_region(evaluation: Reported) -> Found:
+    """Activity of each region in the image, at administration."""
+    images = len(evaluation.case.injections)
+    if not evaluation.regions:
+        return Found.missing("no regions; draw them")
+    return Found.derived(
+        f"activity_bq of each region at administration, from {images} time point{'s' * (images > 1)}"
+    )
+
+
+def time_course(evaluation: Reported) -> Found:
+    """The time-activity curve is that of decay in place."""
+    hours = nuclide(evaluation.case.nuclide).half_life_s / SECONDS_PER_HOUR
+    return Found.derived(f"spheres stay where they are: decay alone, half-life {hours:.4g} h; not fitted")
+
+
+def volumes(evaluation: Reported) -> Found:
+    """Volumes of the regions."""
+    if not evaluation.regions:
+        return Found.missing("no regions; draw them")
+    return Found.derived(f"volume_ml of {len(evaluation.regions)} regions")
+
+
+def organs_reported(evaluation: Reported) -> Found:
+    """Organs outside liver and lungs."""
+    roles = _roles(evaluation)
+    known = [organ.value for organ in ORGANS if organ in roles]
+    return _of_parts(known, [organ.value for organ in ORGANS if organ not in roles], "draw or segment them")
+
+
+def tumour_doses(evaluation: Reported) -> Found:
+    """Mean, D and V of each tumour."""
+    found = _with_role(evaluation, Role.TUMOUR)
+    if not found:
+        return Found.missing("no tumour is drawn")
+    return Found.derived(f"mean, D98 to D2, V50 to V205 of {_listed(metrics.name for metrics in found)}")
+
+
+def sub_structures(evaluation: Reported) -> Found:
+    """Perfused and unperfused parts of the liver."""
+    found = _with_role(evaluation, Role.PERFUSED_NON_TUMOUR_LIVER, Role.UNPERFUSED_LIVER)
+    if not found:
+        return Found.missing("no perfused volume is drawn")
+    return Found.derived(_listed(metrics.name for metrics in found))
+
+
+def biological_dose(evaluation: Reported) -> Found:
+    """BED with its parameters."""
+    found = [metrics.name for metrics in evaluation.regions if metrics.bed_mean_gy is not None]
+    if not found:
+        return Found.missing("off: give [radiobiology.ROLE] with alpha_beta_gy and repair_half_time_h")
+    return Found.derived(f"mean BED and EQD2 of {_listed(found)}, with the parameters")
+
+
+def voxel_map(evaluation: Reported) -> Found:
+    """Dose map and histograms."""
+    return Found.derived("dose.dcm, dose.nii.gz, dvh.csv; D90 and D98 of every region")
+
+
+def lung_shunt(evaluation: Reported) -> Found:
+    """Shunt and how it was found."""
+    lung = evaluation.lung
+    if lung.shunt_fraction is None:
+        return Found.missing("give --lung-shunt: a fraction, spect or planar")
+    text = f"{100.0 * lung.shunt_fraction:.3g} %"
+    if lung.shunt_source == "given":
+        return Found.present(f"{text}, given; how it was measured is not recorded")
+    return Found.derived(f"{text}, by {lung.shunt_source}")
+
+
+def vascular_territory(evaluation: Reported) -> Found:
+    """What each artery supplies."""
+    injections = evaluation.case.injections
+    stated = [one.territory for one in injections]
+    stated += [artery.territory for one in injections for artery in one.arteries]
+    named = [name for name in stated if name]
+    perfused = [metrics.name for metrics in _with_role(evaluation, Role.PERFUSED)]
+    if named or perfused:
+        return Found.present(_listed(dict.fromkeys([*named, *perfused])))
+    return Found.missing("no perfused volume and no territory: the whole liver is taken as supplied")
+
+
+def tumour_volumes(evaluation: Reported) -> Found:
+    """Volume of each tumour."""
+    found = _with_role(evaluation, Role.TUMOUR)
+    if not found:
+        return Found.missing("no tumour is drawn")
+    return Found.derived(_listed(f"{metrics.name} {metrics.volume_ml:.3g} mL" for metrics in found))
+
+
+def disease_named(evaluation: Reported) -> Found:
+    """HCC, ICC or mCRC."""
+    disease = evaluation.case.clinical_context.disease
+    return Found.missing("give --disease") if disease is None else Found.present(disease.value)
+
+
+def device_named(evaluation: Reported) -> Found:
+    """Glass, resin or holmium."""
+    device = evaluation.case.device
+    return Found.missing("give --device") if device is None else Found.present(device_record(device).product)
+
+
+def administered_activity(evaluation: Reported) -> Found:
+    """Net activity given."""
+    text = format_activity(evaluation.net_activity_bq)
+    if all(one.administration.activity_bq is not None for one in evaluation.case.injections):
+        return Found.present(f"{text} net")
+    return Found.derived(f"{text}, from the image; give --activity")
+
+
+def assay(evaluation: Reported) -> Found:
+    """When the vial was measured; nothing records with what."""
+    if all(one.activity_time is not None for one in evaluation.case.settings.injections):
+        return Found.missing(
+            "the time of the assay is stated; the calibrator and its traceability are not recorded here"
+        )
+    return Found.missing("give --activity-time; the calibrator and its traceability are not recorded here")
+
+
+def surveys(_: Reported) -> Found:
+    """Radiation surveys."""
+    return Found.missing("not recorded by this program")
+
+
+def accuracy_of_delivery(_: Reported) -> Found:
+    """Given against intended activity."""
+    return Found.missing(
+        "the intended activity is not known here: y90voxel plan with [[plan.treatment]] says it"
+    )
+
+
+def delivery_verified(evaluation: Reported) -> Found:
+    """Whether the therapy itself was imaged."""
+    if evaluation.case.predicted:
+        return Found.missing("the image is of a surrogate: this dose is predicted")
+    return Found.derived("dose of the image of the therapy")
+
+
+def clinical_state(evaluation: Reported) -> Found:
+    """Stage, liver function, vascular invasion."""
+    known = {} if evaluation.case.patient is None else evaluation.case.patient.as_dict()
+    keys = {
+        "bclc": "BCLC",
+        "child_pugh_points": "Child-Pugh",
+        "albi_grade": "ALBI",
+        "bilirubin_umol_per_l": "bilirubin",
+        "portal_vein": "portal vein",
+        "hepatic_vein": "hepatic vein",
+    }
+    absent = [title for key, title in keys.items() if known.get(key) is None]
+    stated = [title for title in keys.values() if title not in absent]
+    if not absent:
+        return Found.present(_listed(stated))
+    there = f"only {_listed(stated)}; " if stated else ""
+    return Found.missing(f"{there}no {_listed(absent)}: give them in [patient]")
+
+
+def intent_named(evaluation: Reported) -> Found:
+    """What the treatment is for."""
+    context = evaluation.case.clinical_context
+    parts = {"--scenario": context.scenario and context.scenario.value, "--intent": context.intent}
+    absent = [option for option, value in parts.items() if not value]
+    stated = _listed(str(value) for value in parts.values() if value)
+    if not absent:
+        return Found.present(stated)
+    return Found.missing(f"{f'only {stated}; ' if stated else ''}give {' and '.join(absent)}")
+
+
+def vial_record(_: Reported) -> Found:
+    """Vial and lot."""
+    return Found.missing(
+        "lot and vial are not recorded; y90voxel plan with an order gives the spheres of each vial"
+    )
+
+
+def residual_named(evaluation: Reported) -> Found:
+    """What stayed in vial and lines."""
+    if all(one.residual is not None for one in evaluation.case.settings.injections):
+        return Found.present("given, and taken off the activity")
+    return Found.missing("taken as none; give --residual")
+
+
+def administration_time(evaluation: Reported) -> Found:
+    """Whether the time is known, with its zone; the time itself is not told here."""
+    times = [one.administration.time for one in evaluation.case.injections]
+    if any(time is None for time in times):
+        return Found.missing("give --time")
+    if any(time is not None and time.tzinfo is None for time in times):
+        return Found.missing("known without a zone; give --time-zone")
+    return Found.present("known with its zone")
+
+
+def imaging_record(evaluation: Reported) -> Found:
+    """The image: modality and voxels are told, scanner and reconstruction are not."""
+    image = evaluation.case.injections[0].emission
+    spacing = " × ".join(f"{step:.3g}" for step in image.volume.grid.spacing_mm)
+    return Found.missing(
+        f"only {image.modality} with voxels of {spacing} mm; scanner and reconstruction stand in the header of the image"
+    )
+
+
+def calibration_method(evaluation: Reported) -> Found:
+    """How counts became activity, and the check by the whole map."""
+    mode = evaluation.case.calibration.mode.value
+    ratio = evaluation.map_activity_bq / evaluation.net_activity_bq
+    return Found.derived(f"{mode}; the whole map holds {ratio:.3g} times the net activity")
+
+
+def registration_done(evaluation: Reported) -> Found:
+    """Whether the CTs were aligned."""
+    if evaluation.case.alignment is not None:
+        return Found.derived("CT to CT, with a picture before and after")
+    return Found.present("coordinates of one frame of reference, or taken as such; see the notices")
+
+
+def region_origin(evaluation: Reported) -> Found:
+    """Who drew the regions."""
+    drawn = list(evaluation.case.regions.drawn)
+    if not drawn:
+        return Found.missing("no regions; draw them")
+    automatic = [region.name for region in drawn if region.automatic]
+    if not automatic:
+        return Found.present("drawn")
+    if len(automatic) == len(drawn):
+        return Found.present("all automatic: no person drew one")
+    return Found.present(f"automatic: {_listed(automatic)}; the others drawn")
+
+
+def density_and_mass(evaluation: Reported) -> Found:
+    """Where densities come from."""
+    said = _listed(f"{part} {source}" for part, source in evaluation.density_sources.items())
+    return Found.derived(said or "masses of the regions")
+
+
+def computation(evaluation: Reported) -> Found:
+    """Engine, constant, version."""
+    version = evaluation.provenance.get("version", "unknown")
+    energy = f"{evaluation.energy_per_activity_j_per_gbq:.4g} J/GBq"
+    return Found.derived(
+        f"engine {evaluation.engine}, {energy}, y90voxel {version}; checksums in the provenance"
+    )
+
+
+def normal_liver_both(evaluation: Reported) -> Found:
+    """Perfused and whole normal liver."""
+    roles = _roles(evaluation)
+    parts = {
+        "whole non-tumour liver": Role.NON_TUMOUR_LIVER,
+        "perfused non-tumour liver": Role.PERFUSED_NON_TUMOUR_LIVER,
+    }
+    known = [name for name, role in parts.items() if role in roles]
+    return _of_parts(known, [name for name in parts if name not in known], "draw liver and perfused volume")
+
+
+def lung_conventions_reported(evaluation: Reported) -> Found:
+    """MIRD with 1 kg and with the mass from CT."""
+    doses = {row.mass_text: evaluation.lung.mird_gy.get(row.key) for row in LUNG_CONVENTIONS}
+    absent = [name for name, dose in doses.items() if dose is None]
+    known = [f"{dose:.3g} Gy with {name}" for name, dose in doses.items() if dose is not None]
+    return _of_parts(known, absent, "needs the lung shunt, and both lungs whole on the CT")
+
+
+def recovery_applied(evaluation: Reported) -> Found:
+    """Corrections for blur."""
+    if evaluation.partial_volume is None:
+        return Found.missing("off: give [partial_volume]")
+    return Found.derived("corrected numbers beside the uncorrected ones")
+
+
+def uncertainty_given(evaluation: Reported) -> Found:
+    """Budget and bands."""
+    if evaluation.uncertainty is None:
+        return Found.missing("off: give --uncertainty")
+    return Found.derived("budget of each mean (k = 1 and 2), bands of 95 %")
+
+
+def limits_tested(evaluation: Reported) -> Found:
+    """Limits with their sources."""
+    if evaluation.case.device is None:
+        return Found.missing("give --device")
+    return Found.derived(f"{len(evaluation.limits)} rows, each with its source")
+
+
+def plan_compared(_: Reported) -> Found:
+    """Predicted against delivered."""
+    return Found.missing("of two results: y90voxel compare")
+
+
+def deviations(_: Reported) -> Found:
+    """Stasis, changes of the catheter, events."""
+    return Found.missing("not recorded by this program")
