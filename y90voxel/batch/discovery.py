@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,9 +13,10 @@ from y90voxel.case.settings import merge, read_case_file
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.catalogue import ArchiveWatch, Catalogue, HeaderMemory, list_archive
+from y90voxel.io.dicom.index import SeriesRole
 from y90voxel.io.dicom.pairing import PairedStudy, pair_series
 
-__all__ = ["Cohort", "find_cohort"]
+__all__ = ["Cohort", "find_cohort", "whole_studies"]
 
 CASE_FILE = "case.toml"
 PASSED_OVER = (
@@ -83,6 +84,33 @@ def find_cohort(
     if not cohort.units:
         raise InputError(f"{path} holds no study: no DICOM emission image, CT or regions.", file=path)
     return cohort
+
+
+def whole_studies(root: Path, known: Catalogue, ahead: str, seen: set[str]) -> Iterator[Unit]:
+    """Yield studies of an archive that is still being read, each once: those that look complete in a folder that is.
+
+    Parameters
+    ----------
+    root : Path
+        The archive.
+    known : Catalogue
+        What was read of it.
+    ahead : str
+        The folder that is read next; no folder before it is read again.
+    seen : set of str
+        First files of studies that were yielded; they are added here.
+    """
+    studies, _ = pair_series(known.series)
+    damaged, _ = _share_out(known.damaged, studies)
+    place = PurePosixPath(ahead)
+    for study, files in zip(studies, damaged, strict=True):
+        first = study.emission[0].files[0]
+        if first in seen or not any(one.role is SeriesRole.REGIONS for one in study.companions):
+            continue
+        folder = _common_folder([name for series in study.series for name in series.files] + files)
+        if folder not in (place, *place.parents):
+            seen.add(first)
+            yield _unit(root, study, files)
 
 
 def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, Protocol
 
@@ -50,41 +50,60 @@ class LocalWorkers:
         self.workers = workers or cores
         self.threads = max(1, cores // self.workers)
         self.keep_open = keep_open
-        self._waiting: deque[Request] = deque()
+        self._waiting: SimpleQueue[Request | None] = SimpleQueue()
+        self._ended: SimpleQueue[Reply | None] = SimpleQueue()
+        self._crew: list[StudyWorker] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many studies were handed out and not started yet."""
+        return self._waiting.qsize()
+
+    def hand_out(self, request: Request) -> None:
+        """Let the next free worker compute a study; `compute` yields it among the others."""
+        self._waiting.put(request)
+        if len(self._crew) < self.workers:
+            worker = StudyWorker(self.threads, self.keep_open)
+            self._crew.append(worker)
+            Thread(target=self._serve, args=(worker,), daemon=True).start()
 
     def compute(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """Yield every request with what came of it, as they end; closing the iterator ends what is running."""
-        self._waiting = deque(requests)
-        ended: SimpleQueue[Reply | None] = SimpleQueue()
-        crew = [
-            StudyWorker(self.threads, self.keep_open) for _ in range(min(self.workers, len(self._waiting)))
-        ]
-        for worker in crew:
-            Thread(target=self._serve, args=(worker, ended), daemon=True).start()
         try:
-            working = len(crew)
+            for request in requests:
+                self.hand_out(request)
+            working = len(self._crew)
+            self._end_when_done()
             while working:
-                reply = ended.get()
+                reply = self._ended.get()
                 if reply is None:
                     working -= 1
                 else:
                     yield reply
         finally:
-            self.stop()
-            for worker in crew:
-                worker.stop()
+            self.close()
 
     def stop(self) -> None:
         """Start no more studies; those that are running end."""
-        self._waiting.clear()
+        with suppress(Empty):
+            while True:
+                self._waiting.get_nowait()
+        self._end_when_done()
 
-    def _serve(self, worker: StudyWorker, ended: SimpleQueue[Reply | None]) -> None:
+    def close(self) -> None:
+        """End everything."""
+        self.stop()
+        for worker in self._crew:
+            worker.stop()
+
+    def _end_when_done(self) -> None:
+        """Let every worker end when it finds no study before this."""
+        for _ in self._crew:
+            self._waiting.put(None)
+
+    def _serve(self, worker: StudyWorker) -> None:
         """Compute one study after another."""
         with worker:
-            while self._waiting:
-                try:
-                    request = self._waiting.popleft()
-                except IndexError:  # another worker took the last one
-                    break
-                ended.put((request, worker.run(request)))
-        ended.put(None)
+            while (request := self._waiting.get()) is not None:
+                self._ended.put((request, worker.run(request)))
+        self._ended.put(None)

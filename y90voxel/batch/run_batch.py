@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,16 @@ from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.batch_tables import write_tables
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.dry_run import plan_only
+from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.handling import Handling, Resources
 from y90voxel.batch.header_memory import remembered_headers
 from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.listener import Listener
+from y90voxel.batch.local import LocalWorkers
 from y90voxel.batch.place import BatchFolder, batch_folder
 from y90voxel.batch.running import RunningBatch
+from y90voxel.batch.study_requests import StudyRequests
 from y90voxel.batch.work_plan import Choices, Task, make_plan
 from y90voxel.case.settings import load_settings, merge, read_case_file
 from y90voxel.io.atomic import atomic_file
@@ -117,27 +120,47 @@ def _run(
             log.say(f"y90voxel {__version__}: {'a cohort' if anonymous else cohort.resolve()}")
             for line in (*restored, *ledger.remarks):
                 log.say(line)
-            with remembered_headers(ledger, anonymous) as memory:
-                found = find_cohort(cohort, leave_out=folder.path, watch=log, memory=memory)
+            requests = StudyRequests(folder.staging, folder.logs, resources, work)
             if anonymous:
                 secret = owners_secret(out.resolve(), choices.handling.key_file, ledger)
                 choices = Choices(choices.case, choices.options, choices.handling, secret, choices.words)
-            tasks = make_plan(found.units, ledger, folder, choices)
-            batch = RunningBatch(folder, ledger, tasks, resources, work, log, choices)
-            remarks = [*restored, *ledger.remarks]
-            if not anonymous:
-                remarks += found.remarks
-            remarks += _gone(ledger, tasks)
-            for remark in remarks[len(restored) + len(ledger.remarks) :]:
-                log.say(remark)
-            computed = batch.run()
-            result = BatchResult(out, tuple(batch.outcomes()), computed, tuple(remarks))
+            with _early_start(cohort, ledger, choices, requests, folder, log) as early:
+                with remembered_headers(ledger, anonymous) as memory:
+                    found = find_cohort(cohort, leave_out=folder.path, watch=early or log, memory=memory)
+                tasks = make_plan(found.units, ledger, folder, choices)
+                batch = RunningBatch(folder, ledger, tasks, requests, log, choices, early)
+                remarks = [] if anonymous else list(found.remarks)
+                remarks += _gone(ledger, tasks)
+                for remark in remarks:
+                    log.say(remark)
+                computed = batch.run()
+            said = (*restored, *ledger.remarks, *remarks)
+            result = BatchResult(out, tuple(batch.outcomes()), computed, said)
             log.say("writing the tables of the cohort")
             write_tables(folder, result.outcomes, "Cohort" if anonymous else cohort.resolve().stem)
             with atomic_file(folder.path / "status.json") as temporary:
                 write_json(result.as_dict(), temporary)
             folder.tidy()
             return result
+
+
+@contextmanager
+def _early_start(
+    cohort: Path,
+    ledger: Ledger,
+    choices: Choices,
+    requests: StudyRequests,
+    folder: BatchFolder,
+    log: BatchLog,
+) -> Iterator[EarlyStart | None]:
+    """Start studies of a tree while it is read, where this machine computes them; nothing outlives the block."""
+    resources = requests.resources
+    if not cohort.is_dir() or resources.scheduler is not None or resources.slurm:
+        yield None
+        return
+    workers = LocalWorkers(resources.workers, folder.lock.inherited)
+    with closing(EarlyStart(cohort, workers, requests, choices, ledger.entries(), log)) as early:
+        yield early
 
 
 def _ledger(folder: BatchFolder, anonymous: bool) -> Ledger:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -12,16 +12,17 @@ from typing import Any
 
 from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.cluster import dask_cluster, slurm_cluster
+from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.ending import NO_SPACE
 from y90voxel.batch.fingerprint import fingerprint, input_files
-from y90voxel.batch.handling import Resources
 from y90voxel.batch.keyed_labels import CHECK, carried_columns, marks_of
 from y90voxel.batch.ledger import Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.place import BatchFolder, Outputs
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
+from y90voxel.batch.study_requests import StudyRequests
 from y90voxel.batch.work_plan import Choices, Task
-from y90voxel.batch.worker import GIB, Request
+from y90voxel.batch.worker import Request
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.storage_errors import NO_ROOM, storage_error
 from y90voxel.study.anonymous import without_identity
@@ -44,23 +45,23 @@ class RunningBatch:
         What is recorded.
     tasks : sequence of Task
         The studies.
-    resources : Resources
-        What computes them.
-    work : str
-        What a worker does with a study.
+    requests : StudyRequests
+        Makes what workers get, and knows what computes them.
     log : BatchLog
         Hears what happens.
     choices : Choices
         What holds for all studies.
+    early : EarlyStart or None
+        Studies that were started already.
     """
 
     folder: BatchFolder
     ledger: Ledger
     tasks: Sequence[Task]
-    resources: Resources
-    work: str
+    requests: StudyRequests
     log: BatchLog
     choices: Choices
+    early: EarlyStart | None = None
 
     def __post_init__(self) -> None:
         self._names = Counter(task.unit.name for task in self.tasks)
@@ -99,13 +100,19 @@ class RunningBatch:
 
     def _compute(self, to_do: Sequence[Task]) -> int:
         """Compute studies; return how many ended and are recorded."""
-        by_key = {task.unit.key: task for task in to_do}
+        tasks = {(request := self._request(task)).arguments["staging"]: (task, request) for task in to_do}
         total, done, ended = sum(1 + t.bytes for t in to_do), 0, 0
         with self._workers() as (workers, what):
             self.log.planned(len(self.tasks), len(to_do), what)
-            with closing(workers.compute(self._request(task) for task in to_do)) as replies:  # type: ignore[type-var]
+            new = [request for _, request in tasks.values() if not self._is_started(request)]
+            with closing(workers.compute(new)) as replies:  # type: ignore[type-var]
                 for request, reply in replies:
-                    task = by_key[request.key]
+                    if (
+                        request.arguments["staging"] not in tasks
+                    ):  # started early, and not what is to be computed
+                        shutil.rmtree(request.arguments["staging"], ignore_errors=True)
+                        continue
+                    task, _ = tasks[request.arguments["staging"]]
                     if self._full is None and reply.get("code") == NO_SPACE:
                         self._full = str(reply["reason"])
                     if self._full is not None or not self._settle(task, request, reply):
@@ -233,27 +240,17 @@ class RunningBatch:
 
     def _request(self, task: Task) -> Request:
         """The study as a worker gets it."""
-        unit, memory = task.unit, self.resources.memory_gb
-        return Request(
-            unit.key,
-            self.work,
-            {
-                "version": __version__,
-                "path": None if unit.path is None else str(unit.path.resolve()),
-                "only": unit.only,
-                "files": unit.named_files(resolved=True),
-                "settings": task.settings,
-                "staging": str(self.folder.staging / uuid.uuid4().hex),
-            },
-            str(self.folder.logs / f"{task.study_id}.log"),
-            self.resources.timeout_s,
-            None if memory is None else int(memory * GIB),
-        )
+        request = self.requests.of(task.unit, task.study_id, task.settings)
+        return request if self.early is None else self.early.claim(request)
+
+    def _is_started(self, request: Request) -> bool:
+        """Whether a study was started while headers were read."""
+        return self.early is not None and self.early.has_started(request)
 
     @contextmanager
     def _workers(self) -> Iterator[tuple[Executor, str]]:
         """What computes the studies, and what it is called."""
-        given = self.resources
+        given = self.requests.resources
         if given.scheduler is not None:
             with dask_cluster(given.scheduler, self.log.say) as cluster:
                 yield cluster, f"the Dask cluster at {given.scheduler}"
@@ -261,7 +258,11 @@ class RunningBatch:
             with slurm_cluster(given.workers, given.memory_gb, self.log.say) as cluster:
                 yield cluster, "Slurm jobs"
         else:
-            local = LocalWorkers(given.workers, self.folder.lock.inherited)
+            local = (
+                self.early.workers
+                if self.early is not None
+                else LocalWorkers(given.workers, self.folder.lock.inherited)
+            )
             yield local, f"{local.workers} workers with {local.threads} threads each"
 
 

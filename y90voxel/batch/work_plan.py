@@ -24,7 +24,7 @@ from y90voxel.io.atomic import check_output_folder
 from y90voxel.study.anonymous import without_identity
 from y90voxel.version import __version__
 
-__all__ = ["Choices", "Task", "make_plan"]
+__all__ = ["Choices", "Task", "make_plan", "settings_of", "without_name"]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choice
     """
     secret = choices.secret
     if secret is not None:
-        units = [_without_name(unit, secret, choices.words) for unit in units]
+        units = [without_name(unit, secret, choices.words) for unit in units]
     known = ledger.entries()
     before = match_units(units, known)
     ids = study_ids(
@@ -122,12 +122,18 @@ def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choice
     return tasks
 
 
+def settings_of(unit: Unit, choices: Choices) -> dict[str, Any]:
+    """Return everything that is said about a study, nested as in a case file and as a worker gets it: times are text."""
+    merged = merge(merge(choices.case, unit.settings), choices.options)
+    settings: dict[str, Any] = json.loads(json.dumps(merged, default=str))
+    return settings
+
+
 def _task(
     unit: Unit, study_id: str, entry: Entry | None, ledger: Ledger, folder: BatchFolder, choices: Choices
 ) -> Task:
     """What to do about one study; what is wrong with it already becomes its problem."""
-    # times of a TOML file become text, as a worker gets them
-    settings = json.loads(json.dumps(merge(merge(choices.case, unit.settings), choices.options), default=str))
+    settings = settings_of(unit, choices)
     digest = digest_of(canonical([settings, unit.named_files(resolved=False)]), choices.secret)
     task = Task(unit, study_id, settings, digest, None, 0, entry)
     try:
@@ -187,8 +193,8 @@ def _why(
     return ("its files changed" if content() != entry.content_sha256 else None), False
 
 
-def _without_name(unit: Unit, secret: bytes, words: Sequence[str]) -> Unit:
-    """A unit whose key, name and problem tell nothing of its patient; its columns are chosen when it was read."""
+def without_name(unit: Unit, secret: bytes, words: Sequence[str]) -> Unit:
+    """Return a unit whose key, name and problem tell nothing of its patient; its columns are chosen when it was read."""
     digest = digest_of(unit.key, secret)
     problem = None if unit.problem is None else without_identity(unit.problem, [unit.name, *words])
     return replace(
