@@ -17,7 +17,7 @@ from pathlib import Path
 from y90voxel.batch.ending import ended, explain
 from y90voxel.batch.fingerprint import fingerprint
 from y90voxel.errors import InputError, PhysicsError
-from y90voxel.study.anonymous import without_identity
+from y90voxel.study.anonymous_text import without_identity
 
 WORK = "batch_work:compute"
 

@@ -587,6 +587,25 @@ def test_an_output_folder_that_is_not_a_batchs_is_refused(cohort, tmp_path, make
         batch(cohort({"a": "sleep 0"}), tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    "name", [".lock", ".owner", ".y90voxel.json.new", "ledger.sqlite-journal", ".staging/x", "logs/batch.log"]
+)
+def test_a_folder_in_which_a_batch_ended_before_it_had_a_ledger_is_used_again(cohort, tmp_path, name):
+    """Killed, or on a disk that was full for a moment."""
+    file = tmp_path / "out" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    assert batch(cohort({"a": "sleep 0"}), tmp_path / "out").computed == 1
+
+
+def test_a_folder_with_somebodys_logs_is_not(cohort, tmp_path):
+    (tmp_path / "out" / "logs").mkdir(parents=True)
+    (tmp_path / "out" / "logs" / "diary.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds no batch .*logs"):
+        batch(cohort({"a": "sleep 0"}), tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["logs"]
+
+
 def test_an_output_folder_that_cannot_be_made_is_refused(cohort, tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(InputError, match=r"cannot write to .*Not a directory"):

@@ -10,7 +10,7 @@ from study_factory import ROIS, ball_contours, write_study
 
 from y90voxel.batch.study_units import Unit
 from y90voxel.batch.study_work import compute_study
-from y90voxel.study.anonymous import without_identity
+from y90voxel.study.anonymous_text import without_identity
 from y90voxel.version import __version__
 
 

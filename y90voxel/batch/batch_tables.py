@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from y90voxel.batch.ending import ended, explain
+from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.place import BatchFolder
 from y90voxel.batch.study_outcome import StudyOutcome
+from y90voxel.batch.study_units import canonical, digest_of
 from y90voxel.batch.worker import Request, StudyWorker
 from y90voxel.errors import InputError
+from y90voxel.version import __version__
 
-__all__ = ["write_tables"]
+__all__ = ["forget_tables", "note_tables", "tables_are_current", "write_tables"]
+
+TABLES = ("cohort.csv", "cohort.parquet", "cohort.html")
+NOTED = "tables"
+
+
+def tables_are_current(
+    folder: BatchFolder, ledger: Ledger, outcomes: Sequence[StudyOutcome], title: str, *, read: bool
+) -> bool:
+    """Return whether the tables that lie there are those of these outcomes, as they were written.
+
+    Parameters
+    ----------
+    folder : BatchFolder
+        Where they lie.
+    ledger : Ledger
+        Knows what they were made of.
+    outcomes : sequence of StudyOutcome
+        How the studies ended.
+    title : str
+        Heading of the page.
+    read : bool
+        Read them; else sizes and times are compared.
+    """
+    noted = json.loads(ledger.value(NOTED) or "{}")
+    return (
+        noted.get("of") == _made_of(outcomes, title) and folder.changed("", noted["files"], read=read) is None
+    )
+
+
+def note_tables(folder: BatchFolder, ledger: Ledger, outcomes: Sequence[StudyOutcome], title: str) -> None:
+    """Remember what the tables were made of."""
+    if all((folder.path / name).is_file() for name in TABLES):
+        noted = {"of": _made_of(outcomes, title), "files": folder.state_of("", TABLES)}
+        ledger.set_value(NOTED, json.dumps(noted))
+
+
+def forget_tables(ledger: Ledger) -> None:
+    """Forget it, before anything is computed."""
+    ledger.set_value(NOTED, "{}")
+
+
+def _made_of(outcomes: Sequence[StudyOutcome], title: str) -> str:
+    """What tables are made of, besides the results that no batch has computed since."""
+    return digest_of(canonical([__version__, title, [outcome.as_dict() for outcome in outcomes]]), None)
 
 
 def write_tables(folder: BatchFolder, outcomes: Sequence[StudyOutcome], title: str) -> None:

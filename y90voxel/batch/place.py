@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from y90voxel.batch.folder_lock import LOCK, OWNER, FolderLock, locked
 from y90voxel.batch.ledger import LEDGER
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.atomic import put_in_place
-from y90voxel.io.leavings import clear_leavings
+from y90voxel.io.leavings import clear_leavings, is_leaving
 from y90voxel.io.result_marks import MANIFEST, STALE_NOTE, checksum, holds_results, read_mark, write_mark
 
 __all__ = ["BatchFolder", "Outputs", "batch_folder"]
 
 STAGING = ".staging"
 LOGS = "logs"
+# What a batch makes before its ledger.
+BEGINNING = {LOCK, OWNER, MANIFEST, f"{MANIFEST}.new", STAGING, LOGS, f"{LEDGER}-journal"}
 # Files of a study's results: size, time of modification [ns] (None where it proves nothing), SHA-256.
 Outputs = dict[str, tuple[int, int | None, str]]
 
@@ -93,21 +95,33 @@ class BatchFolder:
         read : bool
             Read every file; else only those of another time than when they were written.
         """
-        folder = self.path / study_id
-        if not folder.is_dir():
+        if not (self.path / study_id).is_dir():
             return "its results are missing"
-        for name, (size, moment, digest) in (outputs or {"metrics.json": (None, 0, None)}).items():
+        return self.changed(study_id, outputs or {"metrics.json": (None, 0, None)}, read=read)
+
+    def changed(self, below: str, outputs: Mapping[str, Any], *, read: bool) -> str | None:
+        """Return what is wrong with files, None when they are as they were written; parameters as of `damage`."""
+        for name, (size, moment, digest) in outputs.items():
+            file = self.path / below / name
             try:
-                found = (folder / name).stat()
+                found = file.stat()
                 if size is not None and found.st_size != size:
                     return f"its results are damaged: {name} has {found.st_size} bytes, {size} were written"
-                if (read or found.st_mtime_ns != moment) and digest and checksum(folder / name) != digest:
+                if (read or found.st_mtime_ns != moment) and digest and checksum(file) != digest:
                     return f"its results are damaged: the content of {name} is not what was written"
             except FileNotFoundError:
                 return f"its results are damaged: {name} is missing"
             except OSError as error:
                 return f"its results cannot be read: {name}: {error.strerror}"
         return None
+
+    def state_of(self, below: str, names: Iterable[str]) -> Outputs:
+        """Return sizes, times and checksums of files, as `changed` takes them."""
+        files = {name: self.path / below / name for name in names}
+        return {
+            name: ((stat := file.stat()).st_size, stat.st_mtime_ns, checksum(file))
+            for name, file in files.items()
+        }
 
     def note_stale(self, study_id: str, reason: str) -> None:
         """Say in a folder of results that they are not those of the study as it is now."""
@@ -166,12 +180,20 @@ def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder} is a file; a batch needs a folder. Choose another name.", file=folder)
     names = {entry.name for entry in folder.iterdir()}
-    if names - {LOCK, OWNER, MANIFEST} and LEDGER not in names and not _is_batch(folder):
+    if LEDGER not in names and not _only_begun(folder, names) and not _is_batch(folder):
         raise InputError(
             f"{folder} exists and holds no batch of y90voxel (found {', '.join(sorted(names)[:3])}). Nothing was "
             "written; choose another folder.",
             file=folder,
         )
+
+
+def _only_begun(folder: Path, names: Iterable[str]) -> bool:
+    """Return whether a folder holds nothing but what a batch makes before its ledger: it was ended there, or the disk was full."""
+    if any(not is_leaving(name) for name in set(names) - BEGINNING):
+        return False
+    logs = folder / LOGS
+    return not logs.is_dir() or all(entry.suffix == ".log" for entry in logs.iterdir())
 
 
 def _is_batch(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.batch_result import BatchResult
-from y90voxel.batch.batch_tables import write_tables
+from y90voxel.batch.batch_tables import note_tables, tables_are_current, write_tables
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.early_start import EarlyStart
@@ -26,7 +26,7 @@ from y90voxel.batch.work_plan import Choices, Task, make_plan
 from y90voxel.case.settings import load_settings, merge, read_case_file
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.result_tables import write_json
-from y90voxel.study.anonymous import anonymous_errors
+from y90voxel.study.anonymous_text import anonymous_errors
 from y90voxel.version import __version__
 
 __all__ = ["BatchResult", "Handling", "Resources", "run_batch"]
@@ -136,8 +136,11 @@ def _run(
                 computed = batch.run()
             said = (*restored, *ledger.remarks, *remarks)
             result = BatchResult(out, tuple(batch.outcomes()), computed, said)
-            log.say("writing the tables of the cohort")
-            write_tables(folder, result.outcomes, "Cohort" if anonymous else cohort.resolve().stem)
+            title = "Cohort" if anonymous else cohort.resolve().stem
+            if not tables_are_current(folder, ledger, result.outcomes, title, read=choices.handling.verify):
+                log.say("writing the tables of the cohort")
+                write_tables(folder, result.outcomes, title)
+                note_tables(folder, ledger, result.outcomes, title)
             with atomic_file(folder.path / "status.json") as temporary:
                 write_json(result.as_dict(), temporary)
             folder.tidy()

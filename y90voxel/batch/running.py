@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.batch.batch_log import BatchLog
+from y90voxel.batch.batch_tables import forget_tables
 from y90voxel.batch.cluster import dask_cluster, slurm_cluster
 from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.ending import NO_SPACE
@@ -25,7 +26,7 @@ from y90voxel.batch.work_plan import Choices, Task
 from y90voxel.batch.worker import Request
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.storage_errors import NO_ROOM, storage_error
-from y90voxel.study.anonymous import without_identity
+from y90voxel.study.anonymous_text import without_identity
 from y90voxel.version import __version__
 
 __all__ = ["RunningBatch"]
@@ -77,6 +78,7 @@ class RunningBatch:
         if not to_do:
             self.log.planned(len(self.tasks), 0, "no workers")
             return 0
+        forget_tables(self.ledger)
         ended = self._compute(to_do)
         if self._full is not None:
             raise OutputError(

@@ -23,7 +23,7 @@ from y90voxel.errors import InputError
 from y90voxel.io.dicom.headers import read_header
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.sources import list_files
-from y90voxel.study.anonymous import identity_words, without_identity
+from y90voxel.study.anonymous_text import identity_words, without_identity
 from y90voxel.study.run_dose import run_study
 from y90voxel.version import __version__
 

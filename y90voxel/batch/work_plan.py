@@ -21,7 +21,7 @@ from y90voxel.batch.study_units import Unit, canonical, digest_of, study_ids
 from y90voxel.case.settings import load_settings, merge
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
-from y90voxel.study.anonymous import without_identity
+from y90voxel.study.anonymous_text import without_identity
 from y90voxel.version import __version__
 
 __all__ = ["Choices", "Task", "make_plan", "settings_of", "without_name"]

@@ -56,7 +56,7 @@ def chosen_settings(case: Path | None, settings: Settings) -> StudySettings:
         If the file cannot be read, or a setting is not understood.
     """
     from y90voxel.case.settings import load_settings
-    from y90voxel.study.anonymous import anonymous_errors
+    from y90voxel.study.anonymous_text import anonymous_errors
 
     words = () if case is None else (str(case), case.name, case.stem)
     with anonymous_errors(bool(settings.get("output", {}).get("anonymise")), words):

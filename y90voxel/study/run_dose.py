@@ -15,12 +15,8 @@ from y90voxel.case.settings import StudySettings
 from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
-from y90voxel.study.anonymous import (
-    anonymous_errors,
-    anonymous_evaluation,
-    anonymous_names,
-    anonymous_settings,
-)
+from y90voxel.study.anonymous import anonymous_evaluation, anonymous_names, anonymous_settings
+from y90voxel.study.anonymous_text import anonymous_errors
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.engine_choice import build_engine, decide_engine
 from y90voxel.study.phantom_files import dead_time_of, deconvolution_of, recovery_curve

@@ -30,12 +30,8 @@ from y90voxel.planning.plan_uncertainty import with_plan_uncertainty
 from y90voxel.planning.treatment_day import SurveyReadings, TreatmentDay
 from y90voxel.quantification.administration import therapy_nuclide
 from y90voxel.quantification.time_zones import in_zone, time_zone_of
-from y90voxel.study.anonymous import (
-    anonymous_case,
-    anonymous_errors,
-    anonymous_settings,
-    without_identity,
-)
+from y90voxel.study.anonymous import anonymous_case, anonymous_settings
+from y90voxel.study.anonymous_text import anonymous_errors, without_identity
 from y90voxel.study.engine_choice import build_engine
 from y90voxel.study.given_injections import net_activity_of
 from y90voxel.study.phantom_files import recovery_curve

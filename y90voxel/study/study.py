@@ -26,7 +26,8 @@ from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
 from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
 from y90voxel.regions.whole_liver import LiverTumours
-from y90voxel.study.anonymous import anonymous_names, without_identity
+from y90voxel.study.anonymous import anonymous_names
+from y90voxel.study.anonymous_text import without_identity
 from y90voxel.study.given_injections import check_nothing_shared, given_injection, one_scan_of_several
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
