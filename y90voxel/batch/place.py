@@ -189,7 +189,7 @@ def _check(folder: Path) -> None:
 
 
 def _only_begun(folder: Path, names: Iterable[str]) -> bool:
-    """Return whether a folder holds nothing but what a batch makes before its ledger: it was ended there, or the disk was full."""
+    """Return whether a folder holds nothing but what a batch makes before its ledger: it ended there."""
     if any(not is_leaving(name) for name in set(names) - BEGINNING):
         return False
     logs = folder / LOGS
