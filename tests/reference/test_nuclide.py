@@ -99,3 +99,9 @@ def test_arrays_of_a_record_cannot_be_changed():
 
 def test_every_record_has_a_golden_row():
     assert {row["nuclide"] for row in ROWS} == set(known_nuclides())
+
+
+@pytest.mark.parametrize("name", known_nuclides())
+def test_every_record_is_found_by_its_symbol(name):
+    symbol, number = name.split("-")
+    assert nuclide(f"{number}{symbol.lower()}").name == name

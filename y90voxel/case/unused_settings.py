@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from y90voxel.case.settings import InjectionFacts, StudySettings
+from y90voxel.dose.engines import engine_rows
 from y90voxel.errors import Notice
 from y90voxel.regions.roles import Role
 
@@ -15,7 +16,7 @@ Needs = Callable[[StudySettings], bool]
 
 def _simulates(settings: StudySettings) -> bool:
     """Whether Monte Carlo runs; the comparison of lung methods leaves it out."""
-    return settings.dose.engine == "monte-carlo"
+    return any(row.simulates and row.name == settings.dose.engine for row in engine_rows())
 
 
 def _every(settings: StudySettings, name: str) -> bool:

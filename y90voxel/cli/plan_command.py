@@ -68,6 +68,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     from y90voxel.cli.terminal_tables import format_table
     from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
     from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
+    from y90voxel.report.plan_verdict import prescription_sentence
     from y90voxel.report.product_rule_rows import product_rule_line
     from y90voxel.units import format_activity
 
@@ -81,7 +82,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     for model in found.metrics["models"]:
         if not model["available"]:
             continue
-        unsure = model["binding_unconfirmed"]
+        unsure, goal = model["binding_unconfirmed"], (model["prescription"] or {}).get("goal")
         marks = (
             " *" if model["goal_only"] else "",
             f" (unconfirmed: {', '.join(unsure)} not stated)" if unsure else "",
@@ -90,6 +91,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         rows.append(
             (
                 model["title"] + marks[0],
+                "–" if goal is None else format_activity(goal["activity_bq"]),
                 format_activity(model["activity_bq"]),
                 *("–" if dose is None else f"{dose:.4g}" for dose in doses),
                 limits_text(found.model(model["name"])),
@@ -98,6 +100,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         )
     header = (
         "model",
+        "goal at",
         "activity",
         "tumours Gy",
         "perf. NTL Gy",
@@ -110,6 +113,8 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         f"{found.facts.label}: plan, {found.facts.nuclide}, lung shunt {found.lung_shunt_fraction:.3g}\n"
     )
     typer.echo(format_table(header, rows))
+    for line in prescription_sentence(found.first):
+        typer.echo(f"{found.first.title}: {line}")
     if any(model["goal_only"] and model["available"] for model in found.metrics["models"]):
         typer.echo(f"* {NO_LIVER_LIMIT}")
     for model in found.metrics["models"]:

@@ -101,6 +101,8 @@ class EngineRow:
         When its lung dose stands beside another engine's.
     in_place : bool
         Whether it leaves all energy in the voxel of the decay.
+    simulates : bool
+        Whether it draws histories until it is told to stop.
     """
 
     name: str
@@ -110,6 +112,7 @@ class EngineRow:
     make: Callable[[EngineRequest], DoseEngine]
     beside: Beside = Beside.NEVER
     in_place: bool = False
+    simulates: bool = False
 
 
 def _local(request: EngineRequest) -> DoseEngine:
@@ -172,7 +175,7 @@ _ROWS = [
     ),
     EngineRow(
         "monte-carlo", "Monte Carlo", "transport of every electron and photon, with statistical uncertainty",
-        ("emission spectra", "density map"), _monte_carlo,
+        ("emission spectra", "density map"), _monte_carlo, simulates=True,
     ),
 ]  # fmt: skip
 

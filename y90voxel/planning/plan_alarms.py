@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from y90voxel.clinical.limits import Scenario
 from y90voxel.clinical.limits_table import LUNGS_ONE_TREATMENT_GY, TABLE
@@ -167,13 +167,13 @@ def _vials(plan: Plan, first: PlanModel) -> list[Notice]:
     greatest = max(record.vial_sizes_gbq or record.order_range_gbq or (0.0,))
     prescription = first.prescription
     goal = None if prescription is None else prescription.decisive
-    wanted: Sequence[float] = first.activities_gbq
-    if goal is not None and len(first.activities_gbq) == 1 and prescription and prescription.feasible:
-        wanted = (goal.activity_gbq,) if first.goal_only else wanted
-    if not first.limited_by_supply and max(wanted, default=0.0) <= greatest * (1.0 + 1e-6):
+    wanted = max(first.activities_gbq, default=0.0)
+    if goal is not None and first.limited_by_supply and len(first.activities_gbq) == 1:
+        wanted = max(wanted, goal.activity_gbq)
+    if not first.limited_by_supply and wanted <= greatest * (1.0 + 1e-6):
         return []
     text = (
-        f"{max(wanted):.4g} GBq are wanted, and the greatest vial of {record.product} holds {greatest:g} GBq at calibration: "
+        f"{wanted:.4g} GBq are wanted, and the greatest vial of {record.product} holds {greatest:g} GBq at calibration: "
         "check masses and units before several vials are thought of."
     )
     return [Notice("beyond-any-vial", text)]

@@ -96,7 +96,9 @@ class Nuclide:
 
 # Records that doses can be computed from, and the symbols and names of elements in lower case.
 _RECORDS = {name: record for name, record in NUCLIDE_RECORDS.items() if record.emissions is not None}
-_SYMBOLS = ELEMENTS | {symbol.lower(): symbol for symbol in ELEMENTS.values()}
+_SYMBOLS = ELEMENTS | {
+    symbol.lower(): symbol for symbol in (name.partition("-")[0] for name in NUCLIDE_RECORDS)
+}
 
 
 def known_nuclides() -> tuple[str, ...]:

@@ -37,6 +37,7 @@ from y90voxel.report.plan_verdict import (
     card,
     missed_aims,
     number_judged,
+    prescription_card,
     prescription_sentence,
     short_aim,
     unconfirmed_aims,
@@ -136,7 +137,7 @@ def _headline(plan: Plan) -> list[str]:
             return [f"{first.title.capitalize()} proposes no activity: {first.reason}."]
         return [f"No model can be used: {first.reason}."]
     activity = format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ)
-    lines = [f"{first.title.capitalize()}: {activity} net, {first.basis}."]
+    lines = [*prescription_sentence(first), f"{first.title.capitalize()}: {activity} net, {first.basis}."]
     if first.binding and first.greatest_gbq is not None:
         greatest = format_activity(first.greatest_gbq * BQ_PER_GBQ)
         lines.append(f"Reached first, at {greatest}: {first.binding_text}.")
@@ -144,7 +145,6 @@ def _headline(plan: Plan) -> list[str]:
         lines.append(
             f"The greatest vial on offer ends it for {', '.join(first.limited_by_supply)}: no limit does."
         )
-    lines += prescription_sentence(first)
     lines += vial_sentences(plan)
     lines += interval_sentence(plan)
     missed = missed_aims(plan)
@@ -184,7 +184,7 @@ def _cards(plan: Plan) -> list[dict[str, str]]:
     if LUNGS in doses:
         cards.append(_lung_card(doses, _plus_minus(relative, LUNGS)))
     cards.append(card("Lung shunt", percent(plan.lung_shunt_fraction), _shunt_source(plan)))
-    return [*cards, *verdict(plan)]
+    return [*prescription_card(first), *cards, *verdict(plan)]
 
 
 def _lung_card(doses: Mapping[str, float], spread: str) -> dict[str, str]:
@@ -224,6 +224,7 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "title": model.title,
         "basis": model.basis,
         "first": model is plan.first,
+        "goal": _goal_activity(model),
         "activity": number(model.activity_gbq),
         "split": split,
         "interval": activity_interval(plan, model),
@@ -241,6 +242,12 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "supply": ", ".join(model.limited_by_supply),
         "flagged": bool(model.flag),
     }
+
+
+def _goal_activity(model: PlanModel) -> str:
+    """Activity that reaches the goal that is prescribed to [GBq]."""
+    goal = None if model.prescription is None else model.prescription.decisive
+    return MISSING if goal is None else number(goal.activity_gbq)
 
 
 def _flags(plan: Plan) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ __all__ = [
     "card",
     "missed_aims",
     "number_judged",
+    "prescription_card",
     "prescription_sentence",
     "short_aim",
     "unconfirmed_aims",
@@ -84,6 +85,20 @@ def verdict(plan: Plan) -> list[dict[str, str]]:
     note = f"{unsure} more might apply: not everything is stated" if unsure else "at this activity"
     status = "not-met" if missed else ("" if unsure else "met")
     return [card("Limits and goals", f"{judged - missed} of {judged} met", note, status)]
+
+
+def prescription_card(model: PlanModel) -> list[dict[str, str]]:
+    """Return the tile of what is prescribed: from the goal to the limit, or by how much limits fail the goal."""
+    found = model.prescription
+    if found is None or found.decisive is None or found.end is None or model.goal_only:
+        return []
+    goal, end = number(found.decisive.activity_gbq), number(found.end.activity_gbq)
+    unsure = ", unconfirmed" if found.end.unconfirmed else ""
+    note = f"from {found.decisive.name} to {found.end.name}{unsure}"
+    if found.feasible:
+        return [card("Prescribe", f"{goal} to {end} GBq", note)]
+    short = f"{100 * found.shortfall:.3g} % short of {found.decisive.name} ({goal} GBq)"
+    return [card("Goal out of reach", f"{end} GBq", f"{short}: {found.end.name}{unsure}", "not-met")]
 
 
 def prescription_sentence(model: PlanModel) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from y90voxel.planning.plan_alarms import first_screen
 from y90voxel.planning.plan_result import Plan
 from y90voxel.planning.treatment_day import Delivery, TreatmentDay, doses_delivered
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.report.dose_content import DISCLAIMER
 from y90voxel.report.dose_page import render_page
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
@@ -19,8 +20,7 @@ _REGIONS = (
     ("perfused", "Perfused volume"),
     ("perfused_non_tumour_liver", "Perfused non-tumour liver"),
     ("non_tumour_liver", "Whole non-tumour liver"),
-    ("lungs", "Lungs, 1 kg"),
-    ("lungs_ct", "Lungs, mass from CT"),
+    *((row.plan_row, f"Lungs, {row.mass_text}") for row in LUNG_CONVENTIONS),
 )
 
 
