@@ -81,6 +81,13 @@ def test_a_biological_dose_is_there_with_its_parameters(evaluation):
     assert status(replace(evaluation, regions=(first, *rest)), item)[0] == "derived"
 
 
+def test_an_anonymised_report_does_not_ask_for_a_time_that_it_leaves_out(evaluation):
+    item = "time of administration with its zone"
+    assert status(evaluation, item) == ("missing", "give --time")
+    case = evaluation.case.changed(output={"anonymise": True})
+    assert status(replace(evaluation, case=case), item) == ("missing", "left out of an anonymised report")
+
+
 def test_automatic_regions_are_named(evaluation):
     drawn = [replace(region, automatic=region.name == "Liver") for region in evaluation.case.regions.drawn]
     marked = with_regions(evaluation, Regions(evaluation.dose.grid, tuple(drawn)))

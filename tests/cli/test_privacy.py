@@ -79,9 +79,13 @@ def test_the_search_finds_what_is_hidden():
 
 def test_an_anonymised_run_leaves_nothing_of_the_patient(run_cli, tmp_path):
     study = planted_study(tmp_path / f"{MARK}_study")
-    done = run_cli("dose", study, *GIVEN, "--anonymise", "-o", tmp_path / "out", "--json")
+    case = tmp_path / "case.toml"
+    parameters = f'alpha_beta_gy = 10\nrepair_half_time_h = 1.5\nsource = "as for {MARK}"\n'
+    case.write_text(f"[radiobiology.non_tumour_liver]\n{parameters}", encoding="utf-8")
+    done = run_cli("dose", study, *GIVEN, "--case", case, "--anonymise", "-o", tmp_path / "out", "--json")
     assert done.code == 0, done.err
     outputs = files_below(tmp_path / "out")
+    assert b"left out, anonymised" in outputs["metrics.json"]
     assert {"dose.dcm", "report.html", "regions.seg.dcm", "metrics.json"} <= outputs.keys()
     outputs |= {
         "stdout": done.out.encode(),

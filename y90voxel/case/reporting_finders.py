@@ -284,6 +284,8 @@ def residual_named(evaluation: Reported) -> Found:
 
 def administration_time(evaluation: Reported) -> Found:
     """Whether the time is known, with its zone; the time itself is not told here."""
+    if evaluation.case.settings.output.anonymise:
+        return Found.missing("left out of an anonymised report")
     times = [one.administration.time for one in evaluation.case.injections]
     if any(time is None for time in times):
         return Found.missing("give --time")

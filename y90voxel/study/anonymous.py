@@ -8,8 +8,10 @@ from typing import Any
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.settings import RadiobiologySettings
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.regions.region import DrawnRegion
+from y90voxel.regions.roles import Role
 from y90voxel.study.anonymous_text import identity_words, names_nobody, without_identity
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "anonymous_evaluation",
     "anonymous_names",
     "anonymous_settings",
+    "without_free_text",
 ]
 
 _DROPPED_SETTINGS = {
@@ -33,7 +36,9 @@ _DROPPED_SETTINGS = {
     "recovery",
     "patient",
     "order",
+    "source",
 }
+_UNTOLD = "left out, anonymised"
 
 
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
@@ -82,6 +87,14 @@ def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> di
         if not names_nobody(region.name) or any(token in region.name.lower() for token in tokens):
             renamed[region.name] = f"region {number}"
     return renamed
+
+
+def without_free_text(given: Mapping[Role, RadiobiologySettings]) -> dict[Role, RadiobiologySettings]:
+    """Return linear-quadratic parameters without what was typed of their source: it may name anybody."""
+    return {
+        role: one.model_copy(update={"source": None if one.source is None else _UNTOLD})
+        for role, one in given.items()
+    }
 
 
 def anonymous_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

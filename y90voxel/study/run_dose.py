@@ -15,7 +15,12 @@ from y90voxel.case.settings import StudySettings
 from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
-from y90voxel.study.anonymous import anonymous_evaluation, anonymous_names, anonymous_settings
+from y90voxel.study.anonymous import (
+    anonymous_evaluation,
+    anonymous_names,
+    anonymous_settings,
+    without_free_text,
+)
 from y90voxel.study.anonymous_text import anonymous_errors
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.engine_choice import build_engine, decide_engine
@@ -218,5 +223,7 @@ def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySetti
         one.model_copy(update={"territory": names.get(one.territory or "", one.territory)})
         for one in settings.injection
     ]
-    settings = settings.model_copy(update={"injection": injections})
+    settings = settings.model_copy(
+        update={"injection": injections, "radiobiology": without_free_text(settings.radiobiology)}
+    )
     return study.anonymous(), settings, anonymous_settings(shown)
