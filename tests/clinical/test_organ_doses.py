@@ -5,10 +5,19 @@ import json
 import pytest
 from study_factory import ROIS, write_study
 
+from y90voxel.case.settings import load_settings
 from y90voxel.clinical.organ_doses import NO_LIMIT, organ_rows
 from y90voxel.regions.roles import Role
+from y90voxel.report.formatting import dose_text
+from y90voxel.report.plan_limit_rows import planned_organ_rows
+from y90voxel.study.run_plan import run_plan
 
-ORGANS = {"Gallbladder": ((30.0, 10.0, 0.0), 8.0), "kidney_left": ((-30.0, 20.0, -8.0), 8.0)}
+ORGANS = {"Gallbladder": ((30.0, 10.0, 0.0), 8.0), "kidney_left": ((-44.0, 0.0, -10.0), 9.0)}
+SETTINGS = {
+    "administration": {"lung_shunt_fraction": 0.05, "device": "glass"},
+    "dose": {"engine": "local"},
+    "plan": {"disease": "HCC", "scenario": "bilobar"},
+}
 GIVEN = ("--lung-shunt", "0.05", "--device", "glass", "--engine", "local", "--activity", "1 GBq")
 
 
@@ -61,3 +70,22 @@ def test_a_plan_reports_organs_at_the_activity_of_each_model(run_cli, study, tmp
             expected = per_gbq[name] * model["activity_bq"] / 1e9
             assert found[name]["value_gy"] == pytest.approx(expected, rel=1e-9)
     assert "<h2>Other organs</h2>" in (tmp_path / "out" / "plan.html").read_text(encoding="utf-8")
+    first = next(model for model in available if model["name"] == plan["first_model"])
+    dose = per_gbq["Gallbladder"] * first["activity_bq"] / 1e9
+    assert (
+        f"gallbladder (Gallbladder): {dose:.4g} Gy at the activity of {first['title']}, {NO_LIMIT}"
+        in done.out
+    )
+
+
+def test_the_plan_page_has_the_extremes_of_a_dose_run_with_its_activity(run_cli, study, tmp_path):
+    found = run_plan(study, None, load_settings(None, SETTINGS))
+    (kidney,) = [row for row in planned_organ_rows(found) if row["organ"] == "kidney"]
+    activity = f"{found.first.activity_gbq!r} GBq"
+    done = run_cli("dose", study, *GIVEN[:6], "--activity", activity, "-o", tmp_path / "out", "--no-report")
+    assert done.code == 0, done.err
+    rows = json.loads((tmp_path / "out" / "metrics.json").read_text())["regions"]
+    delivered = next(row for row in rows if row["name"] == "kidney_left")
+    assert kidney["near_maximum"] == dose_text(delivered["d2_gy"])
+    assert kidney["maximum"] == dose_text(delivered["max_gy"])
+    assert delivered["max_gy"] > 1.2 * delivered["mean_gy"]

@@ -152,3 +152,16 @@ def test_names_of_programs_have_their_roles(name, role):
 )
 def test_names_that_look_like_tumours(name, looks):
     assert looks_like_tumour(name) is looks
+
+
+@pytest.mark.parametrize(
+    ("names", "overrides", "role"),
+    [
+        (["Skin", "Liver"], None, Role.BODY),
+        (["Skin", "External"], None, Role.SKIN),
+        (["Skin", "Liver"], {"Skin": "skin"}, Role.SKIN),
+        (["Skin", "External"], {"Skin": "body"}, Role.BODY),
+    ],
+)
+def test_skin_is_the_outline_unless_there_is_another(names, overrides, role):
+    assert assign_roles(names, overrides)["Skin"] is role

@@ -66,6 +66,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
 
     from y90voxel.cli.plan_tables import limits_text, print_first_screen, print_orders
     from y90voxel.cli.terminal_tables import format_table
+    from y90voxel.clinical.organ_doses import NO_LIMIT
     from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
     from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
     from y90voxel.report.plan_verdict import prescription_sentence
@@ -120,6 +121,8 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     for model in found.metrics["models"]:
         if not model["available"]:
             typer.echo(f"not available: {model['title']}: {model['reason']}")
+    for name, (role, dose) in found.organ_doses(found.first).items():
+        typer.echo(f"{role.value} ({name}): {dose:.4g} Gy at the activity of {found.first.title}, {NO_LIMIT}")
     if found.product_rule is not None:
         typer.echo(product_rule_line(found.product_rule))
     print_orders(found)

@@ -1,8 +1,8 @@
 """Whole names of organs outside the liver that microspheres or their radiation may reach, by the role they stand for.
 
 English, German, French, Italian, Spanish, Portuguese, Dutch, Polish, Swedish; TG-263 spellings; the classes ``total`` and
-``total_v1`` of TotalSegmentator (github.com/wasserth/TotalSegmentator, map_to_binary.py). A plain ``Skin`` is what planning
-systems call the outline of the body, and stays that.
+``total_v1`` of TotalSegmentator (github.com/wasserth/TotalSegmentator, map_to_binary.py). A plain ``Skin`` is what some
+planning systems call the outline of the body: it is the organ only beside another outline.
 """
 
 from __future__ import annotations

@@ -250,7 +250,9 @@ def assign_roles(
         If an override fits no ROI, two patterns give one ROI different roles, or a role is unknown.
     """
     given = stated or [None] * len(names)
-    roles = {name: role or role_of_name(name) for name, role in zip(names, given, strict=True)}
+    roles = _skin_beside_body(
+        {name: role or role_of_name(name) for name, role in zip(names, given, strict=True)}
+    )
     by_pattern: dict[str, tuple[str, Role]] = {}
     by_name: dict[str, Role] = {}
     for text, wanted in (overrides or {}).items():
@@ -273,6 +275,13 @@ def assign_roles(
             else:
                 by_pattern[name] = (text, role)
     return {**roles, **{name: role for name, (_, role) in by_pattern.items()}, **by_name}
+
+
+def _skin_beside_body(roles: dict[str, Role]) -> dict[str, Role]:
+    """Roles where a plain ``Skin`` beside another outline of the body is the organ, and alone the outline."""
+    bodies = [name for name, role in roles.items() if role is Role.BODY]
+    skins = [name for name in bodies if normalised_name(name) == "skin"]
+    return roles | (dict.fromkeys(skins, Role.SKIN) if len(bodies) > len(skins) else {})
 
 
 def overridden_names(names: Sequence[str], overrides: Mapping[str, str] | None) -> frozenset[str]:

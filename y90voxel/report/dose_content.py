@@ -75,7 +75,6 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "limits": [limit_row(held) for held in evaluation.limits],
         "limits_version": LIMITS_VERSION,
         "organs": organ_dose_rows(evaluation),
-        "organs_have_maximum": True,
         "underlay": underlay_sentence(evaluation),
         "region_columns": columns,
         "regions": region_rows(evaluation, columns),

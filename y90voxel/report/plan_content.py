@@ -97,7 +97,6 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "product_rule": product_rule_content(plan.product_rule),
         **planned_model_content(plan),
         "organs": planned_organ_rows(plan),
-        "organs_have_maximum": False,
         "shunts": _shunt_rows(plan),
         "ratios": _ratio_rows(plan),
         "masses": _mass_rows(plan),

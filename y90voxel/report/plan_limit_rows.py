@@ -10,7 +10,7 @@ from y90voxel.planning.aims import AimResult
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
 from y90voxel.report.dose_content import MARKS
-from y90voxel.report.formatting import MISSING, number, percent
+from y90voxel.report.formatting import MISSING, dose_text, number, percent
 from y90voxel.report.organ_table import organ_row
 
 __all__ = ["fraction_row", "limit_row", "missing_liver_limit", "planned_organ_rows"]
@@ -58,11 +58,13 @@ def missing_liver_limit(model: PlanModel) -> list[dict[str, str]]:
 
 def planned_organ_rows(plan: Plan) -> list[dict[str, str]]:
     """Return the organs of a plan with the means that the dose maps give the first model's activity [Gy]."""
-    volumes = {row["name"]: row["volume_ml"] for row in plan.metrics["regions"]}
-    return [
-        organ_row(name, role.value, number(volumes[name]), mean, MISSING, MISSING)
-        for name, (role, mean) in plan.organ_doses(plan.first).items()
-    ]
+    rows, maps = [], plan.maps
+    for name, (role, mean) in plan.organ_doses(plan.first).items():
+        assert maps is not None  # organs are only in dose maps
+        histogram = maps.dvh(name, plan.first.activities_gbq)
+        extremes = dose_text(histogram.dose_at_volume(2)), dose_text(histogram.max_gy)
+        rows.append(organ_row(name, role.value, number(histogram.volume_ml), mean, *extremes))
+    return rows
 
 
 def fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
