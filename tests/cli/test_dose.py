@@ -74,7 +74,7 @@ def test_the_density_calibration_and_the_lung_comparison_are_settings(run_cli, s
     assert [row["method"] for row in metrics["lung"]["by_method"]] == [
         "mird-1kg"
     ]  # no lungs, nothing to compare
-    assert metrics["provenance"]["settings"]["lung"] == {"compare_methods": True}
+    assert metrics["provenance"]["settings"]["lung"]["compare_methods"] is True
 
 
 def test_roles_can_be_given(run_cli, tmp_path):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from y90voxel.case.case import Case
 from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
+from y90voxel.case.focal_doses import FocalDose
 from y90voxel.case.lung_methods import LungMethod
 from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.case.reporting_items import reporting_items
@@ -169,6 +170,8 @@ class Evaluation:
         Density of each region's own tissue by name, where it is not that of its voxels.
     arteries : tuple of TerritoryDoses
         Every injection with its territory, where one scan follows several.
+    foci : tuple of FocalDose
+        Foci of uptake outside lungs and liver, those with the most counts first.
     histograms : RegionHistograms or None
         By region name, as they were computed with the dose. `dvh` computes what is not among them, and what is of another
         dose: a copy with another dose, density or regions may carry them.
@@ -193,6 +196,7 @@ class Evaluation:
     calibration_spread: CalibrationSpread | None = None
     own_densities: Mapping[str, OwnDensity] = field(default_factory=dict, repr=False)
     arteries: tuple[TerritoryDoses, ...] = ()
+    foci: tuple[FocalDose, ...] = ()
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
     @property
@@ -301,6 +305,7 @@ class Evaluation:
             "map_activity_bq": self.map_activity_bq,
             "map_over_net": self.map_activity_bq / self.net_activity_bq,
             "arteries": artery_summary(self.arteries),
+            "focal_uptake": [one.as_dict() for one in self.foci],
             "calibration": {
                 "mode": calibration.mode.value,
                 "region": calibration.region.value if calibration.mode.value == "relative" else None,

@@ -12,6 +12,7 @@ import numpy as np
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
+from y90voxel.case.focal_doses import focal_doses, focal_notices
 from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.noise_marks import with_noise_marks
 from y90voxel.case.region_histograms import RegionHistograms
@@ -110,6 +111,8 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     lung = replace(lung, by_method=by_method)
     doses = {m.name: (Role(m.role), float(m.mass_weighted_mean_gy or 0.0)) for m in metrics}
     limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1], case.clinical_context)
+    foci = focal_doses(case, dose)
+    notices = [*focal_notices(foci, confirmed=case.clinical_context.gastrointestinal_focus), *notices]
     tell("evaluated", 1.0)
     evaluation = Evaluation(
         case=case,
@@ -120,6 +123,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         density_sources=tissue.sources,
         own_densities=tissue.own,
         calibration_spread=quantification.spread,
+        foci=foci,
         arteries=territory_doses(quantification.arteries, case.regions, dose, density, tissue.own),
         energy_per_activity_j_per_gbq=energy_j_per_gbq,
         net_activity_bq=quantification.net_activity_bq,

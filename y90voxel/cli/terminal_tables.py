@@ -34,6 +34,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     """Print the doses of a run, its warnings and where the outputs are."""
+    from y90voxel.case.focal_doses import first_screen
     from y90voxel.report.noise_table import noise_summary
 
     if as_json:
@@ -52,6 +53,8 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         )
         for m in evaluation.regions
     ]
+    for notice in first_screen(evaluation.notices):
+        typer.echo(f"! {notice.message}")
     kind = "predicted absorbed dose" if evaluation.case.predicted else "absorbed dose"
     typer.echo(
         f"{evaluation.case.label}: {kind}, {evaluation.case.nuclide} {format_activity(evaluation.net_activity_bq)}, "

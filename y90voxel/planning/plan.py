@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from y90voxel.case.case import Case
+from y90voxel.case.focal_doses import FIRST_SCREEN
 from y90voxel.clinical.limits import ClinicalContext, inapplicable_limits, lung_dose_notice
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.dose.engine import DoseEngine
@@ -82,7 +83,8 @@ def plan(
         hepatic_reserve=case.regions.hepatic_reserve,
         study_instance_uid=case.study_instance_uid,
     )
-    notices = [notice for e in maps.evaluations for notice in e.notices]
+    # Foci are said anew, with the planned activity.
+    notices = [notice for e in maps.evaluations for notice in e.notices if notice.code not in FIRST_SCREEN]
     if case.regions.mask_of(Role.PERFUSED) is None:
         notices.append(NO_PERFUSED_VOLUME)
     notices += _shunt_notices(shunts)

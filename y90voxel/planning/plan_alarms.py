@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+from y90voxel.case.focal_doses import FIRST_SCREEN, focal_notices, mean_in_focus
 from y90voxel.clinical.limits import Scenario
 from y90voxel.clinical.limits_table import LUNGS_ONE_TREATMENT_GY, TABLE
 from y90voxel.errors import Notice
@@ -22,7 +24,7 @@ _RESERVE = 0.30
 _CODES = frozenset(
     (
         "perfused-dose-extreme", "ratio-extreme", "perfused-share-large", "lungs-other-convention", "beyond-any-vial",
-        "hepatic-reserve-low", "fifty-ninety-first-treatments", "focal-uptake", "single-not-recommended",
+        "hepatic-reserve-low", "fifty-ninety-first-treatments", *FIRST_SCREEN, "single-not-recommended",
         "goal-refused", "no-vial-within-limits", "vial-outside-tolerance", "vials-exceed-together", "contraindicated",
     )
 )  # fmt: skip
@@ -50,6 +52,7 @@ def alarms(plan: Plan) -> list[Notice]:
     first = plan.first
     said = [
         *_refused(first),
+        *_foci(plan, first),
         *_reserve(plan),
         *_ratios(plan),
         *_share(plan),
@@ -118,6 +121,23 @@ def _share(plan: Plan) -> list[Notice]:
         "print no limit for normal liver."
     )
     return [Notice("perfused-share-large", text)]
+
+
+def _foci(plan: Plan, first: PlanModel) -> list[Notice]:
+    """Foci of uptake, with the dose of the model that is shown first, or that of 1 GBq where it gives none."""
+    confirmed = plan.context.gastrointestinal_focus
+    if plan.maps is None:
+        return []
+    found = [one for evaluation in plan.maps.evaluations for one in evaluation.foci]
+    found.sort(key=lambda one: -one.focus.share)
+    if not first.available:
+        return focal_notices(found, confirmed=confirmed, unit="Gy per GBq")
+    dose = plan.maps.dose(first.activities_gbq) if found else None
+    planned = [replace(one, mean_gy=mean_in_focus(one.focus, dose)) for one in found if dose is not None]
+    activity = sum(first.activities_gbq)
+    return focal_notices(
+        planned, confirmed=confirmed, unit=f"Gy at the {activity:.4g} GBq of the first model"
+    )
 
 
 def _reserve(plan: Plan) -> list[Notice]:

@@ -230,6 +230,7 @@ class Plan:
             "tumour_to_normal": self._ratios(),
             "injections": self._injections(),
             "regions": self._regions(),
+            "focal_uptake": self._foci(),
             "first_model": first.name,
             "stop": None if self.stop is None else str(self.stop),
             "models": [self._model(model) for model in self.models],
@@ -361,6 +362,13 @@ class Plan:
             return {}
         rows = self.maps.table.rows
         return organ_doses({row.name: (row.role, row.dose_gy(model.activities_gbq)) for row in rows})
+
+    def _foci(self) -> list[dict[str, Any]]:
+        """Foci of uptake outside lungs and liver, with their dose per activity of the injection whose map shows them."""
+        evaluations = [] if self.maps is None else self.maps.evaluations
+        return [
+            {**one.focus.as_dict(), "gy_per_gbq": one.mean_gy} for found in evaluations for one in found.foci
+        ]
 
     def _regions(self) -> list[dict[str, Any]]:
         """Dose per activity of every region, injection by injection, by the dose maps."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from y90voxel.case.evaluation import VOXEL_BY_MASS, Evaluation
 from y90voxel.case.evaluation import limiting_lung_dose as evaluated_limiting_lung_dose
+from y90voxel.case.focal_doses import first_screen
 from y90voxel.clinical.limits import LIMITS_VERSION, LimitResult, Sense
 from y90voxel.dose.engines import engine_label
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
@@ -69,6 +70,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "computed": date_and_time(provenance.get("started")),
         "seconds": number(provenance.get("seconds")),
         "cards": cards(evaluation, net, device),
+        "alarms": [notice.message for notice in first_screen(evaluation.notices)],
         "warnings": [{"code": notice.code, "message": notice.message} for notice in evaluation.warnings],
         "device_choices": known_devices(),
         "device": device or None,

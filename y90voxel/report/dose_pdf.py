@@ -130,6 +130,8 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
             f"PREDICTED   {content['predicted']}", fontsize=11, fontweight="bold", color="#5b2a86", advance=24
         )
     flow.line(content["disclaimer"], color=MUTED)
+    for alarm in content["alarms"]:
+        flow.paragraph(f"! {alarm}", color="#a8320a")
     flow.heading("Key numbers")
     for card in content["cards"]:
         flow.row((card["label"], card["value"], card["note"]), (0, 230, 360))

@@ -1,0 +1,191 @@
+"""Foci outside lungs and liver: both criteria on both sides, the margin, organs, and noise that is none."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from y90voxel.quantification.focal_uptake import find_foci, is_thyroid
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CountMap, Mask
+
+GRID = Grid.from_spacing((40, 44, 48), (4.0, 4.0, 4.0), (-94.0, -86.0, -78.0))
+FWHM = 10.0
+INDEX = np.stack(np.meshgrid(*(np.arange(n) for n in GRID.shape), indexing="ij"), axis=-1)
+POINTS = GRID.index_to_lps(INDEX)
+PLACE = (58.0, -2.0, -50.0)
+
+
+def ball(centre, radius):
+    return (np.linalg.norm(POINTS - np.array(centre), axis=-1) <= radius).astype(float)
+
+
+LIVER = ball((-40.0, 0.0, 0.0), 40.0)
+
+
+def blob(centre=PLACE, fwhm=FWHM):
+    """A point as the camera blurs it, of sum 1."""
+    sigma = fwhm / 2.3548
+    shape = np.exp(-0.5 * ((POINTS - np.array(centre)) ** 2).sum(axis=-1) / sigma**2)
+    return shape / shape.sum()
+
+
+def regions(*more):
+    return Regions(GRID, (Region("Liver", Role.LIVER, Mask(LIVER, GRID)), *more))
+
+
+def foci(extra, background=0.0, *more, liver=1e6):
+    counts = liver * LIVER / LIVER.sum() + background + extra
+    return find_foci(CountMap(counts, GRID), regions(*more), FWHM)
+
+
+def share_of(extra, background, liver=1e6):
+    return extra.sum() / (liver + background * GRID.size + extra.sum())
+
+
+def plateau(height, radius=24.0):
+    """A large, flat uptake, blurred."""
+    return gaussian_filter(height * ball(PLACE, radius), FWHM / 2.3548 / 4.0)
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.009, False), (0.011, True)])
+def test_one_percent_of_the_counts_is_a_focus_however_flat(share, found):
+    """Flat and warm: 1.5 times its surroundings, so that only the share can tell."""
+    background = 10.0
+    shape = plateau(1.0)
+    inside = share * (1e6 + background * GRID.size)
+    smooth = gaussian_filter(shape, FWHM / 2.3548 / 4.0)
+    whole = smooth >= 0.1 * smooth.max()
+    height = (inside - whole.sum() * background) / shape[whole].sum()
+    seen = foci(height * shape, background)
+    assert height < 2.0 * background
+    assert bool(seen) is found
+    if found:
+        assert seen[0].share == pytest.approx(share, rel=0.03)
+        assert seen[0].ratio < 3.0
+
+
+@pytest.mark.parametrize(("ratio", "found"), [(2.9, False), (3.1, True)])
+def test_three_times_its_surroundings_is_a_focus_however_small(ratio, found):
+    shape = blob()
+    smooth = gaussian_filter(shape, FWHM / 2.3548 / 4.0)
+    core = smooth >= 0.5 * smooth.max()
+    background = 20.0
+    amount = (ratio - 1.0) * background / shape[core].mean()
+    seen = foci(amount * shape, background)
+    assert amount < 0.01 * 1e6
+    assert bool(seen) is found
+    if found:
+        assert seen[0].ratio == pytest.approx(ratio, rel=0.02)
+        assert seen[0].share < 0.01
+
+
+@pytest.mark.parametrize(("gap", "found"), [(16.0, False), (26.0, True)])
+def test_what_lies_within_two_resolutions_of_the_liver_is_its_blur(gap, found):
+    """The margin is 20 mm on voxels of 4 mm."""
+    seen = foci(2e4 * blob((-40.0 + 40.0 + gap, 0.0, 0.0)))
+    assert bool(seen) is found
+
+
+def test_lungs_are_left_out_like_the_liver():
+    lung = Region("Lung_L", Role.LUNG, Mask(ball((60.0, 0.0, 40.0), 30.0), GRID))
+    counts = 3e4 * blob((60.0, 0.0, 40.0))
+    assert foci(counts)
+    assert foci(counts, 0.0, lung) == ()
+
+
+def test_a_tail_that_only_rises_towards_the_liver_is_no_focus():
+    distance = np.maximum(np.linalg.norm(POINTS - np.array((-40.0, 0.0, 0.0)), axis=-1) - 40.0, 0.0)
+    tail = 40.0 * np.exp(-distance / 15.0)
+    assert foci(tail) == ()
+
+
+def test_volume_place_and_counts_of_a_focus():
+    (focus,) = foci(5e4 * blob())
+    assert focus.centre_mm == PLACE
+    assert focus.share == pytest.approx(share_of(5e4 * blob(), 0.0), rel=0.03)
+    assert focus.ratio > 1e3
+    radius = 0.5 * np.sqrt(2.0) * FWHM  # of the smoothed point, above half
+    assert focus.volume_ml == pytest.approx(4 / 3 * np.pi * radius**3 / 1000.0, rel=0.2)
+
+
+def test_two_foci_are_two_and_the_hotter_comes_first():
+    seen = foci(2e4 * blob() + 6e4 * blob((58.0, 50.0, -50.0)))
+    assert [focus.centre_mm[1] for focus in seen] == [50.0, -2.0]
+
+
+@pytest.mark.parametrize("background", [0.0, 0.01, 0.1, 1.0, 20.0])
+def test_noise_is_no_focus(background):
+    random = np.random.default_rng(11)
+    for _ in range(5):
+        counts = CountMap(random.poisson(1e6 * LIVER / LIVER.sum() + background).astype(float), GRID)
+        assert find_foci(counts, regions(), FWHM) == ()
+
+
+@pytest.mark.parametrize(("share", "found"), [(1.8e-4, False), (2.2e-4, True)])
+def test_a_core_with_next_to_no_counts_is_left_out(share, found):
+    shape = blob()
+    (focus,) = foci(5e4 * shape)
+    inside = shape[focus.core.array > 0].sum()
+    assert bool(foci(share / inside * 1e6 * shape)) is found
+
+
+@pytest.mark.parametrize(("sigmas", "found"), [(7.5, False), (8.5, True)])
+def test_a_maximum_stands_out_of_the_background_by_eight_of_its_deviations(sigmas, found):
+    wave = 1.0 + 0.5 * np.sin(2 * np.pi * np.arange(GRID.shape[0]) / 10.0)[:, None, None]
+    background = np.broadcast_to(wave, GRID.shape)
+    smooth = gaussian_filter(background, FWHM / 2.3548 / 4.0, mode="nearest")
+    far = np.linalg.norm(POINTS - np.array((-40.0, 0.0, 0.0)), axis=-1) > 60.0
+    level = np.median(smooth[far])
+    spread = 1.4826 * np.median(np.abs(smooth[far] - level))
+    middle = smooth[np.linalg.norm(POINTS - np.array(PLACE), axis=-1) < 1.0][0]
+    shape = gaussian_filter(blob(), FWHM / 2.3548 / 4.0).max()
+    amount = (level + sigmas * spread - middle) / shape
+    liver = 1e3  # few enough that a small core holds its share
+    assert bool(foci(amount * blob() + background, 0.0, liver=liver)) is found
+
+
+def test_a_small_focus_is_found_in_noise():
+    random = np.random.default_rng(5)
+    expected = 1e6 * LIVER / LIVER.sum() + 1.0 + 1500.0 * blob()
+    (focus,) = find_foci(CountMap(random.poisson(expected).astype(float), GRID), regions(), FWHM)
+    assert np.linalg.norm(np.array(focus.centre_mm) - PLACE) <= 8.0
+
+
+def test_scale_changes_nothing():
+    counts = 1e6 * LIVER / LIVER.sum() + 1.0 + 4e4 * blob()
+    one, other = (find_foci(CountMap(scale * counts, GRID), regions(), FWHM) for scale in (1.0, 1e-6))
+    assert other[0].share == pytest.approx(one[0].share, rel=1e-5)
+    assert other[0].ratio == pytest.approx(one[0].ratio, rel=1e-4)
+
+
+def test_outside_the_body_nothing_is_uptake():
+    body = Region("Body", Role.BODY, Mask(ball((-20.0, 0.0, 0.0), 70.0), GRID))
+    assert foci(5e4 * blob(), 0.0, body) == ()
+
+
+@pytest.mark.parametrize(("inside", "named"), [(0.45, False), (0.55, True)])
+def test_a_focus_is_in_the_organ_that_holds_half_of_it(inside, named):
+    (alone,) = foci(5e4 * blob())
+    solid = alone.core.array > 0
+    share = np.cumsum(solid.sum(axis=(0, 1))) / solid.sum()
+    reach = int(np.argmin(np.abs(share - inside)))
+    stomach = np.zeros(GRID.shape)
+    stomach[:, :, : reach + 1] = 1.0
+    stomach[:, :, reach] *= (inside - (share[reach - 1])) / (share[reach] - share[reach - 1])
+    organ = Region("Stomach", Role.STOMACH, Mask(np.clip(stomach, 0.0, 1.0), GRID))
+    (focus,) = foci(5e4 * blob(), 0.0, organ)
+    assert focus.organs == ((("Stomach", "stomach"),) if named else ())
+
+
+def test_without_a_liver_nothing_can_be_told():
+    lung = Region("Lung_L", Role.LUNG, Mask(LIVER, GRID))
+    assert find_foci(CountMap(LIVER, GRID), Regions(GRID, (lung,)), FWHM) is None
+    assert find_foci(CountMap(LIVER, GRID), Regions(GRID, ()), FWHM) is None
+
+
+def test_thyroid_is_known_by_its_name():
+    assert [is_thyroid(name) for name in ("Thyroid_L", "thyroid gland", "Tiroide", "parathyroids", "liver")] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
