@@ -155,6 +155,7 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
     for name, text in content["methods"]:
         flow.paragraph(f"{name}: {text}")
     _calibrations(flow, content)
+    _completeness(flow, content)
     flow.heading("Provenance")
     for item in content["inputs"]:
         what = item["what"] if content["inputs_are_named"] else "input"
@@ -227,6 +228,17 @@ def _organs(flow: _Flow, content: Mapping[str, Any]) -> None:
             f"{row['name']} ({row['organ']}) {row['mean']} Gy, {row['limit']}" for row in content["organs"]
         )
         flow.paragraph("; ".join(doses) + ".")
+
+
+def _completeness(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """Which items of standard reports are missing; the HTML page has all of them with what was found."""
+    flow.heading("Completeness of this report")
+    flow.paragraph(f"{content['reporting_summary']}.")
+    for group in content["reporting"]:
+        missing = [row["item"] for row in group["rows"] if row["status"] == "missing"]
+        flow.paragraph(
+            f"{group['source']}: {'missing: ' + '; '.join(missing) if missing else 'nothing is missing'}."
+        )
 
 
 def _regions(flow: _Flow, content: Mapping[str, Any]) -> None:

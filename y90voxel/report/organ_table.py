@@ -10,7 +10,7 @@ __all__ = ["organ_dose_rows", "organ_row"]
 
 
 def organ_dose_rows(evaluation: Evaluation) -> list[dict[str, str]]:
-    """Return the organs of a dose: name, role, size, mean by mass, D2 and maximum [Gy], and the missing limit."""
+    """Return the organs of a dose: name, role, size, mean by mass and maximum [Gy], and the missing limit."""
     by_name = {metrics.name: metrics for metrics in evaluation.regions}
     return [
         organ_row(
@@ -18,23 +18,19 @@ def organ_dose_rows(evaluation: Evaluation) -> list[dict[str, str]]:
             role.value,
             number(by_name[name].volume_ml),
             mean,
-            dose_text(by_name[name].d_gy[2]),
             dose_text(by_name[name].max_gy),
         )
         for name, (role, mean) in evaluation.organs.items()
     ]
 
 
-def organ_row(
-    name: str, organ: str, volume: str, mean_gy: float, near_maximum: str, maximum: str
-) -> dict[str, str]:
+def organ_row(name: str, organ: str, volume: str, mean_gy: float, maximum: str) -> dict[str, str]:
     """Return one organ as text, with its mean by mass [Gy]."""
     return {
         "name": name,
         "organ": organ,
         "volume": volume,
         "mean": dose_text(mean_gy),
-        "near_maximum": near_maximum,
         "maximum": maximum,
         "limit": NO_LIMIT,
     }

@@ -62,8 +62,8 @@ def planned_organ_rows(plan: Plan) -> list[dict[str, str]]:
     for name, (role, mean) in plan.organ_doses(plan.first).items():
         assert maps is not None  # organs are only in dose maps
         histogram = maps.dvh(name, plan.first.activities_gbq)
-        extremes = dose_text(histogram.dose_at_volume(2)), dose_text(histogram.max_gy)
-        rows.append(organ_row(name, role.value, number(histogram.volume_ml), mean, *extremes))
+        maximum = dose_text(histogram.max_gy)
+        rows.append(organ_row(name, role.value, number(histogram.volume_ml), mean, maximum))
     return rows
 
 
