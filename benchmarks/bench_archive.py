@@ -68,7 +68,7 @@ print(json.dumps({
     "studies": len(result.outcomes), "computed": result.computed, "headers_read": headers[0],
     "first_progress_s": stamps["progress"] - begun, "walk_s": stamps["walked"] - begun,
     "to_first_study_s": min(starts) - stamps["walked"] if starts and result.computed else None,
-    "planned_s": stamps["planned"] - begun, "computed_s": stamps["computed"] - begun, "whole_s": ended - begun,
+    "planned_s": stamps["planned"] - begun, "computed_s": stamps.get("computed", ended) - begun, "whole_s": ended - begun,
     "supervisor_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
 }))
 """

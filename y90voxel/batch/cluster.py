@@ -132,19 +132,38 @@ def dask_cluster(address: str, say: Callable[[str], None]) -> Iterator[ClusterWo
     Raises
     ------
     InputError
-        If distributed is not installed, or there is no scheduler at the address.
+        If distributed is not installed, or there is no scheduler at the address, or it takes nobody with our key.
     """
-    distributed = _module("distributed")
+    with _connected(address) as client:
+        yield ClusterWorkers(client, say, "workers at the scheduler: {}")
+
+
+def _connected(address: str) -> Any:
+    """Return a client of the scheduler at an address.
+
+    Raises
+    ------
+    InputError
+        If there is none that takes us.
+    """
+    kind = _module("distributed").Client
+    client = kind.__new__(kind)  # in two steps: one that fails to connect has to be closed too
     try:
-        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False, loop=_event_loop())
-    except (OSError, ValueError) as error:
+        client.__init__(address, timeout=CONNECT_S, set_as_default=False, loop=_event_loop())
+    except (
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # the middle two for keys that are missing or required
+        with suppress(Exception):
+            client.close()
         raise InputError(
             f"no Dask scheduler answers at {address} ({str(error).splitlines()[0]}). Start one (dask scheduler) or correct "
             "--scheduler; nothing was computed.",
             tag="--scheduler",
         ) from error
-    with client:
-        yield ClusterWorkers(client, say, "workers at the scheduler: {}")
+    return client
 
 
 @cache
