@@ -394,6 +394,18 @@ def test_regions_that_one_side_lacks_are_listed():
     )
 
 
+@pytest.mark.parametrize(
+    ("role", "matched"),
+    [(Role.GALLBLADDER, True), (Role.KIDNEY, False), (Role.BOWEL, False), (Role.HEART, False)],
+)
+def test_the_only_one_left_of_organs_that_come_in_several_is_not_matched_by_role(role, matched):
+    def with_organ(name):
+        return (*regions()[:4], Region(name, role, ellipsoid(GRID, (-12, 0, -10), (8, 8, 8))))
+
+    found = yv.compare(side(placed=with_organ("one")), delivered(placed=with_organ("other")), gamma=EXPLICIT)
+    assert ("region-matched-by-role" in codes(found)) is matched
+
+
 @pytest.mark.parametrize("which", ["predicted", "delivered"])
 def test_regions_of_one_side_serve_for_both(which):
     before = side(placed=() if which == "delivered" else None)

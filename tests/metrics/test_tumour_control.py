@@ -7,7 +7,6 @@ from scipy.stats import norm
 
 from y90voxel.errors import InputError
 from y90voxel.metrics.radiobiology import (
-    NTCP_CANDIDATES,
     NtcpParameters,
     ntcp_lkb,
     tcp_log_logistic,
@@ -70,9 +69,8 @@ def test_parameters_of_another_device_are_refused():
         ntcp_lkb(50.0, GLASS, device="resin")
 
 
-@pytest.mark.parametrize("record", NTCP_CANDIDATES.values(), ids=NTCP_CANDIDATES)
-def test_no_candidate_is_used_without_saying_that_it_is_unverified(record):
-    assert not record.verified
+def test_parameters_from_memory_are_not_used_without_saying_so():
+    record = NtcpParameters(52.0, 0.3, 1.0, "resin", "an endpoint", "from memory", verified=False)
     with pytest.raises(InputError, match="never checked against their source"):
         ntcp_lkb(50.0, record, device=record.device)
     accepted = ntcp_lkb(record.td50_gy, record, device=record.device, accept_unverified=True)

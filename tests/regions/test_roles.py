@@ -165,3 +165,27 @@ def test_names_that_look_like_tumours(name, looks):
 )
 def test_skin_is_the_outline_unless_there_is_another(names, overrides, role):
     assert assign_roles(names, overrides)["Skin"] is role
+
+
+# Classes of TotalSegmentator, tasks total and total_v1, that have a role here; all others have none.
+TOTAL_SEGMENTATOR = {
+    Role.LIVER: "liver",
+    Role.LUNG: "lung_upper_lobe_left lung_lower_lobe_left lung_upper_lobe_right lung_middle_lobe_right lung_lower_lobe_right",
+    Role.STOMACH: "stomach",
+    Role.DUODENUM: "duodenum",
+    Role.GALLBLADDER: "gallbladder",
+    Role.BOWEL: "small_bowel colon",
+    Role.KIDNEY: "kidney_right kidney_left",
+    Role.HEART: "heart heart_myocardium heart_atrium_left heart_ventricle_left heart_atrium_right heart_ventricle_right",
+    Role.OTHER: "spleen pancreas adrenal_gland_right adrenal_gland_left esophagus trachea thyroid_gland urinary_bladder "
+    "prostate kidney_cyst_left kidney_cyst_right sacrum vertebrae_L1 spinal_cord aorta pulmonary_vein pulmonary_artery "
+    "atrial_appendage_left superior_vena_cava inferior_vena_cava portal_vein_and_splenic_vein iliac_artery_left hip_left "
+    "gluteus_maximus_left autochthon_left iliopsoas_right brain skull rib_left_1 sternum costal_cartilages face",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [(name, role) for role, names in TOTAL_SEGMENTATOR.items() for name in names.split()]
+)
+def test_classes_of_totalsegmentator_have_their_roles(name, role):
+    assert role_of_name(name) is role

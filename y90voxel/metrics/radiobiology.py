@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
 from y90voxel.metrics.tumour_control import (
-    NTCP_CANDIDATES,
     NtcpParameters,
     ntcp_lkb,
     tcp_log_logistic,
@@ -20,7 +19,6 @@ from y90voxel.metrics.tumour_control import (
 )
 
 __all__ = [
-    "NTCP_CANDIDATES",
     "NtcpParameters",
     "RadiobiologyParameters",
     "bed",

@@ -2,7 +2,7 @@
 
 Published parameters belong to a product and a dose basis: 70 Gy of resin, 120 Gy of glass and 40 Gy of external
 beam are about equally toxic to the liver (Walrand et al. 2014, J Nucl Med 55:135). Curves fitted on post-therapy
-PET do not hold for doses planned on MAA.
+PET do not hold for doses planned on MAA. No set is shipped: of none could the numbers be read in their source.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
 
 __all__ = [
-    "NTCP_CANDIDATES",
     "NtcpParameters",
     "ntcp_lkb",
     "tcp_log_logistic",
@@ -159,21 +158,6 @@ class NtcpParameters:
     def gamma50(self) -> float:
         """Normalised slope at TD50."""
         return 1.0 / (self.m * math.sqrt(2.0 * math.pi))
-
-
-# Candidates from memory, none verified against its paper, none ever used by default.
-NTCP_CANDIDATES = {
-    "resin liver, Strigari 2010": NtcpParameters(
-        52.0, 0.28, 1.0, "resin", "liver toxicity of grade 2 or more", "Strigari et al. 2010, from memory", False
-    ),
-    "glass whole normal liver, Chiesa 2015": NtcpParameters(
-        97.0, 0.28, 1.0, "glass", "liver decompensation, Child-Pugh A5; MAA dose, lobar",
-        "TD50 of Chiesa et al. 2015, from memory; m is illustrative", False,
-    ),
-    "external beam liver, Dawson 2002": NtcpParameters(
-        43.0, 0.12, 0.97, "external beam", "radiation-induced liver disease", "Dawson et al. 2002, from memory", False
-    ),
-}  # fmt: skip
 
 
 def ntcp_lkb(
