@@ -7,12 +7,8 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.planar_shunt import (
-    ATTENUATION_PER_CM,
-    ATTENUATION_SPREAD_PER_CM,
-    PlanarSetup,
-    planar_shunt,
-)
+from y90voxel.quantification.planar_shunt import PlanarSetup, planar_shunt
+from y90voxel.reference.photon_attenuation import ATTENUATION_PER_CM, ATTENUATION_SPREAD_PER_CM
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role

@@ -32,10 +32,10 @@ from y90voxel.case.uncertainty_settings import (
 )
 from y90voxel.dose.engines import DEFAULT_ENGINE, engine_choices
 from y90voxel.errors import InputError, alternatives
-from y90voxel.quantification.planar_shunt import ATTENUATION_PER_CM
 from y90voxel.quantification.plausibility import ACCEPTABLE
 from y90voxel.reference.devices import known_devices
 from y90voxel.reference.nuclide_records import therapy_nuclides
+from y90voxel.reference.photon_attenuation import ATTENUATION_PER_CM
 from y90voxel.regions.roles import Role
 
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]

@@ -20,24 +20,18 @@ from y90voxel.errors import InputError
 from y90voxel.quantification.emission import PlanarImage
 from y90voxel.quantification.lung_counts import correct_shunt_for_attenuation
 from y90voxel.quantification.planar_rays import Rays, rays_of, shadows_of
+from y90voxel.reference.photon_attenuation import ATTENUATION_PER_CM, ATTENUATION_SPREAD_PER_CM
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Regions
 from y90voxel.volumes.volume import CtImage
 
 __all__ = [
-    "ATTENUATION_PER_CM",
-    "ATTENUATION_SPREAD_PER_CM",
     "LEAST_LUNG_IN_SIGHT",
     "PlanarSetup",
     "PlanarShunt",
     "planar_shunt",
 ]
 
-# Effective coefficient of 140.5 keV in a photopeak window that holds scatter [1/cm at 1 g/mL]: 0.104 to 0.127, mean 0.114, for
-# boxes of 3 to 9 cm half width in 15 to 26 cm of water with 0 to 2 cm around them (benchmarks/planar_attenuation.py), and its
-# standard uncertainty. Without any scatter 0.152 (Compton and photoelectric effect).
-ATTENUATION_PER_CM = 0.115
-ATTENUATION_SPREAD_PER_CM = 0.010
 # Geometric means are formed over squares of this edge: small enough for one depth, large enough for their counts [mm].
 SQUARE_MM = 40.0
 # Background lies between one and so many margins from lungs and liver.

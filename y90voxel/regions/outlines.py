@@ -130,20 +130,21 @@ def _link(
     group: dict[tuple[int, int], tuple[int, int]],
     planes: Sequence[Sequence[Floats]],
     candidates: Sequence[tuple[int, int, int, int]],
-    boxes: Sequence[Floats],
+    boxes: Sequence[Sequence[_Box]],
     normal: Floats,
 ) -> set[tuple[int, int]]:
     """Join the groups of the candidates (plane, other plane, polygon, other polygon) that share an area; return the first."""
     near = [(p, q, i, j) for p, q, i, j in candidates if _boxes_meet(boxes[p][i], boxes[q][j])]
-    if not near:
-        return set()
-    areas, shared = _shared_mm2([(planes[p][i], planes[q][j]) for p, q, i, j in near], normal)
-    linked = set()
-    for (p, q, i, j), own, both in zip(near, areas, shared, strict=True):
-        if both > LEAST_SHARED * own.min():
+    unclear = [(p, q, i, j) for p, q, i, j in near if not _must_share(boxes[p][i], boxes[q][j])]
+    joined = set(near).difference(unclear)
+    if unclear:
+        areas, shared = _shared_mm2([(planes[p][i], planes[q][j]) for p, q, i, j in unclear], normal)
+        enough = shared > LEAST_SHARED * areas.min(axis=1)
+        joined.update(candidate for candidate, both in zip(unclear, enough, strict=True) if both)
+    for p, q, i, j in near:
+        if (p, q, i, j) in joined:
             group[_root(group, (q, j))] = _root(group, (p, i))
-            linked.add((p, i))
-    return linked
+    return {(p, i) for p, _, i, _ in joined}
 
 
 def _root(group: dict[tuple[int, int], tuple[int, int]], member: tuple[int, int]) -> tuple[int, int]:
@@ -154,18 +155,46 @@ def _root(group: dict[tuple[int, int], tuple[int, int]], member: tuple[int, int]
     return member
 
 
-def _boxes(planes: Sequence[Sequence[Floats]], normal: Floats) -> list[Floats]:
-    """Return lowest and highest coordinates of each polygon in its plane, (polygons, 2, 2) a plane [mm]."""
+def _boxes(planes: Sequence[Sequence[Floats]], normal: Floats) -> list[list[_Box]]:
+    """Return the box of each polygon in its plane."""
     across = in_plane_axes(normal)
-    return [
-        np.array([(flat.min(axis=0), flat.max(axis=0)) for flat in (p @ across for p in polygons)])
-        for polygons in planes
-    ]
+    return [[_Box.of(p @ across) for p in polygons] for polygons in planes]
 
 
-def _boxes_meet(one: Floats, other: Floats) -> bool:
+@dataclass(frozen=True)
+class _Box:
+    """Where a polygon lies in its plane [mm], and its area by the shoelace formula [mm2].
+
+    That is the area it covers where the outline neither crosses nor repeats itself.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    enclosed_mm2: float
+
+    @classmethod
+    def of(cls, flat: Floats) -> _Box:
+        (left, top), (right, bottom) = flat.min(axis=0), flat.max(axis=0)
+        x, y = flat[:, 0], flat[:, 1]
+        twice = np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)
+        return cls(float(left), float(top), float(right), float(bottom), abs(float(twice)) / 2.0)
+
+
+def _boxes_meet(one: _Box, other: _Box) -> bool:
     """Whether two boxes have an area in common."""
-    return bool((np.minimum(one[1], other[1]) > np.maximum(one[0], other[0])).all())
+    return min(one.right, other.right) > max(one.left, other.left) and min(one.bottom, other.bottom) > max(
+        one.top, other.top
+    )
+
+
+def _must_share(one: _Box, other: _Box) -> bool:
+    """Whether two polygons have no room beside each other: what both enclose is more than the box around both."""
+    width = max(one.right, other.right) - min(one.left, other.left)
+    height = max(one.bottom, other.bottom) - min(one.top, other.top)
+    areas = one.enclosed_mm2, other.enclosed_mm2
+    return sum(areas) - width * height > LEAST_SHARED * min(areas)
 
 
 def _shared_mm2(couples: Sequence[tuple[Floats, Floats]], normal: Floats) -> tuple[Floats, Floats]:
