@@ -13,7 +13,6 @@ from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import CtImage, Mask
 
 __all__ = ["Rays", "rays_of", "shadows_of"]
@@ -244,6 +243,9 @@ def _solid(grid: Grid, covered: Grid) -> Grid:
 
 def _on_rays(mask: Mask, solid: Grid) -> Plane:
     """Occupancy of a region along the rays."""
+    # deferred: numba, 0.2 s; settings take a constant from here
+    from y90voxel.volumes.resample import resample
+
     return np.asarray(resample(mask, solid).array, np.float64)
 
 
@@ -253,6 +255,9 @@ def _tissue(
     """Where the patient is, what lies on each ray in all, in the lungs and in the liver [g/cm²], and what is neither."""
     if ct is None:
         return None, None, None, None, np.ones(solid.shape[1:])
+    # deferred: numba, 0.2 s; settings take a constant from here
+    from y90voxel.volumes.resample import resample
+
     along = density.density(resample(ct, solid, fill=AIR_HU).array).astype(np.float64)
     step_cm = solid.spacing_mm[0] / 10.0
     patient = along > BODY_G_PER_ML
