@@ -58,6 +58,27 @@ IDLE = {
     ("dose", "calibration_factor"): (10.0, {"dose": {"calibration": "factor"}}),
     ("dose", "acquisition_duration_s"): (600.0, {"dose": {"calibration": "factor"}}),
     ("dose", "calibration_region"): ("body", {"dose": {"calibration": "relative"}}),
+    ("monte_carlo", "seed"): (5, {"dose": {"engine": "monte-carlo"}}),
+    **{
+        ("uncertainty", key): (value, {"output": {"uncertainty": True}})
+        for key, value in {
+            "contour_voxel_mm": 2.0,
+            "contour_fwhm_mm": 2.0,
+            "activity": 0.1,
+            "residual": 0.1,
+            "lung_shunt": 0.1,
+            "calibration": 0.1,
+            "decay": 0.01,
+            "density": 0.1,
+            "registration_mm": 2.0,
+            "noise_fwhm_mm": 8.0,
+            "samples": 50,
+            "seed": 4,
+        }.items()
+    },
+    ("partial_volume", "recovery_uncertainty"): (0.1, {"partial_volume": {"recovery": "recovery.csv"}}),
+    ("partial_volume", "fwhm_mm"): (6.0, {"partial_volume": {"method": "richardson-lucy"}}),
+    ("partial_volume", "iterations"): (5, {"partial_volume": {"method": "richardson-lucy", "fwhm_mm": 6.0}}),
     ("administration", "activity_time"): ("2026-03-02T10:30", {"administration": {"activity": "2 GBq"}}),
     ("administration", "residual_time"): ("2026-03-02T10:30", {"administration": {"residual": "20 MBq"}}),
 }
@@ -79,6 +100,13 @@ def test_a_setting_that_is_given_and_idle_is_said_until_it_is_used(path):
     for other, values in used.items():
         given.setdefault(other, {}).update(values)
     assert unused_notices(load_settings(None, given)) == []
+
+
+def test_one_seed_for_both_is_used_by_the_samples_of_uncertainties():
+    given = {"monte_carlo": {"seed": 4}, "uncertainty": {"seed": 4}}
+    (said,) = unused_notices(load_settings(None, given))
+    assert "monte_carlo.seed" in said.message
+    assert unused_notices(load_settings(None, given | {"output": {"uncertainty": True}})) == []
 
 
 def test_nothing_is_idle_that_is_not_given():

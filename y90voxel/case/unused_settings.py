@@ -40,6 +40,40 @@ UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
         "dose.calibration is relative",
         lambda s: s.dose.calibration == "relative",
     ),
+    ("monte_carlo", "seed"): (
+        "dose.engine is monte-carlo",
+        # --seed states both; then the samples of the uncertainties use it
+        lambda s: _simulates(s) or (s.output.uncertainty and s.uncertainty.seed == s.monte_carlo.seed),
+    ),
+    **{
+        ("uncertainty", key): ("output.uncertainty is true", lambda s: s.output.uncertainty)
+        for key in (
+            "contour_voxel_mm",
+            "contour_fwhm_mm",
+            "activity",
+            "residual",
+            "lung_shunt",
+            "calibration",
+            "decay",
+            "density",
+            "registration_mm",
+            "noise_fwhm_mm",
+            "samples",
+            "seed",
+        )
+    },
+    ("partial_volume", "recovery_uncertainty"): (
+        "partial_volume.recovery is given",
+        lambda s: s.partial_volume.recovery is not None,
+    ),
+    ("partial_volume", "fwhm_mm"): (
+        "partial_volume.method is given",
+        lambda s: s.partial_volume.method is not None,
+    ),
+    ("partial_volume", "iterations"): (
+        "partial_volume.method is given",
+        lambda s: s.partial_volume.method is not None,
+    ),
     ("administration", "activity_time"): ("activity is given", lambda s: _every(s, "activity")),
     ("administration", "residual_time"): ("residual is given", lambda s: _every(s, "residual")),
 }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from y90voxel.case.carried_settings import Job, carried_notices
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.halves import check_halves, with_halves
@@ -91,6 +92,7 @@ def _run(
     study, settings, shown = anonymised(study, settings)
     tell("placing regions", 0.5)
     case = make_case(study, settings, shown=shown)
+    case = replace(case, notices=(*case.notices, *carried_notices(case.settings, Job.DOSE)))
     if halves is not None:
         check_halves(case, halves)
     engine = build_engine(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 
+from y90voxel.case.carried_settings import Job, carried_notices
 from y90voxel.case.plan_settings import (
     AimSettings,
     AnatomySettings,
@@ -88,13 +89,15 @@ def _run(
         check_output_folder(out)
     request = request_of(settings)
     given = {name: file for name, file in files.items() if file}
-    if path is None and not given:
+    masses = path is None and not given
+    if masses:
         found = _without_images(settings, request).with_notices(
             *unused_radiobiology(settings.radiobiology, ())
         )
         found = _with_uncertainty(found, settings, tell)
     else:
         found = _with_images(path, settings, request, given, tell)
+    found = found.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
     if settings.partial_volume.method is not None:
         said = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
         found = found.with_notices(Notice("partial-volume-method-unused", said))
