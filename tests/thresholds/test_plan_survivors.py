@@ -1,0 +1,117 @@
+"""Faults in plans and dose files that a sample of mutants went through (docs/mutants.md), each held by a test."""
+
+import numpy as np
+import pydicom
+import pytest
+
+from y90voxel.clinical.limits import Sense
+from y90voxel.errors import GeometryError
+from y90voxel.io.dicom.network import _stored
+from y90voxel.io.dicom.rtdose import UNEVEN, read_rtdose, write_rtdose
+from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
+from y90voxel.planning.dose_table import DoseTable, RegionDoses
+from y90voxel.planning.liver_limits import has_liver_limit
+from y90voxel.planning.plan_draws import PlanSpread
+from y90voxel.planning.plan_model import PlanModel, rule_model
+from y90voxel.planning.plan_models import shunt_together
+from y90voxel.planning.plan_spread import spread_of
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DoseMap
+
+TABLE = DoseTable(
+    (RegionDoses("liver", Role.NON_TUMOUR_LIVER, (20.0,)), RegionDoses("cold", Role.TUMOUR, (0.0,)))
+)
+
+
+def test_a_table_without_rows_has_no_liver_limit():
+    assert has_liver_limit((), DoseTable(()), measurable=False) is False
+
+
+@pytest.mark.parametrize(("activities", "shunt"), [((0.0, 0.0), 0.2), ((1.0, 3.0), 0.25), ((), 0.2)])
+def test_the_shunt_of_injections_without_activity_is_their_mean(activities, shunt):
+    territories = (Territory("a", 0.10), Territory("b", 0.30))
+    assert shunt_together(activities, territories) == pytest.approx(shunt)
+
+
+def test_a_limit_on_a_region_without_dose_bounds_no_rule():
+    limit = DoseAim("cold", "cold", Sense.BELOW, 10.0)
+    found = rule_model("given", "", (1.0,), TABLE, (limit,), basis="as given")
+    assert (found.greatest_gbq, found.binding) == (None, ())
+
+
+def test_the_interval_of_the_greatest_activity_is_that_of_the_draws_that_have_one():
+    draws = [
+        PlanModel("m", "", (a,), TABLE, greatest_gbq=g) for a, g in ((1.0, 2.0), (1.0, 4.0), (1.0, None))
+    ]
+    found = spread_of(draws[0], draws)
+    assert found.greatest_gbq == pytest.approx(tuple(np.percentile([2.0, 4.0], (2.5, 97.5))))
+    assert spread_of(draws[2], draws[2:] * 2).greatest_gbq is None
+
+
+@pytest.mark.parametrize("stated_kg", [None, 1.5])
+def test_the_perfused_mass_of_a_draw_has_the_spread_of_its_own_size(stated_kg):
+    """A stated mass decides; without one the sum of its parts does: both give the same draw where they are equal."""
+    reached = (Territory("injection", 0.06, (TumourUptake("GTV1", 0.3, 4.0),), 1.2),)
+    anatomy = Anatomy(
+        {"GTV1": 0.3},
+        perfused_normal_kg=1.2,
+        whole_normal_kg=1.2,
+        perfused_kg=stated_kg,
+        perfused_volume_ml=1000.0,
+    )
+    by_parts = Anatomy({"GTV1": 0.3}, perfused_normal_kg=1.2, whole_normal_kg=1.2, perfused_volume_ml=1000.0)
+
+    def volume(known):
+        draw = PlanSpread(2.0, 10.0).draw(known, reached, np.random.default_rng(1))
+        return draw.anatomy.perfused_volume_ml
+
+    assert volume(anatomy) == pytest.approx(volume(by_parts), rel=1e-12)
+    assert volume(anatomy) != 1000.0
+
+
+class _Lost:
+    is_established = False
+
+
+def test_a_file_is_not_sent_over_a_connection_that_was_lost(tmp_path):
+    """An archive may hang up between two files."""
+    assert _stored(_Lost(), tmp_path / "x.dcm") == "the connection was lost before"
+
+
+class _Peer:
+    is_established = True
+
+    def __init__(self, code):
+        self.code = code
+
+    def send_c_store(self, _file):
+        status = pydicom.Dataset()
+        if self.code is not None:
+            status.Status = self.code
+        return status
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, ""), (None, "no answer"), (0xA700, "status 0xA700")])
+def test_an_answer_to_a_stored_file_is_told(tmp_path, code, said):
+    assert _stored(_Peer(code), tmp_path / "x.dcm") == said
+
+
+@pytest.mark.parametrize(("off", "accepted"), [(0.9 * UNEVEN, True), (1.1 * UNEVEN, False)])
+def test_frames_of_a_dose_may_lie_one_percent_of_a_step_off_their_line(tmp_path, off, accepted):
+    grid = Grid.from_spacing((5, 4, 4), (4.0, 4.0, 4.0), (0.0, 0.0, 0.0))
+    grid = Grid(grid.shape, grid.affine, "1.2.3.4.99")
+    dose = DoseMap(np.ones(grid.shape, np.float32), grid)
+    path = tmp_path / "dose.dcm"
+    write_rtdose(dose, path)
+    file = pydicom.dcmread(path)
+    offsets = [float(v) for v in file.GridFrameOffsetVector]
+    offsets[2] += off * 4.0
+    file.GridFrameOffsetVector = offsets
+    file.save_as(path)
+    if accepted:
+        assert read_rtdose(path).grid.spacing_mm[0] == pytest.approx(4.0)
+    else:
+        with pytest.raises(GeometryError, match="unevenly spaced"):
+            read_rtdose(path)
