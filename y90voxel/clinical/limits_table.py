@@ -98,7 +98,11 @@ def _eanm(device: str) -> tuple[Limit, ...]:
     return tuple(_limit(device, disease, reading, cells) for (disease, reading), cells in alike.items())
 
 
-TABLE = tuple(limit for device in known_devices() for limit in (*_lungs(device), *_eanm(device)))
+# Limits and goals on doses from other sources than the EANM tables, a row each: none is used so far.
+OTHER_SOURCES: tuple[Limit, ...] = ()
+TABLE = OTHER_SOURCES + tuple(
+    limit for device in known_devices() for limit in (*_lungs(device), *_eanm(device))
+)
 
 FRACTION_TABLE = (
     FractionLimit("hepatic reserve", "glass", "hepatic reserve", Sense.AT_LEAST, 0.30, _DOSISPHERE),
