@@ -207,6 +207,50 @@ def test_changed_settings_versions_and_missing_results_are_computed_again(cohort
     assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
 
 
+def started(out):
+    """How the study was started each time: ``x``, or ``r`` with the dose of its earlier results."""
+    return (out / "logs" / "studies-a.log.starts").read_text()
+
+
+def test_a_study_of_which_only_the_report_changes_keeps_its_dose(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    assert batch(manifest, out, options={"output": {"pdf": True}}).computed == 1
+    assert started(out) == "xr"
+    log = (out / "logs" / "batch.log").read_text()
+    assert "studies-a: only settings of its report changed; its dose is kept" in log
+    assert batch(manifest, out, options={"output": {"pdf": True}}).computed == 0
+    assert batch(manifest, out, options={"output": {"report": False, "label": "P1"}}).computed == 1
+    assert batch(manifest, out, options={"output": {"uncertainty": True}}).computed == 1
+    assert batch(manifest, out, options={"dose": {"engine": "local"}}).computed == 1
+    assert started(out) == "xrrxx"
+
+
+@pytest.mark.parametrize("change", ["damage", "input", "version", "older ledger"])
+def test_a_dose_that_may_not_be_the_studys_is_computed_again(cohort, tmp_path, change):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    with sqlite3.connect(out / LEDGER) as db:
+        if change == "damage":
+            (out / "studies-a" / "dvh.csv").write_text("")
+        elif change == "input":
+            (tmp_path / "studies" / "a" / "data").write_text("other")
+        elif change == "version":
+            db.execute("UPDATE study SET result = json_set(result, '$.version', '0.0.1')")
+        else:
+            db.execute("UPDATE study SET result = json_remove(result, '$.dose_sha256')")
+    assert batch(manifest, out, options={"output": {"pdf": True}}).computed == 1
+    assert started(out) == "xx"
+
+
+def test_a_rebuilt_ledger_knows_which_doses_can_be_kept(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0"})
+    batch(manifest, out)
+    (out / LEDGER).unlink()
+    batch(manifest, out, options={"output": {"pdf": True}})
+    assert started(out) == "xr"
+
+
 @pytest.mark.parametrize("deed", ["bug", "refuse", "crash"])
 def test_results_of_a_study_that_cannot_be_computed_now_stay_and_are_marked(cohort, tmp_path, deed):
     out = tmp_path / "out"

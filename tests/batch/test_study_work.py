@@ -27,6 +27,7 @@ def request(tmp_path, **changed):
         "files": {},
         "settings": settings,
         "staging": str(tmp_path / "staging" / "x"),
+        "earlier": None,
         "memory_bytes": None,
         **changed,
     }

@@ -22,13 +22,15 @@ from y90voxel.batch.ledger_schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION,
 from y90voxel.errors import InputError, OutputError
 from y90voxel.version import __version__
 
-__all__ = ["LEDGER", "Entry", "Ledger"]
+__all__ = ["LEDGER", "MADE_OF", "Entry", "Ledger"]
 
 LEDGER = "ledger.sqlite"
 # What SQLite says of a file that cannot be repaired by waiting: damaged, no database, locked by somebody else.
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 # What it says on a share without locks.
 WITHOUT_LOCKS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS}
+# What results are made of: contents, settings, settings without those of the report, and the program.
+MADE_OF = ("content_sha256", "settings_sha256", "dose_sha256", "version")
 _JSON = ("result", "settings", "marks")
 _WAIT_S = 3.0
 
@@ -271,7 +273,7 @@ class Ledger:
                         "INSERT OR REPLACE INTO cohort VALUES ('key_check', ?)", (facts["key_check"],)
                     )
                 row = {name: facts.get(name) for name in _REBUILT}
-                result = {name: facts.get(name) for name in ("content_sha256", "settings_sha256", "version")}
+                result = {name: facts.get(name) for name in MADE_OF}
                 row["result"] = {**result, "outputs": outputs}
                 row = {name: json.dumps(v) if isinstance(v, Mapping | list) else v for name, v in row.items()}
                 columns, places = ", ".join(row), ", ".join(f":{name}" for name in row)

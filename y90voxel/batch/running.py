@@ -17,7 +17,7 @@ from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.ending import NO_SPACE
 from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.keyed_labels import CHECK, carried_columns, marks_of
-from y90voxel.batch.ledger import Entry, Ledger
+from y90voxel.batch.ledger import MADE_OF, Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.place import BatchFolder, Outputs
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
@@ -177,7 +177,7 @@ class RunningBatch:
         """Write an outcome to the ledger; results of an earlier run that are kept make it stale."""
         status, reason, facts = reply["status"], reply.get("reason"), self._facts(task, reply)
         if status == "done":
-            made_of = {name: facts[name] for name in ("content_sha256", "settings_sha256", "version")}
+            made_of = {name: facts[name] for name in MADE_OF}
             self.ledger.record(
                 task.unit.key, status, **self._columns(facts), result={**made_of, "outputs": outputs}
             )
@@ -204,6 +204,7 @@ class RunningBatch:
             "version": __version__,
             "settings": None if secret is not None else task.settings,
             "settings_sha256": task.settings_sha256,
+            "dose_sha256": task.dose_sha256,
             "marks": None if secret is None or tokens is None else marks_of(tokens, secret),
             **{name: reply.get(name) for name in REPLY_COLUMNS},
         }
@@ -242,7 +243,8 @@ class RunningBatch:
 
     def _request(self, task: Task) -> Request:
         """The study as a worker gets it."""
-        request = self.requests.of(task.unit, task.study_id, task.settings)
+        earlier = self.folder.path / task.study_id if task.report_only else None
+        request = self.requests.of(task.unit, task.study_id, task.settings, earlier)
         return request if self.early is None else self.early.claim(request)
 
     def _is_started(self, request: Request) -> bool:

@@ -35,8 +35,10 @@ class StudyRequests:
     resources: Resources
     work: str
 
-    def of(self, unit: Unit, study_id: str, settings: Mapping[str, Any]) -> Request:
-        """Return the request for a study, with a place of its own to write to."""
+    def of(
+        self, unit: Unit, study_id: str, settings: Mapping[str, Any], earlier: Path | None = None
+    ) -> Request:
+        """Return the request for a study, with a place of its own to write to; its dose may be that of earlier results."""
         memory = self.resources.memory_gb
         return Request(
             unit.key,
@@ -47,6 +49,7 @@ class StudyRequests:
                 "only": unit.only,
                 "files": unit.named_files(resolved=True),
                 "settings": settings,
+                "earlier": None if earlier is None else str(earlier),
                 "staging": str(self.staging / uuid.uuid4().hex),
             },
             str(self.logs / f"{study_id}.log"),

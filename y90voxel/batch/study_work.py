@@ -36,7 +36,7 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     request : mapping
-        ``version``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``memory_bytes``.
+        ``version``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``earlier``, ``memory_bytes``.
 
     Returns
     -------
@@ -68,6 +68,7 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
             load_settings(None, request["settings"]),
             files=_files(request),
             only=request["only"],
+            earlier=None if request["earlier"] is None else Path(request["earlier"]),
         )
         spent = time.perf_counter() - started
         found = ended("done", None, warnings=len(evaluation.notices), work_seconds=spent)

@@ -24,7 +24,11 @@ from y90voxel.io.atomic import check_output_folder
 from y90voxel.study.anonymous_text import without_identity
 from y90voxel.version import __version__
 
-__all__ = ["Choices", "Task", "make_plan", "settings_of", "without_name"]
+__all__ = ["Choices", "Task", "make_plan", "settings_of", "without_name", "without_report"]
+
+# Settings of the table "output" that change the report and not the dose.
+OF_REPORT = {"report", "pdf", "label"}
+REPORT_CHANGED = "only settings of its report changed; its dose is kept"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Task:
         Everything that is said about it, nested as in a case file; JSON.
     settings_sha256 : str
         Of the settings and the files that complete the study.
+    dose_sha256 : str
+        The same without settings of the report.
     why : str or None
         Why it has to be computed; None when an earlier run settled it.
     bytes : int
@@ -78,10 +84,16 @@ class Task:
     study_id: str
     settings: Mapping[str, Any]
     settings_sha256: str
+    dose_sha256: str
     why: str | None
     bytes: int = 0
     entry: Entry | None = None
     revived: bool = False
+
+    @property
+    def report_only(self) -> bool:
+        """Whether the dose of its earlier results can be used."""
+        return self.why == REPORT_CHANGED
 
 
 def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choices: Choices) -> list[Task]:
@@ -134,14 +146,17 @@ def _task(
 ) -> Task:
     """What to do about one study; what is wrong with it already becomes its problem."""
     settings = settings_of(unit, choices)
-    digest = digest_of(canonical([settings, unit.named_files(resolved=False)]), choices.secret)
-    task = Task(unit, study_id, settings, digest, None, 0, entry)
+    files = unit.named_files(resolved=False)
+    whole, dose = (
+        digest_of(canonical([said, files]), choices.secret) for said in (settings, without_report(settings))
+    )
+    task = Task(unit, study_id, settings, whole, dose, None, 0, entry)
     try:
         if unit.problem is None:
             load_settings(None, settings)
-            files = input_files(unit)
-            state = look_at(files)
-            content = cache(lambda: _content(unit, entry, files, ledger))
+            inputs = input_files(unit)
+            state = look_at(inputs)
+            content = cache(lambda: _content(unit, entry, inputs, ledger))
             why, revived = _why(task, content, folder, choices.handling)
             if why is not None:
                 check_output_folder(folder.path / study_id)
@@ -181,6 +196,9 @@ def _why(
         if made_of == (__version__, task.settings_sha256) and entry.result["content_sha256"] == content():
             damage = folder.damage(task.study_id, entry.result["outputs"], read=handling.verify)
             return damage, damage is None and entry.state != StudyStatus.DONE
+        if _only_report_changed(task, entry.result) and entry.result["content_sha256"] == content():
+            damage = folder.damage(task.study_id, entry.result["outputs"], read=handling.verify)
+            return damage or REPORT_CHANGED, False
     if entry.version != __version__:
         return f"computed by version {entry.version}", False
     if entry.settings_sha256 != task.settings_sha256:
@@ -191,6 +209,18 @@ def _why(
     if ended in again if again is not None else kind_of(entry.reason).name == handling.retry:
         return f"{ended} before", False
     return ("its files changed" if content() != entry.content_sha256 else None), False
+
+
+def without_report(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that change the report and not the dose."""
+    output = {name: value for name, value in settings.get("output", {}).items() if name not in OF_REPORT}
+    return {**settings, "output": output}
+
+
+def _only_report_changed(task: Task, result: Mapping[str, Any]) -> bool:
+    """Whether results were made by the settings of a study but those of the report."""
+    made_of = (result["version"], result.get("dose_sha256"))
+    return made_of == (__version__, task.dose_sha256) and result["settings_sha256"] != task.settings_sha256
 
 
 def without_name(unit: Unit, secret: bytes, words: Sequence[str]) -> Unit:

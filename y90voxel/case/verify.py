@@ -21,7 +21,7 @@ from y90voxel.case.territory_doses import territory_doses
 from y90voxel.case.unused_settings import unused_radiobiology
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.dose.density_map import TissueMap, build_tissue_map
-from y90voxel.dose.engine import BaseEngine, DoseEngine, answering
+from y90voxel.dose.engine import BaseEngine, DoseEngine, SimulatedDose, answering
 from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
@@ -45,7 +45,13 @@ ENERGY_TOLERANCE = 1.02
 Progress = Callable[[str, float], None]
 
 
-def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> Evaluation:
+def verify(
+    case: Case,
+    engine: DoseEngine,
+    progress: Progress | None = None,
+    *,
+    known: SimulatedDose | None = None,
+) -> Evaluation:
     """Return the absorbed dose of a case and everything derived from it.
 
     Parameters
@@ -56,6 +62,8 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
         Turns decays into dose on the grid of the case.
     progress : callable, optional
         Called with what is being done and the finished fraction.
+    known : SimulatedDose or None
+        What the engine gave before for this very case; it is then not asked again.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def verify(case: Case, engine: DoseEngine, progress: Progress | None = None) -> 
     # An engine from elsewhere may divide by what it is given: it gets the densities with their floor.
     crossed = tissue.path if isinstance(engine, BaseEngine) else density
     masks = {region.name: region.mask for region in case.regions}
-    result = answers.complete_dose(tia, crossed, record, masks)
+    result = answers.complete_dose(tia, crossed, record, masks) if known is None else known
     dose, uncertainty = result.dose, result.region_uncertainty
     notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
     energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
