@@ -7,10 +7,11 @@ from dicom_factory import AXIAL, oblique_affine
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.ct import read_ct
-from y90voxel.io.dicom.geometry import _slab_means, stack_of
+from y90voxel.io.dicom.geometry import stack_of
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.nm import read_nm
 from y90voxel.io.dicom.pet import read_pet
+from y90voxel.io.dicom.regularise import _slab_means
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
 SHAPE, SPACING = (22, 26, 24), (3.1, 2.3, 2.7)
@@ -104,7 +105,7 @@ def test_slab_means_of_a_straight_line_are_exact():
     heights = np.array([0.0, 2.1, 3.8, 6.2, 8.0])
     line = np.broadcast_to((3 + 0.5 * heights)[:, None, None], (5, 2, 3))
     np.testing.assert_allclose(
-        _slab_means(line, heights, 2.0)[1:-1, 0, 0], 3 + 0.5 * np.array([2.0, 4.0, 6.0])
+        _slab_means(line, heights, 2.0, len(heights))[1:-1, 0, 0], 3 + 0.5 * np.array([2.0, 4.0, 6.0])
     )
 
 
@@ -112,10 +113,12 @@ def test_slab_means_never_overshoot_and_hold_constants():
     rng = np.random.default_rng(3)
     heights = np.arange(9) * 2.0 + rng.uniform(-0.4, 0.4, 9)
     spikes = rng.choice([0.0, 1.0], (9, 4, 5))
-    means = _slab_means(spikes, heights, 2.0)
+    means = _slab_means(spikes, heights, 2.0, len(heights))
     assert means.min() >= 0.0
     assert means.max() <= 1.0 + 1e-6
-    np.testing.assert_allclose(_slab_means(np.full((9, 2, 2), 7.0), heights, 2.0), 7.0, rtol=1e-6)
+    np.testing.assert_allclose(
+        _slab_means(np.full((9, 2, 2), 7.0), heights, 2.0, len(heights)), 7.0, rtol=1e-6
+    )
 
 
 def test_pixel_spacing_is_row_then_column(tmp_path):

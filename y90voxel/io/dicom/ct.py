@@ -13,10 +13,11 @@ from y90voxel.io.dicom.attributes import whole_number
 from y90voxel.io.dicom.ct_quantity import HU_UNITS, check_quantity
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.frames import Frame, frames_of
-from y90voxel.io.dicom.geometry import Stack, regularise, stack_of
+from y90voxel.io.dicom.geometry import Stack, stack_of
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
 from y90voxel.io.dicom.pet_values import check_mapping
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
+from y90voxel.io.dicom.regularise import regularise
 from y90voxel.io.dicom.slice_gaps import check_gaps
 from y90voxel.io.dicom.uniform import (
     check_numbering,
@@ -63,7 +64,11 @@ def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
     check_size(with_geometry)
     thickness = series.first.numbers("SliceThickness", 1)
     try:
-        stack = stack_of(with_geometry, single_step_mm=thickness[0] if thickness else None)
+        stack = stack_of(
+            with_geometry,
+            single_step_mm=thickness[0] if thickness else None,
+            several_thicknesses=not emission,
+        )
     except GeometryError as error:
         raise DicomError(error.message, file=series.first.source.name, tag="ImagePositionPatient") from error
     if emission and len(stack.frames) == 1:

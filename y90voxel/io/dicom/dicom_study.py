@@ -341,7 +341,9 @@ class DicomStudy:
             frame = chosen.regions.frame_of_reference_uid
             there = [s for s in self.index.with_role(SeriesRole.CT) if s.frame_of_reference_uid == frame]
             drawn_on = there[0] if len(there) == 1 else None
-        return None if drawn_on is None else plan_stack(drawn_on)[0].grid.spacing_mm[0]
+        stack = None if drawn_on is None else plan_stack(drawn_on)[0]
+        # contours on slices of several thicknesses tell their own distances
+        return None if stack is None or stack.of_several_thicknesses else stack.grid.spacing_mm[0]
 
     def _in_common_frame(self, volume: V) -> V:
         """Return the volume under the frame of reference that the study shares."""

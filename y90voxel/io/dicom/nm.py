@@ -22,13 +22,14 @@ from y90voxel.io.dicom.attributes import (
 from y90voxel.io.dicom.ct import lossy, raise_refusals
 from y90voxel.io.dicom.findings import Finding, accept, warn
 from y90voxel.io.dicom.frames import frames_of
-from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing, stack_of
+from y90voxel.io.dicom.geometry import axes_of, stack_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet import administration_time_of
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.real_world import MappedRange, check_ranges, mapped_values, range_of
+from y90voxel.io.dicom.slice_positions import check_position, check_spacing
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.io.dicom.uniform import one_slice
 from y90voxel.quantification.emission import DecayReference, EmissionImage

@@ -22,11 +22,11 @@ from y90voxel.io.dicom.attributes import (
 from y90voxel.io.dicom.ct import plan_stack, read_frames
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import functional_group
-from y90voxel.io.dicom.geometry import regularise, settle
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pet_values import check_units, check_values, gate_of
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical, check_half_life, radiopharmaceutical_of
+from y90voxel.io.dicom.regularise import regularise, settle
 from y90voxel.io.dicom.slice_times import CLOCK_TOLERANCE_S, SliceTimes, slice_times
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.quantification.emission import DecayReference, EmissionImage

@@ -13,12 +13,13 @@ from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import given_name, items, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
-from y90voxel.io.dicom.geometry import axes_of, check_position, check_spacing
+from y90voxel.io.dicom.geometry import axes_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pixels import decoded_values, native_pixels
 from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings, is_tumour_segment
 from y90voxel.io.dicom.seg_frames import STEP_TOLERANCE, SegmentFrames, slice_step_mm
+from y90voxel.io.dicom.slice_positions import check_position, check_spacing
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.volumes.grid import Grid

@@ -32,7 +32,8 @@ def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Fi
         is as many times the thickness.
     """
     first = stack.frames[0].instance
-    if first.is_multiframe_enhanced or len(stack.frames) < FEWEST_SLICES:
+    few = len(stack.frames) < FEWEST_SLICES
+    if first.is_multiframe_enhanced or few or stack.of_several_thicknesses:
         return []
     thickness = number(first.header, "SliceThickness", first.source)
     step = stack.grid.spacing_mm[0]
