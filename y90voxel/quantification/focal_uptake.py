@@ -7,7 +7,8 @@ when it holds more than 1 % of all counts, or when its core has more than three 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from y90voxel.quantification.lung_measures import within_reach
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import ORGANS, Role, normalised_name
+from y90voxel.volumes.box import Box, occupied_box, widened_box
+from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
 __all__ = ["Focus", "find_foci", "is_thyroid"]
@@ -29,12 +32,15 @@ MARGIN_FWHM = 2.0
 # counts: noise of whole images does not (tests/quantification/test_focal_uptake.py). Of 2 GBq it is 0.4 MBq, 10 Gy in 2 mL.
 LEAST_SIGMAS, LEAST_IN_CORE = 8.0, 2e-4
 CORE, WHOLE = 0.5, 0.1
+# What belongs to a focus is above the background by so many deviations at least: noise hangs together through all of an image.
+WHOLE_SIGMAS = 3.0
 # Around the core, from and to [FWHM].
 SURROUNDINGS_FWHM = (1.0, 3.0)
 # A focus is in an organ that holds so much of its core.
 LEAST_IN_ORGAN = 0.5
 MOST_FOCI, MOST_MAXIMA = 20, 100
 SIGMA_PER_MAD = 1.4826
+BACKGROUND_SAMPLES = 400_000
 FWHM_PER_SIGMA = 2.3548
 THYROID = (
     "thyroid",
@@ -58,7 +64,7 @@ class Focus:
     Parameters
     ----------
     core : Mask
-        Where it is above half of its maximum, on the grid of the image.
+        Where it is above half of its maximum, on the part of the image's grid around it.
     centre_mm : tuple of float, (3,)
         Its hottest voxel in patient LPS [mm].
     volume_ml : float
@@ -114,31 +120,101 @@ def find_foci(counts: CountMap | ActivityMap, regions: Regions, fwhm_mm: float) 
     if not outside.any() or not counts.total > 0:
         return ()
     sigmas = [fwhm_mm / FWHM_PER_SIGMA / spacing for spacing in counts.grid.spacing_mm]
-    smooth = gaussian_filter(np.asarray(counts.array, np.float32), sigmas, mode="nearest")
+    smooth = gaussian_filter(np.asarray(counts.array, np.float32), sigmas, mode="nearest", truncate=3.0)
     level, noise = _background(smooth[outside])
     found: list[Focus] = []
-    taken = np.zeros(outside.shape, bool)
+    free = outside.copy()
+    least = LEAST_IN_CORE * counts.total
     peaks = _maxima(smooth, outside, level + LEAST_SIGMAS * noise, fwhm_mm, counts.grid.spacing_mm)
     for peak in peaks[:MOST_MAXIMA]:
-        if taken[peak]:
+        if not free[peak]:
             continue
-        free = outside & ~taken
         height = float(smooth[peak]) - level
-        whole = _connected(smooth, free, peak, level + WHOLE * height)
-        taken |= whole
-        core = Mask(_connected(smooth, whole, peak, level + CORE * height).astype(np.float32), counts.grid)
-        if float(counts.array[core.array > 0].sum(dtype=np.float64)) < LEAST_IN_CORE * counts.total:
-            continue
-        focus = _focus(counts, core, whole, _surroundings(core, free & ~whole, fwhm_mm), peak)
-        if focus.share > LEAST_SHARE or focus.ratio is None or focus.ratio > LEAST_RATIO:
-            found.append(_named(focus, regions))
+        edge = level + max(WHOLE * height, WHOLE_SIGMAS * noise)
+        seen = _Neighbourhood.around(peak, smooth, free, edge, fwhm_mm, counts.grid)
+        core = seen.connected(level + CORE * height)
+        if float(counts.array[seen.box][core].sum(dtype=np.float64)) >= least:
+            focus = _focus(counts, seen, core, fwhm_mm)
+            if focus.share > LEAST_SHARE or focus.ratio is None or focus.ratio > LEAST_RATIO:
+                found.append(_named(focus, regions, seen.box))
+        free[seen.box] &= ~seen.whole
         if len(found) == MOST_FOCI:
             break
     return tuple(sorted(found, key=lambda focus: -focus.share))
 
 
+@dataclass(frozen=True, eq=False)
+class _Neighbourhood:
+    """The part of an image that holds a focus with its surroundings.
+
+    Parameters
+    ----------
+    box : Box
+        Where in the image.
+    grid : Grid
+        Of the part.
+    peak : tuple of int, (3,)
+        Of the focus, in the part.
+    smooth, free : ndarray
+        Smoothed image, and what belongs to no focus yet.
+    edge : float
+        Smoothed value that ends a focus.
+    """
+
+    box: Box
+    grid: Grid
+    peak: tuple[int, int, int]
+    smooth: Values
+    free: Where
+    edge: float
+
+    @classmethod
+    def around(
+        cls,
+        peak: tuple[int, int, int],
+        smooth: Values,
+        free: Where,
+        edge: float,
+        fwhm_mm: float,
+        grid: Grid,
+    ) -> _Neighbourhood:
+        """Widen until the focus and its surroundings are inside."""
+        reach_mm = 2.0 * SURROUNDINGS_FWHM[1] * fwhm_mm
+        at = tuple(slice(place, place + 1) for place in peak)
+        while True:
+            box = widened_box((at[0], at[1], at[2]), grid, reach_mm)
+            inner = tuple(place - part.start for place, part in zip(peak, box, strict=True))
+            start, shape = [part.start for part in box], [part.stop - part.start for part in box]
+            seen = cls(
+                box, grid.crop(start, shape), (inner[0], inner[1], inner[2]), smooth[box], free[box], edge
+            )
+            used = occupied_box(seen.whole)
+            needed = widened_box(used, seen.grid, SURROUNDINGS_FWHM[1] * fwhm_mm, voxels=1)
+            cut = any(
+                (want.start == 0 and part.start > 0) or (want.stop == size and part.stop < length)
+                for want, part, size, length in zip(needed, box, shape, grid.shape, strict=True)
+            )
+            if not cut:
+                return seen
+            reach_mm *= 2.0
+
+    def connected(self, least: float) -> Where:
+        """The part of what is free and above a value that hangs together with the peak."""
+        # deferred: 0.2 s
+        from scipy.ndimage import label
+
+        parts, _ = label(self.free & (self.smooth >= least))
+        return np.asarray(parts == parts[self.peak])
+
+    @cached_property
+    def whole(self) -> Where:
+        """All of the focus."""
+        return self.connected(self.edge)
+
+
 def _background(values: Values) -> tuple[float, float]:
-    """Median and spread of the patient's background, whatever stands out of it."""
+    """Median and spread of the patient's background, whatever stands out of it; of large images by evenly spread samples."""
+    values = values[:: max(1, values.size // BACKGROUND_SAMPLES)]
     level = float(np.median(values))
     spread = SIGMA_PER_MAD * float(np.median(np.abs(values - level)))
     if spread == 0.0:  # more than half is empty: the rest of the lower 99 % says how noisy it is
@@ -154,60 +230,49 @@ def _maxima(
 
     All of the image is compared: what only rises towards the liver is its own edge and no focus.
     """
-    # deferred: 0.2 s
-    from scipy.ndimage import maximum_filter
-
-    if not (smooth[outside] > least).any():
+    places = np.argwhere(outside & (smooth > max(least, 0.0)))
+    if not places.size:
         return []
-    size = [2 * max(1, round(0.5 * fwhm_mm / spacing)) + 1 for spacing in spacing_mm]
-    highest = (smooth == maximum_filter(smooth, size)) & outside & (smooth > least) & (smooth > 0)
-    places = np.argwhere(highest)
-    order = np.argsort(-smooth[highest], kind="stable")
-    return [(int(z), int(y), int(x)) for z, y, x in places[order]]
+    values = smooth[tuple(places.T)]
+    highest = np.ones(len(places), bool)
+    reach = [max(1, round(0.5 * fwhm_mm / spacing)) for spacing in spacing_mm]
+    last = np.array(smooth.shape) - 1
+    for offset in np.ndindex(*(2 * n + 1 for n in reach)):
+        beside = np.clip(places + np.array(offset) - reach, 0, last)
+        highest &= values >= smooth[tuple(beside.T)]
+    order = np.argsort(-values[highest], kind="stable")
+    return [(int(z), int(y), int(x)) for z, y, x in places[highest][order]]
 
 
-def _connected(smooth: Values, free: Where, peak: tuple[int, int, int], least: float) -> Where:
-    """The part of what is free and above a level that hangs together with the peak."""
-    # deferred: 0.2 s
-    from scipy.ndimage import label
-
-    parts, _ = label(free & (smooth >= least))
-    return np.asarray(parts == parts[peak])
-
-
-def _surroundings(core: Mask, free: Where, fwhm_mm: float) -> Where:
-    """What lies around a core outside lungs, liver and other foci."""
-    near, far = (within_reach(core, reach * fwhm_mm).array > 0 for reach in SURROUNDINGS_FWHM)
-    return np.asarray(far & ~near & free)
-
-
-def _focus(
-    counts: CountMap | ActivityMap, core: Mask, whole: Where, around: Where, peak: tuple[int, int, int]
-) -> Focus:
-    """What a focus holds, and how it stands against its surroundings."""
-    inside = float(counts.array[core.array > 0].mean(dtype=np.float64))
-    beside = float(counts.array[around].mean(dtype=np.float64)) if around.any() else 0.0
-    x, y, z = counts.grid.index_to_lps(peak).tolist()
+def _focus(counts: CountMap | ActivityMap, seen: _Neighbourhood, core: Where, fwhm_mm: float) -> Focus:
+    """What a focus holds, and how it stands against what is around it outside lungs, liver and other foci."""
+    values = counts.array[seen.box]
+    mask = Mask(core.astype(np.float32), seen.grid)
+    near, far = (within_reach(mask, reach * fwhm_mm).array > 0 for reach in SURROUNDINGS_FWHM)
+    around = far & ~near & seen.free & ~seen.whole
+    inside = float(values[core].mean(dtype=np.float64))
+    beside = float(values[around].mean(dtype=np.float64)) if around.any() else 0.0
+    x, y, z = seen.grid.index_to_lps(seen.peak).tolist()
     return Focus(
-        core,
+        mask,
         (x, y, z),
-        core.volume_ml,
-        float(counts.array[whole].sum(dtype=np.float64)) / counts.total,
+        mask.volume_ml,
+        float(values[seen.whole].sum(dtype=np.float64)) / counts.total,
         inside / beside if beside > 0 else None,
     )
 
 
-def _named(focus: Focus, regions: Regions) -> Focus:
+def _named(focus: Focus, regions: Regions, box: Box) -> Focus:
     """The focus with the drawn organs that hold it."""
     held = []
     for region in regions.drawn:
         role = "thyroid" if is_thyroid(region.name) else region.role.value
         if region.role not in (*ORGANS, Role.OTHER):
             continue
-        inside = float((region.mask.array * focus.core.array).sum(dtype=np.float64))
+        inside = float((region.mask.array[box] * focus.core.array).sum(dtype=np.float64))
         if inside >= LEAST_IN_ORGAN * focus.core.total:
             held.append((region.name, role))
-    return Focus(focus.core, focus.centre_mm, focus.volume_ml, focus.share, focus.ratio, tuple(held))
+    return replace(focus, organs=tuple(held))
 
 
 def is_thyroid(name: str) -> bool:
