@@ -6,7 +6,9 @@ from scipy.ndimage import gaussian_filter
 
 from y90voxel.errors import InputError
 from y90voxel.metrics.uncertainty_budget import (
+    Surroundings,
     activity_uncertainty,
+    blurred_sphere_recovery,
     diameter_uncertainty_mm,
     dose_interval_gy,
     dose_uncertainty,
@@ -105,3 +107,83 @@ def test_dose_interval_is_asymmetric_and_becomes_the_normal_one():
 def test_bad_inputs_are_refused(compute):
     with pytest.raises(InputError):
         compute()
+
+
+def test_a_warm_background_takes_its_share_off_volume_and_recovery():
+    """T = B + (m − B)/R, edge B + (T − B) φ/2: by hand, the slope of a tumour drawn 1 % too large."""
+    cold = dose_uncertainty(
+        40, 4, 7, recovery_b1_ml=1.5, recovery_b2=1.0, activity=0.0, recovery_fit=0.05, statistics=0.0
+    )
+    warm = dose_uncertainty(
+        40,
+        4,
+        7,
+        recovery_b1_ml=1.5,
+        recovery_b2=1.0,
+        activity=0.0,
+        recovery_fit=0.05,
+        statistics=0.0,
+        surroundings=Surroundings(0.25),
+    )
+    assert warm.volume_factor == pytest.approx(0.75 * cold.volume_factor)
+    assert warm.recovery_fit == pytest.approx(0.75 * 0.05)
+    volume, step, true, around = math.pi * 40**3 / 6000, 1e-4, 4.0, 1.0
+    recovery = volume / (volume + 1.5)
+    edge = around + (true - around) * edge_intensity(40, 7) / 2
+    counts = (around + (true - around) * recovery) * volume + edge * step * volume
+    larger = volume * (1 + step)
+    found = around + (counts / larger - around) / (larger / (larger + 1.5))
+    assert (found / true - 1) / step == pytest.approx(warm.volume_factor, rel=1e-3)
+
+
+def test_counts_that_stand_for_the_activity_leave_the_mass_alone():
+    found = dose_uncertainty(
+        100, 2, 3, activity=0.05, statistics=0.01, surroundings=Surroundings(is_calibrated_over=True)
+    )
+    assert found.volume_factor == -1.0
+    assert found.relative == pytest.approx(math.hypot(math.hypot(0.05, 0.01), found.volume))
+
+
+@pytest.mark.parametrize(("background", "allowed"), [(0.0, True), (1.0, True), (1.01, False), (-0.01, False)])
+def test_a_background_is_a_share(background, allowed):
+    if allowed:
+        assert (
+            dose_uncertainty(
+                40, 4, 7, activity=0.1, statistics=0.0, surroundings=Surroundings(background)
+            ).relative
+            >= 0.1
+        )
+    else:
+        with pytest.raises(InputError, match="the background over the region"):
+            dose_uncertainty(40, 4, 7, activity=0.1, statistics=0.0, surroundings=Surroundings(background))
+
+
+@pytest.mark.parametrize(
+    ("fwhm", "row"),
+    [
+        (4, (0.6090, 0.6944, 0.7640, 0.8167, 0.8555, 0.8904)),
+        (7, (0.3721, 0.4908, 0.5985, 0.6844, 0.7497, 0.8093)),
+        (10, (0.2153, 0.3285, 0.4518, 0.5609, 0.6481, 0.7301)),
+        (15, (0.0914, 0.1633, 0.2671, 0.3842, 0.4930, 0.6042)),
+    ],
+)
+def test_recovery_of_a_blurred_sphere(fwhm, row):
+    """Computed apart from this package, spheres of 10, 13, 17, 22, 28 and 37 mm."""
+    found = [blurred_sphere_recovery(d, fwhm) for d in (10, 13, 17, 22, 28, 37)]
+    assert found == pytest.approx(row, abs=1e-4)
+    assert blurred_sphere_recovery(1000, 0.1) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_blurred_mean_loses_at_the_edge_what_its_own_recovery_leaves():
+    plain = dose_uncertainty(28, 2, 5, activity=0.05, statistics=0.0, emission_fwhm_mm=10)
+    blurred = dose_uncertainty(
+        28,
+        2,
+        5,
+        activity=0.05,
+        statistics=0.0,
+        emission_fwhm_mm=10,
+        surroundings=Surroundings(is_blurred=True),
+    )
+    assert plain.volume_factor == pytest.approx(edge_intensity(28, 10) / 2 - 1)
+    assert blurred.volume_factor == pytest.approx(edge_intensity(28, 10) / (2 * 0.6481) - 1, abs=1e-3)

@@ -14,10 +14,13 @@ from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
 from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
 from y90voxel.metrics.summary import RegionMetrics, RegionUncertainty
 from y90voxel.metrics.uncertainty_budget import (
+    Surroundings,
     activity_uncertainty,
     diameter_uncertainty_mm,
     dose_interval_gy,
     dose_uncertainty,
+    edge_intensity,
+    volume_uncertainty,
 )
 from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.regions.regions import Regions
@@ -27,6 +30,8 @@ from y90voxel.volumes.volume import Mask
 __all__ = ["with_uncertainty"]
 
 Progress = Callable[[str, float], None]
+# Whose mean a calibration over the liver fixes, but for their mass.
+CALIBRATED = (Role.LIVER, Role.NON_TUMOUR_LIVER)
 # What the interval of a mean is about.
 BLURRED_MEAN, CORRECTED_MEAN = "blurred mean", "mean corrected by recovery"
 
@@ -57,9 +62,17 @@ def with_uncertainty(
     inputs, notices = complete_inputs(evaluation.case, given or {})
     images = noisy_images(evaluation.case, evaluation.activity, inputs.noise, inputs.noise_fwhm_mm)
     calibration = _calibration_uncertainty(evaluation, inputs, images)
+    contour = _contour_of_calibration(evaluation, inputs)
     bands, said = sample_bands(evaluation, inputs, calibration, images, progress)
     regions = tuple(
-        _with_budget(evaluation, metrics, inputs, images, calibration, bands.get(metrics.name))
+        _with_budget(
+            evaluation,
+            metrics,
+            inputs,
+            images,
+            calibration if metrics.role in CALIBRATED else math.hypot(calibration, contour),
+            bands.get(metrics.name),
+        )
         for metrics in evaluation.regions
     )
     known = {"noise_source": sorted({str(image.source) for image in images}) or None}
@@ -112,6 +125,11 @@ def _with_budget(
         statistics=statistics(images, lambda regions: _mask_named(regions, metrics.name)),
         decay=inputs.decay,
         emission_fwhm_mm=inputs.fwhm_mm,
+        surroundings=Surroundings(
+            _background(evaluation, metrics),
+            is_calibrated_over=metrics.role in CALIBRATED and _over_liver(evaluation),
+            is_blurred=curve is None,
+        ),
     )
     simulated = metrics.relative_uncertainty or 0.0
     whole = math.hypot(budget.relative, simulated)
@@ -128,6 +146,37 @@ def _with_budget(
         statistics_known=len(images) == len(evaluation.case.injections),
     )
     return replace(metrics, relative_uncertainty=whole, uncertainty=found)
+
+
+def _over_liver(evaluation: Evaluation) -> bool:
+    """Whether the counts within the liver's contour stand for the activity."""
+    calibration = evaluation.case.calibration
+    return calibration.mode is CalibrationMode.RELATIVE and calibration.region is CalibrationRegion.LIVER
+
+
+def _contour_of_calibration(evaluation: Evaluation, inputs: UncertaintyInputs) -> float:
+    """What the liver's uncertain contour does to a calibration over its counts, φ/2 u_V/V; 0 for other calibrations."""
+    liver = next((metrics for metrics in evaluation.regions if metrics.role == Role.LIVER), None)
+    if liver is None or not _over_liver(evaluation):
+        return 0.0
+    diameter_mm = (6000.0 * liver.volume_ml / math.pi) ** (1 / 3)
+    volume = volume_uncertainty(diameter_mm, inputs.contour_voxel_mm, inputs.contour_fwhm_mm)
+    return 0.5 * edge_intensity(diameter_mm, inputs.fwhm_mm) * volume
+
+
+def _background(evaluation: Evaluation, metrics: RegionMetrics) -> float:
+    """Dose of the normal liver around a tumour over its own, corrected where that is; 0 elsewhere."""
+    if metrics.role not in (Role.TUMOUR, Role.TUMOURS):
+        return 0.0
+    around = [
+        one.mean_gy
+        for role in (Role.PERFUSED_NON_TUMOUR_LIVER, Role.NON_TUMOUR_LIVER)
+        for one in evaluation.regions
+        if one.role == role
+    ]
+    found = metrics.partial_volume
+    own = metrics.mean_gy if found is None or found.mean_corrected_gy is None else found.mean_corrected_gy
+    return min(max(around[0] / own, 0.0), 1.0) if around and own > 0 else 0.0
 
 
 def _mask_named(regions: Regions, name: str) -> Mask | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,9 @@ from y90voxel.errors import InputError
 __all__ = ["BAND_PERCENT", "LEAST_SAMPLES", "VOLUMES_PERCENT", "DvhBand"]
 
 BAND_PERCENT = 95.0
+# Quantiles at p (n + 1): between them lies another draw in 95 % of cases however few samples there are. Numpy's own, at
+# p (n − 1), would hold 92 % with 60 samples.
+QUANTILES: Final = "weibull"
 LEAST_SAMPLES = 40  # 2.5 % of fewer is not one
 # Volumes at which doses are sampled [%]: finer at both ends, where near-minimum and near-maximum are read.
 VOLUMES_PERCENT: NDArray[np.float64] = np.concatenate(
@@ -63,8 +67,10 @@ class DvhBand:
                 f"a band of {BAND_PERCENT:g} % needs {LEAST_SAMPLES} samples or more, got {len(doses)}."
             )
         tail = (100.0 - BAND_PERCENT) / 2.0
-        low, median, high = np.percentile(doses, (tail, 50.0, 100.0 - tail), axis=0)
-        mean_low, mean_high = np.percentile(np.asarray(means_gy, float), (tail, 100.0 - tail))
+        low, median, high = np.percentile(doses, (tail, 50.0, 100.0 - tail), axis=0, method=QUANTILES)
+        mean_low, mean_high = np.percentile(
+            np.asarray(means_gy, float), (tail, 100.0 - tail), method=QUANTILES
+        )
         return cls(
             _falling(median),
             _falling(low),

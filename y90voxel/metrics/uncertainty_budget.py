@@ -9,14 +9,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError
 from y90voxel.quantification.partial_volume import recovery_log_slope
 
 __all__ = [
+    "COLD",
     "MASS_EXPONENT",
     "DoseUncertainty",
+    "Surroundings",
     "activity_uncertainty",
+    "blurred_sphere_recovery",
     "diameter_uncertainty_mm",
     "dose_interval_gy",
     "dose_uncertainty",
@@ -97,6 +102,38 @@ def edge_intensity(diameter_mm: float, fwhm_mm: float) -> float:
     return math.erf(2.0 * r / (sigma * math.sqrt(2.0))) - tail
 
 
+def blurred_sphere_recovery(diameter_mm: float, fwhm_mm: float) -> float:
+    """Return the recovery of a uniform sphere in a Gaussian blur, the mean inside it without background.
+
+    ∫₀^{2r} (1 − 3s/4r + s³/16r³) 4πs² (2πσ²)^{−3/2} exp(−s²/2σ²) ds: how much of what a point of the sphere sends to a distance
+    s stays in it.
+
+    Parameters
+    ----------
+    diameter_mm : float
+        Diameter 2r [mm].
+    fwhm_mm : float
+        Resolution, σ times 2.355 [mm].
+
+    Raises
+    ------
+    InputError
+        If a length is not positive.
+
+    Examples
+    --------
+    >>> round(blurred_sphere_recovery(37.0, 10.0), 4)
+    0.7301
+    """
+    check_positive(diameter_mm, "the diameter", "mm")
+    check_positive(fwhm_mm, "the resolution", "mm")
+    r, sigma = 0.5 * diameter_mm, fwhm_mm / _FWHM_PER_SIGMA
+    s = np.linspace(0.0, min(2.0 * r, 9.0 * sigma), 2001)
+    stays = 1.0 - 0.75 * s / r + (s / r) ** 3 / 16.0
+    sent = 4.0 * math.pi * s**2 * (2.0 * math.pi * sigma**2) ** -1.5 * np.exp(-0.5 * (s / sigma) ** 2)
+    return float(min(np.trapezoid(stays * sent, s), 1.0))
+
+
 def activity_uncertainty(
     activity: float,
     residual: float,
@@ -152,7 +189,7 @@ class DoseUncertainty:
     volume : float
         Relative standard uncertainty of the volume.
     volume_factor : float
-        φ / (2R) − d ln R / d ln V − c, what a relative change of the volume does to the dose.
+        (1 − b) (φ / (2R) − d ln R / d ln V − c), what a relative change of the volume does to the dose.
     activity, recovery_fit, statistics, decay : float
         The other relative standard uncertainties.
     """
@@ -164,6 +201,38 @@ class DoseUncertainty:
     recovery_fit: float
     statistics: float
     decay: float
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What lies around a region, and what its counts stand for.
+
+    Parameters
+    ----------
+    background : float
+        b, dose around the region over that in it; 0 to 1.
+    is_calibrated_over : bool
+        Whether the counts of the region stand for the activity: then they are what they are however it is drawn, and the
+        volume enters by the mass alone, −c.
+    is_blurred : bool
+        Whether the dose is that of the blurred image and no recovery curve is given: R is then that of a sphere in a Gaussian
+        blur, without slope, for the blurred mean is not divided by it.
+
+    Raises
+    ------
+    InputError
+        If the background lies outside 0 to 1.
+    """
+
+    background: float = 0.0
+    is_calibrated_over: bool = False
+    is_blurred: bool = False
+
+    def __post_init__(self) -> None:
+        check_fraction(self.background, "the background over the region")
+
+
+COLD = Surroundings()
 
 
 def dose_uncertainty(
@@ -179,10 +248,14 @@ def dose_uncertainty(
     decay: float = 0.0,
     mass_exponent: float = MASS_EXPONENT,
     emission_fwhm_mm: float | None = None,
+    surroundings: Surroundings = COLD,
 ) -> DoseUncertainty:
     """Return the relative standard uncertainty of the mean dose of a region.
 
-    (u_D/D)² = u_A² + u_R,fit² + u_stat² + u_λ² + [φ/(2R) − d ln R/d ln V − c]² (u_V/V)².
+    (u_D/D)² = u_A² + ((1 − b) u_R,fit)² + u_stat² + u_λ² + [(1 − b) (φ/(2R) − d ln R/d ln V − c)]² (u_V/V)².
+
+    Gear et al. have b = 0, a sphere in a cold background. In a warm one only what stands above it is blurred away or drawn
+    amiss: with T = B + (m − B)/R and the concentration at the edge B + (T − B) φ/2, d ln T / d ln V is (1 − B/T) times theirs.
 
     Parameters
     ----------
@@ -204,6 +277,8 @@ def dose_uncertainty(
         c of S ∝ m^(−c).
     emission_fwhm_mm : float or None
         Resolution of the emission image, where the region was drawn on another one [mm].
+    surroundings : Surroundings
+        What lies around the region, and what its counts stand for.
 
     Raises
     ------
@@ -230,7 +305,12 @@ def dose_uncertainty(
     elif recovery_b1_ml is not None or recovery_b2 is not None:
         raise InputError(f"a recovery curve has b1 and b2, got {recovery_b1_ml} mL and {recovery_b2}.")
     blur_mm = fwhm_mm if emission_fwhm_mm is None else emission_fwhm_mm
+    background = surroundings.background
+    if surroundings.is_blurred and recovery_b1_ml is None:
+        recovery = blurred_sphere_recovery(diameter_mm, blur_mm)
     factor = edge_intensity(diameter_mm, blur_mm) / (2.0 * recovery) - log_slope - mass_exponent
+    factor = -mass_exponent if surroundings.is_calibrated_over else (1.0 - background) * factor
+    recovery_fit *= 1.0 - background
     relative = math.sqrt(activity**2 + recovery_fit**2 + statistics**2 + decay**2 + (factor * volume) ** 2)
     return DoseUncertainty(relative, volume, factor, activity, recovery_fit, statistics, decay)
 
