@@ -158,6 +158,18 @@ def test_only_what_is_new_changed_or_failed_is_computed_again(cohort, tmp_path):
     assert batch(cohort(deeds), out, retry="none").computed == 1
 
 
+def test_one_kind_alone_is_tried_again(cohort, tmp_path):
+    out, manifest = tmp_path / "out", cohort({"a": "sleep 0", "b": "bug", "c": "refuse", "d": "crash"})
+    batch(manifest, out)
+    for kind, name in (("regions", "c"), ("crash", "d")):
+        before = {path.name: path.read_text() for path in (out / "logs").glob("*.starts")}
+        assert batch(manifest, out, retry=kind).computed == 1
+        again = [
+            path.name for path in (out / "logs").glob("*.starts") if path.read_text() != before[path.name]
+        ]
+        assert again == [f"studies-{name}.log.starts"]
+
+
 def test_results_of_studies_that_left_the_cohort_are_kept_and_stale(cohort, tmp_path):
     assert batch(cohort({"a": "sleep 0", "b": "sleep 0"}), tmp_path / "out").remarks == ()
     smaller = batch(cohort({"a": "sleep 0"}), tmp_path / "out")

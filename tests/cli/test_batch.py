@@ -78,3 +78,21 @@ def test_a_dry_run_shows_the_plan_and_computes_nothing(run_cli, cohort, tmp_path
     assert "p1: would be computed (new): EMISSION NM" in done.out
     assert "1 refused (no-emission): p2" in done.out
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_that_is_passed_over_is_told_and_fails_unless_it_is_accepted(run_cli, cohort, tmp_path):
+    """Row 1 of issue 18: nobody goes missing without a word."""
+    (cohort / "p2").rename(tmp_path / "aside")
+    write_study(
+        cohort / "earlier", StudyInstanceUID="1.2.9", PatientID="P1", FrameOfReferenceUID="1.2.9.1", nm=[]
+    )
+    argv = ["batch", cohort, "-o", tmp_path / "out", *GIVEN, "--no-report", "--engine", "local"]
+    done = run_cli(*argv)
+    assert done.code == 2
+    assert done.out.splitlines()[0] == "1 done, 0 failed, 0 refused, 1 skipped; 1 computed now"
+    assert "1 skipped (passed-over): earlier" in done.out
+    status = json.loads((tmp_path / "out" / "status.json").read_text())
+    assert [row["study"] for row in status["skipped"]] == ["earlier"]
+    assert "has no emission image" in status["skipped"][0]["reason"]
+    assert run_cli(*argv, "--accept", "skipped").code == 0
+    assert run_cli(*argv, "--accept", "stale").code == 2

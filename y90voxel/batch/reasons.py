@@ -56,6 +56,11 @@ KINDS = (
         "add the SPECT or PET series",
     ),
     Kind(
+        "settings",  # before the regions, files and facts that such a message names
+        r"settings cannot be used|is no setting|is not a setting|case file|case\.toml cannot be read",
+        "correct the case file, the row of the manifest or the option",
+    ),
+    Kind(
         "files-missing",
         r"there is no file|is missing|are missing|missing between|was there when|cannot be opened",
         "restore the files or correct their paths",
@@ -76,9 +81,9 @@ KINDS = (
         "draw or name the region (regions.roles)",
     ),
     Kind(
-        "settings",
-        r"settings cannot be used|is no setting|row \d+|case file",
-        "correct the case file or the row of the manifest",
+        "manifest-row",
+        r"row \d+ of",
+        "correct the row of the manifest",
     ),
     Kind(
         "clinical-facts",
