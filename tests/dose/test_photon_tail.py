@@ -150,8 +150,3 @@ def test_nodes_are_convolved_with_all_eight_octants(shape):
     expected = convolve(nodes.astype(float), whole, method="direct")
     inner = expected[tuple(slice(k - 1, k - 1 + n) for k, n in zip(octant.shape, shape, strict=True))]
     assert module._convolve(nodes, octant) == pytest.approx(inner, rel=1e-5)
-
-
-def test_lengths_of_transforms_have_no_large_factor():
-    found = [module._fast_length(n) for n in (1, 7, 103, 121, 160)]
-    assert found == [1, 8, 108, 125, 160]

@@ -17,9 +17,9 @@ ROWS_AT_ONCE = 16
 
 @njit(cache=True, nogil=True)
 def scan_slices(
-    activity: NDArray[Any], masks: NDArray[Any], first: int, last: int, step: int, found: NDArray[Any]
+    activity: NDArray[Any], masks: NDArray[Any], first: int, last: int, found: NDArray[Any]
 ) -> None:
-    """Scan every ``step``-th slice from ``first`` to ``last`` of floating-point numbers by their bits.
+    """Scan slices ``first`` to ``last`` of floating-point numbers by their bits.
 
     Bits of magnitudes are ordered as the magnitudes are, with infinity and NaN above the largest number: the
     maximum of a column tells whether it is empty and whether it is finite, at the speed of memory. ``masks`` has the
@@ -35,7 +35,7 @@ def scan_slices(
     negative, broken = 0, 0
     # The largest magnitude of every column and how many of it are not zero: nothing is searched or added up along a row.
     largest_in, active_in = np.zeros(nx, bits.dtype), np.zeros(nx, bits.dtype)
-    for z in range(first, last, step):
+    for z in range(first, last):
         for y in range(ny):
             if y % ROWS_AT_ONCE == 0:
                 few, anything = bits[z, y : y + ROWS_AT_ONCE].reshape(-1), none
@@ -61,7 +61,7 @@ def scan_slices(
             nonzero += active_in[x]
             finite &= largest_in[x] <= largest
     if not finite:
-        for z in range(first, last, step):
+        for z in range(first, last):
             some = bits[z].reshape(-1)
             for i in range(some.size):
                 broken += (some[i] & magnitude) > largest

@@ -1,8 +1,7 @@
-"""Where an activity array is not zero, found and checked in one pass, or by a sample first and the rest beside other work."""
+"""Where an activity array is not zero, found and checked in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -14,15 +13,12 @@ from y90voxel.dose.threads import even_shares, share_work
 from y90voxel.errors import InputError
 from y90voxel.volumes.box import Box
 
-__all__ = ["NOTHING", "Extent", "SampledScan", "can_be_sampled", "read_only", "scan_extent"]
+__all__ = ["NOTHING", "Extent", "read_only", "scan_extent"]
 
 # Below this many bytes a second thread costs more than it saves.
 SHARED_SCAN_BYTES = 32e6
 # Threads that read close to each other get more from the memory than threads far apart: pieces of so many bytes.
 SCANNED_AT_ONCE = 1 << 21
-# A sample is every eighth slice; in between, activity may reach so many rows and columns further.
-SAMPLED_EVERY = 8
-SAMPLE_MARGIN = 4
 
 
 class Extent(NamedTuple):
@@ -55,13 +51,6 @@ class Extent(NamedTuple):
         (z0, y0, x0), (z1, y1, x1) = self.start, self.stop
         return slice(z0, z1), slice(y0, y1), slice(x0, x1)
 
-    def covers(self, other: Extent) -> bool:
-        """Return whether what is expected of this extent holds for another one, which may be smaller."""
-        (a0, b0, c0), (a1, b1, c1) = self.start, self.stop
-        (z0, y0, x0), (z1, y1, x1) = other.start, other.stop
-        inside = a0 <= z0 and b0 <= y0 and c0 <= x0 and a1 >= z1 and b1 >= y1 and c1 >= x1
-        return inside and self.non_negative == other.non_negative
-
 
 NOTHING = Extent((0, 0, 0), (0, 0, 0), 0, True)
 
@@ -91,62 +80,16 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
         found = np.empty((len(pieces), 9), np.int64)
 
         def scan(piece: int) -> None:
-            scan_slices(activity, masks, *pieces[piece], 1, found[piece])
+            scan_slices(activity, masks, *pieces[piece], found[piece])
 
         share_work(lambda: scan, range(len(pieces)), share)
     else:
         found = np.empty((count, 9), np.int64)
         for z in range(count):  # slice by slice: no copy of the whole array
             one = read_only(np.ascontiguousarray(activity[z : z + 1], np.float64))
-            scan_slices(one, _MASKS[one.dtype], 0, 1, 1, found[z])
+            scan_slices(one, _MASKS[one.dtype], 0, 1, found[z])
             found[z, :2] = (z, z + 1) if found[z, 6] else (count, 0)
     return _join(found, activity.size)
-
-
-class SampledScan:
-    """A scan of a large array that says early what to expect.
-
-    Parameters
-    ----------
-    activity : ndarray, (z, y, x)
-        As ``can_be_sampled`` wants it.
-    """
-
-    def __init__(self, activity: NDArray[Any]) -> None:
-        self._activity, self._masks = read_only(activity), _MASKS[activity.dtype]
-        # What each job finds, and the sample at the end.
-        self._found = np.empty((ceil(activity.shape[0] / SAMPLED_EVERY) + 1, 9), np.int64)
-
-    def jobs(self) -> Iterator[None]:
-        """Return what reads the rest while it is gone through, by any number of threads."""
-        return map(self._read_between, range(len(self._found) - 1))
-
-    def sample(self) -> Extent | None:
-        """Read every SAMPLED_EVERY-th slice, and return what to expect of all; None if it is zero or not finite."""
-        (count, ny, nx), sample = self._activity.shape, self._found[-1]
-        scan_slices(self._activity, self._masks, 0, count, SAMPLED_EVERY, sample)
-        z0, z1, y0, y1, x0, x1, active, negative, broken = sample.tolist()
-        if broken or not active:
-            return None
-        return Extent(
-            (max(z0 - SAMPLED_EVERY + 1, 0), max(y0 - SAMPLE_MARGIN, 0), max(x0 - SAMPLE_MARGIN, 0)),
-            (min(z1 + SAMPLED_EVERY - 1, count), min(y1 + SAMPLE_MARGIN, ny), min(x1 + SAMPLE_MARGIN, nx)),
-            active * count // (len(self._found) - 1),
-            not negative,
-        )
-
-    def extent(self) -> Extent:
-        """Return the extent, once all is read; raise InputError if a voxel is not finite."""
-        return _join(self._found, self._activity.size)
-
-    def _read_between(self, job: int) -> None:
-        first, last = SAMPLED_EVERY * job + 1, min(SAMPLED_EVERY * (job + 1), self._activity.shape[0])
-        scan_slices(self._activity, self._masks, first, last, 1, self._found[job])
-
-
-def can_be_sampled(activity: NDArray[Any]) -> bool:
-    """Return whether a sample of the array is known much earlier than all of it."""
-    return _is_plain(activity) and activity.nbytes > SHARED_SCAN_BYTES and len(activity) > SAMPLED_EVERY
 
 
 def _is_plain(activity: NDArray[Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.dose.convolution.fft_convolution import convolve_by_fft
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.radial_kernel import RadialKernel, radial_kernel
 from y90voxel.reference.voxel_integration import octant_energy_fractions
@@ -147,41 +148,7 @@ def _node_kernel(radial: RadialKernel, distance_mm: tuple[float, float, float]) 
 
 
 def _convolve(at_nodes: NDArray[np.float32], octant: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the sum over nodes of activity times kernel; zero-padded, so that nothing wraps around."""
+    """Return the sum over nodes of activity times kernel; nothing wraps around."""
     cut = octant[tuple(slice(0, n) for n in at_nodes.shape)]  # further offsets reach no node
-    padded = [_fast_length(n + k - 1) for n, k in zip(at_nodes.shape, cut.shape, strict=True)]
-    # numpy's transform: to import scipy's costs more than this one.
-    spectrum = np.fft.rfftn(at_nodes, padded, axes=(0, 1, 2))
-    frequencies = [np.minimum(np.arange(n), n - np.arange(n)) for n in padded]
-    frequencies[2] = frequencies[2][: spectrum.shape[2]]
-    spectrum *= _mirrored_transform(cut, padded).astype(np.float32)[np.ix_(*frequencies)]
-    full = np.fft.irfftn(spectrum, padded, axes=(0, 1, 2))
-    return np.asarray(full[tuple(slice(0, n) for n in at_nodes.shape)])
-
-
-def _mirrored_transform(octant: NDArray[np.float64], lengths: list[int]) -> NDArray[np.float64]:
-    """Return the Fourier transform of a kernel from one octant of it, at frequencies up to half of each length.
-
-    A kernel that is its own mirror image along each axis has a real transform: sums of cosines. Each length must
-    hold the whole kernel, so that no offset meets its own mirror image.
-    """
-    found = octant
-    for axis, length in enumerate(lengths):
-        offsets = np.arange(octant.shape[axis])
-        cosines = np.cos(2.0 * math.pi / length * np.outer(np.arange(length // 2 + 1), offsets))
-        cosines[:, 1:] *= 2.0  # both sides of the middle
-        found = np.moveaxis(np.einsum("fk,k...->f...", cosines, np.moveaxis(found, axis, 0)), 0, axis)
-    return found
-
-
-def _fast_length(least: int) -> int:
-    """The smallest length from ``least`` on without a prime factor above 5."""
-    length = least
-    while True:
-        rest = length
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return length
-        length += 1
+    none = (0, 0, 0)
+    return convolve_by_fft(at_nodes, cut, True, none, none, threads=1)

@@ -36,7 +36,7 @@ KERNELS = {
     "mirror flat": mirror_kernel((1, 7, 5)),
     "cube": mirror_kernel((7, 7, 7)),
 }
-METHODS = ["auto", "direct", "separable", "fft"]
+METHODS = ["auto", "direct", "fft"]
 
 
 def activities():
@@ -145,7 +145,7 @@ def test_activity_that_is_not_finite_is_refused(bad, dtype, transposed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"method": "magic"}, "unknown convolution method 'magic'; there are auto, direct, separable, fft"),
+        ({"method": "magic"}, "unknown convolution method 'magic'; there are auto, direct, fft"),
         ({"threads": 0}, "at least one thread is needed, got 0"),
         ({"density_floor_g_per_ml": 0.0}, "density floor must be positive, got 0"),
         ({"density_floor_g_per_ml": np.nan}, "density floor must be positive, got nan"),

@@ -1,6 +1,6 @@
 """Compiled copy of a part of an image with its halo, and the marks of what is active in it.
 
-Compiled code is cached by the date of this file: after an edit of ``_bit_loops.py`` or ``_fetch_loops.py``, touch this one too.
+Compiled code is cached by the date of this file: after an edit of ``_vector_loops.py``, touch this one too.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
-from y90voxel.dose.convolution._bit_loops import copy_row
-from y90voxel.dose.convolution._fetch_loops import fetch
-from y90voxel.dose.convolution._vector_loops import SLICES_AT_ONCE
+from y90voxel.dose.convolution._vector_loops import SLICES_AT_ONCE, copy_row
 
 __all__ = ["load_strip"]
 
@@ -47,7 +45,6 @@ def load_strip(
         for y in range(sy):
             if inside and first_y <= y0 + y < last_y:
                 at, line = ((z0 + z) * ny + y0 + y) * nx + x0, y * sz + z
-                fetch(flat, at + ny * nx, 16, groups)  # this row of the next slice
                 copy_row(
                     flat, at, first_x - x0, last_x - x0, flat_strip, line * sx, flat_bits, line * words, groups,
                 )  # fmt: skip

@@ -22,8 +22,16 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 __all__ = [
-    "BLOCK", "LANES", "MAX_REACH", "SLICES_AT_ONCE", "VECTOR", "Vectors", "emitter",
-    "filter_columns", "pair_in_rows", "sum_filters", "weigh_rows", "zero_rows",
+    "BLOCK",
+    "LANES",
+    "MAX_REACH",
+    "SLICES_AT_ONCE",
+    "VECTOR",
+    "Vectors",
+    "copy_row",
+    "emitter",
+    "pair_in_rows",
+    "sum_filters",
 ]  # fmt: skip
 
 # A block holds 2 BLOCK values and BLOCK sums in registers at a time: 32 registers of 16 floats with AVX-512,
@@ -34,7 +42,7 @@ BLOCK = 8 if _WIDE else 4
 LANES = 16
 # Longest half filter with a compiled variant.
 MAX_REACH = 12
-# Rows, one for each slice, that weigh_rows filters at once: with 6 terms their sums still fit the registers.
+# Slices of a row that are skipped together where none of them is active.
 SLICES_AT_ONCE = 4
 
 _CONTRACT = ("contract",)  # a product and a sum may become one fused operation, which is more accurate
@@ -135,76 +143,6 @@ def _for_each_reach(v: Vectors, reach: Any, generate: Callable[[int], None]) -> 
         generate(half)
         v.builder.branch(done)
     v.builder.position_at_end(done)
-
-
-def filter_columns(
-    out: NDArray[Any], out_at: int, out_stride: int, out_step: int,
-    source: NDArray[Any], at: int, places: NDArray[Any], step: int,
-    count: int, taps: NDArray[Any], taps_at: int, reach: int, fresh: bool,
-) -> None:  # fmt: skip
-    """Apply a symmetric filter to values that lie apart, for BLOCK neighbours of ``count`` vectors.
-
-    With T[j] = source[at + places[j] : + VECTOR], out[out_at + b * out_stride : + VECTOR] for b below BLOCK becomes, or
-    unless ``fresh`` (a literal) grows by, Σ_d taps[taps_at + d] * (T[b + reach - d] + T[b + reach + d]), d = 0 counted
-    once. The next vector lies ``step`` further in source and ``out_step`` in out. No reach may exceed MAX_REACH.
-    """
-    lanes = np.arange(VECTOR)
-    for i in range(count):
-        for b in range(BLOCK):
-            place = out_at + i * out_step + b * out_stride + lanes
-            total = np.zeros(VECTOR, np.float32) if fresh else out[place]
-            for d in range(reach + 1):
-                for j in {b + reach - d, b + reach + d}:
-                    total = total + taps[taps_at + d] * source[at + i * step + places[j] + lanes]
-            out[place] = total
-
-
-@intrinsic(prefer_literal=True)
-def _emit_filter_columns(  # type: ignore[no-untyped-def]
-    typing_context, out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh,
-):  # fmt: skip
-    from_zero = bool(fresh.literal_value)
-
-    def generate(v: Vectors) -> None:
-        out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach = (
-            v.arguments[:12]
-        )
-        add, multiply, builder = v.builder.add, v.builder.mul, v.builder
-
-        def variant(half: int) -> None:
-            with v.loop(count) as loop:
-                start = add(at, multiply(loop.index, step))
-                first = add(out_at, multiply(loop.index, out_step))
-                targets = [add(first, v.times(out_stride, b)) for b in range(BLOCK)]
-
-                def value(j: int) -> Any:
-                    return v.load(source, add(start, builder.load(builder.gep(places, [v.number(j)]))))
-
-                sums = [v.zero if from_zero else v.load(out, target) for target in targets]
-                _filter_block(v, sums, value, taps, taps_at, half)
-                for total, target in zip(sums, targets, strict=True):
-                    v.store(total, out, target)
-
-        _for_each_reach(v, reach, variant)
-
-    signature = types.void(
-        out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
-    )
-    return signature, emitter(generate)
-
-
-@overload(filter_columns, prefer_literal=True)
-def _compile_filter_columns(  # type: ignore[no-untyped-def]
-    out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
-):
-    def compiled(  # type: ignore[no-untyped-def]
-        out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
-    ):
-        _emit_filter_columns(
-            out, out_at, out_stride, out_step, source, at, places, step, count, taps, taps_at, reach, fresh
-        )  # fmt: skip
-
-    return compiled
 
 
 def _flat(array: NDArray[Any]) -> NDArray[Any]:
@@ -345,100 +283,54 @@ def _compile_pair_in_rows(source, low, high, width, rows, pairs, at):  # type: i
     return compiled
 
 
-def zero_rows(out: NDArray[Any], at: int, step: int, rows: int) -> None:
-    """Set LANES elements from ``at`` on, and in ``rows`` - 1 places each ``step`` further, to zero.
+def copy_row(
+    source: NDArray[Any], at: int, first: int, last: int, row: NDArray[Any], row_at: int, bits: NDArray[Any],
+    bits_at: int, count: int,
+) -> None:  # fmt: skip
+    """Set row[row_at + i], i below 16 * ``count``, to source[at + i] where first <= i < last, else to zero, and mark it.
 
-    ``out`` may have several dimensions and gaps: positions count from its first element.
+    Bit i % 16 of bits[bits_at + i // 16] (uint16) tells where it is not zero. What lies outside first to last
+    is not read and need not exist.
     """
-    flat = _flat(out)
-    for r in range(rows):
-        flat[at + r * step : at + r * step + LANES] = 0
+    values = np.zeros(16 * count, np.float32)
+    first, last = max(first, 0), min(last, 16 * count)
+    if first < last:
+        values[first:last] = source[at + first : at + last]
+    row[row_at : row_at + 16 * count] = values
+    bits[bits_at : bits_at + count] = ((values.reshape(count, 16) != 0) * (1 << np.arange(16))).sum(axis=1)
 
 
 @intrinsic
-def _emit_zero_rows(typing_context, out, at, step, rows):  # type: ignore[no-untyped-def]
+def _emit_copy_row(typing_context, source, at, first, last, row, row_at, bits, bits_at, count):  # type: ignore[no-untyped-def]
     def generate(v: Vectors) -> None:
-        out, at, step, rows = v.arguments
-        with v.loop(rows) as loop:
-            row = v.builder.add(at, v.builder.mul(loop.index, step))
-            for lane in range(0, LANES, VECTOR):
-                v.store(v.zero, out, v.plus(row, lane))
+        source, at, first, last, row, row_at, bits, bits_at, count = v.arguments
+        builder, word, index = v.builder, ir.IntType(VECTOR), ir.IntType(32)
+        kind = v.vector
+        flags = ir.VectorType(ir.IntType(1), VECTOR)
+        signature = ir.FunctionType(kind, [kind.as_pointer(), index, flags, kind])
+        name = f"llvm.masked.load.v{VECTOR}f32.p0"
+        masked_load = cgutils.get_or_insert_function(builder.module, signature, name)
+        lanes = ir.Constant(ir.VectorType(v.integer, VECTOR), list(range(VECTOR)))
+        low, high = v.spread(first), v.spread(last)
+        target = builder.bitcast(builder.gep(bits, [bits_at]), word.as_pointer())
+        with v.loop(v.times(count, 16 // VECTOR)) as loop:
+            start = v.times(loop.index, VECTOR)
+            column = builder.add(v.spread(start), lanes)
+            inside = builder.and_(
+                builder.icmp_signed(">=", column, low), builder.icmp_signed("<", column, high)
+            )
+            place = v.pointer(source, builder.add(at, start), kind)
+            values = builder.call(masked_load, [place, ir.Constant(index, 4), inside, v.zero])
+            v.store(values, row, builder.add(row_at, start))
+            marks = builder.bitcast(builder.fcmp_unordered("!=", values, v.zero), word)
+            builder.store(marks, builder.gep(target, [loop.index])).align = 1
 
-    return types.void(out, at, step, rows), emitter(generate)
-
-
-@overload(zero_rows)
-def _compile_zero_rows(out, at, step, rows):  # type: ignore[no-untyped-def]
-    def compiled(out, at, step, rows):  # type: ignore[no-untyped-def]
-        _emit_zero_rows(out, at, step, rows)
-
-    return compiled
-
-
-def weigh_rows(
-    source: NDArray[Any], at: int, width: int, rows: int, taps: NDArray[Any], taps_at: int, length: int,
-    out: NDArray[Any], out_at: int, out_stride: int, terms: int,
-) -> None:  # fmt: skip
-    """Filter rows along themselves with several symmetric filters at once.
-
-    out[out_at + t * out_stride + r * LANES + i] = Σ_d taps[taps_at + t * length + d] * (source[at + r * width + i - d]
-    + source[at + r * width + i + d]) for d below ``length`` (so the tap at d = 0 comes halved), t below ``terms``
-    (a literal) and ``rows`` a multiple of SLICES_AT_ONCE.
-    """
-    lanes = np.arange(LANES)
-    for t in range(terms):
-        for r in range(rows):
-            total = np.zeros(LANES, np.float32)
-            for d in range(length):
-                here = at + r * width + lanes
-                total += taps[taps_at + t * length + d] * (source[here - d] + source[here + d])
-            out[out_at + t * out_stride + r * LANES + lanes] = total
+    return types.void(source, at, first, last, row, row_at, bits, bits_at, count), emitter(generate)
 
 
-@intrinsic(prefer_literal=True)
-def _emit_weigh_rows(  # type: ignore[no-untyped-def]
-    typing_context, source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms
-):
-    number = terms.literal_value
-
-    def generate(v: Vectors) -> None:
-        source, at, width, rows, taps, taps_at, length, out, out_at, out_stride = v.arguments[:10]
-        add, multiply, builder = v.builder.add, v.builder.mul, v.builder
-        grid = [(q, t) for q in range(SLICES_AT_ONCE) for t in range(number)]
-        sums = {cell: cgutils.alloca_once(builder, v.vector) for cell in grid}  # registers once optimised
-        with v.loop(builder.udiv(rows, v.number(SLICES_AT_ONCE))) as block:
-            row = v.times(block.index, SLICES_AT_ONCE)
-            for lane in range(0, LANES, VECTOR):
-                starts = [
-                    v.plus(add(at, multiply(v.plus(row, q), width)), lane) for q in range(SLICES_AT_ONCE)
-                ]
-                for place in sums.values():
-                    builder.store(v.zero, place)
-                with v.loop(length) as tap_loop:
-                    d = tap_loop.index
-                    weights = [
-                        v.spread_from(taps, add(add(taps_at, v.times(length, t)), d)) for t in range(number)
-                    ]
-                    for q, start in enumerate(starts):
-                        pair = builder.fadd(
-                            v.load(source, builder.sub(start, d)), v.load(source, add(start, d))
-                        )
-                        for t, weight in enumerate(weights):
-                            place = sums[q, t]
-                            builder.store(v.multiply_add(builder.load(place), weight, pair), place)
-                for (q, t), place in sums.items():
-                    target = add(add(out_at, v.times(out_stride, t)), v.times(v.plus(row, q), LANES))
-                    v.store(builder.load(place), out, v.plus(target, lane))
-
-    signature = types.void(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms)
-    return signature, emitter(generate)
-
-
-@overload(weigh_rows, prefer_literal=True)
-def _compile_weigh_rows(  # type: ignore[no-untyped-def]
-    source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms
-):
-    def compiled(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms):  # type: ignore[no-untyped-def]
-        _emit_weigh_rows(source, at, width, rows, taps, taps_at, length, out, out_at, out_stride, terms)
+@overload(copy_row)
+def _compile_copy_row(source, at, first, last, row, row_at, bits, bits_at, count):  # type: ignore[no-untyped-def]
+    def compiled(source, at, first, last, row, row_at, bits, bits_at, count):  # type: ignore[no-untyped-def]
+        _emit_copy_row(source, at, first, last, row, row_at, bits, bits_at, count)
 
     return compiled

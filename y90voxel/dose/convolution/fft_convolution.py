@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,14 @@ __all__ = ["convolve_by_fft", "least_lengths"]
 
 # Values of a plane that multiply_spectrum takes at a time, so that they stay in the caches.
 VALUES_AT_ONCE = 2048
+# Points up to which numpy transforms, on one thread: to load scipy's transforms (0.2 s) takes longer than these.
+NUMPY_POINTS = 1 << 20
 
 
 def convolve_by_fft(
     source: NDArray[np.floating[Any]],
     kernel: NDArray[np.float64],
-    octant: NDArray[np.float64] | None,
+    mirrored: bool,
     low: tuple[int, int, int],
     high: tuple[int, int, int],
     threads: int,
@@ -30,11 +33,11 @@ def convolve_by_fft(
     ----------
     source : ndarray, (z, y, x)
         Activity on its bounding box.
-    kernel : ndarray, odd shape
-        Taps, the source voxel at the centre.
-    octant : ndarray or None
-        One octant of a mirror-symmetric kernel: its transform is real and a product of three small matrices, so that
-        two transforms do instead of three.
+    kernel : ndarray
+        Taps, an odd number along each axis, the source voxel at the centre; or one octant of them, source voxel first.
+    mirrored : bool
+        Whether ``kernel`` is an octant of a mirror-symmetric kernel: its transform is real and a product of three small
+        matrices, so that two transforms do instead of three.
     low, high : tuple of int, (3,)
         Growth on the low and the high sides, at most half the kernel.
     threads : int
@@ -45,25 +48,43 @@ def convolve_by_fft(
     Single precision; the error is about 1e-7 of the maximum, of either sign, everywhere in the box. A periodic
     length of n + h + max(low, high) keeps what wraps around out of the part that is returned.
     """
+    half = [n - 1 if mirrored else n // 2 for n in kernel.shape]
+    lengths = [_fast_length(n) for n in least_lengths(source.shape, half, low, high)]
+    # Symmetric: the kernel's centre lies at the origin and the source at ``low``. Else the kernel's corner and the
+    # source both lie there, which moves the result by half the kernel.
+    place = low if mirrored else (0, 0, 0)
+    padded = np.zeros(lengths, np.float32)
+    padded[tuple(slice(a, a + n) for a, n in zip(place, source.shape, strict=True))] = source
+    spectrum = _forward(padded, lengths, threads)
+    del padded
+    if mirrored:
+        _multiply(spectrum, kernel, lengths, threads)
+    else:
+        spectrum *= _forward(kernel.astype(np.float32), lengths, threads)
+    wrapped = _backward(spectrum, lengths, threads)
+    start = [0] * 3 if mirrored else [h - a for h, a in zip(half, low, strict=True)]
+    grown = zip(start, source.shape, low, high, strict=True)
+    return np.asarray(wrapped[tuple(slice(s, s + n + a + b) for s, n, a, b in grown)], np.float32)
+
+
+def _forward(values: NDArray[np.float32], lengths: list[int], threads: int) -> NDArray[np.complex64]:
+    """Return the transform of values that are filled up with zeros."""
+    if prod(lengths) <= NUMPY_POINTS:
+        return np.ascontiguousarray(np.fft.rfftn(values, lengths, axes=(0, 1, 2)), np.complex64)
     # deferred: 0.2 s
     from scipy import fft
 
-    lengths = [fft.next_fast_len(n, real=True) for n in least_lengths(source.shape, kernel.shape, low, high)]
-    # Symmetric: the kernel's centre lies at the origin and the source at ``low``. Else the kernel's corner and the
-    # source both lie there, which moves the result by half the kernel.
-    place = (0, 0, 0) if octant is None else low
-    padded = np.zeros(lengths, np.float32)
-    padded[tuple(slice(a, a + n) for a, n in zip(place, source.shape, strict=True))] = source
-    spectrum = fft.rfftn(padded, workers=threads, overwrite_x=True)
-    del padded
-    if octant is None:
-        spectrum *= fft.rfftn(kernel.astype(np.float32), lengths, workers=threads)
-    else:
-        _multiply(spectrum, octant, lengths, threads)
-    wrapped = fft.irfftn(spectrum, lengths, workers=threads, overwrite_x=True)
-    start = [0] * 3 if octant is not None else [k // 2 - a for k, a in zip(kernel.shape, low, strict=True)]
-    grown = zip(start, source.shape, low, high, strict=True)
-    return np.asarray(wrapped[tuple(slice(s, s + n + a + b) for s, n, a, b in grown)], np.float32)
+    return np.ascontiguousarray(fft.rfftn(values, lengths, workers=threads), np.complex64)
+
+
+def _backward(spectrum: NDArray[np.complex64], lengths: list[int], threads: int) -> NDArray[np.float32]:
+    """Return what has this transform, which may be overwritten."""
+    if prod(lengths) <= NUMPY_POINTS:
+        return np.asarray(np.fft.irfftn(spectrum, lengths, axes=(0, 1, 2)), np.float32)
+    # deferred: 0.2 s
+    from scipy import fft
+
+    return np.asarray(fft.irfftn(spectrum, lengths, workers=threads, overwrite_x=True), np.float32)
 
 
 def _multiply(
@@ -87,12 +108,24 @@ def _multiply(
 
 def least_lengths(
     source_shape: tuple[int, ...],
-    kernel_shape: tuple[int, ...],
+    half: tuple[int, int, int] | list[int],
     low: tuple[int, int, int],
     high: tuple[int, int, int],
 ) -> list[int]:
-    """Return the shortest periods that keep what wraps around out of the result."""
+    """Return the shortest periods that keep what wraps around out of the result; ``half``: of the kernel."""
     return [
-        max(n + k // 2 + max(a, b), k)
-        for n, k, a, b in zip(source_shape, kernel_shape, low, high, strict=True)
+        max(n + h + max(a, b), 2 * h + 1) for n, h, a, b in zip(source_shape, half, low, high, strict=True)
     ]
+
+
+def _fast_length(least: int) -> int:
+    """Return the smallest length from ``least`` on without a prime factor above 5."""
+    length = least
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1

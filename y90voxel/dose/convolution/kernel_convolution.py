@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from y90voxel.dose.convolution._scale_loops import scale_by_density
 from y90voxel.dose.convolution.convolve import Method, check_method, convolve_cropped
 from y90voxel.dose.convolution.prepared import PreparedKernel
-from y90voxel.dose.convolution.zeroed import lend, reused_zeros
 from y90voxel.dose.engine import BaseEngine, DoseEngine, PlainDose
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.dose.threads import resolve_threads
@@ -36,17 +35,16 @@ class KernelConvolution(BaseEngine):
 
     D(t) = Σ_s Ã(s) · S(t − s), times kernel density over local density where a density map is given. The
     result lies within 1e-4 of its maximum of the exact sum, is never negative for non-negative activity,
-    and is exactly zero where the kernel does not reach. When no view of a map is left, its memory is kept for
-    the next map of that shape (one at a time, at most 128 MB; `y90voxel.dose.convolution.zeroed.release` gives it back).
+    and is exactly zero where the kernel does not reach.
 
     Parameters
     ----------
     kernel : DoseKernel
         Voxel S values for the spacing of the grid, as ``voxel_kernel(nuclide, grid.spacing_mm)`` makes them.
     threads : int or None
-        Threads to use; None means every core that this process may run on. Nothing global is changed, but helper
-        threads stay, asleep, for the next call.
-    method : {"auto", "direct", "separable", "fft"}
+        Threads to use; None means every core that this process may run on. Nothing global is
+        changed.
+    method : {"auto", "direct", "fft"}
         ``"auto"`` takes the algorithm expected to be fastest for size and occupancy; its direct sum leaves out a rim of
         the kernel that is together below 3e-5 of its centre. ``"direct"`` takes all of it.
     density_floor_g_per_ml : float
@@ -97,12 +95,10 @@ class KernelConvolution(BaseEngine):
         self._check_spacing(tia.grid)
         if density is not None:
             density.check_on(tia.grid, "density")
-        found = convolve_cropped(
-            tia.array, self._prepared, threads=self.threads, method=self.method, make_output=reused_zeros
-        )
+        found = convolve_cropped(tia.array, self._prepared, threads=self.threads, method=self.method)
         if density is not None:
             self._scale(found.dose[found.box], density.array[found.box])
-        return DoseMap(lend(found.output), tia.grid)
+        return DoseMap(found.dose, tia.grid)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

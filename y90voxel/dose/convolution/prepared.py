@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose.convolution._vector_loops import MAX_REACH
-from y90voxel.dose.convolution.low_rank import expected_operations, expected_seconds, separate
-from y90voxel.dose.convolution.tile_kernels import FoldedKernel, SeparatedKernel, SupportMask, reach_in_row
+from y90voxel.dose.convolution.tiled import FoldedKernel
 
 __all__ = ["PreparedKernel"]
 
 # CPU nanoseconds, measured by benchmarks/bench_convolution.py (docs/decisions/0003): per output voxel of a tile
 # and per operation on it, and per active voxel and tap or row of taps.
 FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.0155
-SEPARATE_NS, SEPARATE_NS_PER_OPERATION = 2.5, 0.02
 STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0
 # At 4.8 mm the outermost voxels that Y-90 reaches are all of the rim: half of the direct sum for 8e-6 of the dose.
 TRIMMED_SHARE = 3e-5
@@ -35,10 +33,8 @@ class PreparedKernel:
     ----------
     octant : ndarray or None
         One octant, source voxel first; None unless the kernel is exactly mirror symmetric.
-    stamp_ns, fold_ns, separable_ns : float
+    stamp_ns, fold_ns : float
         Expected CPU time [ns] of an active voxel, and of an output voxel; infinite where the algorithm cannot be used.
-    fit_ns : float
-        Expected CPU time of finding the separable terms [ns].
     error : float
         What was left out of the kernel deviates the dose of non-negative activity by less than this over its maximum.
     """
@@ -49,13 +45,9 @@ class PreparedKernel:
         self.half = z // 2, y // 2, x // 2
         self.octant, self.error = _octant(taps), 0.0
         self.stamp_ns = STAMP_NS_PER_TAP * taps.size + STAMP_NS_PER_ROW * z * y
-        self.fold_ns = self.separable_ns = self.fit_ns = float("inf")
+        self.fold_ns = float("inf")
         if self.octant is not None and self.half[0] <= MAX_REACH:
             self.fold_ns = FOLD_NS + FOLD_NS_PER_OPERATION * 2 * int(np.count_nonzero(self.octant))
-            if self.half[1] <= MAX_REACH:
-                operations = expected_operations(self.octant.shape)
-                self.separable_ns = SEPARATE_NS + SEPARATE_NS_PER_OPERATION * operations
-                self.fit_ns = 1e9 * expected_seconds(self.octant.shape)
 
     @cached_property
     def trimmed(self) -> PreparedKernel:
@@ -95,17 +87,6 @@ class PreparedKernel:
         """The kernel for the direct sum; it must be mirror symmetric."""
         assert self.octant is not None
         return FoldedKernel.from_octant(self.octant)
-
-    @cached_property
-    def separated(self) -> SeparatedKernel | None:
-        """The kernel in separable terms; None when that is not possible."""
-        return None if self.separable_ns == float("inf") else separate(self.taps)
-
-    @cached_property
-    def support(self) -> SupportMask | None:
-        """What the kernel reaches, for fast marking; None when a row of it has gaps, or it is asymmetric or long."""
-        in_row = None if self.octant is None or self.half[2] > 63 else reach_in_row(self.octant)
-        return None if in_row is None else SupportMask(self.half, in_row)
 
 
 def _octant(kernel: NDArray[Any]) -> NDArray[Any] | None:
