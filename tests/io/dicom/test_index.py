@@ -208,6 +208,53 @@ def test_a_dicomdir_is_ignored(tmp_path):
     assert (index.ignored, index.series, index.findings) == (1, (), ())
 
 
+def medium(root, listed, present, name="DICOMDIR", suffix=""):
+    """A CD with a directory that lists files, of which some are there."""
+    directory = pydicom.Dataset()
+    directory.file_meta = pydicom.dataset.FileMetaDataset()
+    directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    directory.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    directory.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    records = [factory.item(DirectoryRecordType="PATIENT")]
+    records += [
+        factory.item(DirectoryRecordType="IMAGE", ReferencedFileID=["A", f"I{n}"]) for n in range(listed)
+    ]
+    directory.DirectoryRecordSequence = records
+    (root / "A").mkdir(parents=True)
+    directory.save_as(root / name, enforce_file_format=True)
+    for number, dataset in enumerate(factory.ct(np.zeros((listed, 4, 5), np.int16))[:present]):
+        dataset.save_as(root / "A" / f"I{number}{suffix}", enforce_file_format=True)
+    return index_study(root)
+
+
+@pytest.mark.parametrize(
+    ("present", "name", "suffix", "gone"),
+    [
+        (6, "DICOMDIR", "", 0),
+        (4, "DICOMDIR", "", 2),
+        (4, "dicomdir.;1", ".;1", 2),
+        (6, "DICOMDIR", ";1", 0),
+        (6, "DICOMDIR", ".dcm", 0),
+    ],
+)
+def test_files_of_a_medium_that_were_not_copied_are_said(tmp_path, present, name, suffix, gone):
+    index = medium(tmp_path, 6, present, name, suffix)
+    assert len(index.series[0].instances) == present
+    if gone:
+        (finding,) = index.findings
+        assert finding.code == "medium-incomplete"
+        assert f"lists 6 files, {gone} of which are not there (A/I4 first)" in finding.message
+    else:
+        assert index.findings == ()
+
+
+def test_a_damaged_directory_of_a_medium_says_nothing(tmp_path):
+    medium(tmp_path, 6, 4)
+    whole = (tmp_path / "DICOMDIR").read_bytes()
+    (tmp_path / "DICOMDIR").write_bytes(whole[:200])
+    assert "medium-incomplete" not in {f.code for f in index_study(tmp_path).findings}
+
+
 def test_broken_links_are_passed_over(study):
     (study / "link").symlink_to(study / "gone")
     assert index_study(study).files == 12

@@ -13,6 +13,7 @@ from pydicom.uid import UID
 
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.attributes import items, shown, text
+from y90voxel.io.dicom.directory import incomplete_media
 from y90voxel.io.dicom.findings import Finding, accept, refusal, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
@@ -212,7 +213,13 @@ def index_study(
         raise _no_study(Path(path))
     order = list(SeriesRole)
     series.sort(key=lambda s: (order.index(s.role), s.number.zfill(12), s.uid, s.study_uid))
-    return StudyIndex(Path(path), tuple(series), len(files), len(ignored), (*findings, *_archives(ignored)))
+    return StudyIndex(
+        Path(path),
+        tuple(series),
+        len(files),
+        len(ignored),
+        (*findings, *_archives(ignored), *(incomplete_media(files) if only is None else ())),
+    )
 
 
 def _no_study(path: Path) -> InputError:

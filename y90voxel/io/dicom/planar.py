@@ -17,7 +17,7 @@ from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.geometry import axes_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
-from y90voxel.io.dicom.nm import detector_geometry
+from y90voxel.io.dicom.nm_geometry import detector_geometry
 from y90voxel.io.dicom.pixels import stored_values
 from y90voxel.io.dicom.several_drugs import SURROGATE_PHOTON_KEV
 from y90voxel.quantification.emission import PlanarImage

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import islice
 
 from y90voxel.errors import DicomError, InputError
-from y90voxel.io.dicom.choosing import by_prefix, listed, only
+from y90voxel.io.dicom.choosing import by_prefix, listed
 from y90voxel.io.dicom.ct import plan_stack
-from y90voxel.io.dicom.ct_quantity import is_other_quantity
+from y90voxel.io.dicom.ct_selection import choose_ct
 from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
 from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import missing_references
-from y90voxel.io.dicom.region_selection import choose_moving_ct, choose_regions, registration_applied
+from y90voxel.io.dicom.region_selection import choose_moving_ct, choose_regions
 from y90voxel.io.dicom.registrations import Path, Registrations
-from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.io.other_formats import described_format
 
 __all__ = ["Selection", "check_emission", "is_nm", "raise_unreadable", "select_series"]
 
-# A hybrid camera takes SPECT and CT on one table within this time.
-HYBRID_INTERVAL = timedelta(hours=2)
 # Files of a folder without DICOM that are looked at for what they are.
 MOST_LOOKED_AT = 200
 
@@ -104,7 +100,7 @@ def select_series(
     anchor = emission
     known = Registrations(index, None if anchor is None else anchor.first.patient_key)
     pool = index.series if anchor is None else _of_same_patient(index.series, anchor, known, findings)
-    ct, ct_path = _ct(pool, anchor, ct_series, trust_frames, known, findings)
+    ct, ct_path = choose_ct(pool, anchor, ct_series, trust_frames, known, findings)
     frame = (anchor.frame_of_reference_uid if anchor else None) or (ct.frame_of_reference_uid if ct else None)
     native_ct = ct if ct_path is None else None
     images = [s for s in (anchor, native_ct) if s is not None]
@@ -294,101 +290,6 @@ def _kind(series: SeriesRecord) -> str:
     if series.role in (SeriesRole.REGIONS, SeriesRole.DOSE, SeriesRole.REGISTRATION):
         return series.role.value
     return "/".join(series.first.image_type[2:4]) or "no third value of ImageType"
-
-
-def _ct(
-    pool: Sequence[SeriesRecord],
-    anchor: SeriesRecord | None,
-    wanted: str | None,
-    trust: bool,
-    known: Registrations,
-    findings: list[Finding],
-) -> tuple[SeriesRecord | None, Path | None]:
-    """Return the CT that shares the emission's coordinates, or is registered to it and how; None when there is none."""
-    there = [s for s in pool if s.role is SeriesRole.CT]
-    if wanted is not None:
-        there = [by_prefix(pool, wanted, SeriesRole.CT, "--ct-series")]
-    if not there:
-        return None, None
-    if anchor is None:
-        return only(there, "CT", "--ct-series"), None
-    frame = anchor.frame_of_reference_uid
-    there = _in_hounsfield_units(there, findings)
-    sharing = [s for s in there if frame and s.frame_of_reference_uid == frame]
-    if sharing:
-        return only(sharing, "CT", "--ct-series"), None
-    hybrid = [s for s in there if not frame and _is_hybrid(anchor, s)]
-    if hybrid:
-        chosen = only(hybrid, "CT", "--ct-series")
-        findings.append(
-            warn(
-                "hybrid-without-frame",
-                "the emission image names no frame of reference; the CT of the same study, time and scanner is taken "
-                "to share its coordinates (hybrid camera).",
-                file=anchor.first.source.name,
-                tag="FrameOfReferenceUID",
-            )
-        )
-        return chosen, None
-    registered = [s for s in there if known.path(s.frame_of_reference_uid, [frame])]
-    if registered:
-        chosen = only(registered, "CT", "--ct-series")
-        path = known.path(chosen.frame_of_reference_uid, [frame])
-        assert path is not None  # that is how it was chosen
-        findings.append(registration_applied("the CT", chosen.frame_of_reference_uid, frame, path))
-        return chosen, path
-    if trust:
-        chosen = only(there, "CT", "--ct-series")
-        findings.append(
-            warn(
-                "frames-trusted",
-                f"the CT lies in frame of reference {chosen.frame_of_reference_uid or 'unknown'}, the emission image in "
-                f"{frame or 'unknown'}; their coordinates are taken as common, as asked for.",
-                file=chosen.first.source.name,
-                tag="FrameOfReferenceUID",
-            )
-        )
-        return chosen, None
-    raise DicomError(
-        f"no CT shares the emission image's frame of reference ({frame or 'not stated'}): {listed(there)}, in "
-        f"{', '.join(sorted({s.frame_of_reference_uid or 'no stated frame' for s in there}))}. "
-        "Add a registration object (REG) to the folder (--register needs a CT in the emission image's own frame), "
-        "resample one onto the other's frame elsewhere, "
-        "or take coordinates as common if you know that they are (--trust-frames).",
-        file=there[0].first.source.name,
-        tag="FrameOfReferenceUID",
-    )
-
-
-def _in_hounsfield_units(there: list[SeriesRecord], findings: list[Finding]) -> list[SeriesRecord]:
-    """Return the CTs without derived maps of other quantities; all of them where nothing else is there."""
-    plain = [series for series in there if not is_other_quantity(series)]
-    if not plain or len(plain) == len(there):
-        return there
-    others = [series for series in there if series not in plain]
-    findings.append(
-        accept(
-            "ct-left-out",
-            f"{len(others)} CT series of another quantity than Hounsfield units are left out: {listed(others)}.",
-            file=others[0].first.source.name,
-            tag="RescaleType",
-        )
-    )
-    return plain
-
-
-def _is_hybrid(emission: SeriesRecord, ct: SeriesRecord) -> bool:
-    """Return whether a CT of the same study was taken within two hours on the same scanner."""
-    one, other = acquisition_start(emission.first), acquisition_start(ct.first)
-    if one is None or other is None or (one.tzinfo is None) != (other.tzinfo is None):
-        return False
-    if abs(one - other) > HYBRID_INTERVAL:
-        return False
-    for keyword in ("DeviceSerialNumber", "StationName", "ManufacturerModelName"):
-        a, b = emission.first.text(keyword), ct.first.text(keyword)
-        if a and b:
-            return a == b
-    return False
 
 
 def _planar(
