@@ -155,7 +155,7 @@ def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
         what=what,  # without the folder: a study that was moved is the same
         name=shown(folder.as_posix()),
         path=root / folder,
-        only=tuple(PurePosixPath(name).relative_to(folder).as_posix() for name in names),
+        only=_below(folder, names),
         **said,
     )
 
@@ -179,7 +179,7 @@ def _damaged_unit(root: Path, folder: PurePosixPath, names: Sequence[str]) -> Un
         key=shown(folder.as_posix()),
         name=shown(folder.as_posix()),
         path=root / folder,
-        only=tuple(PurePosixPath(name).relative_to(folder).as_posix() for name in names),
+        only=_below(folder, names),
         **_case_settings(root, (folder / "any").as_posix()),
     )
 
@@ -188,6 +188,9 @@ def _share_out(
     damaged: Iterable[str], studies: Sequence[PairedStudy]
 ) -> tuple[list[list[str]], dict[PurePosixPath, list[str]]]:
     """Give unreadable files to the studies that lie nearest; return them by study, and those of no study by folder."""
+    damaged = tuple(damaged)
+    if not damaged:
+        return [[] for _ in studies], {}
     folders = [_common_folder([name for s in study.series for name in s.files]) for study in studies]
     beside = [{PurePosixPath(name).parent for s in study.series for name in s.files} for study in studies]
     shares: list[list[str]] = [[] for _ in studies]
@@ -204,15 +207,21 @@ def _share_out(
     return shares, lost
 
 
-def _common_folder(names: Sequence[str]) -> PurePosixPath:
+def _common_folder(names: Iterable[str]) -> PurePosixPath:
     """Return the deepest folder that holds all files."""
-    parents = [PurePosixPath(name).parent.parts for name in names]
+    parents = {name.rpartition("/")[0] for name in names}  # a study has many files and few folders
     common = []
-    for parts in zip(*parents, strict=False):
+    for parts in zip(*(PurePosixPath(parent).parts for parent in parents), strict=False):
         if len(set(parts)) > 1:
             break
         common.append(parts[0])
     return PurePosixPath(*common)
+
+
+def _below(folder: PurePosixPath, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of files in a folder as they are below it."""
+    start = len(folder.as_posix()) + 1 if folder.parts else 0
+    return tuple(name[start:] for name in names)
 
 
 def _case_settings(root: Path, name: str) -> dict[str, Any]:

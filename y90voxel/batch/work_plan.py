@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.fingerprint import content_sha256, input_files, look_at
+from y90voxel.batch.fingerprint import InputState, content_sha256, input_files, look_at
 from y90voxel.batch.handling import RETRY, Handling
 from y90voxel.batch.ledger import Entry, Ledger
 from y90voxel.batch.matching import match_units
@@ -156,7 +156,7 @@ def _task(
             load_settings(None, settings)
             inputs = input_files(unit)
             state = look_at(inputs)
-            content = cache(lambda: _content(unit, entry, inputs, ledger))
+            content = cache(lambda: _content(unit, entry, inputs, state, ledger))
             why, revived = _why(task, content, folder, choices.handling)
             if why is not None:
                 check_output_folder(folder.path / study_id)
@@ -170,9 +170,10 @@ def _task(
     return task
 
 
-def _content(unit: Unit, entry: Entry | None, files: list[Path], ledger: Ledger) -> str | None:
+def _content(
+    unit: Unit, entry: Entry | None, files: list[Path], state: InputState, ledger: Ledger
+) -> str | None:
     """The digest of the contents of a study; files that look as they did when they were read are not read again."""
-    state = look_at(files)
     if entry is not None and entry.input_digest == state.digest:
         return entry.content_sha256
     moment = time.time_ns()
