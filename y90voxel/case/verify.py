@@ -13,6 +13,7 @@ import numpy as np
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.focal_doses import focal_doses, focal_notices
+from y90voxel.case.grid_shift import grid_shift_notices
 from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.noise_marks import with_noise_marks
 from y90voxel.case.region_histograms import RegionHistograms
@@ -80,6 +81,7 @@ def verify(
     tell("quantifying", 0.0)
     answers = answering(engine)
     quantification = quantify(case, double=answers.draws_histories)
+    notices += grid_shift_notices(case, quantification.activity)
     tell("mapping densities", 0.1)
     tissue = build_tissue_map(case.grid, case.regions, case.ct, case.density, case.ct_tissue)
     density = tissue.density
