@@ -162,9 +162,9 @@ def test_a_small_focus_is_found_in_noise():
 def test_a_focus_in_heavy_noise_does_not_take_the_noise_for_itself():
     """Noise hangs together through all of an image where a tenth of a weak peak is its level."""
     random = np.random.default_rng(3)
-    noisy = random.gamma(0.5, 2.0, GRID.shape) + 1500.0 * blob()
-    (focus,) = foci(noisy)
-    assert focus.share < 0.005
+    (focus,) = foci(random.gamma(0.5, 2.0, GRID.shape) + 90.0 * blob(), liver=1e5)
+    assert focus.share < 0.002  # 0.1 % were put in
+    assert foci(random.poisson(3.0, GRID.shape) + 110.0 * blob(), liver=1e5) == ()
 
 
 def test_scale_changes_nothing():
