@@ -58,7 +58,7 @@ def test_planar_shunt_is_the_true_one_within_a_point_and_a_half(method, tmp_path
     truth = truth_of(SAMPLE / "truth.json")
     assert found.lung.shunt_fraction == pytest.approx(truth["lung_shunt_fraction"], abs=0.015)
     assert found.lung.shunt_source == method
-    assert abs(found.lung.shunt_fraction - truth["lung_shunt_fraction"]) < 3.0 * found.lung.shunt_error
+    assert abs(found.lung.shunt_fraction - truth["lung_shunt_fraction"]) < 2.0 * found.lung.shunt_error
     assert found.metrics["lung"]["shunt_error"] == found.lung.shunt_error
     said = next(notice.message for notice in found.notices if notice.code == "lung-shunt-measured")
     plain = float(re.search(r"the views as they are ([\d.]+) %", said).group(1)) / 100.0

@@ -196,11 +196,14 @@ def planar_shunt(setup: PlanarSetup, *, left_only: bool = False) -> PlanarShunt:
     other = None
     if rays.in_sight(left=not left_only) >= LEAST_LUNG_IN_SIGHT:
         other = _fraction(views, used, left=not left_only)[0]
-    weaker, stronger = (_fraction(views, used + sign * spread, left=left_only)[0] for sign in (-1, 1))
+    of_lungs, of_liver = (
+        _fraction(views, used + lungs, left=left_only, liver_per_cm=used + liver)[0] - fraction
+        for lungs, liver in ((spread, 0.0), (0.0, spread))
+    )
     without = _fraction(views, used, left=left_only, background=0.0)[0]
     errors = {
         "counts": statistics,
-        "attenuation": 0.5 * abs(stronger - weaker) if rays.attenuates else _unattenuated_error(fraction),
+        "attenuation": math.hypot(of_lungs, of_liver) if rays.attenuates else _unattenuated_error(fraction),
         "background": 0.5 * abs(without - fraction),
         "uniform uptake": 0.0 if other is None else 0.5 * abs(fraction - other),
     }
@@ -217,14 +220,19 @@ def planar_shunt(setup: PlanarSetup, *, left_only: bool = False) -> PlanarShunt:
 
 
 def _fraction(
-    views: _Views, attenuation_per_cm: float, *, left: bool, background: float = 1.0
+    views: _Views,
+    attenuation_per_cm: float,
+    *,
+    left: bool,
+    background: float = 1.0,
+    liver_per_cm: float | None = None,
 ) -> tuple[float, float]:
-    """Shunt with a coefficient, and its uncertainty by counting."""
+    """Shunt with a coefficient (or another one for the liver), and its uncertainty by counting."""
     rays = views.rays
     lungs = rays.lung_weight(attenuation_per_cm)
     seen, seen_variance = views.counts(rays.lung_zone(left=left), lungs, background)
     hepatic, hepatic_variance = views.counts(
-        rays.liver_zone, rays.liver_weight(attenuation_per_cm), background
+        rays.liver_zone, rays.liver_weight(liver_per_cm or attenuation_per_cm), background
     )
     clear = rays.in_sight(left=left) * (rays.left_share if left else 1.0)
     whole = seen / clear
