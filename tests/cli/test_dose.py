@@ -294,7 +294,7 @@ def test_a_kernel_file_that_was_changed_is_refused(run_cli, study, tmp_path, mon
 
 
 def test_a_bug_is_a_traceback_and_exit_code_1(run_cli, study, tmp_path, monkeypatch):
-    monkeypatch.setattr("y90voxel.study.run_dose.verify", lambda *_: 1 / 0)
+    monkeypatch.setattr("y90voxel.study.run_dose.verify", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run_cli("dose", study, *GIVEN, "-o", tmp_path / "out")
     assert not (tmp_path / "out").exists()

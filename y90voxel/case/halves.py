@@ -39,7 +39,7 @@ Halves = tuple[EmissionImage, EmissionImage]
 # A covariance of fewer independent places than this is known to worse than a third of itself (issue 16).
 LEAST_PLACES = 10.0
 # Centres of the counts around the liver further apart than this show two breathing states [mm]: the liver moves 12.4 ± 1.8 mm
-# along the patient (PMC2736751), and noise of 60 % a voxel moves the centre by 0.7 mm.
+# along the patient (PMC2736751), and noise of 60 % a voxel moves the centre by 0.3 mm (1 SD).
 MOST_SHIFT_MM = 3.0
 MARGIN_FWHM = 2.0
 # Halves make up the image: their mean differs from it by less than this share of what they differ from each other. It is 0 for
