@@ -5,11 +5,13 @@ import os
 import sqlite3
 import subprocess
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 from batch_work import WORK
 from small_archive import write_archive
+from study_factory import write_study
 
 from y90voxel.batch import header_memory
 from y90voxel.batch import run_batch as run
@@ -201,3 +203,17 @@ def test_a_watch_hears_of_every_folder_and_of_the_one_ahead(archive):
 
     list_archive(archive, watch=Watch())
     assert heard == [(3, "p0001"), (6, "p0002"), (9, None)]
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+def test_values_of_damaged_headers_are_not_quoted(tmp_path, monkeypatch, capfd, readers):
+    """Libraries warn with what stands there: a name, where an export has shifted its columns."""
+    write_study(tmp_path / "s", AcquisitionDate="ZQXMARK", SeriesDate="ZQXMARK", AcquisitionTime="ZQXMARK")
+    monkeypatch.setattr(header_readers, "FEW_FILES", 1)
+    monkeypatch.setattr(catalogue, "PART_FILES", 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = list_archive(tmp_path, readers=readers)
+    assert {one.taken for one in found.series} == {None}
+    told = capfd.readouterr()
+    assert "ZQXMARK" not in told.out + told.err

@@ -88,6 +88,10 @@ class _Crew:
         for process in self._processes:
             process.kill()
             process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError, ValueError):
+                    assert pipe is not None
+                    pipe.close()
 
     def _serve(self, process: subprocess.Popen[bytes]) -> None:
         """Let one reader read part after part."""
