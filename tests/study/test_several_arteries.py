@@ -192,11 +192,13 @@ def test_the_report_splits_by_territory_and_the_header_may_mean_any_injection(ru
         ]
         lines += [f'territory = "{territory}"', f'emission_series = "{uid}"']
     (tmp_path / "case.toml").write_text("\n".join(lines))
-    ran = run_cli("dose", tmp_path / "study", "--case", tmp_path / "case.toml", "-o", tmp_path / "out")
+    study, case = tmp_path / "study", tmp_path / "case.toml"
+    ran = run_cli("dose", study, "--case", case, "--pdf", "-o", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "time-contradicts-header" not in ran.err
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Several arteries, one scan" in page
+    assert (tmp_path / "out" / "report.pdf").stat().st_size > 10_000
     parts = 1.2 * 2 ** (-(5 / 3) / T_HALF_H), 0.4
     assert f"all 2 together hold {parts[0]:.4g} GBq + 400 MBq = {sum(parts):.4g} GBq" in page
     lines[-1] = ""

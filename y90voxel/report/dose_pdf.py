@@ -141,6 +141,7 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
     _limits(flow, content)
     _organs(flow, content)
     _regions(flow, content)
+    _territories(flow, content)
     flow.heading("Lungs", 6)
     flow.paragraph(content["lung_facts"])
     for row in content["lung"]:
@@ -166,6 +167,23 @@ def _text_pages(content: Mapping[str, Any]) -> list[Any]:
         "settings: " + "; ".join(f"{key} = {value}" for key, value in content["settings"]), color=MUTED
     )
     return flow.pages
+
+
+def _territories(flow: _Flow, content: Mapping[str, Any]) -> None:
+    """Several injections that one scan follows, and what each of them reached."""
+    if not content["territories"]:
+        return
+    flow.heading("Several arteries, one scan", len(content["territories"]) + 3)
+    flow.paragraph(content["reference_activity"])
+    stops = (0, 90, -310, -420, -490, 510, -730, -800)
+    flow.row(
+        ("injection", "territory", "stated GBq", "image GBq", "ratio", "region in it", "mL", "mean Gy"),
+        stops,
+        color=MUTED,
+    )
+    for row in content["territories"]:
+        keys = ("injection", "territory", "stated", "image", "ratio", "region", "volume", "mean")
+        flow.row([shortened(row[key], 28) for key in keys], stops)
 
 
 def _calibrations(flow: _Flow, content: Mapping[str, Any]) -> None:
