@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -32,6 +33,10 @@ FENCED = {
     "pydantic": ("case/",),
 }
 MOST_ARGUMENTS = 12
+# What no module may write into.
+IMPORT_SYSTEM = (
+    r"sys\.modules", r"sys\.meta_path", r"sys\.path_hooks", r"sys\.path", "builtins", "importlib", "numba", "llvmlite",
+)  # fmt: skip
 # What methods that change a dict, list or set are called.
 CHANGING = {
     "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "sort", "update",
@@ -108,7 +113,7 @@ def is_loops(path):
 
 
 def compiled_elsewhere(trees):
-    """Modules with compiled code that are no loop files, and such as take numba with its linear algebra."""
+    """Modules with compiled code that are no loop files, and such as take numba past `y90voxel.compiled`."""
     for path, tree in trees.items():
         if layer(path) == "compiled":
             continue
@@ -203,6 +208,27 @@ def writes_into_others(trees):
                 yield f"{path}: {text}"
 
 
+def import_system_writes(trees):
+    """Changes to the table of loaded modules, to how modules are found, and to what numba holds."""
+    for path, tree in trees.items():
+        bound = {}
+        for node in nodes(tree, ast.Import):
+            for alias in node.names:
+                bound[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else None
+        for node in nodes(tree, ast.ImportFrom):
+            bound |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        written = list(written_attributes(tree))
+        for call in nodes(tree, ast.Call):
+            if isinstance(call.func, ast.Name) and call.func.id in ("setattr", "delattr"):
+                written.append(call.args[0])
+        for part in written:
+            text = ast.unparse(part)
+            root = re.match(r"\w*", text)[0]
+            full = (bound.get(root) or root) + text[len(root) :]
+            if re.match(rf"({'|'.join(IMPORT_SYSTEM)})(?!\w)", full):
+                yield f"{path}: {text}"
+
+
 def test_imports_point_downwards(trees):
     assert list(upward_imports(trees)) == []
 
@@ -232,8 +258,11 @@ def test_functions_take_few_arguments(trees):
 
 
 def test_nobody_writes_into_the_private_parts_of_another_object(trees):
-    # numba's own flag: the one way to take it without its linear algebra, see y90voxel/compiled.py
-    assert set(writes_into_others(trees)) == {"compiled.py: functions._HAVE_BLAS"}
+    assert list(writes_into_others(trees)) == []
+
+
+def test_nobody_changes_the_import_system_or_numba(trees):
+    assert list(import_system_writes(trees)) == []
 
 
 def test_every_deferred_import_says_why():
@@ -343,6 +372,24 @@ def test_the_rule_catches_a_write_into_another_object(write):
     own = "self._parts['a'] = 1\nmade.parts.update(more)\nmade.__dict__['a'] = 1"
     assert list(writes_into_others(planted({"case/a.py": own}))) == []
     assert len(list(writes_into_others(planted({"case/a.py": write})))) == 1
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "import sys\nsys.modules['a'] = None",
+        "import sys as s\ndel s.modules['a']",
+        "from sys import modules\nmodules.update(more)",
+        "import sys\nsys.meta_path.insert(0, finder)",
+        "import numba\nnumba.config.CACHE_DIR = 'a'",
+        "from numba.core import config\nsetattr(config, 'CACHE_DIR', 'a')",
+        "import builtins\nbuiltins.__import__ = mine",
+    ],
+)
+def test_the_rule_catches_a_change_of_the_import_system(write):
+    own = "import sys\nfrom numba import njit\nnamespace = vars(sys.modules['a'])\nnumbers[0] = njit(f)\nsys.modules.get('a')"
+    assert list(import_system_writes(planted({"case/a.py": own}))) == []
+    assert len(list(import_system_writes(planted({"case/a.py": write})))) == 1
 
 
 def test_the_rule_catches_a_frozen_object_that_is_changed_from_outside():

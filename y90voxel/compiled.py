@@ -1,9 +1,7 @@
-"""numba as the loops of this package use it: without the linear algebra that it loads for others."""
+"""numba as the loops of this package use it: with a cache wherever there is a folder for one."""
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import Any
 
 from y90voxel.caches import can_keep, prepare_caches
@@ -22,26 +20,3 @@ else:
     def njit(*arguments: Any, **options: Any) -> Any:
         """Compile a function and keep nothing: there is no folder for it."""
         return numba.njit(*arguments, **{**options, "cache": False})
-
-
-_BLAS = "scipy.linalg.cython_blas"
-
-
-def _load_without_blas() -> None:
-    """Load numba's array functions without scipy's linear algebra, which would take longer than all of them.
-
-    With its first function numba asks whether there is BLAS, only to know how to compile `numpy.convolve`. The answer
-    is put right afterwards, so that nothing changes for other users of numba in this process.
-    """
-    if _BLAS in sys.modules or "numba.np.arraymath" in sys.modules:
-        return
-    sys.modules[_BLAS] = None  # type: ignore[assignment]  # by the rules of the language, importing it now fails
-    try:
-        functions: Any = importlib.import_module("numba.np.arraymath")
-    finally:
-        del sys.modules[_BLAS]
-    if hasattr(functions, "_HAVE_BLAS"):
-        functions._HAVE_BLAS = True  # scipy, which has it, is installed with this package
-
-
-_load_without_blas()
