@@ -25,7 +25,7 @@ FENCED = {
     "highdicom": ("io/dicom/",),
     "pynetdicom": ("io/dicom/",),
     "dicomweb_client": ("io/dicom/",),
-    "SimpleITK": ("io/", "volumes/resample.py", "volumes/image_registration.py", "regions/segmentation.py"),
+    "SimpleITK": ("io/", "volumes/resample.py", "volumes/image_registration.py", "regions/morphology.py"),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),
     "typer": ("cli/",),

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import Notice, RegionError
+from y90voxel.regions.morphology import (
+    boxes,
+    close,
+    dilate,
+    distance_from_mm,
+    erode,
+    filled_slices,
+    labelled,
+    within,
+    without_threads,
+)
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.box import occupied_box, widened_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import CtImage, Mask
-
-if TYPE_CHECKING:
-    import SimpleITK
 
 __all__ = ["AUTOMATIC_NAMES", "Lungs", "automatic_regions", "segment_body", "segment_lungs"]
 
@@ -160,12 +166,12 @@ def _outline(hu: CtImage) -> Mask:
     tissue = hu.array > BODY_ABOVE_HU
     coarse = _every_other(hu.grid)  # the couch can be told at half the resolution, four times as fast
     shell = COUCH_HALF_THICKNESS_MM
-    labels, count = _labelled(_erode(tissue[:, ::2, ::2], coarse, shell), coarse)
+    labels, count = labelled(erode(tissue[:, ::2, ::2], coarse, shell), coarse)
     if count == 0:
         return Mask(np.zeros(tissue.shape, np.float32), hu.grid)
-    near = _dilate(labels == 1, coarse, 1.5 * shell + coarse.spacing_mm[1] / 2)
+    near = dilate(labels == 1, coarse, 1.5 * shell + coarse.spacing_mm[1] / 2)
     near = near.repeat(2, axis=1).repeat(2, axis=2)[:, : tissue.shape[1], : tissue.shape[2]]
-    return Mask(_filled_slices(near & tissue).astype(np.float32), hu.grid)
+    return Mask(filled_slices(near & tissue).astype(np.float32), hu.grid)
 
 
 def segment_lungs(ct: CtImage, body: Mask) -> Lungs:
@@ -206,7 +212,7 @@ def _lungs_inside(hu: CtImage, seen: Bools, body: Mask) -> Lungs:
         return Lungs(None, None, False)
     left, right = _sides(lungs, grid, float(midline))
     sides = [
-        _smooth(side & _within(side, grid, THREAD_HALF_THICKNESS_MM, _without_threads), grid) & inside
+        _smooth(side & within(side, grid, THREAD_HALF_THICKNESS_MM, without_threads), grid) & inside
         for side in (left, right)
     ]
     sides[1] &= ~sides[0]
@@ -261,9 +267,9 @@ def _upper_edge(seen: Bools) -> Bools:
 
 def _airway(gas: Bools, grid: Grid, midline_mm: float) -> Bools:
     """Pieces of gas that can be the trachea with the main bronchi: near the midline, long, not large."""
-    labels, count = _labelled(gas, grid)
+    labels, count = labelled(gas, grid)
     x_mm, found = _x_mm(grid), np.zeros_like(gas)
-    for label, box in _boxes(labels, count):
+    for label, box in boxes(labels, count):
         piece = labels[box] == label
         volume_ml = piece.sum() * grid.voxel_volume_ml
         if not AIRWAY_ML[0] <= volume_ml <= AIRWAY_ML[1]:
@@ -271,14 +277,14 @@ def _airway(gas: Bools, grid: Grid, midline_mm: float) -> Bools:
         off_mm = abs(float(np.average(x_mm[box[2]], weights=piece.sum(axis=(0, 1)))) - midline_mm)
         if off_mm < AIRWAY_OFF_MIDLINE_MM and piece.shape[0] * grid.spacing_mm[0] >= AIRWAY_LENGTH_MM:
             found[box] |= piece
-    return _within(found, grid, 1.2 * max(grid.spacing_mm[1:]), _dilate)
+    return within(found, grid, 1.2 * max(grid.spacing_mm[1:]), dilate)
 
 
 def _lung_pieces(air: Bools, hu: NDArray[Any], grid: Grid, upper: Bools) -> Bools:
     """Connected pieces that have the size, place and CT number of lung."""
-    labels, count = _labelled(air, grid)
+    labels, count = labelled(air, grid)
     kept, largest = np.zeros_like(air), 0.0
-    for label, box in _boxes(labels, count):  # largest first
+    for label, box in boxes(labels, count):  # largest first
         piece = labels[box] == label
         volume_ml = float(piece.sum()) * grid.voxel_volume_ml
         smallest = SMALLEST_BASE_ML if (piece & upper[box]).any() else SMALLEST_LUNG_ML
@@ -295,11 +301,11 @@ def _lung_pieces(air: Bools, hu: NDArray[Any], grid: Grid, upper: Bools) -> Bool
 def _sides(lungs: Bools, grid: Grid, midline_mm: float) -> tuple[Bools, Bools]:
     """Left and right lung: pieces by their side of the midline, after erosion where they touch."""
     for shrink_mm in (0.0, 3.0, 6.0, 9.0):
-        cores = lungs if shrink_mm == 0.0 else _within(lungs, grid, shrink_mm, _erode)
-        labels, count = _labelled(cores, grid)
+        cores = lungs if shrink_mm == 0.0 else within(lungs, grid, shrink_mm, erode)
+        labels, count = labelled(cores, grid)
         left, right = np.zeros_like(labels, bool), np.zeros_like(labels, bool)
         x_mm, split = _x_mm(grid), True
-        for label, box in _boxes(labels, count):
+        for label, box in boxes(labels, count):
             piece = labels[box] == label
             weights = piece.sum(axis=(0, 1))
             side = float(np.average(x_mm[box[2]], weights=weights)) - midline_mm
@@ -312,101 +318,10 @@ def _sides(lungs: Bools, grid: Grid, midline_mm: float) -> tuple[Bools, Bools]:
         left, right = lungs & (_x_mm(grid) > midline_mm), lungs & (_x_mm(grid) <= midline_mm)
     if not (left.any() and right.any()) or shrink_mm == 0.0:
         return left, right
-    nearer_left = _distance_mm(left, grid) < _distance_mm(right, grid)
+    nearer_left = distance_from_mm(left, grid) < distance_from_mm(right, grid)
     return lungs & nearer_left, lungs & ~nearer_left
 
 
 def _smooth(side: Bools, grid: Grid) -> Bools:
     """One lung with its vessels, and without holes in a slice."""
-    return _within(side, grid, VESSEL_HALF_THICKNESS_MM, lambda *args: _filled_slices(_close(*args)))
-
-
-def _within(
-    mask: Bools, grid: Grid, distance_mm: float, work: Callable[[Bools, Grid, float], Bools]
-) -> Bools:
-    """Do something to a mask in the box around it that the distance needs, which is faster."""
-    if not mask.any():
-        return mask
-    box = widened_box(occupied_box(mask), grid, distance_mm, voxels=1)
-    found = np.zeros_like(mask)
-    found[box] = work(mask[box], grid, distance_mm)
-    return found
-
-
-def _without_threads(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
-    """The mask without thin parts that stretch away from it, such as walls of airways."""
-    return mask & _dilate(_erode(mask, grid, distance_mm), grid, 2.0 * distance_mm)
-
-
-def _close(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
-    """The mask with gaps narrower than twice the distance closed."""
-    return _erode(_dilate(mask, grid, distance_mm), grid, distance_mm)
-
-
-def _dilate(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
-    """Everything within a distance of the mask."""
-    return _distance_mm(mask, grid) <= distance_mm
-
-
-def _erode(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
-    """What of the mask is further than a distance from all outside it; beyond the image counts as inside."""
-    return mask & (_distance_mm(~mask, grid) > distance_mm)
-
-
-def _distance_mm(mask: Bools, grid: Grid) -> NDArray[np.float32]:
-    """Distance from the mask [mm], not above 0 within it."""
-    # deferred: 0.1 s
-    import SimpleITK
-
-    if not mask.any():
-        return np.full(mask.shape, np.inf, np.float32)
-    distance = SimpleITK.SignedMaurerDistanceMap(
-        _image(mask, grid), insideIsPositive=False, squaredDistance=False, useImageSpacing=True
-    )
-    return np.asarray(SimpleITK.GetArrayFromImage(distance))
-
-
-def _image(mask: Bools, grid: Grid) -> SimpleITK.Image:
-    """A SimpleITK image with the spacing of the grid; its place does not matter here."""
-    # deferred: 0.1 s
-    import SimpleITK
-
-    image = SimpleITK.GetImageFromArray(
-        mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8)
-    )
-    image.SetSpacing(grid.spacing_mm[::-1])
-    return image
-
-
-def _labelled(mask: Bools, grid: Grid) -> tuple[NDArray[Any], int]:
-    """Connected pieces, the largest labelled 1."""
-    # deferred: 0.1 s
-    import SimpleITK
-
-    labels = SimpleITK.RelabelComponent(SimpleITK.ConnectedComponent(_image(mask, grid)), minimumObjectSize=8)
-    array = np.asarray(SimpleITK.GetArrayFromImage(labels))
-    return array, int(array.max())
-
-
-def _boxes(labels: NDArray[Any], count: int) -> list[tuple[int, tuple[slice, slice, slice]]]:
-    """Label and bounding box of each piece."""
-    # deferred: 0.2 s
-    from scipy import ndimage
-
-    found = ndimage.find_objects(labels, count)
-    return [(n, box) for n, box in enumerate(found, start=1) if box is not None]
-
-
-def _filled_slices(mask: Bools) -> Bools:
-    """The mask with the holes of each axial slice filled."""
-    # deferred: 0.2 s
-    from scipy import ndimage
-
-    in_plane = np.zeros((3, 3, 3), int)
-    in_plane[1] = ndimage.generate_binary_structure(2, 1)
-    labels, count = ndimage.label(~mask, structure=in_plane)
-    outside = np.zeros(count + 1, bool)
-    for face in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
-        outside[np.unique(face)] = True
-    outside[0] = False
-    return np.asarray(~outside[labels])
+    return within(side, grid, VESSEL_HALF_THICKNESS_MM, lambda *args: filled_slices(close(*args)))
