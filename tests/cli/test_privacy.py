@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import json
 
 import dicom_factory as factory
 import pytest
@@ -95,6 +96,29 @@ def test_an_anonymised_run_leaves_nothing_of_the_patient(run_cli, tmp_path):
     uids = {factory.uid(name) for name in ("nm", "ct", "rtstruct", "nm/0", "ct/0", "rtstruct/0")}
     assert leaks(outputs, [MARK, DATE, UID, "1911-02-03", "20240312", "2024-03-12", *uids]) == []
     assert b"Stomach" in outputs["metrics.json"]  # names of anatomy stay
+
+
+def test_an_anonymised_plan_holds_the_limits_of_its_case_file_without_what_was_typed_beside_them(
+    run_cli, tmp_path
+):
+    study = planted_study(tmp_path / f"{MARK}_study")
+    case = tmp_path / "case.toml"
+    case.write_text(
+        f'[[plan.limit]]\nregion = "{MARK} lesion"\nvalue = 300\nname = "wish of {MARK}"\nsource = "letter of {MARK}"\n'
+        '[[plan.limit]]\nregion = "liver"\nvalue = 60\n',
+        encoding="utf-8",
+    )
+    done = run_cli(
+        "plan", study, *GIVEN, "--case", case, "--anonymise", "--engine", "local", "-o", tmp_path / "out"
+    )
+    assert done.code == 0, done.err
+    outputs = files_below(tmp_path / "out")
+    assert leaks(outputs, [MARK, DATE, UID]) == []
+    limits = next(m for m in json.loads(outputs["plan.json"])["models"] if m["name"] == "voxel")["limits"]
+    assert [(row["limit_gy"], row["source"]) for row in limits if row["limit_gy"] in (300.0, 60.0)] == [
+        (300.0, "left out, anonymised"),
+        (60.0, "given"),
+    ]
 
 
 REFUSED = {

@@ -8,13 +8,16 @@ from typing import Any
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.plan_settings import AimSettings, PlanSettings
 from y90voxel.case.settings import RadiobiologySettings
+from y90voxel.clinical.limits_table import TABLE
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.roles import Role
 from y90voxel.study.anonymous_text import identity_words, names_nobody, without_identity
 
 __all__ = [
+    "anonymous_aims",
     "anonymous_case",
     "anonymous_evaluation",
     "anonymous_names",
@@ -95,6 +98,30 @@ def without_free_text(given: Mapping[Role, RadiobiologySettings]) -> dict[Role, 
         role: one.model_copy(update={"source": None if one.source is None else _UNTOLD})
         for role, one in given.items()
     }
+
+
+def anonymous_aims(plan: PlanSettings, names: Mapping[str, str]) -> PlanSettings:
+    """Return settings of a plan that name regions as `names` does, without what was typed of the source of goals and limits.
+
+    A name stays where it is that of a row of the table, which it replaces.
+    """
+    of_table = {limit.name for limit in TABLE}
+
+    def untold(aim: AimSettings) -> AimSettings:
+        name = aim.name if aim.name in of_table else None
+        source = aim.source if "source" not in aim.model_fields_set else _UNTOLD
+        return aim.model_copy(
+            update={"region": names.get(aim.region, aim.region), "name": name, "source": source}
+        )
+
+    return plan.model_copy(
+        update={
+            "goal": [untold(aim) for aim in plan.goal],
+            "limit": [untold(aim) for aim in plan.limit],
+            "objective": {names.get(name, name): weight for name, weight in plan.objective.items()},
+            "recovery": {names.get(name, name): coefficient for name, coefficient in plan.recovery.items()},
+        }
+    )
 
 
 def anonymous_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

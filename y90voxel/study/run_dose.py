@@ -17,6 +17,7 @@ from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
 from y90voxel.study.anonymous import (
+    anonymous_aims,
     anonymous_evaluation,
     anonymous_names,
     anonymous_settings,
@@ -234,6 +235,12 @@ def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySetti
         for one in settings.injection
     ]
     settings = settings.model_copy(
-        update={"injection": injections, "radiobiology": without_free_text(settings.radiobiology)}
+        update={
+            "injection": injections,
+            "radiobiology": without_free_text(settings.radiobiology),
+            "plan": anonymous_aims(settings.plan, names),
+        }
     )
+    told = settings.as_dict()
+    shown |= {key: told[key] for key in ("plan", "radiobiology") if key in told}
     return study.anonymous(), settings, anonymous_settings(shown)

@@ -210,6 +210,8 @@ def _with_images(
         )
     study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.4 * done))
     study, settings, shown = anonymised(study, settings)
+    if settings.output.anonymise:
+        request = request_of(settings)  # regions have other names now
     chosen = settings.changed(dose={"calibration": settings.dose.calibration or "relative"})
     tell("placing regions", 0.4)
     case = make_case(study, chosen, shown=shown, measure_shunt=True)
