@@ -246,8 +246,8 @@ class Study:
         emission = self.emissions[0]
         if emission.modality == "file":
             raise InputError(
-                "an image file carries no units: say what its values are with --calibration relative (counts), "
-                "absolute (Bq/mL) or factor (counts, with --calibration-factor).",
+                "an image file carries no units, and no PET side-car (JSON) lies beside it: say what its values are with "
+                "--calibration relative (counts), absolute (Bq/mL) or factor (counts, with --calibration-factor).",
                 tag="dose.calibration",
             )
         quantitative = emission.modality == "PT" and isinstance(emission.volume, ActivityMap)
