@@ -24,7 +24,6 @@ from y90voxel.io.dicom.attributes import (
     texts,
     whole_number,
 )
-from y90voxel.io.dicom.plain_header import FIRST_BYTES, plain_header
 from y90voxel.io.dicom.sources import LARGEST_FILE_BYTES, SourceFile
 from y90voxel.io.dicom.structure import check_structure, inflated
 
@@ -65,7 +64,6 @@ HEADER_KEYWORDS = tuple(_WANTED.split())
 OVERLAY_BIT_TAG = Tag(0x6000, 0x0102)  # of the first overlay, in bits that the image does not use
 # Converted once, not for every file.
 _HEADER_TAGS: list[Any] = [*(Tag(keyword) for keyword in HEADER_KEYWORDS), OVERLAY_BIT_TAG]
-_WANTED_TAGS = {int(tag): tag for tag in _HEADER_TAGS}
 
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _PIXEL_TAG = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}  # by little-endian
@@ -214,8 +212,7 @@ def read_header(source: SourceFile) -> Instance | None:
     """
     stream, cut = source.open_header()
     with stream:
-        first = stream.read(FIRST_BYTES)
-        start = first[: 2 * _MARK_END]
+        start = stream.read(2 * _MARK_END)
         marked = start[128:_MARK_END] == b"DICM"
         if not marked and start.startswith(_ARCHIVE_MARKS):
             return None
@@ -228,9 +225,6 @@ def read_header(source: SourceFile) -> Instance | None:
         if not marked and not _looks_like_a_dataset(start):
             return None
         _check_size(source)
-        plain = _read_plain(source, first) if marked else None
-        if plain is not None:
-            return plain
         stream.seek(0)
         try:
             instance = _read(source, stream, marked)
@@ -319,22 +313,6 @@ def _check_elements(source: SourceFile, stream: BinaryIO, header: Dataset, defla
         stream.seek(0)
         data = stream.read(place)
     check_structure(data, source, implicit=bool(implicit), little=bool(little))
-
-
-def _read_plain(source: SourceFile, first: bytes) -> Instance | None:
-    """Return the header that the first bytes of a file hold, None where they do not or it needs a closer look."""
-    found = plain_header(first, whole=len(first) == source.size, wanted=_WANTED_TAGS)
-    if found is None:
-        return None
-    header, place = found
-    pixels = first[place : place + _PIXEL_HEAD_BYTES]
-    if (
-        0 < len(pixels) < _PIXEL_HEAD_BYTES
-        or "SOPClassUID" not in header
-        or "SeriesInstanceUID" not in header
-    ):
-        return None
-    return _with_pixel_place(source, header, place, pixels)
 
 
 def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None:

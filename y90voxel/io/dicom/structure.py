@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from pydicom.datadict import dictionary_VR
 from pydicom.valuerep import VR
@@ -17,7 +16,7 @@ from pydicom.valuerep import VR
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.sources import SourceFile
 
-__all__ = ["TopElement", "check_structure", "data_set_start", "inflated", "sound_elements"]
+__all__ = ["check_structure", "data_set_start", "inflated"]
 
 DEEPEST = 64  # sequences within sequences; real objects stay below 10
 MOST_ELEMENTS = 5_000_000
@@ -44,33 +43,6 @@ class _Level:
 
 class _DamageError(Exception):
     """Where and why elements do not fit."""
-
-
-class TopElement(NamedTuple):
-    """An element at the top of a data set: its tag, its representation, and where its value lies in the bytes."""
-
-    tag: int
-    representation: bytes
-    start: int
-    length: int
-
-
-def sound_elements(data: bytes, place: int, *, implicit: bool) -> tuple[list[TopElement], int] | None:
-    """Return the elements of a little-endian data set up to its pixels, and where they end; None unless all fit.
-
-    Parameters
-    ----------
-    data : bytes
-        A file up to its pixel data or beyond.
-    place : int
-        Where the data set begins.
-    implicit : bool
-        Encoding of the data set.
-    """
-    try:
-        return _walk(data, place, implicit, "<")
-    except (_DamageError, struct.error):
-        return None
 
 
 def check_structure(data: bytes, file: SourceFile, *, implicit: bool, little: bool) -> None:
@@ -150,9 +122,8 @@ def data_set_start(data: bytes) -> int:
     return place
 
 
-def _walk(data: bytes, place: int, implicit: bool, order: str) -> tuple[list[TopElement], int]:
-    """Follow every element; raise where one does not fit. Return those at the top and where they end."""
-    top: list[TopElement] = []
+def _walk(data: bytes, place: int, implicit: bool, order: str) -> None:
+    """Follow every element up to the pixels; raise where one does not fit."""
     end = len(data)
     levels = [_Level("data set", end, implicit)]
     tag_form, long_form, short_form = order + "HH", order + "I", order + "H"
@@ -165,7 +136,7 @@ def _walk(data: bytes, place: int, implicit: bool, order: str) -> tuple[list[Top
             levels.pop()
             continue
         if len(levels) == 1 and not any(data[place : place + 8]) and not any(data[place:]):
-            return top, place  # padding
+            return  # padding
         count += 1
         if count > MOST_ELEMENTS or len(levels) > DEEPEST:
             raise _DamageError(
@@ -179,7 +150,7 @@ def _walk(data: bytes, place: int, implicit: bool, order: str) -> tuple[list[Top
             place = _delimiter(data, place, tag, levels, long_form)
             continue
         if tag in _PIXELS and len(levels) == 1:
-            return top, place
+            return
         if tag in level.seen:
             raise _DamageError(f"element ({group:04x},{number:04x}) occurs twice in one data set")
         level.seen.add(tag)
@@ -193,15 +164,12 @@ def _walk(data: bytes, place: int, implicit: bool, order: str) -> tuple[list[Top
         else:
             length, value = struct.unpack_from(short_form, data, place + 6)[0], place + 8
         place = value
-        if len(levels) == 1:
-            top.append(TopElement(tag, vr, value, length))
         if length == _UNDEFINED:
             levels.append(_open_ended(tag, vr, level.implicit))
         elif vr == b"SQ":
             levels.append(_Level("sequence", value + length, level.implicit))
         else:
             place = value + length
-    return top, place
 
 
 def _delimiter(data: bytes, place: int, tag: int, levels: list[_Level], long_form: str) -> int:
