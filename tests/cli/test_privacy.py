@@ -5,15 +5,20 @@ import gzip
 import json
 
 import dicom_factory as factory
+import numpy as np
 import pytest
 from cli_privacy import files_below, leaks
 from pydicom.datadict import DicomDictionary
 from pydicom.sequence import Sequence
 from study_factory import ROIS, write_study
 
+import y90voxel as yv
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import raw
 from y90voxel.io.dicom.headers import HEADER_KEYWORDS
+from y90voxel.io.nifti import write_nifti
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import Mask
 
 MARK = "ZQXMARK"
 DATE, UID = "19110203", "1.2.826.0.1.99999.71717"
@@ -119,6 +124,19 @@ def test_an_anonymised_plan_holds_the_limits_of_its_case_file_without_what_was_t
         (300.0, "left out, anonymised"),
         (60.0, "given"),
     ]
+
+
+def test_names_of_files_with_spaces_are_taken_out_of_notices(tmp_path):
+    """A mask without a frame of reference is named in a notice, as the file is called."""
+    study = planted_study(tmp_path / "study")
+    mask = tmp_path / f"{MARK} left artery.nii.gz"
+    grid = Grid.from_spacing((5, 5, 5), (4.0, 4.0, 4.0))
+    write_nifti(Mask(np.ones(grid.shape, np.float32), grid), mask)
+    found = yv.read_study(study, regions=mask)
+    assert any(mask.name in notice.message for notice in found.notices)
+    hidden = found.anonymous()
+    assert not any(MARK in notice.message or "left artery" in notice.message for notice in hidden.notices)
+    assert len(hidden.notices) == len(found.notices)
 
 
 REFUSED = {

@@ -46,13 +46,10 @@ def without_identity(text: str, words: Iterable[str] = ()) -> str:
     >>> without_identity("DOE_JOHN.nrrd was taken on 2026-03-02T10:30 in 1.2.840.10008.5.1 with 1.05 g/mL.")
     '… was taken on … in … with 1.05 g/mL.'
     """
-    quoted = _QUOTED.sub(lambda found: found[0] if names_nobody(found[0]) else "'…'", text)
-    hidden = _TELLING.sub(
-        lambda found: found[0] if _UNIT.fullmatch(found[0].strip("(.,;:)")) else "…", quoted
-    )
     for word in sorted(words, key=len, reverse=True):
-        hidden = re.sub(re.escape(word), "…", hidden, flags=re.IGNORECASE)
-    return hidden
+        text = re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
+    quoted = _QUOTED.sub(lambda found: found[0] if names_nobody(found[0]) else "'…'", text)
+    return _TELLING.sub(lambda found: found[0] if _UNIT.fullmatch(found[0].strip("(.,;:)")) else "…", quoted)
 
 
 def names_nobody(name: str) -> bool:

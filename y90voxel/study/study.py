@@ -187,6 +187,7 @@ class Study:
     def anonymous(self) -> Study:
         """Return the study without its patient: a fresh identity and label, no UIDs, no telling names."""
         names = anonymous_names(self.drawn, self.identity)
+        file_names = {str(item["file"]) for item in self.inputs if item.get("file")}  # they may hold spaces
         return replace(
             self,
             drawn=tuple(replace(region, name=names.get(region.name, region.name)) for region in self.drawn),
@@ -197,7 +198,8 @@ class Study:
                 {k: v for k, v in item.items() if k in ("role", "files", "sha256")} for item in self.inputs
             ),
             notices=tuple(
-                replace(notice, message=without_identity(notice.message)) for notice in self.notices
+                replace(notice, message=without_identity(notice.message, file_names))
+                for notice in self.notices
             ),
         )
 
