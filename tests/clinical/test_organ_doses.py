@@ -37,6 +37,27 @@ def test_other_regions_have_no_row_and_organs_no_limit():
     ]
 
 
+def test_an_organ_with_a_limit_is_judged_and_not_said_to_have_none(run_cli, study, tmp_path):
+    given = (
+        "--disease",
+        "HCC",
+        "--scenario",
+        "bilobar",
+        "--bilirubin",
+        "12",
+        "--limit",
+        "Gallbladder mean <= 50",
+    )
+    done = run_cli("plan", study, *GIVEN, *given, "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    models = json.loads((tmp_path / "out" / "plan.json").read_text())["models"]
+    (voxel,) = [model for model in models if model["name"] == "voxel"]
+    assert organs_among(voxel["limits"]).keys() == {"kidney_left"}
+    (row,) = [row for row in voxel["limits"] if row["region"] == "Gallbladder"]
+    assert (row["limit_gy"], row["status"]) == (50.0, "met")
+    assert "gallbladder (Gallbladder)" not in done.out
+
+
 def test_a_dose_reports_organs_without_calling_them_unknown(run_cli, study, tmp_path):
     done = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out")
     assert done.code == 0, done.err

@@ -250,7 +250,8 @@ class Evaluation:
                     m.mean_gy if m.mass_weighted_mean_gy is None else m.mass_weighted_mean_gy,
                 )
                 for m in self.regions
-            }
+            },
+            {held.region for held in self.limits},
         )
 
     def main_histograms(self) -> dict[str, DoseVolumeHistogram]:

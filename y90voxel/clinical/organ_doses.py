@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from y90voxel.regions.roles import ORGANS, Role
@@ -13,15 +13,23 @@ __all__ = ["NO_LIMIT", "organ_doses", "organ_rows"]
 NO_LIMIT = "no limit in the table"
 
 
-def organ_doses(doses_gy: Mapping[str, tuple[Role, float]]) -> dict[str, tuple[Role, float]]:
+def organ_doses(
+    doses_gy: Mapping[str, tuple[Role, float]], limited: Collection[str] = ()
+) -> dict[str, tuple[Role, float]]:
     """Return the doses of organs whose dose is reported and decides nothing, by region name.
 
     Parameters
     ----------
     doses_gy : mapping of str to (Role, float)
         Region name to its role and mass-weighted mean dose [Gy].
+    limited : collection of str
+        Regions that a limit stands for: they are judged, not reported here.
     """
-    return {name: (role, dose) for name, (role, dose) in doses_gy.items() if role in ORGANS}
+    return {
+        name: (role, dose)
+        for name, (role, dose) in doses_gy.items()
+        if role in ORGANS and name not in limited
+    }
 
 
 def organ_rows(doses_gy: Mapping[str, tuple[Role, float]]) -> list[dict[str, Any]]:

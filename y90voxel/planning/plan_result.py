@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, evaluate_fraction_limits
+from y90voxel.clinical.limits import LIMITS_VERSION, ClinicalContext, Limit, Sense, evaluate_fraction_limits
 from y90voxel.clinical.organ_doses import organ_doses
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.errors import InputError, Notice
@@ -361,7 +361,8 @@ class Plan:
         if self.maps is None or not model.available:
             return {}
         rows = self.maps.table.rows
-        return organ_doses({row.name: (row.role, row.dose_gy(model.activities_gbq)) for row in rows})
+        doses = {row.name: (row.role, row.dose_gy(model.activities_gbq)) for row in rows}
+        return organ_doses(doses, {r.aim.region for r in model.results if r.aim.sense is Sense.BELOW})
 
     def _foci(self) -> list[dict[str, Any]]:
         """Foci of uptake outside lungs and liver, with their dose per activity of the injection whose map shows them."""
