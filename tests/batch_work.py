@@ -28,7 +28,7 @@ def compute(request):
     names = request.get("only")
     files = sorted(folder.iterdir() if names is None else (folder / name for name in names))
     with open(request["log"] + ".starts", "a") as starts:
-        starts.write("x" if request["earlier"] is None else "r")
+        starts.write("x" if request.get("earlier") is None else "r")
     found = fingerprint(files)
     started = time.perf_counter()
     try:
