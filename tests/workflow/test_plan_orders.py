@@ -14,6 +14,7 @@ from y90voxel.planning.vials import all_vials
 from y90voxel.reference.devices import device
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_page import render_plan_page
+from y90voxel.report.treatment_page import render_treatment_page
 
 K = 49.77
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -180,3 +181,14 @@ def test_all_vials_lists_what_choose_vials_leaves_out():
         all_vials(6.0, NOON, times, device("ho166"))
     with pytest.raises(InputError, match="ordered activity must be positive"):
         all_vials(0.0, NOON, times, device("glass"))
+
+
+def test_the_sheet_of_the_day_says_what_the_vial_holds_then():
+    """3.527 GBq are intended, and the vial of 7 GBq holds 3.504 after 64 h."""
+    found = plan(ages(64.0))
+    page = render_treatment_page(found)
+    net, deviation = vials(found)[0]["net_activity_bq"] / 1e9, vials(found)[0]["deviation_percent"]
+    assert deviation == pytest.approx(-0.65, abs=0.05)
+    assert f"({deviation:+.1f} %)" in page
+    assert f"{net:.4g} GBq" in page
+    assert "Net activity of that vial then" not in render_treatment_page(plan(None))

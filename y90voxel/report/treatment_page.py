@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from y90voxel.planning.plan_alarms import first_screen
+from y90voxel.planning.plan_orders import VialOffer
 from y90voxel.planning.plan_result import Plan
 from y90voxel.planning.treatment_day import Delivery, TreatmentDay, doses_delivered
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
@@ -71,10 +72,16 @@ def _injection(plan: Plan, index: int) -> dict[str, Any]:
         ("Intended net activity", _gbq(intended)),
         ("Vial ordered", vial),
         ("Injection planned for", when),
+        *([] if best is None else [("Net activity of that vial then", _held(best))]),
         *_measured(plan, day),
         *_delivered(delivery),
     ]
     return {"name": name, "rows": rows}
+
+
+def _held(offer: VialOffer) -> str:
+    """Net activity of a vial at the planned time, against what is intended."""
+    return f"{_gbq(offer.net_gbq)} ({100 * offer.deviation:+.1f} %)"
 
 
 def _measured(plan: Plan, day: TreatmentDay) -> list[tuple[str, str | None]]:
@@ -101,7 +108,6 @@ def _measured(plan: Plan, day: TreatmentDay) -> list[tuple[str, str | None]]:
 def _delivered(delivery: Delivery | None) -> list[tuple[str, str | None]]:
     """What follows from it."""
     if delivery is None:
-        delivery = Delivery(1.0, 0.0, None, None)
         return [("Net activity given", None), ("Given against intended (within ± 10 %)", None)]
     deviation, within = delivery.deviation, delivery.within_tolerance
     text = None
