@@ -70,7 +70,6 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "computed": date_and_time(provenance.get("started")),
         "seconds": number(provenance.get("seconds")),
         "cards": cards(evaluation, net, device),
-        "alarms": [notice.message for notice in first_screen(evaluation.notices)],
         "warnings": [{"code": notice.code, "message": notice.message} for notice in evaluation.warnings],
         "device_choices": known_devices(),
         "device": device or None,
@@ -84,7 +83,6 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
         **_model_values(evaluation, net),
-        **reporting_content(evaluation),
         "partial_volume": partial_volume_rows(evaluation),
         "partial_volume_note": partial_volume_note(evaluation),
         "noise": noise_rows(evaluation),
@@ -106,6 +104,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "inputs_are_named": any(row["what"] != MISSING for row in inputs),
         "kernel": list(flatten(provenance.get("kernel") or {})),
         "settings": list(flatten(provenance.get("settings") or {})),
+        **reporting_content(evaluation),
+        "alarms": [notice.message for notice in first_screen(evaluation.notices)],
     }
 
 
