@@ -2,6 +2,7 @@
 
     python benchmarks/mutants.py --map                 # once: which test runs which line (the whole suite, with coverage)
     python benchmarks/mutants.py --count 300 --seed 1  # goes on where it was stopped; results in benchmarks/results/
+    python benchmarks/mutants.py --again tests/thresholds   # those that lived, against tests that were added since
     python benchmarks/mutants.py --quick               # a planted fault is caught, the sample is sound (seconds; tests run it)
 
 The sample is stratified: as many faults from each of planning, quantification, case with study, and io/dicom. A smaller
@@ -16,16 +17,15 @@ import json
 import math
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import CHECKOUT, describe_machine, format_table, write_json
+from harness import CHECKOUT, format_table
+from mutant_copies import Copies, Copy, known_results, write_results
 from mutant_sites import Mutant, all_mutants
 
 STRATA = {
@@ -34,9 +34,8 @@ STRATA = {
     "case and study": ("y90voxel/case", "y90voxel/study"),
     "io/dicom": ("y90voxel/io/dicom",),
 }
-COPIED = ("y90voxel", "tests", "kernels", "sample_data", "docs", "benchmarks")
+LIVES = ("survived", "no tests")
 RESULTS = CHECKOUT / "benchmarks" / "results"
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=line")
 PLANTED = "elapsed_s > greatest_age_h * SECONDS_PER_HOUR"
 
 
@@ -58,46 +57,6 @@ def wilson(hits: int, of: int, z: float = 1.959964) -> tuple[float, float]:
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-class Copy:
-    """A copy of the checkout that faults are put into, one at a time."""
-
-    def __init__(self, folder: str) -> None:
-        self.root = Path(folder)
-        for name in COPIED:
-            ignored = shutil.ignore_patterns("results", ".mypy_cache")
-            shutil.copytree(CHECKOUT / name, self.root / name, ignore=ignored)
-        for path in CHECKOUT.glob("*.*"):
-            if path.is_file():
-                shutil.copy2(path, self.root)
-
-    def run(self, tests: list[str], timeout_s: float) -> tuple[str, str]:
-        """Run tests until the first fails; return killed, survived, timeout or no tests, and who failed."""
-        listed = self.root / "tests.txt"
-        listed.write_text("\n".join(tests), encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [*PYTEST, "-x", "--hypothesis-seed=0", f"@{listed}"]
-        try:
-            done = subprocess.run(
-                command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=timeout_s
-            )
-        except subprocess.TimeoutExpired:
-            return "timeout", ""
-        failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-        by = failed[0].partition(" - ")[0] if failed else ""
-        return {0: "survived", 5: "no tests"}.get(done.returncode, "killed"), by
-
-    def try_out(self, mutant: Mutant, tests: list[str], timeout_s: float) -> tuple[str, str]:
-        """Run tests with the fault, and take it out again."""
-        path = self.root / mutant.path
-        source = path.read_bytes()
-        assert source == (CHECKOUT / mutant.path).read_bytes(), f"{mutant.path} has changed: start again"
-        path.write_bytes(mutant.applied(source))
-        try:
-            return self.run(tests, timeout_s)
-        finally:
-            shutil.copy2(CHECKOUT / mutant.path, path)
 
 
 class TestMap:
@@ -128,7 +87,7 @@ class TestMap:
 
 
 def make_map(path: Path, arguments: list[str]) -> None:
-    """Run the suite with coverage, and write which test runs which line; tests that fail are left out."""
+    """Run the suite with coverage, and write which test runs which line."""
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "coverage"
         command = [sys.executable, "-m", "coverage", "run", f"--data-file={data}", "--source=y90voxel",
@@ -185,33 +144,55 @@ def _switch(context: str) -> None:
 
 
 def run_sample(
-    chosen: list[tuple[str, Mutant]], tests: TestMap, path: Path, timeout_s: float
+    chosen: list[tuple[str, Mutant]], tests: TestMap, path: Path, timeout_s: float, jobs: int
 ) -> dict[str, Any]:
-    """Try every fault that has no result yet, and write after each."""
-    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["mutants"] if path.exists() else {}
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Copy(folder)
-        for number, (stratum, mutant) in enumerate(chosen, 1):
-            if mutant.name in results:
-                continue
-            start, covering = time.monotonic(), tests.covering(mutant)
-            outcome, by = copy.try_out(mutant, covering, timeout_s) if covering else ("no tests", "")
-            seconds = round(time.monotonic() - start, 1)
-            results[mutant.name] = {
-                "stratum": stratum, "kind": mutant.kind, "old": mutant.old, "new": mutant.new, "outcome": outcome,
-                "by": by, "tests": len(covering), "seconds": seconds,
-            }  # fmt: skip
-            write_json(path, {"machine": describe_machine(), "mutants": results})
-            print(
-                f"{number}/{len(chosen)} {outcome:8} {seconds:6.1f} s  {mutant.name}  {mutant.old!r} {by}",
-                flush=True,
-            )
+    """Try every fault that has no result yet, in the order of the sample, and write after each.
+
+    A test that fails in the copy without a fault catches none: its faults are tried again without it.
+    """
+    results = known_results(path)
+    broken: set[str] = set()
+    with Copies(jobs) as copies:
+        left = chosen
+        while left := [one for one in left if one[1].name not in results]:
+
+            def attempt(
+                copy: Copy, one: tuple[str, Mutant], without: frozenset[str] = frozenset(broken)
+            ) -> dict[str, Any]:
+                covering = [test for test in tests.covering(one[1]) if test not in without]
+                return copy.result(one, covering, timeout_s)
+
+            copies.each(left, attempt, results, path)
+            by = {results[mutant.name]["by"] for _, mutant in left} - {""}
+            found = copies.failing(sorted(by), timeout_s)
+            broken |= found
+            for name in [name for name, one in results.items() if one["by"] in found]:
+                print(f"{name}: {results[name]['by']} fails without a fault")
+                del results[name]
     return {mutant.name: results[mutant.name] for _, mutant in chosen}
+
+
+def run_again(
+    chosen: list[tuple[str, Mutant]], added: list[str], path: Path, timeout_s: float, jobs: int
+) -> dict[str, Any]:
+    """Try the faults that lived once more, against tests that were added; others keep their result."""
+    results = known_results(path)
+    lived = [one for one in chosen if results.get(one[1].name, {}).get("outcome") in LIVES]
+    with Copies(jobs) as copies:
+        found: dict[str, Any] = {}
+        copies.each(lived, lambda copy, one: copy.result(one, added, timeout_s), found, None)
+        broken = copies.failing(added, timeout_s)
+    assert not broken, f"fail without a fault: {broken}"
+    for name, one in found.items():
+        if one["outcome"] not in LIVES:
+            results[name] = {**results[name], "outcome": one["outcome"], "by": one["by"], "held since": True}
+    write_results(path, results)
+    return {mutant.name: results[mutant.name] for _, mutant in chosen if mutant.name in results}
 
 
 def report(results: dict[str, Any]) -> str:
     """Return the figures as a table, and each survivor."""
-    rows, lived = [], [name for name, one in results.items() if one["outcome"] in ("survived", "no tests")]
+    rows, lived = [], [name for name, one in results.items() if one["outcome"] in LIVES]
     for stratum in (*STRATA, "all"):
         of = [one for one in results.values() if stratum in (one["stratum"], "all")]
         counts = Counter(one["outcome"] for one in of)
@@ -261,6 +242,8 @@ def main() -> int:
     )
     parser.add_argument("--map-file", type=Path, default=RESULTS / "mutant_map.json")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--jobs", type=int, default=1, help="faults at a time")
+    parser.add_argument("--again", nargs="+", metavar="TESTS", help="those that lived, against these tests")
     parser.add_argument("--timeout", type=float, default=600.0, help="for the tests of one fault [s]")
     arguments, others = parser.parse_known_args()
     if arguments.quick:
@@ -270,8 +253,12 @@ def main() -> int:
         return 0
     path = arguments.json or RESULTS / f"mutants_{arguments.seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    chosen = sample(arguments.count, arguments.seed)
+    if arguments.again:
+        print(report(run_again(chosen, arguments.again, path, arguments.timeout, arguments.jobs)))
+        return 0
     tests = TestMap(json.loads(arguments.map_file.read_text(encoding="utf-8")))
-    print(report(run_sample(sample(arguments.count, arguments.seed), tests, path, arguments.timeout)))
+    print(report(run_sample(chosen, tests, path, arguments.timeout, arguments.jobs)))
     return 0
 
 
