@@ -15,7 +15,7 @@ from y90voxel.io.dicom.frames import Frame
 from y90voxel.io.dicom.slice_positions import check_position, check_spacing, even_steps
 from y90voxel.volumes.grid import Grid
 
-__all__ = ["Stack", "axes_of", "stack_of"]
+__all__ = ["DRIFT_TOLERANCE_MM", "Stack", "axes_of", "stack_of"]
 
 Floats = NDArray[np.floating[Any]]
 

@@ -13,7 +13,7 @@ from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import given_name, items, shown, text, whole_number
 from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
-from y90voxel.io.dicom.geometry import axes_of
+from y90voxel.io.dicom.geometry import DRIFT_TOLERANCE_MM, axes_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pixels import decoded_values, native_pixels
@@ -29,6 +29,8 @@ __all__ = ["PROPERTY_TYPE", "declared_segments", "read_seg"]
 Floats = NDArray[np.floating[Any]]
 
 PROPERTY_TYPE = "SegmentedPropertyTypeCodeSequence"
+# Orientations of frames that differ by less are one, written with few digits [direction cosine].
+SAME_DIRECTION = 1e-4
 KINDS = ("BINARY", "FRACTIONAL", "LABELMAP")
 
 
@@ -289,7 +291,8 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
     first = frames[0]
     row, column, normal = axes_of(first.orientation, file.name)
     if any(
-        np.abs(np.subtract(f.orientation, first.orientation)).max() > 1e-4 or f.spacing_mm != first.spacing_mm
+        np.abs(np.subtract(f.orientation, first.orientation)).max() > SAME_DIRECTION
+        or f.spacing_mm != first.spacing_mm
         for f in frames
     ):
         raise DicomError(
@@ -307,7 +310,7 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
     check_spacing([step], file.name, "SpacingBetweenSlices")
     place = (heights - heights.min()) / step
     slices = np.rint(place).astype(np.int64)
-    if np.abs(place - slices).max() > STEP_TOLERANCE or np.abs(aside).max() > 0.05:
+    if np.abs(place - slices).max() > STEP_TOLERANCE or np.abs(aside).max() > DRIFT_TOLERANCE_MM:
         raise DicomError(
             f"frames of {file.name} do not lie on one regular grid (step {step:g} mm; up to "
             f"{np.abs(place - slices).max() * step:.3f} mm off along the normal, {np.abs(aside).max():.3f} mm "
