@@ -26,6 +26,7 @@ FENCED = {
     "pynetdicom": ("io/dicom/",),
     "dicomweb_client": ("io/dicom/",),
     "SimpleITK": ("io/", "volumes/resample.py", "volumes/image_registration.py", "regions/morphology.py"),
+    "nibabel": ("io/",),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),
     "typer": ("cli/",),

@@ -293,10 +293,23 @@ def test_other_dimensions_are_refused(dim, shown, good):
     assert f"its dimensions are {shown}" in str(caught.value)
 
 
-def test_complex_numbers_are_refused(good):
-    edit_header(good, datatype=32)
-    with pytest.raises(InputError, match="datatype 32"):
+# complex, colour, a longer float than float64, and a code that nobody gave away
+@pytest.mark.parametrize("code", [32, 128, 1536, 999])
+def test_other_numbers_than_real_ones_up_to_float64_are_refused(code, good):
+    edit_header(good, datatype=code)
+    with pytest.raises(InputError, match=f"datatype {code} "):
         read_nifti(good)
+
+
+# nibabel's own reading drops the real part of the quaternion up to a turn of 0.07 degrees
+@pytest.mark.parametrize(("degrees", "tolerance_mm"), [(0.05, 0.01), (0.02, 0.02)])
+def test_a_small_turn_is_read_from_a_qform_alone(degrees, tolerance_mm, tmp_path):
+    turned = io_grids.grid(io_grids.Z, io_grids.Y, io_grids.X, io_grids.rotation((0, 0, 1), degrees))
+    write_nifti(DoseMap(ramp(turned), turned), tmp_path / "a.nii")
+    edit_header(tmp_path / "a.nii", sform_code=0)
+    np.testing.assert_allclose(
+        read_nifti(tmp_path / "a.nii").grid.corners_mm(), turned.corners_mm(), atol=tolerance_mm
+    )
 
 
 def test_intercept_that_is_no_number_is_refused(good):

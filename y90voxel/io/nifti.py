@@ -1,8 +1,7 @@
 """NIfTI-1 files.
 
-Own reader and writer, 348 bytes of header each: geometry is never guessed (SimpleITK and nibabel both make
-one up when neither qform nor sform is set, and prefer different ones when they disagree), and the gzip level
-can be chosen. Level 1 is Intel's ISA-L, ten times as fast as that of zlib and no larger.
+Headers are nibabel's; its images are not used, because they make geometry up where neither qform nor sform is set, and
+because the gzip level is chosen here. Level 1 is Intel's ISA-L, ten times as fast as that of zlib and no larger.
 
 References
 ----------
@@ -19,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from isal import igzip
@@ -31,20 +30,22 @@ from y90voxel.io.mask_grid import mask_grid
 from y90voxel.io.nifti_extension import extension_contents, label_table
 from y90voxel.io.nifti_header import (
     DATA_OFFSET,
-    DATATYPES,
-    HEADER,
+    HEADER_BYTES,
     data_offset,
     image_grid,
     image_shape,
     new_header,
     parse_header,
+    stored_type,
     unit_notices,
     voxel_size_notices,
-    write_header,
 )
 from y90voxel.io.unpacking import check_unpacked_size
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, Mask, Volume
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Header
 
 __all__ = [
     "NiftiImage",
@@ -113,18 +114,17 @@ def read_nifti(path: str | Path) -> NiftiImage:
         header = parse_header(head, path)
         shape, dtype, offset = (
             image_shape(header, path),
-            _stored_type(header, path),
+            stored_type(header, path),
             data_offset(header, path),
         )
         needed = int(np.prod(shape)) * dtype.itemsize
         check_unpacked_size(offset + needed, path.stat().st_size, path)
         rest = stream.read(offset - DATA_OFFSET + needed + TRAILING_BYTES)
-    big_endian = header.dtype["sizeof_hdr"] == np.dtype(">i4")
-    between = rest[: offset - DATA_OFFSET]
-    contents = extension_contents(head[HEADER.itemsize :], between, big_endian=big_endian, path=path)
+    between, flag = rest[: offset - DATA_OFFSET], head[HEADER_BYTES:]
+    contents = extension_contents(flag, between, big_endian=header.endianness == ">", path=path)
     stored, trailing = _stored(rest, dtype, shape, offset - DATA_OFFSET, path)
     grid = image_grid(header, (shape[1], shape[2], shape[3]), path)
-    description = bytes(header["descrip"]).split(b"\0")[0].decode("latin-1")
+    description = header["descrip"].item().split(b"\0")[0].decode("latin-1")
     notices = unit_notices(header, path) + voxel_size_notices(header, grid, path) + trailing
     return NiftiImage(_scaled(stored, header, path), grid, description, notices, label_table(contents))
 
@@ -197,7 +197,7 @@ def write_regions_nifti(
     header = new_header(grid, (*grid.shape[::-1], len(masks)), "u2", "regions [occupancy]", path)
     header["scl_slope"] = OCCUPANCY_STEP
     with _data_stream(path, compress_level) as stream:
-        write_header(stream, header)
+        header.write_to(stream)
         for mask in masks.values():
             steps = np.zeros(grid.shape, "<u2")
             steps[mask.box] = np.rint(mask.array[mask.box] / OCCUPANCY_STEP)
@@ -242,7 +242,7 @@ def packed_nifti(stored: NDArray[Any], grid: Grid, step: float, description: str
     header = new_header(grid, grid.shape[::-1], code, description, description)
     header["scl_slope"] = step
     stream = io.BytesIO()
-    write_header(stream, header)
+    header.write_to(stream)
     stream.write(np.ascontiguousarray(stored, dtype=f"<{code}").tobytes())
     packed: bytes = igzip.compress(stream.getvalue(), 1, mtime=0)
     return packed
@@ -269,26 +269,6 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
         raise InputError(f"cannot read {path}: {error.strerror or error}.", file=path) from error
 
 
-def _stored_type(header: NDArray[Any], path: str | Path) -> np.dtype[Any]:
-    """Return the type of the stored numbers, in the byte order of the file."""
-    code = int(header["datatype"])
-    if code not in DATATYPES:
-        raise InputError(
-            f"{path} holds NIfTI datatype {code} (complex, colour or the like); real numbers are needed.",
-            file=path,
-        )
-    dtype = np.dtype(DATATYPES[code])
-    bits = int(header["bitpix"])
-    if bits not in (0, 8 * dtype.itemsize):
-        raise InputError(
-            f"{path}: datatype {code} has {8 * dtype.itemsize} bits a voxel, bitpix says {bits}. Write the file again.",
-            file=path,
-            tag="bitpix",
-        )
-    big_endian = header.dtype["sizeof_hdr"] == np.dtype(">i4")
-    return dtype.newbyteorder(">" if big_endian else "<")
-
-
 def _stored(
     data: bytes, dtype: np.dtype[Any], shape: tuple[int, int, int, int], offset: int, path: str | Path
 ) -> tuple[NDArray[Any], tuple[Notice, ...]]:
@@ -313,7 +293,7 @@ def _stored(
     return stored.astype(dtype.newbyteorder("="), copy=False), notices
 
 
-def _scaled(stored: NDArray[Any], header: NDArray[Any], path: str | Path) -> NDArray[Any]:
+def _scaled(stored: NDArray[Any], header: Nifti1Header, path: str | Path) -> NDArray[Any]:
     """Return stored * slope + intercept; a slope of 0 or NaN means: not scaled."""
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0.0 or np.isnan(slope) or (slope, intercept) == (1.0, 0.0):
@@ -333,7 +313,7 @@ def _write_float32(
     """Write one volume, plane by plane so that a large one needs no second copy."""
     header = new_header(grid, grid.shape[::-1], "f4", description, path)
     with _data_stream(path, compress_level) as stream:
-        write_header(stream, header)
+        header.write_to(stream)
         for plane in array:
             stream.write(np.ascontiguousarray(plane, dtype="<f4").tobytes())
 
