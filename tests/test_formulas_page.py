@@ -10,8 +10,10 @@ import pytest
 import y90voxel as yv
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "formulas.md").read_text(encoding="utf-8")
-MODULES = {"pl": yv.planning, "rb": yv.radiobiology, "yv": yv}
-NAMES = sorted(set(re.findall(r"`(pl|rb|yv)\.(\w+)`", PAGE)) - {("yv", "planning"), ("yv", "radiobiology")})
+MODULES = {"ms": yv.microscale, "pl": yv.planning, "rb": yv.radiobiology, "yv": yv}
+NAMES = sorted(
+    set(re.findall(r"`(ms|pl|rb|yv)\.(\w+)`", PAGE)) - {("yv", "planning"), ("yv", "radiobiology")}
+)
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)

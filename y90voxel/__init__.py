@@ -18,6 +18,7 @@ from y90voxel.lazy import load_on_first_use
 from y90voxel.version import __version__
 
 if TYPE_CHECKING:
+    from y90voxel import microscale as microscale
     from y90voxel import planning as planning
     from y90voxel.case.case import Case as Case
     from y90voxel.case.dose_uncertainty import with_uncertainty as with_uncertainty
@@ -100,7 +101,12 @@ _HOME = {
     "case.dose_uncertainty": ("with_uncertainty",),
     "case.verify": ("verify",),
 }  # fmt: skip
-_MODULES = {"planning": "planning", "radiobiology": "metrics.radiobiology", "errors": "errors"}
+_MODULES = {
+    "errors": "errors",
+    "microscale": "microscale",
+    "planning": "planning",
+    "radiobiology": "metrics.radiobiology",
+}
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
