@@ -80,8 +80,9 @@ def test_perfused_doses_above_1000_gy_are_told(wanted_gy, said):
 def test_an_activity_beyond_the_greatest_vial_is_told_with_what_is_wanted(perfused_kg, said):
     """400 Gy to 2.35 + 0.03 kg take 400 x 2.38 / (49.77 x 0.98) = 19.5 GBq and more; glass has 20 GBq at most."""
     mass = perfused_kg + 0.09
+    liver = DoseAim("perfused limit", "perfused", Sense.BELOW, 401.0)
     found = plan(
-        goal("perfused", 400.0), scenario=SEG, perfused=perfused_kg, whole=3.0, tumour=0.09, shunt=0.02
+        goal("perfused", 400.0), liver, scenario=SEG, perfused=perfused_kg, whole=3.0, tumour=0.09, shunt=0.02
     )
     takes = 400.0 * mass / (K * 0.98)
     assert (takes > 20.0) is said

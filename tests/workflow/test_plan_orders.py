@@ -26,14 +26,18 @@ def ages(*hours, **changes):
 
 
 def plan(
-    order, *aims, scenario=UNI, name="glass", nuclide="Y-90", residual=0.0, whole=0.81056, greatest=None
-):
+    order, *aims, scenario=UNI, name="glass", nuclide="Y-90", residual=0.0, whole=0.81056, greatest=None,
+    perfused_dose_gy=None,
+):  # fmt: skip
     """0.7 kg of normal liver around 0.3 kg with four times its uptake: 75 Gy to the whole are 3.527 GBq."""
     reached = Territory("lobe", 0.06, (TumourUptake("GTV1", 0.3, 4.0),), 0.7)
     anatomy = Anatomy({"GTV1": 0.3}, perfused_normal_kg=0.7, whole_normal_kg=whole)
     facts = yv.PlanFacts("p", nuclide, name, K if nuclide == "Y-90" else 15.87)
     context = ClinicalContext(scenario, Disease.HCC, bilirubin_umol_per_l=12.0, hepatic_reserve=0.5)
-    request = PlanRequest(context, aims=aims, order=order, residual_fraction=residual, greatest_gbq=greatest)
+    request = PlanRequest(
+        context, aims=aims, order=order, residual_fraction=residual, greatest_gbq=greatest,
+        perfused_dose_gy=perfused_dose_gy,
+    )  # fmt: skip
     return yv.plan_from_masses(facts, anatomy, [reached], request)
 
 
@@ -104,9 +108,8 @@ def test_none_can_be_offered_is_a_notice_with_the_nearest_and_no_crash():
 
 
 def test_an_order_beyond_every_vial_is_a_notice_unless_it_was_stated():
-    """MIRD for a goal of the user of 900 Gy to 1 kg is beyond resin's 3 GBq."""
-    goal = DoseAim("g", "perfused", Sense.AT_LEAST, 900.0)
-    found = plan(ages(0.0, model="mird"), goal, name="resin", greatest=(30.0,))
+    """MIRD for 900 Gy to 1 kg, as the user states, is beyond resin's 3 GBq."""
+    found = plan(ages(0.0, model="mird"), name="resin", greatest=(30.0,), perfused_dose_gy=900.0)
     assert found.orders[0].offers == ()
     assert "is beyond every vial on offer" in next(n.message for n in found.notices if n.code == "no-vial")
     with pytest.raises(InputError, match="no resin vial on offer reaches 9 GBq"):

@@ -38,7 +38,8 @@ def goal(region, value, metric="mean"):
     return DoseAim(f"{region} {metric} goal", region, Sense.AT_LEAST, value, parse_metric(metric))
 
 
-def masses(*aims, device="glass", tumour=0.03, ratio=5.0, perfused=0.10, whole=1.4, shunt=0.02, **context):
+def masses(*aims, device="glass", tumour=0.03, ratio=5.0, perfused=0.10, whole=1.4, shunt=0.02,
+           perfused_dose_gy=None, **context):  # fmt: skip
     """A plan of one artery and one tumour without images [kg]."""
     context = {"disease": HCC} | context
     reached = Territory("artery", shunt, (TumourUptake("GTV1", tumour, ratio),), perfused)
@@ -46,7 +47,8 @@ def masses(*aims, device="glass", tumour=0.03, ratio=5.0, perfused=0.10, whole=1
     facts = yv.PlanFacts(
         "patient", "Ho-166" if device == "ho166" else "Y-90", device, K if device != "ho166" else 15.87
     )
-    return yv.plan_from_masses(facts, anatomy, [reached], PlanRequest(ClinicalContext(**context), aims=aims))
+    request = PlanRequest(ClinicalContext(**context), perfused_dose_gy=perfused_dose_gy, aims=aims)
+    return yv.plan_from_masses(facts, anatomy, [reached], request)
 
 
 def images(*aims, **context):
@@ -149,18 +151,39 @@ def test_required_goals_of_the_user_come_first():
     assert (voxel.goal_only, voxel.goal_bound, voxel.binding) == (True, True, ("GTV1 D70 goal",))
 
 
-def test_limits_that_exist_cap_the_goal_and_it_is_said():
-    """30 Gy to the lungs at 30 % shunt: 30 / (49.77 x 0.3) = 2.009 GBq, 540 Gy; the user wants 900."""
-    plan = masses(goal("perfused", 900.0), scenario=SEG, shunt=0.30)
-    found = rows(plan, "partition")
-    assert found["activity_bq"] == pytest.approx(1e9 * 30.0 / (K * 0.30), rel=1e-6)
-    assert found["binding_constraint"] == "lungs, one treatment"
-    assert found["greatest_activity_bq"] is None
-    headline = plan_content(plan)["headline"]
-    assert headline[-1] == f"Goal not reached; {NO_LIVER_LIMIT}."
-    assert "Not met at this activity" in headline[-2]
-    capped = images(goal("GTV1", 5000.0, "D70"), limit("GTV1", 300.0, "max"), scenario=SEG).model("voxel")
-    assert (capped.binding, capped.limit_bound) == (("GTV1 max",), True)
+@pytest.mark.parametrize(("wanted_gy", "refused"), [(538.0, False), (539.0, True), (900.0, True)])
+@pytest.mark.parametrize("typed", ["goal", "perfused dose"])
+def test_what_the_user_wants_and_the_lungs_forbid_gives_no_activity(wanted_gy, refused, typed):
+    """30 Gy to the lungs at 30 % shunt: 30 / (49.77 x 0.3) = 2.009 GBq, 538.5 Gy to 130 g; no liver limit."""
+    asked = {"perfused_dose_gy": wanted_gy} if typed == "perfused dose" else {}
+    plan = masses(*([] if asked else [goal("perfused", wanted_gy)]), scenario=SEG, shunt=0.30, **asked)
+    for name in ("mird",) if asked else ("mird", "partition"):
+        found = rows(plan, name)
+        assert found["available"] is not refused
+        assert found["goal_only"] is True
+        if refused:
+            assert f"takes {wanted_gy * 0.13 / (K * 0.7):.4g} GBq" in found["reason"]
+            assert "allow 2.009 GBq" in found["reason"]
+        else:
+            assert found["activity_bq"] == pytest.approx(1e9 * wanted_gy * 0.13 / (K * 0.7), rel=1e-6)
+    if refused and not asked:
+        assert plan_content(plan)["headline"][0].startswith("Partition proposes no activity")
+        assert rows(plan, "partition")["infeasibility"]["blocked_by"] == ["lungs, one treatment"]
+
+
+def test_a_limit_on_a_maximum_that_ends_the_goal_of_a_tumour_gives_no_activity():
+    refused = images(goal("GTV1", 5000.0, "D70"), limit("GTV1", 300.0, "max"), scenario=SEG).model("voxel")
+    assert (refused.available, refused.goal_refused) == (False, True)
+    assert refused.infeasibility["blocked_by"] == ["GTV1 max"]
+    assert "GTV1 D70 goal ≥ 5000 Gy is " in refused.reason
+
+
+def test_a_goal_of_one_compartment_ends_at_the_liver_limit():
+    """The user's goal for the perfused volume of a unilobar treatment, where whole normal liver is limited to 50 Gy."""
+    plan = masses(goal("perfused", 900.0), scenario=UNI, perfused=0.8, whole=1.2)
+    model = plan.model("mird")
+    assert (model.limit_bound, model.goal_only) == (True, False)
+    assert not [r for r in model.results if r.status == "not met" and r.aim.sense is Sense.BELOW]
 
 
 @pytest.mark.parametrize("shunt", [0.395, 0.41])
@@ -209,12 +232,13 @@ def test_no_coarser_model_hides_a_goal_that_is_forbidden():
     assert plan.orders == ()
 
 
-def test_a_vial_that_ends_a_goal_is_no_limit():
+def test_a_vial_that_ends_a_goal_gives_no_activity():
+    """Nothing fills a vial because more cannot be had."""
     plan = masses(goal("perfused", 900.0), scenario=SEG, perfused=2.0, whole=2.0, shunt=0.0)
     found = rows(plan, "partition")
-    assert (found["binding_constraint"], found["limited_by_supply"]) == (None, ["injection 1"])
-    assert found["activity_bq"] == pytest.approx(20e9, rel=1e-6)
-    assert "no limit does" in " ".join(plan_content(plan)["headline"])
+    assert (found["available"], found["binding_constraint"]) == (False, None)
+    assert "the greatest activity of injection 1 allow 20 GBq" in found["reason"]
+    assert "proposes no activity" in " ".join(plan_content(plan)["headline"])
 
 
 def test_without_limit_and_goal_there_is_no_activity():
@@ -269,7 +293,8 @@ def test_a_goal_that_nothing_reaches_does_not_fill_the_vials():
     found = yv.plan_from_masses(yv.PlanFacts("p", "Y-90", "glass", K), anatomy, reached, request).model(
         "multi-tumour-partition"
     )
-    assert found.table.doses(found.activities_gbq)["A"] == pytest.approx(200.0, rel=1e-6)
+    assert (found.available, found.goal_refused) == (False, True)
+    assert "B ≥ 300 Gy gets nothing" in found.reason.replace(" mean goal", "")
     assert found.infeasibility["missed_by"]["B mean goal"] == pytest.approx(300.0)
 
 

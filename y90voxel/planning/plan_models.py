@@ -205,7 +205,7 @@ def _why_no_rule(name: str, basis: PlanBasis) -> str:
 
 
 def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
-    """Single compartment: the activity for a dose of the perfused volume; a goal of the table ends at the limits."""
+    """Single compartment: the activity for a dose of the perfused volume; that of a goal ends at the limits."""
     title, goal = TITLES["mird"], _perfused_goal(basis, table)
     wanted = basis.perfused_dose_gy if goal is None else goal.value
     masses = [territory.mass_kg for territory in basis.territories]
@@ -233,17 +233,17 @@ def _mird(basis: PlanBasis, table: DoseTable) -> PlanModel:
         inputs=_mird_inputs(basis, wanted, masses, activities),
         goal_bound=True,
     )
-    if goal is None or goal.required:
-        return model
-    return _of_goal_alone(model, goal) if model.goal_only else within_limits(model)
+    if not model.goal_only:
+        return model if goal is None else within_limits(model)
+    return _of_goal_alone(model, "dose of the perfused volume" if goal is None else goal.name)
 
 
-def _of_goal_alone(model: PlanModel, goal: DoseAim) -> PlanModel:
-    """Without a liver limit: the activity of the table's goal, or none where another limit ends before."""
+def _of_goal_alone(model: PlanModel, goal_name: str) -> PlanModel:
+    """Without a liver limit: the activity of the wanted dose, or none where another limit ends before."""
     total, prescription = model.activity_gbq, model.prescription
     end = None if prescription is None else prescription.end
     if not total or end is None or total <= end.activity_gbq * (1.0 + 1e-6):
-        return replace(model, greatest_gbq=None, binding=(goal.name,))
+        return replace(model, greatest_gbq=None, binding=(goal_name,))
     takes = f"{model.basis} takes {total:.4g} GBq"
     reason = goal_not_reached(takes, (end.name,), end.activity_gbq)
     refused = unavailable(model.name, model.title, reason, model.flag)

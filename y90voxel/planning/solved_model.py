@@ -127,8 +127,7 @@ def solved_model(
     of several injections) then scale its solution down until they hold, by bisection.
 
     Without a limit on liver the activity is never solved for a limit: it is the least that reaches the goal (see
-    `planning_goals`). Where a limit ends before, a goal of the user's is approached as far as limits allow; for a goal of
-    the table there is no activity then.
+    `planning_goals`), the user's or the table's; where a limit or the vial ends before, there is none.
 
     Parameters
     ----------
@@ -218,10 +217,14 @@ def _for_goals(problem: _Problem, shares: tuple[float, ...]) -> PlanModel | str:
     results = judge_all(aims, problem.table, activities, problem.measure)
     wanted = {goal.name for goal in goals}
     missed = [r for r in results if r.aim.name in wanted and r.status not in ("met", "unconfirmed")]
-    if missed and not stated:
-        reason = _why_not_reached(missed, activities, _what_ends(problem, activities, results, scaled_by))
-        return replace(unavailable("", "", reason), goal_only=True, goal_refused=True)
-    binding, supply = _what_decides(problem, activities, results, wanted, scaled_by, reached=not missed)
+    if missed:
+        ended_by = _what_ends(problem, activities, results, scaled_by)
+        return replace(
+            unavailable("", "", _why_not_reached(missed, activities, ended_by)),
+            infeasibility=_infeasibility(plan, results, [name for name, _ in ended_by], problem.split),
+            goal_only=True,
+            goal_refused=True,
+        )
     what = ", ".join(f"{goal.name} ≥ {goal.value:g} {goal.metric.unit}" for goal in goals)
     return PlanModel(
         "",
@@ -231,12 +234,9 @@ def _for_goals(problem: _Problem, shares: tuple[float, ...]) -> PlanModel | str:
         f"activity of the goal ({what}), for no liver limit is printed",
         results,
         None,
-        binding,
-        infeasibility=_infeasibility(plan, results, (*binding, *supply) if missed else (), problem.split),
+        _decisive(results, wanted),
         goal_only=True,
-        goal_bound=not missed,
-        limit_bound=bool(missed),
-        limited_by_supply=supply,
+        goal_bound=True,
         measure=problem.measure,
     )
 
@@ -272,26 +272,10 @@ def _reached(
     return tuple(min(scale, most) * a for a in direction)
 
 
-def _what_decides(
-    problem: _Problem,
-    activities: Sequence[float],
-    results: Sequence[AimResult],
-    wanted: set[str],
-    scaled_by: str,
-    *,
-    reached: bool,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Goal or limits that decide the activity, and injections that have no more to give."""
-    if scaled_by:
-        return (scaled_by,), ()
-
-    if reached:
-        goals = [r.aim.name for r in results if r.aim.name in wanted]
-        return tuple(r.aim.name for r in results if r.aim.name in wanted and _at_its_value(r)) or tuple(
-            goals
-        ), ()
-    limits = [r.aim.name for r in results if r.aim.sense is Sense.BELOW and _at_its_value(r)]
-    return tuple(limits), problem.full(activities)
+def _decisive(results: Sequence[AimResult], wanted: set[str]) -> tuple[str, ...]:
+    """Goals that are reached exactly and so decide the activity."""
+    goals = [result for result in results if result.aim.name in wanted]
+    return tuple(r.aim.name for r in goals if _at_its_value(r)) or tuple(r.aim.name for r in goals)
 
 
 def _at_its_value(result: AimResult) -> bool:
@@ -301,26 +285,36 @@ def _at_its_value(result: AimResult) -> bool:
 
 def _what_ends(
     problem: _Problem, activities: Sequence[float], results: Sequence[AimResult], scaled_by: str
-) -> list[str]:
-    """Limits and vials that end the activity, with what they allow."""
+) -> list[tuple[str, str]]:
+    """Limits and vials that end the activity: names, and what they allow."""
     limits = [
         r.aim for r in results if r.aim.sense is Sense.BELOW and (r.aim.name == scaled_by or _at_its_value(r))
     ]
-    ended = [f"{aim.name} ({aim.value:g} {aim.metric.unit})" for aim in limits]
-    return ended + [f"the greatest activity of {name}" for name in problem.full(activities)]
+    ended = [(aim.name, f"{aim.name} ({aim.value:g} {aim.metric.unit})") for aim in limits]
+    return ended + [(name, f"the greatest activity of {name}") for name in problem.full(activities)]
 
 
 def _why_not_reached(
-    missed: Sequence[AimResult], activities: Sequence[float], ended_by: Sequence[str]
+    missed: Sequence[AimResult],
+    activities: Sequence[float],
+    ended_by: Sequence[tuple[str, str]],
 ) -> str:
-    """Why no activity reaches goals of the table, which are mean doses: what they take, and what ends before."""
+    """Why no activity reaches the goals: what those that are missed take, and what ends before."""
     total = sum(activities)
     takes = []
     for result in missed:
-        aim, found = result.aim, (result.found or 0.0) - result.aim.previous
-        needs = f"takes {total * (aim.value - aim.previous) / found:.4g} GBq" if found > 0 else "gets nothing"
-        takes.append(f"{aim.name} ≥ {aim.value:g} {aim.metric.unit} {needs}")
-    return goal_not_reached(", ".join(takes), ended_by, total)
+        aim = result.aim
+        takes.append(f"{aim.name} ≥ {aim.value:g} {aim.metric.unit} {_needs(result, total)}")
+    return goal_not_reached(", ".join(takes), [text for _, text in ended_by], total)
+
+
+def _needs(result: AimResult, total_gbq: float) -> str:
+    """The activity that a goal on a mean takes, in the split of the activities; of other metrics what is reached."""
+    aim, value = result.aim, result.found or 0.0
+    if not aim.linear:
+        return f"is {value:.4g} {aim.metric.unit} at {total_gbq:.4g} GBq"
+    dose = value - aim.previous
+    return f"takes {total_gbq * (aim.value - aim.previous) / dose:.4g} GBq" if dose > 0 else "gets nothing"
 
 
 def _infeasibility(
