@@ -10,9 +10,10 @@ import pytest
 import y90voxel as yv
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "formulas.md").read_text(encoding="utf-8")
-MODULES = {"ms": yv.microscale, "pl": yv.planning, "rb": yv.radiobiology, "yv": yv}
+MODULES = {"im": yv.immune, "ms": yv.microscale, "pl": yv.planning, "rb": yv.radiobiology, "yv": yv}
 NAMES = sorted(
-    set(re.findall(r"`(ms|pl|rb|yv)\.(\w+)`", PAGE)) - {("yv", "planning"), ("yv", "radiobiology")}
+    set(re.findall(r"`(im|ms|pl|rb|yv)\.(\w+)`", PAGE))
+    - {("yv", name) for name in ("immune", "planning", "radiobiology")}
 )
 
 
@@ -33,6 +34,9 @@ def test_the_code_of_the_page_runs():
 def test_no_public_formula_is_missing_from_the_page():
     functions = {n for n in yv.radiobiology.__all__ if n[0].islower()}
     assert functions <= {name for module, name in NAMES if module == "rb"}
+    assert {n for n in yv.immune.__all__ if n[0].islower()} <= {
+        name for module, name in NAMES if module == "im"
+    }
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`y90voxel\.([\w.]+\.\w+)`", PAGE))))

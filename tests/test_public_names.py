@@ -10,7 +10,7 @@ import pytest
 
 import y90voxel as yv
 
-PACKAGES = [yv, yv.microscale, yv.planning]
+PACKAGES = [yv, yv.immune, yv.microscale, yv.planning]
 by_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 
 

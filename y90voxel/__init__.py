@@ -18,6 +18,7 @@ from y90voxel.lazy import load_on_first_use
 from y90voxel.version import __version__
 
 if TYPE_CHECKING:
+    from y90voxel import immune as immune
     from y90voxel import microscale as microscale
     from y90voxel import planning as planning
     from y90voxel.case.case import Case as Case
@@ -103,6 +104,7 @@ _HOME = {
 }  # fmt: skip
 _MODULES = {
     "errors": "errors",
+    "immune": "immune",
     "microscale": "microscale",
     "planning": "planning",
     "radiobiology": "metrics.radiobiology",
