@@ -225,7 +225,7 @@ def _for_goals(problem: _Problem, shares: tuple[float, ...]) -> PlanModel | str:
             goal_only=True,
             goal_refused=True,
         )
-    what = ", ".join(f"{goal.name} ≥ {goal.value:g} {goal.metric.unit}" for goal in goals)
+    what = ", ".join(_wanted(goal) for goal in goals)
     return PlanModel(
         "",
         "",
@@ -303,9 +303,14 @@ def _why_not_reached(
     total = sum(activities)
     takes = []
     for result in missed:
-        aim = result.aim
-        takes.append(f"{aim.name} ≥ {aim.value:g} {aim.metric.unit} {_needs(result, total)}")
+        takes.append(f"{_wanted(result.aim)} {_needs(result, total)}")
     return goal_not_reached(", ".join(takes), [text for _, text in ended_by], total)
+
+
+def _wanted(goal: DoseAim) -> str:
+    """A goal with its value, which the name of a typed one holds already."""
+    value = f"{goal.value:g} {goal.metric.unit}"
+    return goal.name if value in goal.name else f"{goal.name} ≥ {value}"
 
 
 def _needs(result: AimResult, total_gbq: float) -> str:
