@@ -20,12 +20,12 @@ _PACKAGE = Path(__file__).resolve().parent
 NOWHERE = "Y90VOXEL_NO_CACHE"
 
 
-def prepare_caches(tell: bool = False) -> None:
+def prepare_caches(warn: bool = False) -> None:
     """Point numba and matplotlib to a folder that can be written, where their own cannot; worker processes inherit it.
 
     Parameters
     ----------
-    tell : bool
+    warn : bool
         Say so on stderr.
     """
     lost = [
@@ -38,15 +38,15 @@ def prepare_caches(tell: bool = False) -> None:
     place = _own_folder()
     if place is None:
         os.environ[NOWHERE] = "1"
-        said = "no folder for caches can be written: compiling without one, every run takes longer"
+        problem = "no folder for caches can be written: compiling without one, every run takes longer"
     else:
         for name in lost:
             os.environ[name] = str(place / name.lower())
-        said = (
+        problem = (
             f"caches of compiled functions and fonts go to {place}, for their usual place cannot be written"
         )
-    if tell:
-        sys.stderr.write(f"y90voxel: {said}. Set {' and '.join(lost)} to a folder that stays.\n")
+    if warn:
+        sys.stderr.write(f"y90voxel: {problem}. Set {' and '.join(lost)} to a folder that stays.\n")
 
 
 def can_keep() -> bool:
@@ -94,9 +94,9 @@ def _own_folder() -> Path | None:
         place = Path(tempfile.gettempdir()) / f"y90voxel-{os.getuid()}"
         with suppress(FileExistsError):
             place.mkdir(mode=0o700)
-        found = place.lstat()
+        status = place.lstat()
         # what somebody else prepared there could be code
-        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022:
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022:
             return place if os.access(place, os.W_OK | os.X_OK) else None
         return Path(tempfile.mkdtemp(prefix="y90voxel-"))
     return None

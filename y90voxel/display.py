@@ -48,10 +48,10 @@ class Curve:
 
 def block(title: str, *parts: str, notes: Iterable[str] = ()) -> str:
     """Return one result: a title, its parts (HTML) one under the other, and notes (plain text)."""
-    said = "".join(f"<div style='color:#7a8791;font-size:90%'>{escape(note)}</div>" for note in notes)
+    notes_html = "".join(f"<div style='color:#7a8791;font-size:90%'>{escape(note)}</div>" for note in notes)
     return (
         f"<div class='y90voxel' style='line-height:1.4'><div><strong>{escape(title)}</strong></div>"
-        f"{''.join(parts)}{said}</div>"
+        f"{''.join(parts)}{notes_html}</div>"
     )
 
 

@@ -21,6 +21,6 @@ def prepare_process() -> None:
     """Collect seldom, and not at all when the process ends. A second call changes nothing."""
     if gc.get_threshold() == THRESHOLDS:
         return
-    prepare_caches(tell=True)
+    prepare_caches(warn=True)
     gc.set_threshold(*THRESHOLDS)
     atexit.register(gc.freeze)  # the interpreter would look through the whole heap before it gives it back

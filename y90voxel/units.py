@@ -91,8 +91,8 @@ def _parse(text: str, sizes: dict[str, float], name: str, example: str) -> float
     match = _QUANTITY.match(str(text))
     unit = match.group(2) if match else ""
     if match is None or unit not in sizes:
-        known = ", ".join(u for u in sizes if u and u != u.lower())
-        units = f" and a unit ({known})" if known else ""
+        unit_names = ", ".join(u for u in sizes if u and u != u.lower())
+        units = f" and a unit ({unit_names})" if unit_names else ""
         # 1,500 is one and a half to some and fifteen hundred to others
         point = " with a decimal point" if "," in str(text) else ""
         raise UnitError(

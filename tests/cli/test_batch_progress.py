@@ -13,8 +13,8 @@ REFUSED = StudyOutcome("p[1]", "p", StudyStatus.REFUSED, "no liver [regions]", s
 
 
 def hear(listener):
-    listener.found(100)
-    listener.found(200)
+    listener.files_found(100)
+    listener.files_found(200)
     listener.read(90, 100)
     listener.read(100, 100)
     listener.say("p[2]: new")
@@ -41,7 +41,7 @@ def test_a_terminal_shows_counts_the_time_left_and_the_last_outcomes():
 
 def test_a_terminal_shows_how_many_headers_were_read():
     table = RunningTable()
-    table.found(100)
+    table.files_found(100)
     table.read(90, 100)
     console = Console(width=120)
     with console.capture() as shown:

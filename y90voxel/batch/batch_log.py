@@ -45,9 +45,9 @@ class BatchLog(ArchiveWatch):
         self._write(line)
         self._listener.say(line)
 
-    def found(self, files: int) -> None:
+    def files_found(self, files: int) -> None:
         """So many files of the cohort have been found."""
-        self._listener.found(files)
+        self._listener.files_found(files)
 
     def read(self, headers: int, of: int) -> None:
         """So many headers have been read."""

@@ -282,8 +282,8 @@ def _result(future: Any) -> dict[str, Any]:
     """What came of a study; a worker that died under it again and again is a failure of the study."""
     error = future.exception() if future.status == "error" else None
     if error is None:
-        found: dict[str, Any] = future.result()
-        return found
+        outcome: dict[str, Any] = future.result()
+        return outcome
     reason = f"the cluster gave it up: {str(error).splitlines()[0]}"
     return {"status": "failed", "reason": reason, "seconds": None, "peak_memory_bytes": None}
 

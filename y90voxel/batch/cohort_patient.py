@@ -29,16 +29,16 @@ def patient_columns(patient: Mapping[str, Any] | None) -> dict[str, Any]:
     if not patient:
         return {}
     afp = patient.get("afp") or {}
-    found = {f"patient_{fact}": patient.get(fact) for fact in _FACTS}
-    found |= {"patient_afp": afp.get("value"), "patient_afp_unit": afp.get("unit")}
+    columns = {f"patient_{fact}": patient.get(fact) for fact in _FACTS}
+    columns |= {"patient_afp": afp.get("value"), "patient_afp_unit": afp.get("unit")}
     for criterion in _CRITERIA:
         judged = [r for r in patient.get("responses") or () if r["criterion"] == criterion]
         if judged:
             best = min(judged, key=lambda r: _BEST_FIRST.index(r["category"]))
-            found |= {
+            columns |= {
                 "patient_best_response": best["category"],
                 "patient_response_criterion": criterion,
                 "patient_response_days": best.get("days_after_treatment"),
             }
             break
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in columns.items() if value is not None}

@@ -65,7 +65,7 @@ def write_cohort(
     InputError
         If two studies have one identifier, or a file cannot be written.
     """
-    folder, tell = Path(out), progress or (lambda what, done: None)
+    folder, report_progress = Path(out), progress or (lambda what, done: None)
     names = [study.study_id for study in studies]
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
@@ -78,22 +78,22 @@ def write_cohort(
     def rows() -> Iterator[list[dict[str, Any]]]:
         """The rows of each study; what the page needs of it is kept aside."""
         for done, study in enumerate(studies):
-            tell("reading results", 0.8 * done / len(studies))
+            report_progress("reading results", 0.8 * done / len(studies))
             carried = {name: typed(study.columns.get(key), kinds[name]) for key, name in renamed.items()}
-            found, summary, messages = _one(study, folder)
+            study_rows, summary, messages = _one(study, folder)
             for code, message in messages.items():
                 examples.setdefault(code, message)
             summaries.append(summary)
-            yield [row | carried for row in found]
+            yield [row | carried for row in study_rows]
 
     write_cohort_tables(rows(), {name: kinds[name] for name in renamed.values()}, folder)
-    tell("drawing the page", 0.8)
+    report_progress("drawing the page", 0.8)
     page = cohort_page(
         summaries, title=title, version=__version__, computed=datetime.now(UTC), examples=examples
     )
     with atomic_file(folder / "cohort.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
-    tell("done", 1.0)
+    report_progress("done", 1.0)
     return tuple(summaries)
 
 
@@ -194,14 +194,14 @@ def _summary(
 def _facts(metrics: Mapping[str, Any]) -> dict[str, str]:
     """How a study was computed: what should be alike over a cohort."""
     calibration = metrics.get("calibration", {})
-    found = {
+    facts = {
         "dose": PREDICTED if metrics.get("predicted") else DELIVERED,
         "nuclide": metrics.get("nuclide"),
         "engine": metrics.get("engine"),
         "calibration": " over ".join(filter(None, (calibration.get("mode"), calibration.get("region")))),
         "version": metrics.get("provenance", {}).get("version"),
     }
-    return {key: str(value) for key, value in found.items() if value}
+    return {key: str(value) for key, value in facts.items() if value}
 
 
 def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -215,7 +215,7 @@ def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
     )
     mird, shunt = lung.get(limiting_convention().dose_key), lung.get("shunt_fraction")
     activity = metrics.get("activity_bq")
-    found = {
+    values = {
         "tumour_gy": tumours.get("mass_weighted_mean_gy"),
         "tumour_d70_gy": tumours.get("d70_gy"),
         "non_tumour_liver_gy": normal.get("mass_weighted_mean_gy"),
@@ -226,7 +226,7 @@ def _values(metrics: Mapping[str, Any]) -> dict[str, float]:
         "liver_ml": liver.get("volume_ml"),
         "map_over_net": metrics.get("map_over_net"),
     }
-    return {key: float(value) for key, value in found.items() if value is not None}
+    return {key: float(value) for key, value in values.items() if value is not None}
 
 
 def _codes(metrics: Mapping[str, Any]) -> list[str]:
@@ -236,7 +236,7 @@ def _codes(metrics: Mapping[str, Any]) -> list[str]:
 
 def _missed(metrics: Mapping[str, Any]) -> list[str]:
     """Limits and goals that are not met."""
-    return [str(held["name"]) for held in metrics.get("limits", ()) if held.get("status") == "not met"]
+    return [str(limit["name"]) for limit in metrics.get("limits", ()) if limit.get("status") == "not met"]
 
 
 def _link(study: StudyOutcome, out: Path) -> str | None:

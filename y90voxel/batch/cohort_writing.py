@@ -53,5 +53,5 @@ def _draw(studies: Sequence[StudySummary], facts: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    given, known = pickle.load(sys.stdin.buffer)
-    sys.stdout.buffer.write(_draw(given, known).encode("utf-8"))
+    sent_studies, sent_facts = pickle.load(sys.stdin.buffer)
+    sys.stdout.buffer.write(_draw(sent_studies, sent_facts).encode("utf-8"))

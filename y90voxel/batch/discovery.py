@@ -86,22 +86,22 @@ def find_cohort(
     return cohort
 
 
-def whole_studies(root: Path, known: Catalogue, ahead: str, seen: set[str]) -> Iterator[Unit]:
+def whole_studies(root: Path, catalogue: Catalogue, ahead: str, seen: set[str]) -> Iterator[Unit]:
     """Yield studies of an archive that is still being read, each once: those that look complete in a folder that is.
 
     Parameters
     ----------
     root : Path
         The archive.
-    known : Catalogue
+    catalogue : Catalogue
         What was read of it.
     ahead : str
         The folder that is read next; no folder before it is read again.
     seen : set of str
         First files of studies that were yielded; they are added here.
     """
-    studies, _ = pair_series(known.series)
-    damaged, _ = _share_out(known.damaged, studies)
+    studies, _ = pair_series(catalogue.series)
+    damaged, _ = _share_out(catalogue.damaged, studies)
     place = PurePosixPath(ahead)
     for study, files in zip(studies, damaged, strict=True):
         first = study.emission[0].files[0]
@@ -117,9 +117,9 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     """Pair the series of a tree and lay the case files beside them."""
     studies, left_over = pair_series(catalogue.series)
     treated = set().union(*(study.patients for study in studies))
-    known = {study.study_uid for study in studies}
+    study_uids = {study.study_uid for study in studies}
     # a study without emission image is refused, unless it is about something else in a patient who has one
-    orphans = [s for s in left_over if not s.patients & treated or s.study_uid in known]
+    orphans = [s for s in left_over if not s.patients & treated or s.study_uid in study_uids]
     studies += orphans
     taken = {id(study) for study in orphans}
     damaged, lost = _share_out(catalogue.damaged, studies)
@@ -145,18 +145,20 @@ def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
     """The unit of a study, in the deepest folder that holds all of its files."""
     names = sorted({name for series in study.series for name in series.files} | set(damaged))
     folder = _common_folder(names)
-    said = _case_settings(root, (folder / "any").as_posix())
+    case_facts = _case_settings(root, (folder / "any").as_posix())
     what = "|".join((study.study_uid, study.frame_of_reference_uid or "", study.series[0].patient))
-    if len(study.study_uids) > 1 and len(study.emission) == 1 and "settings" in said:
+    if len(study.study_uids) > 1 and len(study.emission) == 1 and "settings" in case_facts:
         # a CT or regions of another study in the same frame: say which image it is about
-        said["settings"] = merge({"series": {"emission": study.emission[0].uid}}, said["settings"])
+        case_facts["settings"] = merge(
+            {"series": {"emission": study.emission[0].uid}}, case_facts["settings"]
+        )
     return Unit(
         key=f"{what}|{shown(folder.as_posix())}",
         what=what,  # without the folder: a study that was moved is the same
         name=shown(folder.as_posix()),
         path=root / folder,
         only=_below(folder, names),
-        **said,
+        **case_facts,
     )
 
 

@@ -58,14 +58,14 @@ def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> Bat
         records = folder.records() if out.is_dir() else ()
         with closing(Ledger(Path(place), anonymous=anonymous, records=records)) as ledger:
             with remembered_headers(ledger, anonymous) as memory:
-                found = find_cohort(cohort, leave_out=out, memory=memory)
+                archive = find_cohort(cohort, leave_out=out, memory=memory)
             if anonymous:
                 check_labels_are_keyed(ledger)
                 key = choices.handling.key_file or out.with_name(f"{out.name}.key")
                 secret = owners_secret(out, key, ledger) if key.exists() else secrets.token_bytes(32)
                 choices = replace(choices, secret=secret)
-            tasks = make_plan(found.units, ledger, folder, choices)
-            return _told(out, tasks, folder, [] if anonymous else list(found.remarks), choices)
+            tasks = make_plan(archive.units, ledger, folder, choices)
+            return _told(out, tasks, folder, [] if anonymous else list(archive.remarks), choices)
 
 
 def _told(

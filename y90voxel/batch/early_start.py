@@ -54,32 +54,32 @@ class EarlyStart(ArchiveWatch):
         workers: LocalWorkers,
         requests: StudyRequests,
         choices: Choices,
-        known: Mapping[str, Entry],
+        entries: Mapping[str, Entry],
         log: BatchLog,
     ) -> None:
         self._root, self.workers, self._requests = root, workers, requests
         self._choices, self._log = choices, log
-        self._keys, self._identities = set(known), {entry.identity for entry in known.values()}
-        self._ids = {key: entry.study_id for key, entry in known.items()}
+        self._keys, self._identities = set(entries), {entry.identity for entry in entries.values()}
+        self._ids = {key: entry.study_id for key, entry in entries.items()}
         self._started: dict[str, Request] = {}
         self._looked_at: set[str] = set()
         self._next = 0.0
 
-    def found(self, files: int) -> None:
+    def files_found(self, files: int) -> None:
         """So many files there are up to now."""
-        self._log.found(files)
+        self._log.files_found(files)
 
     def read(self, headers: int, of: int) -> None:
         """So many headers were read."""
         self._log.read(headers, of)
 
-    def arrived(self, known: Callable[[], Catalogue], ahead: str | None) -> None:
+    def arrived(self, catalogue: Callable[[], Catalogue], ahead: str | None) -> None:
         """Hand out studies that are complete, when workers have time for them."""
         now = time.monotonic()
         room = self.workers.workers - self.workers.waiting
         if ahead is None or room < 1 or now < self._next:
             return
-        for unit in whole_studies(self._root, known(), ahead, self._looked_at):
+        for unit in whole_studies(self._root, catalogue(), ahead, self._looked_at):
             room -= self._start(unit)
             if room < 1:
                 break

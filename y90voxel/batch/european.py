@@ -30,17 +30,17 @@ def without_commas_and_european_dates(
     columns : collection of str
         Where numbers and dates may stand.
     """
-    found = [(number, dict(row)) for number, row in rows]
+    rewritten = [(number, dict(row)) for number, row in rows]
     for name in columns:
-        texts = [row[name] for _, row in found if isinstance(row[name], str) and str(row[name]).strip()]
+        texts = [row[name] for _, row in rewritten if isinstance(row[name], str) and str(row[name]).strip()]
         readable = _commas([str(text).strip() for text in texts]) or _dates(
             [str(text).strip() for text in texts]
         )
         if readable:
-            for _, row in found:
+            for _, row in rewritten:
                 if isinstance(row[name], str):
                     row[name] = readable.get(str(row[name]).strip(), row[name])
-    return found
+    return rewritten
 
 
 def _commas(texts: Sequence[str]) -> dict[str, Cell]:

@@ -27,18 +27,18 @@ def tokens_of(text: str) -> set[str]:
     """Return words, all of them in one in the order of the alphabet, the text without separators, and dates."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if not unicodedata.combining(c))
     words = [word for word in re.split(r"[\W_^]+", plain) if word]
-    found = {word for word in words if len(word) >= SHORTEST_WORD}
+    tokens = {word for word in words if len(word) >= SHORTEST_WORD}
     if words:
-        found |= {"".join(words), "".join(sorted(words))}
+        tokens |= {"".join(words), "".join(sorted(words))}
     for year, month, day in _YEAR_FIRST.findall(plain):
-        found |= {f"date:{year}{month}{day}"}
+        tokens |= {f"date:{year}{month}{day}"}
     for first, second, year in _YEAR_LAST.findall(plain):
         for century in ("",) if len(year) > 2 else ("19", "20"):
-            found |= {
+            tokens |= {
                 f"date:{century}{year}{second:0>2}{first:0>2}",
                 f"date:{century}{year}{first:0>2}{second:0>2}",
             }
-    return found - {word for word in found if len(word) < SHORTEST_WORD} - _dates_as_words(plain)
+    return tokens - {word for word in tokens if len(word) < SHORTEST_WORD} - _dates_as_words(plain)
 
 
 def _dates_as_words(text: str) -> set[str]:

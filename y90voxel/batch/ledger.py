@@ -169,18 +169,18 @@ class Ledger:
         **facts
             Columns of the table; None for what is not known any more.
         """
-        known = {
+        columns = {
             "reason": None,
             "cause": None,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "version": __version__,
             **{name: json.dumps(v) if isinstance(v, Mapping | list) else v for name, v in facts.items()},
         }
-        assignments = ", ".join(f"{name} = :{name}" for name in known)
+        assignments = ", ".join(f"{name} = :{name}" for name in columns)
         with self._explained(), self._transaction():
             self._db.execute(
                 f"UPDATE study SET state = :state, attempts = attempts + 1, {assignments} WHERE key = :key",
-                {"key": key, "state": state, **known},
+                {"key": key, "state": state, **columns},
             )
 
     def settle(self, settled: Iterable[tuple[str, str, str | None, str | None]]) -> None:

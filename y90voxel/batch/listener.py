@@ -13,7 +13,7 @@ class Listener:
     def say(self, line: str) -> None:
         """A line for the log."""
 
-    def found(self, files: int) -> None:
+    def files_found(self, files: int) -> None:
         """So many files of the cohort have been found."""
 
     def read(self, headers: int, of: int) -> None:

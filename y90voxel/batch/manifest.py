@@ -124,7 +124,7 @@ def _without_doubles(numbered: list[tuple[int, Unit]]) -> list[Unit]:
     rows: dict[str, list[tuple[int, Unit]]] = {}
     for number, unit in numbered:
         rows.setdefault(unit.key, []).append((number, unit))
-    kept = []
+    units_once = []
     for same in rows.values():
         unit = same[0][1]
         if len(same) > 1:
@@ -134,8 +134,8 @@ def _without_doubles(numbered: list[tuple[int, Unit]]) -> list[Unit]:
                 "Keep one; several injections of one study go into its case file."
             )
             unit = replace(unit, settings={}, columns={}, problem=problem)
-        kept.append(unit)
-    return kept
+        units_once.append(unit)
+    return units_once
 
 
 def _nested(dotted: str, value: Cell) -> dict[str, Any]:

@@ -23,11 +23,11 @@ def match_units(units: Sequence[Unit], entries: Mapping[str, Entry]) -> dict[str
     entries : mapping of str to Entry
         What earlier runs know, by key.
     """
-    found = {unit.key: unit.key for unit in units if unit.key in entries}
+    earlier_keys = {unit.key: unit.key for unit in units if unit.key in entries}
     free: dict[str, list[str]] = {}
-    for key in sorted(set(entries) - found.keys()):
+    for key in sorted(set(entries) - earlier_keys.keys()):
         free.setdefault(entries[key].identity, []).append(key)
     for unit in sorted(units, key=lambda one: one.key):
-        if unit.key not in found and free.get(unit.identity):
-            found[unit.key] = free[unit.identity].pop(0)
-    return found
+        if unit.key not in earlier_keys and free.get(unit.identity):
+            earlier_keys[unit.key] = free[unit.identity].pop(0)
+    return earlier_keys

@@ -104,10 +104,10 @@ class BatchFolder:
         for name, (size, moment, digest) in outputs.items():
             file = self.path / below / name
             try:
-                found = file.stat()
-                if size is not None and found.st_size != size:
-                    return f"its results are damaged: {name} has {found.st_size} bytes, {size} were written"
-                if (read or found.st_mtime_ns != moment) and digest and checksum(file) != digest:
+                status = file.stat()
+                if size is not None and status.st_size != size:
+                    return f"its results are damaged: {name} has {status.st_size} bytes, {size} were written"
+                if (read or status.st_mtime_ns != moment) and digest and checksum(file) != digest:
                     return f"its results are damaged: the content of {name} is not what was written"
             except FileNotFoundError:
                 return f"its results are damaged: {name} is missing"

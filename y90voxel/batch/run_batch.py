@@ -126,16 +126,16 @@ def _run(
                 choices = Choices(choices.case, choices.options, choices.handling, secret, choices.words)
             with _early_start(cohort, ledger, choices, requests, folder, log) as early:
                 with remembered_headers(ledger, anonymous) as memory:
-                    found = find_cohort(cohort, leave_out=folder.path, watch=early or log, memory=memory)
-                tasks = make_plan(found.units, ledger, folder, choices)
+                    archive = find_cohort(cohort, leave_out=folder.path, watch=early or log, memory=memory)
+                tasks = make_plan(archive.units, ledger, folder, choices)
                 batch = RunningBatch(folder, ledger, tasks, requests, log, choices, early)
-                remarks = [] if anonymous else list(found.remarks)
+                remarks = [] if anonymous else list(archive.remarks)
                 remarks += _gone(ledger, tasks)
                 for remark in remarks:
                     log.say(remark)
                 computed = batch.run()
-            said = (*restored, *ledger.remarks, *remarks)
-            result = BatchResult(out, tuple(batch.outcomes()), computed, said)
+            messages = (*restored, *ledger.remarks, *remarks)
+            result = BatchResult(out, tuple(batch.outcomes()), computed, messages)
             title = "Cohort" if anonymous else cohort.resolve().stem
             if not tables_are_current(folder, ledger, result.outcomes, title, read=choices.handling.verify):
                 log.say("writing the tables of the cohort")

@@ -89,7 +89,7 @@ class Unit:
 
 
 def study_ids(
-    units: list[Unit], known: Mapping[str, str], *, anonymous: bool, secret: bytes | None = None
+    units: list[Unit], ids_by_key: Mapping[str, str], *, anonymous: bool, secret: bytes | None = None
 ) -> dict[str, str]:
     """Return the name of each unit's output folder, by key: of its path, or telling nothing.
 
@@ -99,17 +99,17 @@ def study_ids(
     ----------
     units : list of Unit
         The cohort.
-    known : mapping of str to str
+    ids_by_key : mapping of str to str
         Identifiers by key from earlier runs; they are kept.
     anonymous : bool
         Take digests instead of paths.
     secret : bytes or None
         Makes digests that nobody can guess without it.
     """
-    ids = {unit.key: known[unit.key] for unit in units if unit.key in known}
+    ids = {unit.key: ids_by_key[unit.key] for unit in units if unit.key in ids_by_key}
     slugs = {unit.key: slug(unit.name).casefold() for unit in units}
     shared = {name for name, count in Counter(slugs.values()).items() if count > 1}
-    taken = {name.casefold() for name in known.values()} | RESERVED | shared
+    taken = {name.casefold() for name in ids_by_key.values()} | RESERVED | shared
     for unit in units:
         if unit.key in ids:
             continue

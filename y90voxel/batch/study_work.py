@@ -71,14 +71,14 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
             earlier=None if request["earlier"] is None else Path(request["earlier"]),
         )
         spent = time.perf_counter() - started
-        found = ended("done", None, warnings=len(evaluation.notices), work_seconds=spent)
+        outcome = ended("done", None, warnings=len(evaluation.notices), work_seconds=spent)
     except Exception as error:
-        found = (
+        outcome = (
             explain(error, request, partial(without_identity, words=_names(request)), log)
             if anonymous
             else explain(error, request)
         )
-    return {**looked, **found}
+    return {**looked, **outcome}
 
 
 def _silenced() -> int:
@@ -102,13 +102,13 @@ def _names(request: Mapping[str, Any]) -> set[str]:
 
 def _identity(request: Mapping[str, Any]) -> list[str]:
     """Return what the patient is recognised by in columns of a manifest, from every header of the study."""
-    found: set[str] = set()
+    tokens: set[str] = set()
     for source in [] if request["path"] is None else list_files(request["path"], request["only"]):
         with suppress(InputError):
             if (instance := read_header(source)) is not None:
                 who = StudyIdentity.from_dataset(instance.header)
-                found.update(identity_tokens(who.patient_name, who.patient_id, who.patient_birth_date))
-    return sorted(found)
+                tokens.update(identity_tokens(who.patient_name, who.patient_id, who.patient_birth_date))
+    return sorted(tokens)
 
 
 def _look(request: Mapping[str, Any]) -> dict[str, Any]:

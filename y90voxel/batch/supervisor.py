@@ -65,13 +65,13 @@ def _serve(request: Mapping[str, Any], fresh: bool) -> dict[str, Any]:
     """Compute one study in a child and return what it said, or what became of it."""
     started = time.monotonic()
     pid, result = (_start_fresh if fresh else _fork)(request)
-    said, timed_out = _wait(pid, result, request.get("timeout_s"))
+    output, timed_out = _wait(pid, result, request.get("timeout_s"))
     _, status, usage = os.wait4(pid, 0)
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)  # whatever the study started itself
     code = os.waitstatus_to_exitcode(status)
     return {
-        "said": json.loads(said) if said and code == 0 else None,
+        "said": json.loads(output) if output and code == 0 else None,
         "timed_out": timed_out,
         "exit_code": code,
         "seconds": time.monotonic() - started,
@@ -127,7 +127,7 @@ def _wait(pid: int, result: int, timeout_s: float | None) -> tuple[bytes, bool]:
     poll = select.poll()
     poll.register(result, select.POLLIN)
     poll.register(0, 0)  # hang-up only: requests wait
-    said = b""
+    output = b""
     try:
         while True:
             left_ms = None if deadline is None else 1000.0 * max(0.0, deadline - time.monotonic())
@@ -140,8 +140,8 @@ def _wait(pid: int, result: int, timeout_s: float | None) -> tuple[bytes, bool]:
                 return b"", True
             chunk = os.read(result, CHUNK_BYTES)
             if not chunk:
-                return said, False
-            said += chunk
+                return output, False
+            output += chunk
     finally:
         os.close(result)
 

@@ -113,12 +113,12 @@ def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choice
     secret = choices.secret
     if secret is not None:
         units = [without_name(unit, secret, choices.words) for unit in units]
-    known = ledger.entries()
-    before = match_units(units, known)
+    entries = ledger.entries()
+    before = match_units(units, entries)
     ids = study_ids(
         list(units),
-        {now: known[old].study_id for now, old in before.items()}
-        | {key: entry.study_id for key, entry in known.items() if key not in before.values()},
+        {now: entries[old].study_id for now, old in before.items()}
+        | {key: entry.study_id for key, entry in entries.items() if key not in before.values()},
         anonymous=secret is not None,
         secret=secret,
     )
@@ -128,7 +128,7 @@ def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choice
     )
     tasks = []
     for unit in units:
-        entry = known.get(before.get(unit.key, ""))
+        entry = entries.get(before.get(unit.key, ""))
         tasks.append(_task(unit, ids[unit.key], entry, ledger, folder, choices))
     ledger.settle([(task.unit.key, "done", None, None) for task in tasks if task.revived])
     return tasks
@@ -148,7 +148,8 @@ def _task(
     settings = settings_of(unit, choices)
     files = unit.named_files(resolved=False)
     whole, dose = (
-        digest_of(canonical([said, files]), choices.secret) for said in (settings, without_report(settings))
+        digest_of(canonical([stated, files]), choices.secret)
+        for stated in (settings, without_report(settings))
     )
     task = Task(unit, study_id, settings, whole, dose, None, 0, entry)
     try:
@@ -177,10 +178,10 @@ def _content(
     if entry is not None and entry.input_digest == state.digest:
         return entry.content_sha256
     moment = time.time_ns()
-    found = content_sha256(files)
-    if entry is not None and found == entry.content_sha256:
+    digest = content_sha256(files)
+    if entry is not None and digest == entry.content_sha256:
         ledger.keep_inputs(unit.key, state.digest if state.trusted_at(moment) else None)
-    return found
+    return digest
 
 
 def _why(

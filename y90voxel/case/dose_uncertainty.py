@@ -63,7 +63,7 @@ def with_uncertainty(
     images = noisy_images(evaluation.case, evaluation.activity, inputs.noise, inputs.noise_fwhm_mm)
     calibration = _calibration_uncertainty(evaluation, inputs, images)
     contour = _contour_of_calibration(evaluation, inputs)
-    bands, said = sample_bands(evaluation, inputs, calibration, images, progress)
+    bands, band_notices = sample_bands(evaluation, inputs, calibration, images, progress)
     regions = tuple(
         _with_budget(
             evaluation,
@@ -75,11 +75,11 @@ def with_uncertainty(
         )
         for metrics in evaluation.regions
     )
-    known = {"noise_source": sorted({str(image.source) for image in images}) or None}
+    noise_source = {"noise_source": sorted({str(image.source) for image in images}) or None}
     report = UncertaintyReport(
-        inputs.as_dict() | known, bands, _statement(evaluation, inputs, images, calibration)
+        inputs.as_dict() | noise_source, bands, _statement(evaluation, inputs, images, calibration)
     )
-    return replace(evaluation, regions=regions, uncertainty=report).with_notices(*notices, *said)
+    return replace(evaluation, regions=regions, uncertainty=report).with_notices(*notices, *band_notices)
 
 
 def _calibration_uncertainty(
@@ -135,7 +135,7 @@ def _with_budget(
     whole = math.hypot(budget.relative, simulated)
     corrected = None if metrics.partial_volume is None else metrics.partial_volume.mean_corrected_gy
     low, high = dose_interval_gy(max(metrics.mean_gy if corrected is None else corrected, 0.0), whole)
-    found = RegionUncertainty(
+    uncertainty = RegionUncertainty(
         budget,
         simulated,
         low,
@@ -145,7 +145,7 @@ def _with_budget(
         BLURRED_MEAN if corrected is None else CORRECTED_MEAN,
         statistics_known=len(images) == len(evaluation.case.injections),
     )
-    return replace(metrics, relative_uncertainty=whole, uncertainty=found)
+    return replace(metrics, relative_uncertainty=whole, uncertainty=uncertainty)
 
 
 def _over_liver(evaluation: Evaluation) -> bool:
@@ -174,8 +174,12 @@ def _background(evaluation: Evaluation, metrics: RegionMetrics) -> float:
         for one in evaluation.regions
         if one.role == role
     ]
-    found = metrics.partial_volume
-    own = metrics.mean_gy if found is None or found.mean_corrected_gy is None else found.mean_corrected_gy
+    partial_volume = metrics.partial_volume
+    own = (
+        metrics.mean_gy
+        if partial_volume is None or partial_volume.mean_corrected_gy is None
+        else partial_volume.mean_corrected_gy
+    )
     return min(max(around[0] / own, 0.0), 1.0) if around and own > 0 else 0.0
 
 
@@ -214,10 +218,10 @@ def _noise_in_words(inputs: UncertaintyInputs, images: list[NoisyImage]) -> str:
         return "no noise, for that of the image is not known"
     if any(image.source == NoiseSource.ESTIMATED for image in images):
         return "noise of the image as uniform liver shows it, an upper bound"
-    said = "noise of the image, its voxels taken as counts"
+    text = "noise of the image, its voxels taken as counts"
     if inputs.noise is not None:
-        said = f"noise of the image, {100 * inputs.noise:.3g} % a voxel of liver"
-    return said + (f" correlated over {inputs.noise_fwhm_mm:g} mm" if inputs.noise_fwhm_mm else "")
+        text = f"noise of the image, {100 * inputs.noise:.3g} % a voxel of liver"
+    return text + (f" correlated over {inputs.noise_fwhm_mm:g} mm" if inputs.noise_fwhm_mm else "")
 
 
 def _left_out(relative: bool) -> str:

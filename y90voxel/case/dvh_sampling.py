@@ -83,8 +83,8 @@ def sample_bands(
     progress : callable, optional
         Called with what is being done and the finished fraction.
     """
-    tell = progress or (lambda what, done: None)
-    tell("preparing regions", 0.0)
+    report_progress = progress or (lambda what, done: None)
+    report_progress("preparing regions", 0.0)
     scene = _Scene.of(evaluation, inputs)
     if scene is None:
         return {}, []
@@ -93,20 +93,20 @@ def sample_bands(
         rng, count = np.random.default_rng([inputs.seed, 1]), min(NOISE_MAPS, inputs.samples)
         to_dose, noise = _NoiseToDose.of(evaluation, scene, images), []
         for number in range(count):
-            tell("drawing noise", 0.1 + 0.3 * number / count)
+            report_progress("drawing noise", 0.1 + 0.3 * number / count)
             noise.append(to_dose.draw(rng))
     exact = {region.name: _exact(evaluation, region.name) for region in scene.unmoved()}
     start = {region.name: scene.sample(region, None) for region in scene.unmoved()}
     samples: dict[str, list[_Sample]] = {name: [] for name in exact}
     for number in range(inputs.samples):
-        tell("sampling histograms", 0.4 + 0.6 * number / inputs.samples)
+        report_progress("sampling histograms", 0.4 + 0.6 * number / inputs.samples)
         rng = np.random.default_rng([inputs.seed, 2, number])
-        for name, found in scene.draw(rng, calibration_uncertainty, noise[number % len(noise)]):
+        for name, drawn in scene.draw(rng, calibration_uncertainty, noise[number % len(noise)]):
             # The histogram itself is exact; the sample tells how far the truth may lie from it.
-            samples[name].append(exact[name] + (found - start[name]))
+            samples[name].append(exact[name] + (drawn - start[name]))
     bands = {
-        name: DvhBand.from_samples([s[:-1] for s in found], [s[-1] for s in found])
-        for name, found in samples.items()
+        name: DvhBand.from_samples([s[:-1] for s in drawn], [s[-1] for s in drawn])
+        for name, drawn in samples.items()
     }
     return bands, _coarser(scene.dose.grid, evaluation.case.grid)
 
@@ -163,11 +163,11 @@ class _Scene:
         grid = _sampling_grid(case.grid, drawn, reach_mm)
         exact = np.allclose(grid.spacing_mm, case.grid.spacing_mm)
         moved = [replace(region, mask=resample(region.mask, grid)) for region in drawn]
-        kept = [
+        regions_offsets = [
             (region, offset) for region, offset in zip(moved, offsets, strict=True) if region.mask.array.any()
         ]
         regions, activity = (
-            Regions(grid, tuple(region for region, _ in kept)),
+            Regions(grid, tuple(region for region, _ in regions_offsets)),
             resample(evaluation.activity, grid),
         )
         roles = _calibration_roles(evaluation)
@@ -176,8 +176,8 @@ class _Scene:
             density=resample(evaluation.density, grid, fill=1.0),
             activity=activity,
             regions=regions,
-            movable=tuple(MovableRegion.of(region, reach_mm, exact=exact) for region, _ in kept),
-            offsets=tuple(offset for _, offset in kept),
+            movable=tuple(MovableRegion.of(region, reach_mm, exact=exact) for region, _ in regions_offsets),
+            offsets=tuple(offset for _, offset in regions_offsets),
             registration_mm=inputs.registration_mm,
             calibrated=roles,
             held_bq=_held_bq(activity, regions, roles),
@@ -224,8 +224,8 @@ class _Scene:
         """What relative calibration over regions elsewhere would have multiplied the map by."""
         if not self.calibrated or self.held_bq == 0.0:
             return 1.0
-        held = _held_bq(self.activity, regions, self.calibrated)
-        return self.held_bq / held if held > 0 else 1.0
+        activity_bq = _held_bq(self.activity, regions, self.calibrated)
+        return self.held_bq / activity_bq if activity_bq > 0 else 1.0
 
     def sample(self, region: Region, noise: NDArray[np.float32] | None) -> _Sample:
         """Histogram and mean of a region, with noise where there is any [Gy]."""

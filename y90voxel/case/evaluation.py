@@ -209,9 +209,9 @@ class Evaluation:
         """Bands of the histograms by region name; empty where uncertainties were not asked for."""
         return {} if self.uncertainty is None else self.uncertainty.bands
 
-    def with_notices(self, *said: Notice) -> Evaluation:
+    def with_notices(self, *notices: Notice) -> Evaluation:
         """Return the same result with more to be said about it, each thing once."""
-        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
+        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *notices))))
 
     def region(self, name: str) -> RegionMetrics:
         """Return the metrics of the region with that name.
@@ -251,7 +251,7 @@ class Evaluation:
                 )
                 for m in self.regions
             },
-            {held.region for held in self.limits},
+            {limit.region for limit in self.limits},
         )
 
     def main_histograms(self) -> dict[str, DoseVolumeHistogram]:
@@ -320,16 +320,16 @@ class Evaluation:
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "limits": [
                 {
-                    "name": held.limit.name,
-                    "region": held.region,
-                    "sense": held.limit.sense.value,
-                    "value_gy": held.value_gy,
-                    "limit_gy": held.limit.value_gy,
-                    "status": held.status,
-                    "reason": held.reason or None,
-                    "source": held.limit.source,
+                    "name": result.limit.name,
+                    "region": result.region,
+                    "sense": result.limit.sense.value,
+                    "value_gy": result.value_gy,
+                    "limit_gy": result.limit.value_gy,
+                    "status": result.status,
+                    "reason": result.reason or None,
+                    "source": result.limit.source,
                 }
-                for held in self.limits
+                for result in self.limits
             ]
             + organ_rows(self.organs),
             "reporting": [item.as_dict() for item in reporting_items(self)],

@@ -160,8 +160,8 @@ def evaluation_html(evaluation: ViewedEvaluation) -> str:
 
 def _notes(evaluation: ViewedEvaluation) -> list[str]:
     """Limits not met, warnings by their codes, and what this software is not."""
-    missed = [held for held in evaluation.limits if held.status == "not met"]
-    notes = [f"not met: {held.limit.name} ({held.region}), {held.value_gy:.4g} Gy" for held in missed]
+    missed = [result for result in evaluation.limits if result.status == "not met"]
+    notes = [f"not met: {result.limit.name} ({result.region}), {result.value_gy:.4g} Gy" for result in missed]
     codes = list(dict.fromkeys(notice.code for notice in evaluation.warnings))
     if codes:
         notes.append(

@@ -52,13 +52,13 @@ def focal_doses(case: Case, dose: DoseMap) -> tuple[FocalDose, ...]:
     dose : DoseMap
         On the grid of the case [Gy].
     """
-    found: list[Focus] = []
+    foci: list[Focus] = []
     for injection in case.injections:
         regions = injection.regions or case.regions
         volume = injection.emission.volume
         counts = volume if volume.grid.is_same_as(regions.grid) else resample(volume, regions.grid)
-        found += find_foci(counts, regions, case.emission_fwhm_mm) or ()
-    return tuple(FocalDose(focus, mean_in_focus(focus, dose)) for focus in found)
+        foci += find_foci(counts, regions, case.emission_fwhm_mm) or ()
+    return tuple(FocalDose(focus, mean_in_focus(focus, dose)) for focus in foci)
 
 
 def mean_in_focus(focus: Focus, dose: DoseMap) -> float | None:
@@ -76,28 +76,26 @@ def mean_in_focus(focus: Focus, dose: DoseMap) -> float | None:
     return DoseVolumeHistogram.from_dose(dose, mask).mean_gy if mask.array.any() else None
 
 
-def focal_notices(found: Sequence[FocalDose], *, confirmed: bool = False, unit: str = "Gy") -> list[Notice]:
+def focal_notices(foci: Sequence[FocalDose], *, confirmed: bool = False, unit: str = "Gy") -> list[Notice]:
     """Return what has to be read before the numbers: each focus with volume, share and dose, and what it may be.
 
     Parameters
     ----------
-    found : sequence of FocalDose
+    foci : sequence of FocalDose
         Those with the most counts first.
     confirmed : bool
         Whether a focus was confirmed as gastrointestinal.
     unit : str
         Of the doses, such as ``"Gy per GBq"``.
     """
-    notices = [
-        Notice("focal-uptake", _sentence(one, unit, confirmed=confirmed)) for one in found[:MOST_NAMED]
-    ]
-    if len(found) > MOST_NAMED:
-        more = len(found) - MOST_NAMED
+    notices = [Notice("focal-uptake", _sentence(one, unit, confirmed=confirmed)) for one in foci[:MOST_NAMED]]
+    if len(foci) > MOST_NAMED:
+        more = len(foci) - MOST_NAMED
         text = (
             f"{more} more foci of uptake outside lungs and liver: is the image noisy, or are regions missing?"
         )
         notices.append(Notice("focal-uptake", text))
-    return [*notices, *_pertechnetate(found)]
+    return [*notices, *_pertechnetate(foci)]
 
 
 def first_screen(notices: Iterable[Notice]) -> tuple[Notice, ...]:
@@ -130,9 +128,9 @@ def _sentence(one: FocalDose, unit: str, *, confirmed: bool) -> str:
     )
 
 
-def _pertechnetate(found: Sequence[FocalDose]) -> list[Notice]:
+def _pertechnetate(foci: Sequence[FocalDose]) -> list[Notice]:
     """Stomach and thyroid or kidneys together look like technetium that left its particles."""
-    names = {role: name for one in found for name, role in one.focus.organs}
+    names = {role: name for one in foci for name, role in one.focus.organs}
     others = [names[role] for role in ("thyroid", Role.KIDNEY.value) if role in names]
     if Role.STOMACH.value not in names or not others:
         return []

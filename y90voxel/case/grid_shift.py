@@ -57,10 +57,10 @@ def grid_shift_notices(case: Case, activity: Volume) -> list[Notice]:
     case, activity
         As in `activity_shifts`.
     """
-    found = {n: s for n, s in activity_shifts(case, activity).items() if abs(s) > GREATEST_SHIFT}
-    if not found:
+    shifts = {n: s for n, s in activity_shifts(case, activity).items() if abs(s) > GREATEST_SHIFT}
+    if not shifts:
         return []
-    listed = ", ".join(f"{name} {100 * share:+.1f} %" for name, share in found.items())
+    listed = ", ".join(f"{name} {100 * share:+.1f} %" for name, share in shifts.items())
     sizes = [
         " × ".join(f"{mm:.3g}" for mm in grid.spacing_mm)
         for grid in (case.injections[0].emission.volume.grid, activity.grid)

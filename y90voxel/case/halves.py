@@ -209,9 +209,9 @@ def _of_region(
     if dvh.mean_gy <= 0.0:
         return noise_without_halves(dvh, None, reason="the region has no dose")
     if places < LEAST_PLACES:
-        found = noise_without_halves(dvh, noise**0.5 / dvh.mean_gy)
+        region_noise = noise_without_halves(dvh, noise**0.5 / dvh.mean_gy)
         reason = f"{places:.1f} independent places of {place_ml:.2g} mL, {LEAST_PLACES:g} are needed for a correction"
-        return replace(found, reason=reason)
+        return replace(region_noise, reason=reason)
     return corrected_by_halves(dvh, covariance, noise)
 
 

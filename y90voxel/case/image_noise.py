@@ -93,8 +93,8 @@ def image_noise(
         return KnownNoise(ImageNoise(1.0, noise_fwhm_mm), NoiseSource.COUNTS)
     if not regions.grid.is_same_as(volume.grid):
         return None
-    found = estimate_noise(volume, regions, case.emission_fwhm_mm, noise_fwhm_mm or None)
-    return None if found is None else KnownNoise(found.noise, NoiseSource.ESTIMATED, found)
+    estimate = estimate_noise(volume, regions, case.emission_fwhm_mm, noise_fwhm_mm or None)
+    return None if estimate is None else KnownNoise(estimate.noise, NoiseSource.ESTIMATED, estimate)
 
 
 def _mean_in_liver(injection: Injection, regions: Regions, stated: float) -> float:
@@ -149,31 +149,31 @@ def noisy_images(
     stated, noise_fwhm_mm
         As of `image_noise`.
     """
-    found = []
+    noisy = []
     for injection in case.injections:
         volume, regions = injection.emission.volume, injection.regions or case.regions
-        known = image_noise(case, injection, stated, noise_fwhm_mm)
-        if known is not None:
+        noise = image_noise(case, injection, stated, noise_fwhm_mm)
+        if noise is not None:
             alone = activity
             if len(case.injections) > 1:
                 alone = quantify(replace(case, injections=(injection,))).activity
             values, scale = ActivityMap(volume.array, volume.grid), alone.total / volume.total
-            found.append(NoisyImage(values, known.noise, scale, regions, known.source))
-    return found
+            noisy.append(NoisyImage(values, noise.noise, scale, regions, noise.source))
+    return noisy
 
 
 def statistics(images: list[NoisyImage], mask_in: Callable[[Regions], Mask | None]) -> float:
     """Return the relative standard uncertainty of the activity of a region from the noise of the images."""
-    held = variance = 0.0
+    activity_bq = variance = 0.0
     for image in images:
         mask = mask_in(image.regions)
         if mask is None:
             continue
         values, weights = image.values.array, resample(mask, image.values.grid).array
-        held += image.bq_per_value * float((values * weights).sum(dtype=np.float64))
+        activity_bq += image.bq_per_value * float((values * weights).sum(dtype=np.float64))
         spread = image.noise.uncertainty_of_sum(values, weights, image.values.grid.spacing_mm)
         variance += (image.bq_per_value * spread) ** 2
-    return math.sqrt(variance) / held if held > 0 else 0.0
+    return math.sqrt(variance) / activity_bq if activity_bq > 0 else 0.0
 
 
 def noise_notices(case: Case, stated: float | None = None, noise_fwhm_mm: float = 0.0) -> list[Notice]:
@@ -190,8 +190,8 @@ def noise_notices(case: Case, stated: float | None = None, noise_fwhm_mm: float 
     """
     if stated is not None:
         return []
-    known = [image_noise(case, injection, None, noise_fwhm_mm) for injection in case.injections]
-    if any(one is None for one in known):
+    estimates = [image_noise(case, injection, None, noise_fwhm_mm) for injection in case.injections]
+    if any(one is None for one in estimates):
         return [
             Notice(
                 "uncertainty-no-statistics",
@@ -206,6 +206,6 @@ def noise_notices(case: Case, stated: float | None = None, noise_fwhm_mm: float 
             f"{100 * one.estimate.cv:.0f} % a voxel, correlated over {one.estimate.fwhm_mm:.1f} mm. That is an upper bound, for "
             "what truly differs there counts as noise. Give uncertainty.noise where it is known.",
         )
-        for one in known
+        for one in estimates
         if one is not None and one.estimate is not None
     ]

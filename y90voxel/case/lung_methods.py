@@ -91,13 +91,15 @@ def lung_doses_by_method(
     lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or not lungs.array.any():
         return tuple(rows)
-    kept = None if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
+    lungs_below_dome = None if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
     own = tissue.own.get("lungs", tissue.density)
     spill = None if liver is None else _Spill.of(tia, tissue.density, own, liver, lungs)
     for other in _engines(case, engine):
-        found = dose if other is engine else dose_of(other, tia)
+        other_dose = dose if other is engine else dose_of(other, tia)
         from_liver = None if spill is None else spill.mean_gy(other)
-        rows.append(replace(_row(other.name, found, own, lungs, kept), beta_from_liver_gy=from_liver))
+        rows.append(
+            replace(_row(other.name, other_dose, own, lungs, lungs_below_dome), beta_from_liver_gy=from_liver)
+        )
     return tuple(rows)
 
 
@@ -165,10 +167,10 @@ def _part(volume: V, box: Box) -> V:
 
 
 def _row(
-    method: str, dose: DoseMap, density: DensityMap | OwnDensity, lungs: Mask, kept: Mask | None
+    method: str, dose: DoseMap, density: DensityMap | OwnDensity, lungs: Mask, lungs_below_dome: Mask | None
 ) -> LungMethod:
     """Means of one dose map."""
-    without = kept if kept is not None and kept.array.any() else None
+    without = lungs_below_dome if lungs_below_dome is not None and lungs_below_dome.array.any() else None
     return LungMethod(
         method,
         _mean(dose, lungs),

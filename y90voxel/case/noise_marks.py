@@ -45,8 +45,8 @@ def with_noise_marks(evaluation: Evaluation) -> Evaluation:
         Of any engine; its settings may state the noise of the image.
     """
     case, stated = evaluation.case, evaluation.case.settings.uncertainty
-    known = stated.noise if case.regions.mask_of(Role.LIVER) is not None else None
-    images = noisy_images(case, evaluation.activity, known, stated.noise_fwhm_mm or 0.0)
+    liver_noise = stated.noise if case.regions.mask_of(Role.LIVER) is not None else None
+    images = noisy_images(case, evaluation.activity, liver_noise, stated.noise_fwhm_mm or 0.0)
     if len(images) < len(case.injections):
         images = []
     damping = [_damping(evaluation, image) for image in images]
@@ -58,8 +58,10 @@ def with_noise_marks(evaluation: Evaluation) -> Evaluation:
             reason = ELSEWHERE
             if metrics.role in LIVER_ROLES:
                 noise_cv = _noise_cv(images, damping, metrics.name)
-        found = noise_without_halves(evaluation.dvh(metrics.name), noise_cv, upper_bound=bound, reason=reason)
-        regions.append(replace(metrics, noise=found))
+        region_noise = noise_without_halves(
+            evaluation.dvh(metrics.name), noise_cv, upper_bound=bound, reason=reason
+        )
+        regions.append(replace(metrics, noise=region_noise))
     return replace(evaluation, regions=tuple(regions)).with_notices(*_notices(regions))
 
 
@@ -93,8 +95,8 @@ def _mean_in(image: NoisyImage, mask: Mask) -> float:
     """Mean value of an image over a region."""
     weights = resample(mask, image.values.grid)
     box = weights.box
-    held = (image.values.array[box] * weights.array[box]).sum(dtype=np.float64)
-    return float(held) / weights.total if weights.total > 0 else 0.0
+    total = (image.values.array[box] * weights.array[box]).sum(dtype=np.float64)
+    return float(total) / weights.total if weights.total > 0 else 0.0
 
 
 def _notices(regions: list[RegionMetrics]) -> list[Notice]:

@@ -100,18 +100,22 @@ def with_partial_volume(
         )
     regions = []
     for metrics in evaluation.regions:
-        found = PartialVolume()
+        partial_volume = PartialVolume()
         if curve is not None and background is not None and metrics.role == Role.TUMOUR:
             try:
-                found = _corrected(metrics, background, curve, undone)
+                partial_volume = _corrected(metrics, background, curve, undone)
             except InputError as error:
                 notices.append(
                     Notice("partial-volume-not-corrected", f"{metrics.name!r} is not corrected: {error}")
                 )
         if other is not None:
             after = other.region(metrics.name)
-            found = replace(found, deconvolved_mean_gy=after.mean_gy, deconvolved_d70_gy=after.d_gy[70])
-        regions.append(replace(metrics, partial_volume=found if found != PartialVolume() else None))
+            partial_volume = replace(
+                partial_volume, deconvolved_mean_gy=after.mean_gy, deconvolved_d70_gy=after.d_gy[70]
+            )
+        regions.append(
+            replace(metrics, partial_volume=partial_volume if partial_volume != PartialVolume() else None)
+        )
     made = replace(
         evaluation,
         regions=tuple(regions),
@@ -144,20 +148,20 @@ class _Background:
         """Perfused non-tumour liver, else all non-tumour liver, without what tumours shine into."""
         regions = evaluation.case.regions
         tumours = regions.mask_of(Role.TUMOUR)
-        found = [
+        normal_regions = [
             *regions.with_role(Role.PERFUSED_NON_TUMOUR_LIVER),
             *regions.with_role(Role.NON_TUMOUR_LIVER),
         ]
-        if tumours is None or not found:
+        if tumours is None or not normal_regions:
             raise InputError(
                 "the correction by recovery coefficients needs tumours and a liver around them; the regions are: "
                 f"{', '.join(region.name for region in regions) or 'none'}.",
                 tag="partial_volume.recovery",
             )
-        for region in found:
-            kept = retreat_from(region.mask, tumours, BACKGROUND_MARGIN_MM)
-            if kept.volume_ml >= LEAST_BACKGROUND_ML:
-                share, volume = np.asarray(kept.array, np.float64), kept.volume_ml
+        for region in normal_regions:
+            background = retreat_from(region.mask, tumours, BACKGROUND_MARGIN_MM)
+            if background.volume_ml >= LEAST_BACKGROUND_ML:
+                share, volume = np.asarray(background.array, np.float64), background.volume_ml
                 mean = float((evaluation.dose.array * share).sum() / share.sum())
                 return cls(region.name, mean, float((evaluation.activity.array * share).sum()) / volume)
         raise InputError(

@@ -68,12 +68,12 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def _of_parts(known: Iterable[str], absent: Iterable[str], how: str) -> Found:
+def _of_parts(present: Iterable[str], absent: Iterable[str], how: str) -> Found:
     """An item of several parts: missing as long as one of them is."""
-    known, absent = list(known), list(absent)
+    present, absent = list(present), list(absent)
     if not absent:
-        return Found.derived(_listed(known))
-    there = f"only {_listed(known)}; " if known else ""
+        return Found.derived(_listed(present))
+    there = f"only {_listed(present)}; " if present else ""
     return Found.missing(f"{there}no {_listed(absent)}: {how}")
 
 
@@ -86,17 +86,17 @@ def source_tissues(evaluation: Reported) -> Found:
         "non-tumour liver": Role.NON_TUMOUR_LIVER in roles,
         "lungs": lungs,
     }
-    known = [name for name, is_known in parts.items() if is_known]
+    present = [name for name, is_known in parts.items() if is_known]
     return _of_parts(
-        known, [name for name in parts if name not in known], "draw them, or give the lung shunt"
+        present, [name for name in parts if name not in present], "draw them, or give the lung shunt"
     )
 
 
 def body_dose(evaluation: Reported) -> Found:
     """Mean dose of the body."""
-    found = _with_role(evaluation, Role.BODY)
-    if found:
-        return Found.derived(f"mean of {found[0].name!r}, the part in the image")
+    bodies = _with_role(evaluation, Role.BODY)
+    if bodies:
+        return Found.derived(f"mean of {bodies[0].name!r}, the part in the image")
     return Found.missing("no body is drawn, and none was segmented from a CT")
 
 
@@ -126,32 +126,32 @@ def volumes(evaluation: Reported) -> Found:
 def organs_reported(evaluation: Reported) -> Found:
     """Organs outside liver and lungs."""
     roles = _roles(evaluation)
-    known = [organ.value for organ in ORGANS if organ in roles]
-    return _of_parts(known, [organ.value for organ in ORGANS if organ not in roles], "draw or segment them")
+    present = [organ.value for organ in ORGANS if organ in roles]
+    return _of_parts(present, [organ.value for organ in ORGANS if organ not in roles], "draw or segment them")
 
 
 def tumour_doses(evaluation: Reported) -> Found:
     """Mean, D and V of each tumour."""
-    found = _with_role(evaluation, Role.TUMOUR)
-    if not found:
+    tumours = _with_role(evaluation, Role.TUMOUR)
+    if not tumours:
         return Found.missing("no tumour is drawn")
-    return Found.derived(f"mean, D98 to D2, V50 to V205 of {_listed(metrics.name for metrics in found)}")
+    return Found.derived(f"mean, D98 to D2, V50 to V205 of {_listed(metrics.name for metrics in tumours)}")
 
 
 def sub_structures(evaluation: Reported) -> Found:
     """Perfused and unperfused parts of the liver."""
-    found = _with_role(evaluation, Role.PERFUSED_NON_TUMOUR_LIVER, Role.UNPERFUSED_LIVER)
-    if not found:
+    parts = _with_role(evaluation, Role.PERFUSED_NON_TUMOUR_LIVER, Role.UNPERFUSED_LIVER)
+    if not parts:
         return Found.missing("no perfused volume is drawn")
-    return Found.derived(_listed(metrics.name for metrics in found))
+    return Found.derived(_listed(metrics.name for metrics in parts))
 
 
 def biological_dose(evaluation: Reported) -> Found:
     """BED with its parameters."""
-    found = [metrics.name for metrics in evaluation.regions if metrics.bed_mean_gy is not None]
-    if not found:
+    names = [metrics.name for metrics in evaluation.regions if metrics.bed_mean_gy is not None]
+    if not names:
         return Found.missing("off: give [radiobiology.ROLE] with alpha_beta_gy and repair_half_time_h")
-    return Found.derived(f"mean BED and EQD2 of {_listed(found)}, with the parameters")
+    return Found.derived(f"mean BED and EQD2 of {_listed(names)}, with the parameters")
 
 
 def voxel_map(evaluation: Reported) -> Found:
@@ -184,10 +184,10 @@ def vascular_territory(evaluation: Reported) -> Found:
 
 def tumour_volumes(evaluation: Reported) -> Found:
     """Volume of each tumour."""
-    found = _with_role(evaluation, Role.TUMOUR)
-    if not found:
+    tumours = _with_role(evaluation, Role.TUMOUR)
+    if not tumours:
         return Found.missing("no tumour is drawn")
-    return Found.derived(_listed(f"{metrics.name} {metrics.volume_ml:.3g} mL" for metrics in found))
+    return Found.derived(_listed(f"{metrics.name} {metrics.volume_ml:.3g} mL" for metrics in tumours))
 
 
 def disease_named(evaluation: Reported) -> Found:
@@ -240,7 +240,7 @@ def delivery_verified(evaluation: Reported) -> Found:
 
 def clinical_state(evaluation: Reported) -> Found:
     """Stage, liver function, vascular invasion."""
-    known = {} if evaluation.case.patient is None else evaluation.case.patient.as_dict()
+    facts = {} if evaluation.case.patient is None else evaluation.case.patient.as_dict()
     keys = {
         "bclc": "BCLC",
         "child_pugh_points": "Child-Pugh",
@@ -249,7 +249,7 @@ def clinical_state(evaluation: Reported) -> Found:
         "portal_vein": "portal vein",
         "hepatic_vein": "hepatic vein",
     }
-    absent = [title for key, title in keys.items() if known.get(key) is None]
+    absent = [title for key, title in keys.items() if facts.get(key) is None]
     stated = [title for title in keys.values() if title not in absent]
     if not absent:
         return Found.present(_listed(stated))
@@ -332,8 +332,8 @@ def region_origin(evaluation: Reported) -> Found:
 
 def density_and_mass(evaluation: Reported) -> Found:
     """Where densities come from."""
-    said = _listed(f"{part} {source}" for part, source in evaluation.density_sources.items())
-    return Found.derived(said or "masses of the regions")
+    sources = _listed(f"{part} {source}" for part, source in evaluation.density_sources.items())
+    return Found.derived(sources or "masses of the regions")
 
 
 def computation(evaluation: Reported) -> Found:
@@ -352,16 +352,18 @@ def normal_liver_both(evaluation: Reported) -> Found:
         "whole non-tumour liver": Role.NON_TUMOUR_LIVER,
         "perfused non-tumour liver": Role.PERFUSED_NON_TUMOUR_LIVER,
     }
-    known = [name for name, role in parts.items() if role in roles]
-    return _of_parts(known, [name for name in parts if name not in known], "draw liver and perfused volume")
+    present = [name for name, role in parts.items() if role in roles]
+    return _of_parts(
+        present, [name for name in parts if name not in present], "draw liver and perfused volume"
+    )
 
 
 def lung_conventions_reported(evaluation: Reported) -> Found:
     """MIRD with 1 kg and with the mass from CT."""
     doses = {row.mass_text: evaluation.lung.mird_gy.get(row.key) for row in LUNG_CONVENTIONS}
     absent = [name for name, dose in doses.items() if dose is None]
-    known = [f"{dose:.3g} Gy with {name}" for name, dose in doses.items() if dose is not None]
-    return _of_parts(known, absent, "needs the lung shunt, and both lungs whole on the CT")
+    doses_text = [f"{dose:.3g} Gy with {name}" for name, dose in doses.items() if dose is not None]
+    return _of_parts(doses_text, absent, "needs the lung shunt, and both lungs whole on the CT")
 
 
 def recovery_applied(evaluation: Reported) -> Found:

@@ -183,5 +183,5 @@ def reporting_items(evaluation: Reported) -> list[ItemResult]:
     evaluation : Reported
         What was computed.
     """
-    found = [(item, item.find(evaluation)) for item in REPORTING_ITEMS]
-    return [ItemResult(item.name, item.source.value, one.status, one.where) for item, one in found]
+    results = [(item, item.find(evaluation)) for item in REPORTING_ITEMS]
+    return [ItemResult(item.name, item.source.value, one.status, one.where) for item, one in results]

@@ -154,46 +154,46 @@ def settings_from_arguments(arguments: Mapping[str, Any]) -> StudySettings:
     """
     stated = {name: value for name, value in arguments.items() if value is not None}
     injections = [_injection(dict(one)) for one in stated.pop("injections", ())]
-    known = _arguments()
+    paths = _arguments()
     tables: dict[str, Any] = {"injection": injections} if injections else {}
     for name, value in stated.items():
-        if name in known:
-            path, is_activity = known[name]
+        if name in paths:
+            path, is_activity = paths[name]
             tables = merge(tables, nested(path, _typed(value, is_activity)))
         elif name in StudySettings.model_fields:
             tables = merge(tables, {name: value})
         else:
-            raise _unknown(name, {*known, *StudySettings.model_fields, "injections"})
+            raise _unknown(name, {*paths, *StudySettings.model_fields, "injections"})
     return load_settings(None, tables)
 
 
 def _injection(facts: dict[str, Any]) -> dict[str, Any]:
     """One injection under the keys of a case file."""
-    known = {_argument(one): (one.field, _is_activity(one)) for one in _walk(InjectionSettings, ())}
-    unknown = set(facts) - set(known)
+    fields = {_argument(one): (one.field, _is_activity(one)) for one in _walk(InjectionSettings, ())}
+    unknown = set(facts) - set(fields)
     if unknown:
-        raise _unknown(sorted(unknown)[0], set(known))
+        raise _unknown(sorted(unknown)[0], set(fields))
     return {
-        known[name][0]: _typed(value, known[name][1]) for name, value in facts.items() if value is not None
+        fields[name][0]: _typed(value, fields[name][1]) for name, value in facts.items() if value is not None
     }
 
 
-def _unknown(name: str, known: set[str]) -> TypeError:
+def _unknown(name: str, names: set[str]) -> TypeError:
     """The error for an argument that there is not."""
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, names, n=1)
     return TypeError(f"a case takes no argument {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
 @cache
 def _arguments() -> dict[str, tuple[tuple[str, ...], bool]]:
     """Path of every argument, and whether it is an activity in Bq."""
-    found: dict[str, tuple[tuple[str, ...], bool]] = {}
+    arguments: dict[str, tuple[tuple[str, ...], bool]] = {}
     for one in named_settings():
         own = one.path[0] in ("administration", "dose", "regions", "lung", "output", "accept")
         # of the series only what is stated about them; which they are is chosen while reading
         if (own or (one.path[0] == "series" and one.setting.argument)) and len(one.path) == 2:
-            found.setdefault(_argument(one), (one.path, _is_activity(one)))
-    return found
+            arguments.setdefault(_argument(one), (one.path, _is_activity(one)))
+    return arguments
 
 
 def _argument(one: NamedSetting) -> str:

@@ -494,8 +494,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
         if isinstance(value, Mapping):
-            known = result.get(key)
-            merged = merge(known if isinstance(known, Mapping) else {}, value)
+            below = result.get(key)
+            merged = merge(below if isinstance(below, Mapping) else {}, value)
             if merged:
                 result[key] = merged
         elif value is not None:

@@ -94,18 +94,18 @@ def territory_doses(
     RegionError
         If there is no region of the name of a territory.
     """
-    found = []
+    territories = []
     for share in shares:
         if share.territory is None:
-            found.append(TerritoryDoses(share))
+            territories.append(TerritoryDoses(share))
             continue
         territory = regions[share.territory]
         parts = [_part(territory, territory.mask, dose, density, own)]
         for region in regions:
             if region.role in DIVIDED and region.name != territory.name:
                 parts.append(_part(region, _common(region, territory, regions), dose, density, own))
-        found.append(TerritoryDoses(share, tuple(part for part in parts if part is not None)))
-    return tuple(found)
+        territories.append(TerritoryDoses(share, tuple(part for part in parts if part is not None)))
+    return tuple(territories)
 
 
 def _common(region: Region, territory: Region, regions: Regions) -> Mask:
@@ -134,21 +134,21 @@ def _part(
     )
 
 
-def artery_summary(found: Sequence[TerritoryDoses]) -> dict[str, Any] | None:
+def artery_summary(territories: Sequence[TerritoryDoses]) -> dict[str, Any] | None:
     """Return the entry of ``metrics.json``: activity at the reference time and every injection; None without several.
 
     Parameters
     ----------
-    found : sequence of TerritoryDoses
+    territories : sequence of TerritoryDoses
         Of every injection.
     """
-    if not found:
+    if not territories:
         return None
-    shares = [one.share for one in found]
+    shares = [one.share for one in territories]
     last = next((share.time for share in shares if share.hours_before_reference == 0.0), None)
     return {
         "reference": "the last injection",
         "reference_time": None if last is None else last.isoformat(),
         "activity_at_reference_bq": sum(share.activity_at_reference_bq for share in shares),
-        "injections": [one.as_dict() for one in found],
+        "injections": [one.as_dict() for one in territories],
     }

@@ -51,7 +51,7 @@ def verify(
     engine: DoseEngine,
     progress: Progress | None = None,
     *,
-    known: SimulatedDose | None = None,
+    simulated: SimulatedDose | None = None,
 ) -> Evaluation:
     """Return the absorbed dose of a case and everything derived from it.
 
@@ -63,7 +63,7 @@ def verify(
         Turns decays into dose on the grid of the case.
     progress : callable, optional
         Called with what is being done and the finished fraction.
-    known : SimulatedDose or None
+    simulated : SimulatedDose or None
         What the engine gave before for this very case; it is then not asked again.
 
     Raises
@@ -73,31 +73,31 @@ def verify(
     PhysicsError
         If the engine does not fit the case, or deposits more energy than was emitted.
     """
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     started, clock = datetime.now(UTC), time.perf_counter()
     record = nuclide(case.nuclide)
     notices = list(case.notices)
     _check_asked_for(case)
-    tell("quantifying", 0.0)
+    report_progress("quantifying", 0.0)
     answers = answering(engine)
     quantification = quantify(case, double=answers.draws_histories)
     notices += grid_shift_notices(case, quantification.activity)
-    tell("mapping densities", 0.1)
+    report_progress("mapping densities", 0.1)
     tissue = build_tissue_map(case.grid, case.regions, case.ct, case.density, case.ct_tissue)
     density = tissue.density
     notices += [*quantification.notices, *tissue.notices, *_region_notices(case.regions)]
-    tell("computing dose", 0.2)
+    report_progress("computing dose", 0.2)
     tia = integrate_over_time(quantification.activity, record.half_life_s)
     # An engine from elsewhere may divide by what it is given: it gets the densities with their floor.
     crossed = tissue.path if isinstance(engine, BaseEngine) else density
     masks = {region.name: region.mask for region in case.regions}
-    result = answers.complete_dose(tia, crossed, record, masks) if known is None else known
+    result = answers.complete_dose(tia, crossed, record, masks) if simulated is None else simulated
     dose, uncertainty = result.dose, result.region_uncertainty
     notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
     energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
     _check_energy(dose, density, quantification.map_activity_bq, answers.emitted_j_per_gbq(record))
     notices += check_dose(float(dose.array.max()))
-    tell("evaluating regions", 0.7)
+    report_progress("evaluating regions", 0.7)
     histograms = {
         r.name: DoseVolumeHistogram.from_dose(dose, r.mask, tissue.own.get(r.name, density))
         for r in case.regions
@@ -123,7 +123,7 @@ def verify(
     limits = evaluate_limits(case.device, doses, limiting_lung_dose(lung, case)[1], case.clinical_context)
     foci = focal_doses(case, dose)
     notices = [*focal_notices(foci, confirmed=case.clinical_context.gastrointestinal_focus), *notices]
-    tell("evaluated", 1.0)
+    report_progress("evaluated", 1.0)
     evaluation = Evaluation(
         case=case,
         engine=engine.name,
@@ -235,8 +235,12 @@ def _mean_without_dome(case: Case, dose: DoseMap) -> float | None:
     lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or liver is None:
         return None
-    kept = retreat_from(lungs, liver, case.dome_margin_mm)
-    return DoseVolumeHistogram.from_dose(dose, kept).mean_gy if kept.array.any() else None
+    lungs_below_dome = retreat_from(lungs, liver, case.dome_margin_mm)
+    return (
+        DoseVolumeHistogram.from_dose(dose, lungs_below_dome).mean_gy
+        if lungs_below_dome.array.any()
+        else None
+    )
 
 
 def _fraction_in_view(regions: Regions, mass_g: float) -> float:

@@ -64,7 +64,7 @@ class PlainLines(Listener):
         sys.stderr.write(f"[{time.monotonic() - self._started:7.1f} s] {line}\n")
         sys.stderr.flush()
 
-    def found(self, files: int) -> None:
+    def files_found(self, files: int) -> None:
         """Say now and then how many files were found."""
         self._say_at_times(f"looking for studies: {files} files")
 
@@ -127,7 +127,7 @@ class RunningTable(Listener):
         """Show the last line that the log got."""
         self._said = line
 
-    def found(self, files: int) -> None:
+    def files_found(self, files: int) -> None:
         """Show how many files were found."""
         self._bar.update(self._task, description=f"looking for studies: {files} files")
 

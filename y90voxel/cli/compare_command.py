@@ -48,8 +48,8 @@ def compare(
     from y90voxel.study.run_compare import run_compare
 
     gamma = _criteria(gamma_dose, gamma_distance, gamma_local)
-    with progress(quiet=as_json) as tell:
-        found = run_compare(
+    with progress(quiet=as_json) as report_progress:
+        document = run_compare(
             predicted,
             delivered,
             out,
@@ -58,12 +58,12 @@ def compare(
             plan_model=plan_model,
             trust_frames=trust_frames,
             report=not no_report,
-            progress=tell,
+            progress=report_progress,
         )
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(document))
         return
-    _print(found)
+    _print(document)
     page = out / "compare.html"
     typer.echo(f"\n{page if page.exists() else out}")
 
@@ -85,7 +85,7 @@ def _criteria(dose: str | None, distance_mm: float | None, local: bool) -> Any:
     )
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(document: dict[str, Any]) -> None:
     """Print mean doses by region, the agreement, and the warnings."""
     import typer
 
@@ -101,19 +101,19 @@ def _print(found: dict[str, Any]) -> None:
             f"{region['difference']['d70_gy']:+.4g}",
             _number(((region["voxels"] or {}).get("gamma") or {}).get("pass_percent"), ".1f"),
         )
-        for region in found["regions"]
+        for region in document["regions"]
     ]
-    typer.echo(found["normalisation"]["statement"] + "\n")
+    typer.echo(document["normalisation"]["statement"] + "\n")
     header = ("region", "predicted Gy", "delivered Gy", "difference Gy", "%", "D70 Gy", "gamma %")
     typer.echo(format_table(header, rows))
-    agreement = found["agreement"]
+    agreement = document["agreement"]
     limits = agreement["bland_altman"]
     if limits is not None:
         typer.echo(
             f"\nover {len(agreement['regions'])} regions: bias {limits['bias_gy']:+.4g} Gy, limits of agreement "
             f"{limits['lower_gy']:.4g} to {limits['upper_gy']:.4g} Gy, concordance {_number(agreement['concordance'], '.3f')}"
         )
-    for warning in found["warnings"]:
+    for warning in document["warnings"]:
         typer.echo(f"warning [{warning['code']}]: {warning['message']}", err=True)
 
 

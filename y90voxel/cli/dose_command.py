@@ -55,6 +55,6 @@ def run(
     from y90voxel.study.run_dose import run_study
 
     chosen = chosen_settings(case, settings)
-    with progress(quiet=as_json) as tell:
-        evaluation = run_study(study, out, chosen, files=files, progress=tell)
+    with progress(quiet=as_json) as report_progress:
+        evaluation = run_study(study, out, chosen, files=files, progress=report_progress)
     print_evaluation(evaluation, out, as_json)

@@ -27,7 +27,9 @@ def fetch(
     from y90voxel.cli.progress import progress
     from y90voxel.study.pacs import fetch as fetch_from
 
-    with progress(quiet=as_json) as tell:
-        count = fetch_from(study_uid, source, out, dicomweb=dicomweb, our_title=our_title, progress=tell)
+    with progress(quiet=as_json) as report_progress:
+        count = fetch_from(
+            study_uid, source, out, dicomweb=dicomweb, our_title=our_title, progress=report_progress
+        )
     text = json.dumps({"objects": count, "folder": str(out)}) if as_json else f"{count} objects in {out}"
     typer.echo(text)

@@ -33,12 +33,14 @@ def inspect(
 
     for line in clear_leavings_below(study.absolute()):
         typer.echo(line, err=True)
-    with progress(quiet=as_json) as tell:
-        index = index_study(study, lambda done, of: tell("reading headers", 0.5 * done / max(of, 1)))
+    with progress(quiet=as_json) as report_progress:
+        index = index_study(
+            study, lambda done, of: report_progress("reading headers", 0.5 * done / max(of, 1))
+        )
         description = describe_study(index)
-        tell("trying what dose would do", 0.5)
+        report_progress("trying what dose would do", 0.5)
         judgement = judge_study(index)
-        tell("done", 1.0)
+        report_progress("done", 1.0)
     if as_json:
         typer.echo(json.dumps(description_as_dict(description, judgement), indent=1))
     else:
@@ -64,8 +66,8 @@ def _refused(description: StudyDescription, judgement: Judgement) -> Finding | N
     error = judgement.refusal
     if error is None:
         return None
-    known = [*description.findings, *(f for series in description.series for f in series.findings)]
-    return None if any(error.message == f.message for f in known) else refusal("dose-refused", error)
+    findings = [*description.findings, *(f for series in description.series for f in series.findings)]
+    return None if any(error.message == f.message for f in findings) else refusal("dose-refused", error)
 
 
 def _verdict(judgement: Judgement) -> str:

@@ -34,10 +34,10 @@ def kernel(
     import typer
 
     if from_monte_carlo:
-        provenance, said = _radial_kernel(out, nuclide, medium, histories, seed, as_json)
+        provenance, sentence = _radial_kernel(out, nuclide, medium, histories, seed, as_json)
     else:
-        provenance, said = _voxel_kernel(out, nuclide, medium, spacing)
-    typer.echo(json.dumps(provenance) if as_json else said)
+        provenance, sentence = _voxel_kernel(out, nuclide, medium, spacing)
+    typer.echo(json.dumps(provenance) if as_json else sentence)
 
 
 def _radial_kernel(
@@ -49,8 +49,8 @@ def _radial_kernel(
     from y90voxel.io.kernel_files import check_radial_file, write_radial_kernel
 
     check_radial_file(out)  # before minutes of work, not after
-    with progress(quiet=quiet) as tell:
-        made = radial_kernel_from_monte_carlo(nuclide, medium, histories, seed, progress=tell)
+    with progress(quiet=quiet) as report_progress:
+        made = radial_kernel_from_monte_carlo(nuclide, medium, histories, seed, progress=report_progress)
     write_radial_kernel(made, out)
     radii = ", ".join(f"R{100 * part:.0f} {made.radius_mm(part):.3f} mm" for part in (0.5, 0.9))
     return dict(made.provenance), f"{out}: {made.nuclide} in {made.medium}, {radii} (electrons)"

@@ -53,12 +53,12 @@ def plan(
         raise BadParameter("give the folder to write, or --json to print the plan only.", param_hint="-o")
     chosen = chosen_settings(case, settings)
     files = {"emission": emission, "ct": ct, "regions": regions or None}
-    with progress(quiet=as_json) as tell:
-        result = run_plan(study, out, chosen, files=files, progress=tell)
+    with progress(quiet=as_json) as report_progress:
+        result = run_plan(study, out, chosen, files=files, progress=report_progress)
     _print(result, out, as_json)
 
 
-def _print(found: Plan, out: Path | None, as_json: bool) -> None:
+def _print(planned: Plan, out: Path | None, as_json: bool) -> None:
     """Print the models beside each other, the warnings, and where the outputs are."""
     import json
 
@@ -74,13 +74,13 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
     from y90voxel.units import format_activity
 
     if as_json or out is None:
-        typer.echo(json.dumps(found.metrics))
+        typer.echo(json.dumps(planned.metrics))
         return
-    print_first_screen(found)
+    print_first_screen(planned)
     lungs = (row.plan_row for row in LUNG_CONVENTIONS)
     columns = ("tumours", "perfused_non_tumour_liver", "non_tumour_liver", *lungs)
     rows = []
-    for model in found.metrics["models"]:
+    for model in planned.metrics["models"]:
         if not model["available"]:
             continue
         unsure, goal = model["binding_unconfirmed"], (model["prescription"] or {}).get("goal")
@@ -95,7 +95,7 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
                 "–" if goal is None else format_activity(goal["activity_bq"]),
                 format_activity(model["activity_bq"]),
                 *("–" if dose is None else f"{dose:.4g}" for dose in doses),
-                limits_text(found.model(model["name"])),
+                limits_text(planned.model(model["name"])),
                 (model["binding_constraint"] or "–") + marks[1],
             )
         )
@@ -111,22 +111,24 @@ def _print(found: Plan, out: Path | None, as_json: bool) -> None:
         "binding",
     )
     typer.echo(
-        f"{found.facts.label}: plan, {found.facts.nuclide}, lung shunt {found.lung_shunt_fraction:.3g}\n"
+        f"{planned.facts.label}: plan, {planned.facts.nuclide}, lung shunt {planned.lung_shunt_fraction:.3g}\n"
     )
     typer.echo(format_table(header, rows))
-    for line in prescription_sentence(found.first):
-        typer.echo(f"{found.first.title}: {line}")
-    if any(model["goal_only"] and model["available"] for model in found.metrics["models"]):
+    for line in prescription_sentence(planned.first):
+        typer.echo(f"{planned.first.title}: {line}")
+    if any(model["goal_only"] and model["available"] for model in planned.metrics["models"]):
         typer.echo(f"* {NO_LIVER_LIMIT}")
-    for model in found.metrics["models"]:
+    for model in planned.metrics["models"]:
         if not model["available"]:
             typer.echo(f"not available: {model['title']}: {model['reason']}")
-    for name, (role, dose) in found.organ_doses(found.first).items():
-        typer.echo(f"{role.value} ({name}): {dose:.4g} Gy at the activity of {found.first.title}, {NO_LIMIT}")
-    if found.product_rule is not None:
-        typer.echo(product_rule_line(found.product_rule))
-    print_orders(found)
-    for notice in found.notices:
+    for name, (role, dose) in planned.organ_doses(planned.first).items():
+        typer.echo(
+            f"{role.value} ({name}): {dose:.4g} Gy at the activity of {planned.first.title}, {NO_LIMIT}"
+        )
+    if planned.product_rule is not None:
+        typer.echo(product_rule_line(planned.product_rule))
+    print_orders(planned)
+    for notice in planned.notices:
         typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
     page = out / "plan.html"
     typer.echo(f"\n{page if page.exists() else out}")

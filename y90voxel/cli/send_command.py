@@ -23,8 +23,8 @@ def send(
     from y90voxel.cli.progress import progress
     from y90voxel.study.pacs import send as send_results
 
-    with progress(quiet=as_json) as tell:
-        files = send_results(out, to, dicomweb=dicomweb, our_title=our_title, progress=tell)
+    with progress(quiet=as_json) as report_progress:
+        files = send_results(out, to, dicomweb=dicomweb, our_title=our_title, progress=report_progress)
     where = dicomweb or to
     text = json.dumps({"sent": files, "to": where}) if as_json else f"{len(files)} objects sent to {where}"
     typer.echo(text)

@@ -69,12 +69,12 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
         typer.echo(
             f"\nlungs by MIRD, {mass}: {lung.limiting_mird_gy:.3g} Gy (shunt {lung.shunt_fraction:.3g})"
         )
-    for held in evaluation.limits:
-        if held.status != "not applicable":
+    for result in evaluation.limits:
+        if result.status != "not applicable":
             typer.echo(
-                f"{held.status:>11}: {held.limit.name} ({held.region}): {held.value_gy:.4g} Gy, "
-                f"{held.limit.sense.value} {held.limit.value_gy:g} Gy"
-                + (f", {held.reason}" if held.reason else "")
+                f"{result.status:>11}: {result.limit.name} ({result.region}): {result.value_gy:.4g} Gy, "
+                f"{result.limit.sense.value} {result.limit.value_gy:g} Gy"
+                + (f", {result.reason}" if result.reason else "")
             )
     for name, (role, dose) in evaluation.organs.items():
         typer.echo(f"{'none printed':>11}: {role.value} ({name}): {dose:.4g} Gy, {NO_LIMIT}")

@@ -133,16 +133,16 @@ def _or_pretreated(limit: Limit) -> str:
     return " or pretreated livers" if limit.or_pretreated else ""
 
 
-def compare(sense: Sense, found: float, wanted: float) -> str:
+def compare(sense: Sense, value: float, wanted: float) -> str:
     """Return "met" up to the value (limit) or from it (goal), rounding aside, else "not met".
 
     Parameters
     ----------
     sense : Sense
         Limit (below) or goal (at least).
-    found, wanted : float
+    value, wanted : float
         What it is held against, and its value, in one unit.
     """
     slack = _ROUNDING * wanted
-    met = found <= wanted + slack if sense is Sense.BELOW else found >= wanted - slack
+    met = value <= wanted + slack if sense is Sense.BELOW else value >= wanted - slack
     return "met" if met else "not met"

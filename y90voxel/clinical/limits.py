@@ -115,15 +115,15 @@ def limits_of(device: str | None, context: ClinicalContext | None = None) -> tup
     if device is None:
         return ()
     _check_device(device)
-    known = context or ClinicalContext()
+    patient = context or ClinicalContext()
     rows = [
         limit
         for limit in TABLE
         if limit.device == device
-        and (not limit.diseases or known.disease is None or known.disease in limit.diseases)
-        and (known.previous_lung_doses_gy is not None or not limit.cumulative)
+        and (not limit.diseases or patient.disease is None or patient.disease in limit.diseases)
+        and (patient.previous_lung_doses_gy is not None or not limit.cumulative)
     ]
-    return tuple(rows) if known.disease is not None else _over_diseases(rows)
+    return tuple(rows) if patient.disease is not None else _over_diseases(rows)
 
 
 def _over_diseases(limits: Sequence[Limit]) -> tuple[Limit, ...]:
@@ -172,12 +172,12 @@ def evaluate_limits(
         reason = why_not(limit, context)
         if limit.approach is Approach.SINGLE:
             reason = reason or "for the single compartment, not for dose maps"
-        held = [] if reason else _held(limit, doses_gy, lung_dose_gy, context)
+        doses = [] if reason else _held(limit, doses_gy, lung_dose_gy, context)
         condition = applies_if(limit, context)
-        for name, dose in held:
+        for name, dose in doses:
             status = judged_status(limit.sense, dose, limit.value_gy, open_facts=bool(condition))
             results.append(LimitResult(limit, name, dose, status, condition))
-        if not held:
+        if not doses:
             reason = reason or f"no region of role {limit.role.value} has a dose"
             results.append(LimitResult(limit, limit.role.value, None, "not applicable", reason))
     return results
@@ -202,11 +202,11 @@ def applicable_limits(
     InputError
         If the device is unknown.
     """
-    known = context or ClinicalContext()
+    patient = context or ClinicalContext()
     return [
         (limit, name)
-        for limit in limits_of(device, known)
-        if not why_not(limit, known)
+        for limit in limits_of(device, patient)
+        if not why_not(limit, patient)
         for name, role in roles.items()
         if role is limit.role
     ]
@@ -216,12 +216,12 @@ def inapplicable_limits(
     device: str | None, roles: Mapping[str, Role], context: ClinicalContext | None = None
 ) -> list[tuple[Limit, str]]:
     """Return the limits of a device that do not apply, each with the reason; parameters as in `applicable_limits`."""
-    known = context or ClinicalContext()
+    patient = context or ClinicalContext()
     present = set(roles.values())
     reasons = {
-        limit: why_not(limit, known)
+        limit: why_not(limit, patient)
         or ("" if limit.role in present else f"no region of role {limit.role.value} has a dose")
-        for limit in limits_of(device, known)
+        for limit in limits_of(device, patient)
     }
     return [(limit, reason) for limit, reason in reasons.items() if reason]
 

@@ -285,7 +285,7 @@ class PatientRecord:
         by_field: dict[str, tuple[Stated, ...]] = {}
         for field, stated in self.statements:
             by_field[field] = (*by_field.get(field, ()), stated)
-        return {f: found for f, found in by_field.items() if len({s.value for s in found}) > 1}
+        return {f: statements for f, statements in by_field.items() if len({s.value for s in statements}) > 1}
 
     @property
     def days_to_systemic_therapy(self) -> int | None:
@@ -350,13 +350,13 @@ class PatientRecord:
     def _response(self, response: Response) -> dict[str, Any]:
         """A response, with the days since treatment where both dates are known."""
         days = None if self.treatment_date is None else (response.date - self.treatment_date).days
-        found = {
+        facts = {
             "criterion": response.criterion.value,
             "category": response.category.value,
             "date": self._told(response.date),
             "days_after_treatment": days,
         }
-        return {key: value for key, value in found.items() if value is not None}
+        return {key: value for key, value in facts.items() if value is not None}
 
 
 def _member(members: type[_Member], value: str, what: str) -> _Member:

@@ -155,7 +155,7 @@ def outliers(studies: Sequence[StudySummary]) -> tuple[Outlier, ...]:
     ----------
     Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers, section 3.3.
     """
-    found = []
+    outlying = []
     for quantity in QUANTITIES:
         having = [study for study in studies if quantity.key in study.values]
         if len(having) < FEWEST_FOR_OUTLIERS:
@@ -164,9 +164,9 @@ def outliers(studies: Sequence[StudySummary]) -> tuple[Outlier, ...]:
         scale = np.log(values) if quantity.logarithmic and (values > 0).all() else values
         median = float(np.median(values))
         scores = modified_z_scores(scale)
-        found += [
+        outlying += [
             Outlier(study, quantity, float(value), median, float(score))
             for study, value, score in zip(having, values, scores, strict=True)
             if abs(score) > OUTLIER_SCORE
         ]
-    return tuple(sorted(found, key=lambda o: (-abs(o.score), o.study.study_id)))
+    return tuple(sorted(outlying, key=lambda o: (-abs(o.score), o.study.study_id)))

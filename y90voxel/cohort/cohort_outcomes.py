@@ -86,7 +86,7 @@ def outcomes(studies: Sequence[StudySummary]) -> Outcomes:
 
     def values(column: str | None, parse: Callable[[Cell], bool | float | None]) -> list[bool | float | None]:
         """Every study's value, None where there is none or it is not understood."""
-        found: list[bool | float | None] = []
+        column_values: list[bool | float | None] = []
         for study in studies:
             cell = None if column is None else study.columns.get(column)
             value = None if cell is None or str(cell).strip() == "" else parse(cell)
@@ -96,14 +96,16 @@ def outcomes(studies: Sequence[StudySummary]) -> Outcomes:
                 and str(cell).strip().lower() not in ("", "ne", "na", "nan")
             ):
                 strange.append(f"{column}: {cell}")
-            found.append(value)
-        return found
+            column_values.append(value)
+        return column_values
 
     responses = [None if v is None else bool(v) for v in values(response, _response)]
     times = [None if v is None else float(v) for v in values(time, _time)]
     events = [None if v is None else bool(v) for v in values(event, _truth)]
-    said = tuple(dict.fromkeys(strange))
-    return Outcomes(response, time, event, unit, tuple(responses), tuple(times), tuple(events), said)
+    not_understood = tuple(dict.fromkeys(strange))
+    return Outcomes(
+        response, time, event, unit, tuple(responses), tuple(times), tuple(events), not_understood
+    )
 
 
 def is_outcome(name: str, value: Cell) -> bool:
@@ -126,15 +128,15 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 
-def _column(names: Sequence[str], known: Sequence[str]) -> str | None:
+def _column(names: Sequence[str], headings: Sequence[str]) -> str | None:
     """The first column that has one of the known names, in the order of the latter."""
-    return next((name for wanted in known for name in names if _plain(name) == wanted), None)
+    return next((name for wanted in headings for name in names if _plain(name) == wanted), None)
 
 
 def _response(cell: Cell) -> bool | None:
     """CR and PR are responses, SD and PD are not (mRECIST and RECIST 1.1: objective response)."""
-    found = _RESPONSES.get(str(cell).strip().lower())
-    return _truth(cell) if found is None else found
+    response = _RESPONSES.get(str(cell).strip().lower())
+    return _truth(cell) if response is None else response
 
 
 def _truth(cell: Cell) -> bool | None:

@@ -65,15 +65,15 @@ def on_delivered_grid(predicted: DoseMap, delivered: DoseMap) -> tuple[DoseMap, 
     grid = delivered.grid
     if predicted.grid.is_same_as(grid):
         return DoseMap(predicted.array, grid), np.ones(grid.shape, bool)
-    known = coverage(predicted.grid, grid).array >= WHOLLY
-    if not known.any():
+    covered = coverage(predicted.grid, grid).array >= WHOLLY
+    if not covered.any():
         raise InputError(
             f"the two dose maps do not overlap: the predicted one is {predicted.grid}, the delivered one {grid}. "
             "Check that they belong to one patient and one frame of reference."
         )
     # As a plain intensive quantity: a dose map itself would be read at voxel centres, which aliases fine maps.
     moved = resample(Volume(predicted.array, predicted.grid), grid, fill=0.0)
-    return DoseMap(moved.array, grid), known
+    return DoseMap(moved.array, grid), covered
 
 
 def grid_notices(predicted: DoseMap, delivered: DoseMap) -> list[Notice]:

@@ -90,19 +90,19 @@ def compare(
     mode = _mode(normalise)
     before, after = _side(predicted), _side(delivered)
     notices = check_facts(before, after, scaled=mode is not Normalisation.NONE)
-    before, said = in_one_frame(before, after, trust_frames)
-    notices += said
-    raw, known = on_delivered_grid(before.dose, after.dose)
+    before, new_notices = in_one_frame(before, after, trust_frames)
+    notices += new_notices
+    raw, covered = on_delivered_grid(before.dose, after.dose)
     notices += grid_notices(before.dose, after.dose)
-    (raw, target), said = without_negatives(raw, after.dose)
-    notices += said
-    found, said = _compared(before, after, target, known)
-    notices += said
-    factor = _factor(mode, before, after, found, raw, target)
+    (raw, target), new_notices = without_negatives(raw, after.dose)
+    notices += new_notices
+    pairs, new_notices = _compared(before, after, target, covered)
+    notices += new_notices
+    factor = _factor(mode, before, after, pairs, raw, target)
     scaled = raw if factor == 1.0 else raw.with_array(raw.array * factor)
     criteria = gamma or GammaCriteria()
     notices += gamma_notices(gamma, criteria, before.dose, after.dose)
-    volume, name = _volume(found, scaled, target, known)
+    volume, name = _volume(pairs, scaled, target, covered)
     gammas = gamma_map(scaled, target, volume.array >= 0.5, criteria)
     regions = tuple(
         RegionComparison(
@@ -118,7 +118,7 @@ def compare(
             stated_delivered_mean_gy=after.stated_means_gy.get(pair.delivered.name),
             voxels=agree(scaled, target, mask, gammas, levels_gy),
         )
-        for pair, mask, dice in found
+        for pair, mask, dice in pairs
     )
     agreement = _agreement(regions)
     if agreement.bland_altman is None:
@@ -150,9 +150,9 @@ def _mode(normalise: Normalisation | str) -> Normalisation:
     try:
         return Normalisation(normalise)
     except ValueError:
-        known = ", ".join(mode.value for mode in Normalisation)
+        modes = ", ".join(mode.value for mode in Normalisation)
         raise InputError(
-            f"unknown normalisation {str(normalise)!r}. Choose one of: {known}.", tag="--normalise"
+            f"unknown normalisation {str(normalise)!r}. Choose one of: {modes}.", tag="--normalise"
         ) from None
 
 
@@ -164,29 +164,29 @@ def _side(given: Evaluation | ComparedDose | DoseMap) -> ComparedDose:
 
 
 def _compared(
-    predicted: ComparedDose, delivered: ComparedDose, target: DoseMap, known: NDArray[np.bool_]
+    predicted: ComparedDose, delivered: ComparedDose, target: DoseMap, covered: NDArray[np.bool_]
 ) -> tuple[list[tuple[RegionPair, Mask, float]], list[Notice]]:
     """Matched regions with the mask on the delivered grid that is compared, and the overlap of their contours."""
     pairs, notices = pair_regions(predicted.regions, delivered.regions)
-    found, said = [], list(notices)
+    matched, region_notices = [], list(notices)
     for pair in pairs:
         whole = pair.delivered.mask
         if not whole.grid.is_same_as(target.grid):  # a region that only the prediction has
             whole = resample(whole, target.grid)
-        mask, more = compared_mask(pair.delivered.name, whole, known)
+        mask, more = compared_mask(pair.delivered.name, whole, covered)
         dice = overlap(whole, pair.predicted.mask)
-        said += more
+        region_notices += more
         if mask.array.any():
-            said += contour_notices(pair, dice)
-            found.append((pair, mask, dice))
-    return found, said
+            region_notices += contour_notices(pair, dice)
+            matched.append((pair, mask, dice))
+    return matched, region_notices
 
 
 def _factor(
     mode: Normalisation,
     predicted: ComparedDose,
     delivered: ComparedDose,
-    found: Sequence[tuple[RegionPair, Mask, float]],
+    pairs: Sequence[tuple[RegionPair, Mask, float]],
     raw: DoseMap,
     target: DoseMap,
 ) -> float:
@@ -202,7 +202,7 @@ def _factor(
                 tag="--normalise",
             )
         return other / one
-    livers = [mask for pair, mask, _ in found if pair.delivered.role is Role.LIVER]
+    livers = [mask for pair, mask, _ in pairs if pair.delivered.role is Role.LIVER]
     if not livers:
         raise RegionError(
             "to normalise by the mean liver dose both doses need a region with the role liver; none is compared.",
@@ -218,20 +218,20 @@ def _factor(
 
 
 def _volume(
-    found: Sequence[tuple[RegionPair, Mask, float]],
+    pairs: Sequence[tuple[RegionPair, Mask, float]],
     predicted: DoseMap,
     delivered: DoseMap,
-    known: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
 ) -> tuple[Mask, str]:
     """Where voxels are compared, and what that is: liver, tumours and perfused volume where there are any."""
-    hepatic = [mask for pair, mask, _ in found if pair.delivered.role in HEPATIC]
+    hepatic = [mask for pair, mask, _ in pairs if pair.delivered.role in HEPATIC]
     if hepatic:
-        roles = {pair.delivered.role for pair, _, _ in found}
+        roles = {pair.delivered.role for pair, _, _ in pairs}
         return union(hepatic, may_repeat=True), ", ".join(HEPATIC[role] for role in HEPATIC if role in roles)
     one, other = predicted.array, delivered.array
     dosed = ((one >= DOSED * one.max()) & (one > 0)) | ((other >= DOSED * other.max()) & (other > 0))
     return Mask(
-        (dosed & known).astype(np.float32), delivered.grid
+        (dosed & covered).astype(np.float32), delivered.grid
     ), f"voxels above {100 * DOSED:g} % of a maximum"
 
 

@@ -163,28 +163,28 @@ def pair_regions(
             "regions-of-one-side", f"only the {which} dose has regions; both doses are read in those."
         )
         return pairs, (notice,) if pairs else ()
-    found: dict[int, RegionPair] = {}
+    pair_at: dict[int, RegionPair] = {}
     free = list(predicted)
     for place, region in enumerate(delivered):
         same = [p for p in free if p.role is region.role and _same_name(p.name, region.name)]
         if same:
-            found[place] = RegionPair(same[0], region, "name")
+            pair_at[place] = RegionPair(same[0], region, "name")
             free.remove(same[0])
-    left = [place for place in range(len(delivered)) if place not in found]
+    left = [place for place in range(len(delivered)) if place not in pair_at]
     notices: list[Notice] = []
     for place in left:
         region = delivered[place]
         here = [p for p in left if delivered[p].role is region.role]
         there = [p for p in free if p.role is region.role]
         if len(here) == len(there) == 1 and region.role not in SEVERAL_OF_A_KIND:
-            found[place] = RegionPair(there[0], region, "role")
+            pair_at[place] = RegionPair(there[0], region, "role")
             free.remove(there[0])
             message = (
                 f"{there[0].name!r} (predicted) and {region.name!r} (delivered) are taken as one: each is the only "
                 f"{region.role.value} left."
             )
             notices.append(Notice("region-matched-by-role", message))
-    alone = [delivered[place].name for place in left if place not in found]
+    alone = [delivered[place].name for place in left if place not in pair_at]
     for names, has, lacks in (
         (alone, "delivered", "predicted"),
         ([p.name for p in free], "predicted", "delivered"),
@@ -195,7 +195,7 @@ def pair_regions(
                 "role. They are not compared."
             )
             notices.append(Notice("region-unmatched", message))
-    return tuple(found[place] for place in sorted(found)), tuple(notices)
+    return tuple(pair_at[place] for place in sorted(pair_at)), tuple(notices)
 
 
 def overlap(one: Mask, other: Mask) -> float:
@@ -217,9 +217,9 @@ def contour_notices(pair: RegionPair, dice: float) -> list[Notice]:
     return [Notice("contours-differ", message)]
 
 
-def compared_mask(name: str, whole: Mask, known: NDArray[np.bool_]) -> tuple[Mask, list[Notice]]:
+def compared_mask(name: str, whole: Mask, covered: NDArray[np.bool_]) -> tuple[Mask, list[Notice]]:
     """Return the part of a region that the prediction reaches, and say when that is not all of it."""
-    mask = whole.with_array(np.where(known, whole.array, np.zeros((), whole.array.dtype)))
+    mask = whole.with_array(np.where(covered, whole.array, np.zeros((), whole.array.dtype)))
     share = mask.total / whole.total if whole.total else 0.0
     if share > REACHED:
         return mask, []

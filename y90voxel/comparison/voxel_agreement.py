@@ -184,8 +184,8 @@ def agree(
     if count < 2:
         return None
     x, y = predicted.array[chosen].astype(np.float64), delivered.array[chosen].astype(np.float64)
-    found = np.array([]) if gamma is None else gamma[chosen]
-    found = found[np.isfinite(found)]
+    gamma_values = np.array([]) if gamma is None else gamma[chosen]
+    gamma_values = gamma_values[np.isfinite(gamma_values)]
     curve: NDArray[np.float64] | None = None
     if x.max() > 0:
         curve = quality_volume_histogram(x, y, QUOTIENTS)
@@ -196,9 +196,9 @@ def agree(
         concordance=defined(concordance, x, y),
         rmse_gy=root_mean_square_difference(x, y),
         isodose_dice=isodose_dice(x, y, levels_gy),
-        gamma_pass_fraction=float((found <= 1.0).mean()) if found.size else None,
-        gamma_mean=float(found.mean()) if found.size else None,
-        gamma_count=int(found.size),
+        gamma_pass_fraction=float((gamma_values <= 1.0).mean()) if gamma_values.size else None,
+        gamma_mean=float(gamma_values.mean()) if gamma_values.size else None,
+        gamma_count=int(gamma_values.size),
         quality_factor=quality_factor(x, y) if curve is not None else None,
         quality_volume_histogram=curve,
     )

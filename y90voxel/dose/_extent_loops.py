@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
 
-__all__ = ["join_found", "scan_slices"]
+__all__ = ["join_extents", "scan_slices"]
 
 # Rows looked at together first; while one may hold something they stay in the fastest cache.
 ROWS_AT_ONCE = 16
@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 16
 
 @njit(cache=True, nogil=True)
 def scan_slices(
-    activity: NDArray[Any], masks: NDArray[Any], first: int, last: int, found: NDArray[Any]
+    activity: NDArray[Any], masks: NDArray[Any], first: int, last: int, extent: NDArray[Any]
 ) -> None:
     """Scan slices ``first`` to ``last`` of floating-point numbers by their bits.
 
@@ -65,21 +65,21 @@ def scan_slices(
             some = bits[z].reshape(-1)
             for i in range(some.size):
                 broken += (some[i] & magnitude) > largest
-    found[0], found[1], found[2], found[3], found[4], found[5] = z0, z1, y0, y1, x0, x1
-    found[6], found[7], found[8] = nonzero, negative, broken
+    extent[0], extent[1], extent[2], extent[3], extent[4], extent[5] = z0, z1, y0, y1, x0, x1
+    extent[6], extent[7], extent[8] = nonzero, negative, broken
 
 
 @njit(cache=True, nogil=True)
-def join_found(found: NDArray[Any]) -> tuple[int, ...]:
+def join_extents(extents: NDArray[Any]) -> tuple[int, ...]:
     """Return what ``scan_slices`` has found in several parts (part, 9) as of the whole."""
-    z0, z1, y0, y1, x0, x1, nonzero, negative, broken = found[0]
-    for part in range(1, found.shape[0]):
-        z0, z1 = min(z0, found[part, 0]), max(z1, found[part, 1])
-        y0, y1 = min(y0, found[part, 2]), max(y1, found[part, 3])
-        x0, x1 = min(x0, found[part, 4]), max(x1, found[part, 5])
+    z0, z1, y0, y1, x0, x1, nonzero, negative, broken = extents[0]
+    for part in range(1, extents.shape[0]):
+        z0, z1 = min(z0, extents[part, 0]), max(z1, extents[part, 1])
+        y0, y1 = min(y0, extents[part, 2]), max(y1, extents[part, 3])
+        x0, x1 = min(x0, extents[part, 4]), max(x1, extents[part, 5])
         nonzero, negative, broken = (
-            nonzero + found[part, 6],
-            negative + found[part, 7],
-            broken + found[part, 8],
+            nonzero + extents[part, 6],
+            negative + extents[part, 7],
+            broken + extents[part, 8],
         )
     return z0, z1, y0, y1, x0, x1, nonzero, negative, broken

@@ -106,14 +106,14 @@ def contrast_agent(ct: CtImage, density: DensityMap, liver: Mask, set_to: float 
     hu = float(np.median(values))
     if hu <= CONTRAST_ABOVE_HU:
         return []
-    found = float(density.array[tuple(interior.T)].mean())
-    kept = (
-        f"liver and tumour keep its {found:.3f} g/mL, {100 * (found / LIVER_DENSITY_G_PER_ML - 1):.1f} % above "
+    liver_density = float(density.array[tuple(interior.T)].mean())
+    treatment = (
+        f"liver and tumour keep its {liver_density:.3f} g/mL, {100 * (liver_density / LIVER_DENSITY_G_PER_ML - 1):.1f} % above "
         f"{LIVER_DENSITY_G_PER_ML:g} g/mL, and get that much less dose: give --liver-density"
         if set_to is None
-        else f"liver and tumour are set to {set_to:g} g/mL instead of its {found:.3f}, vessels and other organs are not"
+        else f"liver and tumour are set to {set_to:g} g/mL instead of its {liver_density:.3f}, vessels and other organs are not"
     )
-    return [Notice("contrast-agent", f"the liver has {hu:.0f} HU, which means contrast agent; {kept}.")]
+    return [Notice("contrast-agent", f"the liver has {hu:.0f} HU, which means contrast agent; {treatment}.")]
 
 
 def _refuse_dense_contrast(hu: NDArray[Any], voxel_ml: float) -> None:
@@ -131,6 +131,6 @@ def _refuse_dense_contrast(hu: NDArray[Any], voxel_ml: float) -> None:
     )
 
 
-def _percent(found: NDArray[np.bool_]) -> str:
+def _percent(voxels: NDArray[np.bool_]) -> str:
     """A share in per cent."""
-    return f"{100 * float(np.mean(found)):.2g} %"
+    return f"{100 * float(np.mean(voxels)):.2g} %"

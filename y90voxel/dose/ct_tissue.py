@@ -109,14 +109,14 @@ def measure_tissue(
 
     reach = regions.mask_of(Role.LIVER, Role.TUMOUR)
     liver = None if reach is None else measured(reach, solid, lambda grid: occupied(solid, grid))
-    found = {one.name: measured(one.mask, [one], partial(beside_liver, one)) for one in others}
-    return CtTissue(liver, {name: tissue for name, tissue in found.items() if tissue is not None})
+    by_name = {one.name: measured(one.mask, [one], partial(beside_liver, one)) for one in others}
+    return CtTissue(liver, {name: tissue for name, tissue in by_name.items() if tissue is not None})
 
 
 def _joined(masks: list[Mask]) -> Mask | None:
     """Several occupancies of one grid together; None without any."""
-    held = [mask for mask in masks if mask.array.any()]
-    return union(held) if held else None
+    filled = [mask for mask in masks if mask.array.any()]
+    return union(filled) if filled else None
 
 
 def _measured(

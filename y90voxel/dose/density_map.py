@@ -229,15 +229,15 @@ def _set_liver(
         part[...] = part * (1.0 - share) + wanted * share
     elif shown is not None and shown.box == box:
         volume_ml = liver.grid.voxel_volume_ml
-        held = np.minimum(shown.volume_ml / volume_ml, 1.0)
-        rest = np.maximum(part - shown.mass_g / volume_ml, model.floor_g_per_ml * (1.0 - held))
-        by_ct = rest + wanted * held
+        share_on_ct = np.minimum(shown.volume_ml / volume_ml, 1.0)
+        rest = np.maximum(part - shown.mass_g / volume_ml, model.floor_g_per_ml * (1.0 - share_on_ct))
+        by_ct = rest + wanted * share_on_ct
         part[...] = np.where(seen[box], by_ct, part * (1.0 - share) + wanted * share)
     else:
-        found = float(part[interior].mean()) if interior.any() else wanted
+        mean_density = float(part[interior].mean()) if interior.any() else wanted
         # A mean density holds the liver's share at the CT's own liver density; where it cannot, the CT shows no liver there.
-        shows_liver = part - share * found >= (1.0 - share) * model.floor_g_per_ml
-        part += share * np.where(shows_liver, wanted - found, wanted - part)
+        shows_liver = part - share * mean_density >= (1.0 - share) * model.floor_g_per_ml
+        part += share * np.where(shows_liver, wanted - mean_density, wanted - part)
     part[interior] = wanted
 
 
@@ -255,8 +255,8 @@ def _set_between(
         part, share = density[box], liver.array[box]
         filled = lung.mask.array[box]
         both = (share > 0) & (share <= INTERIOR) & (share + filled > FILLED)
-        known = both | ((filled > INTERIOR) & (share == 0))
-        part[known] = (share * model.liver_g_per_ml + (1.0 - share) * own)[known]
+        filled_voxels = both | ((filled > INTERIOR) & (share == 0))
+        part[filled_voxels] = (share * model.liver_g_per_ml + (1.0 - share) * own)[filled_voxels]
 
 
 def _outside_body(regions: Regions, free: NDArray[np.bool_]) -> NDArray[np.bool_]:

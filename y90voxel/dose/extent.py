@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose._extent_loops import join_found, scan_slices
+from y90voxel.dose._extent_loops import join_extents, scan_slices
 from y90voxel.dose.threads import even_shares, share_work
 from y90voxel.errors import InputError
 from y90voxel.volumes.box import Box
@@ -77,19 +77,19 @@ def scan_extent(activity: NDArray[Any], threads: int = 1) -> Extent:
         activity, masks = read_only(activity), _MASKS[activity.dtype]
         share = threads if activity.nbytes > SHARED_SCAN_BYTES else 1
         pieces = even_shares(count, ceil(activity.nbytes / SCANNED_AT_ONCE)) if share > 1 else [(0, count)]
-        found = np.empty((len(pieces), 9), np.int64)
+        extents = np.empty((len(pieces), 9), np.int64)
 
         def scan(piece: int) -> None:
-            scan_slices(activity, masks, *pieces[piece], found[piece])
+            scan_slices(activity, masks, *pieces[piece], extents[piece])
 
         share_work(lambda: scan, range(len(pieces)), share)
     else:
-        found = np.empty((count, 9), np.int64)
+        extents = np.empty((count, 9), np.int64)
         for z in range(count):  # slice by slice: no copy of the whole array
             one = read_only(np.ascontiguousarray(activity[z : z + 1], np.float64))
-            scan_slices(one, _MASKS[one.dtype], 0, 1, found[z])
-            found[z, :2] = (z, z + 1) if found[z, 6] else (count, 0)
-    return _join(found, activity.size)
+            scan_slices(one, _MASKS[one.dtype], 0, 1, extents[z])
+            extents[z, :2] = (z, z + 1) if extents[z, 6] else (count, 0)
+    return _join(extents, activity.size)
 
 
 def _is_plain(activity: NDArray[Any]) -> bool:
@@ -114,9 +114,9 @@ _MASKS: dict[np.dtype[Any], NDArray[Any]] = {
 }
 
 
-def _join(found: NDArray[np.int64], size: int) -> Extent:
+def _join(extents: NDArray[np.int64], size: int) -> Extent:
     """Return the extent of all parts, or raise if a voxel is not finite."""
-    z0, z1, y0, y1, x0, x1, active, negative, broken = join_found(found)
+    z0, z1, y0, y1, x0, x1, active, negative, broken = join_extents(extents)
     if broken:
         raise InputError(
             f"time-integrated activity: {broken} of {size} voxels are NaN, infinite or beyond 3.4e38 Bq·s. "

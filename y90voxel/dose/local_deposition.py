@@ -98,8 +98,8 @@ class LocalDeposition(BaseEngine):
         else:
             densities = density.check_on(tia.grid, "density").array
         dose = np.empty(tia.grid.shape, np.float32)
-        for found, decays, local in zip(
+        for dose_plane, decays, local in zip(
             dose, tia.array, densities, strict=True
         ):  # no map in double precision
-            found[...] = decays * factor / np.maximum(local, DENSITY_FLOOR_G_PER_ML)
+            dose_plane[...] = decays * factor / np.maximum(local, DENSITY_FLOOR_G_PER_ML)
         return DoseMap(dose, tia.grid)

@@ -54,19 +54,19 @@ def own_densities(
     shown : CtTissue or None
         What the CT shows of the regions, where their shapes are known.
     """
-    found: dict[str, OwnDensity] = {}
+    densities: dict[str, OwnDensity] = {}
     for region in regions.drawn:
         values = _own(region, density, choices, shown)
         if values is not None:
-            found[region.name] = OwnDensity(regions.grid, region.mask.box, values)
+            densities[region.name] = OwnDensity(regions.grid, region.mask.box, values)
     for region in regions.derived:
         if region.role is Role.LUNGS:
-            values = _of_parts([r for r in regions.drawn if r.role is Role.LUNG], region, found)
+            values = _of_parts([r for r in regions.drawn if r.role is Role.LUNG], region, densities)
         else:
             values = choices.liver_g_per_ml if region.role in HEPATIC else None
         if values is not None:
-            found[region.name] = OwnDensity(regions.grid, region.mask.box, values)
-    return found
+            densities[region.name] = OwnDensity(regions.grid, region.mask.box, values)
+    return densities
 
 
 def _own(
@@ -100,11 +100,11 @@ def own_by_ct(region: Region, tissue: TissueOnCt, by_role: float, floor: float) 
         Density where the CT does not reach, and the smallest [g/mL].
     """
     voxel_ml = region.mask.grid.voxel_volume_ml
-    held = tissue.volume_ml > LEAST_SHARE * voxel_ml
+    has_tissue = tissue.volume_ml > LEAST_SHARE * voxel_ml
     mean = tissue.ct_mass_g / tissue.ct_volume_ml if tissue.ct_volume_ml > 0 else by_role
     beyond = region.mask.array[region.mask.box] > 0.5  # the CT does not reach that far
     values = np.where(beyond, by_role, mean)
-    np.divide(tissue.mass_g, tissue.volume_ml, out=values, where=held)
+    np.divide(tissue.mass_g, tissue.volume_ml, out=values, where=has_tissue)
     return np.maximum(values, floor)
 
 
@@ -139,18 +139,18 @@ def _unmixed(
 
 
 def _of_parts(
-    parts: list[Region], whole: Region, found: dict[str, OwnDensity]
+    parts: list[Region], whole: Region, densities: dict[str, OwnDensity]
 ) -> NDArray[np.floating] | None:
     """The own density of lungs from those of its parts, in the box of the whole [g/mL]."""
     box: Box = whole.mask.box
     shape = tuple(part.stop - part.start for part in box)
     mass, share = np.zeros(shape), np.zeros(shape)
     for part in parts:
-        if part.name not in found:
+        if part.name not in densities:
             return None
         inner = part.mask.box
         here = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inner, box, strict=True))
         occupied = part.mask.array[inner].astype(np.float64)
-        mass[here] += occupied * found[part.name].within(inner)
+        mass[here] += occupied * densities[part.name].within(inner)
         share[here] += occupied
     return np.divide(mass, share, out=np.full(shape, 1.0), where=share > 0)

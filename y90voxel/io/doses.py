@@ -10,7 +10,7 @@ from y90voxel.errors import InputError, Notice, UnitError
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.rtdose import read_dose_origin, read_rtdose
 from y90voxel.io.images import is_image_file, read_layers, single_volume
-from y90voxel.io.notices import tell
+from y90voxel.io.notices import add_notice
 from y90voxel.volumes.volume import DoseMap
 
 __all__ = ["read_dose", "read_dose_identity"]
@@ -47,14 +47,14 @@ def read_dose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseM
     if not is_image_file(path):
         return read_rtdose(path, notices=notices)
     image = read_layers(path)
-    said = image.description
-    if said.startswith(OUR_DESCRIPTION) and not said.endswith("[Gy]"):
+    description = image.description
+    if description.startswith(OUR_DESCRIPTION) and not description.endswith("[Gy]"):
         raise UnitError(
-            f"{path} holds {said.removeprefix(OUR_DESCRIPTION)}, not a dose in Gy. Give dose.nii.gz or dose.dcm.",
+            f"{path} holds {description.removeprefix(OUR_DESCRIPTION)}, not a dose in Gy. Give dose.nii.gz or dose.dcm.",
             file=path,
         )
     array, grid = single_volume(image, path, notices)
-    ours = said.startswith(OUR_DESCRIPTION)
+    ours = description.startswith(OUR_DESCRIPTION)
     if array.min() < 0 and not ours:
         raise InputError(
             f"{path}: {int(np.count_nonzero(array < 0))} of {array.size} voxels are below 0, down to {array.min():.4g} Gy; an "
@@ -62,5 +62,7 @@ def read_dose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseM
             file=path,
         )
     if not ours:
-        tell(notices, "dose-unit-assumed", f"{path} does not state its unit; its values are taken as Gy.")
+        add_notice(
+            notices, "dose-unit-assumed", f"{path} does not state its unit; its values are taken as Gy."
+        )
     return DoseMap(array.astype(np.float64), grid)

@@ -68,17 +68,17 @@ class _Voxels:
     item_bytes: int | None
     packed: bool
 
-    def check(self, path: Path, data: Path, held: int) -> None:
+    def check(self, path: Path, data: Path, size_bytes: int) -> None:
         """Refuse fewer bytes than the voxels need, or more voxels than packed bytes can hold."""
         if self.item_bytes is None:
             return
         needed = int(np.prod([float(n) for n in self.sizes]) * self.item_bytes)
         if self.packed:
-            check_unpacked_size(needed, held, path)
-        elif held < needed:
+            check_unpacked_size(needed, size_bytes, path)
+        elif size_bytes < needed:
             raise InputError(
-                f"{data.name} holds {held} bytes, {' x '.join(map(str, self.sizes))} voxels of {self.kind} need {needed}: it "
-                "was cut short, or is a pointer to the file (Git LFS). Get the whole file.",
+                f"{data.name} holds {size_bytes} bytes, {' x '.join(map(str, self.sizes))} voxels of {self.kind} need {needed}: "
+                "it was cut short, or is a pointer to the file (Git LFS). Get the whole file.",
                 file=data,
             )
 
@@ -153,7 +153,7 @@ def _check_nrrd_data(header: Mapping[str, str], lines: Sequence[str], path: Path
     packed = encoding in ("gz", "gzip", "bz2", "bzip2")
     voxels = _Voxels(sizes, kind, NRRD_BYTES.get(kind), packed)
     if name is None:
-        held = path.stat().st_size - header_bytes
+        size_bytes = path.stat().st_size - header_bytes
         files = [path]
     else:
         listed = lines[
@@ -161,9 +161,9 @@ def _check_nrrd_data(header: Mapping[str, str], lines: Sequence[str], path: Path
             + 1 :
         ]
         files = _data_files(name, listed, path)
-        held = sum(file.stat().st_size for file in files)
+        size_bytes = sum(file.stat().st_size for file in files)
     if packed or (encoding == "raw" and not skipped):
-        voxels.check(path, files[0], held)
+        voxels.check(path, files[0], size_bytes)
 
 
 def check_metaimage(path: Path) -> None:
@@ -180,7 +180,7 @@ def check_metaimage(path: Path) -> None:
     """
     with path.open("rb") as file:
         raw = file.read(TEXT_HEADER_BYTES)
-    head, found, rest = raw.partition(b"ElementDataFile")
+    head, keyword, rest = raw.partition(b"ElementDataFile")
     pairs = [
         (key.strip(), value.strip())
         for key, sign, value in (line.partition("=") for line in head.decode("latin-1").splitlines())
@@ -205,11 +205,11 @@ def check_metaimage(path: Path) -> None:
         raise UnitError(f"{path} is in {unit}; mm is needed. Write it again in mm.", file=path)
     value, _, following = rest.partition(b"\n")
     name = value.decode("latin-1").strip().removeprefix("=").strip()
-    if not found or not name:
+    if not keyword or not name:
         raise InputError(
             f"{path} does not say where its voxels are (no ElementDataFile). Write it again.", file=path
         )
-    header_bytes = len(head) + len(found) + len(value) + 1
+    header_bytes = len(head) + len(keyword) + len(value) + 1
     _check_meta_data(header, name, following.decode("latin-1").splitlines(), path, header_bytes)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import GeometryError, InputError, Notice
 from y90voxel.io.image_headers import check_metaimage, nrrd_fields
 from y90voxel.io.nifti import read_nifti
-from y90voxel.io.notices import tell
+from y90voxel.io.notices import add_notice
 from y90voxel.io.other_formats import described_format
 from y90voxel.io.pet_sidecar import read_pet_sidecar, sidecar_of
 from y90voxel.quantification.emission import EmissionImage
@@ -130,7 +130,7 @@ def single_volume(
             file=path,
         )
     for notice in image.notices:
-        tell(notices, notice.code, notice.message)
+        add_notice(notices, notice.code, notice.message)
     return image.array[0], image.grid
 
 
@@ -162,7 +162,7 @@ def read_emission_file(path: str | Path, *, notices: list[Notice] | None = None)
         return emission
     sidecar = read_pet_sidecar(beside)
     for notice in sidecar.notices:
-        tell(notices, notice.code, notice.message)
+        add_notice(notices, notice.code, notice.message)
     return sidecar.applied(emission)
 
 
@@ -188,7 +188,7 @@ def read_ct_file(path: str | Path, *, notices: list[Notice] | None = None) -> Ct
             file=path,
         )
     if lowest > SOFT_TISSUE_HU:
-        tell(
+        add_notice(
             notices,
             "ct-without-air",
             f"{path}: the lowest value is {lowest:g} HU, so the image holds neither air nor lung. "

@@ -126,10 +126,10 @@ def read_kernel(path: str | Path) -> DoseKernel:
             "4.8 -o kernel.csv.",
             file=source,
         ) from error
-    found = _checksum(kernel.s_values)
-    if found != expected:
+    checksum = _checksum(kernel.s_values)
+    if checksum != expected:
         raise InputError(
-            f"{source} was changed or damaged: the sha256 of its S values is {found}, the header says {expected}. "
+            f"{source} was changed or damaged: the sha256 of its S values is {checksum}, the header says {expected}. "
             "Write it again.",
             file=source,
         )

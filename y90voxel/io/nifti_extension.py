@@ -47,7 +47,7 @@ def extension_contents(flag: bytes, content: bytes, *, big_endian: bool, path: s
     if not flag[:1].strip(b"\0"):
         return []
     order = np.dtype(">i4" if big_endian else "<i4")
-    found, place = [], 0
+    contents, place = [], 0
     while place + 8 <= len(content):
         size = int(np.frombuffer(content, order, 1, place)[0])
         if size < 8:
@@ -59,9 +59,9 @@ def extension_contents(flag: bytes, content: bytes, *, big_endian: bool, path: s
                 file=path,
                 tag="vox_offset",
             )
-        found.append(content[place + 8 : place + size])
+        contents.append(content[place + 8 : place + size])
         place += size
-    return found
+    return contents
 
 
 def label_table(contents: list[bytes]) -> dict[int, str]:

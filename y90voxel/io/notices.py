@@ -6,10 +6,10 @@ import warnings
 
 from y90voxel.errors import Notice, Y90Warning
 
-__all__ = ["tell"]
+__all__ = ["add_notice"]
 
 
-def tell(notices: list[Notice] | None, code: str, message: str) -> None:
+def add_notice(notices: list[Notice] | None, code: str, message: str) -> None:
     """Append a notice to ``notices``, or warn where the caller did not bring a list."""
     if notices is None:
         warnings.warn(message, Y90Warning, stacklevel=3)

@@ -68,7 +68,7 @@ def read_dead_time_curve(path: str | Path) -> DeadTimeCurve:
     return DeadTimeCurve(tuple(rows["observed_cps"]), tuple(rows["true_cps"]), Path(path).name)
 
 
-def _read(path: str | Path, known: set[str]) -> dict[str, list[float]]:
+def _read(path: str | Path, wanted: set[str]) -> dict[str, list[float]]:
     """The known columns of a CSV as numbers; lines that begin with # are comments."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -76,8 +76,8 @@ def _read(path: str | Path, known: set[str]) -> dict[str, list[float]]:
         raise InputError(f"the table {path} cannot be read: {error}.", file=path) from error
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     reader = csv.DictReader(lines, skipinitialspace=True)
-    columns = [name for name in reader.fieldnames or () if name and name.strip() in known]
-    found: dict[str, list[float]] = {name.strip(): [] for name in columns}
+    columns = [name for name in reader.fieldnames or () if name and name.strip() in wanted]
+    table: dict[str, list[float]] = {name.strip(): [] for name in columns}
     for row in reader:
         for name in columns:
             try:
@@ -87,5 +87,5 @@ def _read(path: str | Path, known: set[str]) -> dict[str, list[float]]:
                     f"{path}, line {reader.line_num} without comments: {name.strip()} is {row[name]!r}, not a number.",
                     file=path,
                 ) from error
-            found[name.strip()].append(value)
-    return found
+            table[name.strip()].append(value)
+    return table

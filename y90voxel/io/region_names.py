@@ -57,16 +57,16 @@ def read_region_names(image: Path, stem: str) -> RegionNames:
     tables = [
         folder / f"{stem}{tail}{end}" for tail in ("", "_ColorTable", "_labels") for end in TABLE_ENDINGS
     ]
-    found = [_from_json(path, image) for path in dict.fromkeys(jsons) if path.is_file()]
-    found += [_from_text(path) for path in tables if path.is_file()]
-    found += [RegionNames()] if any(names.file for names in found) else [_from_collection(image, stem)]
-    found = [names for names in found if names.file is not None]
-    if len(found) > 1:
-        listed = ", ".join(names.file.name for names in found if names.file)
+    sources = [_from_json(path, image) for path in dict.fromkeys(jsons) if path.is_file()]
+    sources += [_from_text(path) for path in tables if path.is_file()]
+    sources += [RegionNames()] if any(names.file for names in sources) else [_from_collection(image, stem)]
+    sources = [names for names in sources if names.file is not None]
+    if len(sources) > 1:
+        listed = ", ".join(names.file.name for names in sources if names.file)
         raise InputError(
             f"several files name the regions of {image}: {listed}. Leave one of them there.", file=image
         )
-    return found[0] if found else RegionNames()
+    return sources[0] if sources else RegionNames()
 
 
 def _from_text(path: Path) -> RegionNames:

@@ -59,8 +59,8 @@ def own_files(folder: Path) -> set[str]:
 
 def files_in(folder: Path) -> set[str]:
     """Return everything in a folder, at any depth, that is not left behind by file browsers."""
-    found = (entry for entry in folder.rglob("*") if entry.name not in ASIDE)
-    return {entry.relative_to(folder).as_posix() for entry in found if not entry.is_dir()}
+    entries = (entry for entry in folder.rglob("*") if entry.name not in ASIDE)
+    return {entry.relative_to(folder).as_posix() for entry in entries if not entry.is_dir()}
 
 
 def read_mark(folder: Path) -> dict[str, Any]:

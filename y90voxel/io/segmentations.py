@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.images import ImageLayers, image_stem, read_layers
 from y90voxel.io.label_tables import RegionNames
-from y90voxel.io.notices import tell
+from y90voxel.io.notices import add_notice
 from y90voxel.io.plain_numbers import plain_whole
 from y90voxel.io.region_names import read_region_names
 from y90voxel.regions.declared_types import declared_role, is_tumour_code
@@ -59,7 +59,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
     source = Path(path)
     image = read_layers(source)
     for notice in image.notices:
-        tell(notices, notice.code, notice.message)
+        add_notice(notices, notice.code, notice.message)
     if any(SEGMENT_KEY.match(key) for key in image.fields):
         drawn = list(_slicer_segments(image, source))
         _say_declared(drawn, source, notices)
@@ -145,7 +145,7 @@ def _say_declared(drawn: list[DrawnRegion], path: Path, notices: list[Notice] | 
             f"{', '.join(names)}: no role was recognised by name, and the terminology in {path.name} says that these are "
             "tumours: they count as tumours. Give --role NAME=ROLE where one is not."
         )
-        tell(notices, "tumours-by-type", message)
+        add_notice(notices, "tumours-by-type", message)
 
 
 def _integer(segment: Mapping[str, str], key: str, default: int, path: Path) -> int:
@@ -205,9 +205,11 @@ def _grouped(
 def _named_volumes(image: ImageLayers, names: RegionNames, path: Path) -> list[DrawnRegion]:
     """Return one region a volume of a 4-D image; derived ones are left out, since they follow from the others."""
     if len(names.volumes) != len(image.array):
-        said = f"{names.file} names {len(names.volumes)}" if names.volumes else "there is no regions.json"
+        names_text = (
+            f"{names.file} names {len(names.volumes)}" if names.volumes else "there is no regions.json"
+        )
         raise InputError(
-            f"{path} holds {len(image.array)} volumes, but {said}. Write regions.json beside it: "
+            f"{path} holds {len(image.array)} volumes, but {names_text}. Write regions.json beside it: "
             '{"regions": [{"name": "Liver"}, ...]}, one entry a volume.',
             file=path,
         )

@@ -167,7 +167,7 @@ class SidecarTimes:
 
     def _nearest(self, moment_s: float) -> DecayReference:
         """Return whether values refer to the administration or to the start of the scan."""
-        known = (
+        offsets = (
             (DecayReference.ADMIN, self.values.number("InjectionStart"), SAME_INSTANT_S),
             (
                 DecayReference.START,
@@ -175,13 +175,15 @@ class SidecarTimes:
                 LONGEST_SCAN_S,
             ),
         )
-        for reference, instant_s, before_s in known:
+        for reference, instant_s, before_s in offsets:
             if instant_s is not None and -SAME_INSTANT_S <= instant_s - moment_s <= before_s:
                 return reference
-        found = ", ".join(f"{r.value} {'not stated' if s is None else f'{s:g} s'}" for r, s, _ in known)
+        offsets_text = ", ".join(
+            f"{r.value} {'not stated' if s is None else f'{s:g} s'}" for r, s, _ in offsets
+        )
         raise InputError(
             f"ImageDecayCorrectionTime of {self.path} is {moment_s:g} s after TimeZero, which is neither the injection nor the "
-            f"scan ({found}). Export the image corrected to one of them, or correct the file.",
+            f"scan ({offsets_text}). Export the image corrected to one of them, or correct the file.",
             file=self.path,
             tag="ImageDecayCorrectionTime",
         )

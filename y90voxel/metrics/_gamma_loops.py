@@ -50,7 +50,7 @@ def search(
                 evaluated[z1, y1, x0] * (1.0 - fx) + evaluated[z1, y1, x1] * fx
             ) * fy
             difference = (low * (1.0 - fz) + high * fz - wanted) * scale
-            found = distances[o] + difference * difference
-            if found < best:
-                best = found
+            gamma_squared = distances[o] + difference * difference
+            if gamma_squared < best:
+                best = gamma_squared
         gamma[v] = best**0.5

@@ -230,14 +230,14 @@ def isodose_dice(
     """
     x, y = _pairs(predicted_gy, delivered_gy)
     volume = _weights(weights, x)
-    found: dict[float, float | None] = {}
+    dice: dict[float, float | None] = {}
     for level in levels_gy:
         if not level > 0:
             raise InputError(f"an isodose level must be positive, got {level:g} Gy.")
         a, b = x >= level, y >= level
         both = float(volume[a].sum() + volume[b].sum())
-        found[float(level)] = 2.0 * float(volume[a & b].sum()) / both if both else None
-    return found
+        dice[float(level)] = 2.0 * float(volume[a & b].sum()) / both if both else None
+    return dice
 
 
 @dataclass(frozen=True)
@@ -371,10 +371,10 @@ def _quotients(
     """Delivered over predicted where enough was predicted, and the volumes there."""
     x, y = _pairs(predicted, delivered)
     volume = _weights(weights, x)
-    kept = (x > 0) & (x >= least_fraction * x.max()) & (volume > 0)
-    if not kept.any():
+    chosen = (x > 0) & (x >= least_fraction * x.max()) & (volume > 0)
+    if not chosen.any():
         raise InputError("no voxel has a predicted dose to compare with.")
-    return y[kept] / x[kept], volume[kept]
+    return y[chosen] / x[chosen], volume[chosen]
 
 
 def _pairs(predicted: ArrayLike, delivered: ArrayLike) -> tuple[Array, Array]:

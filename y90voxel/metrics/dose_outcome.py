@@ -235,7 +235,7 @@ def _curve(library: Any, name: str, times: NDArray[np.float64], events: NDArray[
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.exp(NORMAL_QUANTILE * error / (survival * np.log(survival)))
         lower, upper = survival ** (1.0 / spread), survival**spread
-    known = np.isfinite(spread)  # not where the estimate is 0
+    finite = np.isfinite(spread)  # not where the estimate is 0
     reached = np.flatnonzero(survival <= 0.5 + 1e-12)
     return SurvivalCurve(
         name=name,
@@ -243,8 +243,8 @@ def _curve(library: Any, name: str, times: NDArray[np.float64], events: NDArray[
         events=int(events.sum()),
         times=np.concatenate(([0.0], fit.surv_times)),
         survival=np.concatenate(([1.0], survival)),
-        lower=np.concatenate(([1.0], np.where(known, lower, survival))),
-        upper=np.concatenate(([1.0], np.where(known, upper, survival))),
+        lower=np.concatenate(([1.0], np.where(finite, lower, survival))),
+        upper=np.concatenate(([1.0], np.where(finite, upper, survival))),
         censored=np.sort(times[~events]),
         median=float(fit.surv_times[reached[0]]) if reached.size else None,
     )

@@ -136,10 +136,10 @@ def check_dose_constant(dose_constant_gy_kg_per_gbq: float, nuclide: str) -> Non
     InputError
         If it is more than a factor of two from the nuclide's.
     """
-    known = nuclide_record(nuclide).dose_constant_gy_kg_per_gbq
-    if not known / 2 < dose_constant_gy_kg_per_gbq < known * 2:
+    tabulated = nuclide_record(nuclide).dose_constant_gy_kg_per_gbq
+    if not tabulated / 2 < dose_constant_gy_kg_per_gbq < tabulated * 2:
         raise InputError(
-            f"the dose constant {dose_constant_gy_kg_per_gbq:g} Gy·kg/GBq is far from that of {nuclide}, {known:.2f}; "
+            f"the dose constant {dose_constant_gy_kg_per_gbq:g} Gy·kg/GBq is far from that of {nuclide}, {tabulated:.2f}; "
             "check its unit (J/GBq, equal to Gy·kg/GBq).",
             tag="dose.dose_constant_gy_kg_per_gbq",
         )

@@ -103,12 +103,12 @@ def gamma_index(
     local = normalisation is GammaNormalisation.LOCAL
     base = reference[chosen] if local else np.full(len(voxels), reference.max())
     bases, fractions, distances = _offsets(spacing_mm, distance_mm, greatest_gamma, steps_per_distance)
-    found = np.empty(len(voxels))
+    gamma_values = np.empty(len(voxels))
     cap = greatest_gamma**2
-    search(voxels, reference, evaluated, dose_fraction * base, bases, fractions, distances, cap, found)
+    search(voxels, reference, evaluated, dose_fraction * base, bases, fractions, distances, cap, gamma_values)
     gamma = np.full(reference.shape, np.nan)
-    gamma[chosen] = found
-    return GammaResult(gamma, float((found <= 1.0).mean()), len(voxels))
+    gamma[chosen] = gamma_values
+    return GammaResult(gamma, float((gamma_values <= 1.0).mean()), len(voxels))
 
 
 def _check(

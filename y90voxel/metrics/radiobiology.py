@@ -228,8 +228,8 @@ def eubed(
     """
     check_positive(alpha_per_gy, "alpha", "/Gy")
     survival = -alpha_per_gy * bed(dose_gy, alpha_beta_gy, repair_half_time_s, effective_half_life_s)
-    found = -_log_weighted_sum(survival, np.asarray(weights, float)) / alpha_per_gy
-    return max(found, 0.0)
+    bed_gy = -_log_weighted_sum(survival, np.asarray(weights, float)) / alpha_per_gy
+    return max(bed_gy, 0.0)
 
 
 def eud(

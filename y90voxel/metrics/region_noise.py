@@ -138,18 +138,18 @@ def noise_without_halves(
     reason : str or None
         Why it is not known.
     """
-    found = _cv(dvh)
+    cv = _cv(dvh)
     if noise_cv is None:
-        return RegionNoise(Tails.MARKED, found, reason=reason)
-    left = max(found**2 - noise_cv**2, 0.0)
+        return RegionNoise(Tails.MARKED, cv, reason=reason)
+    left = max(cv**2 - noise_cv**2, 0.0)
     return RegionNoise(
         Tails.MARKED,
-        found,
+        cv,
         noise_cv,
         math.sqrt(left),
         upper_bound,
-        _bias_gy(dvh, shrink_factor(found**2, left)),
-        reason=EXCEEDS if left == 0.0 and found > 0.0 else None,
+        _bias_gy(dvh, shrink_factor(cv**2, left)),
+        reason=EXCEEDS if left == 0.0 and cv > 0.0 else None,
     )
 
 
@@ -170,16 +170,16 @@ def corrected_by_halves(
     noise_variance_gy2 : float
         Of their mean by noise, a quarter of the variance of their difference [Gy²].
     """
-    found, mean = _cv(dvh), dvh.mean_gy
+    cv, mean = _cv(dvh), dvh.mean_gy
     noise = math.sqrt(noise_variance_gy2) / mean
     if covariance_gy2 <= 0.0:
-        return RegionNoise(Tails.MARKED, found, noise, 0.0, bias_gy=_bias_gy(dvh, 0.0), reason=EXCEEDS)
+        return RegionNoise(Tails.MARKED, cv, noise, 0.0, bias_gy=_bias_gy(dvh, 0.0), reason=EXCEEDS)
     factor = shrink_factor(dvh.sd_gy**2, covariance_gy2)
     return RegionNoise(
         Tails.CORRECTED,
-        found,
+        cv,
         noise,
-        factor * found,
+        factor * cv,
         bias_gy=_bias_gy(dvh, factor),
         d_gy={x: float(shrunk(dvh.dose_at_volume(x), mean, factor)) for x in D_PERCENT},
         v_percent={d: 100.0 * float(shares_without_noise(dvh, d, factor)) for d in V_GY},

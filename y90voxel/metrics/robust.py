@@ -39,16 +39,16 @@ def modified_z_scores(values: ArrayLike) -> NDArray[np.float64]:
     """
     x = np.asarray(values, dtype=np.float64)
     scores = np.full(x.shape, np.nan)
-    known = np.isfinite(x)
-    if not known.any():
+    finite = np.isfinite(x)
+    if not finite.any():
         return scores
-    median = float(np.median(x[known]))
-    away = x[known] - median
+    median = float(np.median(x[finite]))
+    away = x[finite] - median
     away[np.abs(away) <= ROUNDING * abs(median)] = 0.0
     deviation = float(np.median(np.abs(away))) / QUARTILE
     if deviation == 0:
         deviation = MEAN_DEVIATION * float(np.abs(away).mean())
-    scores[known] = away / deviation if deviation > 0 else 0.0
+    scores[finite] = away / deviation if deviation > 0 else 0.0
     return scores
 
 

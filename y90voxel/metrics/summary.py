@@ -181,7 +181,7 @@ def summarise(
     if parameters is not None and half_life_s is not None:
         model = model_doses(dvh.doses_gy, dvh.volumes_ml, parameters, half_life_s)
     box = region.mask.box
-    held = (
+    activity_bq = (
         None
         if activity is None
         else float((activity.array[box] * region.mask.array[box]).sum(dtype=np.float64))
@@ -193,7 +193,7 @@ def summarise(
         volume_ml=dvh.volume_ml,
         mass_g=dvh.mass_g,
         whole_mass_g=whole_mass_g,
-        activity_bq=held,
+        activity_bq=activity_bq,
         mean_gy=dvh.mean_gy,
         mass_weighted_mean_gy=dvh.mass_weighted_mean_gy,
         min_gy=dvh.min_gy,

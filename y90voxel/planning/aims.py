@@ -209,8 +209,9 @@ class AimResult:
     ----------
     aim : DoseAim
         The limit or goal.
-    found : float or None
-        What was found, earlier treatments included; None when the model does not know it.
+    achieved : float or None
+        The dose or the percentage of volume that the activities give, earlier treatments included; None when the model
+        has none.
     status : str
         ``"met"``, ``"not met"``, ``"unconfirmed"`` (see `y90voxel.clinical.limits.judged_status`) or
         ``"not applicable"``.
@@ -219,27 +220,27 @@ class AimResult:
     """
 
     aim: DoseAim
-    found: float | None
+    achieved: float | None
     status: str
     reason: str = ""
 
     @property
     def missed_by(self) -> float:
         """By how much it is missed; 0 when it is met or does not apply."""
-        if self.status != "not met" or self.found is None:
+        if self.status != "not met" or self.achieved is None:
             return 0.0
-        return abs(self.found - self.aim.value)
+        return abs(self.achieved - self.aim.value)
 
 
-def judge(aim: DoseAim, found: float | None, reason: str = "") -> AimResult:
-    """Return whether a limit or goal is met by what was found, earlier treatments not included.
+def judge(aim: DoseAim, value: float | None, reason: str = "") -> AimResult:
+    """Return whether a limit or goal is met by a value, earlier treatments not included.
 
     Rows that exclude each other, such as those of two classes of bilirubin, are never both met: while the fact that
     decides between them is not stated, what meets one is unconfirmed.
     """
-    if found is None:
+    if value is None:
         return AimResult(aim, None, "not applicable", reason)
-    total = found + aim.previous
+    total = value + aim.previous
     status = judged_status(aim.sense, total, aim.value, open_facts=bool(aim.unconfirmed))
     return AimResult(aim, total, status, aim.condition if aim.unconfirmed else "")
 
@@ -261,8 +262,8 @@ def table_aims(device: str | None, roles: Mapping[str, Role], context: ClinicalC
     InputError
         If the device is unknown.
     """
-    found = applicable_limits(device, roles, context)
-    names = [limit.name for limit, _ in found]
+    limits = applicable_limits(device, roles, context)
+    names = [limit.name for limit, _ in limits]
     previous = sum(context.previous_lung_doses_gy or ())
     return [
         DoseAim(
@@ -277,7 +278,7 @@ def table_aims(device: str | None, roles: Mapping[str, Role], context: ClinicalC
             condition=applies_if(limit, context),
             approach=limit.approach,
         )
-        for limit, region in found
+        for limit, region in limits
     ]
 
 
@@ -301,10 +302,10 @@ def resolve_aims(
         If a region has no dose.
     """
     named = {aim.name for aim in aims}
-    found = [aim for aim in from_table if aim.name not in named]
+    resolved = [aim for aim in from_table if aim.name not in named]
     for aim in aims:
         regions = table.matching(aim.region)
         for region in regions:
             name = aim.name if len(regions) == 1 else f"{aim.name} ({region})"
-            found.append(replace(aim, name=name, region=region))
-    return tuple(found)
+            resolved.append(replace(aim, name=name, region=region))
+    return tuple(resolved)

@@ -113,14 +113,14 @@ class DoseTable:
         """
         if region in self.roles:
             return [region]
-        found = [row.name for row in self.rows if row.role is not Role.OTHER and row.role.value == region]
-        if not found:
-            known = ", ".join(f"{row.name} ({row.key})" for row in self.rows)
+        names = [row.name for row in self.rows if row.role is not Role.OTHER and row.role.value == region]
+        if not names:
+            regions = ", ".join(f"{row.name} ({row.key})" for row in self.rows)
             raise RegionError(
-                f"no region with a dose has the name or role {region!r}. The regions are: {known or 'none'}.",
+                f"no region with a dose has the name or role {region!r}. The regions are: {regions or 'none'}.",
                 tag="plan",
             )
-        return found
+        return names
 
     def doses(self, activities_gbq: Sequence[float]) -> dict[str, float]:
         """Return the dose of every region by name [Gy]."""
@@ -175,11 +175,11 @@ def single_compartment_table(
         )
         for territory in territories
     ]
-    known = [d for d in doses if d is not None]
-    if len(known) < len(territories):
+    treated_doses = [d for d in doses if d is not None]
+    if len(treated_doses) < len(territories):
         return DoseTable(lung_rows(territories, anatomy.lung_ct_kg, dose_constant_gy_kg_per_gbq))
-    tumours = [[dose] * len(t.tumours) for dose, t in zip(known, territories, strict=True)]
-    return _table(anatomy, territories, tumours, known, dose_constant_gy_kg_per_gbq)
+    tumours = [[dose] * len(t.tumours) for dose, t in zip(treated_doses, territories, strict=True)]
+    return _table(anatomy, territories, tumours, treated_doses, dose_constant_gy_kg_per_gbq)
 
 
 def partition_table(
@@ -213,7 +213,7 @@ def partition_table(
         if pooled:
             mean = sum(r * m for r, m in zip(ratios, masses, strict=True)) / sum(masses)
             ratios = [mean] * len(masses)
-        found = multi_tumour_partition_doses(
+        doses = multi_tumour_partition_doses(
             1.0,
             masses,
             ratios,
@@ -221,8 +221,8 @@ def partition_table(
             territory.lung_shunt_fraction,
             dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq,
         )
-        tumours.append(list(found.tumours_gy))
-        normals.append(found.normal_gy)
+        tumours.append(list(doses.tumours_gy))
+        normals.append(doses.normal_gy)
     return _table(anatomy, territories, tumours, normals, dose_constant_gy_kg_per_gbq)
 
 

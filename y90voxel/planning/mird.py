@@ -81,8 +81,8 @@ def mird_activity(
     3.175
     """
     check_not_negative(dose_gy, "the dose", "Gy")
-    kept = _kept(mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq)
-    return dose_gy * mass_kg / (dose_constant_gy_kg_per_gbq * kept)
+    fraction = _kept(mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq)
+    return dose_gy * mass_kg / (dose_constant_gy_kg_per_gbq * fraction)
 
 
 def mird_dose(
@@ -104,8 +104,8 @@ def mird_dose(
         If the mass is not positive, the activity negative, or a fraction outside its range.
     """
     check_not_negative(activity_gbq, "the activity", "GBq")
-    kept = _kept(mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq)
-    return dose_constant_gy_kg_per_gbq * activity_gbq * kept / mass_kg
+    fraction = _kept(mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq)
+    return dose_constant_gy_kg_per_gbq * activity_gbq * fraction / mass_kg
 
 
 def ho166_activity(

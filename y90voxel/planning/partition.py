@@ -223,7 +223,7 @@ def partition_doses(
     >>> round(doses.tumour_gy), round(doses.normal_gy), round(doses.lung_gy, 2)
     (160, 40, 6.13)
     """
-    found = multi_tumour_partition_doses(
+    doses = multi_tumour_partition_doses(
         activity_gbq,
         (tumour_mass_kg,),
         (tumour_to_normal_ratio,),
@@ -233,7 +233,7 @@ def partition_doses(
         dose_constant_gy_kg_per_gbq=dose_constant_gy_kg_per_gbq,
     )
     return PartitionDoses(
-        found.tumours_gy[0], found.normal_gy, found.lung_gy, found.tumour_activity_fractions[0]
+        doses.tumours_gy[0], doses.normal_gy, doses.lung_gy, doses.tumour_activity_fractions[0]
     )
 
 

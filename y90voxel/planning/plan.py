@@ -67,10 +67,10 @@ def plan(
     """
     asked = request or PlanRequest()
     started, clock = datetime.now(UTC), time.perf_counter()
-    tell = progress or (lambda what, done: None)
-    maps = dose_per_gbq(case, engine, lambda what, done: tell(what, 0.9 * done))
+    report_progress = progress or (lambda what, done: None)
+    maps = dose_per_gbq(case, engine, lambda what, done: report_progress(what, 0.9 * done))
     used = tuple((float(e.lung.shunt_fraction or 0.0), e.lung.shunt_source) for e in maps.evaluations)
-    tell("comparing lung shunts", 0.9)
+    report_progress("comparing lung shunts", 0.9)
     shunts = shunt_methods(case, maps.names, used)
     given = [injection.administration.activity_bq for injection in case.injections]
     facts = PlanFacts(
@@ -88,12 +88,12 @@ def plan(
     if case.regions.mask_of(Role.PERFUSED) is None:
         notices.append(NO_PERFUSED_VOLUME)
     notices += _shunt_notices(shunts)
-    asked, said = _with_recovery(asked, maps)
-    notices += said
-    tell("solving models", 0.95)
-    known = maps.evaluations[0].provenance
-    provenance = {**known, "settings": case.settings_for_provenance, "started": started.isoformat()}
-    found = _finish(
+    asked, new_notices = _with_recovery(asked, maps)
+    notices += new_notices
+    report_progress("solving models", 0.95)
+    maps_provenance = maps.evaluations[0].provenance
+    provenance = {**maps_provenance, "settings": case.settings_for_provenance, "started": started.isoformat()}
+    planned = _finish(
         facts,
         asked,
         maps.anatomy(),
@@ -104,9 +104,9 @@ def plan(
         notices,
         provenance,
     )
-    tell("planned", 1.0)
+    report_progress("planned", 1.0)
     seconds = round(time.perf_counter() - clock, 3)
-    return replace(found, provenance={**provenance, "seconds": seconds})
+    return replace(planned, provenance={**provenance, "seconds": seconds})
 
 
 def plan_from_masses(
@@ -162,7 +162,7 @@ def _with_recovery(request: PlanRequest, maps: DoseMaps) -> tuple[PlanRequest, l
     curve, plain = request.recovery_curve, maps.territories({})
     if curve is None:
         return request, []
-    found, cold = dict(request.recovery), []
+    coefficients, cold = dict(request.recovery), []
     for region in maps.case.regions.with_role(Role.TUMOUR):
         if region.name in request.recovery:
             continue
@@ -171,7 +171,7 @@ def _with_recovery(request: PlanRequest, maps: DoseMaps) -> tuple[PlanRequest, l
         if any(ratio <= 1.0 - recovery for ratio in ratios):
             cold.append(region.name)
         else:
-            found[region.name] = recovery
+            coefficients[region.name] = recovery
     notices = [
         Notice(
             "ratios-corrected",
@@ -182,7 +182,7 @@ def _with_recovery(request: PlanRequest, maps: DoseMaps) -> tuple[PlanRequest, l
     if cold:
         less = f"{', '.join(cold)} hold less than normal liver spills in: the ratio stays as measured."
         notices.append(Notice("partial-volume-not-corrected", less))
-    return replace(request, recovery=found), notices
+    return replace(request, recovery=coefficients), notices
 
 
 def _finish(
@@ -204,8 +204,8 @@ def _finish(
     table = (
         maps.table if maps is not None else _widest(anatomy, territories, facts.dose_constant_gy_kg_per_gbq)
     )
-    split, said = _split(request, facts.given_gbq, len(territories))
-    notices += [*said, *_unknown(facts.device, context)]
+    split, split_notices = _split(request, facts.given_gbq, len(territories))
+    notices += [*split_notices, *_unknown(facts.device, context)]
     greatest = greatest_activities(request, facts.device, len(territories))
     if facts.given_gbq is not None:
         # of any vial: what was given need not be on offer for an order
@@ -229,7 +229,7 @@ def _finish(
     )
     models = all_models(basis) if maps is None else all_models(basis, maps.table, maps.measure)
     inapplicable = inapplicable_limits(facts.device, table.roles, context) if request.table_limits else []
-    found = Plan(
+    planned = Plan(
         facts,
         request,
         context,
@@ -246,13 +246,13 @@ def _finish(
         basis,
     )
     names = [territory.name for territory in territories]
-    first = found.first
+    first = planned.first
     lungs = first.table.doses(first.activities_gbq).get(LUNGS) if first.available else None
     warned = None if lungs is None else lung_dose_notice(facts.device, lungs)
     empty = _empty_injections(names, first.activities_gbq)
     orders, vials = place_orders(request, facts.device, names, first)
-    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *alarms(found), *vials]
-    return replace(found, orders=orders).with_notices(*notices)
+    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *alarms(planned), *vials]
+    return replace(planned, orders=orders).with_notices(*notices)
 
 
 def _widest(anatomy: Anatomy, territories: Sequence[Territory], constant: float) -> DoseTable:
@@ -357,18 +357,18 @@ def _empty_injections(names: Sequence[str], activities_gbq: Sequence[float]) -> 
 
 def _shunt_notices(shunts: Sequence[ShuntMethod]) -> list[Notice]:
     """Say when the used shunt lies far from a measured one."""
-    found = []
+    notices = []
     for used in (s for s in shunts if s.used and s.fraction is not None):
         for other in shunts:
             if other.injection != used.injection or other.used or other.fraction is None or not used.fraction:
                 continue
             if abs(other.fraction - used.fraction) > _SHUNTS_DIFFER * used.fraction:
                 margin = "" if other.dome_margin_mm is None else f", margin {other.dome_margin_mm:g} mm"
-                found.append(
+                notices.append(
                     Notice(
                         "lung-shunts-differ",
                         f"the lung shunt of {used.injection} is {used.fraction:.3g} ({used.method}), but {other.fraction:.3g} by "
                         f"{other.method}{margin}: {other.caveat}.",
                     )
                 )
-    return found
+    return notices

@@ -50,7 +50,7 @@ def alarms(plan: Plan) -> list[Notice]:
         With its models.
     """
     first = plan.first
-    said = [
+    notices = [
         *_refused(first),
         *_foci(plan, first),
         *_reserve(plan),
@@ -59,7 +59,7 @@ def alarms(plan: Plan) -> list[Notice]:
         *_fifty_ninety(plan),
         *_not_recommended(first),
     ]
-    return said if not first.available else [*said, *_doses(plan, first), *_vials(plan, first)]
+    return notices if not first.available else [*notices, *_doses(plan, first), *_vials(plan, first)]
 
 
 def _refused(first: PlanModel) -> list[Notice]:
@@ -72,14 +72,14 @@ def _refused(first: PlanModel) -> list[Notice]:
 def _doses(plan: Plan, first: PlanModel) -> list[Notice]:
     """Perfused doses beyond 1000 Gy, and lungs beyond their limit by the other convention."""
     doses = first.table.doses_by_role(first.activities_gbq)
-    found = []
+    notices = []
     for key, title in (
         ("perfused", "perfused volume"),
         ("perfused_non_tumour_liver", "perfused non-tumour liver"),
     ):
         if doses.get(key, 0.0) > _PERFUSED_GY:
             text = f"the {title} gets {doses[key]:.4g} Gy, above {_PERFUSED_GY:g} Gy: check masses, ratio and goal."
-            found.append(Notice("perfused-dose-extreme", text))
+            notices.append(Notice("perfused-dose-extreme", text))
             break
     used = limiting_convention()
     for row in LUNG_CONVENTIONS:
@@ -89,8 +89,8 @@ def _doses(plan: Plan, first: PlanModel) -> list[Notice]:
                 f"the lungs get {dose:.4g} Gy with the {row.mass_text}, beyond {LUNGS_ONE_TREATMENT_GY:g} Gy; the limit is held "
                 f"with {used.mass_text} ({doses.get(used.plan_row, 0.0):.4g} Gy), the convention it was set with."
             )
-            found.append(Notice("lungs-other-convention", text))
-    return found
+            notices.append(Notice("lungs-other-convention", text))
+    return notices
 
 
 def _ratios(plan: Plan) -> list[Notice]:
@@ -128,12 +128,12 @@ def _foci(plan: Plan, first: PlanModel) -> list[Notice]:
     confirmed = plan.context.gastrointestinal_focus
     if plan.maps is None:
         return []
-    found = [one for evaluation in plan.maps.evaluations for one in evaluation.foci]
-    found.sort(key=lambda one: -one.focus.share)
+    foci = [one for evaluation in plan.maps.evaluations for one in evaluation.foci]
+    foci.sort(key=lambda one: -one.focus.share)
     if not first.available:
-        return focal_notices(found, confirmed=confirmed, unit="Gy per GBq")
-    dose = plan.maps.dose(first.activities_gbq) if found else None
-    planned = [replace(one, mean_gy=mean_in_focus(one.focus, dose)) for one in found if dose is not None]
+        return focal_notices(foci, confirmed=confirmed, unit="Gy per GBq")
+    dose = plan.maps.dose(first.activities_gbq) if foci else None
+    planned = [replace(one, mean_gy=mean_in_focus(one.focus, dose)) for one in foci if dose is not None]
     activity = sum(first.activities_gbq)
     return focal_notices(
         planned, confirmed=confirmed, unit=f"Gy at the {activity:.4g} GBq of the first model"

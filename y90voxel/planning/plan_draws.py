@@ -155,67 +155,69 @@ class _Moved:
     shunt: float  # standard normal
     fit: float  # standard normal
 
-    def anatomy(self, known: Anatomy, territories: Sequence[Territory], lung: float) -> Anatomy:
+    def anatomy(self, nominal: Anatomy, territories: Sequence[Territory], lung: float) -> Anatomy:
         """All masses and volumes."""
-        spread, whole = self.spread, known.tumour_masses_kg
+        spread, whole = self.spread, nominal.tumour_masses_kg
         in_perfused = {
             name: min(kg, sum(u.mass_kg for t in territories for u in t.tumours if u.name == name))
             for name, kg in whole.items()
         }
-        whole_normal = self._normal(known.whole_normal_kg, whole)
-        liver = spread._volume((known.whole_normal_kg or 0.0) + sum(whole.values()), self.capsule)
-        perfused_kg = known.perfused_kg or (known.perfused_normal_kg or 0.0) + sum(in_perfused.values())
+        whole_normal = self._normal(nominal.whole_normal_kg, whole)
+        liver = spread._volume((nominal.whole_normal_kg or 0.0) + sum(whole.values()), self.capsule)
+        perfused_kg = nominal.perfused_kg or (nominal.perfused_normal_kg or 0.0) + sum(in_perfused.values())
         perfused = spread._volume(perfused_kg, self.capsule)
         grown = sum(kg * self.volumes[name] for name, kg in whole.items()) / (sum(whole.values()) or 1.0)
-        liver_ml = _times(known.liver_volume_ml, liver)
-        tumour_ml = _at_most(_times(known.tumour_volume_ml, grown), liver_ml)
+        liver_ml = _times(nominal.liver_volume_ml, liver)
+        tumour_ml = _at_most(_times(nominal.tumour_volume_ml, grown), liver_ml)
         return Anatomy(
             tumour_masses_kg={name: kg * self.volumes[name] * self.density for name, kg in whole.items()},
-            perfused_normal_kg=_at_most(self._normal(known.perfused_normal_kg, in_perfused), whole_normal),
+            perfused_normal_kg=_at_most(self._normal(nominal.perfused_normal_kg, in_perfused), whole_normal),
             whole_normal_kg=whole_normal,
-            perfused_kg=_times(known.perfused_kg, perfused * self.density),
-            lung_ct_kg=_times(known.lung_ct_kg, lung),
+            perfused_kg=_times(nominal.perfused_kg, perfused * self.density),
+            lung_ct_kg=_times(nominal.lung_ct_kg, lung),
             liver_volume_ml=liver_ml,
-            perfused_volume_ml=_at_most(_times(known.perfused_volume_ml, perfused), liver_ml),
+            perfused_volume_ml=_at_most(_times(nominal.perfused_volume_ml, perfused), liver_ml),
             tumour_volume_ml=tumour_ml,
             tumour_volume_in_perfused_ml=_at_most(
-                _times(known.tumour_volume_in_perfused_ml, grown), tumour_ml
+                _times(nominal.tumour_volume_in_perfused_ml, grown), tumour_ml
             ),
-            perfused_name=known.perfused_name,
+            perfused_name=nominal.perfused_name,
         )
 
     def _normal(self, normal_kg: float | None, tumours_kg: Mapping[str, float]) -> float | None:
         """Normal liver between a capsule and the tumours in it, both moved [kg]."""
         if normal_kg is None:
             return None
-        held = normal_kg + sum(tumours_kg.values())
-        left = held * self.spread._volume(held, self.capsule)
+        within_capsule = normal_kg + sum(tumours_kg.values())
+        left = within_capsule * self.spread._volume(within_capsule, self.capsule)
         left -= sum(kg * self.volumes[name] for name, kg in tumours_kg.items())
         return max(left, _LEAST * normal_kg) * self.density
 
     def territory(
         self,
-        found: Territory,
+        territory: Territory,
         statistics: Mapping[str, float],
-        known: Anatomy,
+        nominal: Anatomy,
         drawn: Anatomy,
         rng: np.random.Generator,
     ) -> Territory:
         """What an injection reaches: its activity shared out anew between tumours and normal liver."""
-        shunt = _shunt(found.lung_shunt_fraction, self.spread.lung_shunt * self.shunt)
-        parts = {u.name: u.mass_kg for u in found.tumours}
+        shunt = _shunt(territory.lung_shunt_fraction, self.spread.lung_shunt * self.shunt)
+        parts = {u.name: u.mass_kg for u in territory.tumours}
         masses = {name: kg * self.volumes[name] * self.density for name, kg in parts.items()}
-        normal = _at_most(self._normal(found.normal_kg, parts), drawn.perfused_normal_kg)
-        if found.missing or not found.normal_kg or not normal:
-            tumours = tuple(TumourUptake(u.name, masses[u.name], u.ratio) for u in found.tumours)
-            return Territory(found.name, shunt, tumours, normal)
+        normal = _at_most(self._normal(territory.normal_kg, parts), drawn.perfused_normal_kg)
+        if territory.missing or not territory.normal_kg or not normal:
+            tumours = tuple(TumourUptake(u.name, masses[u.name], u.ratio) for u in territory.tumours)
+            return Territory(territory.name, shunt, tumours, normal)
         # Activities in units of what one kilogram of normal liver holds.
-        held = {u.name: float(u.ratio or 0.0) * u.mass_kg for u in found.tumours}
-        moved = {u.name: self._held(u, known) for u in found.tumours}
-        all_kg = found.normal_kg + sum(parts.values())
+        normal_equivalents = {u.name: float(u.ratio or 0.0) * u.mass_kg for u in territory.tumours}
+        moved = {u.name: self._held(u, nominal) for u in territory.tumours}
+        all_kg = territory.normal_kg + sum(parts.values())
         edge = 0.5 * edge_intensity(_diameter_mm(all_kg), self.spread.emission_fwhm_mm)
-        whole = (found.normal_kg + sum(held.values())) * self.spread._volume(all_kg, self.capsule) ** edge
-        rest = max(whole - sum(moved.values()), _LEAST * found.normal_kg)
+        whole = (territory.normal_kg + sum(normal_equivalents.values())) * self.spread._volume(
+            all_kg, self.capsule
+        ) ** edge
+        rest = max(whole - sum(moved.values()), _LEAST * territory.normal_kg)
         rest *= _log_normal(statistics.get(NORMAL, 0.0), rng.standard_normal())
         tumours = tuple(
             TumourUptake(
@@ -228,22 +230,22 @@ class _Moved:
             )
             for name in parts
         )
-        return Territory(found.name, shunt, tumours, normal)
+        return Territory(territory.name, shunt, tumours, normal)
 
-    def _held(self, tumour: TumourUptake, known: Anatomy) -> float:
+    def _held(self, tumour: TumourUptake, nominal: Anatomy) -> float:
         """Activity within the moved boundary of a tumour, in units of what one kilogram of normal liver holds."""
         ratio, name = float(tumour.ratio or 0.0), tumour.name
-        phi = edge_intensity(_diameter_mm(known.tumour_masses_kg[name]), self.spread.emission_fwhm_mm)
+        phi = edge_intensity(_diameter_mm(nominal.tumour_masses_kg[name]), self.spread.emission_fwhm_mm)
         share = edge_share(ratio, phi, self.spread.recovery.get(name, 1.0))
-        held = ratio * tumour.mass_kg * float(self.volumes[name] ** share)
+        activity = ratio * tumour.mass_kg * float(self.volumes[name] ** share)
         # However far it moves, what is added or left lies between tumour and normal liver.
         as_normal = tumour.mass_kg * self.volumes[name]
-        return max(held, as_normal) if ratio >= 1.0 else min(held, as_normal)
+        return max(activity, as_normal) if ratio >= 1.0 else min(activity, as_normal)
 
-    def corrected(self, territory: Territory, known: Anatomy) -> Territory:
+    def corrected(self, territory: Territory, nominal: Anatomy) -> Territory:
         """The same with ratios corrected for partial volume where they are."""
         tumours = tuple(
-            TumourUptake(u.name, u.mass_kg, self._ratio(u, known.tumour_masses_kg[u.name]))
+            TumourUptake(u.name, u.mass_kg, self._ratio(u, nominal.tumour_masses_kg[u.name]))
             for u in territory.tumours
         )
         return Territory(territory.name, territory.lung_shunt_fraction, tumours, territory.normal_kg)
@@ -256,10 +258,11 @@ class _Moved:
         curve = self.spread.curve
         if curve is not None:
             volume_ml = 1000.0 * mass_kg / LIVER_DENSITY_G_PER_ML
-            known = curve.coefficient(volume_ml)
-            at_volume = curve.coefficient(volume_ml * self.volumes[tumour.name]) / known
+            at_drawn_volume = curve.coefficient(volume_ml)
+            at_volume = curve.coefficient(volume_ml * self.volumes[tumour.name]) / at_drawn_volume
             recovery = min(
-                recovery * at_volume * _log_normal(curve.uncertainty(volume_ml) / known, self.fit), 1.0
+                recovery * at_volume * _log_normal(curve.uncertainty(volume_ml) / at_drawn_volume, self.fit),
+                1.0,
             )
         # A tumour below normal liver may be drawn so that nothing is left of it.
         least = 1.0 - (1.0 - _LEAST) * recovery
@@ -295,7 +298,7 @@ def edge_share(ratio: float, phi: float, recovery: float = 1.0) -> float:
 
 
 def scaled_table(
-    table: DoseTable, anatomy: Anatomy, found: Sequence[Territory], draw: PlanDraw, constant: float
+    table: DoseTable, anatomy: Anatomy, territories: Sequence[Territory], draw: PlanDraw, constant: float
 ) -> DoseTable:
     """Return the table of the dose maps with every region scaled as compartments of the draw scale.
 
@@ -303,18 +306,18 @@ def scaled_table(
     ----------
     table : DoseTable
         Doses per activity by the dose maps.
-    anatomy, found
+    anatomy, territories
         As found, ratios without partial-volume correction: the maps have none.
     draw : PlanDraw
         What may be.
     constant : float
         K, which cancels [Gy·kg/GBq].
     """
-    before = _compartments(anatomy, found, constant)
+    before = _compartments(anatomy, territories, constant)
     after = _compartments(draw.anatomy, draw.uncorrected, constant * draw.activity)
     in_map = [
         draw.activity * (1.0 - new.lung_shunt_fraction) / (1.0 - old.lung_shunt_fraction)
-        for old, new in zip(found, draw.uncorrected, strict=True)
+        for old, new in zip(territories, draw.uncorrected, strict=True)
     ]
     elsewhere = {Role.LIVER: draw.density * draw.liver, Role.UNPERFUSED_LIVER: draw.density}
     rows = []

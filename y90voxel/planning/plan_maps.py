@@ -72,7 +72,7 @@ def dose_per_gbq(
             "of each would do. Give every [[injection]] its own emission_series; `dose` computes what one scan shows.",
             tag="injection",
         )
-    found = []
+    evaluations = []
     for number, injection in enumerate(case.injections):
         one = replace(
             injection, administration=replace(injection.administration, activity_bq=BQ_PER_GBQ, time=None)
@@ -80,19 +80,19 @@ def dose_per_gbq(
         alone = replace(case.changed(lung={"compare_methods": False}), injections=(one,))
         share = 1.0 / len(case.injections)
 
-        def tell(what: str, done: float, number: int = number, share: float = share) -> None:
+        def report_progress(what: str, done: float, number: int = number, share: float = share) -> None:
             if progress is not None:
                 progress(what, (number + done) * share)
 
-        evaluation = verify(alone, engine, tell)
+        evaluation = verify(alone, engine, report_progress)
         if evaluation.lung.shunt_fraction is None:
             raise InputError(
                 "a plan needs the lung shunt fraction. Give --lung-shunt 0.06 (a fraction, 0 for none), or --lung-shunt "
                 "spect or planar to measure it.",
                 tag="administration.lung_shunt_fraction",
             )
-        found.append(evaluation)
-    return DoseMaps(case, tuple(found))
+        evaluations.append(evaluation)
+    return DoseMaps(case, tuple(evaluations))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +147,8 @@ class DoseMaps:
             If there is no region of that name.
         """
         if len(self.evaluations) == 1:
-            known = self.evaluations[0].dvh(name)
-            return replace(known, doses_gy=known.doses_gy * activities_gbq[0])
+            dvh = self.evaluations[0].dvh(name)
+            return replace(dvh, doses_gy=dvh.doses_gy * activities_gbq[0])
         mask = self.case.regions[name].mask
         first = self.evaluations[0]
         own = first.own_densities.get(name, first.density)
@@ -262,14 +262,14 @@ class DoseMaps:
         if reached is None or normal is None:
             return Territory(name, shunt)
         normal_kg, normal_bq = self._mass_kg(normal), _held(evaluation.activity, normal)
-        found = []
+        uptakes = []
         for tumour, part in regions.tumour_parts(reached).items():
             mass = self._mass_kg(part)
             if mass > 0:
-                held = _held(evaluation.activity, part)
-                ratio = _ratio(held, mass, normal_bq, normal_kg, recovery.get(tumour))
-                found.append(TumourUptake(tumour, mass, ratio))
-        return Territory(name, shunt, tuple(found), normal_kg)
+                tumour_bq = _held(evaluation.activity, part)
+                ratio = _ratio(tumour_bq, mass, normal_bq, normal_kg, recovery.get(tumour))
+                uptakes.append(TumourUptake(tumour, mass, ratio))
+        return Territory(name, shunt, tuple(uptakes), normal_kg)
 
     def _mass_kg(self, mask: Mask | None) -> float:
         """Occupancy times density of liver and tumours [kg]."""
@@ -309,5 +309,5 @@ def _ratio(
     """Tumour-to-normal ratio, corrected where a recovery coefficient is given; None where there is none."""
     if tumour_bq <= 0 or normal_bq <= 0 or normal_kg <= 0:
         return None
-    found = tumour_to_normal_ratio(tumour_bq, tumour_kg, normal_bq, normal_kg)
-    return found if recovery is None else correct_tumour_to_normal_ratio(found, recovery)
+    ratio = tumour_to_normal_ratio(tumour_bq, tumour_kg, normal_bq, normal_kg)
+    return ratio if recovery is None else correct_tumour_to_normal_ratio(ratio, recovery)

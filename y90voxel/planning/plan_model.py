@@ -134,19 +134,19 @@ class PlanModel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``plan.json``."""
-        known = self.available
+        available = self.available
         activities = self.activities_gbq
         return {
             "name": self.name,
             "title": self.title,
-            "available": known,
+            "available": available,
             "reason": self.reason or None,
             "flag": self.flag or None,
             "basis": self.basis or None,
             "activity_bq": None if self.activity_gbq is None else self.activity_gbq * BQ_PER_GBQ,
             "activities_bq": [activity * BQ_PER_GBQ for activity in activities],
-            "doses_gy": self.table.doses_by_role(activities) if known else {},
-            "doses_by_region_gy": self.table.doses(activities) if known else {},
+            "doses_gy": self.table.doses_by_role(activities) if available else {},
+            "doses_by_region_gy": self.table.doses(activities) if available else {},
             "limits": [self._limit(result) for result in self.results] + self._missing_liver_limit(),
             "greatest_activity_bq": None if self.greatest_gbq is None else self.greatest_gbq * BQ_PER_GBQ,
             "binding_constraint": self.binding[0] if self.binding else None,
@@ -172,7 +172,7 @@ class PlanModel:
             "metric": str(aim.metric),
             "unit": aim.metric.unit,
             "sense": aim.sense.value,
-            "value_gy" if aim.metric.unit == "Gy" else "value_percent": result.found,
+            "value_gy" if aim.metric.unit == "Gy" else "value_percent": result.achieved,
             "limit_gy" if aim.metric.unit == "Gy" else "limit_percent": aim.value,
             "previous": aim.previous,
             "status": result.status,
@@ -308,9 +308,9 @@ def judge_all(
     results = []
     for aim in aims:
         if aim.linear:
-            known = aim.region in doses
+            has_dose = aim.region in doses
             results.append(
-                judge(aim, doses.get(aim.region), "" if known else "this model knows no such region")
+                judge(aim, doses.get(aim.region), "" if has_dose else "this model knows no such region")
             )
         elif measure is None:
             results.append(judge(aim, None, "this model knows mean doses only"))

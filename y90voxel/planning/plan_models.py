@@ -138,19 +138,19 @@ def _given(basis: PlanBasis, table: DoseTable, measure: Measure | None) -> PlanM
 def _rules(basis: PlanBasis, table: DoseTable) -> list[PlanModel]:
     """The activity rules of resin."""
     flags = {"bsa": _RULE, "bsa-lobar": _RULE, "empirical": f"{_NOT_RECOMMENDED}; {_RULE}"}
-    found = []
+    models = []
     for name, flag in flags.items():
         reason = _why_no_rule(name, basis)
         if reason:
-            found.append(unavailable(name, TITLES[name], reason, flag))
+            models.append(unavailable(name, TITLES[name], reason, flag))
             continue
         total, inputs = _by_rule(name, basis)
         if total == 0.0:
             why = f"the lung shunt of {100 * basis.lung_shunt_fraction:.3g} % exceeds 20 %: no treatment by this rule"
-            found.append(unavailable(name, TITLES[name], why, flag))
+            models.append(unavailable(name, TITLES[name], why, flag))
             continue
         activities = [share * total for share in basis.split]
-        found.append(
+        models.append(
             rule_model(
                 name,
                 TITLES[name],
@@ -162,7 +162,7 @@ def _rules(basis: PlanBasis, table: DoseTable) -> list[PlanModel]:
                 inputs=inputs,
             )
         )
-    return found
+    return models
 
 
 def _by_rule(name: str, basis: PlanBasis) -> tuple[float, dict[str, Any]]:

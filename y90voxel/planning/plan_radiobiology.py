@@ -33,13 +33,13 @@ def planned_model_doses(maps: DoseMaps | None, activities_gbq: Sequence[float]) 
         parameters = maps.case.radiobiology.get(region.role)
         if parameters is not None:
             histogram = maps.dvh(region.name, activities_gbq)
-            found = model_doses(histogram.doses_gy, histogram.volumes_ml, parameters, half_life_s)
+            doses = model_doses(histogram.doses_gy, histogram.volumes_ml, parameters, half_life_s)
             rows.append(
                 {
                     "region": region.name,
                     "role": region.role.value,
                     "mean_gy": histogram.mean_gy,
-                    **asdict(found),
+                    **asdict(doses),
                     "parameters": asdict(parameters) | {"source": parameters.source or None},
                 }
             )

@@ -194,9 +194,9 @@ class Plan:
         pairs = zip(days, first.activities_gbq, strict=True)
         return tuple(deliver(day, intended, half_life_s) if intended > 0 else None for day, intended in pairs)
 
-    def with_notices(self, *said: Notice) -> Plan:
+    def with_notices(self, *notices: Notice) -> Plan:
         """Return the same plan with more to be said about it, each thing once."""
-        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *said))))
+        return replace(self, notices=tuple(dict.fromkeys((*self.notices, *notices))))
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -236,15 +236,15 @@ class Plan:
             "models": [self._model(model) for model in self.models],
             "fraction_limits": [
                 {
-                    "name": held.limit.name,
-                    "quantity": held.limit.quantity,
-                    "sense": held.limit.sense.value,
-                    "value": held.value,
-                    "limit": held.limit.value,
-                    "status": held.status,
-                    "source": held.limit.source,
+                    "name": result.limit.name,
+                    "quantity": result.limit.quantity,
+                    "sense": result.limit.sense.value,
+                    "value": result.value,
+                    "limit": result.limit.value,
+                    "status": result.status,
+                    "source": result.limit.source,
                 }
-                for held in evaluate_fraction_limits(
+                for result in evaluate_fraction_limits(
                     facts.device,
                     lung_shunt_fraction=self.lung_shunt_fraction,
                     hepatic_reserve=self.context.hepatic_reserve,
@@ -263,8 +263,8 @@ class Plan:
 
     def of_other_models(self, model: PlanModel) -> list[DoseAim]:
         """Return the limits and goals that hold for models of another approach than one."""
-        held = {result.aim.name for result in model.results}
-        return [aim for aim in self.basis.aims if aim.approach is not None and aim.name not in held]
+        own_names = {result.aim.name for result in model.results}
+        return [aim for aim in self.basis.aims if aim.approach is not None and aim.name not in own_names]
 
     @property
     def lung_shunt_fraction(self) -> float:
@@ -289,18 +289,18 @@ class Plan:
 
     def _context(self) -> dict[str, Any]:
         """What decided which limits apply."""
-        known = self.context
+        context = self.context
         return {
-            "scenario": known.scenario,
-            "disease": known.disease,
-            "bilirubin_umol_per_l": known.bilirubin_umol_per_l,
-            "bilirubin_class": known.bilirubin_class,
-            "hepatic_reserve": known.hepatic_reserve,
-            "liver_function": known.liver_function,
-            "pretreated": known.pretreated,
+            "scenario": context.scenario,
+            "disease": context.disease,
+            "bilirubin_umol_per_l": context.bilirubin_umol_per_l,
+            "bilirubin_class": context.bilirubin_class,
+            "hepatic_reserve": context.hepatic_reserve,
+            "liver_function": context.liver_function,
+            "pretreated": context.pretreated,
             "previous_lung_doses_gy": None
-            if known.previous_lung_doses_gy is None
-            else list(known.previous_lung_doses_gy),
+            if context.previous_lung_doses_gy is None
+            else list(context.previous_lung_doses_gy),
         }
 
     def _lung(self) -> dict[str, Any]:
@@ -315,16 +315,16 @@ class Plan:
 
     def _masses(self) -> dict[str, Any]:
         """Masses and volumes; perfused and whole liver under their own names."""
-        known = self.anatomy
+        anatomy = self.anatomy
         return {
-            "tumours_g": {name: 1000.0 * kg for name, kg in known.tumour_masses_kg.items()},
-            "perfused_non_tumour_liver_g": _grams(known.perfused_normal_kg),
-            "non_tumour_liver_g": _grams(known.whole_normal_kg),
-            "perfused_g": _grams(known.perfused_kg),
-            "liver_volume_ml": known.liver_volume_ml,
-            "perfused_volume_ml": known.perfused_volume_ml,
-            "tumour_volume_ml": known.tumour_volume_ml,
-            "tumour_volume_in_perfused_ml": known.tumour_volume_in_perfused_ml,
+            "tumours_g": {name: 1000.0 * kg for name, kg in anatomy.tumour_masses_kg.items()},
+            "perfused_non_tumour_liver_g": _grams(anatomy.perfused_normal_kg),
+            "non_tumour_liver_g": _grams(anatomy.whole_normal_kg),
+            "perfused_g": _grams(anatomy.perfused_kg),
+            "liver_volume_ml": anatomy.liver_volume_ml,
+            "perfused_volume_ml": anatomy.perfused_volume_ml,
+            "tumour_volume_ml": anatomy.tumour_volume_ml,
+            "tumour_volume_in_perfused_ml": anatomy.tumour_volume_in_perfused_ml,
             "hepatic_reserve": self.context.hepatic_reserve,
         }
 
@@ -368,20 +368,26 @@ class Plan:
         """Foci of uptake outside lungs and liver, with their dose per activity of the injection whose map shows them."""
         evaluations = [] if self.maps is None else self.maps.evaluations
         return [
-            {**one.focus.as_dict(), "gy_per_gbq": one.mean_gy} for found in evaluations for one in found.foci
+            {**one.focus.as_dict(), "gy_per_gbq": one.mean_gy}
+            for evaluation in evaluations
+            for one in evaluation.foci
         ]
 
     def _regions(self) -> list[dict[str, Any]]:
         """Dose per activity of every region, injection by injection, by the dose maps."""
         if self.maps is None:
             return []
-        known = {metrics.name: metrics for metrics in self.maps.evaluations[0].regions}
+        metrics_by_name = {metrics.name: metrics for metrics in self.maps.evaluations[0].regions}
         return [
             {
                 "name": row.name,
                 "role": row.role.value,
-                "volume_ml": known[row.name].volume_ml if row.name in known and row.name != LUNGS else None,
-                "mass_g": known[row.name].mass_g if row.name in known and row.name != LUNGS else None,
+                "volume_ml": metrics_by_name[row.name].volume_ml
+                if row.name in metrics_by_name and row.name != LUNGS
+                else None,
+                "mass_g": metrics_by_name[row.name].mass_g
+                if row.name in metrics_by_name and row.name != LUNGS
+                else None,
                 "dose_per_gbq_gy": list(row.gy_per_gbq),
             }
             for row in self.maps.table.rows
@@ -389,17 +395,17 @@ class Plan:
 
     def _model(self, model: PlanModel) -> dict[str, Any]:
         """The entry of a model, with the doses that the dose maps give its activity."""
-        found = model.as_dict()
+        entry = model.as_dict()
         if model.available:
-            found["limits"] += [inapplicable_row(limit, reason) for limit, reason in self.inapplicable]
-            found["limits"] += [row_of_other_models(aim) for aim in self.of_other_models(model)]
-            found["limits"] += organ_limit_rows(self.organ_doses(model))
-        found["voxel_doses_gy"], found["radiobiology"] = {}, []
+            entry["limits"] += [inapplicable_row(limit, reason) for limit, reason in self.inapplicable]
+            entry["limits"] += [row_of_other_models(aim) for aim in self.of_other_models(model)]
+            entry["limits"] += organ_limit_rows(self.organ_doses(model))
+        entry["voxel_doses_gy"], entry["radiobiology"] = {}, []
         if self.maps is not None and model.available:
-            found["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
-            found["radiobiology"] = planned_model_doses(self.maps, model.activities_gbq)
+            entry["voxel_doses_gy"] = self.maps.table.doses_by_role(model.activities_gbq)
+            entry["radiobiology"] = planned_model_doses(self.maps, model.activities_gbq)
         spread = None if self.uncertainty is None else self.uncertainty.models.get(model.name)
-        return found | ({} if spread is None else spread.as_dict())
+        return entry | ({} if spread is None else spread.as_dict())
 
 
 def _grams(kg: float | None) -> float | None:

@@ -73,20 +73,20 @@ def shunt_methods(
     used : tuple of (float, str), (injections,)
         Fraction that the plan uses, and its source.
     """
-    found = []
+    methods = []
     for name, injection, (fraction, source) in zip(names, case.injections, used, strict=True):
         if source == "given":
-            found.append(ShuntMethod(name, "given", fraction, None, CAVEATS["given"], used=True))
+            methods.append(ShuntMethod(name, "given", fraction, None, CAVEATS["given"], used=True))
         margin = case.dome_margin_mm
         planar, left = (_measured(case, injection, name, how, None) for how in ("planar", "planar-left"))
         with_margin, whole = (_measured(case, injection, name, "spect", mm) for mm in (margin, 0.0))
-        found += [
+        methods += [
             replace(planar, used=source == "planar"),
             replace(left, used=source == "planar-left"),
             replace(with_margin, used=source == "spect"),
             whole,
         ]
-    return tuple(found)
+    return tuple(methods)
 
 
 def _measured(

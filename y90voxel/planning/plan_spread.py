@@ -66,8 +66,8 @@ class ModelSpread:
         return {
             "activity_interval_bq": _in_bq(self.activity_gbq),
             "greatest_activity_interval_bq": None if self.greatest_gbq is None else _in_bq(self.greatest_gbq),
-            "relative_uncertainty": {name: found.relative for name, found in self.doses.items()},
-            "dose_intervals_gy": {name: list(found.interval_gy) for name, found in self.doses.items()},
+            "relative_uncertainty": {name: spread.relative for name, spread in self.doses.items()},
+            "dose_intervals_gy": {name: list(spread.interval_gy) for name, spread in self.doses.items()},
             "binding_shares": dict(self.binding),
             "refused_share": self.refused,
         }
@@ -117,7 +117,7 @@ def spread_of(planned: PlanModel, draws: Sequence[PlanModel]) -> ModelSpread:
     return ModelSpread(
         _interval([model.activity_gbq or 0.0 for model in draws]),
         _interval(greatest) if greatest else None,
-        {row.name: _dose_spread([found[row.name] for found in doses]) for row in planned.table.rows}
+        {row.name: _dose_spread([drawn[row.name] for drawn in doses]) for row in planned.table.rows}
         if doses
         else {},
         {name: count / len(draws) for name, count in binding.most_common()},
@@ -127,10 +127,10 @@ def spread_of(planned: PlanModel, draws: Sequence[PlanModel]) -> ModelSpread:
 
 def _dose_spread(doses_gy: Sequence[float]) -> DoseSpread:
     """Spread of one region's dose."""
-    found = np.asarray(doses_gy)
-    if not (found > 0).all():
-        return DoseSpread(0.0, _interval(found))  # reached by nothing, in any draw
-    return DoseSpread(math.sqrt(math.expm1(float(np.var(np.log(found), ddof=1)))), _interval(found))
+    doses = np.asarray(doses_gy)
+    if not (doses > 0).all():
+        return DoseSpread(0.0, _interval(doses))  # reached by nothing, in any draw
+    return DoseSpread(math.sqrt(math.expm1(float(np.var(np.log(doses), ddof=1)))), _interval(doses))
 
 
 def _interval(values: Sequence[float] | np.ndarray) -> Interval:

@@ -64,13 +64,13 @@ def with_plan_uncertainty(
     ----------
     Gear et al. 2018, Eur J Nucl Med Mol Imaging 45:2456, doi 10.1007/s00259-018-4136-7.
     """
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     inputs, notices = _inputs(plan, given or {})
     spread = _spread(plan, inputs)
     maps, basis = plan.maps, plan.basis
     draws: list[dict[str, PlanModel]] = []
     for number in range(inputs.samples):
-        tell("drawing plans", number / inputs.samples)
+        report_progress("drawing plans", number / inputs.samples)
         rng = np.random.default_rng([inputs.seed, number])
         drawn = spread.draw(plan.anatomy, plan.uncorrected, rng)
         as_drawn = replace(
@@ -88,8 +88,8 @@ def with_plan_uncertainty(
     }
     shown = inputs.as_dict()
     del shown["registration_mm"], shown["calibration"], shown["decay"]  # no part of a plan's uncertainty
-    found = PlanUncertainty(shown, models, _statement(plan, inputs, spread))
-    return replace(plan, uncertainty=found).with_notices(*notices)
+    uncertainty = PlanUncertainty(shown, models, _statement(plan, inputs, spread))
+    return replace(plan, uncertainty=uncertainty).with_notices(*notices)
 
 
 def _inputs(plan: Plan, given: Mapping[str, Any]) -> tuple[UncertaintyInputs, list[Notice]]:
@@ -113,11 +113,11 @@ def _inputs(plan: Plan, given: Mapping[str, Any]) -> tuple[UncertaintyInputs, li
             )
         inputs, notices = UncertaintyInputs(**stated), []
     if given.get("density") is None:
-        said = (
+        text = (
             f"not given, so assumed for the intervals of the plan: densities known to {100 * ASSUMED_DENSITY:g} %. Give "
             "your own as uncertainty.density."
         )
-        notices.append(Notice("plan-uncertainty-assumed", said))
+        notices.append(Notice("plan-uncertainty-assumed", text))
     return inputs, notices
 
 
@@ -143,13 +143,13 @@ def _statistics(evaluation: Evaluation, inputs: UncertaintyInputs) -> dict[str, 
     images = noisy_images(evaluation.case, evaluation.activity, inputs.noise, inputs.noise_fwhm_mm)
     normal = (Role.PERFUSED_NON_TUMOUR_LIVER, Role.NON_TUMOUR_LIVER)
     regions = evaluation.case.regions
-    found = {
+    uncertainties = {
         region.name: statistics(images, partial(_mask_named, region.name))
         for region in regions.with_role(Role.TUMOUR)
     }
-    for region in [found for role in normal for found in regions.with_role(role)][:1]:
-        found[NORMAL] = statistics(images, partial(_mask_named, region.name))
-    return found
+    for region in [first for role in normal for first in regions.with_role(role)][:1]:
+        uncertainties[NORMAL] = statistics(images, partial(_mask_named, region.name))
+    return uncertainties
 
 
 def _mask_named(name: str, regions: Regions) -> Mask:
@@ -175,16 +175,16 @@ def _voxel(plan: Plan, maps: DoseMaps, drawn: PlanDraw) -> tuple[DoseTable, Meas
 
 def _statement(plan: Plan, inputs: UncertaintyInputs, spread: PlanSpread) -> tuple[str, ...]:
     """What the intervals hold, what they do not, and how they were made; a sentence each."""
-    held = [
+    sources = [
         f"activity {100 * spread.activity:.2g} % (assay and residual)",
         f"lung shunt {100 * inputs.lung_shunt:.2g} % of it",
         f"boundaries of tumours, perfused volume and liver ({spread.diameter_mm:.2g} mm of diameter)",
         f"density {100 * inputs.density:.2g} %",
     ]
     if any(value > 0 for counts in spread.statistics for value in counts.values()):
-        held.append("counts of tumours and normal liver")
+        sources.append("counts of tumours and normal liver")
     if spread.recovery and spread.curve is not None:
-        held.append("recovery of tumours")
+        sources.append("recovery of tumours")
     left_out = ["how far MAA foretells the treatment", "blur, breathing and registration", "the dose engine"]
     if plan.maps is None:
         left_out.append("the ratios themselves, beyond where boundaries lie")
@@ -192,6 +192,6 @@ def _statement(plan: Plan, inputs: UncertaintyInputs, spread: PlanSpread) -> tup
         left_out.append("the recovery coefficients as given")
     return (
         f"Intervals hold {INTERVAL_PERCENT:g} % of {inputs.samples} draws (seed {inputs.seed}), each planned anew.",
-        f"In them, as standard uncertainties: {', '.join(held)}.",
+        f"In them, as standard uncertainties: {', '.join(sources)}.",
         f"Not in them: {', '.join(left_out)}.",
     )

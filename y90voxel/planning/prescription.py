@@ -111,8 +111,8 @@ def prescribe(aims: Sequence[DoseAim], table: DoseTable, split: Sequence[float])
         return Reach(aim.name, max(aim.value - aim.previous, 0.0) / per_gbq, bool(aim.unconfirmed))
 
     def rising(chosen: Sequence[DoseAim]) -> tuple[Reach, ...]:
-        known = [found for found in map(reach, chosen) if found is not None]
-        return tuple(sorted(known, key=lambda one: one.activity_gbq))
+        points = [point for point in map(reach, chosen) if point is not None]
+        return tuple(sorted(points, key=lambda one: one.activity_gbq))
 
     wanted, _ = planning_goals(aims, table, measurable=False)
     decisive = rising(wanted)

@@ -280,7 +280,9 @@ def _decisive(results: Sequence[AimResult], wanted: set[str]) -> tuple[str, ...]
 
 def _at_its_value(result: AimResult) -> bool:
     """Whether what was found is the value itself, up to the tolerance of the solver."""
-    return result.found is not None and abs(result.found - result.aim.value) <= _REACHED * result.aim.value
+    return (
+        result.achieved is not None and abs(result.achieved - result.aim.value) <= _REACHED * result.aim.value
+    )
 
 
 def _what_ends(
@@ -315,7 +317,7 @@ def _wanted(goal: DoseAim) -> str:
 
 def _needs(result: AimResult, total_gbq: float) -> str:
     """The activity that a goal on a mean takes, in the split of the activities; of other metrics what is reached."""
-    aim, value = result.aim, result.found or 0.0
+    aim, value = result.aim, result.achieved or 0.0
     if not aim.linear:
         return f"is {value:.4g} {aim.metric.unit} at {total_gbq:.4g} GBq"
     dose = value - aim.previous

@@ -117,8 +117,8 @@ class SplitProblem:
     def best(self, weights: Array) -> Array | None:
         """Activities that maximise the weights, None when infeasible."""
         rows, rhs = self._scaled_rows()
-        found = _linprog(-weights, rows, rhs, [(0.0, cap) for cap in self.caps])
-        return None if found is None else self._within_limits(found)
+        activities = _linprog(-weights, rows, rhs, [(0.0, cap) for cap in self.caps])
+        return None if activities is None else self._within_limits(activities)
 
     def _within_limits(self, activities: Array) -> Array:
         """Take off what the solver's tolerance leaves above a limit; every limit is homogeneous in activity."""
@@ -186,9 +186,9 @@ class SplitProblem:
             [[rows, give, np.zeros((rows.shape[0], m))], [np.eye(n), np.zeros((n, k)), cap_slack]]
         )
         cost = np.concatenate((np.zeros(n), np.ones(k + m)))
-        found = _linprog(cost, upper, np.concatenate((rhs, self.caps)), [(0.0, None)] * (n + k + m))
+        slacks = _linprog(cost, upper, np.concatenate((rhs, self.caps)), [(0.0, None)] * (n + k + m))
         # A goal for a region that no injection reaches stays out of reach however much is injected.
-        return np.zeros(n + k + m) if found is None else found
+        return np.zeros(n + k + m) if slacks is None else slacks
 
 
 def _above_rounding(
@@ -209,9 +209,9 @@ def _linprog(
     # deferred: 0.3 s
     from scipy.optimize import linprog
 
-    found = linprog(cost, A_ub=rows, b_ub=rhs, bounds=bounds, method="highs")
-    if found.status == 2:
+    solution = linprog(cost, A_ub=rows, b_ub=rhs, bounds=bounds, method="highs")
+    if solution.status == 2:
         return None
-    if found.status != 0:
-        raise PhysicsError(f"the linear programme did not end: {found.message}")
-    return np.asarray(found.x, dtype=float)
+    if solution.status != 0:
+        raise PhysicsError(f"the linear programme did not end: {solution.message}")
+    return np.asarray(solution.x, dtype=float)

@@ -78,8 +78,8 @@ def stop_of(
                 f"{100 * rule.value:g} %: no treatment with {rule.device}",
                 rule.source,
             )
-    known = context or ClinicalContext()
-    stops = (rule(known) for rule in _OF_PATIENTS)
+    patient = context or ClinicalContext()
+    stops = (rule(patient) for rule in _OF_PATIENTS)
     return next((stop for stop in stops if stop is not None), None)
 
 

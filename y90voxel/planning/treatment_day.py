@@ -177,7 +177,7 @@ def doses_delivered(model: PlanModel, deliveries: Sequence[Delivery | None]) -> 
         What was given.
     """
     nets = [None if one is None else one.net_gbq for one in deliveries]
-    known = [net for net in nets if net is not None]
-    if not known or len(known) < len(nets) or not model.available:
+    net_activities = [net for net in nets if net is not None]
+    if not net_activities or len(net_activities) < len(nets) or not model.available:
         return {}
-    return model.table.doses_by_role(known)
+    return model.table.doses_by_role(net_activities)

@@ -202,7 +202,7 @@ def choose_vials(
     """
     check_positive(order_gbq, "the ordered activity", "GBq")
     half_life_s = nuclide(device.nuclide).half_life_s
-    found, greatest = [], 0.0
+    choices, greatest = [], 0.0
     for calibration_time in calibration_times:
         elapsed_s = _elapsed_s(calibration_time, injection_time)
         if greatest_age_h is not None and elapsed_s > greatest_age_h * SECONDS_PER_HOUR:
@@ -212,13 +212,13 @@ def choose_vials(
         largest = max(device.vial_sizes_gbq or device.order_range_gbq or ())
         greatest = max(greatest, largest * factor)
         if size is not None:
-            found.append(_vial(device, size, calibration_time, factor, order_gbq))
-    if not found:
+            choices.append(_vial(device, size, calibration_time, factor, order_gbq))
+    if not choices:
         raise InputError(
             f"no {device.name} vial on offer reaches {order_gbq:g} GBq at {injection_time.isoformat()}: the greatest of "
             f"{len(calibration_times)} calibrations holds {greatest:.4g} GBq. Take several vials or another day."
         )
-    return tuple(sorted(found, key=lambda vial: vial.surplus_gbq))
+    return tuple(sorted(choices, key=lambda vial: vial.surplus_gbq))
 
 
 def all_vials(

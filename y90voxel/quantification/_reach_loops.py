@@ -38,11 +38,11 @@ def mark_within_reach(solid: Array, reach: Array, away: Array, out: Array) -> No
                 away[z, y, x] = min(away[z, y, x], steps)
     for z in range(slices):
         for y in range(rows):
-            found = out[z, y]
+            out_row = out[z, y]
             for other_z in range(max(z - reach.shape[0] + 1, 0), min(z + reach.shape[0], slices)):
                 for other_y in range(max(y - reach.shape[1] + 1, 0), min(y + reach.shape[1], rows)):
                     columns_away = reach[abs(other_z - z), abs(other_y - y)]
                     if columns_away >= 0:
                         row = away[other_z, other_y]
                         for x in range(columns):
-                            found[x] |= row[x] <= columns_away
+                            out_row[x] |= row[x] <= columns_away

@@ -101,13 +101,15 @@ def calibration_spread(
     view = lung_view(regions, measurement.lung_masses_g)
     margin_mm = MARGIN_FWHM * measurement.emission_fwhm_mm
     hepatic = None if regions.mask_of(Role.LIVER) is None else _hepatic_mask(regions, injection)
-    found = calibration_factors(counts, regions, hepatic, net, shunt, view, margin_mm)
+    factor_by_region = calibration_factors(counts, regions, hepatic, net, shunt, view, margin_mm)
     if chosen is CalibrationRegion.LIVER_AND_LUNGS:
         inside = sum_within(counts.array, liver_and_lungs(regions).array)
-        found = {chosen.value: net / inside, **found} if inside > 0 else found
-    if chosen.value not in found:
+        factor_by_region = (
+            {chosen.value: net / inside, **factor_by_region} if inside > 0 else factor_by_region
+        )
+    if chosen.value not in factor_by_region:
         return None
-    factors = {name: factor / found[chosen.value] for name, factor in found.items()}
+    factors = {name: factor / factor_by_region[chosen.value] for name, factor in factor_by_region.items()}
     if shunt is None or chosen not in (CalibrationRegion.BODY, CalibrationRegion.FIELD_OF_VIEW):
         return CalibrationSpread(chosen.value, factors, margin_mm)
     return CalibrationSpread(

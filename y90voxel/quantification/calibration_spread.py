@@ -111,11 +111,11 @@ def calibration_factors(
     margin_mm : float
         Around the liver [mm].
     """
-    found: dict[str, float] = {}
+    factors: dict[str, float] = {}
 
     def add(name: str, held_bq: float, inside: float) -> None:
         if inside > 0:
-            found[name] = held_bq / inside
+            factors[name] = held_bq / inside
 
     if hepatic is not None and shunt is not None:
         add(CalibrationRegion.LIVER.value, net_bq * (1.0 - shunt), sum_within(counts.array, hepatic.array))
@@ -129,7 +129,7 @@ def calibration_factors(
         if body is not None and not any(one.from_ct for one in regions.with_role(Role.BODY)):
             add(CalibrationRegion.BODY.value, in_view, sum_within(counts.array, body.array))
         add(CalibrationRegion.FIELD_OF_VIEW.value, in_view, counts.total)
-    return found
+    return factors
 
 
 def combined_spread(parts: Sequence[tuple[float, CalibrationSpread]]) -> CalibrationSpread | None:

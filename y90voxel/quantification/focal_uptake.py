@@ -107,13 +107,13 @@ def find_foci(counts: CountMap | ActivityMap, regions: Regions, fwhm_mm: float) 
     fwhm_mm : float
         Resolution of the image [mm].
     """
-    known = regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED, Role.LUNG)
-    if known is None or regions.mask_of(Role.LIVER) is None:
+    expected = regions.mask_of(Role.LIVER, Role.TUMOUR, Role.PERFUSED, Role.LUNG)
+    if expected is None or regions.mask_of(Role.LIVER) is None:
         return None
     # deferred: 0.2 s
     from scipy.ndimage import gaussian_filter
 
-    outside = within_reach(known, MARGIN_FWHM * fwhm_mm).array < 0.5
+    outside = within_reach(expected, MARGIN_FWHM * fwhm_mm).array < 0.5
     body = regions.mask_of(Role.BODY)
     if body is not None:
         outside &= body.array >= 0.5
@@ -122,7 +122,7 @@ def find_foci(counts: CountMap | ActivityMap, regions: Regions, fwhm_mm: float) 
     sigmas = [fwhm_mm / FWHM_PER_SIGMA / spacing for spacing in counts.grid.spacing_mm]
     smooth = gaussian_filter(np.asarray(counts.array, np.float32), sigmas, mode="nearest", truncate=3.0)
     level, noise = _background(smooth[outside])
-    found: list[Focus] = []
+    foci: list[Focus] = []
     free = outside.copy()
     least = LEAST_IN_CORE * counts.total
     peaks = _maxima(smooth, outside, level + LEAST_SIGMAS * noise, fwhm_mm, counts.grid.spacing_mm)
@@ -136,11 +136,11 @@ def find_foci(counts: CountMap | ActivityMap, regions: Regions, fwhm_mm: float) 
         if float(counts.array[seen.box][core].sum(dtype=np.float64)) >= least:
             focus = _focus(counts, seen, core, fwhm_mm)
             if focus.share > LEAST_SHARE or focus.ratio is None or focus.ratio > LEAST_RATIO:
-                found.append(_named(focus, regions, seen.box))
+                foci.append(_named(focus, regions, seen.box))
         free[seen.box] &= ~seen.whole
-        if len(found) == MOST_FOCI:
+        if len(foci) == MOST_FOCI:
             break
-    return tuple(sorted(found, key=lambda focus: -focus.share))
+    return tuple(sorted(foci, key=lambda focus: -focus.share))
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,15 +264,15 @@ def _focus(counts: CountMap | ActivityMap, seen: _Neighbourhood, core: Where, fw
 
 def _named(focus: Focus, regions: Regions, box: Box) -> Focus:
     """The focus with the drawn organs that hold it."""
-    held = []
+    organs = []
     for region in regions.drawn:
         role = "thyroid" if is_thyroid(region.name) else region.role.value
         if region.role not in (*ORGANS, Role.OTHER):
             continue
         inside = float((region.mask.array[box] * focus.core.array).sum(dtype=np.float64))
         if inside >= LEAST_IN_ORGAN * focus.core.total:
-            held.append((region.name, role))
-    return replace(focus, organs=tuple(held))
+            organs.append((region.name, role))
+    return replace(focus, organs=tuple(organs))
 
 
 def is_thyroid(name: str) -> bool:

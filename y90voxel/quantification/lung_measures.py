@@ -169,10 +169,10 @@ def lung_shunt_fraction_spect(
     """
     check_fraction(share_in_view, "the share of the lungs in view")
     check_positive(share_in_view, "the share of the lungs in view", "")
-    kept = retreat_from(lungs, liver, dome_margin_mm)
-    if not kept.array.any():
+    below_dome = retreat_from(lungs, liver, dome_margin_mm)
+    if not below_dome.array.any():
         raise RegionError(f"no lung lies further than {dome_margin_mm:g} mm from the liver.")
-    in_lung = float((counts.array * kept.array).sum(dtype=np.float64)) * lungs.total / kept.total
+    in_lung = float((counts.array * below_dome.array).sum(dtype=np.float64)) * lungs.total / below_dome.total
     in_lung /= share_in_view
     in_liver = float((counts.array * liver.array).sum(dtype=np.float64))
     if not in_lung + in_liver > 0:
@@ -195,9 +195,9 @@ def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     solid = neighbour.array[box] >= 0.5
     if not solid.any():
         return mask
-    kept = np.array(mask.array)
-    kept[box][_near(solid, mask.grid.spacing_mm, margin_mm)] = 0.0
-    return mask.with_array(kept)
+    values = np.array(mask.array)
+    values[box][_near(solid, mask.grid.spacing_mm, margin_mm)] = 0.0
+    return mask.with_array(values)
 
 
 def within_reach(mask: Mask, margin_mm: float) -> Mask:

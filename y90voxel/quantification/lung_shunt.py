@@ -85,8 +85,8 @@ def resolve_shunt(
         if in_part:
             how += f"; {100 * share:.0f} % of the lungs' mass is in view, their counts were divided by that"
     else:
-        found = planar_shunt(replace(planar, regions=seen), left_only=source == "planar-left")
-        fraction, error, how = found.fraction, found.standard_error, _planar_words(found, planar)
+        by_views = planar_shunt(replace(planar, regions=seen), left_only=source == "planar-left")
+        fraction, error, how = by_views.fraction, by_views.standard_error, _planar_words(by_views, planar)
     how += "" if error is None else f"; standard uncertainty {100 * error:.2g} points"
     asked = "" if administration.shunt_source == source else "was not given and "
     if any(lung.from_ct for lung in seen.with_role(Role.LUNG)):
@@ -113,18 +113,18 @@ def _percent(fraction: float | None) -> str:
     return "not known" if fraction is None else f"{100 * fraction:.2f} %"
 
 
-def _planar_words(found: PlanarShunt, setup: PlanarSetup) -> str:
+def _planar_words(shunt: PlanarShunt, setup: PlanarSetup) -> str:
     """How a planar shunt was measured, what the others of its kind give, and what its uncertainty is made of."""
-    front, back = found.background
+    front, back = shunt.background
     corrected = (
         f"corrected for attenuation along the rays of the CT ({setup.attenuation_per_cm:g} per cm at 1 g/mL)"
-        if found.attenuation_corrected
+        if shunt.attenuation_corrected
         else "not corrected for attenuation, there is no CT: it reads too high"
     )
-    parts = ", ".join(f"{name} {100 * part:.2g}" for name, part in found.errors.items())
+    parts = ", ".join(f"{name} {100 * part:.2g}" for name, part in shunt.errors.items())
     return (
         f"geometric mean of planar views, {corrected}, net of a background of {front:.3g} and {back:.3g} counts per pixel; "
-        f"pixels within {setup.margin_mm:g} mm of the liver's shadow are the liver's. Both lungs {_percent(found.both_lungs)}, "
-        f"left lung alone {_percent(found.left_lung)}, the views as they are {_percent(found.plain)} (parts of the "
+        f"pixels within {setup.margin_mm:g} mm of the liver's shadow are the liver's. Both lungs {_percent(shunt.both_lungs)}, "
+        f"left lung alone {_percent(shunt.left_lung)}, the views as they are {_percent(shunt.plain)} (parts of the "
         f"uncertainty in points: {parts}; scatter is not corrected)"
     )

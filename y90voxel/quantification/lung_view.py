@@ -47,9 +47,9 @@ class LungView:
 
     def relative_range(self, shunt: float) -> float:
         """Return half the range of the activity in view over that activity."""
-        held = self.activity_in_view(1.0, shunt)
+        in_view = self.activity_in_view(1.0, shunt)
         ends = [self.activity_in_view(1.0, shunt, share) for share in (self.low, self.high)]
-        return 0.5 * (ends[1] - ends[0]) / held
+        return 0.5 * (ends[1] - ends[0]) / in_view
 
 
 # No drawn lungs, no lungs in the view that anybody vouches for; but they may be there.

@@ -131,7 +131,7 @@ def correlation_fwhm_mm(
         Not more than this [mm].
     """
     variance = float((residuals[inside] ** 2).mean())
-    found = 0.0
+    fwhm_mm = 0.0
     for axis, step in enumerate(spacing_mm):
         one, next_one = _neighbours(axis)
         both = inside[one] & inside[next_one]
@@ -141,8 +141,8 @@ def correlation_fwhm_mm(
         # A correlation that chance alone makes of white noise counts as none.
         if share > 2.0 / math.sqrt(float(both.sum())):
             sigma = step / (2.0 * math.sqrt(-math.log(share))) if share < 1.0 else math.inf
-            found = max(found, sigma * _FWHM_PER_SIGMA)
-    return min(found, most_mm)
+            fwhm_mm = max(fwhm_mm, sigma * _FWHM_PER_SIGMA)
+    return min(fwhm_mm, most_mm)
 
 
 def _neighbours(axis: int) -> tuple[Any, Any]:
@@ -165,18 +165,18 @@ def _uniform_liver(image: Volume, regions: Regions, fwhm_mm: float) -> NDArray[n
     if liver is None:
         return None
     tumours = regions.mask_of(Role.TUMOUR)
-    kept = liver if tumours is None else retreat_from(liver, tumours, TUMOUR_MARGIN_MM)
+    uniform = liver if tumours is None else retreat_from(liver, tumours, TUMOUR_MARGIN_MM)
     whole = regions.mask_of(Role.LIVER, Role.TUMOUR)
     surface = liver if whole is None else whole
-    kept = retreat_from(kept, Mask(1.0 - np.asarray(surface.array), image.grid), fwhm_mm)
-    inside = np.asarray(kept.array) > 0.999
+    uniform = retreat_from(uniform, Mask(1.0 - np.asarray(surface.array), image.grid), fwhm_mm)
+    inside = np.asarray(uniform.array) > 0.999
     if not inside.any():
         return None
     # deferred: 0.2 s
     from scipy.ndimage import gaussian_filter
 
     reach_mm = SMOOTHING_FWHM * fwhm_mm / _FWHM_PER_SIGMA
-    box = widened_box(kept.box, image.grid, 4.0 * reach_mm)
+    box = widened_box(uniform.box, image.grid, 4.0 * reach_mm)
     values = np.asarray(image.array[box], np.float64)
     smooth = gaussian_filter(values, [reach_mm / step for step in image.grid.spacing_mm])
     part = inside[box]

@@ -116,13 +116,13 @@ def fit_recovery(
     # deferred: 0.3 s
     from scipy.optimize import curve_fit
 
-    volumes, found = np.asarray(volumes_ml, float), np.asarray(coefficients, float)
-    if volumes.shape != found.shape or np.unique(volumes).size < 2:
+    volumes, recovery = np.asarray(volumes_ml, float), np.asarray(coefficients, float)
+    if volumes.shape != recovery.shape or np.unique(volumes).size < 2:
         raise InputError(
             f"a recovery curve needs one coefficient per sphere and two different volumes, got {volumes.size} volumes "
-            f"and {found.size} coefficients."
+            f"and {recovery.size} coefficients."
         )
-    if not ((volumes > 0).all() and (found > 0).all() and np.isfinite([volumes, found]).all()):
+    if not ((volumes > 0).all() and (recovery > 0).all() and np.isfinite([volumes, recovery]).all()):
         raise InputError(
             f"volumes and recovery coefficients must be positive: {volumes_ml} mL, {coefficients}."
         )
@@ -132,7 +132,7 @@ def fit_recovery(
     for value in np.atleast_1d(relative):
         check_positive(float(value), "the relative uncertainty of recovery", "")
     # ln R/(1−R) is linear in ln V: the start of the fit, and the fit itself for two spheres.
-    logits = np.log(np.clip(found, 1e-3, 0.99) / (1.0 - np.clip(found, 1e-3, 0.99)))
+    logits = np.log(np.clip(recovery, 1e-3, 0.99) / (1.0 - np.clip(recovery, 1e-3, 0.99)))
     slope, intercept = np.polyfit(np.log(volumes), logits, 1)
     if not slope > 0:
         raise PhysicsError(
@@ -141,9 +141,9 @@ def fit_recovery(
     best, covariance = curve_fit(
         lambda v, log_b1, b2: 1.0 / (1.0 + np.exp(-b2 * (np.log(v) - log_b1))),
         volumes,
-        found,
+        recovery,
         p0=(-intercept / slope, slope),
-        sigma=relative * found,
+        sigma=relative * recovery,
         absolute_sigma=True,
     )
     b1 = float(np.exp(best[0]))

@@ -132,13 +132,13 @@ class _Views:
         """Counts per pixel beside lungs and liver, front and back: median over squares, so that a focus does not count."""
         beside = self.rays.beside(BACKGROUND_REACH)
         squares = _squares(self.image.anterior.shape, self.rays.pixel_mm)
-        found = []
+        per_pixel = []
         for view in (self.image.anterior, self.image.posterior):
             pixels = np.bincount(squares[beside], minlength=1)
             sums = np.bincount(squares[beside], weights=view[beside])
             whole = pixels > 0
-            found.append(float(np.median(sums[whole] / pixels[whole])) if whole.any() else 0.0)
-        return found[0], found[1]
+            per_pixel.append(float(np.median(sums[whole] / pixels[whole])) if whole.any() else 0.0)
+        return per_pixel[0], per_pixel[1]
 
     def counts(self, zone: NDArray[np.bool_], weight: Counts, share: float) -> tuple[float, float]:
         """Corrected counts of a zone with a share of the background taken off, and their variance."""

@@ -122,22 +122,24 @@ def quantify(measurement: Measurement, *, double: bool = False) -> Quantificatio
     source = "none"
     shares: tuple[ArteryShare, ...] = ()
     for injection in measurement.injections:
-        activity, net, administration, found = _quantify_injection(measurement, injection, record, double)
+        activity, net, administration, new_notices = _quantify_injection(
+            measurement, injection, record, double
+        )
         if injection.arteries:
             activity, administration, shares = _by_artery(
                 measurement, injection, activity, administration, record
             )
             net = given_activity(administration)
-            found += artery_notices(shares, injection.administration.time)
+            new_notices += artery_notices(shares, injection.administration.time)
         maps.append(activity)
         nets.append(net)
         shunts.append(administration.lung_shunt_fraction)
         administrations.append(administration)
         source = administration.shunt_source
-        notices += found
+        notices += new_notices
     notices += _implausible(measurement, nets)
-    known = [s for s in shunts if s is not None]
-    shunt = float(np.average(known, weights=nets)) if len(known) == len(nets) else None
+    fractions = [s for s in shunts if s is not None]
+    shunt = float(np.average(fractions, weights=nets)) if len(fractions) == len(nets) else None
     on_grid = [_on_dose_grid(activity, measurement, notices) for activity in maps]
     total = ActivityMap(
         np.sum([m.array for m in on_grid], axis=0) if len(maps) > 1 else on_grid[0].array, measurement.grid
@@ -172,10 +174,10 @@ def _spread(measurement: Measurement, administrations: Sequence[Administration])
     for injection, administration in zip(measurement.injections, administrations, strict=True):
         regions = injection.regions or measurement.regions
         counts = _on_regions(injection.emission, regions)
-        found = calibration_spread(measurement, injection, counts, regions, administration)
-        if found is None:
+        spread = calibration_spread(measurement, injection, counts, regions, administration)
+        if spread is None:
             return None
-        parts.append((given_activity(administration), found))
+        parts.append((given_activity(administration), spread))
     return combined_spread(parts)
 
 
@@ -235,22 +237,22 @@ def _quantify_injection(
             f"the emission image holds {counts.total:g} {counts.unit} in all: there is nothing to compute a dose from.",
         )
     notices += _negative_counts(counts)
-    administration, found = _shunt(measurement, injection, counts, regions)
-    notices += found
-    lost, found = dead_time_factor(measurement, emission)
-    notices += found
+    administration, new_notices = _shunt(measurement, injection, counts, regions)
+    notices += new_notices
+    lost, new_notices = dead_time_factor(measurement, emission)
+    notices += new_notices
     if measurement.calibration.mode is CalibrationMode.RELATIVE:
-        mask, held = calibration_region(measurement, injection, regions, administration)
-        activity = calibrate_relative(_in_double(counts) if double else counts, mask, held)
+        mask, activity_bq = calibration_region(measurement, injection, regions, administration)
+        activity = calibrate_relative(_in_double(counts) if double else counts, mask, activity_bq)
         return activity, given_activity(administration), administration, notices
     if double:
         emission = replace(emission, volume=_in_double(emission.volume))
-    activity, found = _own_activity(measurement, emission, administration, record)
+    activity, new_notices = _own_activity(measurement, emission, administration, record)
     activity = activity.with_array(scaled(activity.array, lost)) if lost != 1.0 else activity
     net, compared = _compare_with_given(activity, administration)
     if administration.activity_bq is not None:
         compared += check_units(activity.total, administration.activity_bq, measurement.accepted)
-    return activity, net, administration, [*notices, *found, *compared]
+    return activity, net, administration, [*notices, *new_notices, *compared]
 
 
 def _by_artery(
@@ -425,9 +427,12 @@ def _administration_time(
         seconds_between(
             emission.administration_time, emission.acquisition_start, "administration and acquisition"
         )
-    found, acquired = emission.administration_time or "not stated", emission.acquisition_start or "not stated"
+    header_time, acquired = (
+        emission.administration_time or "not stated",
+        emission.acquisition_start or "not stated",
+    )
     raise InputError(
-        f"the time of administration is not known: the header's radiopharmaceutical start is {found}, the acquisition "
+        f"the time of administration is not known: the header's radiopharmaceutical start is {header_time}, the acquisition "
         f"{acquired}; it is taken only 1 to 96 h before the acquisition. Give --time, such as --time 2026-03-02T10:30.",
         tag="administration.time",
     )
@@ -462,18 +467,18 @@ def _by_factor(
 
 def _compare_with_given(activity: ActivityMap, administration: Administration) -> tuple[float, list[Notice]]:
     """Net activity of a quantitative image, and how it compares with the administered one."""
-    found = activity.total
+    image_bq = activity.total
     given = administration.activity_bq
     if given is None:
         notice = Notice(
             "activity-from-image",
-            f"no activity is given: the net activity is the image's own, {format_activity(found)}.",
+            f"no activity is given: the net activity is the image's own, {format_activity(image_bq)}.",
         )
-        return found, [notice]
-    ratio = found / given
+        return image_bq, [notice]
+    ratio = image_bq / given
     low, high = IMAGE_OVER_ADMINISTERED
     code = "image-over-administered" if low <= ratio <= high else "image-over-administered-outside"
-    message = f"the image holds {format_activity(found)}, {ratio:.3f} times the administered {format_activity(given)}"
+    message = f"the image holds {format_activity(image_bq)}, {ratio:.3f} times the administered {format_activity(given)}"
     if not low <= ratio <= high:
         message += f"; outside {low:g} to {high:g}: check units, decay reference and field of view"
     return given, [Notice(code, message + ".")]

@@ -139,9 +139,9 @@ def _normalised(name: str) -> str:
     match = re.fullmatch(r"(?P<e>[a-z]+?)(?P<a>\d+m?)|(?P<a2>\d+m?)(?P<e2>[a-z]+)", compact)
     if match:
         symbol = _SYMBOLS.get(match["e"] or match["e2"])
-        found = f"{symbol}-{match['a'] or match['a2']}"
-        if found in _RECORDS:
-            return found
+        normalised = f"{symbol}-{match['a'] or match['a2']}"
+        if normalised in _RECORDS:
+            return normalised
     raise InputError(f"unknown nuclide {name!r}; there are records of {', '.join(_RECORDS)}.")
 
 

@@ -200,9 +200,9 @@ def _entry(name: str, medium: str, source: str) -> dict[str, Any]:
     """Return the index entry of one kernel, or raise with what there is."""
     entries: list[dict[str, Any]] = kernel_index()["kernels"]
     for key, value in (("medium", medium), ("source", source)):
-        known = sorted({entry[key] for entry in entries})
-        if value not in known:
-            raise InputError(f"unknown {key} {value!r} of a radial kernel; there are {', '.join(known)}.")
+        choices = sorted({entry[key] for entry in entries})
+        if value not in choices:
+            raise InputError(f"unknown {key} {value!r} of a radial kernel; there are {', '.join(choices)}.")
     for entry in entries:
         if (entry["nuclide"], entry["medium"], entry["source"]) == (name, medium, source):
             return entry

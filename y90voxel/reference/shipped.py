@@ -64,10 +64,10 @@ def shipped_kernel_text(name: str) -> str:
     path = shipped_folder("kernels") / name
     expected = kernel_index()["sha256"][name]
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != expected:
         raise InputError(
-            f"{path} was changed or damaged: its sha256 is {found}, the index says {expected}. "
+            f"{path} was changed or damaged: its sha256 is {checksum}, the index says {expected}. "
             "Doses from it would not be reproducible. Install y90voxel again, or restore the file.",
             file=path,
         )

@@ -157,9 +157,9 @@ def _tissues() -> dict[str, Tissue]:
     """Read the shipped table."""
     lines = [line for line in shipped_kernel_text("tissues.csv").splitlines() if not line.startswith("#")]
     elements = lines[0].split(",")[3:]
-    found = {}
+    tissues = {}
     for line in lines[1:]:
         name, density, excitation, *fractions = line.split(",")
         mass = {e: float(f) for e, f in zip(elements, fractions, strict=True) if float(f) > 0}
-        found[name] = Tissue(name, float(density), float(excitation), mass)
-    return found
+        tissues[name] = Tissue(name, float(density), float(excitation), mass)
+    return tissues

@@ -46,10 +46,10 @@ def _verified_text(name: str) -> str:
     folder = shipped_folder("kernels") / "transport"
     expected = json.loads((folder / "index.json").read_text("utf-8"))["sha256"][name]
     content = (folder / name).read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != expected:
         raise InputError(
-            f"{folder / name} was changed or damaged: its sha256 is {found}, the index says {expected}. "
+            f"{folder / name} was changed or damaged: its sha256 is {checksum}, the index says {expected}. "
             "Doses from it would not be reproducible. Install y90voxel again, or restore the file.",
             file=folder / name,
         )

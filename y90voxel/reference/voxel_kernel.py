@@ -187,13 +187,13 @@ def without_empty_layers(octant: NDArray[np.float64]) -> NDArray[np.float64]:
 def _provenance(radial: RadialKernel, record: Nuclide) -> dict[str, Any]:
     """Return what a reader needs to make the same kernel again."""
     header = radial.provenance
-    kept = ("code", "histories", "cut_offs", "mean_excitation_energy", "source_spectrum", "how_made")
+    header_keys = ("code", "histories", "cut_offs", "mean_excitation_energy", "source_spectrum", "how_made")
     return {
         "name": f"{radial.nuclide} in {radial.medium}, {radial.source}",
         "file": header["file"],
         "sha256": radial.sha256,
         "source": radial.source,
-        **{key: header[key] for key in kept},
+        **{key: header[key] for key in header_keys},
         "mean_electron_energy_mev": record.mean_electron_energy_mev,
         "nuclide_data": record.source,
         "reach_mm": radial.electron_reach_mm,

@@ -135,12 +135,12 @@ def _cover_plane(
             active[count] = next_edge
             count += 1
             next_edge += 1
-        kept = 0
+        remaining = 0
         for i in range(count):
             if edges[active[i], 2] > y:
-                active[kept] = active[i]
-                kept += 1
-        count = kept
+                active[remaining] = active[i]
+                remaining += 1
+        count = remaining
         while True:
             for i in range(count):
                 y0, x0, y1, x1 = edges[active[i]]

@@ -121,21 +121,21 @@ def isocontours(
             "--role 'NAME=liver'.",
             tag="regions.isocontour",
         )
-    found, notices = [], []
+    contoured, notices = [], []
     for role, fraction in wanted.items():
         if role not in (Role.TUMOUR, Role.PERFUSED):
             raise InputError(
                 f"an isocontour stands for tumour or perfused, not for {role!r}.", tag="regions.isocontour"
             )
-        known = placed.with_role(Role(role))
-        if known:
+        same_role = placed.with_role(Role(role))
+        if same_role:
             raise RegionError(
-                f"{role} regions are drawn ({', '.join(r.name for r in known)}): an isocontour is for studies without. "
+                f"{role} regions are drawn ({', '.join(r.name for r in same_role)}): an isocontour is for studies without. "
                 "Leave --isocontour out, or give them another role.",
                 tag="regions.isocontour",
             )
         region = isocontour(images[0], liver, fraction, role)
-        found.append(region)
+        contoured.append(region)
         assert isinstance(region.shape, Mask)
         notices.append(
             Notice(
@@ -144,4 +144,4 @@ def isocontours(
                 f"reaches {100 * fraction:g} % of its maximum there. Volume and dose depend on that number.",
             )
         )
-    return found, notices
+    return contoured, notices

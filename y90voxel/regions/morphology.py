@@ -34,9 +34,9 @@ def within(mask: Bools, grid: Grid, distance_mm: float, work: Callable[[Bools, G
     if not mask.any():
         return mask
     box = widened_box(occupied_box(mask), grid, distance_mm, voxels=1)
-    found = np.zeros_like(mask)
-    found[box] = work(mask[box], grid, distance_mm)
-    return found
+    result = np.zeros_like(mask)
+    result[box] = work(mask[box], grid, distance_mm)
+    return result
 
 
 def without_threads(mask: Bools, grid: Grid, distance_mm: float) -> Bools:
@@ -99,8 +99,8 @@ def boxes(labels: NDArray[Any], count: int) -> list[tuple[int, tuple[slice, slic
     # deferred: 0.2 s
     from scipy import ndimage
 
-    found = ndimage.find_objects(labels, count)
-    return [(n, box) for n, box in enumerate(found, start=1) if box is not None]
+    slices = ndimage.find_objects(labels, count)
+    return [(n, box) for n, box in enumerate(slices, start=1) if box is not None]
 
 
 def filled_slices(mask: Bools) -> Bools:

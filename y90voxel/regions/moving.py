@@ -72,8 +72,8 @@ def _deformed(region: DrawnRegion, transform: Chain, frame: str | None) -> Mask:
     low = reached.min(axis=0) - MARGIN_VOXELS * FINENESS_MM
     shape = np.ceil((reached.max(axis=0) - low) / FINENESS_MM).astype(int) + MARGIN_VOXELS
     target = Grid.from_spacing(shape[::-1].tolist(), (FINENESS_MM,) * 3, low.tolist(), frame)
-    found = sampled(mask.array, mask.grid, target, transform.inverse(), 0.0)
-    return Mask(np.clip(found, 0.0, 1.0), target)
+    occupancy = sampled(mask.array, mask.grid, target, transform.inverse(), 0.0)
+    return Mask(np.clip(occupancy, 0.0, 1.0), target)
 
 
 def _as_mask(shape: Contours | Mask) -> Mask:

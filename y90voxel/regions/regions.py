@@ -195,7 +195,7 @@ class Regions:
         """The regions that follow from the drawn ones, present when their parts are."""
         liver, tumours = self.mask_of(Role.LIVER), self.mask_of(Role.TUMOUR)
         perfused, lungs = self.mask_of(Role.PERFUSED), self.mask_of(Role.LUNG)
-        found: list[Region] = []
+        derived: list[Region] = []
 
         def add(name: str, role: Role, mask: Mask | None, *parts: Role) -> None:
             if mask is not None and mask.array.any():
@@ -204,7 +204,7 @@ class Regions:
                 fraction = min((r.fraction_in_image for r in members), default=1.0)
                 truncated = any(r.truncated for r in members)
                 from_ct, cut_off = any(r.from_ct for r in members), any(r.cut_off for r in members)
-                found.append(Region(name, role, mask, automatic, fraction, truncated, from_ct, cut_off))
+                derived.append(Region(name, role, mask, automatic, fraction, truncated, from_ct, cut_off))
 
         add("all tumours", Role.TUMOURS, tumours, Role.TUMOUR)
         normal = self.without_tumours(liver)
@@ -221,7 +221,7 @@ class Regions:
                 Role.PERFUSED,
             )
         add("lungs", Role.LUNGS, lungs, Role.LUNG)
-        return tuple(found)
+        return tuple(derived)
 
     @property
     def both_lungs_in_view(self) -> bool:

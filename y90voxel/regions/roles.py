@@ -223,8 +223,8 @@ def parse_role(text: str) -> Role:
     for role in DRAWN_ROLES:
         if spelled == role.value:
             return role
-    known = ", ".join(role.value for role in DRAWN_ROLES)
-    raise InputError(f"unknown role {text!r}. The roles are {known}.", tag="regions.roles")
+    role_names = ", ".join(role.value for role in DRAWN_ROLES)
+    raise InputError(f"unknown role {text!r}. The roles are {role_names}.", tag="regions.roles")
 
 
 def assign_roles(

@@ -79,10 +79,10 @@ class Lungs:
     @property
     def both(self) -> Mask | None:
         """The lungs together, or None when none was found."""
-        found = [mask for mask in (self.left, self.right) if mask is not None]
-        if not found:
+        masks = [mask for mask in (self.left, self.right) if mask is not None]
+        if not masks:
             return None
-        return found[0].with_array(np.maximum.reduce([mask.array for mask in found]))
+        return masks[0].with_array(np.maximum.reduce([mask.array for mask in masks]))
 
 
 def automatic_regions(ct: CtImage, *, lungs: bool, body: bool) -> tuple[list[DrawnRegion], list[Notice]]:
@@ -101,29 +101,29 @@ def automatic_regions(ct: CtImage, *, lungs: bool, body: bool) -> tuple[list[Dra
     outline = _outline(hu)
     if not outline.array.any():
         return [], [Notice("automatic-regions-none", "no body was found on the CT: no region was added.")]
-    found: list[DrawnRegion] = []
+    regions: list[DrawnRegion] = []
     notices: list[Notice] = []
     if lungs:
         seen = _lungs_inside(hu, covered, outline)
         sides = {"Lung_L (automatic)": seen.left, "Lung_R (automatic)": seen.right}
-        found += [
+        regions += [
             DrawnRegion(name, mask, "segmented from CT", automatic=True, from_ct=True, cut_off=seen.cut_off)
             for name, mask in sides.items()
             if mask is not None
         ]
         notices += _lung_notices(seen)
     if body:
-        found.append(
+        regions.append(
             DrawnRegion("Body (automatic)", outline, "segmented from CT", automatic=True, from_ct=True)
         )
-    if found:
-        names = ", ".join(region.name for region in found)
+    if regions:
+        names = ", ".join(region.name for region in regions)
         message = (
             f"segmented from the CT by threshold, because none was drawn: {names}. Check them in the report; "
             "--no-automatic-regions leaves them out. They do not change the calibration unless it asks for them."
         )
         notices.insert(0, Notice("automatic-regions", message))
-    return found, notices
+    return regions, notices
 
 
 def _lung_notices(lungs: Lungs) -> list[Notice]:
@@ -268,7 +268,7 @@ def _upper_edge(seen: Bools) -> Bools:
 def _airway(gas: Bools, grid: Grid, midline_mm: float) -> Bools:
     """Pieces of gas that can be the trachea with the main bronchi: near the midline, long, not large."""
     labels, count = labelled(gas, grid)
-    x_mm, found = _x_mm(grid), np.zeros_like(gas)
+    x_mm, airway = _x_mm(grid), np.zeros_like(gas)
     for label, box in boxes(labels, count):
         piece = labels[box] == label
         volume_ml = piece.sum() * grid.voxel_volume_ml
@@ -276,14 +276,14 @@ def _airway(gas: Bools, grid: Grid, midline_mm: float) -> Bools:
             continue
         off_mm = abs(float(np.average(x_mm[box[2]], weights=piece.sum(axis=(0, 1)))) - midline_mm)
         if off_mm < AIRWAY_OFF_MIDLINE_MM and piece.shape[0] * grid.spacing_mm[0] >= AIRWAY_LENGTH_MM:
-            found[box] |= piece
-    return within(found, grid, 1.2 * max(grid.spacing_mm[1:]), dilate)
+            airway[box] |= piece
+    return within(airway, grid, 1.2 * max(grid.spacing_mm[1:]), dilate)
 
 
 def _lung_pieces(air: Bools, hu: NDArray[Any], grid: Grid, upper: Bools) -> Bools:
     """Connected pieces that have the size, place and CT number of lung."""
     labels, count = labelled(air, grid)
-    kept, largest = np.zeros_like(air), 0.0
+    lungs, largest = np.zeros_like(air), 0.0
     for label, box in boxes(labels, count):  # largest first
         piece = labels[box] == label
         volume_ml = float(piece.sum()) * grid.voxel_volume_ml
@@ -293,9 +293,9 @@ def _lung_pieces(air: Bools, hu: NDArray[Any], grid: Grid, upper: Bools) -> Bool
         if volume_ml < smallest:
             continue
         if LUNG_MEDIAN_HU[0] <= float(np.median(hu[box][piece])) <= LUNG_MEDIAN_HU[1]:
-            kept[box] |= piece
+            lungs[box] |= piece
             largest = max(largest, volume_ml)
-    return kept
+    return lungs
 
 
 def _sides(lungs: Bools, grid: Grid, midline_mm: float) -> tuple[Bools, Bools]:

@@ -105,12 +105,14 @@ def _predicted(studies: Sequence[StudySummary]) -> str | None:
 
 def _unlike(studies: Sequence[StudySummary]) -> list[str]:
     """Facts in which the studies differ, with how many have each."""
-    said = []
+    sentences = []
     for fact in dict.fromkeys(key for study in studies for key in study.facts):
         counts = Counter(study.facts[fact] for study in studies if fact in study.facts)
         if len(counts) > 1:
-            said.append(f"{fact}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common()))
-    return said
+            sentences.append(
+                f"{fact}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common())
+            )
+    return sentences
 
 
 def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict[str, str]]:
@@ -173,26 +175,26 @@ def _named(study: StudySummary) -> dict[str, Any]:
 def _outlier_rows(odd: Sequence[Outlier]) -> list[dict[str, Any]]:
     """Outliers study by study, the study with the farthest number first; its first row says how many it has."""
     by_study: dict[str, list[Outlier]] = {}
-    for found in odd:
-        by_study.setdefault(found.study.study_id, []).append(found)
+    for outlier in odd:
+        by_study.setdefault(outlier.study.study_id, []).append(outlier)
     return [
-        _outlier_row(found) | {"rows": 0 if place else len(members)}
+        _outlier_row(outlier) | {"rows": 0 if place else len(members)}
         for members in by_study.values()
-        for place, found in enumerate(members)
+        for place, outlier in enumerate(members)
     ]
 
 
-def _outlier_row(found: Outlier) -> dict[str, Any]:
+def _outlier_row(outlier: Outlier) -> dict[str, Any]:
     """One number that stands out."""
-    unit = found.quantity.unit
-    times = found.value / found.median if found.median else None
-    return _named(found.study) | {
-        "quantity": found.quantity.title,
-        "value": f"{number(found.value)} {unit}".strip(),
-        "median": f"{number(found.median)} {unit}".strip(),
+    unit = outlier.quantity.unit
+    times = outlier.value / outlier.median if outlier.median else None
+    return _named(outlier.study) | {
+        "quantity": outlier.quantity.title,
+        "value": f"{number(outlier.value)} {unit}".strip(),
+        "median": f"{number(outlier.median)} {unit}".strip(),
         "times": MISSING if times is None else f"× {number(times, 2)}",
-        "score": f"{'+' if found.score > 0 else '−'}{abs(found.score):.1f}",
-        "high": found.score > 0,
+        "score": f"{'+' if outlier.score > 0 else '−'}{abs(outlier.score):.1f}",
+        "high": outlier.score > 0,
     }
 
 
@@ -206,11 +208,11 @@ def _grouped(entries: Iterable[tuple[str, str, StudySummary]]) -> list[dict[str,
         {
             "what": what,
             "why": why,
-            "count": len(found),
-            "studies": [_named(study) for study in found[:MOST_NAMED]],
-            "more": max(0, len(found) - MOST_NAMED),
+            "count": len(members),
+            "studies": [_named(study) for study in members[:MOST_NAMED]],
+            "more": max(0, len(members) - MOST_NAMED),
         }
-        for (what, why), found in ordered[:MOST_ROWS]
+        for (what, why), members in ordered[:MOST_ROWS]
     ]
 
 
@@ -253,27 +255,27 @@ def _study_rows(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list
 
 def _outcome_section(studies: Sequence[StudySummary], figures: dict[str, bytes]) -> dict[str, Any] | None:
     """Sentences on survival and response; their figures are added. None where the manifest has no outcomes."""
-    found = outcomes(studies)
-    if found.response_column is None and not found.has_survival:
+    outcome = outcomes(studies)
+    if outcome.response_column is None and not outcome.has_survival:
         return None
-    said: list[str] = []
-    if found.has_survival:
-        said += _survival(studies, found, figures)
-    if found.response_column is not None:
-        said += _response(studies, found, figures)
-    if found.not_understood:
-        values = "; ".join(found.not_understood[:8])
-        said.append(
-            f"Left out, because not understood: {values}{' …' if len(found.not_understood) > 8 else ''}."
+    sentences: list[str] = []
+    if outcome.has_survival:
+        sentences += _survival(studies, outcome, figures)
+    if outcome.response_column is not None:
+        sentences += _response(studies, outcome, figures)
+    if outcome.not_understood:
+        values = "; ".join(outcome.not_understood[:8])
+        sentences.append(
+            f"Left out, because not understood: {values}{' …' if len(outcome.not_understood) > 8 else ''}."
         )
-    return {"sentences": said}
+    return {"sentences": sentences}
 
 
-def _survival(studies: Sequence[StudySummary], found: Outcomes, figures: dict[str, bytes]) -> list[str]:
+def _survival(studies: Sequence[StudySummary], outcome: Outcomes, figures: dict[str, bytes]) -> list[str]:
     """Kaplan-Meier by tumour dose below and above the cohort's median, with the log-rank test."""
     rows = [
         (study.values["tumour_gy"], time, event)
-        for study, time, event in zip(studies, found.times, found.events, strict=True)
+        for study, time, event in zip(studies, outcome.times, outcome.events, strict=True)
         if time is not None and event is not None and "tumour_gy" in study.values
     ]
     if len(rows) < FEWEST_SUBJECTS:
@@ -293,25 +295,25 @@ def _survival(studies: Sequence[StudySummary], found: Outcomes, figures: dict[st
     ordered = SurvivalGroups(
         tuple(sorted(groups.curves, key=lambda c: names.index(c.name))), groups.chi_square, groups.p_value
     )
-    figures["survival.png"] = survival_png(ordered, found.time_unit)
-    unit = found.time_unit or "(unit not stated)"
+    figures["survival.png"] = survival_png(ordered, outcome.time_unit)
+    unit = outcome.time_unit or "(unit not stated)"
     parts = [
         f"{curve.name}: {curve.count} studies, {curve.events} events, median "
         + ("not reached" if curve.median is None else f"{number(curve.median)} {unit}")
         for curve in ordered.curves
     ]
     return [
-        f"Survival by mean tumour dose, cut at the cohort's own median ({found.time_column}, {found.event_column}). "
+        f"Survival by mean tumour dose, cut at the cohort's own median ({outcome.time_column}, {outcome.event_column}). "
         f"{'; '.join(parts)}. Log-rank χ² {number(groups.chi_square)}, p = {number(groups.p_value, 2)}. Shaded: 95 % intervals; "
         "ticks: censored."
     ]
 
 
-def _response(studies: Sequence[StudySummary], found: Outcomes, figures: dict[str, bytes]) -> list[str]:
+def _response(studies: Sequence[StudySummary], outcome: Outcomes, figures: dict[str, bytes]) -> list[str]:
     """Logistic model of response against mean tumour dose."""
     rows = [
         (study.values["tumour_gy"], response)
-        for study, response in zip(studies, found.responses, strict=True)
+        for study, response in zip(studies, outcome.responses, strict=True)
         if response is not None and "tumour_gy" in study.values
     ]
     positive = sum(response for _, response in rows)
@@ -327,7 +329,7 @@ def _response(studies: Sequence[StudySummary], found: Outcomes, figures: dict[st
     except InputError as error:
         return [f"Response: {error.message}"]
     figures["response.png"] = dose_response_png(model, doses, responded)
-    return [_response_sentence(model, found.response_column)]
+    return [_response_sentence(model, outcome.response_column)]
 
 
 def _response_sentence(model: DoseResponse, column: str | None) -> str:

@@ -63,14 +63,14 @@ class Strip:
 
 
 def strips(
-    studies: Sequence[StudySummary], quantities: Sequence[Quantity], found: Sequence[Outlier]
+    studies: Sequence[StudySummary], quantities: Sequence[Quantity], outliers: Sequence[Outlier]
 ) -> list[Strip]:
     """Return a strip for every quantity that a study has."""
     made = []
     for quantity in quantities:
         having = [study for study in studies if quantity.key in study.values]
         if having:
-            odd = {o.study.study_id: abs(o.score) for o in found if o.quantity is quantity}
+            odd = {o.study.study_id: abs(o.score) for o in outliers if o.quantity is quantity}
             made.append(_strip(quantity, having, odd))
     return made
 

@@ -48,35 +48,35 @@ DVH_POINTS = 400
 TAIL_PERCENT = 0.5
 
 
-def comparison_figures(found: Comparison) -> dict[str, bytes]:
+def comparison_figures(comparison: Comparison) -> dict[str, bytes]:
     """Return the figures of a comparison: file name to PNG."""
-    figures = {"maps.png": _maps_png(found)}
-    plotted = _plotted(found)
+    figures = {"maps.png": _maps_png(comparison)}
+    plotted = _plotted(comparison)
     if plotted:
-        figures["dvh.png"] = _dvh_png(found, plotted)
-    figures["agreement.png"] = _agreement_png(found, plotted)
+        figures["dvh.png"] = _dvh_png(comparison, plotted)
+    figures["agreement.png"] = _agreement_png(comparison, plotted)
     return figures
 
 
-def comparison_styles(found: Comparison) -> dict[str, RegionStyle]:
+def comparison_styles(comparison: Comparison) -> dict[str, RegionStyle]:
     """Return the style of each compared region by name, as figures and table use it."""
-    return region_styles((region.name, region.role) for region in found.regions)
+    return region_styles((region.name, region.role) for region in comparison.regions)
 
 
-def _plotted(found: Comparison) -> list[RegionComparison]:
+def _plotted(comparison: Comparison) -> list[RegionComparison]:
     """The regions whose curves are drawn; all of them where none has a role that is usually drawn."""
-    return [region for region in found.regions if region.role in PLOTTED] or list(found.regions)
+    return [region for region in comparison.regions if region.role in PLOTTED] or list(comparison.regions)
 
 
 # maps
 
 
-def _maps_png(found: Comparison) -> bytes:
+def _maps_png(comparison: Comparison) -> bytes:
     """Predicted, delivered and difference in an axial and a coronal plane through the hottest delivered voxel."""
-    grid, inside = found.delivered_dose.grid, found.volume.array >= 0.5
+    grid, inside = comparison.delivered_dose.grid, comparison.volume.array >= 0.5
     if not inside.any():
         inside = np.ones(grid.shape, bool)
-    focus = found.delivered_dose.greatest_at(inside)
+    focus = comparison.delivered_dose.greatest_at(inside)
     box = shown_box(grid, inside, focus)
     across = display_plane(grid, View.AXIAL, focus, box, 1.0).size_mm[1]
     column = (WIDTH_PX - 2 * BAR_PX - 4 * GAP_PX) / 3
@@ -87,22 +87,23 @@ def _maps_png(found: Comparison) -> bytes:
     planes = [display_plane(grid, view, focus, box, pixel_mm) for view in (View.AXIAL, View.CORONAL)]
     heights = [plane.grid.shape[1] for plane in planes]
     top = max(
-        float(found.predicted_dose.array[inside].max()), float(found.delivered_dose.array[inside].max())
+        float(comparison.predicted_dose.array[inside].max()),
+        float(comparison.delivered_dose.array[inside].max()),
     )
     top = max(top, SMALLEST)
     difference = Volume(
-        found.delivered_dose.array.astype(np.float64) - found.predicted_dose.array.astype(np.float64), grid
+        comparison.delivered_dose.array.astype(np.float64)
+        - comparison.predicted_dose.array.astype(np.float64),
+        grid,
     )
     reach = max(float(np.percentile(np.abs(difference.array[inside]), 99.5)), 0.01 * top)
-    styles = comparison_styles(found)
-    regions = [region for role in OUTLINED for region in found.regions if region.role is role]
-    outlined = regions or found.regions
+    styles = comparison_styles(comparison)
+    regions = [region for role in OUTLINED for region in comparison.regions if region.role is role]
+    outlined = regions or comparison.regions
     with drawing():
         height = TITLE_PX + sum(heights) + GAP_PX * len(planes) + 34
         figure = new_figure(WIDTH_PX, height)
-        title = (
-            f"Through the hottest delivered voxel, {dose_text(float(found.delivered_dose.array[focus]))} Gy"
-        )
+        title = f"Through the hottest delivered voxel, {dose_text(float(comparison.delivered_dose.array[focus]))} Gy"
         add_text(figure, 8, height - 8, title, va="top", fontsize=11, fontweight="bold")
         bottom = height - TITLE_PX
         for plane, rows in zip(planes, heights, strict=True):
@@ -110,15 +111,15 @@ def _maps_png(found: Comparison) -> bytes:
             left = 8.0
             outlines = [(sample(region.mask, plane), styles[region.name]) for region in outlined]
             for picture in (
-                _dose_picture(sample(found.predicted_dose, plane), top),
-                _dose_picture(sample(found.delivered_dose, plane), top),
+                _dose_picture(sample(comparison.predicted_dose, plane), top),
+                _dose_picture(sample(comparison.delivered_dose, plane), top),
                 _difference_picture(sample(difference, plane), reach),
             ):
                 _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, outlines)
                 left += plane.grid.shape[2] + GAP_PX
             bottom -= GAP_PX
         columns = planes[0].grid.shape[2]
-        factor = "" if found.factor == 1.0 else f", × {number(found.factor, 4)}"
+        factor = "" if comparison.factor == 1.0 else f", × {number(comparison.factor, 4)}"
         for place, text in enumerate((f"predicted{factor}", "delivered", "delivered − predicted")):
             x = 8 + place * (columns + GAP_PX) + columns / 2
             add_text(figure, x, height - TITLE_PX + 6, text, ha="center", va="bottom", fontsize=10)
@@ -185,10 +186,10 @@ def _bar(figure: Any, area: Area, scale: NDArray[np.float32], ends: tuple[float,
 # histograms
 
 
-def _dvh_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
+def _dvh_png(comparison: Comparison, plotted: list[RegionComparison]) -> bytes:
     """Cumulative histograms of both doses."""
     height, legend = 520.0, 270.0
-    styles = comparison_styles(found)
+    styles = comparison_styles(comparison)
     both = [h for region in plotted for h in (region.predicted_dvh, region.delivered_dvh)]
     highest = max(h.dose_at_volume(TAIL_PERCENT) for h in both) or 1.0
     doses = np.linspace(0.0, 1.04 * highest, DVH_POINTS)
@@ -221,7 +222,7 @@ def _dvh_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
 # agreement
 
 
-def _agreement_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
+def _agreement_png(comparison: Comparison, plotted: list[RegionComparison]) -> bytes:
     """Bland-Altman over regions, voxel by voxel, and quotients by volume."""
     height, wide = 470.0, 380.0
     with drawing():
@@ -233,14 +234,14 @@ def _agreement_png(found: Comparison, plotted: list[RegionComparison]) -> bytes:
             left = 10 + place * (WIDTH_PX / 3)
             add_text(figure, left, height - 10, title, va="top", fontsize=11, fontweight="bold")
             axes = add_axes(figure, Area(left + 62, 56, wide - 10, height - 56 - 46))
-            draw(axes, found, plotted)
+            draw(axes, comparison, plotted)
         return png_bytes(figure)
 
 
-def _draw_bland_altman(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
+def _draw_bland_altman(axes: Any, comparison: Comparison, plotted: list[RegionComparison]) -> None:
     """Difference over mean, with bias and limits of agreement."""
-    styles = comparison_styles(found)
-    counted = [found.region(name) for name in found.agreement.regions]
+    styles = comparison_styles(comparison)
+    counted = [comparison.region(name) for name in comparison.agreement.regions]
     for region in counted:
         mean = 0.5 * (region.predicted.mean_gy + region.delivered.mean_gy)
         change = region.delivered.mean_gy - region.predicted.mean_gy
@@ -249,7 +250,7 @@ def _draw_bland_altman(axes: Any, found: Comparison, plotted: list[RegionCompari
             shortened(region.name, 18), (mean, change), xytext=(7, 5), textcoords="offset points", fontsize=8
         )
     axes.axhline(0.0, color=MUTED, linewidth=0.8)
-    limits = found.agreement.bland_altman
+    limits = comparison.agreement.bland_altman
     if limits is not None:
         axes.axhline(limits.bias, color=INK, linewidth=1.4)
         for value in (limits.lower, limits.upper):
@@ -263,24 +264,24 @@ def _draw_bland_altman(axes: Any, found: Comparison, plotted: list[RegionCompari
     tidy(axes, "mean of predicted and delivered / Gy", "delivered − predicted / Gy")
 
 
-def _draw_voxels(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
+def _draw_voxels(axes: Any, comparison: Comparison, plotted: list[RegionComparison]) -> None:
     """Delivered over predicted dose, voxel by voxel, in the compared volume."""
-    chosen = found.volume.array >= 0.5
-    x, y = found.predicted_dose.array[chosen], found.delivered_dose.array[chosen]
+    chosen = comparison.volume.array >= 0.5
+    x, y = comparison.predicted_dose.array[chosen], comparison.delivered_dose.array[chosen]
     top = max(float(x.max(initial=0.0)), float(y.max(initial=0.0)), SMALLEST)
     axes.hexbin(x, y, gridsize=55, extent=(0, top, 0, top), bins="log", mincnt=1, cmap="Blues", linewidths=0)
     axes.plot((0, top), (0, top), color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
-    if found.voxels is not None:
-        text = f"r {number(found.voxels.pearson)}, concordance {number(found.voxels.concordance)}"
+    if comparison.voxels is not None:
+        text = f"r {number(comparison.voxels.pearson)}, concordance {number(comparison.voxels.concordance)}"
         axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8.5, color=MUTED)
     tidy(axes, "predicted / Gy", "delivered / Gy")
 
 
-def _draw_quotients(axes: Any, found: Comparison, plotted: list[RegionComparison]) -> None:
+def _draw_quotients(axes: Any, comparison: Comparison, plotted: list[RegionComparison]) -> None:
     """Volume whose delivered over predicted dose is at least q."""
-    styles = comparison_styles(found)
+    styles = comparison_styles(comparison)
     axes.plot((0, 1, 1, 2), (100, 100, 0, 0), color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
     for region in plotted:
         curve = None if region.voxels is None else region.voxels.quality_volume_histogram

@@ -26,13 +26,13 @@ LEAST_GY = 0.1
 
 
 def write_comparison_report(
-    found: Comparison, provenance: Mapping[str, Any], folder: str | Path
+    comparison: Comparison, provenance: Mapping[str, Any], folder: str | Path
 ) -> list[Path]:
     """Write ``compare.html`` and ``figures/*.png``, and return their paths.
 
     Parameters
     ----------
-    found : Comparison
+    comparison : Comparison
         What is reported.
     provenance : mapping
         Version, inputs, time.
@@ -40,46 +40,46 @@ def write_comparison_report(
         Exists; files in it are replaced.
     """
     folder = Path(folder)
-    figures = comparison_figures(found)
+    figures = comparison_figures(comparison)
     (folder / "figures").mkdir(exist_ok=True)
     paths = [folder / "compare.html"]
     for name, png in figures.items():
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
-    paths[0].write_text(render_comparison_page(found, provenance, figures), encoding="utf-8")
+    paths[0].write_text(render_comparison_page(comparison, provenance, figures), encoding="utf-8")
     return paths
 
 
 def render_comparison_page(
-    found: Comparison, provenance: Mapping[str, Any], figures: Mapping[str, bytes]
+    comparison: Comparison, provenance: Mapping[str, Any], figures: Mapping[str, bytes]
 ) -> str:
     """Return the page with its figures inside."""
-    content = comparison_content(found, provenance)
+    content = comparison_content(comparison, provenance)
     return render_page("compare.html.j2", content | {"figures": embedded(figures)})
 
 
-def comparison_content(found: Comparison, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def comparison_content(comparison: Comparison, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that the page shows besides its figures."""
-    nuclide = found.delivered.nuclide or found.predicted.nuclide
+    nuclide = comparison.delivered.nuclide or comparison.predicted.nuclide
     return {
         "heading": "Predicted and delivered dose",
-        "label": found.delivered.label or MISSING,
-        "subtitle": f"{nuclide + ' · ' if nuclide else ''}{found.statement}",
-        "predicted": PREDICTED if found.delivered.is_prediction else None,
+        "label": comparison.delivered.label or MISSING,
+        "subtitle": f"{nuclide + ' · ' if nuclide else ''}{comparison.statement}",
+        "predicted": PREDICTED if comparison.delivered.is_prediction else None,
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")),
-        "cards": _cards(found),
-        "warnings": [{"code": notice.code, "message": notice.message} for notice in found.notices],
-        "sides": [_side_row("predicted", found.predicted), _side_row("delivered", found.delivered)],
-        "regions": [_region_row(found, region) for region in found.regions],
+        "cards": _cards(comparison),
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in comparison.notices],
+        "sides": [_side_row("predicted", comparison.predicted), _side_row("delivered", comparison.delivered)],
+        "regions": [_region_row(comparison, region) for region in comparison.regions],
         "columns": list(COLUMNS),
-        "levels": _levels(found),
-        "voxel_rows": _voxel_rows(found),
-        "agreement": _agreement_sentences(found),
-        "criteria": str(found.criteria),
-        "cutoff": percent(found.criteria.cutoff_fraction, 2),
-        "volume_name": found.volume_name,
+        "levels": _levels(comparison),
+        "voxel_rows": _voxel_rows(comparison),
+        "agreement": _agreement_sentences(comparison),
+        "criteria": str(comparison.criteria),
+        "cutoff": percent(comparison.criteria.cutoff_fraction, 2),
+        "volume_name": comparison.volume_name,
         "inputs": [
             {"side": side, "file": item["file"], "sha256": str(item["sha256"])[:12]}
             for side in ("predicted", "delivered")
@@ -88,26 +88,26 @@ def comparison_content(found: Comparison, provenance: Mapping[str, Any]) -> dict
     }
 
 
-def _cards(found: Comparison) -> list[dict[str, str]]:
+def _cards(comparison: Comparison) -> list[dict[str, str]]:
     """The few numbers that are read first."""
     cards = []
-    by_role = {region.role: region for region in found.regions}
+    by_role = {region.role: region for region in comparison.regions}
     tumour = by_role.get(Role.TUMOUR)
-    if tumour is not None and sum(region.role is Role.TUMOUR for region in found.regions) > 1:
+    if tumour is not None and sum(region.role is Role.TUMOUR for region in comparison.regions) > 1:
         tumour = by_role.get(Role.TUMOURS, tumour)
     for region in (tumour, by_role.get(Role.NON_TUMOUR_LIVER), by_role.get(Role.LUNGS)):
         if region is not None:
             change = region.difference_percent["mean_gy"]
             note = f"mean {dose_text(region.predicted.mean_gy)} → {dose_text(region.delivered.mean_gy)} Gy"
             cards.append(_card(region.name.capitalize(), _signed_percent(change), note))
-    agreement = found.agreement
+    agreement = comparison.agreement
     if agreement.concordance is not None:
         note = f"mean doses of {len(agreement.regions)} regions"
         cards.append(_card("Concordance", number(agreement.concordance), note))
-    if found.voxels is not None:
-        cards.append(_card("Voxel correlation", number(found.voxels.pearson), found.volume_name))
-        passed = percent(found.voxels.gamma_pass_fraction)
-        cards.append(_card("Gamma up to 1", passed, str(found.criteria)))
+    if comparison.voxels is not None:
+        cards.append(_card("Voxel correlation", number(comparison.voxels.pearson), comparison.volume_name))
+        passed = percent(comparison.voxels.gamma_pass_fraction)
+        cards.append(_card("Gamma up to 1", passed, str(comparison.criteria)))
     return cards
 
 
@@ -127,21 +127,21 @@ def _side_row(name: str, side: ComparedDose) -> dict[str, str]:
     }
 
 
-def _region_row(found: Comparison, region: RegionComparison) -> dict[str, Any]:
+def _region_row(comparison: Comparison, region: RegionComparison) -> dict[str, Any]:
     """Doses of one region, predicted, delivered and difference."""
     difference, relative = region.difference, region.difference_percent
     cells, entry = [], region.as_dict()
     for key in COLUMNS.values():
-        said = relative[key] if entry["predicted"][key] >= LEAST_GY else None
+        change = relative[key] if entry["predicted"][key] >= LEAST_GY else None
         cells.append(
             {
                 "before": dose_text(entry["predicted"][key]),
                 "after": dose_text(entry["delivered"][key]),
                 "change": _signed_dose(difference[key]),
-                "percent": "" if said is None else _signed_percent(said),
+                "percent": "" if change is None else _signed_percent(change),
             }
         )
-    style = comparison_styles(found)[region.name]
+    style = comparison_styles(comparison)[region.name]
     return {
         "name": region.name,
         "role": region.role.value.replace("_", " "),
@@ -155,14 +155,14 @@ def _region_row(found: Comparison, region: RegionComparison) -> dict[str, Any]:
     }
 
 
-def _levels(found: Comparison) -> list[str]:
+def _levels(comparison: Comparison) -> list[str]:
     """The isodoses, as headings."""
-    return [] if found.voxels is None else [f"{level:g}" for level in found.voxels.isodose_dice]
+    return [] if comparison.voxels is None else [f"{level:g}" for level in comparison.voxels.isodose_dice]
 
 
-def _voxel_rows(found: Comparison) -> list[dict[str, Any]]:
+def _voxel_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """Voxel agreement of the whole compared volume and of every region."""
-    named = [(found.volume_name, found.voxels), *((r.name, r.voxels) for r in found.regions)]
+    named = [(comparison.volume_name, comparison.voxels), *((r.name, r.voxels) for r in comparison.regions)]
     return [
         {
             "name": name,
@@ -180,12 +180,12 @@ def _voxel_rows(found: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _agreement_sentences(found: Comparison) -> list[str]:
+def _agreement_sentences(comparison: Comparison) -> list[str]:
     """Bias, limits of agreement and concordance in words."""
     agreement, limits, ratio = (
-        found.agreement,
-        found.agreement.bland_altman,
-        found.agreement.bland_altman_ratio,
+        comparison.agreement,
+        comparison.agreement.bland_altman,
+        comparison.agreement.bland_altman_ratio,
     )
     if limits is None:
         return []

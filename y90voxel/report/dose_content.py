@@ -73,7 +73,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "warnings": [{"code": notice.code, "message": notice.message} for notice in evaluation.warnings],
         "device_choices": known_devices(),
         "device": device or None,
-        "limits": [limit_row(held) for held in evaluation.limits],
+        "limits": [limit_row(result) for result in evaluation.limits],
         "limits_version": LIMITS_VERSION,
         "organs": organ_dose_rows(evaluation),
         "underlay": underlay_sentence(evaluation),
@@ -122,7 +122,7 @@ def cards(evaluation: Evaluation, net_activity: str, device: str) -> list[dict[s
     lung = evaluation.lung
     ratio = number(evaluation.map_activity_bq / evaluation.net_activity_bq)
     source = SHUNT_SOURCES.get(lung.shunt_source, lung.shunt_source)
-    found = [
+    tiles = [
         _card("Net activity", net_activity, f"whole map: {ratio} times as much"),
         _card("Lung shunt", percent(lung.shunt_fraction), source),
     ]
@@ -133,16 +133,16 @@ def cards(evaluation: Evaluation, net_activity: str, device: str) -> list[dict[s
     whole = by_role.get(Role.TUMOURS) or by_role.get(Role.TUMOUR)
     if whole is not None:
         title = "Tumour" if len(tumours) < 2 else f"{len(tumours)} tumours together"
-        found.append(_card(title, _gy(whole.mass_weighted_mean_gy), f"mean; D70 {_gy(whole.d_gy[70])}"))
+        tiles.append(_card(title, _gy(whole.mass_weighted_mean_gy), f"mean; D70 {_gy(whole.d_gy[70])}"))
     for role in (Role.NON_TUMOUR_LIVER, Role.PERFUSED_NON_TUMOUR_LIVER):
         if role in by_role:
             metrics = by_role[role]
             note = f"mean; {number(metrics.volume_ml)} mL"
-            found.append(_card(metrics.name.capitalize(), _gy(metrics.mass_weighted_mean_gy), note))
+            tiles.append(_card(metrics.name.capitalize(), _gy(metrics.mass_weighted_mean_gy), note))
     convention, value = limiting_lung_dose(evaluation)
     if value is not None:
-        found.append(_card("Lungs", _gy(value), f"mean; {convention}"))
-    statuses = [held.status for held in evaluation.limits]
+        tiles.append(_card("Lungs", _gy(value), f"mean; {convention}"))
+    statuses = [result.status for result in evaluation.limits]
     missed, unsure = statuses.count("not met"), statuses.count("unconfirmed")
     judged = missed + statuses.count("met")
     if judged or unsure:
@@ -151,8 +151,8 @@ def cards(evaluation: Evaluation, net_activity: str, device: str) -> list[dict[s
         open_rows = (
             f"{unsure} more might apply: not everything is stated" if unsure else "not all of them apply"
         )
-        found.append(_card("Limits and goals", text, f"{device}; {open_rows}", status))
-    return found
+        tiles.append(_card("Limits and goals", text, f"{device}; {open_rows}", status))
+    return tiles
 
 
 def _card(label: str, value: str, note: str, status: str = "") -> dict[str, str]:
@@ -164,19 +164,19 @@ def _gy(dose: float | None) -> str:
     return MISSING if dose is None else f"{dose_text(dose)} Gy"
 
 
-def limit_row(held: LimitResult) -> dict[str, str]:
+def limit_row(result: LimitResult) -> dict[str, str]:
     """Return one limit: what, where, found, wanted, status in words, source."""
-    wanted = "at most" if held.limit.sense is Sense.BELOW else "at least"
+    wanted = "at most" if result.limit.sense is Sense.BELOW else "at least"
     return {
-        "name": held.limit.name,
-        "region": held.region if held.value_gy is not None else held.region.replace("_", " "),
-        "kind": "limit" if held.limit.sense is Sense.BELOW else "goal",
-        "found": dose_text(held.value_gy),
-        "wanted": f"{wanted} {held.limit.value_gy:g}",
-        "status": held.status,
-        "mark": MARKS[held.status],
-        "css": held.status.replace(" ", "-"),
-        "source": held.reason or held.limit.source,
+        "name": result.limit.name,
+        "region": result.region if result.value_gy is not None else result.region.replace("_", " "),
+        "kind": "limit" if result.limit.sense is Sense.BELOW else "goal",
+        "found": dose_text(result.value_gy),
+        "wanted": f"{wanted} {result.limit.value_gy:g}",
+        "status": result.status,
+        "mark": MARKS[result.status],
+        "css": result.status.replace(" ", "-"),
+        "source": result.reason or result.limit.source,
     }
 
 
@@ -315,19 +315,21 @@ def calibration_sentence(evaluation: Evaluation) -> str:
         return f"camera factor, {number(calibration.factor_cps_per_mbq, 4)} counts per second and MBq; decayed to administration"
     net, shunted = "net activity", "net activity × (1 − lung shunt)"
     body = net if evaluation.case.regions.both_lungs_drawn_in_view else shunted
-    held, over = {
+    activity_text, over = {
         CalibrationRegion.LIVER: (shunted, "liver, tumours and perfused volume together"),
         CalibrationRegion.LIVER_AND_LUNGS: (net, "liver and lungs together"),
         CalibrationRegion.BODY: (body, "the body"),
         CalibrationRegion.FIELD_OF_VIEW: (body, "the whole image"),
     }[calibration.region]
-    return f"relative: {held}, over the counts in {over}; one factor for the whole map"
+    return f"relative: {activity_text}, over the counts in {over}; one factor for the whole map"
 
 
 def input_row(item: Mapping[str, Any]) -> dict[str, str]:
     """Return one input series or file: what it is, which, how many files, short checksum."""
-    known = {"series_instance_uid", "sha256", "files"}
-    what = " ".join(str(value) for key, value in item.items() if key not in known and value not in (None, ""))
+    other_keys = {"series_instance_uid", "sha256", "files"}
+    what = " ".join(
+        str(value) for key, value in item.items() if key not in other_keys and value not in (None, "")
+    )
     return {
         "what": what or MISSING,
         "uid": str(item.get("series_instance_uid") or MISSING),

@@ -81,8 +81,8 @@ def _lungs(spread: CalibrationSpread) -> str:
 
 def _first(evaluation: Evaluation, *roles: Role) -> RegionMetrics | None:
     """The first region that has one of the roles, in the order of the roles."""
-    found = [m for role in roles for m in evaluation.regions if m.role == role]
-    return found[0] if found else None
+    regions = [m for role in roles for m in evaluation.regions if m.role == role]
+    return regions[0] if regions else None
 
 
 def _scaled(metrics: RegionMetrics | None, factor: float | None) -> str:
@@ -94,7 +94,7 @@ def _scaled(metrics: RegionMetrics | None, factor: float | None) -> str:
 
 def mass_sentence(evaluation: Evaluation) -> str:
     """Return which mass doses and means refer to, and the whole organs by CT where they were weighed."""
-    said = "of a region's own tissue inside the dose grid, Σ occupancy × own density × volume; energy over it is the mean by mass"
+    text = "of a region's own tissue inside the dose grid, Σ occupancy × own density × volume; energy over it is the mean by mass"
     whole = [
         f"{m.name} {number(m.mass_g)} g of {number(m.whole_mass_g)} g"
         for m in evaluation.regions
@@ -102,4 +102,4 @@ def mass_sentence(evaluation: Evaluation) -> str:
         and m.mass_g is not None
         and m.role in (Role.LIVER, Role.LUNG, Role.LUNGS)
     ]
-    return said + (f". Of the whole organ by CT on its own grid: {'; '.join(whole)}" if whole else "")
+    return text + (f". Of the whole organ by CT on its own grid: {'; '.join(whole)}" if whole else "")

@@ -59,17 +59,17 @@ def _signed(dose_gy: float) -> str:
 
 def noise_note(evaluation: Evaluation) -> str:
     """Return how to read the ends of histograms, and the table."""
-    known = [m.noise for m in evaluation.regions if m.noise is not None and m.noise.bias_gy is not None]
-    if not known:
+    estimates = [m.noise for m in evaluation.regions if m.noise is not None and m.noise.bias_gy is not None]
+    if not estimates:
         return (
             f"{DECIDES} The noise of this image is not known, and so is their bias. Means, D50 and D70 hold."
         )
-    if any(noise.tails is Tails.CORRECTED for noise in known):
+    if any(noise.tails is Tails.CORRECTED for noise in estimates):
         return (
             f"{DECIDES} Found → without noise, by the covariance of two halves of the image: what both share is true. The "
             "histogram keeps its shape, and blur stays in it. Dose map, limits and means are as found."
         )
-    bound = " Noise and bias are upper bounds, read off uniform liver." if known[0].upper_bound else ""
+    bound = " Noise and bias are upper bounds, read off uniform liver." if estimates[0].upper_bound else ""
     return (
         f"{DECIDES} In brackets what it is expected to have added, in Gy.{bound} Means, D50 and D70 hold. Two halves of the "
         "image (--halves A B) correct it."

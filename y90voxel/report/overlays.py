@@ -250,9 +250,9 @@ def draw_outlines(
     for occupancy, style in occupancies:
         if occupancy.max() < 0.5 or occupancy.min() >= 0.5:
             continue
-        found: list[NDArray[np.float64]] = contour_generator(z=occupancy).lines(0.5)  # type: ignore[assignment]
-        lines += found
-        looks += [(style.colour, (0, style.dash) if style.dash else "-")] * len(found)
+        polygons: list[NDArray[np.float64]] = contour_generator(z=occupancy).lines(0.5)  # type: ignore[assignment]
+        lines += polygons
+        looks += [(style.colour, (0, style.dash) if style.dash else "-")] * len(polygons)
     if not lines:
         return []
     colour, dashes = map(list, zip(*looks, strict=True))

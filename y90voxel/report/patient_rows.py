@@ -18,15 +18,15 @@ _TITLES = {
 
 def patient_rows(record: PatientRecord | None) -> list[tuple[str, str]]:
     """Return what is known of a patient as names and texts; nothing without a record."""
-    known = {} if record is None else record.as_dict()
+    facts = {} if record is None else record.as_dict()
     rows = []
     for key, title in _TITLES.items():
-        value = known.get(key)
+        value = facts.get(key)
         if isinstance(value, dict):
             rows.append((title, f"{value['value']:g} {value['unit']}"))
         elif value is not None:
             rows.append((title, number(value) if isinstance(value, float) else str(value)))
-    for response in known.get("responses", ()):
+    for response in facts.get("responses", ()):
         when = response.get("date") or f"day {response.get('days_after_treatment', MISSING)}"
         rows.append((f"response, {response['criterion']}", f"{response['category']} ({when})"))
     return rows
@@ -37,6 +37,6 @@ def contradictions(record: PatientRecord | None) -> list[str]:
     if record is None:
         return []
     return [
-        f"{field}: " + ", ".join(f"{stated.value} ({stated.source})" for stated in found)
-        for field, found in record.contradictions.items()
+        f"{field}: " + ", ".join(f"{stated.value} ({stated.source})" for stated in statements)
+        for field, statements in record.contradictions.items()
     ]

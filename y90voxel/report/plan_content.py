@@ -324,9 +324,9 @@ def _mass_rows(plan: Plan) -> list[tuple[str, str]]:
         ("lungs from CT", lung["ct_mass_g"], "g"),
         ("liver with tumours", masses["liver_volume_ml"], "mL"),
     ]
-    found = [(name, f"{number(value)} {unit}") for name, value, unit in rows if value is not None]
+    texts = [(name, f"{number(value)} {unit}") for name, value, unit in rows if value is not None]
     reserve = masses["hepatic_reserve"]
-    return found if reserve is None else [*found, ("hepatic reserve", percent(reserve))]
+    return texts if reserve is None else [*texts, ("hepatic reserve", percent(reserve))]
 
 
 def _injection_rows(plan: Plan) -> list[dict[str, str]]:

@@ -52,18 +52,18 @@ class Window:
 
 def windows(model: PlanModel) -> list[Window]:
     """Return what limits and goals of a model leave open: limits first, the strictest on top."""
-    found = []
+    windows = []
     for result, row in zip(model.results, model.as_dict()["limits"][: len(model.results)], strict=True):
         at_bq = row["activity_at_value_bq"]
         if at_bq is None:
             continue
         below = result.aim.sense is Sense.BELOW
         value = f"{'≤' if below else '≥'} {result.aim.value:g} {result.aim.metric.unit}"
-        said = result.aim.name.replace(", HCC", "")  # the disease of most plans, named above
-        name = f"{shortened(said, LONGEST_ROW)}  {value}"
-        found.append(Window(name, at_bq / BQ_PER_GBQ, below, result.aim.name in model.binding))
+        title = result.aim.name.replace(", HCC", "")  # the disease of most plans, named above
+        name = f"{shortened(title, LONGEST_ROW)}  {value}"
+        windows.append(Window(name, at_bq / BQ_PER_GBQ, below, result.aim.name in model.binding))
     return sorted(
-        found, key=lambda window: (not window.limit, window.at_gbq if window.limit else -window.at_gbq)
+        windows, key=lambda window: (not window.limit, window.at_gbq if window.limit else -window.at_gbq)
     )
 
 
@@ -90,10 +90,10 @@ def plan_figures(plan: Plan) -> dict[str, bytes]:
         What is shown.
     """
     figures = {}
-    found = windows(plan.first) if plan.first.available else []
-    if found:
+    open_windows = windows(plan.first) if plan.first.available else []
+    if open_windows:
         figures["window.png"] = _window_png(
-            found, [model for model in plan.models if model.available], plan.first
+            open_windows, [model for model in plan.models if model.available], plan.first
         )
     evaluation = planned_evaluation(plan)
     if evaluation is None:

@@ -25,7 +25,7 @@ def limit_row(result: AimResult) -> dict[str, str]:
         "region": aim.region,
         "kind": "limit" if below else ("goal" if aim.required else "goal, reported"),
         "metric": str(aim.metric),
-        "found": f"{number(result.found)} {aim.metric.unit}" if result.found is not None else MISSING,
+        "found": f"{number(result.achieved)} {aim.metric.unit}" if result.achieved is not None else MISSING,
         "wanted": f"{'at most' if below else 'at least'} {aim.value:g} {aim.metric.unit}",
         "status": result.status,
         "mark": MARKS[result.status],

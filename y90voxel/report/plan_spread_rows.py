@@ -37,8 +37,12 @@ def dose_uncertainties(plan: Plan, model: PlanModel) -> dict[str, str]:
     spread = _spread(plan, model)
     if spread is None:
         return {}
-    found = {row.key: percent(spread.doses[row.name].relative, 2) for row in model.table.rows}
-    return found | ({} if "tumours" in found or "tumour" not in found else {"tumours": found["tumour"]})
+    uncertainties = {row.key: percent(spread.doses[row.name].relative, 2) for row in model.table.rows}
+    return uncertainties | (
+        {}
+        if "tumours" in uncertainties or "tumour" not in uncertainties
+        else {"tumours": uncertainties["tumour"]}
+    )
 
 
 def with_interval(note: str, interval: str) -> str:

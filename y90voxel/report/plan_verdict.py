@@ -89,30 +89,30 @@ def verdict(plan: Plan) -> list[dict[str, str]]:
 
 def prescription_card(model: PlanModel) -> list[dict[str, str]]:
     """Return the tile of what is prescribed: from the goal to the limit, or by how much limits fail the goal."""
-    found = model.prescription
-    if found is None or found.decisive is None or found.end is None or model.goal_only:
+    prescription = model.prescription
+    if prescription is None or prescription.decisive is None or prescription.end is None or model.goal_only:
         return []
-    goal, end = number(found.decisive.activity_gbq), number(found.end.activity_gbq)
-    unsure = ", unconfirmed" if found.end.unconfirmed else ""
-    note = f"from {found.decisive.name} to {found.end.name}{unsure}"
-    if found.feasible:
+    goal, end = number(prescription.decisive.activity_gbq), number(prescription.end.activity_gbq)
+    unsure = ", unconfirmed" if prescription.end.unconfirmed else ""
+    note = f"from {prescription.decisive.name} to {prescription.end.name}{unsure}"
+    if prescription.feasible:
         return [card("Prescribe", f"{goal} to {end} GBq", note)]
-    short = f"{100 * found.shortfall:.3g} % short of {found.decisive.name} ({goal} GBq)"
-    return [card("Goal out of reach", f"{end} GBq", f"{short}: {found.end.name}{unsure}", "not-met")]
+    short = f"{100 * prescription.shortfall:.3g} % short of {prescription.decisive.name} ({goal} GBq)"
+    return [card("Goal out of reach", f"{end} GBq", f"{short}: {prescription.end.name}{unsure}", "not-met")]
 
 
 def prescription_sentence(model: PlanModel) -> list[str]:
     """Return the interval between goal and limits in words; nothing where there is no goal or no limit."""
-    found = model.prescription
-    if found is None or found.decisive is None or found.end is None or model.goal_only:
+    prescription = model.prescription
+    if prescription is None or prescription.decisive is None or prescription.end is None or model.goal_only:
         return []
-    goal = f"{found.decisive.name} is reached at {number(found.decisive.activity_gbq)} GBq"
-    end = f"{found.end.name} ends it at {number(found.end.activity_gbq)} GBq"
-    unsure = " (unconfirmed)" if found.end.unconfirmed else ""
-    if found.feasible:
+    goal = f"{prescription.decisive.name} is reached at {number(prescription.decisive.activity_gbq)} GBq"
+    end = f"{prescription.end.name} ends it at {number(prescription.end.activity_gbq)} GBq"
+    unsure = " (unconfirmed)" if prescription.end.unconfirmed else ""
+    if prescription.feasible:
         return [f"Goal and limits can both be met: {goal}, {end}{unsure}. Prescribe between the two."]
     return [
-        f"Goal and limits cannot both be met: {goal}, {end}{unsure}, {100 * found.shortfall:.3g} % short of the goal."
+        f"Goal and limits cannot both be met: {goal}, {end}{unsure}, {100 * prescription.shortfall:.3g} % short of the goal."
     ]
 
 

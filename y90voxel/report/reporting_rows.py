@@ -17,8 +17,8 @@ STYLES = {"present": "met", "derived": "met", "missing": "unconfirmed", "not ask
 
 def reporting_content(evaluation: Evaluation) -> dict[str, Any]:
     """Return the items with their status by source, and the numbers of each status in words."""
-    found = reporting_items(evaluation)
-    counts = {status: sum(item.status == status for item in found) for status in MARKS}
+    items = reporting_items(evaluation)
+    counts = {status: sum(item.status == status for item in items) for status in MARKS}
     rows = [
         {
             "item": item.item,
@@ -28,7 +28,7 @@ def reporting_content(evaluation: Evaluation) -> dict[str, Any]:
             "where": item.where,
             "source": item.source,
         }
-        for item in found
+        for item in items
     ]
     return {
         "reporting_summary": ", ".join(f"{count} {status}" for status, count in counts.items()),

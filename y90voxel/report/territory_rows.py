@@ -32,19 +32,19 @@ def artery_rows(evaluation: Evaluation) -> list[dict[str, str]]:
     return rows
 
 
-def reference_activity(found: Sequence[TerritoryDoses]) -> str:
+def reference_activity(territories: Sequence[TerritoryDoses]) -> str:
     """Return the sum of the decayed injections in one sentence; nothing without several."""
-    if not found:
+    if not territories:
         return ""
-    parts = [one.share.activity_at_reference_bq for one in found]
+    parts = [one.share.activity_at_reference_bq for one in territories]
     terms = " + ".join(format_activity(part) for part in parts)
     return f"At the last injection, all {len(parts)} together hold {terms} = {format_activity(sum(parts))}."
 
 
-def territory_rows(found: Sequence[TerritoryDoses]) -> list[dict[str, str]]:
+def territory_rows(territories: Sequence[TerritoryDoses]) -> list[dict[str, str]]:
     """Return one row for every region in every territory; an injection without territory has one row."""
     rows = []
-    for one in found:
+    for one in territories:
         share = one.share
         image = share.image_at_reference_bq
         facts = {

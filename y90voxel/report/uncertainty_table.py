@@ -17,32 +17,32 @@ def uncertainty_rows(evaluation: Evaluation) -> list[dict[str, str]]:
         return rows
     curve = evaluation.uncertainty.inputs["recovery"]
     for metrics in evaluation.regions:
-        found = metrics.uncertainty
-        if found is None:
+        uncertainty = metrics.uncertainty
+        if uncertainty is None:
             continue
-        budget = found.budget
+        budget = uncertainty.budget
         rows.append(
             {
                 "name": metrics.name,
                 "mean": dose_text(metrics.mean_gy),
-                "budget": f"{_between(found.low_gy, found.high_gy)} (of the {found.interval_of})",
+                "budget": f"{_between(uncertainty.low_gy, uncertainty.high_gy)} (of the {uncertainty.interval_of})",
                 "whole": percent(metrics.relative_uncertainty, 2),
                 "activity": percent(budget.activity, 2),
                 "volume": percent(abs(budget.volume_factor) * budget.volume, 2),
                 "recovery": MISSING if curve is None else percent(budget.recovery_fit, 2),
-                "statistics": _counts(found),
-                "sampled": _between(found.sampled_low_gy, found.sampled_high_gy),
+                "statistics": _counts(uncertainty),
+                "sampled": _between(uncertainty.sampled_low_gy, uncertainty.sampled_high_gy),
             }
         )
     return rows
 
 
-def _counts(found: RegionUncertainty) -> str:
+def _counts(uncertainty: RegionUncertainty) -> str:
     """The part of counts and simulation; an unknown one is not zero."""
-    known = percent((found.budget.statistics**2 + found.simulation**2) ** 0.5, 2)
-    if found.statistics_known:
-        return known
-    return f"not known, simulation {known}" if found.simulation else "not known"
+    counts_text = percent((uncertainty.budget.statistics**2 + uncertainty.simulation**2) ** 0.5, 2)
+    if uncertainty.statistics_known:
+        return counts_text
+    return f"not known, simulation {counts_text}" if uncertainty.simulation else "not known"
 
 
 def _between(low_gy: float | None, high_gy: float | None) -> str:
@@ -54,21 +54,23 @@ def partial_volume_rows(evaluation: Evaluation) -> list[dict[str, str]]:
     """Return uncorrected and corrected numbers by region; nothing where no correction was asked for."""
     rows = []
     for metrics in evaluation.regions:
-        found = metrics.partial_volume
-        if found is None or metrics.role == Role.BODY:
+        partial_volume = metrics.partial_volume
+        if partial_volume is None or metrics.role == Role.BODY:
             continue
-        known = found.recovery is not None
+        has_recovery = partial_volume.recovery is not None
         rows.append(
             {
                 "name": metrics.name,
                 "mean": dose_text(metrics.mean_gy),
-                "by_recovery": dose_text(found.mean_corrected_gy),
-                "deconvolved": dose_text(found.deconvolved_mean_gy),
+                "by_recovery": dose_text(partial_volume.mean_corrected_gy),
+                "deconvolved": dose_text(partial_volume.deconvolved_mean_gy),
                 "d70": dose_text(metrics.d_gy[70]),
-                "deconvolved_d70": dose_text(found.deconvolved_d70_gy),
-                "ratio": number(found.tumour_to_normal_ratio),
-                "ratio_corrected": number(found.tumour_to_normal_ratio_corrected),
-                "recovery": f"{found.recovery:.2f} ± {found.recovery_uncertainty:.2f}" if known else MISSING,
+                "deconvolved_d70": dose_text(partial_volume.deconvolved_d70_gy),
+                "ratio": number(partial_volume.tumour_to_normal_ratio),
+                "ratio_corrected": number(partial_volume.tumour_to_normal_ratio_corrected),
+                "recovery": f"{partial_volume.recovery:.2f} ± {partial_volume.recovery_uncertainty:.2f}"
+                if has_recovery
+                else MISSING,
             }
         )
     return rows

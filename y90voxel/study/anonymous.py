@@ -46,9 +46,11 @@ _UNTOLD = "left out, anonymised"
 
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
     """Return a result that tells neither when the patient was treated and scanned nor where the files lay."""
-    said = tuple(replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices)
+    notices = tuple(
+        replace(notice, message=without_identity(notice.message)) for notice in evaluation.notices
+    )
     arteries = tuple(replace(one, share=replace(one.share, time=None)) for one in evaluation.arteries)
-    return replace(evaluation, case=anonymous_case(evaluation.case), notices=said, arteries=arteries)
+    return replace(evaluation, case=anonymous_case(evaluation.case), notices=notices, arteries=arteries)
 
 
 def anonymous_case(case: Case) -> Case:
@@ -126,14 +128,16 @@ def anonymous_aims(plan: PlanSettings, names: Mapping[str, str]) -> PlanSettings
 
 def anonymous_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings without series, names and times."""
-    kept: dict[str, Any] = {}
+    nameless: dict[str, Any] = {}
     for key, value in settings.items():
         if key in _DROPPED_SETTINGS:
             continue
         if isinstance(value, Mapping):
-            kept[key] = anonymous_settings(value)
+            nameless[key] = anonymous_settings(value)
         elif isinstance(value, list):
-            kept[key] = [anonymous_settings(item) if isinstance(item, Mapping) else item for item in value]
+            nameless[key] = [
+                anonymous_settings(item) if isinstance(item, Mapping) else item for item in value
+            ]
         else:
-            kept[key] = value
-    return kept
+            nameless[key] = value
+    return nameless

@@ -48,8 +48,8 @@ def without_identity(text: str, words: Iterable[str] = ()) -> str:
     """
     for word in sorted(words, key=len, reverse=True):
         text = re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
-    quoted = _QUOTED.sub(lambda found: found[0] if names_nobody(found[0]) else "'…'", text)
-    return _TELLING.sub(lambda found: found[0] if _UNIT.fullmatch(found[0].strip("(.,;:)")) else "…", quoted)
+    quoted = _QUOTED.sub(lambda match: match[0] if names_nobody(match[0]) else "'…'", text)
+    return _TELLING.sub(lambda match: match[0] if _UNIT.fullmatch(match[0].strip("(.,;:)")) else "…", quoted)
 
 
 def names_nobody(name: str) -> bool:

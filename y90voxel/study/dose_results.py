@@ -76,19 +76,19 @@ def write_results(
         If the folder exists and is not ours, or cannot be written.
     """
     wanted = output or Output()
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     with output_folder(folder, "dose") as temporary:
-        tell("writing maps", 0.0)
-        said = _write_maps(evaluation, temporary, identity, sources)
+        report_progress("writing maps", 0.0)
+        format_notices = _write_maps(evaluation, temporary, identity, sources)
         alignment = evaluation.case.alignment
         if alignment is not None:
             write_registration(
                 alignment, temporary / "registration.dcm", identity=identity, references=sources
             )
-        evaluation = evaluation.with_notices(*said)
+        evaluation = evaluation.with_notices(*format_notices)
         histograms = {metrics.name: evaluation.dvh(metrics.name) for metrics in evaluation.regions}
         if wanted.report or wanted.pdf:
-            _write_reports(evaluation, temporary, wanted, tell)
+            _write_reports(evaluation, temporary, wanted, report_progress)
         bands = None if evaluation.uncertainty is None else evaluation.bands
         shrink = {m.name: m.noise.shrink for m in evaluation.regions if m.noise and m.noise.shrink}
         write_result_tables(evaluation.metrics, histograms, temporary, bands, shrink)
@@ -102,7 +102,7 @@ def _write_maps(
     biological = bed_map(evaluation)
     kind = "predicted" if evaluation.case.predicted else "delivered"
     comment = f"{kind}, {evaluation.case.nuclide}, {evaluation.engine}; research only"
-    said = write_rtdose(
+    dose_notices = write_rtdose(
         evaluation.dose, folder / "dose.dcm", identity=identity, references=sources, comment=comment
     )
     write_nifti(evaluation.dose, folder / "dose.nii.gz")
@@ -122,17 +122,17 @@ def _write_maps(
         write_nifti(biological.dose, folder / "bed.nii.gz", description="biologically effective dose [Gy]")
     regions = list(evaluation.case.regions)
     if not regions:
-        return said
+        return dose_notices
     masks = {region.name: region.mask for region in regions}
     roles = {region.name: region.role.value for region in regions}
     automatic = [region.name for region in regions if region.automatic]
     write_regions_nifti(masks, folder / "regions.nii.gz", roles=roles, automatic=automatic)
-    found: tuple[Notice, ...] = ()
+    region_notices: tuple[Notice, ...] = ()
     for write, name in ((write_seg, "regions.seg.dcm"), (write_rtstruct, "regions.rtstruct.dcm")):
-        found += write(
+        region_notices += write(
             masks, folder / name, roles=roles, automatic=automatic, identity=identity, references=sources
         )
-    return tuple(dict.fromkeys((*said, *found)))
+    return tuple(dict.fromkeys((*dose_notices, *region_notices)))
 
 
 def _write_reports(evaluation: Evaluation, folder: Path, wanted: Output, progress: Progress) -> None:

@@ -46,8 +46,8 @@ def earlier_dose(folder: Path, case: Case, engine: str) -> PlainDose | None:
         metrics = read_json(folder / METRICS)
         dose = read_nifti(folder / DOSE)
         spread = read_nifti(folder / UNCERTAINTY) if UNCERTAINTY in checksums else None
-        known = (metrics["kind"], metrics["engine"], metrics["provenance"]["version"])
-        if known == ("dose", engine, __version__) and all(
+        computed_by = (metrics["kind"], metrics["engine"], metrics["provenance"]["version"])
+        if computed_by == ("dose", engine, __version__) and all(
             _fits(v, case) for v in (dose, spread) if v is not None
         ):
             return _known(case, metrics, dose, spread)
@@ -66,8 +66,8 @@ def _known(case: Case, metrics: dict[str, Any], dose: NiftiImage, spread: NiftiI
         DoseMap(dose.array[0], case.grid, None if spread is None else spread.array[0]),
         {name: value for name, value in uncertain.items() if value is not None},
         tuple(
-            Notice(said["code"], said["message"])
-            for said in metrics["warnings"]
-            if said["code"] in SAID_BY_ENGINES
+            Notice(warning["code"], warning["message"])
+            for warning in metrics["warnings"]
+            if warning["code"] in SAID_BY_ENGINES
         ),
     )

@@ -71,9 +71,9 @@ def given_injection(
         If a stated fact contradicts the header or another.
     """
     zone = time_zone_of(settings.administration.time_zone)
-    emission, said = _stated_image(emission, settings)
+    emission, new_notices = _stated_image(emission, settings)
     time = in_zone(facts.time, zone)
-    notices += [*said, *check_stated_time(emission, time, trusted=settings.accept.trust_time)]
+    notices += [*new_notices, *check_stated_time(emission, time, trusted=settings.accept.trust_time)]
     administration = _administration(facts, settings, time, time or emission.plausible_administration_time)
     territory = facts.territory if isinstance(facts, InjectionSettings) else None
     return Injection(_as_decays(emission, settings), administration, territory)
@@ -104,8 +104,8 @@ def one_scan_of_several(
         If an injection lacks time or activity, follows the scan, or the image is of a surrogate: its parts are not the therapy's.
     """
     zone = time_zone_of(settings.administration.time_zone)
-    emission, said = _stated_image(emission, settings)
-    notices += said
+    emission, new_notices = _stated_image(emission, settings)
+    notices += new_notices
     if emission.predicted:
         raise InputError(
             f"{len(given)} injections are described for one surrogate image ({emission.imaged_nuclide or 'unstated nuclide'}): "

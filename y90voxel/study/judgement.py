@@ -87,8 +87,8 @@ def _tried(study: Study, facts: Mapping[str, Any]) -> tuple[Notice, ...]:
     """Do what the main job does before it computes a dose, and return its notices."""
     case = study.case(**facts)
     quantification = quantify(case)
-    _, _, found = build_density_map(case.grid, case.regions, case.ct, case.density)
-    return (*case.notices, *quantification.notices, *found)
+    _, _, density_notices = build_density_map(case.grid, case.regions, case.ct, case.density)
+    return (*case.notices, *quantification.notices, *density_notices)
 
 
 def _asked_for(error: InputError, study: Study) -> tuple[str | None, Mapping[str, Any]]:

@@ -48,10 +48,10 @@ def _read(study: Study, path: Path, role: str) -> tuple[EmissionImage, Study]:
         image = read_emission_file(path, notices=notices)
         record = file_record(path, role)
     else:
-        found = DicomStudy.open(path)
+        half = DicomStudy.open(path)
         if study.sources:
-            study.identity.check_patient(found.identity, "the study", str(path))
-        image = found.emission()
-        (record,) = ({**item, "role": role} for item in found.inputs() if item["role"] == "emission")
-    said = tuple(dict.fromkeys((*study.notices, *notices)))
-    return image, replace(study, inputs=(*study.inputs, record), notices=said)
+            study.identity.check_patient(half.identity, "the study", str(path))
+        image = half.emission()
+        (record,) = ({**item, "role": role} for item in half.inputs() if item["role"] == "emission")
+    all_notices = tuple(dict.fromkeys((*study.notices, *notices)))
+    return image, replace(study, inputs=(*study.inputs, record), notices=all_notices)

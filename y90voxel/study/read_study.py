@@ -75,7 +75,7 @@ def read_study(
     """
     if path is None and emission is None:
         raise InputError("no study: give a folder or .zip with DICOM, or an image with --emission.")
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     region_files = paths_of(regions)
     parts = _Parts(trust_frames=trust_frames)
     wanted = [emission_series] if isinstance(emission_series, str | None) else list(emission_series)
@@ -86,9 +86,9 @@ def read_study(
         "needs_emission": emission is None,
     }
     if path is not None:
-        tell("reading headers", 0.0)
+        report_progress("reading headers", 0.0)
         main = _open(path, trust_frames, progress, only=only, emission_series=wanted[0], **choice)
-        tell("reading images", 0.3)
+        report_progress("reading images", 0.3)
         files = {"emission": emission, "ct": ct, "regions": region_files or None}
         replaced = {role for role, file in files.items() if file is not None}
         _check_used(main, replaced, region_files)
@@ -116,10 +116,10 @@ def read_study(
         parts.add_emission(Path(emission))
     if ct is not None:
         parts.add_ct(Path(ct))
-    tell("reading regions", 0.8)
+    report_progress("reading regions", 0.8)
     if region_files:
         parts.add_regions(region_files)
-    tell("read", 1.0)
+    report_progress("read", 1.0)
     where = path.path if isinstance(path, StudyIndex) else path
     return parts.study(Path(where if where is not None else str(emission)))
 
@@ -181,10 +181,10 @@ class _Parts:
             self._say_frame_unknown(path)
             return
         study = _open(path, self.trust_frames, needs_emission=False)
-        found = study.ct()
-        if found is None:
+        ct = study.ct()
+        if ct is None:
             raise InputError(f"{path} holds no CT.", file=path)
-        self.ct = self._trusted(found, self.emissions[0].grid.frame_of_reference_uid, "the CT")
+        self.ct = self._trusted(ct, self.emissions[0].grid.frame_of_reference_uid, "the CT")
         self.add_dicom_facts(study)
 
     def add_regions(self, paths: Sequence[Path]) -> None:
@@ -367,5 +367,5 @@ def _open(
     path: str | Path | StudyIndex, trust_frames: bool, progress: Progress | None = None, **choice: Any
 ) -> DicomStudy:
     """Open a DICOM study; its progress is the first third of reading."""
-    tell = None if progress is None else (lambda what, done: progress(what, 0.3 * done))
-    return DicomStudy.open(path, trust_frames=trust_frames, progress=tell, **choice)
+    third = None if progress is None else (lambda what, done: progress(what, 0.3 * done))
+    return DicomStudy.open(path, trust_frames=trust_frames, progress=third, **choice)

@@ -201,9 +201,9 @@ def read_document(folder: Path, name: str, kind: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(document, dict) or document.get("kind") != kind:
-        found = document.get("kind") if isinstance(document, dict) else None
+        stated_kind = document.get("kind") if isinstance(document, dict) else None
         raise InputError(
-            f"{path} is of kind {found!r}, {kind!r} is needed: give a folder that `y90voxel {kind}` wrote.",
+            f"{path} is of kind {stated_kind!r}, {kind!r} is needed: give a folder that `y90voxel {kind}` wrote.",
             file=path,
         )
     return document

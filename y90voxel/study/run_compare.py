@@ -63,16 +63,16 @@ def run_compare(
     """
     check_output_folder(out)  # before the work, not after
     started, clock = datetime.now(UTC), time.perf_counter()
-    tell = progress or (lambda what, done: None)
-    tell("reading the predicted dose", 0.0)
+    report_progress = progress or (lambda what, done: None)
+    report_progress("reading the predicted dose", 0.0)
     before = read_predicted_folder(predicted, plan_model)
-    tell("reading the delivered dose", 0.2)
+    report_progress("reading the delivered dose", 0.2)
     after = read_dose_folder(delivered)
-    tell("comparing", 0.4)
-    found = compare(before.side, after.side, normalise=normalise, gamma=gamma, trust_frames=trust_frames)
-    said = (*before.notices, *after.notices, *_patients(before, after))
-    found = replace(found, notices=tuple(dict.fromkeys((*said, *found.notices))))
-    document = found.as_dict() | {
+    report_progress("comparing", 0.4)
+    comparison = compare(before.side, after.side, normalise=normalise, gamma=gamma, trust_frames=trust_frames)
+    before_notices = (*before.notices, *after.notices, *_patients(before, after))
+    comparison = replace(comparison, notices=tuple(dict.fromkeys((*before_notices, *comparison.notices))))
+    document = comparison.as_dict() | {
         "provenance": {
             "version": __version__,
             "predicted": list(before.inputs),
@@ -84,12 +84,12 @@ def run_compare(
     with output_folder(out, "compare") as folder:
         write_json(document, folder / "compare.json")
         if report:
-            tell("drawing the report", 0.7)
+            report_progress("drawing the report", 0.7)
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.comparison_page import write_comparison_report
 
-            write_comparison_report(found, document["provenance"], folder)
-    tell("done", 1.0)
+            write_comparison_report(comparison, document["provenance"], folder)
+    report_progress("done", 1.0)
     return document
 
 

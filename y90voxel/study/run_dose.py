@@ -75,9 +75,9 @@ def run_study(
     PhysicsError
         If the engine does not fit the case.
     """
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     with anonymous_errors(settings.output.anonymise):
-        return _run(path, Path(out), settings, files or {}, only, earlier, tell)
+        return _run(path, Path(out), settings, files or {}, only, earlier, report_progress)
 
 
 def _run(
@@ -87,16 +87,16 @@ def _run(
     files: StudyFiles,
     only: Iterable[str] | None,
     earlier: Path | None,
-    tell: Progress,
+    report_progress: Progress,
 ) -> Evaluation:
     """Do what :func:`run_study` says."""
     check_output_folder(out)  # before minutes of work, not after
     partial = settings.partial_volume
     curve = recovery_curve(settings)  # its file may be wrong: said before anything is computed
-    study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.5 * done), only)
+    study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.5 * done), only)
     study, halves = read_halves(study, settings.noise.halves)
     study, settings, shown = anonymised(study, settings)
-    tell("placing regions", 0.5)
+    report_progress("placing regions", 0.5)
     case = make_case(study, settings, shown=shown)
     case = replace(case, notices=(*case.notices, *carried_notices(case.settings, Job.DOSE)))
     if halves is not None:
@@ -105,12 +105,14 @@ def _run(
         settings.dose.engine,
         case,
         monte_carlo=settings.monte_carlo,
-        progress=lambda what, done: tell(what, 0.55 + 0.2 * done),
+        progress=lambda what, done: report_progress(what, 0.55 + 0.2 * done),
     )
     # what is corrected after the engine has another dose in its results than the engine's
     readable = earlier is not None and not partial.asked and halves is None
-    known = earlier_dose(earlier, case, engine.name) if readable and earlier is not None else None
-    evaluation = verify(case, engine, lambda what, done: tell(what, 0.5 + 0.25 * done), known=known)
+    simulated = earlier_dose(earlier, case, engine.name) if readable and earlier is not None else None
+    evaluation = verify(
+        case, engine, lambda what, done: report_progress(what, 0.5 + 0.25 * done), simulated=simulated
+    )
     if halves is not None:
         evaluation = with_halves(evaluation, engine, halves)
     if partial.asked:
@@ -120,7 +122,9 @@ def _run(
         from y90voxel.case.dose_uncertainty import with_uncertainty
 
         given = settings.uncertainty.model_dump() | {"recovery": curve}
-        evaluation = with_uncertainty(evaluation, given, lambda what, done: tell(what, 0.75 + 0.1 * done))
+        evaluation = with_uncertainty(
+            evaluation, given, lambda what, done: report_progress(what, 0.75 + 0.1 * done)
+        )
     if settings.output.anonymise:
         evaluation = anonymous_evaluation(evaluation)
     evaluation = write_results(
@@ -129,9 +133,9 @@ def _run(
         study.identity,
         study.sources,
         Output(settings.output.report, settings.output.pdf),
-        lambda what, done: tell(what, 0.85 + 0.15 * done),
+        lambda what, done: report_progress(what, 0.85 + 0.15 * done),
     )
-    tell("done", 1.0)
+    report_progress("done", 1.0)
     return evaluation
 
 

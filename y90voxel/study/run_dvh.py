@@ -72,10 +72,12 @@ def run_dvh(
         identity.check_patient(whose, str(dose_path), ", ".join(map(str, rois)))
         notices += _other_study(identity, whose, trust_frames)
     if trust_frames:
-        drawn, found = trusted_regions(drawn, dose.grid.frame_of_reference_uid)
-        notices += found
-    regions, found = place_regions(drawn, dose.grid, roles, must_be_whole=(), liver_tumours=liver_tumours)
-    notices += found
+        drawn, new_notices = trusted_regions(drawn, dose.grid.frame_of_reference_uid)
+        notices += new_notices
+    regions, new_notices = place_regions(
+        drawn, dose.grid, roles, must_be_whole=(), liver_tumours=liver_tumours
+    )
+    notices += new_notices
     if not regions.drawn:
         raise RegionError(
             f"none of the {len(drawn)} regions of {', '.join(map(str, rois))} lies inside the dose grid of {dose_path}."

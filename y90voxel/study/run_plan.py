@@ -72,9 +72,9 @@ def run_plan(
     InputError
         If settings, study or folder cannot be used.
     """
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     with anonymous_errors(settings.output.anonymise):
-        return _run(path, None if out is None else Path(out), settings, files or {}, tell)
+        return _run(path, None if out is None else Path(out), settings, files or {}, report_progress)
 
 
 def _run(
@@ -82,7 +82,7 @@ def _run(
     out: Path | None,
     settings: StudySettings,
     files: StudyFiles,
-    tell: Progress,
+    report_progress: Progress,
 ) -> Plan:
     """Do what :func:`run_plan` says."""
     if out is not None:
@@ -91,24 +91,24 @@ def _run(
     given = {name: file for name, file in files.items() if file}
     masses = path is None and not given
     if masses:
-        found = _without_images(settings, request).with_notices(
+        planned = _without_images(settings, request).with_notices(
             *unused_radiobiology(settings.radiobiology, ())
         )
-        found = _with_uncertainty(found, settings, tell)
+        planned = _with_uncertainty(planned, settings, report_progress)
     else:
-        found = _with_images(path, settings, request, given, tell)
-    found = found.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
+        planned = _with_images(path, settings, request, given, report_progress)
+    planned = planned.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
     if settings.partial_volume.method is not None:
-        said = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
-        found = found.with_notices(Notice("partial-volume-method-unused", said))
+        text = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
+        planned = planned.with_notices(Notice("partial-volume-method-unused", text))
     if settings.noise.halves is not None:
-        said = "noise.halves is not used: halves of the image correct histograms of `dose`."
-        found = found.with_notices(Notice("noise-halves-unused", said))
+        text = "noise.halves is not used: halves of the image correct histograms of `dose`."
+        planned = planned.with_notices(Notice("noise-halves-unused", text))
     if out is not None:
-        tell("writing the plan", 0.85)
-        _write(found, out, report=settings.output.report)
-    tell("done", 1.0)
-    return found
+        report_progress("writing the plan", 0.85)
+        _write(planned, out, report=settings.output.report)
+    report_progress("done", 1.0)
+    return planned
 
 
 def request_of(settings: StudySettings) -> PlanRequest:
@@ -200,7 +200,7 @@ def _with_images(
     settings: StudySettings,
     request: PlanRequest,
     files: StudyFiles,
-    tell: Progress,
+    report_progress: Progress,
 ) -> Plan:
     """The plan of a study."""
     if settings.plan.anatomy is not None:
@@ -208,40 +208,40 @@ def _with_images(
             "masses are given in plan.anatomy, but also images, which they are measured on. Leave one of them out.",
             tag="plan.anatomy",
         )
-    study = read_chosen(path, settings, files, lambda what, done: tell(what, 0.4 * done))
+    study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.4 * done))
     study, settings, shown = anonymised(study, settings)
     if settings.output.anonymise:
         request = request_of(settings)  # regions have other names now
     chosen = settings.changed(dose={"calibration": settings.dose.calibration or "relative"})
-    tell("placing regions", 0.4)
+    report_progress("placing regions", 0.4)
     case = make_case(study, chosen, shown=shown, measure_shunt=True)
     engine = build_engine(
         settings.dose.engine,
         case,
         monte_carlo=settings.monte_carlo,
-        progress=lambda what, done: tell(what, 0.5),
+        progress=lambda what, done: report_progress(what, 0.5),
     )
-    found = plan(case, engine, request, lambda what, done: tell(what, 0.4 + 0.3 * done))
-    found = _with_uncertainty(found, settings, tell)
+    planned = plan(case, engine, request, lambda what, done: report_progress(what, 0.4 + 0.3 * done))
+    planned = _with_uncertainty(planned, settings, report_progress)
     if not settings.output.anonymise:
-        return found
-    said = tuple(replace(n, message=without_identity(n.message)) for n in found.notices)
-    assert found.maps is not None  # it has images
-    patient = None if found.facts.patient is None else found.facts.patient.anonymous()
+        return planned
+    notices = tuple(replace(n, message=without_identity(n.message)) for n in planned.notices)
+    assert planned.maps is not None  # it has images
+    patient = None if planned.facts.patient is None else planned.facts.patient.anonymous()
     return replace(
-        found,
-        facts=replace(found.facts, patient=patient, dated=False),
-        maps=replace(found.maps, case=anonymous_case(case)),
-        notices=said,
+        planned,
+        facts=replace(planned.facts, patient=patient, dated=False),
+        maps=replace(planned.maps, case=anonymous_case(case)),
+        notices=notices,
     )
 
 
-def _with_uncertainty(found: Plan, settings: StudySettings, tell: Progress) -> Plan:
+def _with_uncertainty(planned: Plan, settings: StudySettings, report_progress: Progress) -> Plan:
     """The plan with its intervals, where they are asked for."""
     if not settings.output.uncertainty:
-        return found
+        return planned
     given = settings.uncertainty.model_dump()
-    return with_plan_uncertainty(found, given, lambda what, done: tell(what, 0.7 + 0.15 * done))
+    return with_plan_uncertainty(planned, given, lambda what, done: report_progress(what, 0.7 + 0.15 * done))
 
 
 def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:
@@ -281,10 +281,10 @@ def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:
 
 
 def _territories(
-    settings: StudySettings, known: AnatomySettings
+    settings: StudySettings, anatomy: AnatomySettings
 ) -> tuple[tuple[Territory, ...], tuple[float, ...] | None]:
     """What every injection reaches, and the activities as given where all are [GBq]."""
-    reached = _stated_territories(settings, known)
+    reached = _stated_territories(settings, anatomy)
     names = [t.name if len(reached) == 1 else f"{t.name} {i}" for i, t in enumerate(reached, 1)]
     stated = [t.name for t in reached]
     names = stated if len(set(stated)) == len(stated) else names
@@ -317,13 +317,13 @@ def _net_activity(settings: StudySettings) -> float | None:
     return net_activity_of(given, settings, in_zone(given.time, time_zone_of(given.time_zone)))
 
 
-def _stated_territories(settings: StudySettings, known: AnatomySettings) -> list[TerritorySettings]:
+def _stated_territories(settings: StudySettings, anatomy: AnatomySettings) -> list[TerritorySettings]:
     """The injections; a single one reaches what is treated and all tumours, unless it says otherwise."""
     shunt = settings.administration.lung_shunt_fraction
-    if not known.territory and isinstance(shunt, float):
+    if not anatomy.territory and isinstance(shunt, float):
         reached = [TerritorySettings(lung_shunt_fraction=shunt)]
     else:
-        reached = list(known.territory)
+        reached = list(anatomy.territory)
     if not reached:
         raise InputError(
             "give every injection in [[plan.anatomy.territory]], or for a single one administration.lung_shunt_fraction.",
@@ -332,57 +332,57 @@ def _stated_territories(settings: StudySettings, known: AnatomySettings) -> list
     if len(reached) > 1:
         return reached
     (only,) = reached
-    normal = known.perfused_normal_mass_kg if only.normal_mass_kg is None else only.normal_mass_kg
-    return [only.model_copy(update={"normal_mass_kg": normal, "tumour": only.tumour or known.tumour})]
+    normal = anatomy.perfused_normal_mass_kg if only.normal_mass_kg is None else only.normal_mass_kg
+    return [only.model_copy(update={"normal_mass_kg": normal, "tumour": only.tumour or anatomy.tumour})]
 
 
-def _anatomy(known: AnatomySettings, territories: tuple[Territory, ...]) -> Anatomy:
+def _anatomy(stated: AnatomySettings, territories: tuple[Territory, ...]) -> Anatomy:
     """Masses and volumes; whole tumours and the perfused normal liver follow from a single injection."""
     masses: dict[str, float] = {}
     for territory in territories:
         for tumour in territory.tumours:
             masses[tumour.name] = masses.get(tumour.name, 0.0) + tumour.mass_kg
-    masses |= {tumour.name: tumour.mass_kg for tumour in known.tumour}
-    perfused = known.perfused_normal_mass_kg
+    masses |= {tumour.name: tumour.mass_kg for tumour in stated.tumour}
+    perfused = stated.perfused_normal_mass_kg
     if perfused is None and len(territories) == 1:
         perfused = territories[0].normal_kg
     return Anatomy(
         tumour_masses_kg=masses,
         perfused_normal_kg=perfused,
-        whole_normal_kg=known.whole_normal_mass_kg,
-        lung_ct_kg=known.lung_ct_mass_kg,
-        liver_volume_ml=known.liver_volume_ml,
-        perfused_volume_ml=known.perfused_volume_ml,
-        tumour_volume_ml=known.tumour_volume_ml,
-        tumour_volume_in_perfused_ml=known.tumour_volume_in_perfused_ml,
+        whole_normal_kg=stated.whole_normal_mass_kg,
+        lung_ct_kg=stated.lung_ct_mass_kg,
+        liver_volume_ml=stated.liver_volume_ml,
+        perfused_volume_ml=stated.perfused_volume_ml,
+        tumour_volume_ml=stated.tumour_volume_ml,
+        tumour_volume_in_perfused_ml=stated.tumour_volume_in_perfused_ml,
     )
 
 
-def _reserve(known: AnatomySettings) -> float | None:
+def _reserve(stated: AnatomySettings) -> float | None:
     """Untreated share of the liver volume, where both volumes are given."""
-    if known.liver_volume_ml is None or known.perfused_volume_ml is None:
+    if stated.liver_volume_ml is None or stated.perfused_volume_ml is None:
         return None
-    return max(1.0 - known.perfused_volume_ml / known.liver_volume_ml, 0.0)
+    return max(1.0 - stated.perfused_volume_ml / stated.liver_volume_ml, 0.0)
 
 
-def _write(found: Plan, out: Path, *, report: bool) -> None:
+def _write(planned: Plan, out: Path, *, report: bool) -> None:
     """Write every output, all or nothing."""
     with output_folder(out, "plan") as folder:
-        write_json(found.metrics, folder / "plan.json")
-        if found.maps is not None:
-            _write_maps(found, folder)
+        write_json(planned.metrics, folder / "plan.json")
+        if planned.maps is not None:
+            _write_maps(planned, folder)
         if report:
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.plan_page import write_plan_page
 
-            write_plan_page(found, folder)
+            write_plan_page(planned, folder)
 
 
-def _write_maps(found: Plan, folder: Path) -> None:
+def _write_maps(planned: Plan, folder: Path) -> None:
     """Dose of one GBq: of all injections in the split of the first model, and of each of several."""
-    maps = found.maps
+    maps = planned.maps
     assert maps is not None  # asked for plans with images
-    activities = found.first.activities_gbq or (1.0,) * len(maps.evaluations)
+    activities = planned.first.activities_gbq or (1.0,) * len(maps.evaluations)
     total = sum(activities)
     split = [a / total for a in activities] if total > 0 else [1.0 / len(activities)] * len(activities)
     write_nifti(maps.dose(split), folder / "dose_per_gbq.nii.gz")

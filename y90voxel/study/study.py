@@ -210,8 +210,8 @@ class Study:
         ours = {normalised_name(name) for name in AUTOMATIC_NAMES}
         about_drawn = {name: role for name, role in roles.items() if normalised_name(name) not in ours}
         names, stated = unique_names(r.name for r in self.drawn), [r.role for r in self.drawn]
-        found = assign_roles(names, about_drawn, stated).values()
-        return automatic_regions(self.ct, lungs=Role.LUNG not in found, body=Role.BODY not in found)
+        assigned = assign_roles(names, about_drawn, stated).values()
+        return automatic_regions(self.ct, lungs=Role.LUNG not in assigned, body=Role.BODY not in assigned)
 
     def _place(
         self,
@@ -225,13 +225,13 @@ class Study:
         placed: list[Regions] = []
         notices: list[Notice] = []
         for grid in grids:
-            known = next((regions for regions in placed if regions.grid.is_same_as(grid)), None)
-            if known is None:
-                known, found = place_regions(
+            placed_on_grid = next((regions for regions in placed if regions.grid.is_same_as(grid)), None)
+            if placed_on_grid is None:
+                placed_on_grid, new_notices = place_regions(
                     drawn, grid, roles, drawn_on=ct_grid, liver_tumours=liver_tumours
                 )
-                notices += [notice for notice in found if notice not in notices]
-            placed.append(known)
+                notices += [notice for notice in new_notices if notice not in notices]
+            placed.append(placed_on_grid)
         return placed, notices
 
     def _planar_regions(self, drawn: Sequence[DrawnRegion], roles: Mapping[str, str]) -> Regions | None:

@@ -27,14 +27,14 @@ def occupied_box(values: NDArray[Any]) -> Box:
     >>> occupied_box(np.eye(3)[None] > 0)
     (slice(0, 1, None), slice(0, 3, None), slice(0, 3, None))
     """
-    found = [slice(0, 0)] * 3
+    box = [slice(0, 0)] * 3
     for axis, others in enumerate(((1, 2), (0, 2), (0, 1))):
         used = np.flatnonzero(values.max(axis=others) > 0)
         if not used.size:
             return slice(0, 0), slice(0, 0), slice(0, 0)
-        found[axis] = slice(int(used[0]), int(used[-1]) + 1)
-        values = values[(slice(None),) * axis + (found[axis],)]  # the next axis has less to look at
-    return found[0], found[1], found[2]
+        box[axis] = slice(int(used[0]), int(used[-1]) + 1)
+        values = values[(slice(None),) * axis + (box[axis],)]  # the next axis has less to look at
+    return box[0], box[1], box[2]
 
 
 def is_empty(box: Box) -> bool:

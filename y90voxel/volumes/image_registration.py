@@ -151,12 +151,12 @@ def align_ct(moving: CtImage, fixed: CtImage, focus_points_mm: Floats | None = N
     fine = (_prepared(moving, FINE_MM, box), _prepared(fixed, FINE_MM))
     with _one_thread():
         start = _searched(*coarse, box)
-        found = _refined(*fine, _refined(*coarse, start))
-        other = _refined(*fine, _disturbed(found))
-        values = (_information(*fine, _euler(box)), _information(*fine, found))
+        motion = _refined(*fine, _refined(*coarse, start))
+        other = _refined(*fine, _disturbed(motion))
+        values = (_information(*fine, _euler(box)), _information(*fine, motion))
     corners = np.array(np.meshgrid(*box.T, indexing="ij")).reshape(3, -1).T
-    apart = np.linalg.norm(_as_affine(found).points(corners) - _as_affine(other).points(corners), axis=-1)
-    transform = _as_affine(found)
+    apart = np.linalg.norm(_as_affine(motion).points(corners) - _as_affine(other).points(corners), axis=-1)
+    transform = _as_affine(motion)
     identity = AffineTransform(np.eye(4))
     correlation, overlap = compared(moving, fixed, transform, box)
     before, _ = compared(moving, fixed, identity, box)
@@ -193,21 +193,21 @@ def compared(moving: CtImage, fixed: CtImage, transform: AffineTransform, box: F
     return float(np.corrcoef(pair)[0, 1]), overlap
 
 
-def _check_plausible(found: Alignment) -> None:
+def _check_plausible(alignment: Alignment) -> None:
     """Raise when the result cannot be right."""
-    angle = found.transform.angle_degrees
+    angle = alignment.transform.angle_degrees
     reasons = []
-    if found.overlap < SMALLEST_OVERLAP:
+    if alignment.overlap < SMALLEST_OVERLAP:
         reasons.append(
-            f"only {100 * found.overlap:.0f} % of the region of interest is covered by the other CT"
+            f"only {100 * alignment.overlap:.0f} % of the region of interest is covered by the other CT"
         )
     if angle > LARGEST_ANGLE_DEGREES:
         reasons.append(f"it would turn the patient by {angle:.0f} degrees")
-    if not found.disagreement_mm <= LARGEST_DISAGREEMENT_MM:
-        reasons.append(f"two starts end {found.disagreement_mm:.1f} mm apart")
-    if not found.correlation[1] >= SMALLEST_CORRELATION:
-        reasons.append(f"CT numbers correlate by {_number(found.correlation[1])} only")
-    if not found.information[1] >= found.information[0]:
+    if not alignment.disagreement_mm <= LARGEST_DISAGREEMENT_MM:
+        reasons.append(f"two starts end {alignment.disagreement_mm:.1f} mm apart")
+    if not alignment.correlation[1] >= SMALLEST_CORRELATION:
+        reasons.append(f"CT numbers correlate by {_number(alignment.correlation[1])} only")
+    if not alignment.information[1] >= alignment.information[0]:
         reasons.append("the images agree less than before")
     if reasons:
         raise GeometryError(
@@ -351,10 +351,10 @@ def _refined(
     method = _method(min(1.0, 60_000 / count), iterations, spacing)
     method.SetInitialTransform(SimpleITK.Euler3DTransform(start), inPlace=True)
     try:
-        found = method.Execute(focus, other)
+        motion = method.Execute(focus, other)
     except RuntimeError:  # nothing overlaps: this start leads nowhere
         return start
-    return SimpleITK.Euler3DTransform(found)
+    return SimpleITK.Euler3DTransform(motion)
 
 
 def _information(

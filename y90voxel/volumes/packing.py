@@ -146,8 +146,8 @@ def _steps(
 ) -> NDArray[Any]:
     """Values between two limits as whole numbers of steps; slice by slice, since nothing else of their size is needed."""
     out = np.empty(values.shape, stored)
-    for found, plane in zip(out, values, strict=True):
-        found[...] = np.rint(np.clip(plane, low, high) / step)
+    for out_plane, plane in zip(out, values, strict=True):
+        out_plane[...] = np.rint(np.clip(plane, low, high) / step)
     return out
 
 

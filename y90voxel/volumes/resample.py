@@ -286,8 +286,8 @@ def _linear_weights(_: int, n_source: int, n_target: int, step: float, start: fl
 def _outer(axes: list[Floats], dtype: type[np.floating[Any]] = np.float64) -> Floats:
     """Return the outer product of three vectors, (n0, n1, n2); slice by slice, in double precision."""
     out = np.empty([len(axis) for axis in axes], dtype)
-    for found, first in zip(out, axes[0], strict=True):
-        found[...] = (first * axes[1])[:, None] * axes[2]
+    for out_plane, first in zip(out, axes[0], strict=True):
+        out_plane[...] = (first * axes[1])[:, None] * axes[2]
     return out
 
 

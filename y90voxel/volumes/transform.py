@@ -146,9 +146,9 @@ class Deformation:
         parts = [
             map_coordinates(self.offsets_mm[..., axis], index.T, order=1, mode="nearest") for axis in range(3)
         ]
-        found = np.stack(parts, axis=-1)
-        found[outside] = np.nan
-        return found.reshape(points.shape)
+        offsets = np.stack(parts, axis=-1)
+        offsets[outside] = np.nan
+        return offsets.reshape(points.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,17 +161,17 @@ class _InverseDeformation:
         """Return the points that the deformation takes to these; NaN where there is none."""
         back, wanted = self.of.before.inverse(), self.of.after.inverse().points(points_mm)
         low, high = np.zeros(3) - 0.5, np.array(self.of.grid.shape) - 0.5
-        found = back.points(wanted)
+        guess = back.points(wanted)
         for _ in range(MOST_ITERATIONS):
-            held = self.of.grid.index_to_lps(np.clip(self.of.grid.lps_to_index(found), low, high))
-            better = back.points(wanted - self.of._offsets(held))
-            moved = np.linalg.norm(better - found, axis=-1)
-            found = better
+            clipped = self.of.grid.index_to_lps(np.clip(self.of.grid.lps_to_index(guess), low, high))
+            better = back.points(wanted - self.of._offsets(clipped))
+            moved = np.linalg.norm(better - guess, axis=-1)
+            guess = better
             if np.nanmax(moved, initial=0.0) < INVERSE_TOLERANCE_MM:
                 break
-        reached = np.linalg.norm(self.of.points(found) - np.asarray(points_mm, float), axis=-1)
-        found[~(reached < 10 * INVERSE_TOLERANCE_MM)] = np.nan
-        return found
+        reached = np.linalg.norm(self.of.points(guess) - np.asarray(points_mm, float), axis=-1)
+        guess[~(reached < 10 * INVERSE_TOLERANCE_MM)] = np.nan
+        return guess
 
     def inverse(self) -> Transform:
         """Return the deformation."""

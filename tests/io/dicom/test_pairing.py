@@ -116,7 +116,7 @@ def test_an_archive_is_listed_in_an_order_of_its_own(tmp_path):
     seen, read = [], []
 
     class Watch(ArchiveWatch):
-        def found(self, files):
+        def files_found(self, files):
             seen.append(files)
 
         def read(self, headers, of):

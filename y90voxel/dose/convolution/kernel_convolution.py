@@ -95,10 +95,10 @@ class KernelConvolution(BaseEngine):
         self._check_spacing(tia.grid)
         if density is not None:
             density.check_on(tia.grid, "density")
-        found = convolve_cropped(tia.array, self._prepared, threads=self.threads, method=self.method)
+        convolved = convolve_cropped(tia.array, self._prepared, threads=self.threads, method=self.method)
         if density is not None:
-            self._scale(found.dose[found.box], density.array[found.box])
-        return DoseMap(found.dose, tia.grid)
+            self._scale(convolved.dose[convolved.box], density.array[convolved.box])
+        return DoseMap(convolved.dose, tia.grid)
 
     @property
     def provenance(self) -> Mapping[str, Any]:

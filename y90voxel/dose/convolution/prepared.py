@@ -72,9 +72,9 @@ class PreparedKernel:
         ascending = np.sort(taps, axis=None)
         first_kept = np.searchsorted(np.cumsum(ascending), rest, "right")
         # Of equal taps all or none: the kernel stays symmetric.
-        kept = np.where(taps < ascending[min(first_kept, taps.size - 1)], 0.0, taps)
-        trimmed = PreparedKernel(kept)
-        trimmed.error = float((self.taps.sum() - kept.sum()) / centre) if centre else 0.0
+        trimmed_taps = np.where(taps < ascending[min(first_kept, taps.size - 1)], 0.0, taps)
+        trimmed = PreparedKernel(trimmed_taps)
+        trimmed.error = float((self.taps.sum() - trimmed_taps.sum()) / centre) if centre else 0.0
         return trimmed
 
     @cached_property

@@ -17,7 +17,7 @@ __all__ = ["add_correction", "keep_similar", "trace_rays"]
 
 
 @njit(cache=True, nogil=True)
-def _kept(path: float, reference: float) -> float:
+def _convolution_share(path: float, reference: float) -> float:
     """Return how much of the dose by convolution a voxel keeps: 1 up to the reference, 0 from twice that on."""
     return min(max(2.0 - path / reference, 0.0), 1.0)
 
@@ -28,9 +28,9 @@ def keep_similar(medium: NDArray[Any], reference: float, first: int, last: int, 
     for z in range(first, last):
         for y in range(dose.shape[1]):
             for x in range(dose.shape[2]):
-                kept = _kept(medium[z, y, x, 0], reference)
-                if kept < 1.0:
-                    dose[z, y, x] *= kept
+                share = _convolution_share(medium[z, y, x, 0], reference)
+                if share < 1.0:
+                    dose[z, y, x] *= share
 
 
 @njit(cache=True, nogil=True)
@@ -121,7 +121,7 @@ def trace_rays(
             # Path lengths to the next border along each axis (Amanatides and Woo 1987).
             tz, ty, tx = (1.0 - pz) * lz, (1.0 - py) * ly, (1.0 - px) * lx
             here = home
-            at, depth, depth_ref, held, held_ref = 0.0, 0.0, 0.0, 0.0, 0.0
+            at, depth, depth_ref, deposited, deposited_ref = 0.0, 0.0, 0.0, 0.0, 0.0
             same = True
             while True:
                 w = medium[here, 0]
@@ -135,19 +135,19 @@ def trace_rays(
                         same = False
                         depth_ref = depth
                         k = min(int(depth * per_mm), top)
-                        held = table[k, 0] + table[k, 1] * (depth * per_mm)
-                        held_ref = held
+                        deposited = table[k, 0] + table[k, 1] * (depth * per_mm)
+                        deposited_ref = deposited
                     depth += w * (reached - at)
                     k = min(int(depth * per_mm), top)
                     now = table[k, 0] + table[k, 1] * (depth * per_mm)
-                    change = (now - held) * medium[here, 1]
-                    held = now
+                    change = (now - deposited) * medium[here, 1]
+                    deposited = now
                     if depth_ref < reach:
                         depth_ref += w_ref * (reached - at)
                         k = min(int(depth_ref * per_mm), top)
                         now = table[k, 0] + table[k, 1] * (depth_ref * per_mm)
-                        change -= _kept(w, w_ref) * (now - held_ref) * inverse_ref
-                        held_ref = now
+                        change -= _convolution_share(w, w_ref) * (now - deposited_ref) * inverse_ref
+                        deposited_ref = now
                     dose[here] += np.int64(weight * change)
                     if depth >= reach and depth_ref >= reach:
                         break

@@ -76,8 +76,8 @@ def add_ray_correction(
     """
     shape = (dose.shape[0], dose.shape[1], dose.shape[2])
     table, reach_mm = depth_table(radial)
-    known = [(one.water_path, 1.0 / one.density_g_per_ml) if one else (1.0, 1.0) for one in media]
-    reference_media = np.array(known, np.float32)
+    path_and_volume = [(one.water_path, 1.0 / one.density_g_per_ml) if one else (1.0, 1.0) for one in media]
+    reference_media = np.array(path_and_volume, np.float32)
     flat = medium.reshape(-1, 2)
     largest = float(max(flat[:, 1].max(), reference_media[:, 1].max()))
     scale = LARGEST_SUM / (2.0 * largest * float(np.abs(sources.weights).sum()))

@@ -128,14 +128,14 @@ def _picked(pick: Callable[[int, int, RaySources], int], slabs: int, threads: in
 
     share_work(lambda: count, range(slabs), threads)
     first = [0, *accumulate(numbers)]
-    found = RaySources.empty(first[-1])
+    sources = RaySources.empty(first[-1])
 
     def write(slab: int) -> None:
-        pick(slab, first[slab], found)
+        pick(slab, first[slab], sources)
 
     if first[-1]:
         share_work(lambda: write, range(slabs), threads)
-    return found
+    return sources
 
 
 def _deviation_in_reach(

@@ -539,21 +539,21 @@ def follow_photon(
         if status == ESCAPED:
             return energy, waiting
         photo, free = attenuation(geometry.material[cell[0], cell[1], cell[2]], i, w, tables)
-        freed, kept, aside = energy, 0.0, way
+        freed, scattered, aside = energy, 0.0, way
         if uniform(rng) * (photo + free) >= photo:
-            kept, cosine = compton(energy, rng)
-            kept *= energy
-            freed = energy - kept
+            scattered, cosine = compton(energy, rng)
+            scattered *= energy
+            freed = energy - scattered
             c, s = azimuth(rng)
             if freed > tables.limits[0]:
-                along = (energy - kept * cosine) / np.sqrt(freed * (freed + 2.0 * MASS))
+                along = (energy - scattered * cosine) / np.sqrt(freed * (freed + 2.0 * MASS))
                 aside = turned(way, min(along, 1.0), -c, -s)
             way = turned(way, cosine, c, s)
         if freed > tables.limits[0]:
             waiting = push(stack, stack_cells, waiting, ELECTRON, freed, place, aside, cell, 1)
         else:
             leave(freed, place, cell, geometry, score, 1)
-        energy = kept
+        energy = scattered
     leave(energy, place, cell, geometry, score, 1)
     return 0.0, waiting
 

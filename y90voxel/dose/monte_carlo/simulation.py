@@ -69,13 +69,13 @@ class BatchSums:
 
     def region_uncertainty(self) -> dict[str, float]:
         """Relative standard uncertainty of the mean dose of each followed region, correlations included."""
-        found = {}
+        uncertainties = {}
         for name, sums in self.regions.items():
             values = np.array(sums)
             total = values.sum()
             spread = values.std(ddof=1) * np.sqrt(values.size) if values.size > 1 else abs(total)
-            found[name] = float(spread / abs(total)) if total else 1.0
-        return found
+            uncertainties[name] = float(spread / abs(total)) if total else 1.0
+        return uncertainties
 
 
 @dataclass(frozen=True)

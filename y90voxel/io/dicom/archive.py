@@ -144,14 +144,14 @@ def dicom_files(path: str | Path) -> list[Path]:
     if not start.exists():
         raise InputError(f"{start} does not exist.", file=start)
     candidates = [start] if start.is_file() else sorted(p for p in start.rglob("*") if p.is_file())
-    found = []
+    files = []
     for candidate in candidates:
         with candidate.open("rb") as stream:
             if stream.read(132)[128:] == b"DICM":
-                found.append(candidate)
-    if not found:
+                files.append(candidate)
+    if not files:
         raise InputError(f"{start} holds no DICOM file to send.", file=start)
-    return found
+    return files
 
 
 def missing_extra(library: str) -> InputError:

@@ -59,7 +59,7 @@ class ArchiveFolder:
 
 
 def walk_archive(
-    root: Path, leave_out: Path | None = None, found: Callable[[int], None] | None = None
+    root: Path, leave_out: Path | None = None, report_count: Callable[[int], None] | None = None
 ) -> tuple[list[ArchiveFolder], list[str]]:
     """Return the folders that hold files, and the names of those that hold results, in an order of their own.
 
@@ -71,7 +71,7 @@ def walk_archive(
         The archive; links to folders are followed, but no folder is looked into twice.
     leave_out : Path or None
         A folder that is not looked into.
-    found : callable or None
+    report_count : callable or None
         Called with the number of files seen, after each folder.
     """
     barred = None if leave_out is None else leave_out.resolve()
@@ -97,12 +97,12 @@ def walk_archive(
         files, below = _entries(folder, archive)
         within = f"{name}/" if name else ""
         waiting += [within + inner for inner in sorted(below, reverse=True)]
-        kept = tuple(sorted(file for file in files if within + file.name not in ours))
-        if kept:
-            folders.append(ArchiveFolder(name, kept))
-            count += len(kept)
-        if found is not None:
-            found(count)
+        inputs = tuple(sorted(file for file in files if within + file.name not in ours))
+        if inputs:
+            folders.append(ArchiveFolder(name, inputs))
+            count += len(inputs)
+        if report_count is not None:
+            report_count(count)
     return folders, skipped
 
 

@@ -182,26 +182,26 @@ def numbers(
     if not all(_is_dicom_number(v) for v in many):
         raise _bad_number(keyword, value, f"{count} numbers" if count else "numbers", file)
     try:
-        found = tuple(float(v) for v in many)
+        values = tuple(float(v) for v in many)
     except CONVERSION_ERRORS as error:
         raise _bad_number(keyword, value, "numbers", file) from error
-    if not all(math.isfinite(v) for v in found) or (count is not None and len(found) != count):
+    if not all(math.isfinite(v) for v in values) or (count is not None and len(values) != count):
         raise _bad_number(keyword, value, f"{count or 'finite'} numbers", file)
-    return found
+    return values
 
 
 def number(dataset: Dataset, keyword: str, file: object = None) -> float | None:
     """Return one finite number, None where absent."""
-    found = numbers(dataset, keyword, 1, file)
-    return None if found is None else found[0]
+    values = numbers(dataset, keyword, 1, file)
+    return None if values is None else values[0]
 
 
 def whole_number(dataset: Dataset, keyword: str, file: object = None) -> int | None:
     """Return one whole number, None where absent."""
-    found = number(dataset, keyword, file)
-    if found is not None and found != int(found):
-        raise _bad_number(keyword, found, "a whole number", file)
-    return None if found is None else int(found)
+    value = number(dataset, keyword, file)
+    if value is not None and value != int(value):
+        raise _bad_number(keyword, value, "a whole number", file)
+    return None if value is None else int(value)
 
 
 def items(dataset: Dataset, keyword: str, file: object = None) -> list[Dataset]:

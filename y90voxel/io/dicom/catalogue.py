@@ -60,13 +60,13 @@ class HeaderMemory(Protocol):
 class ArchiveWatch:
     """Hears how the listing of an archive goes; every method may be overridden."""
 
-    def found(self, files: int) -> None:
+    def files_found(self, files: int) -> None:
         """So many files there are up to now."""
 
     def read(self, headers: int, of: int) -> None:
         """So many headers were read."""
 
-    def arrived(self, known: Callable[[], Catalogue], ahead: str | None) -> None:
+    def arrived(self, catalogue: Callable[[], Catalogue], ahead: str | None) -> None:
         """A folder was read; what is known up to now, and the next folder (None: that was the last)."""
 
 
@@ -102,29 +102,29 @@ def list_archive(
     if not root.is_dir():
         raise InputError(f"there is no folder {root}.", file=root)
     watch = watch or ArchiveWatch()
-    folders, skipped = walk_archive(root, leave_out, watch.found)
+    folders, skipped = walk_archive(root, leave_out, watch.files_found)
     zips = [folder.path_of(file) for folder in folders for file in folder.files if _is_zip(file.name)]
     count = sum(len(folder.files) for folder in folders)
     remembered = {} if memory is None else _remembered(folders, memory)
     unread = [folder for folder in folders if folder.name not in remembered]
     to_read = sum(len(_headers_in(folder)) for folder in unread)
     reading = _read(root, unread, memory, readers)
-    found: list[FolderFacts] = []
+    folder_facts: list[FolderFacts] = []
     done = 0
 
-    def known() -> Catalogue:
-        damaged = tuple(name for facts in found for name in facts.damaged)
-        return Catalogue(_joined(found), damaged, tuple(zips), count, tuple(skipped), done)
+    def so_far() -> Catalogue:
+        damaged = tuple(name for facts in folder_facts for name in facts.damaged)
+        return Catalogue(_joined(folder_facts), damaged, tuple(zips), count, tuple(skipped), done)
 
     for number, folder in enumerate(folders):
         if folder.name in remembered:
-            found.append(remembered[folder.name])
+            folder_facts.append(remembered[folder.name])
             continue
-        found.append(next(reading))
+        folder_facts.append(next(reading))
         done += len(_headers_in(folder))
         watch.read(done, to_read)
-        watch.arrived(known, folders[number + 1].name if number + 1 < len(folders) else None)
-    return known()
+        watch.arrived(so_far, folders[number + 1].name if number + 1 < len(folders) else None)
+    return so_far()
 
 
 def _is_zip(name: str) -> bool:
@@ -164,16 +164,16 @@ def _read(
         yield facts
 
 
-def _joined(found: Iterable[FolderFacts]) -> tuple[SeriesFacts, ...]:
+def _joined(folders: Iterable[FolderFacts]) -> tuple[SeriesFacts, ...]:
     """Join what several folders hold of one series, unless one is a copy of what another holds."""
     series: dict[tuple[object, ...], list[SeriesFacts]] = {}
-    for part in (one for facts in found for one in facts.series):
-        kept = series.setdefault(part.identity, [])
-        whole = next((one for one in kept if not one.objects & part.objects), None)
+    for part in (one for facts in folders for one in facts.series):
+        parts = series.setdefault(part.identity, [])
+        whole = next((one for one in parts if not one.objects & part.objects), None)
         if whole is None:
             # a copy: what a folder says is joined anew when more folders are known
-            kept.append(replace(part, files=list(part.files), objects=set(part.objects)))
+            parts.append(replace(part, files=list(part.files), objects=set(part.objects)))
         else:
             whole.files += part.files
             whole.objects |= part.objects
-    return tuple(one for kept in series.values() for one in kept)
+    return tuple(one for parts in series.values() for one in parts)

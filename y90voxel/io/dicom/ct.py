@@ -170,11 +170,11 @@ def read_frames(frames: tuple[Frame, ...]) -> NDArray[Any]:
     shape = (len(frames), rows, columns)
     whole = all(f.slope == 1.0 and f.intercept == int(f.intercept) for f in frames)
     out: NDArray[Any] = np.empty(shape, np.int16 if whole else np.float32)
-    held: tuple[object, NDArray[Any]] | None = None
+    last: tuple[object, NDArray[Any]] | None = None
     for index, frame in enumerate(frames):
-        if held is None or held[0] is not frame.instance:
-            held = (frame.instance, stored_values(frame.instance))
-        stored = held[1][frame.index]
+        if last is None or last[0] is not frame.instance:
+            last = (frame.instance, stored_values(frame.instance))
+        stored = last[1][frame.index]
         if whole and not _fits_int16(stored, int(frame.intercept)):
             out, whole = out.astype(np.float32), False
         if whole:

@@ -43,9 +43,9 @@ def check_quantity(series: SeriesRecord, frames: tuple[Frame, ...]) -> list[Find
     notes: dict[str, Finding] = {}
     for frame in frames:
         instance = frame.instance
-        found = _named(instance, _rescale_type(frame), _mapped_unit(frame))
-        if found is not None:
-            tag, value, what = found
+        doubt = _named(instance, _rescale_type(frame), _mapped_unit(frame))
+        if doubt is not None:
+            tag, value, what = doubt
             raise DicomError(
                 f"the CT series {shown(series.description)!r} is not in Hounsfield units: {tag} of {instance.source.name} is "
                 f"{shown(value)} ({what}). Tissue densities cannot be taken from it: choose the plain CT (--ct-series), or leave "

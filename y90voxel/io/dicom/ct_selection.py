@@ -25,7 +25,7 @@ def choose_ct(
     anchor: SeriesRecord | None,
     wanted: str | None,
     trust: bool,
-    known: Registrations,
+    registrations: Registrations,
     findings: list[Finding],
 ) -> tuple[SeriesRecord | None, Path | None]:
     """Return the CT that shares the emission's coordinates, or is registered to it and how; None when there is none."""
@@ -54,10 +54,10 @@ def choose_ct(
             )
         )
         return chosen, None
-    registered = [s for s in there if known.path(s.frame_of_reference_uid, [frame])]
+    registered = [s for s in there if registrations.path(s.frame_of_reference_uid, [frame])]
     if registered:
         chosen = only(registered, "CT", "--ct-series")
-        path = known.path(chosen.frame_of_reference_uid, [frame])
+        path = registrations.path(chosen.frame_of_reference_uid, [frame])
         assert path is not None  # that is how it was chosen
         findings.append(registration_applied("the CT", chosen.frame_of_reference_uid, frame, path))
         return chosen, path

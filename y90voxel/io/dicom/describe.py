@@ -225,9 +225,9 @@ def _describe(record: SeriesRecord, used: bool) -> SeriesDescription:
         try:
             facts = describe(record)
         except InputError as error:
-            known = [f for f in record.findings if f.message != error.message]
+            others = [f for f in record.findings if f.message != error.message]
             facts = {
-                "findings": (*known, refusal(f"{record.role.value}-refused", error, _value(record, error)))
+                "findings": (*others, refusal(f"{record.role.value}-refused", error, _value(record, error)))
             }
     try:
         references = tuple(sorted(referenced_series(record)))
@@ -244,13 +244,13 @@ def _value(record: SeriesRecord, error: InputError) -> str | None:
     file = None if error.file is None else Path(error.file).name
     instance = next((i for i in record.instances if Path(i.source.name).name == file), record.first)
     try:
-        found = instance.header.get(error.tag)
+        value = instance.header.get(error.tag)
     except CONVERSION_ERRORS:
         return None
-    plain = found is not None and (
-        isinstance(found, str | MultiValue) or not isinstance(found, Sequence | bytes)
+    plain = value is not None and (
+        isinstance(value, str | MultiValue) or not isinstance(value, Sequence | bytes)
     )
-    return shown(found) if plain else None
+    return shown(value) if plain else None
 
 
 def _emission(record: SeriesRecord) -> dict[str, Any]:

@@ -121,8 +121,10 @@ class DicomStudy:
         if isinstance(path, StudyIndex):
             index = path
         else:
-            tell = None if progress is None else (lambda done, of: progress("reading headers", done / of))
-            index = index_study(path, tell, only=only)
+            count_progress = (
+                None if progress is None else (lambda done, of: progress("reading headers", done / of))
+            )
+            index = index_study(path, count_progress, only=only)
         raise_unreadable(index)
         with lenient_reading():
             selection = select_series(
@@ -207,8 +209,8 @@ class DicomStudy:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was noticed about the series in use, so far as they have been read."""
-        found = [*self.selection.findings, *(f for group in self._read.values() for f in group)]
-        return tuple(dict.fromkeys(found))
+        findings = [*self.selection.findings, *(f for group in self._read.values() for f in group)]
+        return tuple(dict.fromkeys(findings))
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -302,9 +304,9 @@ class DicomStudy:
             return None
         with lenient_reading():
             other, self._read["moving ct"] = read_ct(moving)
-        found = align_ct(other, self._ct, focus_points_mm=_liver_points(self._drawn))
-        self._read["alignment"] = (_aligned(found, moving, self.frame_of_reference_uid),)
-        return found
+        alignment = align_ct(other, self._ct, focus_points_mm=_liver_points(self._drawn))
+        self._read["alignment"] = (_aligned(alignment, moving, self.frame_of_reference_uid),)
+        return alignment
 
     @cached_property
     def _regions(self) -> tuple[DrawnRegion, ...]:
@@ -389,13 +391,17 @@ class DicomStudy:
 
     def _path_of(self, region: DrawnRegion) -> FramePath | None:
         """Return how a registration of the study leads from a region's frame to the common one."""
-        known = self.selection.registrations
-        return None if known is None else known.path(_frame_of(region), [self.frame_of_reference_uid])
+        registrations = self.selection.registrations
+        return (
+            None
+            if registrations is None
+            else registrations.path(_frame_of(region), [self.frame_of_reference_uid])
+        )
 
     def _say_registered(self, own: str, path: FramePath) -> None:
         """Note once that regions of a frame were brought to the common one."""
-        found = registration_applied("regions", own, path.links[-1].target, path)
-        self._read["registration"] = tuple(dict.fromkeys((*self._read.get("registration", ()), found)))
+        notice = registration_applied("regions", own, path.links[-1].target, path)
+        self._read["registration"] = tuple(dict.fromkeys((*self._read.get("registration", ()), notice)))
 
 
 def _frame_of(region: DrawnRegion) -> str | None:
@@ -417,12 +423,12 @@ def _liver_points(drawn: Sequence[DrawnRegion]) -> NDArray[np.float64] | None:
     return np.concatenate(parts) if parts else None
 
 
-def _aligned(found: Alignment, moving: SeriesRecord, frame: str | None) -> Finding:
+def _aligned(alignment: Alignment, moving: SeriesRecord, frame: str | None) -> Finding:
     """Return what is said about regions that an alignment of CTs brought to the emission's frame."""
     return warn(
         "registered-ct-to-ct",
         f"regions were drawn on a CT in frame of reference {moving.frame_of_reference_uid}, the emission image lies in "
-        f"{frame}: the CTs were aligned rigidly, as asked. {found.summary} Check the figure before the doses.",
+        f"{frame}: the CTs were aligned rigidly, as asked. {alignment.summary} Check the figure before the doses.",
         file=moving.first.source.name,
         tag="FrameOfReferenceUID",
     )

@@ -39,11 +39,11 @@ def send_by_web(files: Sequence[Path], url: str, *, progress: Progress | None = 
         If the service cannot be reached.
     """
     requests = _requests()
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     failures = []
     with _reached(url) as client:
         for done, file in enumerate(files):
-            tell("sending", done / len(files))
+            report_progress("sending", done / len(files))
             try:
                 answer = client.store_instances([pydicom.dcmread(file)])
             except requests.HTTPError as error:
@@ -51,7 +51,7 @@ def send_by_web(files: Sequence[Path], url: str, *, progress: Progress | None = 
             else:
                 if answer.get("FailedSOPSequence"):
                     failures.append(Failure(file.name, "the service did not store it"))
-    tell("sent", 1.0)
+    report_progress("sent", 1.0)
     return failures
 
 
@@ -76,16 +76,16 @@ def fetch_by_web(study_instance_uid: str, url: str, folder: Path, *, progress: P
     """
     requests = _requests()
     uid = check_study_uid(study_instance_uid)
-    tell: Callable[[str, float], None] = progress or (lambda what, done: None)
+    report_progress: Callable[[str, float], None] = progress or (lambda what, done: None)
     writer = StudyWriter(folder, uid)
     with _reached(url) as client:
-        tell("looking for the study", 0.0)
+        report_progress("looking for the study", 0.0)
         try:
             listed = len(client.search_for_instances(uid))
             if listed:
                 for dataset in client.iter_study(uid):
                     writer.add(dataset)
-                    tell("fetching", min(writer.count / listed, 1.0))
+                    report_progress("fetching", min(writer.count / listed, 1.0))
         except requests.HTTPError as error:
             if error.response is None or error.response.status_code != 404:
                 raise InputError(

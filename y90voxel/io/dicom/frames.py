@@ -54,13 +54,13 @@ def frames_of(instances: Sequence[Instance]) -> list[Frame]:
     DicomError
         If a slice lacks position, orientation or spacing, or one of them is malformed.
     """
-    found: list[Frame] = []
+    frames: list[Frame] = []
     for instance in instances:
         if instance.is_multiframe_enhanced:
-            found += _enhanced(instance)
+            frames += _enhanced(instance)
         else:
-            found.append(_classic(instance))
-    return found
+            frames.append(_classic(instance))
+    return frames
 
 
 def _required(values: tuple[float, ...] | None, keyword: str, instance: Instance) -> tuple[float, ...]:
@@ -120,14 +120,14 @@ def _enhanced(instance: Instance) -> list[Frame]:
             file=file.name,
             tag="PerFrameFunctionalGroupsSequence",
         )
-    found = []
+    slices = []
     for index, groups in enumerate(per_frame):
         place = functional_group(instance, groups, "PlanePositionSequence")
         turn = functional_group(instance, groups, "PlaneOrientationSequence")
         measures = functional_group(instance, groups, "PixelMeasuresSequence")
         values = functional_group(instance, groups, "PixelValueTransformationSequence")
         slope, intercept = number(values, "RescaleSlope", file), number(values, "RescaleIntercept", file)
-        found.append(
+        slices.append(
             Frame(
                 instance,
                 index,
@@ -141,4 +141,4 @@ def _enhanced(instance: Instance) -> list[Frame]:
                 slope is not None and intercept is not None,
             )
         )
-    return found
+    return slices

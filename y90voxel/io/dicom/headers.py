@@ -273,8 +273,8 @@ def _looks_like_a_dataset(start: bytes) -> bool:
 
 def _damaged_start(start: bytes) -> bool:
     """Return whether a meta header stands in a file, but not at its beginning."""
-    found = _META_ELEMENT.search(start)
-    return found is not None and found.start() > 0
+    match = _META_ELEMENT.search(start)
+    return match is not None and match.start() > 0
 
 
 def _check_size(source: SourceFile) -> None:
@@ -323,14 +323,14 @@ def _read(source: SourceFile, stream: BinaryIO, marked: bool) -> Instance | None
         header = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=_HEADER_TAGS, force=True)
         if marked and deflated is None:
             _check_end(source, stream)
-        found = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
+        identified = bool(header.get("SOPClassUID")) and bool(header.get("SeriesInstanceUID"))
         meta = getattr(header, "file_meta", None)
         directory = meta is not None and meta.get("MediaStorageSOPClassUID") == "1.2.840.10008.1.3.10"
-        if found or marked:
+        if identified or marked:
             place = stream.tell()
             _check_elements(source, stream, header, deflated)
             stream.seek(place)
-        if found:
+        if identified:
             return _with_pixel_place(source, header, stream.tell(), stream.read(_PIXEL_HEAD_BYTES))
     except DicomError:
         raise

@@ -123,8 +123,8 @@ class SourceSeries:
     @classmethod
     def from_datasets(cls, datasets: Iterable[Dataset]) -> tuple[SourceSeries, ...]:
         """Return the series that a collection of DICOM headers belongs to, in order of appearance."""
-        found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        by_series: dict[tuple[str, str], list[tuple[str, str]]] = {}
         for dataset in datasets:
             key = (str(dataset.StudyInstanceUID), str(dataset.SeriesInstanceUID))
-            found.setdefault(key, []).append((str(dataset.SOPClassUID), str(dataset.SOPInstanceUID)))
-        return tuple(cls(series, tuple(instances), study) for (study, series), instances in found.items())
+            by_series.setdefault(key, []).append((str(dataset.SOPClassUID), str(dataset.SOPInstanceUID)))
+        return tuple(cls(series, tuple(instances), study) for (study, series), instances in by_series.items())

@@ -192,7 +192,7 @@ def index_study(
         If the path does not exist, is an archive that must not be opened, or a single file that is not DICOM.
     """
     files = list_files(path, only)
-    found: dict[tuple[str, str], list[Instance]] = {}
+    by_series: dict[tuple[str, str], list[Instance]] = {}
     findings: list[Finding] = []
     ignored: list[str] = []
     with lenient_reading():
@@ -205,10 +205,10 @@ def index_study(
                 if instance is None:
                     ignored.append(file.name)
                 else:
-                    found.setdefault((instance.study_uid, instance.series_uid), []).append(instance)
+                    by_series.setdefault((instance.study_uid, instance.series_uid), []).append(instance)
             if progress is not None:
                 progress(done, len(files))
-        series = [record for members in found.values() for record in _records(members)]
+        series = [record for members in by_series.values() for record in _records(members)]
     if ignored and files[0].archive is None and Path(path).is_file():
         raise _no_study(Path(path))
     order = list(SeriesRole)
@@ -237,15 +237,15 @@ def _no_study(path: Path) -> InputError:
 
 def _archives(names: Sequence[str]) -> list[Finding]:
     """Return a warning when archives lie among the files of a study: nobody looks into them."""
-    found = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)]
-    if not found:
+    archives = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)]
+    if not archives:
         return []
     return [
         warn(
             "archive-not-opened",
-            f"{len(found)} of the files are archives and were not opened ({', '.join(shown(n) for n in found[:3])}). "
+            f"{len(archives)} of the files are archives and were not opened ({', '.join(shown(n) for n in archives[:3])}). "
             "Unpack them if they belong to the study, or give one archive in place of the folder.",
-            file=found[0],
+            file=archives[0],
         )
     ]
 
@@ -281,8 +281,8 @@ def _check_class(instance: Instance) -> None:
             file=name,
             tag="SOPClassUID",
         )
-    known = UID(own).type != "" or own in REGION_CLASSES  # label maps are younger than the dictionary
-    if own.startswith(DICOM_ROOT) and not known and instance.modality in USED_MODALITIES:
+    is_standard = UID(own).type != "" or own in REGION_CLASSES  # label maps are younger than the dictionary
+    if own.startswith(DICOM_ROOT) and not is_standard and instance.modality in USED_MODALITIES:
         raise DicomError(
             f"SOPClassUID {shown(own)} of {name} is not defined in DICOM. The file is damaged: export it again.",
             file=name,

@@ -87,16 +87,16 @@ def send_objects(
         If the peer cannot be reached or does not accept the association, or a file cannot be read.
     """
     kinds = [_kind(file) for file in files]
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     failures = []
     contexts = sorted({(sop_class, syntax) for sop_class, syntax in kinds})
     with _association(peer, our_title, contexts) as association:
         for done, (file, _) in enumerate(zip(files, kinds, strict=True)):
-            tell("sending", done / len(files))
+            report_progress("sending", done / len(files))
             reason = _stored(association, file)
             if reason:
                 failures.append(Failure(file.name, reason))
-    tell("sent", 1.0)
+    report_progress("sent", 1.0)
     return failures
 
 
@@ -136,7 +136,7 @@ def fetch_study(
     )
 
     uid = check_study_uid(study_instance_uid)
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     writer, problems = StudyWriter(folder, uid), []
 
     def receive(event: Any) -> int:
@@ -162,9 +162,11 @@ def fetch_study(
                 raise InputError(
                     f"{peer} does not offer {service} for studies. Use its DICOMweb address (--dicomweb URL)."
                 )
-        tell("looking for the study", 0.0)
+        report_progress("looking for the study", 0.0)
         listed = _listed(association, models[0], uid, peer)
-        completed, failed = _got(association, query, models[1], peer, lambda done: tell("fetching", done))
+        completed, failed = _got(
+            association, query, models[1], peer, lambda done: report_progress("fetching", done)
+        )
     if problems or failed or writer.count < max(completed, listed, 1):
         reason = f": {problems[0]}" if problems else ""
         raise InputError(
@@ -267,27 +269,27 @@ def _stored(association: Association, file: Path) -> str:
 
 def _listed(association: Association, model: str, uid: str, peer: Peer) -> int:
     """Return how many objects the peer lists, 0 where it does not say; raise when it does not know the study."""
-    found = listed = 0
+    matches = listed = 0
     query = Dataset()
     query.QueryRetrieveLevel, query.StudyInstanceUID = "STUDY", uid
     query.NumberOfStudyRelatedInstances = None
     for status, identifier in association.send_c_find(query, model):
         code = status.get("Status") if status else None
         if code in (0xFF00, 0xFF01):
-            found += identifier is not None
+            matches += identifier is not None
             with lenient_reading():
                 stated = None if identifier is None else number(identifier, "NumberOfStudyRelatedInstances")
             listed = max(listed, int(stated or 0))
         elif code != 0:
             what = "no answer" if code is None else f"status 0x{code:04X}"
             raise InputError(f"{peer} failed while looking for the study ({what}).", tag="StudyInstanceUID")
-    if not found:
+    if not matches:
         raise InputError(f"{peer} knows no study {uid}. Check the UID.", tag="StudyInstanceUID")
     return listed
 
 
 def _got(
-    association: Association, query: Dataset, model: str, peer: Peer, tell: Callable[[float], None]
+    association: Association, query: Dataset, model: str, peer: Peer, report_fraction: Callable[[float], None]
 ) -> tuple[int, int]:
     """Run the C-GET; return how many objects the peer says it sent, and how many failed."""
     completed = failed = 0
@@ -300,7 +302,7 @@ def _got(
         completed = int(status.get("NumberOfCompletedSuboperations", completed) or 0)
         failed = int(status.get("NumberOfFailedSuboperations", failed) or 0)
         remaining = int(status.get("NumberOfRemainingSuboperations", 0) or 0)
-        tell(completed / max(completed + remaining, 1))
+        report_fraction(completed / max(completed + remaining, 1))
         if code not in (0x0000, 0xFF00, 0xB000):
             raise InputError(
                 f"{peer} failed while it sent the study (status 0x{code:04X}). Nothing was kept."

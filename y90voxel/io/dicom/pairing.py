@@ -122,10 +122,10 @@ class _Neighbours:
 
     def of(self, one: SeriesFacts) -> list[PairedStudy]:
         """Return the studies with the StudyInstanceUID or the frame of reference of a series, in their order."""
-        found = dict(self._by_study.get(one.study_uid, {}))
+        studies = dict(self._by_study.get(one.study_uid, {}))
         if one.frame_of_reference_uid is not None:
-            found |= self._by_frame.get(one.frame_of_reference_uid, {})
-        return [found[number] for number in sorted(found)]
+            studies |= self._by_frame.get(one.frame_of_reference_uid, {})
+        return [studies[number] for number in sorted(studies)]
 
 
 def _belongs(one: SeriesFacts, study: PairedStudy) -> bool:
@@ -148,7 +148,7 @@ def _home(one: SeriesFacts, studies: Iterable[PairedStudy]) -> PairedStudy | Non
                 ranks[1 if same_study and same_frame else 2 if same_study else 3].append(study)
         elif same_study:  # the run will say that patients are mixed
             ranks[4].append(study)
-    fitting = next((found for found in ranks.values() if found), [])
+    fitting = next((candidates for candidates in ranks.values() if candidates), [])
     return min(fitting, key=lambda study: (_interval(one, study), -_nearness(one, study)), default=None)
 
 

@@ -102,29 +102,29 @@ def decay_contradictions(
     first = series.first
     factor = number(first.header, "DecayFactor", first.source)
     corrected = "DECY" in texts(first.header, "CorrectedImage", first.source)
-    found = ""
+    contradiction = ""
     if reference is DecayReference.ADMIN:
         hours, expected = _decay_before(acquired, administered, drug.half_life_s)
         if factor is not None and factor < expected * (1 - DECAY_FACTOR_TOLERANCE):
-            found = (
+            contradiction = (
                 f"DecayCorrection is ADMIN, but DecayFactor is {factor:g}; decay from administration to "
                 f"acquisition ({hours:.2f} h) would make it {expected:.4f}"
             )
         elif _lacks_decay(first):
-            found = "DecayCorrection is ADMIN, but CorrectedImage does not list DECY"
+            contradiction = "DecayCorrection is ADMIN, but CorrectedImage does not list DECY"
     elif reference is DecayReference.START and _lacks_decay(first):
-        found = "DecayCorrection is START, but CorrectedImage does not list DECY"
+        contradiction = "DecayCorrection is START, but CorrectedImage does not list DECY"
     elif reference is DecayReference.NONE and (corrected or (factor is not None and factor != 1.0)):
-        found = (
+        contradiction = (
             f"DecayCorrection is NONE, but "
             f"{'CorrectedImage lists DECY' if corrected else f'DecayFactor is {factor:g}'}"
         )
-    if not found:
+    if not contradiction:
         return []
     return [
         warn(
             "contradictory-decay",
-            f"{found}. DecayCorrection is believed; check the activity against the administered one.",
+            f"{contradiction}. DecayCorrection is believed; check the activity against the administered one.",
             file=first.source.name,
             tag="DecayFactor",
             value=factor,

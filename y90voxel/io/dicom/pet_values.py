@@ -70,9 +70,11 @@ def check_values(series: SeriesRecord) -> list[Finding]:
     corrected = texts(first.header, "CorrectedImage", first.source)
     listed = any(corrected) and "ATTN" not in corrected
     if listed or first.text("AttenuationCorrected").upper() == "NO":
-        found = f"CorrectedImage is {shown(', '.join(corrected))}" if listed else "AttenuationCorrected is NO"
+        statement = (
+            f"CorrectedImage is {shown(', '.join(corrected))}" if listed else "AttenuationCorrected is NO"
+        )
         raise DicomError(
-            f"the PET image is not corrected for attenuation ({found}): its values are no activity concentration. Choose "
+            f"the PET image is not corrected for attenuation ({statement}): its values are no activity concentration. Choose "
             "the attenuation-corrected series.",
             file=first.source.name,
             tag="CorrectedImage" if listed else "AttenuationCorrected",

@@ -121,14 +121,14 @@ def _views(instance: Instance) -> list[View]:
     detectors = _vector(instance, "DetectorVector", frames)
     windows = _vector(instance, "EnergyWindowVector", frames)
     peak = _photopeak(instance, sorted(set(windows)))
-    found = []
+    views = []
     for frame in range(frames):
         if windows[frame] != peak:
             continue
         position, turn = detector_geometry(instance, detectors[frame] - 1)
         anterior = _is_anterior(instance, detectors[frame] - 1, turn)
-        found.append(View(instance, frame, anterior, position, turn))
-    return found
+        views.append(View(instance, frame, anterior, position, turn))
+    return views
 
 
 def _vector(instance: Instance, keyword: str, frames: int) -> list[int]:

@@ -145,12 +145,12 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
 
 def _different(stated: list[Dataset], file: object) -> list[Dataset]:
     """Return the items of a sequence, each once."""
-    kept: dict[tuple[object, ...], Dataset] = {}
+    once: dict[tuple[object, ...], Dataset] = {}
     for item in stated:
         codes = items(item, "RadionuclideCodeSequence", file)
         facts = [text(item, keyword, file) for keyword in _TOLD_APART_BY]
-        kept.setdefault((*facts, *(text(code, "CodeValue", file) for code in codes)), item)
-    return list(kept.values())
+        once.setdefault((*facts, *(text(code, "CodeValue", file) for code in codes)), item)
+    return list(once.values())
 
 
 def _agent(item: Dataset, file: object) -> str:

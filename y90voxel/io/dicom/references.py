@@ -11,16 +11,16 @@ __all__ = ["missing_references", "referenced_series"]
 
 def referenced_series(series: SeriesRecord) -> set[str]:
     """Return the series UIDs that regions or doses refer to."""
-    found: set[str] = set()
+    uids: set[str] = set()
     for instance in series.instances:
         file = instance.source
         for item in items(instance.header, "ReferencedSeriesSequence", file):
-            found.add(text(item, "SeriesInstanceUID", file))
+            uids.add(text(item, "SeriesInstanceUID", file))
         for frame in items(instance.header, "ReferencedFrameOfReferenceSequence", file):
             for study in items(frame, "RTReferencedStudySequence", file):
                 for item in items(study, "RTReferencedSeriesSequence", file):
-                    found.add(text(item, "SeriesInstanceUID", file))
-    return found - {""}
+                    uids.add(text(item, "SeriesInstanceUID", file))
+    return uids - {""}
 
 
 def missing_references(regions: SeriesRecord, index: StudyIndex) -> list[Finding]:

@@ -61,7 +61,7 @@ def choose_regions(
     images: Sequence[SeriesRecord],
     wanted: str | None,
     trust: bool,
-    known: Registrations,
+    registrations: Registrations,
     findings: list[Finding],
     *,
     register: bool,
@@ -88,10 +88,10 @@ def choose_regions(
     ]
     if sharing:
         return only(sharing, "region", "--regions-series"), None
-    registered = [s for s in there if known.path(s.frame_of_reference_uid, frames)]
+    registered = [s for s in there if registrations.path(s.frame_of_reference_uid, frames)]
     if registered:
         chosen = only(registered, "region", "--regions-series")
-        return chosen, known.path(chosen.frame_of_reference_uid, frames)
+        return chosen, registrations.path(chosen.frame_of_reference_uid, frames)
     if register:
         return only(there, "region", "--regions-series"), None
     if trust:

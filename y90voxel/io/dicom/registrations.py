@@ -113,10 +113,10 @@ class Registrations:
 
     def path(self, source: str | None, targets: Iterable[str | None]) -> Path | None:
         """Return the way from a frame to one of the targets, as `path_between`."""
-        known = {target for target in targets if target}
-        if not source or not known or source in known:
+        frames = {target for target in targets if target}
+        if not source or not frames or source in frames:
             return None
-        return path_between(self.links, source, known)
+        return path_between(self.links, source, frames)
 
 
 def links_of(index: StudyIndex, patient_key: str | None = None) -> list[Link]:
@@ -172,13 +172,13 @@ def path_between(links: Sequence[Link], source: str | None, targets: Iterable[st
 
 def _path_to(frame: str, came_by: dict[str, Link | None], links: Sequence[Link]) -> Path:
     """Return the path that ends in a frame, once all of its links are without contradiction."""
-    found: list[Link] = []
+    chain: list[Link] = []
     link = came_by[frame]
     while link is not None:
         _check_agreement(link, links)
-        found.insert(0, link)
+        chain.insert(0, link)
         link = came_by[link.source]
-    return Path(Chain([step.transform for step in found]), tuple(found))
+    return Path(Chain([step.transform for step in chain]), tuple(chain))
 
 
 def _check_agreement(link: Link, links: Sequence[Link]) -> None:
@@ -200,16 +200,16 @@ def _check_agreement(link: Link, links: Sequence[Link]) -> None:
 
 def _frames_by_instance(index: StudyIndex) -> Callable[[str], str | None]:
     """Return a lookup of the frame of reference of an image by its SOP instance UID."""
-    found: dict[str, str] = {}
+    frames: dict[str, str] = {}
 
     def frame(sop_instance_uid: str) -> str | None:
-        if not found:
+        if not frames:
             for series in index.series:
                 if series.frame_of_reference_uid and series.role is not SeriesRole.REGISTRATION:
-                    found.update(
+                    frames.update(
                         (i.sop_instance_uid, series.frame_of_reference_uid) for i in series.instances
                     )
-        return found.get(sop_instance_uid)
+        return frames.get(sop_instance_uid)
 
     return frame
 
@@ -252,9 +252,9 @@ def _links_of_object(
 def _referenced_frame(item: Dataset, file: SourceFile, frame_of: Callable[[str], str | None]) -> str | None:
     """Return the frame of reference of the images that an item is about."""
     for image in items(item, "ReferencedImageSequence", file):
-        found = frame_of(text(image, "ReferencedSOPInstanceUID", file))
-        if found:
-            return found
+        frame = frame_of(text(image, "ReferencedSOPInstanceUID", file))
+        if frame:
+            return frame
     return None
 
 

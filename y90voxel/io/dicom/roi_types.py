@@ -56,20 +56,20 @@ def declared_findings(regions: Iterable[DeclaredRegion], file: SourceFile, tag: 
     taken = [region.name for region in declared if region.role is Role.TUMOUR]
     against = [r.name for r in declared if contradicts_tumour(r.name) and r.name not in DERIVED_NAMES]
     what = f"{tag} of {file.name}"
-    found = []
+    findings = []
     if taken:
         message = (
             f"{_listed(taken)}: no role was recognised by name, and {what} says that these are tumours: they count as "
             "tumours. Give --role NAME=ROLE where one is not."
         )
-        found.append(warn("tumours-by-type", message, file=file.name, tag=tag))
+        findings.append(warn("tumours-by-type", message, file=file.name, tag=tag))
     if against:
         message = (
             f"{_listed(against)}: {what} says tumour, the name says something else: the name counts. Give --role "
             "NAME=tumour where one is a tumour."
         )
-        found.append(warn("type-contradicts-name", message, file=file.name, tag=tag))
-    return found
+        findings.append(warn("type-contradicts-name", message, file=file.name, tag=tag))
+    return findings
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ from y90voxel.io.dicom.new_object import (
     reference,
     save,
 )
-from y90voxel.io.notices import tell
+from y90voxel.io.notices import add_notice
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap
 
@@ -312,14 +312,14 @@ def _check_kind(dataset: FileDataset, path: str | Path, notices: list[Notice] | 
         )
     if kind == "EFFECTIVE":
         comment = text(dataset, "DoseComment", path) or "no comment says which"
-        tell(
+        add_notice(
             notices,
             "dose-effective",
             f"{path} holds an effective dose ({comment}), not an absorbed one; it is used as it is.",
         )
     summation = text(dataset, "DoseSummationType", path).upper()
     if summation not in WHOLE_DOSES:
-        tell(
+        add_notice(
             notices,
             "dose-partial",
             f"{path} holds the dose of a part of a treatment (DoseSummationType {summation}); it is used as it is.",

@@ -94,8 +94,8 @@ def read_rtstruct(
             rois = {roi.number: roi for roi in _rois(dataset, instance.source)}
             declared = [roi.declared for roi in rois.values()]
             findings += declared_findings(declared, instance.source, INTERPRETED_TYPE)
-            found = _contours(dataset, rois, instance.source, findings)
-        regions += _with_thickness(rois, found, series.uid, instance.source, slice_step_mm, findings)
+            polygons_of = _contours(dataset, rois, instance.source, findings)
+        regions += _with_thickness(rois, polygons_of, series.uid, instance.source, slice_step_mm, findings)
     return regions, tuple(findings)
 
 
@@ -134,7 +134,7 @@ def _contours(
     dataset: Dataset, rois: dict[int, _Roi], file: SourceFile, findings: list[Finding]
 ) -> dict[int, list[Floats]]:
     """Return the closed polygons of each ROI number."""
-    found: dict[int, list[Floats]] = {}
+    polygons_of: dict[int, list[Floats]] = {}
     for group in items(dataset, "ROIContourSequence", file):
         number = whole_number(group, "ReferencedROINumber", file)
         if number not in rois:
@@ -145,7 +145,7 @@ def _contours(
                 file=file.name,
                 tag="ReferencedROINumber",
             )
-        polygons = found.setdefault(number, [])
+        polygons = polygons_of.setdefault(number, [])
         left_out: dict[str, int] = {}
         for contour in items(group, "ContourSequence", file):
             kind = _kind(contour, file, rois[number].name)
@@ -165,7 +165,7 @@ def _contours(
                     tag="ContourGeometricType",
                 )
             )
-    return found
+    return polygons_of
 
 
 def _kind(contour: Dataset, file: SourceFile, name: str) -> str:
@@ -213,7 +213,7 @@ def _damaged(file: SourceFile, name: str, why: str) -> DicomError:
 
 def _with_thickness(
     rois: dict[int, _Roi],
-    found: dict[int, list[Floats]],
+    polygons_of: dict[int, list[Floats]],
     series_uid: str,
     file: SourceFile,
     slice_step_mm: float | None,
@@ -221,7 +221,9 @@ def _with_thickness(
 ) -> list[DrawnRegion]:
     """Return the regions; those whose planes do not tell their thickness get that of the file."""
     lesions: dict[int, list[ContourPlanes]] = {}
-    unique = {number: _once(rois[number], polygons, file, findings) for number, polygons in found.items()}
+    unique = {
+        number: _once(rois[number], polygons, file, findings) for number, polygons in polygons_of.items()
+    }
     for number, polygons in unique.items():
         if polygons:
             try:
@@ -353,10 +355,10 @@ def _thickness(
 
 def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
     """Return warnings about planes that are missing inside a region."""
-    found = []
+    findings = []
     if planes.bridged_gaps_mm:
         low, high = planes.bridged_gaps_mm[0]
-        found.append(
+        findings.append(
             warn(
                 "contour-plane-missing",
                 f"{shown(roi.name)!r} lacks {len(planes.bridged_gaps_mm)} single plane(s), the first between {low:.1f} "
@@ -367,7 +369,7 @@ def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
         )
     if planes.open_gaps_mm:
         low, high = planes.open_gaps_mm[0]
-        found.append(
+        findings.append(
             warn(
                 "contour-gap",
                 f"{shown(roi.name)!r} has {len(planes.open_gaps_mm)} gap(s) of more than one plane, the first between "
@@ -376,4 +378,4 @@ def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
                 tag="ContourSequence",
             )
         )
-    return found
+    return findings

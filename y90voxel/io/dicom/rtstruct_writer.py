@@ -104,11 +104,11 @@ def write_rtstruct(
     add_references(dataset, whose, references)
     structures, contours, observations, empty = [], [], [], []
     for number, (name, mask) in enumerate(masks.items(), start=1):
-        found = _contours(mask, order)
-        if not found:
+        outlines = _contours(mask, order)
+        if not outlines:
             empty.append(name)
         structures.append(_structure(number, name, uid, automatic=name in made))
-        contours.append(_contour_item(number, found))
+        contours.append(_contour_item(number, outlines))
         observations.append(_observation(number, (roles or {}).get(name, "")))
     dataset.StructureSetROISequence = Items(structures)
     put_sequence(dataset, "ROIContourSequence", contours)
@@ -122,13 +122,13 @@ def _contours(mask: Mask, order: AxialOrder) -> list[Floats]:
     """Return the outlines of a region in LPS, (points, 3) each, holes joined to them."""
     frames, rows, columns = order.box(mask.box)
     at_once = max(1, VOXELS_AT_ONCE // max(1, (rows.stop - rows.start) * (columns.stop - columns.start)))
-    found = []
+    outlines = []
     for first in range(frames.start, frames.stop, at_once):
         part = order.view(mask.array)[first : min(first + at_once, frames.stop), rows, columns]
         for frame, outline in _outlines(part, (first, rows.start, columns.start)):
             index = np.column_stack([np.full(len(outline), frame), outline[:, 1], outline[:, 0]])
-            found.append(index @ order.affine[:3, :3].T + order.affine[:3, 3])
-    return found
+            outlines.append(index @ order.affine[:3, :3].T + order.affine[:3, 3])
+    return outlines
 
 
 def _outlines(occupancy: NDArray[np.floating[Any]], start: Sequence[int]) -> Iterator[tuple[int, Floats]]:

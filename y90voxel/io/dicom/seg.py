@@ -81,7 +81,7 @@ def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Finding, ..
 def _segments(instance: Instance) -> list[_Segment]:
     """Return number and label of each segment, and whether a program made it."""
     file = instance.source
-    found = []
+    segments = []
     for item in items(instance.header, "SegmentSequence", file):
         value = whole_number(item, "SegmentNumber", file)
         if value is None:
@@ -93,15 +93,15 @@ def _segments(instance: Instance) -> list[_Segment]:
         name = given_name(item, "SegmentLabel", file) or given_name(item, "SegmentDescription", file)
         automatic = text(item, "SegmentAlgorithmType", file).upper() == "AUTOMATIC"
         name = name or f"segment {value}"
-        found.append(_Segment(value, name, automatic, DeclaredRegion(name, is_tumour_segment(item, file))))
-    numbers_ = [segment.number for segment in found]
+        segments.append(_Segment(value, name, automatic, DeclaredRegion(name, is_tumour_segment(item, file))))
+    numbers_ = [segment.number for segment in segments]
     if len(set(numbers_)) != len(numbers_):
         raise DicomError(
             f"two segments of {file.name} share one SegmentNumber, so frames cannot be told apart. Export it again.",
             file=file.name,
             tag="SegmentNumber",
         )
-    return found
+    return segments
 
 
 def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -> list[DrawnRegion]:
@@ -234,7 +234,7 @@ def _probability(instance: Instance, kind: str) -> list[Finding]:
 def _segment_numbers(instance: Instance, count: int) -> list[int]:
     """Return the segment that each frame belongs to."""
     file = instance.source
-    found = []
+    segment_numbers = []
     for index, groups in enumerate(items(instance.header, "PerFrameFunctionalGroupsSequence", file)):
         group = functional_group(instance, groups, "SegmentIdentificationSequence")
         value = whole_number(group, "ReferencedSegmentNumber", file)
@@ -244,9 +244,9 @@ def _segment_numbers(instance: Instance, count: int) -> list[int]:
                 file=file.name,
                 tag="ReferencedSegmentNumber",
             )
-        found.append(value)
-    assert len(found) == count  # frames_of compared it with NumberOfFrames
-    return found
+        segment_numbers.append(value)
+    assert len(segment_numbers) == count  # frames_of compared it with NumberOfFrames
+    return segment_numbers
 
 
 def _occupancies(

@@ -98,14 +98,14 @@ def select_series(
         _check_one_study(index)
     emission = _emission(index, emission_series, needs_emission, findings)
     anchor = emission
-    known = Registrations(index, None if anchor is None else anchor.first.patient_key)
-    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, known, findings)
-    ct, ct_path = choose_ct(pool, anchor, ct_series, trust_frames, known, findings)
+    registrations = Registrations(index, None if anchor is None else anchor.first.patient_key)
+    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, registrations, findings)
+    ct, ct_path = choose_ct(pool, anchor, ct_series, trust_frames, registrations, findings)
     frame = (anchor.frame_of_reference_uid if anchor else None) or (ct.frame_of_reference_uid if ct else None)
     native_ct = ct if ct_path is None else None
     images = [s for s in (anchor, native_ct) if s is not None]
     regions, regions_path = choose_regions(
-        pool, images, regions_series, trust_frames, known, findings, register=register
+        pool, images, regions_series, trust_frames, registrations, findings, register=register
     )
     moving = None
     if register and regions is not None and regions_path is None and images:
@@ -126,7 +126,7 @@ def select_series(
         ct_path,
         regions_path,
         moving,
-        known,
+        registrations,
     )
 
 
@@ -186,11 +186,14 @@ def _check_one_study(index: StudyIndex) -> None:
 
 
 def _of_same_patient(
-    series: Sequence[SeriesRecord], anchor: SeriesRecord, known: Registrations, findings: list[Finding]
+    series: Sequence[SeriesRecord],
+    anchor: SeriesRecord,
+    registrations: Registrations,
+    findings: list[Finding],
 ) -> tuple[SeriesRecord, ...]:
     """Return the series of the anchor's patient that belong to its study, share its frame or are registered to it."""
     frame = anchor.frame_of_reference_uid
-    kept = tuple(
+    belonging = tuple(
         s
         for s in series
         if s.first.patient_key == anchor.first.patient_key
@@ -198,18 +201,18 @@ def _of_same_patient(
             s.study_uid == anchor.study_uid
             or s.role is SeriesRole.REGIONS
             or (frame and s.frame_of_reference_uid == frame)
-            or (s.role is SeriesRole.CT and known.path(s.frame_of_reference_uid, [frame]) is not None)
+            or (s.role is SeriesRole.CT and registrations.path(s.frame_of_reference_uid, [frame]) is not None)
         )
     )
-    if len(kept) < len(series):
+    if len(belonging) < len(series):
         findings.append(
             accept(
                 "other-studies",
-                f"{len(series) - len(kept)} series of other patients or studies in the folder are left out.",
+                f"{len(series) - len(belonging)} series of other patients or studies in the folder are left out.",
                 tag="StudyInstanceUID",
             )
         )
-    return kept
+    return belonging
 
 
 def _emission(

@@ -76,11 +76,11 @@ class FolderFacts:
 
     def add(self, more: FolderFacts) -> None:
         """Join what further files of the folder say."""
-        known = {one.identity: one for one in self.series}
+        series = {one.identity: one for one in self.series}
         for one in more.series:
-            if one.identity in known:
-                known[one.identity].files += one.files
-                known[one.identity].objects |= one.objects
+            if one.identity in series:
+                series[one.identity].files += one.files
+                series[one.identity].objects |= one.objects
             else:
                 self.series.append(one)
         self.damaged += more.damaged
@@ -136,25 +136,25 @@ def read_folder(root: Path, files: Iterable[tuple[str, int]]) -> FolderFacts:
     files : iterable of tuple
         Names below the archive, and sizes [bytes].
     """
-    found = FolderFacts()
-    known: dict[tuple[str, str, SeriesRole, str], SeriesFacts] = {}
+    folder = FolderFacts()
+    series: dict[tuple[str, str, SeriesRole, str], SeriesFacts] = {}
     with lenient_reading():
         for name, size in files:
             try:
                 instance = read_instance(SourceFile(root / name, name, size))
             except DicomError:
-                found.damaged.append(name)
+                folder.damaged.append(name)
                 continue
             if instance is None:
                 continue
             role = role_of(instance)
             identity = (instance.study_uid, instance.series_uid, role, instance.patient_key)
-            if identity not in known:
-                known[identity] = _facts(instance, role)
-                found.series.append(known[identity])
-            known[identity].files.append(name)
-            known[identity].objects.add(_hash(instance.sop_instance_uid))
-    return found
+            if identity not in series:
+                series[identity] = _facts(instance, role)
+                folder.series.append(series[identity])
+            series[identity].files.append(name)
+            series[identity].objects.add(_hash(instance.sop_instance_uid))
+    return folder
 
 
 def _hash(uid: str) -> int:

@@ -95,10 +95,10 @@ def _narrow_window_about(instance: Instance, energy_kev: float) -> bool | None:
         for w in items(instance.header, "EnergyWindowInformationSequence", file)
         for r in items(w, "EnergyWindowRangeSequence", file)
     ]
-    known = [(low, high) for low, high in windows if low is not None and high is not None]
-    if not known:
+    closed_windows = [(low, high) for low, high in windows if low is not None and high is not None]
+    if not closed_windows:
         return None
-    return any(low <= energy_kev <= high and high - low <= NARROW_WINDOW_KEV for low, high in known)
+    return any(low <= energy_kev <= high and high - low <= NARROW_WINDOW_KEV for low, high in closed_windows)
 
 
 def decay_equivalent_time(

@@ -58,13 +58,13 @@ def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Fi
     halved = stated >= 2 * len(stack.frames) - 1
     apart = f"slices lie {step:.2f} mm apart and are {thickness:.2f} mm thick"
     if emission and (numbered or halved):
-        found = (
+        thickness_text = (
             f"InstanceNumber advances by {stride}"
             if numbered
             else f"NumberOfSlices is {stated:g}, {len(stack.frames)} are here"
         )
         raise DicomError(
-            f"{apart}, and {found}: slices between them are missing. Export the complete series.",
+            f"{apart}, and {thickness_text}: slices between them are missing. Export the complete series.",
             file=first.source.name,
             tag="InstanceNumber" if numbered else "NumberOfSlices",
         )

@@ -67,9 +67,9 @@ def check_spacing(spacing_mm: Sequence[float], file: str, keyword: str = "PixelS
     """
     if min(spacing_mm) >= SMALLEST_SPACING_MM and max(spacing_mm) <= LARGEST_SPACING_MM:
         return
-    found = " x ".join(f"{v:g}" for v in spacing_mm)
+    spacing_text = " x ".join(f"{v:g}" for v in spacing_mm)
     raise DicomError(
-        f"{keyword} of {file} is {found} mm; it must be positive, from {SMALLEST_SPACING_MM:g} to "
+        f"{keyword} of {file} is {spacing_text} mm; it must be positive, from {SMALLEST_SPACING_MM:g} to "
         f"{LARGEST_SPACING_MM:g} mm. The file is damaged: export it again.",
         file=file,
         tag=keyword,
@@ -229,7 +229,7 @@ def _even_positions(
     off = float(worst.max())
     steps = np.diff(heights)
     file = frames[int(worst.argmax())].instance.source.name
-    found = (
+    deviation_text = (
         f"slices are {steps.min():.3f} to {steps.max():.3f} mm apart, up to {off:.3f} mm off even positions"
     )
     if off <= ACCEPTED_UNEVENNESS * step:
@@ -240,7 +240,7 @@ def _even_positions(
         findings.append(
             warn(
                 "uneven-slices",
-                f"{found}; {action}.",
+                f"{deviation_text}; {action}.",
                 file=file,
                 tag="ImagePositionPatient",
                 value=f"{off:.3f}",
@@ -250,7 +250,11 @@ def _even_positions(
     action = f"interpolated to even steps of {slope:.4f} mm from the true positions"
     findings.append(
         warn(
-            "uneven-slices", f"{found}; {action}.", file=file, tag="ImagePositionPatient", value=f"{off:.3f}"
+            "uneven-slices",
+            f"{deviation_text}; {action}.",
+            file=file,
+            tag="ImagePositionPatient",
+            value=f"{off:.3f}",
         )
     )
     return start, slope, True

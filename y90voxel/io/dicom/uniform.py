@@ -161,14 +161,14 @@ def check_numbering(frames: Sequence[Frame]) -> None:
     if len(numbers) < len(frames):
         return
     rising, falling = _in_order(numbers), _in_order([-n for n in numbers])
-    kept = rising if len(rising) >= len(falling) else falling
-    out = sorted(set(range(len(numbers))) - set(kept))
+    in_order = rising if len(rising) >= len(falling) else falling
+    out = sorted(set(range(len(numbers))) - set(in_order))
     if not out or len(out) > max(FEW_OUT_OF_ORDER, len(numbers) // 20):
         return
     worst = frames[out[0]].instance
     raise DicomError(
         f"{worst.source.name} has InstanceNumber {numbers[out[0]]:g}, which contradicts its ImagePositionPatient: the "
-        f"other {len(kept)} slices are numbered in order of their position. Slices may be swapped: export the series "
+        f"other {len(in_order)} slices are numbered in order of their position. Slices may be swapped: export the series "
         "again.",
         file=worst.source.name,
         tag="InstanceNumber",
@@ -211,15 +211,15 @@ def one_slice(instance: Instance) -> DicomError:
     )
 
 
-def slices_missing(series: SeriesRecord, found: int) -> list[Finding]:
+def slices_missing(series: SeriesRecord, slice_count: int) -> list[Finding]:
     """Return a warning when a series says that it has more slices than there are."""
     stated = series.first.numbers("NumberOfSlices", 1)
-    if stated is None or stated[0] <= found:
+    if stated is None or stated[0] <= slice_count:
         return []
     return [
         warn(
             "slices-missing",
-            f"NumberOfSlices is {stated[0]:g}, but there are {found} slices: the image may end too early. Regions that "
+            f"NumberOfSlices is {stated[0]:g}, but there are {slice_count} slices: the image may end too early. Regions that "
             "it does not cover are refused.",
             file=series.first.source.name,
             tag="NumberOfSlices",
