@@ -7,7 +7,7 @@ import pytest
 from phantoms import ellipsoid
 
 import y90voxel as yv
-from y90voxel.errors import GeometryError, InputError, RegionError
+from y90voxel.errors import InputError, RegionError
 from y90voxel.metrics.gamma import GammaNormalisation
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -69,47 +69,31 @@ def test_a_run_agrees_with_itself_wholly():
         change = region.difference
         assert {v for v in change.values() if not isinstance(v, dict)} == {0.0}
         assert set(change["v_percent"].values()) == {0.0}
-        assert (region.contour_dice, region.histograms.area_gy, region.histograms.overlap) == (1.0, 0.0, 1.0)
-    v = found.voxels
+        assert (region.histograms.area_gy, region.histograms.overlap) == (0.0, 1.0)
+    assert {region.contour_dice for region in found.voxels.regions} == {1.0}
+    v = found.voxels.voxels
     assert (v.rmse_gy, v.quality_factor, v.gamma_pass_fraction, v.gamma_mean) == (0.0, 0.0, 1.0, 0.0)
     assert (v.pearson, v.spearman, v.concordance) == pytest.approx((1, 1, 1), abs=1e-12)
     assert v.isodose_dice == {50.0: 1.0, 100.0: 1.0, 205.0: 1.0}
-    gy = found.agreement.bland_altman
-    assert (gy.bias, gy.sd, gy.lower, gy.upper) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_a_known_scale_is_found_in_every_number():
     found = yv.compare(side(), delivered(scaled(1.2)), gamma=EXPLICIT)
     for region in found.regions:
         assert region.difference_percent["mean_gy"] == pytest.approx(20.0, rel=1e-9)
-        assert region.difference["d70_gy"] == pytest.approx(0.2 * region.predicted.d_gy[70], rel=1e-9)
-        assert region.histograms.area_gy == pytest.approx(0.2 * region.predicted.mean_gy, rel=1e-9)
+        assert region.difference["d70_gy"] == pytest.approx(0.2 * region.predicted.metrics.d_gy[70], rel=1e-9)
+        assert region.histograms.area_gy == pytest.approx(0.2 * region.predicted.metrics.mean_gy, rel=1e-9)
         assert region.histograms.overlap == pytest.approx(1 / 1.2, rel=1e-9)
-        assert region.voxels.quality_factor == pytest.approx(0.2, rel=1e-9)
-    ratio = found.agreement.bland_altman_ratio
-    assert (ratio.bias, ratio.lower, ratio.upper) == pytest.approx((1.2, 1.2, 1.2))
-    x = found.predicted_dose.array[found.volume.array >= 0.5]
+        assert found.voxels.region(region.name).voxels.quality_factor == pytest.approx(0.2, rel=1e-9)
+    x = found.voxels.predicted_dose.array[found.voxels.volume.array >= 0.5]
     # Lin 1989 for y = a x: 2 a s² / ((1 + a²) s² + (1 − a)² m²)
     truth = 2 * 1.2 * x.var() / ((1 + 1.44) * x.var() + 0.04 * x.mean() ** 2)
-    assert found.voxels.concordance == pytest.approx(truth, rel=1e-9)
-    assert found.voxels.pearson == pytest.approx(1.0, rel=1e-9)
-    assert found.voxels.rmse_gy == pytest.approx(0.2 * np.sqrt((x**2).mean()), rel=1e-9)
-    assert found.voxels.count == found.voxels.gamma_count == x.size  # no dose here is below the cut-off
-
-
-def test_agreement_counts_every_tissue_once():
-    found = yv.compare(side(), delivered(), gamma=EXPLICIT)
-    assert found.agreement.regions == ("GTV1", "non-tumour liver", "lungs")
-
-
-def test_bland_altman_over_regions_by_hand():
-    found = yv.compare(side(), delivered(scaled(0.9)), gamma=EXPLICIT)
-    change = -0.1 * np.array(
-        [found.region(n).predicted.mean_gy for n in ("GTV1", "non-tumour liver", "lungs")]
-    )
-    gy = found.agreement.bland_altman
-    assert gy.bias == pytest.approx(change.mean())
-    assert gy.upper == pytest.approx(change.mean() + 1.96 * change.std(ddof=1))
+    assert found.voxels.voxels.concordance == pytest.approx(truth, rel=1e-9)
+    assert found.voxels.voxels.pearson == pytest.approx(1.0, rel=1e-9)
+    assert found.voxels.voxels.rmse_gy == pytest.approx(0.2 * np.sqrt((x**2).mean()), rel=1e-9)
+    assert (
+        found.voxels.voxels.count == found.voxels.voxels.gamma_count == x.size
+    )  # no dose here is below the cut-off
 
 
 @pytest.mark.parametrize(("shift", "dice"), [(0, 1.0), (2, 0.8), (5, 0.5), (10, 0.0)])
@@ -120,13 +104,13 @@ def test_a_shifted_cube_overlaps_by_what_is_left_of_it(shift, dice):
     arrays[0][2:12, 3:13, 2:12] = 120.0
     arrays[1][2:12, 3:13, 2 + shift : 12 + shift] = 120.0
     found = yv.compare(*(DoseMap(a, grid) for a in arrays), gamma=EXPLICIT)
-    assert found.voxels.isodose_dice == {50.0: dice, 100.0: dice, 205.0: None}
-    assert found.voxels.gamma_count == 1000
+    assert found.voxels.voxels.isodose_dice == {50.0: dice, 100.0: dice, 205.0: None}
+    assert found.voxels.voxels.gamma_count == 1000
 
 
 def test_quotients_of_a_scaled_dose_are_a_step_at_the_scale():
     found = yv.compare(side(), delivered(scaled(1.25)), gamma=EXPLICIT)
-    curve = found.region("GTV1").as_dict()["voxels"]["quality_volume_histogram"]
+    curve = found.voxels.region("GTV1").as_dict()["agreement"]["quality_volume_histogram"]
     at = dict(zip(curve["quotient"], curve["volume_percent"], strict=True))
     assert (at[1.0], at[1.2], at[1.3]) == (100.0, 100.0, 0.0)
 
@@ -139,24 +123,24 @@ def test_gamma_agrees_with_pymedphys(local):
     found = yv.compare(
         side(one), delivered(other), gamma=yv.GammaCriteria(0.1, 5.0, normalisation, cutoff_fraction=0.05)
     )
-    inside = found.volume.array >= 0.5
+    inside = found.voxels.volume.array >= 0.5
     axes = tuple(step * np.arange(n) for step, n in zip(GRID.spacing_mm, GRID.shape, strict=True))
     theirs = pymedphys.gamma(
         axes, np.where(inside, one.array, 0.0), axes, other.array, 10, 5, lower_percent_dose_cutoff=5,
         interp_fraction=10, max_gamma=2, local_gamma=local,
     )  # fmt: skip
-    both = np.isfinite(theirs) & np.isfinite(found.gamma)
-    assert both.sum() == np.isfinite(found.gamma).sum() == found.voxels.gamma_count
+    both = np.isfinite(theirs) & np.isfinite(found.voxels.gamma)
+    assert both.sum() == np.isfinite(found.voxels.gamma).sum() == found.voxels.voxels.gamma_count
     # The two sample the sphere around a voxel differently; see tests/metrics/test_gamma.py for the convergence.
-    assert found.voxels.gamma_pass_fraction == pytest.approx((theirs[both] <= 1).mean(), abs=0.01)
-    assert np.abs(found.gamma[both] - theirs[both]).mean() < 0.02
+    assert found.voxels.voxels.gamma_pass_fraction == pytest.approx((theirs[both] <= 1).mean(), abs=0.01)
+    assert np.abs(found.voxels.gamma[both] - theirs[both]).mean() < 0.02
 
 
 @pytest.mark.parametrize(("delivered_gy", "gamma", "passing"), [(109.5, 0.95, 1.0), (110.5, 1.05, 0.0)])
 def test_gamma_of_even_doses_is_their_difference_in_criteria(delivered_gy, gamma, passing):
     grid = Grid.from_spacing((4, 5, 6), (4, 4, 4))
     even = [DoseMap(np.full(grid.shape, gy), grid) for gy in (100.0, delivered_gy)]
-    found = yv.compare(*even, gamma=EXPLICIT).voxels
+    found = yv.compare(*even, gamma=EXPLICIT).voxels.voxels
     assert (found.gamma_mean, found.gamma_pass_fraction) == (pytest.approx(gamma), passing)
 
 
@@ -167,7 +151,7 @@ def test_voxels_that_the_prediction_half_reaches_are_left_out():
     found = yv.compare(
         DoseMap(np.full(grid.shape, 80.0), beside), DoseMap(np.full(grid.shape, 80.0), grid), gamma=EXPLICIT
     )
-    assert (found.voxels.count, found.voxels.quality_factor) == (4 * 5 * 5, 0.0)
+    assert (found.voxels.voxels.count, found.voxels.voxels.quality_factor) == (4 * 5 * 5, 0.0)
 
 
 # normalisation
@@ -178,10 +162,12 @@ def test_normalising_by_activity_scales_the_prediction():
     assert (found.factor, codes(found)) == (1.5, [])
     liver = found.region("Liver")
     assert liver.difference["mean_gy"] == pytest.approx(0.0, abs=1e-9)
-    assert liver.raw_predicted_mean_gy == pytest.approx(liver.predicted.mean_gy / 1.5)
+    assert liver.predicted.raw_mean_gy == pytest.approx(liver.predicted.metrics.mean_gy / 1.5)
     assert found.as_dict()["normalisation"] == {
         "mode": "activity", "factor": 1.5, "applied_to": "predicted",
-        "statement": "The predicted dose was multiplied by 1.5, the delivered over the predicted net activity.",
+        "predicted_activity_bq": 2e9, "delivered_activity_bq": 3e9,
+        "statement": "The predicted dose was multiplied by 1.5, the delivered over the predicted net activity "
+        "(2 GBq predicted, 3 GBq delivered).",
     }  # fmt: skip
 
 
@@ -189,13 +175,13 @@ def test_normalising_by_the_liver_makes_its_mean_doses_equal():
     other = DoseMap(1.3 * doses(seed=8).array, GRID)
     found = yv.compare(side(), delivered(other), normalise="mean-liver", gamma=EXPLICIT)
     liver = found.region("Liver")
-    assert liver.predicted.mean_gy == pytest.approx(liver.delivered.mean_gy, rel=1e-12)
+    assert liver.predicted.metrics.mean_gy == pytest.approx(liver.delivered.metrics.mean_gy, rel=1e-12)
     assert found.region("GTV1").difference["mean_gy"] != 0.0
     assert "mean dose of the liver" in found.statement
 
 
 def test_other_activities_without_normalisation_are_said():
-    found = yv.compare(side(), delivered(activity_bq=2.2e9), gamma=EXPLICIT)
+    found = yv.compare(side(), delivered(activity_bq=2.2e9), normalise="none", gamma=EXPLICIT)
     assert codes(found) == ["activities-differ"]
     assert "2 GBq" in found.notices[0].message
     assert "2.2 GBq" in found.notices[0].message
@@ -230,7 +216,7 @@ def test_a_finer_prediction_is_averaged_over_the_delivered_voxels():
     array = np.random.default_rng(0).random(fine.shape)
     found = yv.compare(side(DoseMap(array, fine)), delivered(), gamma=EXPLICIT)
     blocks = array.reshape(24, 2, 26, 2, 28, 2).mean(axis=(1, 3, 5))
-    np.testing.assert_allclose(found.predicted_dose.array, blocks, rtol=1e-12)
+    np.testing.assert_allclose(found.voxels.predicted_dose.array, blocks, rtol=1e-12)
     assert codes(found) == ["grids-differ"]
     assert "2.00 × 2.00 × 2.00 mm" in found.notices[0].message
 
@@ -244,9 +230,9 @@ def test_a_ramp_is_the_same_on_any_grid():
         return DoseMap(100.0 + grid.index_to_lps(index) @ np.array([0.3, 0.2, 0.1]), grid)
 
     found = yv.compare(side(ramp(coarse)), delivered(ramp(GRID)), gamma=EXPLICIT)
-    for region in found.regions:
-        assert region.difference["mean_gy"] == pytest.approx(0.0, abs=1e-4)
-    assert found.voxels.rmse_gy < 1e-4
+    for region in found.voxels.regions:
+        assert region.delivered.mean_gy - region.predicted.mean_gy == pytest.approx(0.0, abs=1e-4)
+    assert found.voxels.voxels.rmse_gy < 1e-4
 
 
 def with_frame(given, uid):
@@ -254,13 +240,25 @@ def with_frame(given, uid):
     return replace(given, dose=replace(given.dose, grid=grid), regions=regions(grid))
 
 
-def test_other_frames_are_refused_unless_trusted():
-    other = with_frame(delivered(), "9.9.9")
-    with pytest.raises(GeometryError, match=r"1\.2\.3, the delivered one in 9\.9\.9.*--trust-frames"):
-        yv.compare(side(), other)
-    found = yv.compare(side(), other, trust_frames=True, gamma=EXPLICIT)
-    assert codes(found) == ["frames-trusted"]
+def test_other_frames_are_compared_by_region_alone_unless_trusted():
+    found = yv.compare(side(), with_frame(delivered(), "9.9.9"), gamma=EXPLICIT)
+    assert codes(found) == ["no-voxel-comparison"]
+    assert (found.voxels, found.as_dict()["voxels"]) == (None, None)
+    assert "1.2.3, the delivered one in 9.9.9" in found.voxels_reason
+    assert "--trust-frames" in found.as_dict()["voxels_reason"]
     assert found.region("Liver").difference["mean_gy"] == 0.0
+    found = yv.compare(side(), with_frame(delivered(), "9.9.9"), trust_frames=True, gamma=EXPLICIT)
+    assert codes(found) == ["frames-trusted"]
+    assert found.voxels.region("Liver").voxels.rmse_gy == 0.0
+
+
+def test_regions_of_one_side_need_a_common_frame():
+    found = yv.compare(side(), with_frame(delivered(placed=()), "9.9.9"), gamma=EXPLICIT)
+    assert len(found.regions) == 7  # with_frame gives it regions
+    bare = replace(with_frame(delivered(), "9.9.9"), regions=())
+    found = yv.compare(side(), bare, gamma=EXPLICIT)
+    assert found.regions == ()
+    assert codes(found) == ["regions-of-one-side", "no-voxel-comparison"]
 
 
 @pytest.mark.parametrize(
@@ -279,23 +277,34 @@ def test_maps_that_do_not_overlap_are_refused():
         yv.compare(side(doses(far), ()), delivered())
 
 
+def test_maps_of_unknown_frames_that_do_not_overlap_are_compared_by_region_alone():
+    far = Grid.from_spacing(GRID.shape, GRID.spacing_mm, (5000, 0, 0))
+    moved = DoseMap(doses().array, far)
+    placed = tuple(replace(r, mask=Mask(r.mask.array, far)) for r in regions())
+    found = yv.compare(side(moved, placed), delivered(), gamma=EXPLICIT)
+    assert "do not overlap by their coordinates" in found.voxels_reason
+    assert found.region("Liver").difference["mean_gy"] == 0.0
+
+
 def test_regions_are_compared_as_far_as_the_prediction_reaches():
     part = GRID.crop((0, 0, 0), (14, 26, 28))  # the lungs lie beyond, and some of the liver
     dose = doses()
     found = yv.compare(
-        side(DoseMap(dose.array[:14], part), regions()[:2]), delivered(placed=regions()), gamma=EXPLICIT
+        side(DoseMap(dose.array[:14], part), regions(part)[:2]), delivered(placed=regions()), gamma=EXPLICIT
     )
     said = [n.message for n in found.notices if n.code == "prediction-does-not-reach"]
-    assert "'Liver'; only that part is compared" in said[0]
-    liver = found.region("Liver")
+    assert "'Liver'; voxel by voxel only that part is compared" in said[0]
+    liver = found.voxels.region("Liver")
     assert liver.mask.array[14:].sum() == 0
-    assert liver.difference["mean_gy"] == pytest.approx(0.0, abs=1e-9)
+    assert liver.delivered.mean_gy - liver.predicted.mean_gy == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_region_beyond_the_prediction_is_left_out():
     part = GRID.crop((0, 0, 0), (14, 26, 28))
     found = yv.compare(side(DoseMap(doses().array[:14], part), ()), delivered(), gamma=EXPLICIT)
-    assert "reaches 0.0 % of 'Lung_R'; it is not compared." in " ".join(n.message for n in found.notices)
+    assert "only the delivered dose has the regions Lung_R, Lung_L, lungs" in " ".join(
+        n.message for n in found.notices
+    )
     assert "Lung_R" not in [region.name for region in found.regions]
 
 
@@ -304,7 +313,7 @@ def test_doses_below_zero_are_compared_as_zero():
     array[0, 0, 0] = -3.0
     found = yv.compare(side(DoseMap(array, GRID)), delivered(), gamma=EXPLICIT)
     assert codes(found) == ["negative-doses"]
-    assert found.predicted_dose.array.min() == 0.0
+    assert found.voxels.predicted_dose.array.min() == 0.0
 
 
 # facts
@@ -328,7 +337,7 @@ def test_differing_facts_are_said(before, after, code, words):
 
 def test_unknown_facts_are_no_difference():
     nothing = dict.fromkeys(("nuclide", "is_prediction", "activity_bq", "lung_shunt_fraction", "engine"))
-    assert codes(yv.compare(side(**nothing), delivered(), gamma=EXPLICIT)) == []
+    assert codes(yv.compare(side(**nothing), delivered(), gamma=EXPLICIT)) == ["not-normalised"]
 
 
 @pytest.mark.parametrize(
@@ -430,24 +439,28 @@ def test_contours_that_differ_are_said():
     moved = ellipsoid(GRID, (20.0, 0, -10), (12, 12, 12)).array
     here = ellipsoid(GRID, (8.0, 0, -10), (12, 12, 12)).array
     truth = 2 * np.minimum(moved, here).sum() / (moved.sum() + here.sum())
-    assert found.region("GTV1").contour_dice == pytest.approx(truth)
+    assert found.voxels.region("GTV1").contour_dice == pytest.approx(truth)
 
 
 def test_doses_without_regions_are_compared_where_there_is_dose():
     one = doses().array
     found = yv.compare(doses(), scaled(1.1), gamma=EXPLICIT)
-    assert (codes(found), found.regions) == (["too-few-regions"], ())
-    assert found.volume_name == "voxels above 5 % of a maximum"
-    assert found.voxels.count == np.count_nonzero(one >= 0.05 * one.max())
+    assert (codes(found), found.regions) == (["not-normalised"], ())
+    assert found.voxels.volume_name == "voxels above 5 % of a maximum"
+    assert found.voxels.voxels.count == np.count_nonzero(one >= 0.05 * one.max())
     assert found.agreement.as_dict()["bland_altman"] is None
 
 
 def test_a_dose_of_zero_has_no_quotients_and_no_gamma():
     found = yv.compare(side(DoseMap(np.zeros(GRID.shape), GRID)), delivered(), gamma=EXPLICIT)
-    assert (found.gamma, found.voxels.gamma_pass_fraction, found.voxels.quality_factor) == (None, None, None)
-    assert (found.voxels.pearson, found.region("Liver").difference_percent["mean_gy"]) == (None, None)
+    assert (
+        found.voxels.gamma,
+        found.voxels.voxels.gamma_pass_fraction,
+        found.voxels.voxels.quality_factor,
+    ) == (None, None, None)
+    assert (found.voxels.voxels.pearson, found.region("Liver").difference_percent["mean_gy"]) == (None, None)
     assert found.agreement.bland_altman_ratio is None
-    assert found.voxels.as_dict()["quality_volume_histogram"] is None
+    assert found.voxels.as_dict()["agreement"]["quality_volume_histogram"] is None
 
 
 def test_a_region_of_one_voxel_has_no_voxel_statistics():
@@ -455,8 +468,12 @@ def test_a_region_of_one_voxel_has_no_voxel_statistics():
     array[10, 12, 14] = 1.0
     placed = tuple(Regions(GRID, (Region("GTV", Role.TUMOUR, Mask(array, GRID)),)))
     found = yv.compare(side(placed=placed), delivered(placed=placed), gamma=EXPLICIT)
-    assert found.region("GTV").voxels is None
-    assert found.region("GTV").as_dict()["voxels"] is None
+    assert found.voxels.region("GTV").voxels is None
+    assert found.voxels.region("GTV").as_dict()["agreement"] is None
+    with pytest.raises(
+        RegionError, match=r"'GTV2' was compared voxel by voxel\. The regions are: GTV, all tumours"
+    ):
+        found.voxels.region("GTV2")
 
 
 def test_a_region_that_was_not_compared_is_unknown():

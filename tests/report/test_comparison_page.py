@@ -14,7 +14,7 @@ from y90voxel.report.comparison_page import comparison_content, render_compariso
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask
 
-GRID = Grid.from_spacing((8, 9, 10), (10.0, 10.0, 10.0))
+GRID = Grid.from_spacing((8, 9, 12), (10.0, 10.0, 10.0))
 FIGURES = {"maps.png": b"maps", "agreement.png": b"agreement"}
 
 
@@ -53,7 +53,7 @@ def test_figures_stand_on_a_dose_of_zero():
 def test_cards_join_several_tumours():
     content = comparison_content(comparison("A", "B"), {"version": "1", "started": None})
     assert [card["label"] for card in content["cards"]] == [
-        "All tumours", "Concordance", "Voxel correlation", "Gamma up to 1",
+        "All tumours", "Voxel correlation", "Gamma up to 1",
     ]  # fmt: skip
     assert content["cards"][0]["value"] == "+10.0 %"
     assert comparison_content(comparison("A"), {})["cards"][0]["label"] == "A"
@@ -66,10 +66,14 @@ def test_the_criteria_of_gamma_are_stated():
 
 
 @pytest.mark.parametrize(("scale", "words"), [(1.1, "+"), (1.0, "by 0 Gy on average")])
-def test_agreement_is_told_in_words(scale, words):
-    sentences = comparison_content(comparison("A", "B", scale=scale), {})["agreement"]
-    assert "Over 2 regions (A, B)" in sentences[0]
-    assert words in sentences[0]
+def test_agreement_of_five_lesions_is_told_in_words(scale, words):
+    found = comparison("A", "B", "C", "D", "E", scale=scale)
+    content = comparison_content(found, {})
+    assert "Over 5 lesions (A, B, C, D, E)" in content["agreement"][0]
+    assert words in content["agreement"][0]
+    assert "Concordance" in [card["label"] for card in content["cards"]]
+    page = render_comparison_page(comparison("A", "B", "C", "D"), {}, FIGURES)
+    assert "given from 5 lesions on; 4 are compared" in page
 
 
 @pytest.mark.parametrize(("kind", "banners"), [(True, 1), (False, 0), (None, 0)])

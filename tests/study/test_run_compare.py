@@ -12,7 +12,7 @@ from study_factory import write_study
 from y90voxel.case.verify import verify
 from y90voxel.comparison.compare import compare
 from y90voxel.dose.local_deposition import LocalDeposition
-from y90voxel.errors import DicomError, GeometryError, InputError
+from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.nifti import read_nifti, write_nifti
 from y90voxel.quantification.emission import EmissionImage
@@ -59,7 +59,7 @@ def test_folders_agree_with_the_evaluations_that_wrote_them(runs, tmp_path):
     root, before, after = runs
     found = run_compare(root / "plan", root / "delivered", tmp_path / "out", report=False)
     assert found == json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert (found["schema_version"], found["kind"]) == (1, "compare")
+    assert (found["schema_version"], found["kind"]) == (2, "compare")
     truth = compare(before, after).as_dict()
     assert [w["code"] for w in found["warnings"]] == [w["code"] for w in truth["warnings"]]
     assert [r["name"] for r in found["regions"]] == [r["name"] for r in truth["regions"]]
@@ -68,7 +68,8 @@ def test_folders_agree_with_the_evaluations_that_wrote_them(runs, tmp_path):
             doses = {k: v for k, v in theirs[key].items() if isinstance(v, float)}
             assert {k: mine[key][k] for k in doses} == pytest.approx(doses, rel=2e-4, abs=2e-3)
         assert mine["delivered"]["mean_gy"] == pytest.approx(after.region(mine["name"]).mean_gy, rel=2e-4)
-    assert found["agreement"]["concordance"] == pytest.approx(truth["agreement"]["concordance"], rel=1e-4)
+    one, other = (part["voxels"]["agreement"]["concordance"] for part in (found, truth))
+    assert one == pytest.approx(other, rel=1e-4)
 
 
 def test_provenance_names_what_was_read(runs, tmp_path):
@@ -106,22 +107,71 @@ def test_a_comparison_can_be_repeated_in_place_but_eats_nothing_else(runs, tmp_p
         run_compare(root / "plan", root / "delivered", tmp_path / "out", report=False)
 
 
-def test_other_patients_are_said_without_naming_them(runs, tmp_path):
+def test_other_patients_are_refused_unless_accepted_and_never_named(runs, tmp_path):
     run_dose(tmp_path / "other", predicted=False, tumour_to_normal=4.0, patient="SECRET")
-    found = run_compare(runs[0] / "plan", tmp_path / "other", tmp_path / "out", report=False)
+    folders = (runs[0] / "plan", tmp_path / "other", tmp_path / "out")
+    with pytest.raises(InputError, match="PatientID of the two dose files") as refused:
+        run_compare(*folders, report=False)
+    assert "SECRET" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match="is no refusal of compare; it has patients-differ"):
+        run_compare(*folders, report=False, accept=["surrogate"])
+    found = run_compare(*folders, report=False, accept=["patients-differ"])
     assert "patients-differ" in [warning["code"] for warning in found["warnings"]]
     assert "SECRET" not in (tmp_path / "out" / "compare.json").read_text()
 
 
-def test_other_frames_are_refused_unless_trusted(runs, tmp_path):
+@pytest.mark.parametrize("activity_bq", [2e9, 3e9])
+def test_other_frames_keep_what_each_run_says_of_its_regions(runs, tmp_path, activity_bq):
+    after = run_dose(
+        tmp_path / "other",
+        predicted=False,
+        tumour_to_normal=4.0,
+        frame="1.2.840.99.8",
+        activity_bq=activity_bq,
+    )
+    found = run_compare(runs[0] / "plan", tmp_path / "other", tmp_path / "out")
+    assert found["voxels"] is None
+    assert "1.2.840.99.8" in found["voxels_reason"]
+    assert not (tmp_path / "out" / "figures" / "maps.png").exists()
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert "Not compared: the predicted dose lies in frame of reference" in page
+    factor = activity_bq / 2e9
+    assert found["normalisation"]["factor"] == pytest.approx(factor, rel=1e-12)
+    stated = [
+        json.loads((folder / "metrics.json").read_text()) for folder in (runs[0] / "plan", tmp_path / "other")
+    ]
+    assert len(found["regions"]) == len(stated[0]["regions"]) == 7
+    for side, document, scale in zip(("predicted", "delivered"), stated, (factor, 1.0), strict=True):
+        own = {entry["name"]: entry for entry in document["regions"]}
+        for region in found["regions"]:
+            for key in ("mean_gy", "mass_weighted_mean_gy", "d70_gy", "d90_gy", "max_gy"):
+                assert region[side][key] == pytest.approx(scale * own[region["name"]][key], rel=1e-6)
+            for key in ("volume_ml", "mass_g", "activity_bq"):
+                assert region[side][key] == own[region["name"]][key]
+            mean = own[region["name"]]["mean_gy"]
+            assert region[side]["mean_gy_per_gbq"] == pytest.approx(mean / (document["activity_bq"] / 1e9))
+    tumour = next(region for region in found["regions"] if region["name"] == "GTV1")
+    assert tumour["predicted"]["tumour_to_normal"] == pytest.approx(ratio(runs[1]), rel=1e-12)
+    assert tumour["delivered"]["tumour_to_normal"] == pytest.approx(ratio(after), rel=1e-12)
+    assert tumour["predicted"]["v_percent"]["100"] == pytest.approx(
+        100 * (runs[1].dose.array[runs[1].case.regions["GTV1"].mask.array >= 0.999] * factor >= 100).mean(),
+        abs=8.0,
+    )
+
+
+def ratio(evaluation):
+    tumour, normal = evaluation.region("GTV1"), evaluation.region("non-tumour liver")
+    return (tumour.activity_bq / tumour.mass_g) / (normal.activity_bq / normal.mass_g)
+
+
+def test_other_frames_are_taken_as_common_where_trusted(runs, tmp_path):
     run_dose(tmp_path / "other", predicted=False, tumour_to_normal=4.0, frame="1.2.840.99.8")
-    with pytest.raises(GeometryError, match="--trust-frames"):
-        run_compare(runs[0] / "plan", tmp_path / "other", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
     found = run_compare(
         runs[0] / "plan", tmp_path / "other", tmp_path / "out", trust_frames=True, report=False
     )
     assert "frames-trusted" in [warning["code"] for warning in found["warnings"]]
+    assert found["voxels"]["how"] == "coordinates taken as common, as asked"
 
 
 @pytest.mark.parametrize("reason", ["no frame", "anonymised", "no dose.dcm"])
@@ -146,7 +196,9 @@ def test_roles_and_names_read_back(runs):
     assert [(r.name, r.role.value) for r in side.regions] == [
         (r.name, r.role.value) for r in runs[1].case.regions
     ]
-    assert side.stated_means_gy == {m.name: pytest.approx(m.mass_weighted_mean_gy) for m in runs[1].regions}
+    assert {name: m.mean_gy for name, m in side.stated.items()} == {
+        m.name: pytest.approx(m.mean_gy) for m in runs[1].regions
+    }
 
 
 # damage
@@ -235,9 +287,9 @@ def test_command_prints_regions_and_agreement(runs, run_cli, tmp_path):
     root = runs[0]
     done = run_cli("compare", root / "plan", root / "delivered", "-o", tmp_path / "out", "--no-report")
     assert done.code == 0, done.err
-    assert "nothing was normalised" in done.out
+    assert "multiplied by 1, the delivered over the predicted net activity (2 GBq predicted" in done.out
     assert re.search(r"^GTV1 +\d", done.out, re.M)
-    assert "limits of agreement" in done.out
+    assert "gamma %" in done.out
     assert "warning [gamma-criteria-default]" in done.err
 
 
@@ -249,7 +301,7 @@ def test_command_prints_the_document_as_json(runs, run_cli, tmp_path):
     )  # fmt: skip
     found = json.loads(done.out)
     assert found == json.loads((tmp_path / "out" / "compare.json").read_text())
-    assert found["gamma_criteria"] == {
+    assert found["voxels"]["gamma_criteria"] == {
         "dose_percent": 15.0, "distance_mm": 6.0, "normalisation": "local", "cutoff_percent": 5.0,
         "reference": "predicted",
     }  # fmt: skip

@@ -2,14 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from y90voxel.cli.options import AsJson, takes_settings
+
 __all__ = ["compare"]
 
 
+@dataclass(frozen=True)
+class Sides:
+    """Options about what belongs together and how the prediction is read."""
+
+    normalise: Annotated[
+        str | None,
+        Option(
+            help="Scale the prediction: activity, mean-liver or none.  [default: activity, where both are stated]"
+        ),
+    ] = None
+    plan_model: Annotated[
+        str | None,
+        Option(
+            help="Model of a plan whose activity is meant.  [default: the activity given, else the first model]"
+        ),
+    ] = None
+    pair: Annotated[
+        list[str] | None,
+        Option(
+            metavar="PREDICTED=DELIVERED",
+            help="Regions that belong together, such as 'GTV1=Tumour 1+Tumour 2'; 'GTV1=' leaves one out. Repeatable.",
+        ),
+    ] = None
+    trust_frames: Annotated[
+        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
+    ] = False
+    accept: Annotated[
+        list[str] | None,
+        Option(help="Override a refusal by name: patients-differ, where one patient has two PatientIDs."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Gamma:
+    """Options about gamma."""
+
+    gamma_dose: Annotated[
+        str | None, Option(help="Gamma: dose criterion, such as '10%'.  [default: 10%]")
+    ] = None
+    gamma_distance: Annotated[float | None, Option(help="Gamma: distance criterion [mm].  [default: 5]")] = (
+        None
+    )
+    gamma_local: Annotated[
+        bool, Option("--gamma-local", help="Gamma: criterion of each voxel's dose, not of the greatest.")
+    ] = False
+
+
+@takes_settings("compare")
 def compare(
     predicted: Annotated[
         Path, Argument(metavar="PLAN_OUT", help="Predicted dose: results of `plan`, or of `dose` from MAA.")
@@ -17,29 +68,12 @@ def compare(
     delivered: Annotated[Path, Argument(metavar="DELIVERED_OUT", help="Delivered dose: results of `dose`.")],
     *,
     out: Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")],
-    normalise: Annotated[str, Option(help="Scale the prediction: none, activity or mean-liver.")] = "none",
-    plan_model: Annotated[
-        str | None,
-        Option(
-            help="Model of a plan whose activity is meant.  [default: the activity given, else the first model]"
-        ),
-    ] = None,
-    gamma_dose: Annotated[
-        str | None, Option(help="Gamma: dose criterion, such as '10%'.  [default: 10%]")
-    ] = None,
-    gamma_distance: Annotated[
-        float | None, Option(help="Gamma: distance criterion [mm].  [default: 5]")
-    ] = None,
-    gamma_local: Annotated[
-        bool, Option("--gamma-local", help="Gamma: criterion of each voxel's dose, not of the greatest.")
-    ] = False,
-    trust_frames: Annotated[
-        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
-    ] = False,
+    sides: Sides,
+    gamma: Gamma,
     no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print compare.json, and errors as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Compare a predicted with a delivered dose: differences, agreement, histograms, isodoses, gamma."""
+    """Compare a predicted with a delivered dose: by region always; isodoses and gamma where both lie in one frame."""
     import json
 
     import typer
@@ -47,16 +81,18 @@ def compare(
     from y90voxel.cli.progress import progress
     from y90voxel.study.run_compare import run_compare
 
-    gamma = _criteria(gamma_dose, gamma_distance, gamma_local)
+    criteria = _criteria(gamma.gamma_dose, gamma.gamma_distance, gamma.gamma_local)
     with progress(quiet=as_json) as report_progress:
         document = run_compare(
             predicted,
             delivered,
             out,
-            normalise=normalise,
-            gamma=gamma,
-            plan_model=plan_model,
-            trust_frames=trust_frames,
+            normalise=sides.normalise,
+            pairs=sides.pair or (),
+            gamma=criteria,
+            plan_model=sides.plan_model,
+            trust_frames=sides.trust_frames,
+            accept=sides.accept or (),
             report=not no_report,
             progress=report_progress,
         )
@@ -91,6 +127,12 @@ def _print(document: dict[str, Any]) -> None:
 
     from y90voxel.cli.terminal_tables import format_table
 
+    voxels = document["voxels"]
+    passed = (
+        {}
+        if voxels is None
+        else {region["name"]: _gamma(region["agreement"]) for region in voxels["regions"]}
+    )
     rows = [
         (
             region["name"],
@@ -98,23 +140,29 @@ def _print(document: dict[str, Any]) -> None:
             f"{region['delivered']['mean_gy']:.4g}",
             f"{region['difference']['mean_gy']:+.4g}",
             _number(region["difference_percent"]["mean_gy"], "+.1f"),
+            {None: "–", True: "yes", False: "no"}[region["uncertainty"]["within"]],
             f"{region['difference']['d70_gy']:+.4g}",
-            _number(((region["voxels"] or {}).get("gamma") or {}).get("pass_percent"), ".1f"),
+            *([] if voxels is None else [_number(passed.get(region["name"]), ".1f")]),
         )
         for region in document["regions"]
     ]
     typer.echo(document["normalisation"]["statement"] + "\n")
-    header = ("region", "predicted Gy", "delivered Gy", "difference Gy", "%", "D70 Gy", "gamma %")
-    typer.echo(format_table(header, rows))
+    header = ("region", "predicted Gy", "delivered Gy", "difference Gy", "%", "within u", "D70 Gy")
+    typer.echo(format_table((*header, *([] if voxels is None else ["gamma %"])), rows))
     agreement = document["agreement"]
     limits = agreement["bland_altman"]
     if limits is not None:
         typer.echo(
-            f"\nover {len(agreement['regions'])} regions: bias {limits['bias_gy']:+.4g} Gy, limits of agreement "
+            f"\nover {len(agreement['lesions'])} lesions: bias {limits['bias_gy']:+.4g} Gy, limits of agreement "
             f"{limits['lower_gy']:.4g} to {limits['upper_gy']:.4g} Gy, concordance {_number(agreement['concordance'], '.3f')}"
         )
     for warning in document["warnings"]:
         typer.echo(f"warning [{warning['code']}]: {warning['message']}", err=True)
+
+
+def _gamma(agreement: dict[str, Any] | None) -> float | None:
+    """Voxels that pass gamma [%], None where none were compared."""
+    return ((agreement or {}).get("gamma") or {}).get("pass_percent")
 
 
 def _number(value: float | None, digits: str) -> str:

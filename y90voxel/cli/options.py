@@ -66,7 +66,7 @@ def chosen_settings(case: Path | None, settings: Settings) -> StudySettings:
 def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command the options of all settings that are declared for it.
 
-    The function gets what was typed as its argument ``settings``, nested as in a case file. An argument whose type is a
+    The function gets what was typed as its argument ``settings``, if it has one, nested as in a case file. One whose type is a
     dataclass stands for the options that the annotations of its fields declare.
 
     Parameters
@@ -100,7 +100,8 @@ def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[...
                 name: group(**{field.name: typed.pop(field.name) for field in fields(group)})
                 for name, group in groups.items()
             }
-            function(**typed, **given, settings=_tables(declared, values))
+            more = {"settings": _tables(declared, values)} if "settings" in hints else {}
+            function(**typed, **given, **more)
 
         call.__name__, call.__doc__ = function.__name__, function.__doc__
         call.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -8,47 +8,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.comparison.compared_dose import ComparedDose
-from y90voxel.errors import GeometryError, InputError, Notice
+from y90voxel.errors import InputError, Notice
+from y90voxel.regions.regions import Region
 from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import DoseMap, Volume
 
-__all__ = ["grid_notices", "in_one_frame", "on_delivered_grid", "without_negatives"]
+__all__ = ["grid_notices", "in_one_frame", "on_delivered_grid", "regions_of_other", "without_negatives"]
 
 # A voxel counts as reached by the other map when at least this much of it is.
 WHOLLY = 0.999
+# What gives a comparison voxel by voxel where frames of reference differ.
+WAY_OUT = (
+    "Compute the prediction in the frame of the delivered study, or state that the coordinates are common (--trust-frames); "
+    "the regions are compared all the same."
+)
 
 
 def in_one_frame(
     predicted: ComparedDose, delivered: ComparedDose, trusted: bool
-) -> tuple[ComparedDose, list[Notice]]:
-    """Return the predicted side with the coordinates of the delivered one, and what that assumes.
+) -> tuple[ComparedDose | None, list[Notice], str]:
+    """Return the predicted side with the coordinates of the delivered one, what that assumes, and how it was done.
 
-    Raises
-    ------
-    GeometryError
-        If the frames of reference differ and are not trusted.
+    Where the frames of reference differ and are not trusted the side is None, and the text is the reason.
     """
     one = predicted.dose.grid.frame_of_reference_uid
     other = delivered.dose.grid.frame_of_reference_uid
     if one == other and one is not None:
-        return predicted, []
+        return predicted, [], "one frame of reference"
     if one is None or other is None:
         which = " and ".join(name for name, uid in (("predicted", one), ("delivered", other)) if uid is None)
+        if not _reached(predicted.dose, delivered.dose).any():
+            reason = (
+                f"the frame of reference of the {which} dose is not known, and the maps do not overlap by their coordinates, so "
+                f"there is no comparison voxel by voxel. {WAY_OUT}"
+            )
+            return None, [], reason
         message = (
             f"the frame of reference of the {which} dose is not known; its coordinates are taken as common."
         )
-        notice = Notice("frame-unknown", message)
-    elif not trusted:
-        raise GeometryError(
+        return _in_frame(predicted, other), [Notice("frame-unknown", message)], "coordinates taken as common"
+    if not trusted:
+        reason = (
             f"the predicted dose lies in frame of reference {one}, the delivered one in {other}: their coordinates do not "
-            "compare. Register the images first and compute one dose on the other's frame, or state that the frames are "
-            "common (--trust-frames).",
-            tag="FrameOfReferenceUID",
+            f"compare, so there is no comparison voxel by voxel. {WAY_OUT}"
         )
-    else:
-        message = f"the frames of reference differ ({one}; {other}) and are taken as common, as was asked."
-        notice = Notice("frames-trusted", message)
-    return _in_frame(predicted, other), [notice]
+        return None, [], reason
+    message = f"the frames of reference differ ({one}; {other}) and are taken as common, as was asked."
+    return (
+        _in_frame(predicted, other),
+        [Notice("frames-trusted", message)],
+        "coordinates taken as common, as asked",
+    )
+
+
+def regions_of_other(side: ComparedDose, other: ComparedDose) -> tuple[Region, ...]:
+    """Return the regions of the other side on the grid of this one, as far as it reaches; both in one frame."""
+    found = []
+    for region in other.regions:
+        mask = region.mask
+        if not mask.grid.is_same_as(side.dose.grid):
+            mask = resample(mask, side.dose.grid)
+        if mask.array.any():
+            found.append(replace(region, mask=mask))
+    return tuple(found)
 
 
 def on_delivered_grid(predicted: DoseMap, delivered: DoseMap) -> tuple[DoseMap, NDArray[np.bool_]]:
@@ -65,7 +87,7 @@ def on_delivered_grid(predicted: DoseMap, delivered: DoseMap) -> tuple[DoseMap, 
     grid = delivered.grid
     if predicted.grid.is_same_as(grid):
         return DoseMap(predicted.array, grid), np.ones(grid.shape, bool)
-    covered = coverage(predicted.grid, grid).array >= WHOLLY
+    covered = _reached(predicted, delivered)
     if not covered.any():
         raise InputError(
             f"the two dose maps do not overlap: the predicted one is {predicted.grid}, the delivered one {grid}. "
@@ -76,6 +98,11 @@ def on_delivered_grid(predicted: DoseMap, delivered: DoseMap) -> tuple[DoseMap, 
     return DoseMap(moved.array, grid), covered
 
 
+def _reached(predicted: DoseMap, delivered: DoseMap) -> NDArray[np.bool_]:
+    """The delivered voxels that the predicted map reaches wholly."""
+    return np.asarray(coverage(predicted.grid, delivered.grid).array >= WHOLLY)
+
+
 def grid_notices(predicted: DoseMap, delivered: DoseMap) -> list[Notice]:
     """Say that the prediction was moved to another grid, which changes the doses of small regions by itself."""
     if predicted.grid.is_same_as(delivered.grid):
@@ -83,7 +110,7 @@ def grid_notices(predicted: DoseMap, delivered: DoseMap) -> list[Notice]:
     message = (
         f"the predicted dose was computed on {predicted.grid} and is read on the delivered grid, {delivered.grid}: at edges "
         "and in small regions that alone changes it by a few percent. What the calculation itself states is kept beside it "
-        "(stated_mass_weighted_mean_gy)."
+        "(regions[].predicted)."
     )
     return [Notice("grids-differ", message)]
 

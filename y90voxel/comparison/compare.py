@@ -1,71 +1,59 @@
-"""Predicted against delivered dose: one grid, a stated normalisation, agreement over regions and voxels."""
+"""Predicted against delivered dose: by region in each one's own contours, and voxel by voxel where both share a frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.comparison.common_grid import (
     grid_notices,
     in_one_frame,
     on_delivered_grid,
+    regions_of_other,
     without_negatives,
 )
 from y90voxel.comparison.compared_dose import ComparedDose
-from y90voxel.comparison.comparison_result import Comparison, Normalisation, RegionAgreement
+from y90voxel.comparison.comparison_result import Comparison, Normalisation
 from y90voxel.comparison.compatibility import check_facts, gamma_notices
-from y90voxel.comparison.region_pairs import (
-    RegionComparison,
-    RegionPair,
-    compared_mask,
-    contour_notices,
-    overlap,
-    pair_regions,
-)
-from y90voxel.comparison.voxel_agreement import ISODOSES_GY, GammaCriteria, agree, defined, gamma_map
+from y90voxel.comparison.lesion_places import check_places
+from y90voxel.comparison.region_comparison import compare_regions, lesion_agreement
+from y90voxel.comparison.region_pairs import RegionPair, pair_regions
+from y90voxel.comparison.voxel_agreement import ISODOSES_GY, GammaCriteria
+from y90voxel.comparison.voxel_comparison import VoxelComparison, compare_voxels
 from y90voxel.errors import InputError, Notice, RegionError
-from y90voxel.metrics.agreement import bland_altman, concordance, pearson, spearman
-from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.metrics.summary import RegionMetrics, summarise
-from y90voxel.regions.regions import union
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import DoseMap, Mask
+from y90voxel.volumes.volume import DoseMap
 
 __all__ = ["compare"]
-
-HEPATIC = {Role.LIVER: "liver", Role.TUMOUR: "tumours", Role.PERFUSED: "perfused volume"}
-# Regions that do not contain each other: agreement over regions counts every tissue once.
-COUNTED_ONCE = (Role.TUMOUR, Role.NON_TUMOUR_LIVER, Role.LUNGS)
-# Without hepatic regions, voxels above this fraction of the greatest dose of either map are compared.
-DOSED = 0.05
 
 
 def compare(
     predicted: Evaluation | ComparedDose | DoseMap,
     delivered: Evaluation | ComparedDose | DoseMap,
     *,
-    normalise: Normalisation | str = Normalisation.NONE,
+    normalise: Normalisation | str | None = None,
+    pairs: Sequence[str] = (),
     gamma: GammaCriteria | None = None,
     levels_gy: Sequence[float] = ISODOSES_GY,
     trust_frames: bool = False,
 ) -> Comparison:
     """Return how a delivered dose agrees with its prediction.
 
-    Both are read on the grid of the delivered dose and in its regions. The predicted dose is averaged over the
-    delivered voxels where these are larger (energy is kept in tissue of even density) and interpolated linearly where
-    they are smaller. Resolutions are not matched: a blurrier image lowers tumour doses.
+    By region always: each calculation in its own contours and on its own grid, for which no frame of reference is needed.
+    Voxel by voxel where both lie in one frame: both are read on the grid of the delivered dose and in its regions. The
+    predicted dose is averaged over the delivered voxels where these are larger (energy is kept in tissue of even density)
+    and interpolated linearly where they are smaller. Resolutions are not matched: a blurrier image lowers tumour doses.
 
     Parameters
     ----------
     predicted, delivered : Evaluation, ComparedDose or DoseMap
         The two doses.
-    normalise : Normalisation or str
-        ``none``, ``activity`` (delivered over predicted net activity) or ``mean-liver``; the predicted dose is scaled.
+    normalise : Normalisation, str or None
+        ``activity`` (delivered over predicted net activity), ``mean-liver`` or ``none``; the predicted dose is scaled. None
+        scales to the delivered activity where both state one, else nothing.
+    pairs : sequence of str
+        Regions that belong together, ``PREDICTED=DELIVERED``, before those of one name and role; see `pair_regions`.
     gamma : GammaCriteria or None
         None takes 10 % of the greatest predicted dose and 5 mm, and says so: there are no agreed criteria.
     levels_gy : sequence of float
@@ -76,9 +64,8 @@ def compare(
     Raises
     ------
     InputError
-        If the nuclides differ, the two are swapped, the maps do not overlap, or a fact for the normalisation is missing.
-    GeometryError
-        If the frames of reference differ and are not trusted.
+        If the nuclides differ, the two are swapped, their left and right are, lesions of one name lie apart, pairs cannot
+        be understood, maps of one frame do not overlap, or a fact for the normalisation is missing.
     RegionError
         If the liver is to normalise and is not compared.
 
@@ -87,108 +74,85 @@ def compare(
     Bland and Altman 1986, doi 10.1016/S0140-6736(86)90837-8; Lin 1989, doi 10.2307/2532051; Low et al. 1998,
     doi 10.1118/1.598248; Vanderstraeten et al. 2006, doi 10.1016/j.radonc.2006.03.003.
     """
-    mode = _mode(normalise)
     before, after = _side(predicted), _side(delivered)
-    notices = check_facts(before, after, scaled=mode is not Normalisation.NONE)
-    before, new_notices = in_one_frame(before, after, trust_frames)
+    mode, notices = _mode(normalise, before, after)
+    notices += check_facts(before, after, scaled=mode is not Normalisation.NONE)
+    placed, new_notices, how = in_one_frame(before, after, trust_frames)
     notices += new_notices
-    raw, covered = on_delivered_grid(before.dose, after.dose)
-    notices += grid_notices(before.dose, after.dose)
-    (raw, target), new_notices = without_negatives(raw, after.dose)
+    before = before if placed is None else placed
+    matched, new_notices = _pairs(before, after, pairs, one_frame=placed is not None)
     notices += new_notices
-    pairs, new_notices = _compared(before, after, target, covered)
-    notices += new_notices
-    factor = _factor(mode, before, after, pairs, raw, target)
-    scaled = raw if factor == 1.0 else raw.with_array(raw.array * factor)
-    criteria = gamma or GammaCriteria()
-    notices += gamma_notices(gamma, criteria, before.dose, after.dose)
-    volume, name = _volume(pairs, scaled, target, covered)
-    gammas = gamma_map(scaled, target, volume.array >= 0.5, criteria)
-    regions = tuple(
-        RegionComparison(
-            pair=pair,
-            mask=mask,
-            contour_dice=dice,
-            predicted=_metrics(pair, mask, scaled),
-            delivered=_metrics(pair, mask, target),
-            predicted_dvh=DoseVolumeHistogram.from_dose(scaled, mask),
-            delivered_dvh=DoseVolumeHistogram.from_dose(target, mask),
-            raw_predicted_mean_gy=DoseVolumeHistogram.from_dose(raw, mask).mean_gy,
-            stated_predicted_mean_gy=before.stated_means_gy.get(pair.predicted.name),
-            stated_delivered_mean_gy=after.stated_means_gy.get(pair.delivered.name),
-            voxels=agree(scaled, target, mask, gammas, levels_gy),
-        )
-        for pair, mask, dice in pairs
-    )
-    agreement = _agreement(regions)
-    if agreement.bland_altman is None:
-        message = (
-            "limits of agreement and concordance need two regions that do not contain each other (tumours, non-tumour "
-            "liver, lungs)."
-        )
-        notices.append(Notice("too-few-regions", message))
+    factor = _factor(mode, before, after, matched)
+    regions = compare_regions(before, after, matched, factor)
+    voxels, reason = None, how
+    if placed is not None:
+        voxels, new_notices = _voxels(before, after, matched, factor, how, gamma, levels_gy)
+        notices += new_notices
+    else:
+        notices.append(Notice("no-voxel-comparison", reason))
     return Comparison(
         predicted=before,
         delivered=after,
-        predicted_dose=scaled,
-        delivered_dose=target,
         normalisation=mode,
         factor=factor,
         regions=regions,
-        agreement=agreement,
-        volume=volume,
-        volume_name=name,
-        voxels=agree(scaled, target, volume, gammas, levels_gy),
-        gamma=gammas,
-        criteria=criteria,
+        agreement=lesion_agreement(regions),
+        voxels=voxels,
+        voxels_reason=None if voxels is not None else reason,
         notices=tuple(dict.fromkeys(notices)),
     )
 
 
-def _mode(normalise: Normalisation | str) -> Normalisation:
-    """The normalisation that is meant."""
+def _mode(
+    normalise: Normalisation | str | None, predicted: ComparedDose, delivered: ComparedDose
+) -> tuple[Normalisation, list[Notice]]:
+    """The normalisation that is meant, and what is said of it."""
+    if normalise is None:
+        if predicted.activity_bq and delivered.activity_bq:
+            return Normalisation.ACTIVITY, []
+        lacks = [
+            n for n, side in (("predicted", predicted), ("delivered", delivered)) if not side.activity_bq
+        ]
+        message = f"the {' and the '.join(lacks)} dose states no activity: predicted doses are not scaled to the delivered one."
+        return Normalisation.NONE, [Notice("not-normalised", message)]
     try:
-        return Normalisation(normalise)
+        return Normalisation(normalise), []
     except ValueError:
-        modes = ", ".join(mode.value for mode in Normalisation)
+        known = ", ".join(mode.value for mode in Normalisation)
         raise InputError(
-            f"unknown normalisation {str(normalise)!r}. Choose one of: {modes}.", tag="--normalise"
+            f"unknown normalisation {str(normalise)!r}. Choose one of: {known}.", tag="--normalise"
         ) from None
 
 
 def _side(given: Evaluation | ComparedDose | DoseMap) -> ComparedDose:
-    """Any of the three as a side of the comparison."""
+    """Any of the three as a side of the comparison, without regions that hold nothing."""
     if isinstance(given, Evaluation):
-        return ComparedDose.of(given)
-    return ComparedDose(given) if isinstance(given, DoseMap) else given
+        given = ComparedDose.of(given)
+    side = ComparedDose(given) if isinstance(given, DoseMap) else given
+    return replace(side, regions=tuple(region for region in side.regions if region.mask.array.any()))
 
 
-def _compared(
-    predicted: ComparedDose, delivered: ComparedDose, target: DoseMap, covered: NDArray[np.bool_]
-) -> tuple[list[tuple[RegionPair, Mask, float]], list[Notice]]:
-    """Matched regions with the mask on the delivered grid that is compared, and the overlap of their contours."""
-    pairs, notices = pair_regions(predicted.regions, delivered.regions)
-    matched, region_notices = [], list(notices)
-    for pair in pairs:
-        whole = pair.delivered.mask
-        if not whole.grid.is_same_as(target.grid):  # a region that only the prediction has
-            whole = resample(whole, target.grid)
-        mask, more = compared_mask(pair.delivered.name, whole, covered)
-        dice = overlap(whole, pair.predicted.mask)
-        region_notices += more
-        if mask.array.any():
-            region_notices += contour_notices(pair, dice)
-            matched.append((pair, mask, dice))
-    return matched, region_notices
+def _pairs(
+    predicted: ComparedDose, delivered: ComparedDose, said: Sequence[str], *, one_frame: bool
+) -> tuple[tuple[RegionPair, ...], list[Notice]]:
+    """Regions that belong together; a side without regions takes those of the other in one frame."""
+    before, after = predicted.regions, delivered.regions
+    notices: list[Notice] = []
+    if bool(before) != bool(after):
+        which = "delivered" if after else "predicted"
+        then = "both doses are read in those." if one_frame else "without a common frame none are compared."
+        notices.append(Notice("regions-of-one-side", f"only the {which} dose has regions; {then}"))
+        if one_frame:
+            before = before or regions_of_other(predicted, delivered)
+            after = after or regions_of_other(delivered, predicted)
+    matched, more = pair_regions(before, after, said)
+    if len(notices) and not one_frame:
+        return (), notices
+    return matched, [*notices, *more, *check_places(matched, before, after, one_frame)]
 
 
 def _factor(
-    mode: Normalisation,
-    predicted: ComparedDose,
-    delivered: ComparedDose,
-    pairs: Sequence[tuple[RegionPair, Mask, float]],
-    raw: DoseMap,
-    target: DoseMap,
+    mode: Normalisation, predicted: ComparedDose, delivered: ComparedDose, pairs: Sequence[RegionPair]
 ) -> float:
     """What the predicted dose is multiplied with."""
     if mode is Normalisation.NONE:
@@ -202,13 +166,14 @@ def _factor(
                 tag="--normalise",
             )
         return other / one
-    livers = [mask for pair, mask, _ in pairs if pair.delivered.role is Role.LIVER]
+    livers = [pair for pair in pairs if pair.delivered.role is Role.LIVER]
     if not livers:
         raise RegionError(
             "to normalise by the mean liver dose both doses need a region with the role liver; none is compared.",
             tag="--normalise",
         )
-    before, after = (DoseVolumeHistogram.from_dose(dose, livers[0]).mean_gy for dose in (raw, target))
+    (matched,) = compare_regions(predicted, delivered, livers[:1], 1.0)
+    before, after = matched.predicted.raw_mean_gy, matched.delivered.raw_mean_gy
     if not (before > 0 and after > 0):
         raise InputError(
             f"the mean liver dose is {before:g} Gy predicted and {after:g} Gy delivered: nothing to normalise by.",
@@ -217,44 +182,24 @@ def _factor(
     return after / before
 
 
-def _volume(
-    pairs: Sequence[tuple[RegionPair, Mask, float]],
-    predicted: DoseMap,
-    delivered: DoseMap,
-    covered: NDArray[np.bool_],
-) -> tuple[Mask, str]:
-    """Where voxels are compared, and what that is: liver, tumours and perfused volume where there are any."""
-    hepatic = [mask for pair, mask, _ in pairs if pair.delivered.role in HEPATIC]
-    if hepatic:
-        roles = {pair.delivered.role for pair, _, _ in pairs}
-        return union(hepatic, may_repeat=True), ", ".join(HEPATIC[role] for role in HEPATIC if role in roles)
-    one, other = predicted.array, delivered.array
-    dosed = ((one >= DOSED * one.max()) & (one > 0)) | ((other >= DOSED * other.max()) & (other > 0))
-    return Mask(
-        (dosed & covered).astype(np.float32), delivered.grid
-    ), f"voxels above {100 * DOSED:g} % of a maximum"
-
-
-def _metrics(pair: RegionPair, mask: Mask, dose: DoseMap) -> RegionMetrics:
-    """Metrics of one dose in the voxels that are compared."""
-    region = replace(pair.delivered, mask=mask)
-    return summarise(region, DoseVolumeHistogram.from_dose(dose, mask), None, None, None)
-
-
-def _agreement(regions: Sequence[RegionComparison]) -> RegionAgreement:
-    """Agreement of the mean doses of regions that do not contain each other."""
-    counted = [region for region in regions if region.role in COUNTED_ONCE]
-    names = tuple(region.name for region in counted)
-    if len(counted) < 2:
-        return RegionAgreement(names)
-    before = [region.predicted.mean_gy for region in counted]
-    after = [region.delivered.mean_gy for region in counted]
-    positive = min(*before, *after) > 0
-    return RegionAgreement(
-        regions=names,
-        bland_altman=bland_altman(before, after),
-        bland_altman_ratio=bland_altman(before, after, of_ratios=True) if positive else None,
-        concordance=defined(concordance, before, after),
-        pearson=defined(pearson, before, after),
-        spearman=defined(spearman, before, after),
+def _voxels(
+    predicted: ComparedDose,
+    delivered: ComparedDose,
+    pairs: Sequence[RegionPair],
+    factor: float,
+    how: str,
+    gamma: GammaCriteria | None,
+    levels_gy: Sequence[float],
+) -> tuple[VoxelComparison, list[Notice]]:
+    """Both doses on the delivered grid, voxel by voxel."""
+    raw, known = on_delivered_grid(predicted.dose, delivered.dose)
+    notices = grid_notices(predicted.dose, delivered.dose)
+    (raw, target), new_notices = without_negatives(raw, delivered.dose)
+    notices += new_notices
+    criteria = gamma or GammaCriteria()
+    notices += gamma_notices(gamma, criteria, predicted.dose, delivered.dose)
+    scaled = raw if factor == 1.0 else raw.with_array(raw.array * factor)
+    matched, new_notices = compare_voxels(
+        scaled, target, known, pairs, how=how, criteria=criteria, levels_gy=levels_gy
     )
+    return matched, [*notices, *new_notices]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.regions.regions import Region
 from y90voxel.volumes.volume import DoseMap
 
@@ -39,8 +41,10 @@ class ComparedDose:
         Which engine computed it.
     energy_per_activity_j_per_gbq : float or None
         Energy per activity that the engine used [J/GBq].
-    stated_means_gy : mapping of str to float
-        Mass-weighted means that the calculation states, by region name [Gy].
+    stated : mapping of str to RegionMetrics
+        What the calculation itself states of its regions, by their names.
+    tumour_to_normal : mapping of str to float
+        Ratios of activity concentrations that the calculation states, by tumour; else they follow from ``stated``.
     """
 
     dose: DoseMap
@@ -53,12 +57,12 @@ class ComparedDose:
     lung_shunt_fraction: float | None = None
     engine: str | None = None
     energy_per_activity_j_per_gbq: float | None = None
-    stated_means_gy: Mapping[str, float] = field(default_factory=dict)
+    stated: Mapping[str, RegionMetrics] = field(default_factory=dict)
+    tumour_to_normal: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> ComparedDose:
         """Return an evaluation as a side of a comparison."""
-        means = {m.name: m.mass_weighted_mean_gy for m in evaluation.regions}
         return cls(
             dose=evaluation.dose,
             regions=tuple(evaluation.case.regions),
@@ -70,8 +74,25 @@ class ComparedDose:
             lung_shunt_fraction=evaluation.lung.shunt_fraction,
             engine=evaluation.engine,
             energy_per_activity_j_per_gbq=evaluation.energy_per_activity_j_per_gbq,
-            stated_means_gy={name: mean for name, mean in means.items() if mean is not None},
+            stated={metrics.name: metrics for metrics in evaluation.regions},
         )
+
+    def histogram(self, region: Region) -> DoseVolumeHistogram:
+        """Return the dose-volume histogram of a region in its own contour, on the side's own grid."""
+        return DoseVolumeHistogram.from_dose(self.dose, region.mask)
+
+    def metrics(self, region: Region, histogram: DoseVolumeHistogram) -> RegionMetrics:
+        """Return what the calculation states of a region, else what its histogram says.
+
+        Parameters
+        ----------
+        region : Region
+            On the grid of the dose.
+        histogram : DoseVolumeHistogram
+            Of that region.
+        """
+        stated = self.stated.get(region.name)
+        return summarise(region, histogram, None, None, None) if stated is None else stated
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is known of the side, for JSON."""

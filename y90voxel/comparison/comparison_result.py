@@ -6,19 +6,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from y90voxel.comparison.compared_dose import ComparedDose
-from y90voxel.comparison.region_pairs import RegionComparison
-from y90voxel.comparison.voxel_agreement import GammaCriteria, VoxelAgreement
+from y90voxel.comparison.region_comparison import LesionAgreement, RegionComparison
+from y90voxel.comparison.voxel_comparison import VoxelComparison
 from y90voxel.errors import Notice, RegionError
-from y90voxel.metrics.agreement import BlandAltman
-from y90voxel.volumes.volume import DoseMap, Mask
+from y90voxel.units import format_activity
 
-__all__ = ["Comparison", "Normalisation", "RegionAgreement"]
+__all__ = ["Comparison", "Normalisation"]
 
-SCHEMA_VERSION = 1
+# 2: regions are each in their own contours; what is read on one grid stands under voxels.
+SCHEMA_VERSION = 2
 
 
 class Normalisation(StrEnum):
@@ -29,44 +26,6 @@ class Normalisation(StrEnum):
     MEAN_LIVER = "mean-liver"
 
 
-@dataclass(frozen=True)
-class RegionAgreement:
-    """Agreement of mean doses over the regions of one patient.
-
-    Parameters
-    ----------
-    regions : tuple of str
-        The regions, none of which contains another.
-    bland_altman : BlandAltman or None
-        Delivered minus predicted [Gy]; None with fewer than two regions, as everything below.
-    bland_altman_ratio : BlandAltman or None
-        Delivered over predicted; None too where a mean is not positive.
-    concordance, pearson, spearman : float or None
-        Lin's concordance and correlations; None where undefined.
-    """
-
-    regions: tuple[str, ...]
-    bland_altman: BlandAltman | None = None
-    bland_altman_ratio: BlandAltman | None = None
-    concordance: float | None = None
-    pearson: float | None = None
-    spearman: float | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the agreement for JSON."""
-        gy, ratio = self.bland_altman, self.bland_altman_ratio
-        return {
-            "regions": list(self.regions),
-            "bland_altman": gy
-            and {"bias_gy": gy.bias, "sd_gy": gy.sd, "lower_gy": gy.lower, "upper_gy": gy.upper},
-            "bland_altman_ratio": ratio
-            and {"bias": ratio.bias, "sd": ratio.sd, "lower": ratio.lower, "upper": ratio.upper},
-            "concordance": self.concordance,
-            "pearson": self.pearson,
-            "spearman": self.spearman,
-        }
-
-
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What `compare` found.
@@ -75,43 +34,30 @@ class Comparison:
     ----------
     predicted, delivered : ComparedDose
         The two sides as they were given.
-    predicted_dose, delivered_dose : DoseMap
-        Both doses on the delivered grid [Gy], the predicted one normalised.
     normalisation : Normalisation
-        How.
+        How predicted doses were normalised.
     factor : float
-        What the predicted dose was multiplied with.
+        What they were multiplied with.
     regions : tuple of RegionComparison
-        In the order of the delivered calculation.
-    agreement : RegionAgreement
-        Over regions.
-    volume : Mask
-        Where voxels are compared.
-    volume_name : str
-        What that is.
-    voxels : VoxelAgreement or None
-        Voxel by voxel in ``volume``.
-    gamma : ndarray or None
-        Gamma of each voxel, NaN where it was not compared.
-    criteria : GammaCriteria
-        Of gamma.
+        Each region in both calculations, each in its own contour, in the order of the delivered calculation.
+    agreement : LesionAgreement
+        Over lesions.
+    voxels : VoxelComparison or None
+        Voxel by voxel, where both doses lie in one frame.
+    voxels_reason : str or None
+        Why there is none.
     notices : tuple of Notice
         Every assumption and oddity.
     """
 
     predicted: ComparedDose
     delivered: ComparedDose
-    predicted_dose: DoseMap
-    delivered_dose: DoseMap
     normalisation: Normalisation
     factor: float
     regions: tuple[RegionComparison, ...]
-    agreement: RegionAgreement
-    volume: Mask
-    volume_name: str
-    voxels: VoxelAgreement | None
-    gamma: NDArray[np.float64] | None
-    criteria: GammaCriteria
+    agreement: LesionAgreement
+    voxels: VoxelComparison | None
+    voxels_reason: str | None
     notices: tuple[Notice, ...]
 
     @property
@@ -142,7 +88,10 @@ class Comparison:
             Normalisation.ACTIVITY: "the delivered over the predicted net activity",
             Normalisation.MEAN_LIVER: "the delivered over the predicted mean dose of the liver",
         }[self.normalisation]
-        return f"The predicted dose was multiplied by {self.factor:.4g}, {what}."
+        totals = [side.activity_bq for side in (self.predicted, self.delivered)]
+        known = [format_activity(total) for total in totals if total is not None]
+        both = f" ({known[0]} predicted, {known[1]} delivered)" if len(known) == 2 else ""
+        return f"The predicted dose was multiplied by {self.factor:.4g}, {what}{both}."
 
     def as_dict(self) -> dict[str, Any]:
         """Return the content of ``compare.json``, without provenance."""
@@ -155,15 +104,17 @@ class Comparison:
                 "mode": self.normalisation.value,
                 "factor": self.factor,
                 "applied_to": "predicted",
+                "predicted_activity_bq": self.predicted.activity_bq,
+                "delivered_activity_bq": self.delivered.activity_bq,
                 "statement": self.statement,
             },
-            "gamma_criteria": self.criteria.as_dict(),
-            "regions": [region.as_dict() for region in self.regions],
-            "agreement": {
-                **self.agreement.as_dict(),
-                "volume": self.volume_name,
-                "volume_ml": self.volume.volume_ml,
-                "voxels": None if self.voxels is None else self.voxels.as_dict(),
+            "lung_shunt_fraction": {
+                "predicted": self.predicted.lung_shunt_fraction,
+                "delivered": self.delivered.lung_shunt_fraction,
             },
+            "regions": [region.as_dict() for region in self.regions],
+            "agreement": self.agreement.as_dict(),
+            "voxels": None if self.voxels is None else self.voxels.as_dict(),
+            "voxels_reason": self.voxels_reason,
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
         }

@@ -1,34 +1,20 @@
-"""Regions of two dose calculations that mean the same, and how their doses differ."""
+"""Regions of two dose calculations that mean the same: by name and role, or as a user says."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from y90voxel.comparison.voxel_agreement import VoxelAgreement
-from y90voxel.errors import Notice
-from y90voxel.metrics.agreement import DvhDifference, dvh_difference
-from y90voxel.metrics.dvh import DoseVolumeHistogram
-from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
-from y90voxel.metrics.summary import RegionMetrics
-from y90voxel.regions.regions import Region
+from y90voxel.errors import InputError, Notice, RegionError
+from y90voxel.regions.regions import Region, union
 from y90voxel.regions.roles import Role, normalised_name
-from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import Mask
 
-__all__ = ["RegionComparison", "RegionPair", "compared_mask", "contour_notices", "overlap", "pair_regions"]
+__all__ = ["RegionPair", "pair_regions"]
 
-# Contours that share less than this are said: the two runs then do not speak of the same tissue.
-CONTOUR_DICE_WARNING = 0.9
 # The only one left may be the other of the two, or another part.
 SEVERAL_OF_A_KIND = frozenset({Role.OTHER, Role.KIDNEY, Role.BOWEL, Role.HEART})
-# A region counts as reached when at most this little of it is missing.
-REACHED = 0.995
+OPTION = "--pair"
+FORM = "PREDICTED=DELIVERED, such as --pair 'GTV1=Tumour 2', --pair 'GTV1=Tumour 1+Tumour 2', or --pair 'GTV1=' to leave one out"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,140 +24,63 @@ class RegionPair:
     Parameters
     ----------
     predicted, delivered : Region
-        As each calculation has it, on its own grid.
+        As each calculation has it, on its own grid; several parts together are their union.
     matched_by : str
-        ``name`` or ``role``.
+        ``name``, ``role`` or ``user``.
+    predicted_parts, delivered_parts : tuple of Region
+        What each was put together from; empty where it is one region of its calculation.
     """
 
     predicted: Region
     delivered: Region
     matched_by: str
+    predicted_parts: tuple[Region, ...] = ()
+    delivered_parts: tuple[Region, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class RegionComparison:
-    """One region of the delivered dose, with the predicted dose in the same voxels.
+@dataclass(frozen=True)
+class _Choice:
+    """What a user said of some regions of the two sides; one side empty leaves those of the other out."""
 
-    Parameters
-    ----------
-    pair : RegionPair
-        The region in both calculations.
-    mask : Mask
-        What is compared: the delivered region, as far as the prediction reaches.
-    contour_dice : float
-        Overlap of the region's two contours on the delivered grid, 0 to 1.
-    predicted, delivered : RegionMetrics
-        Metrics of both doses in ``mask``; the predicted one normalised.
-    predicted_dvh, delivered_dvh : DoseVolumeHistogram
-        Their histograms.
-    raw_predicted_mean_gy : float
-        Predicted mean before normalisation [Gy].
-    stated_predicted_mean_gy, stated_delivered_mean_gy : float or None
-        Mass-weighted means that the calculations themselves state, in their own contours and before any
-        normalisation [Gy]; None where unknown.
-    voxels : VoxelAgreement or None
-        Voxel by voxel; None where fewer than two voxels are at least half occupied.
-    """
-
-    pair: RegionPair
-    mask: Mask
-    contour_dice: float
-    predicted: RegionMetrics
-    delivered: RegionMetrics
-    predicted_dvh: DoseVolumeHistogram
-    delivered_dvh: DoseVolumeHistogram
-    raw_predicted_mean_gy: float
-    stated_predicted_mean_gy: float | None
-    stated_delivered_mean_gy: float | None
-    voxels: VoxelAgreement | None
-
-    @property
-    def name(self) -> str:
-        """Name of the region in the delivered calculation."""
-        return self.pair.delivered.name
-
-    @property
-    def role(self) -> Role:
-        """What the region means."""
-        return self.pair.delivered.role
-
-    @property
-    def difference(self) -> dict[str, Any]:
-        """Delivered minus predicted, by the names of the metrics [Gy; percentage points for V_d]."""
-        one, other = _doses(self.predicted), _doses(self.delivered)
-        volumes = {key: other["v_percent"][key] - one["v_percent"][key] for key in one["v_percent"]}
-        doses = {key: other[key] - one[key] for key in one if key != "v_percent"}
-        return {**doses, "v_percent": volumes}
-
-    @property
-    def difference_percent(self) -> dict[str, float | None]:
-        """The same in percent of the predicted dose; None where nothing was predicted."""
-        one, change = _doses(self.predicted), self.difference
-        return {
-            key: 100.0 * change[key] / one[key] if one[key] > 0 else None for key in one if key != "v_percent"
-        }
-
-    @cached_property
-    def histograms(self) -> DvhDifference:
-        """Area between the histograms and their overlap."""
-        percents = tuple(float(percent) for percent in D_PERCENT)
-        return dvh_difference(self.predicted_dvh, self.delivered_dvh, percents, tuple(float(d) for d in V_GY))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the entry of ``compare.json``."""
-        return {
-            "name": self.name,
-            "role": self.role.value,
-            "predicted_name": self.pair.predicted.name,
-            "matched_by": self.pair.matched_by,
-            "volume_ml": self.mask.volume_ml,
-            "contour_dice": self.contour_dice,
-            "predicted": {
-                **_doses(self.predicted),
-                "raw_mean_gy": self.raw_predicted_mean_gy,
-                "stated_mass_weighted_mean_gy": self.stated_predicted_mean_gy,
-            },
-            "delivered": {
-                **_doses(self.delivered),
-                "stated_mass_weighted_mean_gy": self.stated_delivered_mean_gy,
-            },
-            "difference": self.difference,
-            "difference_percent": self.difference_percent,
-            "dvh": {"area_gy": self.histograms.area_gy, "overlap": self.histograms.overlap},
-            "voxels": None if self.voxels is None else self.voxels.as_dict(),
-        }
+    text: str
+    predicted: tuple[Region, ...]
+    delivered: tuple[Region, ...]
 
 
 def pair_regions(
-    predicted: Sequence[Region], delivered: Sequence[Region]
+    predicted: Sequence[Region], delivered: Sequence[Region], said: Sequence[str] = ()
 ) -> tuple[tuple[RegionPair, ...], tuple[Notice, ...]]:
     """Return the regions that both calculations have, in the order of the delivered one, and what was left over.
 
-    Regions match by name and role; what is left over matches by role where each calculation has one region of it. A
-    calculation without any region takes those of the other.
+    What a user says comes first. Else regions match by name and role; what is left over matches by role where each
+    calculation has one region of it.
 
     Parameters
     ----------
     predicted, delivered : sequence of Region
         Each on the grid of its calculation.
+    said : sequence of str
+        Pairs ``PREDICTED=DELIVERED``; several names are joined by ``+``, one side left empty leaves the other out.
+
+    Raises
+    ------
+    InputError
+        If what was said is no pair.
+    RegionError
+        If it names regions that there are not, one of them twice, or parts of several roles.
     """
-    if not predicted or not delivered:
-        only = tuple(predicted or delivered)
-        pairs = tuple(RegionPair(region, region, "name") for region in only)
-        which = "delivered" if delivered else "predicted"
-        notice = Notice(
-            "regions-of-one-side", f"only the {which} dose has regions; both doses are read in those."
-        )
-        return pairs, (notice,) if pairs else ()
-    pair_at: dict[int, RegionPair] = {}
-    free = list(predicted)
-    for place, region in enumerate(delivered):
+    choices = _choices(said, predicted, delivered)
+    taken = {id(region) for choice in choices for region in (*choice.predicted, *choice.delivered)}
+    pair_at, notices = _chosen(choices, delivered)
+    free = [region for region in predicted if id(region) not in taken]
+    places = [place for place, region in enumerate(delivered) if id(region) not in taken]
+    for place in places:
+        region = delivered[place]
         same = [p for p in free if p.role is region.role and _same_name(p.name, region.name)]
         if same:
             pair_at[place] = RegionPair(same[0], region, "name")
             free.remove(same[0])
-    left = [place for place in range(len(delivered)) if place not in pair_at]
-    notices: list[Notice] = []
+    left = [place for place in places if place not in pair_at]
     for place in left:
         region = delivered[place]
         here = [p for p in left if delivered[p].role is region.role]
@@ -181,57 +90,117 @@ def pair_regions(
             free.remove(there[0])
             message = (
                 f"{there[0].name!r} (predicted) and {region.name!r} (delivered) are taken as one: each is the only "
-                f"{region.role.value} left."
+                f"{region.role.value} left. {OPTION} says otherwise."
             )
             notices.append(Notice("region-matched-by-role", message))
     alone = [delivered[place].name for place in left if place not in pair_at]
-    for names, has, lacks in (
-        (alone, "delivered", "predicted"),
-        ([p.name for p in free], "predicted", "delivered"),
-    ):
-        if names:
-            message = (
-                f"only the {has} dose has the regions {', '.join(names)}; the {lacks} one has nothing of that name and "
-                "role. They are not compared."
-            )
-            notices.append(Notice("region-unmatched", message))
+    notices += _unmatched(alone, "delivered", "predicted")
+    notices += _unmatched([region.name for region in free], "predicted", "delivered")
     return tuple(pair_at[place] for place in sorted(pair_at)), tuple(notices)
 
 
-def overlap(one: Mask, other: Mask) -> float:
-    """Return the Dice coefficient of two occupancies, 2 Σ min / (Σ + Σ), on the grid of ``one``."""
-    moved = other if other.grid.is_same_as(one.grid) else resample(other, one.grid)
-    both = one.total + moved.total
-    shared = float(np.minimum(one.array, moved.array).sum(dtype=np.float64))
-    return 2.0 * shared / both if both else 0.0
-
-
-def contour_notices(pair: RegionPair, dice: float) -> list[Notice]:
-    """Return what is said where the two contours of a region differ much."""
-    if dice >= CONTOUR_DICE_WARNING:
+def _unmatched(names: Sequence[str], has: str, lacks: str) -> list[Notice]:
+    """Say which regions only one side has."""
+    if not names:
         return []
     message = (
-        f"the contours of {pair.delivered.name!r} overlap by {dice:.2f} (Dice); both doses are read in the delivered "
-        "contour. Check the alignment of the two images."
+        f"only the {has} dose has the regions {', '.join(names)}; the {lacks} one has nothing of that name and role. They "
+        f"are not compared; {OPTION} PREDICTED=DELIVERED pairs them."
     )
-    return [Notice("contours-differ", message)]
+    return [Notice("region-unmatched", message)]
 
 
-def compared_mask(name: str, whole: Mask, covered: NDArray[np.bool_]) -> tuple[Mask, list[Notice]]:
-    """Return the part of a region that the prediction reaches, and say when that is not all of it."""
-    mask = whole.with_array(np.where(covered, whole.array, np.zeros((), whole.array.dtype)))
-    share = mask.total / whole.total if whole.total else 0.0
-    if share > REACHED:
-        return mask, []
-    then = "only that part is compared" if share > 0 else "it is not compared"
-    message = f"the predicted dose map reaches {100 * share:.1f} % of {name!r}; {then}."
-    return mask, [Notice("prediction-does-not-reach", message)]
+def _chosen(
+    choices: Sequence[_Choice], delivered: Sequence[Region]
+) -> tuple[dict[int, RegionPair], list[Notice]]:
+    """Pairs that a user made, by the place of their first delivered part, and what that does."""
+    pair_at: dict[int, RegionPair] = {}
+    notices: list[Notice] = []
+    for choice in choices:
+        if not (choice.predicted and choice.delivered):
+            names = ", ".join(region.name for region in choice.predicted or choice.delivered)
+            notices.append(
+                Notice("region-left-out", f"{names}: not compared, as was asked ({choice.text!r}).")
+            )
+            continue
+        one, other = _together(choice.predicted), _together(choice.delivered)
+        if one.role is not other.role:
+            message = (
+                f"{one.name!r} (predicted, {one.role.value}) and {other.name!r} (delivered, {other.role.value}) are compared "
+                "as was asked, although their roles differ."
+            )
+            notices.append(Notice("pair-roles-differ", message))
+        place = min(next(n for n, d in enumerate(delivered) if d is region) for region in choice.delivered)
+        pair_at[place] = RegionPair(one, other, "user", _parts(choice.predicted), _parts(choice.delivered))
+    return pair_at, notices
+
+
+def _parts(regions: tuple[Region, ...]) -> tuple[Region, ...]:
+    """What a region was put together from."""
+    return regions if len(regions) > 1 else ()
+
+
+def _together(regions: tuple[Region, ...]) -> Region:
+    """Several regions of one role as one."""
+    if len(regions) == 1:
+        return regions[0]
+    roles = {region.role for region in regions}
+    name = " + ".join(region.name for region in regions)
+    if len(roles) > 1:
+        raise RegionError(
+            f"{name} cannot be one region: their roles are {', '.join(sorted(role.value for role in roles))}.",
+            tag=OPTION,
+        )
+    return replace(regions[0], name=name, mask=union([region.mask for region in regions], may_repeat=True))
+
+
+def _choices(said: Sequence[str], predicted: Sequence[Region], delivered: Sequence[Region]) -> list[_Choice]:
+    """What a user said, in regions."""
+    choices: list[_Choice] = []
+    used: dict[int, str] = {}
+    for text in said:
+        choice = _choice(text, predicted, delivered)
+        for region in (*choice.predicted, *choice.delivered):
+            if id(region) in used:
+                raise RegionError(
+                    f"{region.name!r} stands in two pairs, {used[id(region)]!r} and {text!r}; give it in one.",
+                    tag=OPTION,
+                )
+            used[id(region)] = text
+        choices.append(choice)
+    return choices
+
+
+def _choice(text: str, predicted: Sequence[Region], delivered: Sequence[Region]) -> _Choice:
+    """One pair; a name may itself hold an equals or a plus sign."""
+    if "=" not in text or not text.replace("=", "").strip():
+        raise InputError(f"{text!r} is no pair of regions. It has the form {FORM}.", tag=OPTION)
+    for place in (n for n, letter in enumerate(text) if letter == "="):
+        one, other = _named(text[:place], predicted), _named(text[place + 1 :], delivered)
+        if one is not None and other is not None:
+            return _Choice(text, one, other)
+    sides = [
+        f"the {name} dose has {', '.join(region.name for region in regions) or 'none'}"
+        for name, regions in (("predicted", predicted), ("delivered", delivered))
+    ]
+    raise RegionError(
+        f"{text!r} names a region that there is not: {'; '.join(sides)}. The form is {FORM}.", tag=OPTION
+    )
+
+
+def _named(text: str, regions: Sequence[Region]) -> tuple[Region, ...] | None:
+    """The regions that a text names, none for an empty one; None where it names others."""
+    names = {region.name: region for region in regions}
+    text = text.strip()
+    if not text:
+        return ()
+    if text in names:
+        return (names[text],)
+    parts = [part.strip() for part in text.split("+")]
+    if all(part in names for part in parts) and len(set(parts)) == len(parts):
+        return tuple(names[part] for part in parts)
+    return None
 
 
 def _same_name(one: str, other: str) -> bool:
     return normalised_name(one) == normalised_name(other)
-
-
-def _doses(metrics: RegionMetrics) -> dict[str, Any]:
-    """The dose metrics of a region, without what is the same for both doses."""
-    return region_entry(metrics, compared=True)

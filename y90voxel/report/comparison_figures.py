@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.comparison.comparison_result import Comparison
-from y90voxel.comparison.region_pairs import RegionComparison
+from y90voxel.comparison.region_comparison import RegionComparison
 from y90voxel.comparison.voxel_agreement import QUOTIENTS
+from y90voxel.comparison.voxel_comparison import VoxelComparison
 from y90voxel.regions.palette import RegionStyle, region_styles
 from y90voxel.regions.roles import Role
 from y90voxel.report.drawing import (
@@ -50,11 +52,15 @@ TAIL_PERCENT = 0.5
 
 def comparison_figures(comparison: Comparison) -> dict[str, bytes]:
     """Return the figures of a comparison: file name to PNG."""
-    figures = {"maps.png": _maps_png(comparison)}
+    figures = {}
+    if comparison.voxels is not None:
+        figures["maps.png"] = _maps_png(comparison, comparison.voxels)
     plotted = _plotted(comparison)
     if plotted:
         figures["dvh.png"] = _dvh_png(comparison, plotted)
-    figures["agreement.png"] = _agreement_png(comparison, plotted)
+    panels = _agreement_panels(comparison, plotted)
+    if panels:
+        figures["agreement.png"] = _agreement_png(panels)
     return figures
 
 
@@ -71,12 +77,12 @@ def _plotted(comparison: Comparison) -> list[RegionComparison]:
 # maps
 
 
-def _maps_png(comparison: Comparison) -> bytes:
+def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
     """Predicted, delivered and difference in an axial and a coronal plane through the hottest delivered voxel."""
-    grid, inside = comparison.delivered_dose.grid, comparison.volume.array >= 0.5
+    grid, inside = voxels.delivered_dose.grid, voxels.volume.array >= 0.5
     if not inside.any():
         inside = np.ones(grid.shape, bool)
-    focus = comparison.delivered_dose.greatest_at(inside)
+    focus = voxels.delivered_dose.greatest_at(inside)
     box = shown_box(grid, inside, focus)
     across = display_plane(grid, View.AXIAL, focus, box, 1.0).size_mm[1]
     column = (WIDTH_PX - 2 * BAR_PX - 4 * GAP_PX) / 3
@@ -87,23 +93,22 @@ def _maps_png(comparison: Comparison) -> bytes:
     planes = [display_plane(grid, view, focus, box, pixel_mm) for view in (View.AXIAL, View.CORONAL)]
     heights = [plane.grid.shape[1] for plane in planes]
     top = max(
-        float(comparison.predicted_dose.array[inside].max()),
-        float(comparison.delivered_dose.array[inside].max()),
+        float(voxels.predicted_dose.array[inside].max()), float(voxels.delivered_dose.array[inside].max())
     )
     top = max(top, SMALLEST)
     difference = Volume(
-        comparison.delivered_dose.array.astype(np.float64)
-        - comparison.predicted_dose.array.astype(np.float64),
-        grid,
+        voxels.delivered_dose.array.astype(np.float64) - voxels.predicted_dose.array.astype(np.float64), grid
     )
     reach = max(float(np.percentile(np.abs(difference.array[inside]), 99.5)), 0.01 * top)
     styles = comparison_styles(comparison)
-    regions = [region for role in OUTLINED for region in comparison.regions if region.role is role]
-    outlined = regions or comparison.regions
+    regions = [region for role in OUTLINED for region in voxels.regions if region.role is role]
+    outlined = regions or voxels.regions
     with drawing():
         height = TITLE_PX + sum(heights) + GAP_PX * len(planes) + 34
         figure = new_figure(WIDTH_PX, height)
-        title = f"Through the hottest delivered voxel, {dose_text(float(comparison.delivered_dose.array[focus]))} Gy"
+        title = (
+            f"Through the hottest delivered voxel, {dose_text(float(voxels.delivered_dose.array[focus]))} Gy"
+        )
         add_text(figure, 8, height - 8, title, va="top", fontsize=11, fontweight="bold")
         bottom = height - TITLE_PX
         for plane, rows in zip(planes, heights, strict=True):
@@ -111,8 +116,8 @@ def _maps_png(comparison: Comparison) -> bytes:
             left = 8.0
             outlines = [(sample(region.mask, plane), styles[region.name]) for region in outlined]
             for picture in (
-                _dose_picture(sample(comparison.predicted_dose, plane), top),
-                _dose_picture(sample(comparison.delivered_dose, plane), top),
+                _dose_picture(sample(voxels.predicted_dose, plane), top),
+                _dose_picture(sample(voxels.delivered_dose, plane), top),
                 _difference_picture(sample(difference, plane), reach),
             ):
                 _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, outlines)
@@ -190,7 +195,7 @@ def _dvh_png(comparison: Comparison, plotted: list[RegionComparison]) -> bytes:
     """Cumulative histograms of both doses."""
     height, legend = 520.0, 270.0
     styles = comparison_styles(comparison)
-    both = [h for region in plotted for h in (region.predicted_dvh, region.delivered_dvh)]
+    both = [h for region in plotted for h in (region.predicted.dvh, region.delivered.dvh)]
     highest = max(h.dose_at_volume(TAIL_PERCENT) for h in both) or 1.0
     doses = np.linspace(0.0, 1.04 * highest, DVH_POINTS)
     with drawing():
@@ -200,9 +205,9 @@ def _dvh_png(comparison: Comparison, plotted: list[RegionComparison]) -> bytes:
         axes = add_axes(figure, plot)
         for region in plotted:
             colour = styles[region.name].colour
-            axes.plot(doses, 100.0 * region.delivered_dvh.cumulative(doses), color=colour, linewidth=2)
+            axes.plot(doses, 100.0 * region.delivered.dvh.cumulative(doses), color=colour, linewidth=2)
             axes.plot(
-                doses, 100.0 * region.predicted_dvh.cumulative(doses), color=colour, linewidth=1.6,
+                doses, 100.0 * region.predicted.dvh.cumulative(doses), color=colour, linewidth=1.6,
                 linestyle=(0, (4.0, 2.0)),
             )  # fmt: skip
         axes.set_xlim(0.0, doses[-1])
@@ -222,29 +227,41 @@ def _dvh_png(comparison: Comparison, plotted: list[RegionComparison]) -> bytes:
 # agreement
 
 
-def _agreement_png(comparison: Comparison, plotted: list[RegionComparison]) -> bytes:
-    """Bland-Altman over regions, voxel by voxel, and quotients by volume."""
+Panel = tuple[str, Callable[[Any], None]]
+
+
+def _agreement_panels(comparison: Comparison, plotted: list[RegionComparison]) -> list[Panel]:
+    """What can be drawn of the agreement: title and a function that draws on axes."""
+    panels: list[Panel] = []
+    if comparison.agreement.bland_altman is not None:
+        panels.append(("Mean doses of lesions", lambda axes: _draw_bland_altman(axes, comparison)))
+    voxels = comparison.voxels
+    if voxels is not None:
+        names = {region.name for region in plotted}
+        panels.append(("Voxels", lambda axes: _draw_voxels(axes, voxels)))
+        panels.append(("Quotients by volume", lambda axes: _draw_quotients(axes, comparison, voxels, names)))
+    return panels
+
+
+def _agreement_png(panels: list[Panel]) -> bytes:
+    """Bland-Altman over lesions, voxel by voxel, and quotients by volume."""
     height, wide = 470.0, 380.0
     with drawing():
         figure = new_figure(WIDTH_PX, height)
-        titles = ("Mean doses of regions", "Voxels", "Quotients by volume")
-        for place, (title, draw) in enumerate(
-            zip(titles, (_draw_bland_altman, _draw_voxels, _draw_quotients), strict=True)
-        ):
+        for place, (title, draw) in enumerate(panels):
             left = 10 + place * (WIDTH_PX / 3)
             add_text(figure, left, height - 10, title, va="top", fontsize=11, fontweight="bold")
-            axes = add_axes(figure, Area(left + 62, 56, wide - 10, height - 56 - 46))
-            draw(axes, comparison, plotted)
+            draw(add_axes(figure, Area(left + 62, 56, wide - 10, height - 56 - 46)))
         return png_bytes(figure)
 
 
-def _draw_bland_altman(axes: Any, comparison: Comparison, plotted: list[RegionComparison]) -> None:
+def _draw_bland_altman(axes: Any, comparison: Comparison) -> None:
     """Difference over mean, with bias and limits of agreement."""
     styles = comparison_styles(comparison)
-    counted = [comparison.region(name) for name in comparison.agreement.regions]
+    counted = [comparison.region(name) for name in comparison.agreement.lesions]
     for region in counted:
-        mean = 0.5 * (region.predicted.mean_gy + region.delivered.mean_gy)
-        change = region.delivered.mean_gy - region.predicted.mean_gy
+        mean = 0.5 * (region.predicted.metrics.mean_gy + region.delivered.metrics.mean_gy)
+        change = region.difference["mean_gy"]
         axes.plot(mean, change, "o", color=styles[region.name].colour, markersize=7)
         axes.annotate(
             shortened(region.name, 18), (mean, change), xytext=(7, 5), textcoords="offset points", fontsize=8
@@ -264,28 +281,28 @@ def _draw_bland_altman(axes: Any, comparison: Comparison, plotted: list[RegionCo
     tidy(axes, "mean of predicted and delivered / Gy", "delivered − predicted / Gy")
 
 
-def _draw_voxels(axes: Any, comparison: Comparison, plotted: list[RegionComparison]) -> None:
+def _draw_voxels(axes: Any, voxels: VoxelComparison) -> None:
     """Delivered over predicted dose, voxel by voxel, in the compared volume."""
-    chosen = comparison.volume.array >= 0.5
-    x, y = comparison.predicted_dose.array[chosen], comparison.delivered_dose.array[chosen]
+    chosen = voxels.volume.array >= 0.5
+    x, y = voxels.predicted_dose.array[chosen], voxels.delivered_dose.array[chosen]
     top = max(float(x.max(initial=0.0)), float(y.max(initial=0.0)), SMALLEST)
     axes.hexbin(x, y, gridsize=55, extent=(0, top, 0, top), bins="log", mincnt=1, cmap="Blues", linewidths=0)
     axes.plot((0, top), (0, top), color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
-    if comparison.voxels is not None:
-        text = f"r {number(comparison.voxels.pearson)}, concordance {number(comparison.voxels.concordance)}"
+    if voxels.voxels is not None:
+        text = f"r {number(voxels.voxels.pearson)}, concordance {number(voxels.voxels.concordance)}"
         axes.text(0.03, 0.97, text, transform=axes.transAxes, va="top", fontsize=8.5, color=MUTED)
     tidy(axes, "predicted / Gy", "delivered / Gy")
 
 
-def _draw_quotients(axes: Any, comparison: Comparison, plotted: list[RegionComparison]) -> None:
+def _draw_quotients(axes: Any, comparison: Comparison, voxels: VoxelComparison, names: set[str]) -> None:
     """Volume whose delivered over predicted dose is at least q."""
     styles = comparison_styles(comparison)
     axes.plot((0, 1, 1, 2), (100, 100, 0, 0), color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
-    for region in plotted:
+    for region in voxels.regions:
         curve = None if region.voxels is None else region.voxels.quality_volume_histogram
-        if curve is not None:
+        if curve is not None and region.name in names:
             axes.plot(QUOTIENTS, 100.0 * curve, color=styles[region.name].colour, linewidth=2)
     axes.set_xlim(0.0, 2.0)
     axes.set_ylim(0.0, 101.0)

@@ -8,7 +8,8 @@ from typing import Any
 
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.comparison_result import Comparison
-from y90voxel.comparison.region_pairs import RegionComparison
+from y90voxel.comparison.region_comparison import COVERAGE, RegionComparison, RegionSide
+from y90voxel.comparison.voxel_comparison import VoxelComparison
 from y90voxel.dose.engines import engine_label
 from y90voxel.regions.roles import Role
 from y90voxel.report.comparison_figures import comparison_figures, comparison_styles
@@ -74,12 +75,12 @@ def comparison_content(comparison: Comparison, provenance: Mapping[str, Any]) ->
         "sides": [_side_row("predicted", comparison.predicted), _side_row("delivered", comparison.delivered)],
         "regions": [_region_row(comparison, region) for region in comparison.regions],
         "columns": list(COLUMNS),
-        "levels": _levels(comparison),
-        "voxel_rows": _voxel_rows(comparison),
+        "activities": _activity_rows(comparison),
+        "uncertainties": _uncertainty_rows(comparison),
         "agreement": _agreement_sentences(comparison),
-        "criteria": str(comparison.criteria),
-        "cutoff": percent(comparison.criteria.cutoff_fraction, 2),
-        "volume_name": comparison.volume_name,
+        "no_agreement": comparison.agreement.reason,
+        "voxels": None if comparison.voxels is None else _voxel_part(comparison.voxels),
+        "voxels_reason": comparison.voxels_reason,
         "inputs": [
             {"side": side, "file": item["file"], "sha256": str(item["sha256"])[:12]}
             for side in ("predicted", "delivered")
@@ -98,16 +99,22 @@ def _cards(comparison: Comparison) -> list[dict[str, str]]:
     for region in (tumour, by_role.get(Role.NON_TUMOUR_LIVER), by_role.get(Role.LUNGS)):
         if region is not None:
             change = region.difference_percent["mean_gy"]
-            note = f"mean {dose_text(region.predicted.mean_gy)} → {dose_text(region.delivered.mean_gy)} Gy"
+            note = f"mean {dose_text(region.predicted.metrics.mean_gy)} → {dose_text(region.delivered.metrics.mean_gy)} Gy"
             cards.append(_card(region.name.capitalize(), _signed_percent(change), note))
     agreement = comparison.agreement
     if agreement.concordance is not None:
-        note = f"mean doses of {len(agreement.regions)} regions"
-        cards.append(_card("Concordance", number(agreement.concordance), note))
-    if comparison.voxels is not None:
-        cards.append(_card("Voxel correlation", number(comparison.voxels.pearson), comparison.volume_name))
-        passed = percent(comparison.voxels.gamma_pass_fraction)
-        cards.append(_card("Gamma up to 1", passed, str(comparison.criteria)))
+        cards.append(
+            _card(
+                "Concordance",
+                number(agreement.concordance),
+                f"mean doses of {len(agreement.lesions)} lesions",
+            )
+        )
+    voxels = comparison.voxels
+    if voxels is not None and voxels.voxels is not None:
+        cards.append(_card("Voxel correlation", number(voxels.voxels.pearson), voxels.volume_name))
+        passed = percent(voxels.voxels.gamma_pass_fraction)
+        cards.append(_card("Gamma up to 1", passed, str(voxels.criteria)))
     return cards
 
 
@@ -132,13 +139,13 @@ def _region_row(comparison: Comparison, region: RegionComparison) -> dict[str, A
     difference, relative = region.difference, region.difference_percent
     cells, entry = [], region.as_dict()
     for key in COLUMNS.values():
-        change = relative[key] if entry["predicted"][key] >= LEAST_GY else None
+        said = relative[key] if entry["predicted"][key] >= LEAST_GY else None
         cells.append(
             {
                 "before": dose_text(entry["predicted"][key]),
                 "after": dose_text(entry["delivered"][key]),
                 "change": _signed_dose(difference[key]),
-                "percent": "" if change is None else _signed_percent(change),
+                "percent": "" if said is None else _signed_percent(said),
             }
         )
     style = comparison_styles(comparison)[region.name]
@@ -148,21 +155,71 @@ def _region_row(comparison: Comparison, region: RegionComparison) -> dict[str, A
         "matched": "" if region.pair.matched_by == "name" else f"predicted as {region.pair.predicted.name}",
         "colour": style.colour,
         "dash": " ".join(str(2.2 * length) for length in style.dash),
-        "volume": number(region.mask.volume_ml),
+        "volumes": [number(side.metrics.volume_ml) for side in (region.predicted, region.delivered)],
         "cells": cells,
-        "dvh_overlap": number(region.histograms.overlap),
-        "dvh_area": dose_text(region.histograms.area_gy),
+        "dvh_overlap": MISSING if region.histograms is None else number(region.histograms.overlap),
     }
 
 
-def _levels(comparison: Comparison) -> list[str]:
-    """The isodoses, as headings."""
-    return [] if comparison.voxels is None else [f"{level:g}" for level in comparison.voxels.isodose_dice]
+def _activity_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Activity, its share, dose per activity and tumour-to-normal ratio of every region; those of which one is known."""
+    rows = []
+    for region in comparison.regions:
+        sides = [_activity_cells(side) for side in (region.predicted, region.delivered)]
+        cells = [cell for both in zip(*sides, strict=True) for cell in both]
+        if any(cell != MISSING for cell in cells):
+            rows.append({"name": region.name, "cells": cells})
+    return rows
 
 
-def _voxel_rows(comparison: Comparison) -> list[dict[str, Any]]:
+def _activity_cells(side: RegionSide) -> list[str]:
+    """The four numbers of one side."""
+    held = side.metrics.activity_bq
+    return [
+        MISSING if held is None else format_activity(held),
+        percent(side.activity_share),
+        MISSING if side.mean_gy_per_gbq is None else dose_text(side.mean_gy_per_gbq),
+        number(side.tumour_to_normal),
+    ]
+
+
+def _uncertainty_rows(comparison: Comparison) -> list[dict[str, str]]:
+    """Uncertainties of both means, and whether their difference is within that of it; none where no side states any."""
+    rows = []
+    for region in comparison.regions:
+        both = [side.metrics.relative_uncertainty for side in (region.predicted, region.delivered)]
+        if both == [None, None]:
+            continue
+        known, within = region.difference_uncertainty_gy, region.is_within_uncertainty
+        rows.append(
+            {
+                "name": region.name,
+                "predicted": percent(both[0]),
+                "delivered": percent(both[1]),
+                "difference": _signed_dose(region.difference["mean_gy"]),
+                "interval": MISSING if known is None else f"± {dose_text(COVERAGE * known)}",
+                "within": {None: "not known", True: "within", False: "beyond"}[within],
+                "status": {None: "unconfirmed", True: "met", False: "not-met"}[within],
+            }
+        )
+    return rows
+
+
+def _voxel_part(voxels: VoxelComparison) -> dict[str, Any]:
+    """What is said of voxels."""
+    return {
+        "how": voxels.how,
+        "levels": [] if voxels.voxels is None else [f"{level:g}" for level in voxels.voxels.isodose_dice],
+        "rows": _voxel_rows(voxels),
+        "criteria": str(voxels.criteria),
+        "cutoff": percent(voxels.criteria.cutoff_fraction, 2),
+        "volume_name": voxels.volume_name,
+    }
+
+
+def _voxel_rows(voxels: VoxelComparison) -> list[dict[str, Any]]:
     """Voxel agreement of the whole compared volume and of every region."""
-    named = [(comparison.volume_name, comparison.voxels), *((r.name, r.voxels) for r in comparison.regions)]
+    named = [(voxels.volume_name, voxels.voxels), *((r.name, r.voxels) for r in voxels.regions)]
     return [
         {
             "name": name,
@@ -190,7 +247,7 @@ def _agreement_sentences(comparison: Comparison) -> list[str]:
     if limits is None:
         return []
     sentences = [
-        f"Over {len(agreement.regions)} regions ({', '.join(agreement.regions)}) the delivered mean dose differs by "
+        f"Over {len(agreement.lesions)} lesions ({', '.join(agreement.lesions)}) the delivered mean dose differs by "
         f"{_signed_dose(limits.bias)} Gy on average; 95 % limits of agreement {_signed_dose(limits.lower)} to "
         f"{_signed_dose(limits.upper)} Gy; concordance {number(agreement.concordance)}, Pearson "
         f"{number(agreement.pearson)}, Spearman {number(agreement.spearman)}."
@@ -201,7 +258,7 @@ def _agreement_sentences(comparison: Comparison) -> list[str]:
             f"{number(ratio.upper)}."
         )
     sentences.append(
-        "A handful of regions of one patient: the limits describe these regions and nothing else."
+        "A handful of lesions of one patient: the limits describe these lesions and nothing else."
     )
     return sentences
 

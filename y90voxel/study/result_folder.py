@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import fsum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from y90voxel.io.dicom.rtdose import DoseOrigin, read_dose_origin
 from y90voxel.io.doses import read_dose
 from y90voxel.io.json_files import read_json
 from y90voxel.io.segmentations import read_regions_file
+from y90voxel.metrics.region_columns import D_PERCENT, V_GY
+from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.study.study import file_record
@@ -128,6 +131,7 @@ def read_plan_folder(path: str | Path, model: str | None = None) -> DoseFolder:
         side = ComparedDose(
             dose=replace(dose, grid=grid),
             regions=_regions(folder, plan, grid),
+            tumour_to_normal=_ratios(plan),
             label=str(plan["study"]["label"] or folder.name),
             study_instance_uid=plan["study"]["study_instance_uid"],
             nuclide=plan["nuclide"],
@@ -137,6 +141,7 @@ def read_plan_folder(path: str | Path, model: str | None = None) -> DoseFolder:
             engine=plan["engine"],
             energy_per_activity_j_per_gbq=plan["energy_per_activity_j_per_gbq"],
         )
+        side = replace(side, stated=_planned(side, plan, chosen["activities_bq"]))
         message = (
             f"the predicted dose is that of the plan's model {chosen['name']!r} ({chosen['title']}), "
             f"{format_activity(chosen['activity_bq'])}."
@@ -254,7 +259,6 @@ def _side(
     folder: Path, metrics: Mapping[str, Any], dose: DoseMap, regions: tuple[Region, ...]
 ) -> ComparedDose:
     """What the metrics of a run say of its dose."""
-    means = {region["name"]: region["mass_weighted_mean_gy"] for region in metrics["regions"]}
     return ComparedDose(
         dose=dose,
         regions=regions,
@@ -266,5 +270,40 @@ def _side(
         lung_shunt_fraction=metrics["lung"]["shunt_fraction"],
         engine=metrics["engine"],
         energy_per_activity_j_per_gbq=metrics["energy_per_activity_j_per_gbq"],
-        stated_means_gy={name: mean for name, mean in means.items() if mean is not None},
+        stated={entry["name"]: _stated(entry) for entry in metrics["regions"]},
     )
+
+
+def _stated(entry: Mapping[str, Any]) -> RegionMetrics:
+    """What a run says of a region in its ``metrics.json``."""
+    plain = ("name", "role", "automatic", "volume_ml", "mass_g", "activity_bq", "relative_uncertainty")
+    doses = ("mean_gy", "mass_weighted_mean_gy", "min_gy", "max_gy", "sd_gy")
+    return RegionMetrics(
+        **{key: entry[key] for key in (*plain, *doses)},
+        d_gy={percent: entry[f"d{percent}_gy"] for percent in D_PERCENT},
+        v_percent={dose: entry["v_percent"][str(dose)] for dose in V_GY},
+    )
+
+
+def _ratios(plan: Mapping[str, Any]) -> dict[str, float]:
+    """Tumour-to-normal ratios of a plan, where one injection's map gives each tumour one."""
+    rows: list[Mapping[str, Any]] = plan["tumour_to_normal"]
+    names = [row["tumour"] for row in rows]
+    return {row["tumour"]: row["ratio"] for row in rows if names.count(row["tumour"]) == 1}
+
+
+def _planned(
+    side: ComparedDose, plan: Mapping[str, Any], activities_bq: Sequence[float]
+) -> dict[str, RegionMetrics]:
+    """What a plan says of its regions at the activities of a model: histograms of the map, masses and means by mass."""
+    rows = {row["name"]: row for row in plan["regions"] if row["mass_g"] is not None}
+    found = {}
+    for region in side.regions:
+        if region.name in rows and region.mask.array.any():
+            row = rows[region.name]
+            mean = fsum(
+                d * bq / BQ_PER_GBQ for d, bq in zip(row["dose_per_gbq_gy"], activities_bq, strict=True)
+            )
+            plain = summarise(region, side.histogram(region), None, None, None)
+            found[region.name] = replace(plain, mass_g=row["mass_g"], mass_weighted_mean_gy=mean)
+    return found

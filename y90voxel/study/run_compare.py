@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +12,17 @@ from typing import Any
 from y90voxel.comparison.compare import compare
 from y90voxel.comparison.comparison_result import Normalisation
 from y90voxel.comparison.voxel_agreement import GammaCriteria
-from y90voxel.errors import Notice
+from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.result_tables import write_json
+from y90voxel.quantification.plausibility import refuse_unless
 from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder
 from y90voxel.version import __version__
 
 __all__ = ["run_compare"]
+
+# The refusal that --accept overrides.
+PATIENTS = "patients-differ"
 
 
 def run_compare(
@@ -26,10 +30,12 @@ def run_compare(
     delivered: str | Path,
     out: str | Path,
     *,
-    normalise: Normalisation | str = Normalisation.NONE,
+    normalise: Normalisation | str | None = None,
+    pairs: Sequence[str] = (),
     gamma: GammaCriteria | None = None,
     plan_model: str | None = None,
     trust_frames: bool = False,
+    accept: Sequence[str] = (),
     report: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -43,14 +49,18 @@ def run_compare(
         Folder that `dose` wrote.
     out : path-like
         Folder of the comparison; appears complete or not at all.
-    normalise : Normalisation or str
-        ``none``, ``activity`` or ``mean-liver``.
+    normalise : Normalisation, str or None
+        ``activity``, ``mean-liver`` or ``none``; None scales to the delivered activity where both are stated.
+    pairs : sequence of str
+        Regions that belong together, ``PREDICTED=DELIVERED``.
     gamma : GammaCriteria or None
         None takes the default criteria, and says so.
     plan_model : str or None
         Model of a plan whose activity the prediction is for; None takes the activity given, else the first model.
     trust_frames : bool
         Take coordinates of different frames of reference as common.
+    accept : sequence of str
+        ``patients-differ`` compares although the PatientIDs differ.
     report : bool
         Write page and figures too.
     progress : callable or None
@@ -59,8 +69,13 @@ def run_compare(
     Raises
     ------
     InputError
-        If a folder cannot be used, or the doses cannot be compared (see `y90voxel.compare`).
+        If a folder cannot be used, the PatientIDs differ, or the doses cannot be compared (see `y90voxel.compare`).
     """
+    unknown = [code for code in accept if code != PATIENTS]
+    if unknown:
+        raise InputError(
+            f"--accept {unknown[0]!r} is no refusal of compare; it has {PATIENTS}.", tag="--accept"
+        )
     check_output_folder(out)  # before the work, not after
     started, clock = datetime.now(UTC), time.perf_counter()
     report_progress = progress or (lambda what, done: None)
@@ -69,9 +84,12 @@ def run_compare(
     report_progress("reading the delivered dose", 0.2)
     after = read_dose_folder(delivered)
     report_progress("comparing", 0.4)
-    comparison = compare(before.side, after.side, normalise=normalise, gamma=gamma, trust_frames=trust_frames)
-    before_notices = (*before.notices, *after.notices, *_patients(before, after))
-    comparison = replace(comparison, notices=tuple(dict.fromkeys((*before_notices, *comparison.notices))))
+    same = _patients(before, after, accept)
+    comparison = compare(
+        before.side, after.side, normalise=normalise, pairs=pairs, gamma=gamma, trust_frames=trust_frames
+    )
+    all_notices = (*before.notices, *after.notices, *same)
+    comparison = replace(comparison, notices=tuple(dict.fromkeys((*all_notices, *comparison.notices))))
     document = comparison.as_dict() | {
         "provenance": {
             "version": __version__,
@@ -93,9 +111,12 @@ def run_compare(
     return document
 
 
-def _patients(before: DoseFolder, after: DoseFolder) -> list[Notice]:
-    """Say when the two doses are of different patients; the identities themselves stay in the DICOM files."""
-    if before.patient_id is None or after.patient_id is None or before.patient_id == after.patient_id:
+def _patients(before: DoseFolder, after: DoseFolder, accept: Sequence[str]) -> list[Notice]:
+    """Refuse doses of different patients; the identities themselves stay in the DICOM files."""
+    if not before.patient_id or not after.patient_id or before.patient_id == after.patient_id:
         return []
-    message = "the PatientID of the two dose files differ: these may be two patients. Check the folders before anything else."
-    return [Notice("patients-differ", message)]
+    message = (
+        "the PatientID of the two dose files (dose.dcm) differ: these are two patients, or one with two numbers. Check the "
+        "folders before anything else."
+    )
+    return refuse_unless(accept, PATIENTS, message, tag="PatientID")
