@@ -81,6 +81,13 @@ class ScoringKernel:
         """Radius of the outermost shell [mm]."""
         return self.radial.electron_reach_mm
 
+    def far_gy(self, radius_mm: Array) -> Array:
+        """Return the dose of one decay at radii beyond 1.5 mm [Gy], the shape of the radii; zero beyond the reach."""
+        far = self.radius_mm > NEAR_MM
+        centre = self.radius_mm[far]
+        dose = np.interp(radius_mm, centre, self.dose_gy[far] * centre**2) / radius_mm**2
+        return np.where(radius_mm <= self.reach_mm, dose, 0.0)
+
     def decays(self, activity_bq: float) -> float:
         """Return the decays of an activity [Bq] until nothing is left, A T½ / ln 2."""
         return activity_bq * self.half_life_s / float(np.log(2.0))
