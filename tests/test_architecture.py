@@ -30,6 +30,7 @@ FENCED = {
     "nibabel": ("io/",),
     "matplotlib": ("report/",),
     "jinja2": ("report/",),
+    "fpdf": ("report/",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "pydantic": ("case/",),

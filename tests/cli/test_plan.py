@@ -579,3 +579,12 @@ def test_a_contraindication_with_images_writes_its_plan_without_any_activity(run
     assert not any(model["available"] for model in plan["models"])
     assert plan["stop"] == plan["models"][0]["stop"]
     assert (tmp_path / "out" / "plan.html").exists()
+
+
+def test_a_plan_is_printed_without_pages(run_cli, study, tmp_path):
+    given = ("--lung-shunt", "0.05", "--device", "glass", "--activity", "1 GBq", "--engine", "local")
+    done = run_cli("plan", study, *given, "--pdf", "--no-report", "-o", tmp_path / "out")
+    assert done.code == 0, done.err
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"plan.pdf", "treatment.pdf"} <= names
+    assert not names & {"plan.html", "treatment.html", "figures"}

@@ -322,3 +322,10 @@ def test_results_stay_results_when_a_file_of_them_is_damaged(tmp_path):
     (tmp_path / "out" / MANIFEST).write_text(json.dumps({"files": ["metrics.json", "dvh.csv"]}))
     assert holds_results(tmp_path / "out")
     check_output_folder(tmp_path / "out")
+
+
+def test_results_of_a_plan_are_ours_without_their_mark(tmp_path):
+    names = {"plan.json", "plan.html", "plan.pdf", "treatment.html", "treatment.pdf"}
+    for name in (*names, "treatment.docx"):
+        (tmp_path / name).write_text(MARKER)
+    assert own_files(tmp_path) == names

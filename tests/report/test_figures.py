@@ -17,7 +17,7 @@ from y90voxel.report.dose_report import dose_report
 from y90voxel.report.drawing import Area, add_lines, add_picture, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import draw_dvh, write_dvh_figure
 from y90voxel.report.figures import dose_figures, overlay_pngs
-from y90voxel.report.overlays import composite, draw_overlay, overlay_height_px, sampled_overlays
+from y90voxel.report.overlays import composite, draw_frame, draw_planes, overlay_height_px, sampled_overlays
 from y90voxel.report.scene import build_scene
 from y90voxel.volumes.volume import DoseMap, Mask
 
@@ -135,7 +135,9 @@ def test_overlay_has_three_panels_letters_positions_and_the_legend(scene):
     (overlay,) = sampled_overlays(scene, [scene.hottest], 1404)
     with drawing():
         figure = new_figure(1420, 700)
-        draw_overlay(figure, overlay, Area(8, 8, 1404, overlay_height_px(overlay, 1404)))
+        area = Area(8, 8, 1404, overlay_height_px(overlay, 1404))
+        draw_frame(figure, overlay, area)
+        draw_planes(figure, overlay, area)
     texts = [text.get_text() for text in figure.texts]
     for view in ("Axial   z = ", "Coronal   y = ", "Sagittal   x = "):
         assert any(text.startswith(view) and text.endswith(" mm") for text in texts)

@@ -15,7 +15,6 @@ from y90voxel.errors import Notice
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
 from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.regions.regions import Regions
-from y90voxel.regions.roles import Role
 from y90voxel.report.dose_content import (
     calibration_sentence,
     cards,
@@ -26,7 +25,6 @@ from y90voxel.report.dose_content import (
     lung_rows,
 )
 from y90voxel.report.dose_page import render_dose_page, write_report
-from y90voxel.report.dose_pdf import write_pdf
 from y90voxel.report.dose_report import dose_report
 from y90voxel.report.formatting import dose_text, number
 
@@ -315,22 +313,6 @@ def test_nested_settings_become_dotted_keys():
         ("a.c.d", "[2]"),
         ("e", "None"),
     ]
-
-
-def test_pdf_has_text_pages_and_a_page_of_figures(evaluation, tmp_path):
-    short = write_pdf(dose_report(evaluation), tmp_path / "short.pdf").read_bytes()
-    notices = tuple(Notice("long", "words of a very long warning " * 12) for _ in range(30))
-    long = write_pdf(dose_report(replace(evaluation, notices=notices)), tmp_path / "long.pdf").read_bytes()
-    assert short.startswith(b"%PDF")
-    pages = len(re.findall(rb"/Type /Page\b", short))
-    assert pages in (2, 3)
-    assert len(re.findall(rb"/Type /Page\b", long)) > pages
-
-
-def test_pdf_stands_without_regions_and_device(tmp_path):
-    evaluation = make_evaluation(regions=False, device=None, ct=False, predicted=False)
-    assert Role.LIVER not in {region.role for region in evaluation.case.regions}
-    assert write_pdf(dose_report(evaluation), tmp_path / "bare.pdf").stat().st_size > 10_000
 
 
 def test_region_names_of_the_factory_hold_markup():

@@ -101,7 +101,6 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("plan", "table_limits", "administration.device is given", _has_device),
         **_rows("plan", "intent", "somebody reads it; no limit depends on it"),
         **_rows("lung", "compare_methods", "`dose` is run"),
-        **_rows("output", "pdf", "`dose` is run"),
         **_rows("uncertainty", "calibration decay registration_mm", "`dose` is run"),
         **_rows("administration", "time time_zone", "a time is compared with it", _has_times),
     },
@@ -118,7 +117,6 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("lung", "planar_attenuation_per_cm compare_methods", "there are images"),
         **_rows("series", "emission ct regions acquisition_time decay_reference", "there are images"),
         **_rows("accept", "codes surrogate trust_time", "there are images"),
-        **_rows("output", "pdf", "`dose` is run"),
     },
 }
 

@@ -382,7 +382,7 @@ class OutputSettings(Group):
         Setting("Whether the HTML page and its figures are written."),
         Setting("No HTML page and no figures.", "--no-report", (*ALL, "dvh"), sets=False),
     ] = True
-    pdf: Annotated[bool, Setting("A PDF report too.", "--pdf", ("dose", "batch"), sets=True)] = False
+    pdf: Annotated[bool, Setting("A PDF report too.", "--pdf", ALL, sets=True)] = False
     label: Annotated[str | None, Setting("What the study is called in outputs.", column="label")] = None
 
 

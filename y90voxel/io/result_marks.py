@@ -33,7 +33,7 @@ STALE_NOTE = "STALE.txt"
 MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
 # What results are called, for folders whose mark was lost.
 OUR_NAMES = re.compile(
-    r"(dose|report)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq(_injection_\d+)?)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
+    r"(dose|report|plan|treatment)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq(_injection_\d+)?)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
     r"|(bed|registration)\.dcm|bed\.nii\.gz"
     r"|(dvh|metrics|cohort)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
 )

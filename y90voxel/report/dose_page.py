@@ -11,11 +11,13 @@ from typing import Any
 from y90voxel.report.dose_report import DoseReport
 from y90voxel.report.figures import dose_figures
 
-__all__ = ["render_dose_page", "render_page", "write_report"]
+__all__ = ["render_dose_page", "render_page", "write_pages", "write_report"]
 
 
-def write_report(report: DoseReport, folder: str | Path, *, viewer: str | None = None) -> list[Path]:
-    """Write ``report.html`` and ``figures/*.png``, and return their paths.
+def write_report(
+    report: DoseReport, folder: str | Path, *, viewer: str | None = None, page: bool = True, pdf: bool = False
+) -> list[Path]:
+    """Write ``report.html`` and ``figures/*.png``, or the same as ``report.pdf``, and return their paths.
 
     Parameters
     ----------
@@ -25,17 +27,45 @@ def write_report(report: DoseReport, folder: str | Path, *, viewer: str | None =
         Exists; files in it are replaced.
     viewer : str or None
         Name of the interactive page beside the report, which then links to it.
+    page, pdf : bool
+        Which of the two are written.
     """
-    folder = Path(folder)
     figures = dose_figures(report)
-    (folder / "figures").mkdir(exist_ok=True)
-    paths = []
-    for name, png in figures.items():
-        paths.append(folder / "figures" / name)
-        paths[-1].write_bytes(png)
-    page = folder / "report.html"
-    page.write_text(render_dose_page(report.text, figures, viewer), encoding="utf-8")
-    return [page, *paths]
+    pages = {"report": render_dose_page(report.text, figures, viewer)}
+    return write_pages(pages, figures, folder, page=page, pdf=pdf)
+
+
+def write_pages(
+    pages: Mapping[str, str], figures: Mapping[str, bytes], folder: str | Path, *, page: bool, pdf: bool
+) -> list[Path]:
+    """Write pages as HTML with their figures beside them, as PDF, or both, and return the paths.
+
+    Parameters
+    ----------
+    pages : mapping of str to str
+        Name without ending to HTML.
+    figures : mapping of str to bytes
+        File name to PNG.
+    folder : path-like
+        Exists; files in it are replaced.
+    page, pdf : bool
+        Whether the HTML, and whether the PDF is written.
+    """
+    folder, paths = Path(folder), []
+    if page:
+        (folder / "figures").mkdir(exist_ok=True)
+        for name, text in pages.items():
+            paths.append(folder / f"{name}.html")
+            paths[-1].write_text(text, encoding="utf-8")
+        for name, png in figures.items():
+            paths.append(folder / "figures" / name)
+            paths[-1].write_bytes(png)
+    if pdf:
+        # deferred: 0.4 s, and few ask for it
+        from y90voxel.report.page_pdf import write_pdf
+
+        paths += [write_pdf(text, folder / f"{name}.pdf") for name, text in pages.items()]
+    return paths
 
 
 def render_dose_page(text: Mapping[str, Any], figures: Mapping[str, bytes], viewer: str | None = None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,12 @@ from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.palette import RegionStyle
 from y90voxel.regions.roles import Role
 from y90voxel.report.dose_content import dose_content
-from y90voxel.report.overlays import PAGE_PX, PAPER_PX, Overlay, sampled_overlays
+from y90voxel.report.overlays import PAGE_PX, Overlay, sampled_overlays
 from y90voxel.report.registration_figure import FINENESS_MM, MARGIN_MM, Views
 from y90voxel.report.scene import Scene, build_scene
 from y90voxel.volumes.packing import PackedVolume, pack_activity, pack_ct, pack_dose, pack_mask
 
-__all__ = ["PAGE_PX", "PAPER_PX", "DoseReport", "ShownRegion", "dose_report", "drawn_bands"]
+__all__ = ["DoseReport", "ShownRegion", "dose_report", "drawn_bands"]
 
 VIEWER_DVH_POINTS = 300
 # Bands of all regions lie over each other and hide the lines; those of the others stand in ``dvh_bands.csv``.
@@ -60,8 +60,8 @@ class DoseReport:
         What `dose_content` returns.
     scene : Scene
         What the overlays share.
-    overlays : mapping of float to list of Overlay
-        Through the hottest voxel and the centre, by the width that they are sampled for.
+    overlays : list of Overlay
+        Through the hottest voxel and the centre.
     curves, whole_curves : DvhCurves
         Histograms as far as figures go, and up to the greatest dose.
     regions : tuple of ShownRegion
@@ -74,7 +74,7 @@ class DoseReport:
 
     text: Mapping[str, Any]
     scene: Scene
-    overlays: Mapping[float, list[Overlay]]
+    overlays: list[Overlay]
     curves: DvhCurves
     whole_curves: DvhCurves
     regions: tuple[ShownRegion, ...]
@@ -99,15 +99,13 @@ def drawn_bands(evaluation: Evaluation) -> dict[str, DvhBand]:
     return {name: band for name, band in evaluation.bands.items() if roles[name] in BANDED_ROLES}
 
 
-def dose_report(evaluation: Evaluation, widths_px: Iterable[float] = (PAGE_PX, PAPER_PX)) -> DoseReport:
+def dose_report(evaluation: Evaluation) -> DoseReport:
     """Return what the report of an evaluation shows.
 
     Parameters
     ----------
     evaluation : Evaluation
         What is reported.
-    widths_px : iterable of float
-        Widths of overlays that will be drawn: `PAGE_PX`, `PAPER_PX`.
     """
     case, dose, bands = evaluation.case, evaluation.dose, drawn_bands(evaluation)
     text = dose_content(evaluation)
@@ -115,8 +113,6 @@ def dose_report(evaluation: Evaluation, widths_px: Iterable[float] = (PAGE_PX, P
     curves = drawn_curves(histograms, bands)
     whole = whole_curves(histograms, bands, VIEWER_DVH_POINTS)
     scene = build_scene(evaluation)
-    foci = (scene.hottest, scene.centre)
-    overlays = {width_px: sampled_overlays(scene, foci, width_px) for width_px in widths_px}
     registration = None if case.alignment is None else case.alignment.views(MARGIN_MM, FINENESS_MM)
     metrics = {region.name: region for region in evaluation.regions}
     regions = [
@@ -131,7 +127,7 @@ def dose_report(evaluation: Evaluation, widths_px: Iterable[float] = (PAGE_PX, P
     return DoseReport(
         text=text,
         scene=scene,
-        overlays=overlays,
+        overlays=sampled_overlays(scene, (scene.hottest, scene.centre), PAGE_PX),
         curves=curves,
         whole_curves=whole,
         regions=tuple(regions),

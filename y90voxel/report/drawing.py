@@ -49,7 +49,6 @@ _STYLE = {
     "ytick.color": "#5c6a75",
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
-    "pdf.fonttype": 42,
 }
 
 

@@ -17,7 +17,7 @@ MARGIN_PX = 8.0
 
 def dose_figures(report: DoseReport) -> dict[str, bytes]:
     """Return the figures of a report: file name to PNG."""
-    hottest, centre = overlay_pngs(report.overlays[PAGE_PX])
+    hottest, centre = overlay_pngs(report.overlays)
     figures = {"dose_hottest.png": hottest, "dose_centre.png": centre}
     if report.regions:
         figures["dvh.png"] = dvh_png(report.curves, report.styles, report.tumours)

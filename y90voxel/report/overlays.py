@@ -30,14 +30,12 @@ from y90voxel.volumes.volume import CtImage
 
 __all__ = [
     "PAGE_PX",
-    "PAPER_PX",
     "Overlay",
     "Panel",
     "colours",
     "composite",
     "draw_frame",
     "draw_outlines",
-    "draw_overlay",
     "draw_planes",
     "overlay_height_px",
     "sampled_overlays",
@@ -46,8 +44,7 @@ __all__ = [
 GAP_PX, BAR_PX, TITLE_PX, CAPTION_PX, LEGEND_ROW_PX = 8.0, 116.0, 34.0, 26.0, 24.0
 LEGEND_COLUMN_PX = 225.0
 TALLEST_PANEL_PX = 560.0
-# Widths of an overlay on the page and in the PDF.
-PAGE_PX, PAPER_PX = 1404.0, 880.0
+PAGE_PX = 1404.0  # width of an overlay in reports
 LIGHT = "#f4f6f7"
 AIR_HU = -1000.0
 
@@ -137,8 +134,8 @@ def overlay_height_px(overlay: Overlay, width_px: float) -> float:
     return overlay.tallest_px + TITLE_PX + CAPTION_PX + legend + 4
 
 
-def draw_overlay(figure: Any, overlay: Overlay, area: Area) -> None:
-    """Draw three planes with dose, outlines, colour bar and legend.
+def draw_frame(figure: Any, overlay: Overlay, area: Area) -> None:
+    """Draw what all overlays of a scene have in common, the colour bar and the legend.
 
     Parameters
     ----------
@@ -149,12 +146,6 @@ def draw_overlay(figure: Any, overlay: Overlay, area: Area) -> None:
     area : Area
         Where; its height should be `overlay_height_px`.
     """
-    draw_frame(figure, overlay, area)
-    draw_planes(figure, overlay, area)
-
-
-def draw_frame(figure: Any, overlay: Overlay, area: Area) -> None:
-    """Draw what all overlays of a scene have in common, the colour bar and the legend, as for `draw_overlay`."""
     scene, tallest = overlay.scene, overlay.tallest_px
     bottom = area.bottom + area.height - TITLE_PX - tallest
     left = area.left + sum(panel.dose.shape[1] + GAP_PX for panel in overlay.panels)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from y90voxel.planning.plan_result import Plan
-from y90voxel.report.dose_page import embedded, render_page
+from y90voxel.report.dose_page import embedded, render_page, write_pages
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_figures import plan_figures
 from y90voxel.report.treatment_page import render_treatment_page
@@ -14,8 +14,8 @@ from y90voxel.report.treatment_page import render_treatment_page
 __all__ = ["render_plan_page", "write_plan_page"]
 
 
-def write_plan_page(plan: Plan, folder: str | Path) -> list[Path]:
-    """Write ``plan.html``, ``treatment.html`` and ``figures/*.png``, and return their paths.
+def write_plan_page(plan: Plan, folder: str | Path, *, page: bool = True, pdf: bool = False) -> list[Path]:
+    """Write ``plan.html``, ``treatment.html`` and ``figures/*.png``, or both as PDF, and return the paths.
 
     Parameters
     ----------
@@ -23,19 +23,12 @@ def write_plan_page(plan: Plan, folder: str | Path) -> list[Path]:
         What is reported.
     folder : path-like
         Exists; files in it are replaced.
+    page, pdf : bool
+        Which of the two are written.
     """
-    folder = Path(folder)
     figures = plan_figures(plan)
-    (folder / "figures").mkdir(exist_ok=True)
-    paths = []
-    for name, png in figures.items():
-        paths.append(folder / "figures" / name)
-        paths[-1].write_bytes(png)
-    sheet = folder / "treatment.html"
-    sheet.write_text(render_treatment_page(plan), encoding="utf-8")
-    page = folder / "plan.html"
-    page.write_text(render_plan_page(plan, figures), encoding="utf-8")
-    return [page, sheet, *paths]
+    pages = {"plan": render_plan_page(plan, figures), "treatment": render_treatment_page(plan)}
+    return write_pages(pages, figures, folder, page=page, pdf=pdf)
 
 
 def render_plan_page(plan: Plan, figures: Mapping[str, bytes]) -> str:

@@ -138,20 +138,15 @@ def _write_maps(
 def _write_reports(evaluation: Evaluation, folder: Path, wanted: Output, progress: Progress) -> None:
     """What people read."""
     # deferred: 0.3 s, for reports alone
-    from y90voxel.report.dose_report import PAGE_PX, PAPER_PX, dose_report
+    from y90voxel.report.dose_page import write_report
+    from y90voxel.report.dose_report import dose_report
 
     progress("drawing the report", 0.5)
-    report = dose_report(evaluation, [PAGE_PX] * wanted.report + [PAPER_PX] * wanted.pdf)
+    report = dose_report(evaluation)
+    viewer = None
     if wanted.report:
-        # deferred: 0.3 s, for reports alone
-        from y90voxel.report.dose_page import write_report
+        # deferred: 0.1 s, for pages alone
         from y90voxel.report.viewer_page import write_viewer
 
-        viewer = write_viewer(report, folder / "viewer.html")
-        write_report(report, folder, viewer=viewer.name)
-    if wanted.pdf:
-        # deferred: 0.3 s, for reports alone
-        from y90voxel.report.dose_pdf import write_pdf
-
-        progress("writing the PDF", 0.8)
-        write_pdf(report, folder / "report.pdf")
+        viewer = write_viewer(report, folder / "viewer.html").name
+    write_report(report, folder, viewer=viewer, page=wanted.report, pdf=wanted.pdf)

@@ -106,7 +106,7 @@ def _run(
         planned = planned.with_notices(Notice("noise-halves-unused", text))
     if out is not None:
         report_progress("writing the plan", 0.85)
-        _write(planned, out, report=settings.output.report)
+        _write(planned, out, report=settings.output.report, pdf=settings.output.pdf)
     report_progress("done", 1.0)
     return planned
 
@@ -365,17 +365,17 @@ def _reserve(stated: AnatomySettings) -> float | None:
     return max(1.0 - stated.perfused_volume_ml / stated.liver_volume_ml, 0.0)
 
 
-def _write(planned: Plan, out: Path, *, report: bool) -> None:
+def _write(planned: Plan, out: Path, *, report: bool, pdf: bool) -> None:
     """Write every output, all or nothing."""
     with output_folder(out, "plan") as folder:
         write_json(planned.metrics, folder / "plan.json")
         if planned.maps is not None:
             _write_maps(planned, folder)
-        if report:
+        if report or pdf:
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.plan_page import write_plan_page
 
-            write_plan_page(planned, folder)
+            write_plan_page(planned, folder, page=report, pdf=pdf)
 
 
 def _write_maps(planned: Plan, folder: Path) -> None:
