@@ -11,8 +11,7 @@
     │   ├── RegionError                 a region that is empty, unknown or outside the image
     │   └── OutputError                 results cannot be written: no space, no rights, a broken disk
     └── PhysicsError                the model cannot answer honestly: kernel spacing, energy not conserved
-    Y90Warning(UserWarning)         the result is valid, an assumption was made
-    Notice                          the same as a record: it stands in every output
+    Notice(UserWarning)         the result is valid, an assumption was made: it stands in every output
 
 A message says what is wrong, gives the two values with their units, and says what to do.
 """
@@ -21,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 __all__ = [
@@ -32,9 +32,9 @@ __all__ = [
     "OutputError",
     "PhysicsError",
     "RegionError",
+    "Severity",
     "UnitError",
     "Y90Error",
-    "Y90Warning",
 ]
 
 
@@ -117,21 +117,50 @@ class PhysicsError(Y90Error):
     """The model cannot answer honestly."""
 
 
-class Y90Warning(UserWarning):
-    """The result is valid, but an assumption was made."""
+class Severity(StrEnum):
+    """How a notice bears on the use of the data."""
+
+    ACCEPT = "accept"  # unusual, handled exactly
+    WARN = "warn"  # usable, but an assumption was made or a tag contradicts another
+    REFUSE = "refuse"  # cannot be used
 
 
-@dataclass(frozen=True)
-class Notice:
-    """An accepted assumption or an oddity that stands in every output.
+@dataclass(unsafe_hash=True)  # not frozen: Python writes into warnings that are raised; nobody else may
+class Notice(UserWarning):
+    """An accepted assumption or an oddity that stands in every output; a warning where nobody collects notices.
 
     Parameters
     ----------
     code : str
         Short and stable, such as ``"lungs-truncated"``.
     message : str
-        What was found or assumed, with numbers and units, and what it means.
+        What was found or assumed, with numbers and units, and what it means or what to do.
+    severity : Severity
+        Whether the data can be used.
+    file, tag, value : str or None
+        Where it was found: file, DICOM keyword, and the value there.
     """
 
     code: str
     message: str
+    severity: Severity = Severity.WARN
+    file: str | None = None
+    tag: str | None = None
+    value: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__(self.code, self.message)  # what copies and processes make it of
+
+    def __str__(self) -> str:
+        return self.message
+
+    def as_dict(self) -> dict[str, str | None]:
+        """Return the notice for JSON."""
+        return {
+            "severity": self.severity.value,
+            "code": self.code,
+            "message": self.message,
+            "file": self.file,
+            "tag": self.tag,
+            "value": self.value,
+        }

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK
 from io_grids import GRIDS, ramp
 
-from y90voxel.errors import DicomError, InputError, UnitError, Y90Warning
+from y90voxel.errors import DicomError, InputError, Notice, UnitError
 from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.doses import read_dose
 from y90voxel.io.nifti import write_activity_concentration, write_nifti
@@ -41,7 +41,7 @@ def test_doses_of_others_are_taken_as_gy_and_that_is_told(name, tmp_path):
     back = read_dose(tmp_path / name, notices=notices)
     np.testing.assert_array_equal(back.array, DOSE.array)
     assert [notice.code for notice in notices] == ["dose-unit-assumed"]
-    with pytest.warns(Y90Warning, match="its values are taken as Gy"):
+    with pytest.warns(Notice, match="its values are taken as Gy"):
         read_dose(tmp_path / name)
 
 

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK
 from io_grids import GRIDS, ramp
 
-from y90voxel.errors import GeometryError, InputError, UnitError, Y90Warning
+from y90voxel.errors import GeometryError, InputError, Notice, UnitError
 from y90voxel.io.images import is_image_file, read_ct_file, read_emission_file, read_image, read_layers
 from y90voxel.io.nifti import write_nifti
 from y90voxel.volumes.grid import Grid
@@ -194,7 +194,7 @@ def test_ct_without_air_is_used_with_a_notice(tmp_path):
     notices = []
     assert read_ct_file(path, notices=notices).array.min() == -150
     assert [notice.code for notice in notices] == ["ct-without-air"]
-    with pytest.warns(Y90Warning, match="the lowest value is -150 HU"):
+    with pytest.warns(Notice, match="the lowest value is -150 HU"):
         read_ct_file(path)
 
 
@@ -255,7 +255,7 @@ def test_unit_that_is_not_stated_is_told(tmp_path):
     raw = bytearray((tmp_path / "a.nii").read_bytes())
     raw[123] = 0  # xyzt_units
     (tmp_path / "a.nii").write_bytes(raw)
-    with pytest.warns(Y90Warning, match="mm is assumed"):
+    with pytest.warns(Notice, match="mm is assumed"):
         read_image(tmp_path / "a.nii")
     notices = []
     with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from io_grids import GRIDS, ramp
 
-from y90voxel.errors import InputError, RegionError, Y90Warning
+from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.regions.region import DrawnRegion
@@ -414,7 +414,7 @@ def test_assumed_unit_is_told(tmp_path):
     raw = bytearray((tmp_path / "liver.nii").read_bytes())
     raw[123] = 0  # xyzt_units
     (tmp_path / "liver.nii").write_bytes(raw)
-    with pytest.warns(Y90Warning, match="mm is assumed"):
+    with pytest.warns(Notice, match="mm is assumed"):
         read_regions_file(tmp_path / "liver.nii")
     notices = []
     read_regions_file(tmp_path / "liver.nii", notices=notices)

@@ -24,8 +24,8 @@ def only_series(datasets, folder):
 
 @pytest.mark.parametrize("thickness", ["3.97", "4.03", "4"])
 def test_nm_thickness_within_1_percent_of_the_spacing_is_alike(tmp_path, thickness):
-    _, findings = read_nm(only_series(factory.nm(STORED, SliceThickness=thickness), tmp_path))
-    assert findings == ()
+    _, notices = read_nm(only_series(factory.nm(STORED, SliceThickness=thickness), tmp_path))
+    assert notices == ()
 
 
 @pytest.mark.parametrize("thickness", ["3.95", "4.05"])
@@ -46,8 +46,8 @@ def drifting(folder, beside_mm, odd=4):
 
 @pytest.mark.parametrize("beside_mm", [0.0, 1.9 * DRIFT_MM, -1.9 * DRIFT_MM])
 def test_a_slice_up_to_twice_the_drift_tolerance_beside_its_line_is_gantry_tilt(tmp_path, beside_mm):
-    _, findings = read_ct(drifting(tmp_path, beside_mm))
-    assert [finding.code for finding in findings] == ["gantry-tilt"]
+    _, notices = read_ct(drifting(tmp_path, beside_mm))
+    assert [notice.code for notice in notices] == ["gantry-tilt"]
 
 
 @pytest.mark.parametrize("beside_mm", [2.1 * DRIFT_MM, -2.1 * DRIFT_MM])

@@ -10,8 +10,8 @@ import typer
 from typer import Argument, Option
 
 if TYPE_CHECKING:
+    from y90voxel.errors import Notice
     from y90voxel.io.dicom.describe import SeriesDescription, StudyDescription
-    from y90voxel.io.dicom.findings import Finding
     from y90voxel.study.judgement import Judgement
 
 __all__ = ["describe_as_text", "description_as_dict", "inspect"]
@@ -59,15 +59,15 @@ def description_as_dict(description: StudyDescription, judgement: Judgement) -> 
     }
 
 
-def _refused(description: StudyDescription, judgement: Judgement) -> Finding | None:
-    """What the main job would refuse the study for, unless a finding says so already."""
-    from y90voxel.io.dicom.findings import refusal
+def _refused(description: StudyDescription, judgement: Judgement) -> Notice | None:
+    """What the main job would refuse the study for, unless a notice says so already."""
+    from y90voxel.io.notices import refusal
 
     error = judgement.refusal
     if error is None:
         return None
-    findings = [*description.findings, *(f for series in description.series for f in series.findings)]
-    return None if any(error.message == f.message for f in findings) else refusal("dose-refused", error)
+    notices = [*description.notices, *(f for series in description.series for f in series.notices)]
+    return None if any(error.message == f.message for f in notices) else refusal("dose-refused", error)
 
 
 def _verdict(judgement: Judgement) -> str:
@@ -81,13 +81,13 @@ def _verdict(judgement: Judgement) -> str:
 
 
 def describe_as_text(description: StudyDescription, judgement: Judgement) -> str:
-    """Return a study description for people: a paragraph a series, findings marked by their gravity."""
+    """Return a study description for people: a paragraph a series, notices marked by their gravity."""
     lines = [f"{description.path}: {description.files} files, {description.ignored} of them not DICOM", ""]
     for series in description.series:
         lines += [*_series_lines(series), ""]
-    lines += [_finding_line(finding) for finding in description.findings]
+    lines += [_notice_line(notice) for notice in description.notices]
     refusal = _refused(description, judgement)
-    lines += [] if refusal is None else [_finding_line(refusal)]
+    lines += [] if refusal is None else [_notice_line(refusal)]
     lines.append(f"The study {_verdict(judgement)}. * marks the series that a run without options uses.")
     return "\n".join(lines)
 
@@ -118,12 +118,12 @@ def _series_lines(series: SeriesDescription) -> list[str]:
         lines.append("    regions: " + ", ".join(f"{name} ({role})" for name, role in series.rois.items()))
     if series.references:
         lines.append("    refers to series " + ", ".join(series.references))
-    told = [_finding_line(finding) for finding in series.findings]
+    told = [_notice_line(notice) for notice in series.notices]
     return lines + (told or ["    ACCEPT"])
 
 
-def _finding_line(finding: Finding) -> str:
-    """One finding: gravity, code, message, and the tag where it was found."""
-    value = f" = {finding.value}" if finding.value is not None else ""
-    tag = f" [{finding.tag}{value}]" if finding.tag else ""
-    return f"    {finding.severity.value.upper():<6} {finding.code}: {finding.message}{tag}"
+def _notice_line(notice: Notice) -> str:
+    """One notice: gravity, code, message, and the tag where it was found."""
+    value = f" = {notice.value}" if notice.value is not None else ""
+    tag = f" [{notice.tag}{value}]" if notice.tag else ""
+    return f"    {notice.severity.value.upper():<6} {notice.code}: {notice.message}{tag}"

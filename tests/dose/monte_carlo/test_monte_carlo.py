@@ -13,7 +13,7 @@ import pytest
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo
 from y90voxel.dose.photon_tail import PhotonTail
-from y90voxel.errors import GridMismatchError, InputError, PhysicsError, Y90Warning
+from y90voxel.errors import GridMismatchError, InputError, Notice, PhysicsError
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.units import JOULE_PER_MEV
@@ -314,7 +314,7 @@ def test_a_target_in_a_region_is_reached():
 def test_a_target_out_of_reach_is_warned_with_what_it_takes():
     case = tia(box((6, 7, 8), (1, 1, 1), (5, 6, 7)))
     engine = MonteCarlo("Y-90", target_uncertainty=0.0005, time_limit_s=0.3, seed=2)
-    with pytest.warns(Y90Warning, match=r"the target of 0.05 % needs about .* histories"):
+    with pytest.warns(Notice, match=r"the target of 0.05 % needs about .* histories"):
         engine.dose(case)
 
 

@@ -20,10 +20,10 @@ def read(datasets, folder):
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.int32])
 def test_whole_hounsfield_units_stay_whole(tmp_path, dtype):
-    image, findings = read(factory.ct(STORED.astype(dtype)), tmp_path)
+    image, notices = read(factory.ct(STORED.astype(dtype)), tmp_path)
     assert image.array.dtype == np.int16
     np.testing.assert_array_equal(image.array, STORED - 1024)
-    assert findings == ()
+    assert notices == ()
 
 
 def test_fractional_slopes_give_floats(tmp_path):
@@ -54,18 +54,16 @@ def test_padding_outside_the_field_of_view_becomes_air(tmp_path, limit):
     stored = STORED.astype(np.int16)
     stored[:, 0] = -2000
     stored[:, 1] = -2000 if limit is None else -2300
-    image, findings = read(
-        factory.ct(stored, PixelPaddingValue=-2000, PixelPaddingRangeLimit=limit), tmp_path
-    )
+    image, notices = read(factory.ct(stored, PixelPaddingValue=-2000, PixelPaddingRangeLimit=limit), tmp_path)
     assert (image.array[:, :2] == -1024).all()
     np.testing.assert_array_equal(image.array[:, 2:], STORED[:, 2:] - 1024)
-    assert [f.code for f in findings] == ["padding"]
+    assert [f.code for f in notices] == ["padding"]
 
 
 def test_a_padding_value_within_tissue_range_changes_nothing(tmp_path):
-    image, findings = read(factory.ct(STORED.astype(np.uint16), PixelPaddingValue=0), tmp_path)
+    image, notices = read(factory.ct(STORED.astype(np.uint16), PixelPaddingValue=0), tmp_path)
     np.testing.assert_array_equal(image.array, STORED - 1024)
-    assert findings == ()
+    assert notices == ()
 
 
 def test_a_ct_in_a_grid_too_oblique_to_be_one_is_refused(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What inspect says: every series with role, geometry, units, times, regions, and each finding."""
+"""What inspect says: every series with role, geometry, units, times, regions, and each notice."""
 
 import json
 
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from dicom_factory import square
 
+from y90voxel.errors import Severity
 from y90voxel.io.dicom.describe import describe_study, orientation_of
-from y90voxel.io.dicom.findings import Severity
 from y90voxel.io.dicom.index import index_study
 from y90voxel.volumes.grid import Grid
 
@@ -59,13 +59,11 @@ def test_an_unusable_series_shows_why_and_nothing_raises(tmp_path):
     )
     assert not found.usable
     pet, ct = found.series
-    assert [(f.severity, f.code, f.tag) for f in pet.findings] == [
+    assert [(f.severity, f.code, f.tag) for f in pet.notices] == [
         (Severity.REFUSE, "emission-refused", "Units")
     ]
-    assert [(f.severity, f.code, f.file) for f in ct.findings] == [
-        (Severity.REFUSE, "ct-refused", "file0002")
-    ]
-    assert [f.code for f in found.findings] == ["study-refused"]
+    assert [(f.severity, f.code, f.file) for f in ct.notices] == [(Severity.REFUSE, "ct-refused", "file0002")]
+    assert [f.code for f in found.notices] == ["study-refused"]
     assert pet.severity is Severity.REFUSE
 
 
@@ -73,12 +71,12 @@ def test_warnings_show_in_the_status(tmp_path):
     found = described(tmp_path, factory.nm(STORED, SpacingBetweenSlices=None))
     (nm,) = found.series
     assert (nm.severity, found.usable) == (Severity.WARN, True)
-    assert nm.findings[0].as_dict()["tag"] == "SpacingBetweenSlices"
+    assert nm.notices[0].as_dict()["tag"] == "SpacingBetweenSlices"
 
 
 def test_a_refusal_found_while_grouping_is_shown_once(tmp_path):
     found = described(tmp_path, [factory.nm(STORED), factory.nm(STORED + np.uint16(1))])
-    codes = [f.code for f in found.series[0].findings]
+    codes = [f.code for f in found.series[0].notices]
     assert codes.count("emission-refused") == 1
     assert "conflicting-copies" not in codes
 
@@ -87,13 +85,13 @@ def test_damaged_references_are_shown(tmp_path):
     dataset = factory.rtstruct({"Liver": BLOCK})
     dataset[0x30060010] = type(dataset[0x30060010])(0x30060010, "LO", "x")
     (regions,) = described(tmp_path, dataset).series
-    assert "references-damaged" in [f.code for f in regions.findings]
+    assert "references-damaged" in [f.code for f in regions.notices]
 
 
 def test_unreadable_files_are_shown(tmp_path):
     (tmp_path / "bad").write_bytes(bytes(128) + b"DICM")
     found = described(tmp_path, factory.nm(STORED))
-    assert [f.code for f in found.findings] == ["unreadable-file"]
+    assert [f.code for f in found.notices] == ["unreadable-file"]
     assert not found.usable
 
 

@@ -76,18 +76,18 @@ def test_a_blob_in_uneven_slices_lies_where_it_was_put(tmp_path, seed):
     )
     stored = np.rint(blob(points, centre, sigma=7.0) * 30000).astype(np.uint16)
     series = only_series(factory.pet(stored, affine, heights_mm=heights), tmp_path)
-    image, findings = read_pet(series)
-    assert [f.code for f in findings] == ["uneven-slices"]
-    assert "interpolated to even steps" in findings[0].message
+    image, notices = read_pet(series)
+    assert [f.code for f in notices] == ["uneven-slices"]
+    assert "interpolated to even steps" in notices[0].message
     np.testing.assert_allclose(centroid(image.volume), centre, atol=0.01)
 
 
 def test_slightly_uneven_slices_of_activity_are_settled_and_reported(tmp_path):
     heights = np.array([0, 4.0, 8.03, 12.0, 16.0])
     line = np.broadcast_to(np.rint(1000 + 100 * heights)[:, None, None], STORED.shape).astype(np.uint16)
-    image, findings = read_pet(only_series(factory.pet(line, heights_mm=heights), tmp_path))
-    assert [f.code for f in findings] == ["uneven-slices"]
-    assert "taken as even steps" in findings[0].message
+    image, notices = read_pet(only_series(factory.pet(line, heights_mm=heights), tmp_path))
+    assert [f.code for f in notices] == ["uneven-slices"]
+    assert "taken as even steps" in notices[0].message
     values = image.volume.array[:, 0, 0] / image.grid.voxel_volume_ml
     even = image.grid.affine[2, 3] + image.grid.spacing_mm[0] * np.arange(5) - 100
     np.testing.assert_allclose(values[1:-1], (1000 + 100 * even)[1:-1], atol=0.5)
@@ -96,8 +96,8 @@ def test_slightly_uneven_slices_of_activity_are_settled_and_reported(tmp_path):
 
 def test_slightly_uneven_slices_of_ct_keep_their_numbers(tmp_path):
     heights = np.array([0, 4.0, 8.03, 12.0, 16.0])
-    image, findings = read_ct(only_series(factory.ct(STORED, heights_mm=heights), tmp_path))
-    assert [f.code for f in findings] == ["uneven-slices"]
+    image, notices = read_ct(only_series(factory.ct(STORED, heights_mm=heights), tmp_path))
+    assert [f.code for f in notices] == ["uneven-slices"]
     np.testing.assert_array_equal(image.array, STORED.astype(int) - 1024)
 
 
@@ -181,9 +181,9 @@ def test_gantry_tilt_is_undone_and_reported(tmp_path, angle):
     datasets = factory.ct(stored, affine)
     for index, dataset in enumerate(datasets):
         dataset.ImagePositionPatient = factory.decimal(affine[:3, 3] + stacking * index)
-    image, findings = read_ct(only_series(datasets, tmp_path))
-    assert [f.code for f in findings] == ["gantry-tilt"]
-    assert f"{np.degrees(abs(angle)):.2f} degrees" in findings[0].message
+    image, notices = read_ct(only_series(datasets, tmp_path))
+    assert [f.code for f in notices] == ["gantry-tilt"]
+    assert f"{np.degrees(abs(angle)):.2f} degrees" in notices[0].message
     values = image.array + 1024.0
     np.testing.assert_allclose(centroid(image.with_array(values)), centre, atol=0.02)
     assert image.grid.shape[1] > shape[1]
@@ -255,9 +255,9 @@ def test_series_that_are_not_one_regular_volume_are_refused(tmp_path, fault, mes
 
 
 def test_a_single_slice_takes_its_thickness_and_says_so(tmp_path):
-    image, findings = read_ct(only_series(factory.ct(STORED[:1]), tmp_path))
+    image, notices = read_ct(only_series(factory.ct(STORED[:1]), tmp_path))
     assert image.grid.spacing_mm[0] == pytest.approx(4.0)
-    assert [f.code for f in findings] == ["single-slice"]
+    assert [f.code for f in notices] == ["single-slice"]
 
 
 def test_a_single_slice_without_thickness_is_refused(tmp_path):
@@ -270,4 +270,4 @@ def test_zero_slices_of_even_steps_need_no_interpolation(tmp_path):
     from y90voxel.io.dicom.frames import frames_of
 
     stack = stack_of(frames_of(only_series(factory.ct(STORED), tmp_path).instances))
-    assert (stack.uneven, stack.tilted, stack.findings) == (False, False, ())
+    assert (stack.uneven, stack.tilted, stack.notices) == (False, False, ())

@@ -202,7 +202,7 @@ def test_pipes_devices_and_links_in_circles_are_passed_over(tmp_path):
     (folder / "loop").symlink_to(folder, target_is_directory=True)
     (folder / "itself").symlink_to(folder / "itself")
     index = index_study(folder)
-    assert (index.files, len(index.series), index.findings) == (1, 1, ())
+    assert (index.files, len(index.series), index.notices) == (1, 1, ())
 
 
 def test_a_pipe_for_a_study_or_an_image_is_refused_instead_of_waited_for(tmp_path):

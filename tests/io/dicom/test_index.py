@@ -1,4 +1,4 @@
-"""Finding and grouping DICOM objects: any names and depth, zip, copies, other files among them."""
+"""Notice and grouping DICOM objects: any names and depth, zip, copies, other files among them."""
 
 import random
 import shutil
@@ -10,16 +10,15 @@ import numpy as np
 import pydicom
 import pytest
 
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, Severity
 from y90voxel.io.dicom import sources
-from y90voxel.io.dicom.findings import Severity
 from y90voxel.io.dicom.index import SeriesRole, index_study
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
 
 
-def codes(findings):
-    return {f.code for f in findings}
+def codes(notices):
+    return {f.code for f in notices}
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_every_series_is_found_with_its_role(study):
     index = index_study(study)
     roles = sorted((s.role.value, len(s.instances)) for s in index.series)
     assert roles == [("ct", 5), ("emission", 1), ("planar", 1), ("regions", 1), ("regions", 1)]
-    assert (index.files, index.ignored, index.findings) == (5 + 1 + 1 + 1 + 1 + 3, 3, ())
+    assert (index.files, index.ignored, index.notices) == (5 + 1 + 1 + 1 + 1 + 3, 3, ())
 
 
 def test_the_order_does_not_depend_on_names_or_on_the_disk(study, tmp_path):
@@ -108,7 +107,7 @@ def test_copies_of_a_file_count_once_and_are_reported(study):
     shutil.copy(study / "b" / "deep" / "IM0002", study / "copy")
     record = index_study(study).with_role(SeriesRole.CT)[0]
     assert len(record.instances) == 5
-    assert codes(record.findings) == {"duplicate-files"}
+    assert codes(record.notices) == {"duplicate-files"}
 
 
 def test_two_objects_under_one_uid_are_refused(study):
@@ -116,8 +115,8 @@ def test_two_objects_under_one_uid_are_refused(study):
     factory.set_pixels(dataset, STORED[0])
     dataset.save_as(study / "other")
     record = index_study(study).with_role(SeriesRole.CT)[0]
-    assert "conflicting-copies" in codes(record.findings)
-    assert Severity.REFUSE in {f.severity for f in record.findings}
+    assert "conflicting-copies" in codes(record.notices)
+    assert Severity.REFUSE in {f.severity for f in record.notices}
 
 
 def test_localizers_and_screenshots_inside_a_ct_series_are_left_out(tmp_path):
@@ -129,8 +128,8 @@ def test_localizers_and_screenshots_inside_a_ct_series_are_left_out(tmp_path):
     factory.save([*datasets, *scout, *shot], tmp_path)
     (record,) = index_study(tmp_path).series
     assert len(record.instances) == 5
-    assert codes(record.findings) == {"left-out"}
-    assert "LOCALIZER" in record.findings[0].message
+    assert codes(record.notices) == {"left-out"}
+    assert "LOCALIZER" in record.notices[0].message
 
 
 @pytest.mark.parametrize(
@@ -183,9 +182,9 @@ def test_damaged_dicom_is_reported_and_the_rest_is_read(study):
     (study / "bad4").write_bytes(meta)
     index = index_study(study)
     assert {s.role for s in index.series} >= {SeriesRole.EMISSION, SeriesRole.CT}
-    assert {f.file for f in index.findings} == {"bad1", "bad2", "bad3", "bad4"}
-    assert any("cannot be read" in f.message for f in index.findings)
-    assert {(f.code, f.severity) for f in index.findings} == {("unreadable-file", Severity.REFUSE)}
+    assert {f.file for f in index.notices} == {"bad1", "bad2", "bad3", "bad4"}
+    assert any("cannot be read" in f.message for f in index.notices)
+    assert {(f.code, f.severity) for f in index.notices} == {("unreadable-file", Severity.REFUSE)}
 
 
 def test_an_unmarked_file_that_only_begins_like_dicom_is_ignored(tmp_path):
@@ -193,7 +192,7 @@ def test_an_unmarked_file_that_only_begins_like_dicom_is_ignored(tmp_path):
     (tmp_path / "y").write_bytes(b"\x08\x00\x05\x00CS\x04\x00ABCD" + b"\x08\x00\x16\x00UI\xff\xff" * 3)
     (tmp_path / "z").write_bytes(b"\x08\x00\x05\x00ZZ\x04\x00ABCD" * 9)
     index = index_study(tmp_path)
-    assert (index.ignored, index.series, index.findings) == (3, (), ())
+    assert (index.ignored, index.series, index.notices) == (3, (), ())
 
 
 def test_a_dicomdir_is_ignored(tmp_path):
@@ -205,7 +204,7 @@ def test_a_dicomdir_is_ignored(tmp_path):
     directory.FileSetID = "X"
     directory.save_as(tmp_path / "DICOMDIR", enforce_file_format=True)
     index = index_study(tmp_path)
-    assert (index.ignored, index.series, index.findings) == (1, (), ())
+    assert (index.ignored, index.series, index.notices) == (1, (), ())
 
 
 def medium(root, listed, present, name="DICOMDIR", suffix=""):
@@ -241,18 +240,18 @@ def test_files_of_a_medium_that_were_not_copied_are_said(tmp_path, present, name
     index = medium(tmp_path, 6, present, name, suffix)
     assert len(index.series[0].instances) == present
     if gone:
-        (finding,) = index.findings
-        assert finding.code == "medium-incomplete"
-        assert f"lists 6 files, {gone} of which are not there (A/I4 first)" in finding.message
+        (notice,) = index.notices
+        assert notice.code == "medium-incomplete"
+        assert f"lists 6 files, {gone} of which are not there (A/I4 first)" in notice.message
     else:
-        assert index.findings == ()
+        assert index.notices == ()
 
 
 def test_a_damaged_directory_of_a_medium_says_nothing(tmp_path):
     medium(tmp_path, 6, 4)
     whole = (tmp_path / "DICOMDIR").read_bytes()
     (tmp_path / "DICOMDIR").write_bytes(whole[:200])
-    assert "medium-incomplete" not in {f.code for f in index_study(tmp_path).findings}
+    assert "medium-incomplete" not in {f.code for f in index_study(tmp_path).notices}
 
 
 def test_broken_links_are_passed_over(study):
@@ -269,8 +268,8 @@ def test_a_file_that_cannot_be_opened_is_reported(study, monkeypatch):
         return real(self)
 
     monkeypatch.setattr(sources.SourceFile, "open_header", broken)
-    (finding,) = index_study(study).findings
-    assert "cannot be opened (Permission denied)" in finding.message
+    (notice,) = index_study(study).notices
+    assert "cannot be opened (Permission denied)" in notice.message
 
 
 def test_a_missing_path_is_refused(tmp_path):
@@ -308,7 +307,7 @@ def test_a_damaged_member_is_reported(tmp_path):
     (tmp_path / "s.zip").write_bytes(bytes(data))
     index = index_study(tmp_path / "s.zip")
     assert index.series == ()
-    assert "cannot be unpacked" in index.findings[0].message
+    assert "cannot be unpacked" in index.notices[0].message
 
 
 @pytest.mark.slow
@@ -326,10 +325,10 @@ def test_one_series_with_two_names_under_one_identifier_is_refused(tmp_path):
     datasets[2].PatientName = "Another^Person"
     factory.save(datasets, tmp_path)
     (series,) = index_study(tmp_path).series
-    assert [(f.severity, f.code, f.tag) for f in series.findings] == [
+    assert [(f.severity, f.code, f.tag) for f in series.notices] == [
         (Severity.REFUSE, "several-patients", "PatientName")
     ]
-    assert "Another" not in series.findings[0].message
+    assert "Another" not in series.notices[0].message
 
 
 def test_spellings_of_one_name_are_one_patient(tmp_path):
@@ -337,7 +336,7 @@ def test_spellings_of_one_name_are_one_patient(tmp_path):
     datasets[2].PatientName = "FACTORY^TEST^^"
     factory.save(datasets, tmp_path)
     (series,) = index_study(tmp_path).series
-    assert series.findings == ()
+    assert series.notices == ()
 
 
 @pytest.mark.parametrize("name", ["more.7z", "more.zip"])
@@ -345,8 +344,8 @@ def test_an_archive_among_the_files_is_said_not_taken_for_damaged_dicom(study, n
     first = next(p for p in sorted(study.rglob("*")) if p.is_file())
     (study / name).write_bytes(b"PK\3\4 damaged" + first.read_bytes())  # its DICM lies near the beginning
     index = index_study(study)
-    assert codes(index.findings) == {"archive-not-opened"}
-    assert name in index.findings[0].message
+    assert codes(index.notices) == {"archive-not-opened"}
+    assert name in index.notices[0].message
 
 
 def packed(folder, path, names=None):
@@ -373,7 +372,7 @@ def test_archives_in_one_another_are_read_like_their_folder(study, tmp_path, dep
         index = index_study(place)
         opened = depth <= 3
         assert [s.uid for s in index.series] == (expected if opened else [])
-        assert codes(index.findings) == (set() if opened else {"archive-not-opened"})
+        assert codes(index.notices) == (set() if opened else {"archive-not-opened"})
 
 
 def test_a_study_beside_its_own_archive_counts_once(study, tmp_path):

@@ -23,18 +23,18 @@ def read(dataset, folder):
     return read_nm(series)
 
 
-def codes(findings):
-    return [f.code for f in findings]
+def codes(notices):
+    return [f.code for f in notices]
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)])
 def test_frames_step_along_the_signed_spacing(tmp_path, signs):
     affine = oblique_affine((4, 3, 2), (10, 20, 30), (0.1, 0.2, -0.3), signs)
-    image, findings = read(factory.nm(STORED, affine), tmp_path)
+    image, notices = read(factory.nm(STORED, affine), tmp_path)
     np.testing.assert_allclose(image.grid.affine, affine, atol=1e-6)
     np.testing.assert_array_equal(image.volume.array, STORED)
     assert isinstance(image.volume, CountMap)
-    assert findings == ()
+    assert notices == ()
 
 
 def test_geometry_at_the_top_level_is_found(tmp_path):
@@ -48,24 +48,24 @@ def test_geometry_at_the_top_level_is_found(tmp_path):
 
 
 def test_slice_thickness_stands_in_for_missing_spacing_with_a_warning(tmp_path):
-    image, findings = read(factory.nm(STORED, SpacingBetweenSlices=None, SliceThickness="4.5"), tmp_path)
+    image, notices = read(factory.nm(STORED, SpacingBetweenSlices=None, SliceThickness="4.5"), tmp_path)
     assert image.grid.affine[2, 0] == 4.5
-    assert codes(findings) == ["spacing-from-thickness"]
+    assert codes(notices) == ["spacing-from-thickness"]
 
 
 def test_spacing_that_makes_cubes_wins_over_a_different_thickness(tmp_path):
     cubes = np.array([[0, 0, 4.0, 0], [0, 4.0, 0, 0], [4.0, 0, 0, 0], [0, 0, 0, 1]])
-    image, findings = read(factory.nm(STORED, cubes, SliceThickness="9"), tmp_path)
+    image, notices = read(factory.nm(STORED, cubes, SliceThickness="9"), tmp_path)
     assert image.grid.spacing_mm[0] == pytest.approx(4.0)
-    assert codes(findings) == ["thickness-differs"]
+    assert codes(notices) == ["thickness-differs"]
 
 
 def test_frames_are_ordered_by_slice_vector(tmp_path):
     order = [2, 0, 4, 1, 3]
     dataset = factory.nm(STORED[order], SliceVector=[i + 1 for i in order])
-    image, findings = read(dataset, tmp_path)
+    image, notices = read(dataset, tmp_path)
     np.testing.assert_array_equal(image.volume.array, STORED)
-    assert codes(findings) == ["frames-reordered"]
+    assert codes(notices) == ["frames-reordered"]
 
 
 def test_frames_without_slice_vector_keep_their_order(tmp_path):
@@ -106,24 +106,24 @@ def test_units_bqml_become_activity_at_their_decay_reference(tmp_path):
 
 
 def test_values_mapped_to_counts_stay_counts(tmp_path):
-    image, findings = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping("{counts}")), tmp_path)
+    image, notices = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping("{counts}")), tmp_path)
     np.testing.assert_allclose(image.volume.array, STORED * 2.0)
-    assert findings == ()
+    assert notices == ()
 
 
 def test_a_mapping_to_another_unit_is_ignored_with_a_warning(tmp_path):
-    image, findings = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping("g/ml")), tmp_path)
+    image, notices = read(factory.nm(STORED, RealWorldValueMappingSequence=mapping("g/ml")), tmp_path)
     np.testing.assert_array_equal(image.volume.array, STORED)
-    assert codes(findings) == ["mapping-ignored"]
+    assert codes(notices) == ["mapping-ignored"]
 
 
 def test_negative_counts_are_kept_and_reported(tmp_path):
     stored = STORED.copy()
     stored[1, 2, 3] = -2
-    image, findings = read(factory.nm(stored), tmp_path)
+    image, notices = read(factory.nm(stored), tmp_path)
     assert image.volume.array[1, 2, 3] == -2
-    assert codes(findings) == ["negative-counts"]
-    assert "1 voxels are negative, down to -2" in findings[0].message
+    assert codes(notices) == ["negative-counts"]
+    assert "1 voxels are negative, down to -2" in notices[0].message
 
 
 def test_the_header_tells_nuclide_times_and_duration(tmp_path):
@@ -154,9 +154,9 @@ def test_the_series_of_a_derived_volume_starts_with_its_acquisition(tmp_path):
 def test_an_assumed_administration_day_is_said_unless_a_surrogate_was_imaged(tmp_path, agent, expected):
     item = factory.item(Radiopharmaceutical=agent, RadiopharmaceuticalStartTime="080000")
     dataset = factory.nm(STORED, RadiopharmaceuticalInformationSequence=Sequence([item]))
-    image, findings = read(factory.change(dataset, EnergyWindowInformationSequence=None), tmp_path)
+    image, notices = read(factory.change(dataset, EnergyWindowInformationSequence=None), tmp_path)
     assert image.administration_time == datetime(2024, 3, 12, 8)
-    assert codes(findings) == expected
+    assert codes(notices) == expected
 
 
 def test_an_old_header_with_points_and_colons_is_read(tmp_path):
@@ -242,8 +242,8 @@ def test_conflicting_copies_are_refused(tmp_path):
 
 
 def test_lossy_compression_is_reported(tmp_path):
-    _, findings = read(factory.nm(STORED, LossyImageCompression="01"), tmp_path)
-    assert codes(findings) == ["lossy-compression"]
+    _, notices = read(factory.nm(STORED, LossyImageCompression="01"), tmp_path)
+    assert codes(notices) == ["lossy-compression"]
 
 
 def enhanced_nm(affine=factory.AXIAL, **attributes):

@@ -21,18 +21,18 @@ def read(datasets, folder):
     return read_pet(series)
 
 
-def codes(findings):
-    return [f.code for f in findings]
+def codes(notices):
+    return [f.code for f in notices]
 
 
 def test_every_slice_is_rescaled_with_its_own_slope(tmp_path):
     slopes = [1.0, 0.209, 8.358, 3.3, 0.7]  # slope 1 first: readers that take the type from it overflow
     datasets = factory.pet(STORED, slopes=slopes)
-    image, findings = read(datasets[::-1], tmp_path)
+    image, notices = read(datasets[::-1], tmp_path)
     expected = STORED * np.array(slopes)[:, None, None] * image.grid.voxel_volume_ml
     np.testing.assert_allclose(image.volume.array, expected, rtol=1e-6)
     assert image.volume.total == pytest.approx(expected.sum(), rel=1e-7)
-    assert (findings, image.modality) == ((), "PT")
+    assert (notices, image.modality) == ((), "PT")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ ACQUIRED, GIVEN = datetime(2024, 3, 12, 10), datetime(2024, 3, 12, 8)
 @pytest.mark.parametrize(("reference", "instant"), [("START", ACQUIRED), ("ADMIN", GIVEN), ("NONE", None)])
 def test_the_decay_reference_and_its_instant_are_kept(tmp_path, reference, instant):
     changes = {"CorrectedImage": ["ATTN"]} if reference == "NONE" else {}
-    image, findings = read(factory.pet(STORED, DecayCorrection=reference, **changes), tmp_path)
+    image, notices = read(factory.pet(STORED, DecayCorrection=reference, **changes), tmp_path)
     assert image.decay_reference is DecayReference(reference)
     assert image.volume.reference_time == instant
     assert (image.acquisition_start, image.series_start, image.administration_time) == (
@@ -76,7 +76,7 @@ def test_the_decay_reference_and_its_instant_are_kept(tmp_path, reference, insta
     assert (image.frame_duration_s, image.header_half_life_s) == (900.0, 230760.0)
     assert image.header_positron_fraction == pytest.approx(3.19e-5)
     assert (image.imaged_nuclide, image.predicted) == ("Y-90", False)
-    assert findings == ()
+    assert notices == ()
 
 
 @pytest.mark.parametrize("stated", [None, "MAYBE"])
@@ -95,14 +95,14 @@ def test_the_earliest_slice_starts_the_acquisition_but_start_means_the_series(tm
 
 
 def test_a_derived_series_starts_with_its_earliest_acquisition(tmp_path):
-    image, findings = read(factory.pet(STORED, SeriesTime="153000"), tmp_path)
+    image, notices = read(factory.pet(STORED, SeriesTime="153000"), tmp_path)
     assert image.series_start == ACQUIRED
-    assert codes(findings) == ["series-later-than-acquisition"]
+    assert codes(notices) == ["series-later-than-acquisition"]
 
 
 def test_derived_values_are_reported(tmp_path):
-    _, findings = read(factory.pet(STORED, ImageType=["DERIVED", "PRIMARY"]), tmp_path)
-    assert codes(findings) == ["derived-emission"]
+    _, notices = read(factory.pet(STORED, ImageType=["DERIVED", "PRIMARY"]), tmp_path)
+    assert codes(notices) == ["derived-emission"]
 
 
 def drug(**changes):
@@ -111,16 +111,16 @@ def drug(**changes):
 
 def test_a_start_time_without_date_is_taken_on_the_day_of_the_series(tmp_path):
     items = drug(RadiopharmaceuticalStartTime="073000")
-    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    image, notices = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
     assert image.administration_time == datetime(2024, 3, 12, 7, 30)
-    assert codes(findings) == ["administration-day-assumed"]
+    assert codes(notices) == ["administration-day-assumed"]
 
 
 def test_a_start_time_after_the_series_is_taken_on_the_day_before(tmp_path):
     items = drug(RadiopharmaceuticalStartTime="163000")
-    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    image, notices = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
     assert image.administration_time == datetime(2024, 3, 11, 16, 30)
-    assert "day before" in findings[0].message
+    assert "day before" in notices[0].message
 
 
 def test_without_any_start_time_the_administration_is_unknown(tmp_path):
@@ -135,9 +135,9 @@ def test_times_are_aware_where_the_header_gives_the_offset(tmp_path):
 
 
 def test_admin_with_a_decay_factor_of_one_is_reported_as_contradictory(tmp_path):
-    _, findings = read(factory.pet(STORED, DecayCorrection="ADMIN", DecayFactor="1"), tmp_path)
-    assert codes(findings) == ["contradictory-decay"]
-    assert f"would make it {2 ** (7200 / 230760):.4f}" in findings[0].message
+    _, notices = read(factory.pet(STORED, DecayCorrection="ADMIN", DecayFactor="1"), tmp_path)
+    assert codes(notices) == ["contradictory-decay"]
+    assert f"would make it {2 ** (7200 / 230760):.4f}" in notices[0].message
 
 
 def test_admin_with_the_right_decay_factor_is_accepted(tmp_path):
@@ -164,8 +164,8 @@ def test_a_decay_factor_is_not_judged_without_the_times(tmp_path, changes):
 
 @pytest.mark.parametrize("changes", [{}, {"CorrectedImage": ["ATTN"], "DecayFactor": "1.02"}])
 def test_none_with_signs_of_correction_is_reported_as_contradictory(tmp_path, changes):
-    _, findings = read(factory.pet(STORED, DecayCorrection="NONE", **changes), tmp_path)
-    assert codes(findings) == ["contradictory-decay"]
+    _, notices = read(factory.pet(STORED, DecayCorrection="NONE", **changes), tmp_path)
+    assert codes(notices) == ["contradictory-decay"]
 
 
 def test_enhanced_multiframe_pet_is_read_like_a_classic_one(tmp_path):
@@ -221,18 +221,18 @@ def test_enhanced_pet_without_a_known_decay_instant_or_attenuation_is_refused(tm
 
 def test_an_administration_without_an_hour_is_not_taken_as_midnight(tmp_path):
     items = factory.radiopharmaceutical(RadiopharmaceuticalStartDateTime="20240311")
-    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    image, notices = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
     assert image.administration_time is None
-    assert codes(findings) == ["administration-hour-missing"]
+    assert codes(notices) == ["administration-hour-missing"]
 
 
 def test_the_date_of_one_attribute_and_the_time_of_the_other_make_an_instant(tmp_path):
     items = factory.radiopharmaceutical(
         RadiopharmaceuticalStartDateTime="20240310", RadiopharmaceuticalStartTime="163000"
     )
-    image, findings = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
+    image, notices = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
     assert image.administration_time == datetime(2024, 3, 10, 16, 30)
-    assert codes(findings) == []
+    assert codes(notices) == []
 
 
 @pytest.mark.parametrize("life", ["64.1", "3846", "2.3076e8"])
@@ -256,25 +256,25 @@ def test_what_is_no_corrected_volume_is_refused(tmp_path, attributes, why):
 
 @pytest.mark.parametrize("kind", ["GATED", "DYNAMIC"])
 def test_one_phase_of_several_is_reported(tmp_path, kind):
-    image, findings = read(factory.pet(STORED, SeriesType=[kind, "IMAGE"]), tmp_path)
-    assert codes(findings) == ["one-phase"]
+    image, notices = read(factory.pet(STORED, SeriesType=[kind, "IMAGE"]), tmp_path)
+    assert codes(notices) == ["one-phase"]
     assert image.gate == ("SeriesType GATED, IMAGE" if kind == "GATED" else None)
 
 
 @pytest.mark.parametrize("reference", ["START", "ADMIN"])
 def test_a_decay_reference_without_decay_correction_is_reported(tmp_path, reference):
     datasets = factory.pet(STORED, DecayCorrection=reference, CorrectedImage=["ATTN", "SCAT"])
-    findings = read(datasets, tmp_path)[1]
-    assert codes(findings) == ["contradictory-decay"]
-    assert "does not list DECY" in findings[0].message
+    notices = read(datasets, tmp_path)[1]
+    assert codes(notices) == ["contradictory-decay"]
+    assert "does not list DECY" in notices[0].message
 
 
 def test_uncorrected_beds_of_different_times_are_reported(tmp_path):
     datasets = factory.pet(STORED, DecayCorrection="NONE", CorrectedImage=["ATTN"])
     datasets[-1].AcquisitionTime = "102000"
-    findings = read(datasets, tmp_path)[1]
-    assert codes(findings) == ["several-acquisition-times"]
-    assert "over 20.0 min" in findings[0].message
+    notices = read(datasets, tmp_path)[1]
+    assert codes(notices) == ["several-acquisition-times"]
+    assert "over 20.0 min" in notices[0].message
 
 
 def mapping(slope, intercept=0.0, unit="Bq/ml"):

@@ -19,15 +19,15 @@ def read(datasets, folder):
     return read_planar(series)
 
 
-def codes(findings):
-    return [f.code for f in findings]
+def codes(notices):
+    return [f.code for f in notices]
 
 
 def test_the_posterior_view_is_mirrored(tmp_path):
-    image, findings = read(factory.planar(FRONT, BACK), tmp_path)
+    image, notices = read(factory.planar(FRONT, BACK), tmp_path)
     np.testing.assert_array_equal(image.anterior, FRONT)
     np.testing.assert_array_equal(image.posterior, BACK[:, ::-1])
-    assert findings == ()
+    assert notices == ()
 
 
 def test_the_grid_is_the_plane_of_the_anterior_view(tmp_path):
@@ -61,10 +61,10 @@ def test_a_posterior_view_stored_as_seen_from_the_front_is_not_mirrored_again(tm
 
 def test_views_without_geometry_are_mirrored_with_warnings(tmp_path):
     dataset = without(factory.planar(FRONT, BACK), "ImagePositionPatient", "ImageOrientationPatient")
-    image, findings = read(dataset, tmp_path)
+    image, notices = read(dataset, tmp_path)
     np.testing.assert_array_equal(image.posterior, BACK[:, ::-1])
     assert image.grid is None
-    assert codes(findings) == ["planar-without-orientation", "planar-without-position"]
+    assert codes(notices) == ["planar-without-orientation", "planar-without-position"]
 
 
 def one_view(stored, description, instance):

@@ -73,8 +73,8 @@ def test_the_agent_names_a_nuclide_without_code(tmp_path):
 def test_a_half_life_of_another_nuclide_is_reported_and_kept(tmp_path, life, named):
     found = drug(tmp_path, factory.radiopharmaceutical(RadionuclideHalfLife=life))
     assert (found.nuclide, found.half_life_s) == ("Y-90", float(life))
-    assert [f.code for f in found.findings] == ["nuclide-contradicts-half-life"]
-    assert named in found.findings[0].message
+    assert [f.code for f in found.notices] == ["nuclide-contradicts-half-life"]
+    assert named in found.notices[0].message
 
 
 def test_the_positron_fraction_of_the_header_is_kept(tmp_path):
@@ -92,14 +92,14 @@ def test_the_energy_window_of_nm_names_technetium_with_a_warning(tmp_path):
     agent = Sequence([factory.item(Radiopharmaceutical="ATTENUATION MAPS")])
     found = drug(tmp_path, agent, modality="OT", EnergyWindowInformationSequence=windows)
     assert (found.nuclide, found.is_surrogate) == ("Tc-99m", True)
-    assert [f.code for f in found.findings] == ["nuclide-from-energy-window"]
+    assert [f.code for f in found.notices] == ["nuclide-from-energy-window"]
 
 
 @pytest.mark.parametrize("windows", [None, Sequence([factory.energy_window(70, 130)])])
 def test_without_any_word_the_nuclide_is_unknown(tmp_path, windows):
     found = drug(tmp_path, None, modality="NM", EnergyWindowInformationSequence=windows)
     assert (found.nuclide, found.agent, found.half_life_s) == (None, "", None)
-    assert [f.code for f in found.findings] == ["nuclide-unknown"]
+    assert [f.code for f in found.notices] == ["nuclide-unknown"]
 
 
 def test_aggregated_albumin_is_a_surrogate_whatever_its_label(tmp_path):

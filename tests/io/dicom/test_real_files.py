@@ -152,7 +152,7 @@ def test_the_maa_spect_has_its_hottest_voxel_where_it_belongs(unpacked):
     np.testing.assert_allclose(volume.grid.index_to_lps(hottest), (-139.17, -28.72, 1152.8), atol=0.01)
     assert study.emission().predicted
     assert volume.array.min() == -2
-    assert [f.code for f in study.findings] == ["negative-counts"]
+    assert [f.code for f in study.notices] == ["negative-counts"]
 
 
 def test_everything_real_is_described_without_refusal_but_for_the_missing_emission(unpacked, ge_pet, xspect):

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from io_grids import GRIDS, grids, points_mm, ramp
 from pydicom.uid import ExplicitVRLittleEndian
 
-from y90voxel.errors import DicomError, GeometryError, InputError, UnitError, Y90Warning
+from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitError
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.rtdose import read_rtdose, write_rtdose
 from y90voxel.volumes.grid import Grid
@@ -313,7 +313,7 @@ def test_effective_dose_says_what_it_is(tmp_path):
     assert pydicom.dcmread(tmp_path / "a.dcm").DoseType == "EFFECTIVE"
     with pytest.raises(InputError, match="an effective dose needs a comment"):
         write_rtdose(dose, tmp_path / "b.dcm", effective=True)
-    with pytest.warns(Y90Warning, match=r"effective dose \(BED, alpha/beta 10 Gy\)"):
+    with pytest.warns(Notice, match=r"effective dose \(BED, alpha/beta 10 Gy\)"):
         read_rtdose(tmp_path / "a.dcm")
     notices = []
     read_rtdose(tmp_path / "a.dcm", notices=notices)

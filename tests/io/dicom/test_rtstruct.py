@@ -22,18 +22,18 @@ def read(dataset, folder, **options):
     return read_rtstruct(series, **options)
 
 
-def codes(findings):
-    return [f.code for f in findings]
+def codes(notices):
+    return [f.code for f in notices]
 
 
 def test_contours_names_and_frame_are_kept(tmp_path):
-    regions, findings = read(factory.rtstruct({"Liver ä": BLOCK, "GTV 1": BLOCK[:2]}), tmp_path)
+    regions, notices = read(factory.rtstruct({"Liver ä": BLOCK, "GTV 1": BLOCK[:2]}), tmp_path)
     assert [r.name for r in regions] == ["Liver ä", "GTV 1"]
     assert regions[0].shape.frame_of_reference_uid == factory.FRAME
     assert regions[0].source == factory.uid("rtstruct")
     np.testing.assert_allclose(regions[0].shape.polygons[2], BLOCK[2])
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
-    assert (findings, regions[0].automatic) == ((), False)
+    assert (notices, regions[0].automatic) == ((), False)
 
 
 def test_automatic_contours_are_marked(tmp_path):
@@ -51,23 +51,23 @@ def test_implicit_vr_contours_are_the_same(tmp_path):
 
 def test_points_and_open_contours_are_left_out_and_said(tmp_path):
     extra = [("POINT", BLOCK[0][:1]), ("OPEN_PLANAR", BLOCK[0][:3]), ("CLOSED_PLANAR", BLOCK[0][:2])]
-    regions, findings = read(factory.rtstruct({"Liver": [*BLOCK, *extra]}), tmp_path)
+    regions, notices = read(factory.rtstruct({"Liver": [*BLOCK, *extra]}), tmp_path)
     assert len(regions[0].shape.polygons) == 4
-    assert codes(findings) == ["contours-left-out"]
-    assert "1 OPEN_PLANAR, 1 POINT, 1 closed with 2 points" in findings[0].message
+    assert codes(notices) == ["contours-left-out"]
+    assert "1 OPEN_PLANAR, 1 POINT, 1 closed with 2 points" in notices[0].message
 
 
 def test_rois_without_closed_contours_are_left_out_and_said(tmp_path):
     dataset = factory.rtstruct({"Iso": [("POINT", BLOCK[0][:1])], "Liver": BLOCK, "Nothing": []})
-    regions, findings = read(dataset, tmp_path)
+    regions, notices = read(dataset, tmp_path)
     assert [r.name for r in regions] == ["Liver"]
-    assert codes(findings) == ["contours-left-out", "empty-roi", "empty-roi"]
+    assert codes(notices) == ["contours-left-out", "empty-roi", "empty-roi"]
 
 
 def test_an_empty_roi_whose_name_has_a_role_stays_for_the_role_to_decide(tmp_path):
-    regions, findings = read(factory.rtstruct({"Liver": BLOCK, "GTV 2": []}), tmp_path)
+    regions, notices = read(factory.rtstruct({"Liver": BLOCK, "GTV 2": []}), tmp_path)
     assert [(r.name, len(r.shape.polygons)) for r in regions] == [("Liver", 4), ("GTV 2", 0)]
-    assert findings == ()
+    assert notices == ()
 
 
 def test_numbers_with_all_digits_of_a_double_are_read_exactly(tmp_path):
@@ -82,35 +82,35 @@ def test_numbers_with_all_digits_of_a_double_are_read_exactly(tmp_path):
 
 
 def test_a_contour_stored_twice_counts_once(tmp_path):
-    regions, findings = read(factory.rtstruct({"Liver": [*BLOCK, BLOCK[1]]}), tmp_path)
+    regions, notices = read(factory.rtstruct({"Liver": [*BLOCK, BLOCK[1]]}), tmp_path)
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
-    assert codes(findings) == ["duplicate-contours"]
+    assert codes(notices) == ["duplicate-contours"]
 
 
 @pytest.mark.parametrize(
     "again", [lambda p: p[::-1], lambda p: np.roll(p, 1, axis=0), lambda p: np.add(p, (0.001, 0, 0))]
 )
 def test_an_outline_stored_twice_with_other_bytes_counts_once(again, tmp_path):
-    regions, findings = read(factory.rtstruct({"GTV": [*BLOCK, again(BLOCK[1]), again(BLOCK[2])]}), tmp_path)
+    regions, notices = read(factory.rtstruct({"GTV": [*BLOCK, again(BLOCK[1]), again(BLOCK[2])]}), tmp_path)
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
-    assert codes(findings) == ["duplicate-contours"]
-    assert "2 contours are stored twice" in findings[0].message
+    assert codes(notices) == ["duplicate-contours"]
+    assert "2 contours are stored twice" in notices[0].message
 
 
 def test_outlines_that_overlap_in_part_are_said_with_both_volumes(tmp_path):
     aside = [square(10, (10, 0), z) for z in HEIGHTS]
-    regions, findings = read(factory.rtstruct({"GTV": [*BLOCK, *aside]}), tmp_path)
+    regions, notices = read(factory.rtstruct({"GTV": [*BLOCK, *aside]}), tmp_path)
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
-    assert codes(findings) == ["contours-cross"]
-    assert "(even-odd): 4.00 mL" in findings[0].message
-    assert "6.00 mL" in findings[0].message
+    assert codes(notices) == ["contours-cross"]
+    assert "(even-odd): 4.00 mL" in notices[0].message
+    assert "6.00 mL" in notices[0].message
 
 
 def test_outlines_inside_and_beside_each_other_are_not_said_to_cross(tmp_path):
     beside = [square(5, centre, z) for z in HEIGHTS for centre in ((0, 0), (30, 0))]
-    regions, findings = read(factory.rtstruct({"GTV": [*BLOCK, *beside]}), tmp_path)
+    regions, notices = read(factory.rtstruct({"GTV": [*BLOCK, *beside]}), tmp_path)
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
-    assert findings == ()
+    assert notices == ()
 
 
 @pytest.mark.parametrize(
@@ -121,25 +121,23 @@ def test_a_region_on_every_other_slice_of_its_image_is_said_and_ends_with_them(
     apart_mm, code, thickness, tmp_path
 ):
     sparse = [square(10, (0, 0), apart_mm * k) for k in range(4)]
-    regions, findings = read(factory.rtstruct({"Liver": BLOCK, "GTV": sparse}), tmp_path, slice_step_mm=2.5)
+    regions, notices = read(factory.rtstruct({"Liver": BLOCK, "GTV": sparse}), tmp_path, slice_step_mm=2.5)
     assert drawn_volume_ml(regions[1].shape) == pytest.approx(400 * thickness / 1000)
-    assert codes(findings) == ([] if code is None else [code])
+    assert codes(notices) == ([] if code is None else [code])
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
 
 
 def test_contours_that_were_all_drawn_on_wider_slices_than_the_images_keep_their_distance(tmp_path):
-    regions, findings = read(
-        factory.rtstruct({"Liver": BLOCK, "GTV": BLOCK[:3]}), tmp_path, slice_step_mm=1.0
-    )
+    regions, notices = read(factory.rtstruct({"Liver": BLOCK, "GTV": BLOCK[:3]}), tmp_path, slice_step_mm=1.0)
     assert [drawn_volume_ml(r.shape) for r in regions] == pytest.approx([4.0, 3.0])
-    assert findings == ()
+    assert notices == ()
 
 
 def test_without_an_image_regions_of_three_planes_and_more_keep_their_own_distances(tmp_path):
     coarse = [square(10, (0, 0), z) for z in (0.0, 7.5, 15.0)]
-    regions, findings = read(factory.rtstruct({"GTV": BLOCK, "Liver": coarse}), tmp_path)
+    regions, notices = read(factory.rtstruct({"GTV": BLOCK, "Liver": coarse}), tmp_path)
     assert [drawn_volume_ml(r.shape) for r in regions] == pytest.approx([4.0, 9.0])
-    assert findings == ()
+    assert notices == ()
 
 
 def test_an_unnamed_roi_gets_its_number(tmp_path):
@@ -149,9 +147,9 @@ def test_an_unnamed_roi_gets_its_number(tmp_path):
 
 
 def test_a_region_in_one_plane_is_as_thick_as_a_slice_of_the_image(tmp_path):
-    regions, findings = read(factory.rtstruct({"Spot": BLOCK[1:2]}), tmp_path, slice_step_mm=4.0)
+    regions, notices = read(factory.rtstruct({"Spot": BLOCK[1:2]}), tmp_path, slice_step_mm=4.0)
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(400 * 4.0 / 1000)
-    assert codes(findings) == ["thickness-assumed"]
+    assert codes(notices) == ["thickness-assumed"]
 
 
 def test_a_region_in_one_plane_takes_the_step_of_the_other_regions(tmp_path):
@@ -161,9 +159,9 @@ def test_a_region_in_one_plane_takes_the_step_of_the_other_regions(tmp_path):
 
 def test_isolated_planes_do_not_fill_what_lies_between_them(tmp_path):
     far = [square(10, (0, 0), z) for z in (0.0, 40.0)]
-    regions, findings = read(factory.rtstruct({"Liver": BLOCK, "Spots": far}), tmp_path)
+    regions, notices = read(factory.rtstruct({"Liver": BLOCK, "Spots": far}), tmp_path)
     assert drawn_volume_ml(regions[1].shape) == pytest.approx(2 * 400 * 2.5 / 1000)
-    assert codes(findings) == ["thickness-assumed"]
+    assert codes(notices) == ["thickness-assumed"]
 
 
 def test_a_region_in_one_plane_without_any_step_is_refused(tmp_path):
@@ -175,10 +173,10 @@ def test_a_region_in_one_plane_without_any_step_is_refused(tmp_path):
 def test_missing_planes_are_said(tmp_path):
     one = [square(10, (0, 0), z) for z in (0.0, 2.5, 5.0, 10.0, 12.5)]
     many = [square(10, (0, 0), z) for z in (0.0, 2.5, 5.0, 30.0, 32.5)]
-    _, findings = read(factory.rtstruct({"One": one, "Many": many}), tmp_path)
-    assert codes(findings) == ["contour-plane-missing", "contour-gap"]
-    assert "between 5.0 and 10.0 mm" in findings[0].message
-    assert "between 5.0 and 30.0 mm" in findings[1].message
+    _, notices = read(factory.rtstruct({"One": one, "Many": many}), tmp_path)
+    assert codes(notices) == ["contour-plane-missing", "contour-gap"]
+    assert "between 5.0 and 10.0 mm" in notices[0].message
+    assert "between 5.0 and 30.0 mm" in notices[1].message
 
 
 def test_bent_contours_are_refused_by_name(tmp_path):
@@ -269,19 +267,19 @@ def typed(kinds, **contours):
 )
 @pytest.mark.parametrize("name", ["HCC seg 7", "S8", "A"])
 def test_the_interpreted_type_gtv_makes_a_tumour_of_an_unnamed_roi(tmp_path, name, kind, expected):
-    regions, findings = read(typed({"Liver": "ORGAN", name: kind}), tmp_path)
+    regions, notices = read(typed({"Liver": "ORGAN", name: kind}), tmp_path)
     assert [region.role for region in regions] == [None, expected]
-    assert codes(findings) == (["tumours-by-type"] if expected else [])
+    assert codes(notices) == (["tumours-by-type"] if expected else [])
     if expected:
-        assert repr(name) in findings[0].message
+        assert repr(name) in notices[0].message
 
 
 @pytest.mark.parametrize("name", ["Liver", "Lung_L", "Liver-GTV", "PTV 1", "spleen"])
 def test_a_name_that_contradicts_the_type_gtv_counts_and_is_said(tmp_path, name):
-    regions, findings = read(typed({name: "GTV", "GTV 1": "GTV"}), tmp_path)
+    regions, notices = read(typed({name: "GTV", "GTV 1": "GTV"}), tmp_path)
     assert [region.role for region in regions] == [None, None]
-    assert codes(findings) == ["type-contradicts-name"]
-    assert repr(name) in findings[0].message
+    assert codes(notices) == ["type-contradicts-name"]
+    assert repr(name) in notices[0].message
 
 
 def test_an_empty_roi_of_type_gtv_stays_for_the_role_to_decide(tmp_path):

@@ -37,12 +37,12 @@ def on(region, affine=OBLIQUE):
 @pytest.mark.parametrize("omit", [True, False])
 def test_binary_overlapping_segments_come_back_bit_for_bit(tmp_path, affine, omit):
     dataset = factory.seg({"Liver": LIVER, "GTV": TUMOUR}, affine, omit_empty=omit)
-    regions, findings = read(dataset, tmp_path)
+    regions, notices = read(dataset, tmp_path)
     assert [r.name for r in regions] == ["Liver", "GTV"]
     np.testing.assert_allclose(on(regions[0], affine), LIVER, atol=1e-4)
     np.testing.assert_allclose(on(regions[1], affine), TUMOUR, atol=1e-4)
     assert regions[1].shape.grid.shape == (4, 4, 5)
-    assert (findings, regions[0].automatic) == ((), False)
+    assert (notices, regions[0].automatic) == ((), False)
 
 
 def test_fractional_segments_keep_their_occupancy(tmp_path):
@@ -96,9 +96,9 @@ def test_a_single_plane_takes_the_thickness(tmp_path):
 
 def test_empty_segments_are_left_out_and_said(tmp_path):
     dataset = factory.seg({"Liver": LIVER, "Empty": np.zeros(SHAPE)}, OBLIQUE)
-    regions, findings = read(dataset, tmp_path)
+    regions, notices = read(dataset, tmp_path)
     assert [r.name for r in regions] == ["Liver"]
-    assert [f.code for f in findings] == ["empty-segment"]
+    assert [f.code for f in notices] == ["empty-segment"]
 
 
 def test_segments_without_label_get_their_number_and_automatic_ones_a_mark(tmp_path):
@@ -231,9 +231,9 @@ def test_a_segment_coded_as_neoplasm_is_a_tumour_unless_its_name_contradicts(
     dataset = factory.seg(masks)
     kind = [] if code is None else [factory.code(*code)]
     dataset.SegmentSequence[1].SegmentedPropertyTypeCodeSequence = Sequence(kind)
-    regions, findings = read(dataset, tmp_path)
+    regions, notices = read(dataset, tmp_path)
     roles = {region.name: region.role for region in regions}
-    assert [f.code for f in findings if f.code != "empty-segment"] == said
+    assert [f.code for f in notices if f.code != "empty-segment"] == said
     unnamed = empty and expected is None and role_of_name(name) is Role.OTHER
     assert roles == {"Lungs": None} if unnamed else {"Lungs": None, name: expected}
 
@@ -263,8 +263,8 @@ def without_frames(masks, gone, **options):
     return dataset
 
 
-def codes(findings):
-    return [finding.code for finding in findings]
+def codes(notices):
+    return [notice.code for notice in notices]
 
 
 @pytest.mark.parametrize(
@@ -278,8 +278,8 @@ def codes(findings):
 )
 def test_a_frame_that_is_missing_inside_a_segment_is_filled_and_said(gone, code, slices, tmp_path):
     dataset = without_frames({"Liver": np.ones_like(BLOCK), "GTV": BLOCK}, {2: gone})
-    (liver, tumour), findings = read(dataset, tmp_path)
-    assert codes(findings) == ([] if code is None else [code])
+    (liver, tumour), notices = read(dataset, tmp_path)
+    assert codes(notices) == ([] if code is None else [code])
     assert tumour.shape.volume_ml == pytest.approx(slices * 30 * STEP * 6 / 1000)
     assert liver.shape.volume_ml == pytest.approx(8 * 99 * STEP * 6 / 1000)
 
@@ -288,16 +288,16 @@ def test_a_frame_that_is_stored_empty_stays_empty(tmp_path):
     hollow = BLOCK.copy()
     hollow[3] = 0
     dataset = factory.seg({"Liver": np.ones_like(BLOCK), "GTV": hollow}, factory.AXIAL, omit_empty=False)
-    (_, tumour), findings = read(dataset, tmp_path)
-    assert (codes(findings), tumour.shape.volume_ml) == ([], pytest.approx(5 * 30 * STEP * 6 / 1000))
+    (_, tumour), notices = read(dataset, tmp_path)
+    assert (codes(notices), tumour.shape.volume_ml) == ([], pytest.approx(5 * 30 * STEP * 6 / 1000))
 
 
 def test_lesions_above_each_other_that_do_not_overlap_are_not_joined(tmp_path):
     apart = np.zeros_like(BLOCK)
     apart[:3, :4, :4], apart[4:, 5:, 5:] = 1, 1
     dataset = factory.seg({"Liver": np.ones_like(BLOCK), "GTV": apart}, factory.AXIAL)
-    (_, tumours), findings = read(dataset, tmp_path)
-    assert (codes(findings), tumours.shape.array.sum()) == ([], apart.sum())
+    (_, tumours), notices = read(dataset, tmp_path)
+    assert (codes(notices), tumours.shape.array.sum()) == ([], apart.sum())
 
 
 @pytest.mark.parametrize(
@@ -316,16 +316,16 @@ def test_positions_of_frames_decide_against_a_stated_spacing(stated, thickness, 
     dataset = factory.seg({"GTV": BLOCK}, factory.AXIAL)
     measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
     measures.SpacingBetweenSlices, measures.SliceThickness = f"{stated:g}", f"{thickness:g}"
-    (tumour,), findings = read(dataset, tmp_path)
-    assert codes(findings) == ([] if code is None else [code])
+    (tumour,), notices = read(dataset, tmp_path)
+    assert codes(notices) == ([] if code is None else [code])
     assert tumour.shape.volume_ml == pytest.approx(6 * 30 * step * 6 / 1000)
 
 
 def test_planes_far_apart_keep_the_stated_spacing(tmp_path):
     two = np.zeros_like(BLOCK)
     two[1, 2:4, 2:4], two[5, 6:8, 6:8] = 1, 1
-    (tumour,), findings = read(factory.seg({"GTV": two}, factory.AXIAL), tmp_path)
-    assert (codes(findings), tumour.shape.volume_ml) == ([], pytest.approx(8 * STEP * 6 / 1000))
+    (tumour,), notices = read(factory.seg({"GTV": two}, factory.AXIAL), tmp_path)
+    assert (codes(notices), tumour.shape.volume_ml) == ([], pytest.approx(8 * STEP * 6 / 1000))
 
 
 @pytest.mark.parametrize(
@@ -341,6 +341,6 @@ def test_fractions_without_a_value_above_one_are_binary_and_said(highest, maximu
     dataset = factory.seg({"GTV": BLOCK}, factory.AXIAL, "FRACTIONAL", MaximumFractionalValue=maximum)
     planes = BLOCK[1:7] * highest
     factory.set_pixels(dataset, planes.astype(np.uint8))
-    (tumour,), findings = read(dataset, tmp_path)
-    assert codes(findings) == ([] if code is None else [code])
+    (tumour,), notices = read(dataset, tmp_path)
+    assert codes(notices) == ([] if code is None else [code])
     assert tumour.shape.array.max() == pytest.approx(full)

@@ -59,11 +59,11 @@ def heights_in(image):
 )
 def test_values_by_height_stay_where_they_were(tmp_path, parts):
     thickness = thicknesses(*parts)
-    image, findings = read(slices_of(lambda z: plane(5 * z - 300), thickness), tmp_path)
+    image, notices = read(slices_of(lambda z: plane(5 * z - 300), thickness), tmp_path)
     step = min(size for _, size in parts)
     assert image.grid.shape[0] == round(thickness.sum() / step)
     assert image.grid.spacing_mm[0] == pytest.approx(step)
-    (said,) = [f for f in findings if f.code == "several-thicknesses"]
+    (said,) = [f for f in notices if f.code == "several-thicknesses"]
     assert f"{thickness.min():g} to {thickness.max():g} mm thick" in said.message
     heights = heights_in(image)
     assert (heights[0], heights[-1]) == pytest.approx((step / 2, thickness.sum() - step / 2))
@@ -117,9 +117,9 @@ def test_the_thickest_slice_is_ten_times_the_thinnest_at_most(tmp_path, thick, a
 def test_one_other_thickness_among_even_slices_changes_nothing(tmp_path):
     made = slices_of(lambda z: plane(z), thicknesses((12, THIN)))
     made[5].SliceThickness = "6"
-    image, findings = read(made, tmp_path)
+    image, notices = read(made, tmp_path)
     assert image.grid.shape[0] == 12
-    assert "several-thicknesses" not in {f.code for f in findings}
+    assert "several-thicknesses" not in {f.code for f in notices}
 
 
 def test_frames_of_an_enhanced_ct_state_their_own_thickness(tmp_path):

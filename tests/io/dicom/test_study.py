@@ -168,8 +168,8 @@ def test_two_emission_images_are_refused_with_the_list(tmp_path):
 def test_an_unusable_image_beside_a_usable_one_is_left_out_and_said(tmp_path):
     study = DicomStudy.open(saved(tmp_path, factory.nm(STORED), factory.pet(STORED, Units="CNTS")))
     assert study.selection.emission.modality == "NM"
-    assert [f.code for f in study.findings] == ["emission-left-out"]
-    assert "CNTS" in study.findings[0].message
+    assert [f.code for f in study.notices] == ["emission-left-out"]
+    assert "CNTS" in study.notices[0].message
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_several_patients_are_never_mixed(tmp_path):
         DicomStudy.open(folder)
     study = DicomStudy.open(folder, emission_series=factory.uid("nm"))
     assert study.ct() is None
-    assert [f.code for f in study.findings] == ["other-studies"]
+    assert [f.code for f in study.notices] == ["other-studies"]
 
 
 def test_several_studies_are_refused_until_one_is_chosen(tmp_path):

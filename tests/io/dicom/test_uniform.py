@@ -89,9 +89,9 @@ def test_numbers_that_fall_or_follow_no_order_decide_nothing(tmp_path, numbers):
     slices = factory.ct(STORED)
     for dataset, number in zip(slices, numbers, strict=True):
         dataset.add_new("InstanceNumber", "LO", str(number))
-    stack, findings = plan(slices, tmp_path)
+    stack, notices = plan(slices, tmp_path)
     assert [f.instance.source.name for f in stack.frames] == [f"file{i:04d}" for i in range(12)]
-    assert findings == ()
+    assert notices == ()
 
 
 def test_a_single_pet_slice_is_no_volume(tmp_path):
@@ -100,9 +100,9 @@ def test_a_single_pet_slice_is_no_volume(tmp_path):
 
 
 def test_fewer_slices_than_stated_are_said(tmp_path):
-    _, findings = plan(factory.pet(STORED, NumberOfSlices=15), tmp_path)
-    assert [(f.code, f.tag) for f in findings] == [("slices-missing", "NumberOfSlices")]
-    assert "NumberOfSlices is 15, but there are 12 slices" in findings[0].message
+    _, notices = plan(factory.pet(STORED, NumberOfSlices=15), tmp_path)
+    assert [(f.code, f.tag) for f in notices] == [("slices-missing", "NumberOfSlices")]
+    assert "NumberOfSlices is 15, but there are 12 slices" in notices[0].message
 
 
 def test_slices_that_make_an_absurd_volume_are_refused(tmp_path, monkeypatch):
@@ -126,8 +126,8 @@ def test_a_class_that_dicom_does_not_define_is_refused_where_it_may_be_needed(tm
     factory.save(factory.header("1.2.840.10008.5.1.4.1.1.2222", "CT", "ct", "0"), tmp_path / "0")
     factory.save(factory.header("1.2.840.10008.5.1.4.1.1.2222", "XX", "xx", "0"), tmp_path / "1")
     index = index_study(tmp_path)
-    assert [f.tag for f in index.findings] == ["SOPClassUID"]
-    assert "is not defined in DICOM" in index.findings[0].message
+    assert [f.tag for f in index.notices] == ["SOPClassUID"]
+    assert "is not defined in DICOM" in index.notices[0].message
     assert [s.modality for s in index.series] == ["XX"]
 
 
@@ -137,5 +137,5 @@ def test_two_classes_for_one_object_are_refused(tmp_path):
     content = path.read_bytes()
     place = content.index(b"\x08\x00\x16\x00UI")
     path.write_bytes(content[:place] + content[place:].replace(b"1.1.2\0", b"1.1.4\0", 1))
-    (finding,) = index_study(tmp_path).findings
-    assert "is SOP class 1.2.840.10008.5.1.4.1.1.4 by its data set, but" in finding.message
+    (notice,) = index_study(tmp_path).notices
+    assert "is SOP class 1.2.840.10008.5.1.4.1.1.4 by its data set, but" in notice.message

@@ -18,7 +18,7 @@ from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings, transport
 from y90voxel.dose.monte_carlo.simulation import BatchSums, StopRule, run_batches
 from y90voxel.dose.monte_carlo.transport_geometry import inner, voxel_geometry
 from y90voxel.dose.threads import resolve_threads
-from y90voxel.errors import InputError, Notice, Y90Warning
+from y90voxel.errors import InputError, Notice
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
 from y90voxel.units import JOULE_PER_MEV
@@ -168,12 +168,12 @@ class MonteCarlo(BaseEngine):
 
         Warns
         -----
-        Y90Warning
+        Notice
             If the target uncertainty was not reached.
         """
         result = self.simulate(tia, density)
         for notice in result.notices:
-            warnings.warn(notice.message, Y90Warning, stacklevel=2)
+            warnings.warn(notice, stacklevel=2)
         return result.dose
 
     def complete_dose(

@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 
 from pydicom.dataset import Dataset
 
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.attributes import date_and_time, date_time, shown, text
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical
 from y90voxel.io.dicom.slice_times import CLOCK_TOLERANCE_S
+from y90voxel.io.notices import warn
 
 __all__ = ["administration_time_of"]
 
 
 def administration_time_of(
-    instance: Instance, drug: Radiopharmaceutical, near: datetime | None, findings: list[Finding]
+    instance: Instance, drug: Radiopharmaceutical, near: datetime | None, notices: list[Notice]
 ) -> datetime | None:
     """Return when the header says the radiopharmaceutical was given, None where it does not.
 
@@ -31,7 +32,7 @@ def administration_time_of(
         What was injected.
     near : datetime or None
         Start of the series.
-    findings : list of Finding
+    notices : list of Notice
         Gets a warning where the day was assumed.
     """
     file = instance.source
@@ -42,12 +43,12 @@ def administration_time_of(
     )
     written = text(drug.item, "RadiopharmaceuticalStartDateTime", file)
     if stated is not None:
-        findings += _administration_contradictions(instance, drug, stated, near)
+        notices += _administration_contradictions(instance, drug, stated, near)
     if stated is not None or near is None:
         return stated
     if not text(drug.item, "RadiopharmaceuticalStartTime", file):
         if written:
-            findings.append(
+            notices.append(
                 warn(
                     "administration-hour-missing",
                     f"RadiopharmaceuticalStartDateTime {written} has a date and no time: the administration is not known. "
@@ -69,7 +70,7 @@ def administration_time_of(
     day = "the day of the series"
     if moment > near:
         moment, day = moment - timedelta(days=1), "the day before the series, as it would lie after it else"
-    findings.append(
+    notices.append(
         warn(
             "administration-day-assumed",
             f"RadiopharmaceuticalStartTime {moment:%H:%M:%S} has no date; {day} is taken. Give --time if the "
@@ -84,7 +85,7 @@ def administration_time_of(
 
 def _administration_contradictions(
     instance: Instance, drug: Radiopharmaceutical, stated: datetime, near: datetime | None
-) -> list[Finding]:
+) -> list[Notice]:
     """Return warnings where the administration is stated twice and differently."""
     file, clock = instance.source, text(drug.item, "RadiopharmaceuticalStartTime", instance.source)
     notes = []

@@ -8,10 +8,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import DicomError, GeometryError
+from y90voxel.errors import DicomError, GeometryError, Notice, Severity
 from y90voxel.io.dicom.attributes import whole_number
 from y90voxel.io.dicom.ct_quantity import HU_UNITS, check_quantity
-from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.frames import Frame, frames_of
 from y90voxel.io.dicom.geometry import Stack, stack_of
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
@@ -27,6 +26,7 @@ from y90voxel.io.dicom.uniform import (
     one_slice,
     slices_missing,
 )
+from y90voxel.io.notices import accept, warn
 from y90voxel.volumes.volume import CtImage
 
 __all__ = ["plan_stack", "read_ct", "read_frames"]
@@ -34,10 +34,10 @@ __all__ = ["plan_stack", "read_ct", "read_frames"]
 # Outside the reconstructed field of view there is no tissue; scanners pad with anything down to -32768.
 AIR_HU = -1024.0
 # The series that were planned: selection, image and structure set ask for the same one.
-_planned: WeakKeyDictionary[SeriesRecord, tuple[Stack, tuple[Finding, ...]]] = WeakKeyDictionary()
+_planned: WeakKeyDictionary[SeriesRecord, tuple[Stack, tuple[Notice, ...]]] = WeakKeyDictionary()
 
 
-def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
+def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Notice, ...]]:
     """Return where the slices of a CT or PET series lie, from their headers alone.
 
     Raises
@@ -51,7 +51,7 @@ def plan_stack(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
     return planned
 
 
-def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
+def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Notice, ...]]:
     """Do what :func:`plan_stack` says."""
     raise_refusals(series)
     emission = series.role is SeriesRole.EMISSION
@@ -75,11 +75,11 @@ def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
         raise one_slice(series.first)
     check_numbering(stack.frames)
     missing = slices_missing(series, len(stack.frames))
-    findings = [*series.findings, *stack.findings, *missing, *lossy(series)]
-    findings += [] if emission else check_quantity(series, stack.frames)
-    findings += check_gaps(series, stack, emission=emission)
+    notices = [*series.notices, *stack.notices, *missing, *lossy(series)]
+    notices += [] if emission else check_quantity(series, stack.frames)
+    notices += check_gaps(series, stack, emission=emission)
     if len(stack.frames) == 1 and thickness is not None:
-        findings.append(
+        notices.append(
             warn(
                 "single-slice",
                 f"the series has one slice; it is taken to be SliceThickness {thickness[0]:g} mm thick.",
@@ -88,17 +88,17 @@ def _plan(series: SeriesRecord) -> tuple[Stack, tuple[Finding, ...]]:
                 value=thickness[0],
             )
         )
-    return stack, tuple(findings)
+    return stack, tuple(notices)
 
 
 def raise_refusals(series: SeriesRecord) -> None:
     """Raise the first refusal that grouping found."""
-    for finding in series.findings:
-        if finding.severity is Severity.REFUSE:
-            raise DicomError(finding.message, file=finding.file, tag=finding.tag)
+    for notice in series.notices:
+        if notice.severity is Severity.REFUSE:
+            raise DicomError(notice.message, file=notice.file, tag=notice.tag)
 
 
-def lossy(series: SeriesRecord) -> list[Finding]:
+def lossy(series: SeriesRecord) -> list[Notice]:
     """Return a warning when pixels were compressed with loss."""
     marked = [i for i in series.instances if i.text("LossyImageCompression") == "01"]
     if not marked:
@@ -115,7 +115,7 @@ def lossy(series: SeriesRecord) -> list[Finding]:
     ]
 
 
-def read_ct(series: SeriesRecord) -> tuple[CtImage, tuple[Finding, ...]]:
+def read_ct(series: SeriesRecord) -> tuple[CtImage, tuple[Notice, ...]]:
     """Return the CT image of a series, in HU, and what was noticed.
 
     Slices are sorted along their normal; values are int16 where slope and intercept allow it without
@@ -126,10 +126,10 @@ def read_ct(series: SeriesRecord) -> tuple[CtImage, tuple[Finding, ...]]:
     DicomError
         If the series is not one regular volume, or its pixels cannot be read.
     """
-    stack, findings = plan_stack(series)
+    stack, notices = plan_stack(series)
     values = read_frames(stack.frames)
     padding = _padding(series)
-    notes = list(findings)
+    notes = list(notices)
     if padding is not None:
         outside = (values >= padding[0]) & (values <= padding[1]) & (values < AIR_HU)
         if outside.any():

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, shown, text, texts
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, functional_group
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.notices import warn
 
 __all__ = ["HU_UNITS", "check_quantity", "is_other_quantity"]
 
@@ -32,7 +32,7 @@ OTHER_QUANTITIES = {
 }
 
 
-def check_quantity(series: SeriesRecord, frames: tuple[Frame, ...]) -> list[Finding]:
+def check_quantity(series: SeriesRecord, frames: tuple[Frame, ...]) -> list[Notice]:
     """Return a warning where it is not sure that a CT series is in Hounsfield units.
 
     Raises
@@ -40,7 +40,7 @@ def check_quantity(series: SeriesRecord, frames: tuple[Frame, ...]) -> list[Find
     DicomError
         If its header names another quantity, with the attribute that does.
     """
-    notes: dict[str, Finding] = {}
+    notes: dict[str, Notice] = {}
     for frame in frames:
         instance = frame.instance
         doubt = _named(instance, _rescale_type(frame), _mapped_unit(frame))
@@ -58,7 +58,7 @@ def check_quantity(series: SeriesRecord, frames: tuple[Frame, ...]) -> list[Find
     return [*notes.values(), *_several_slopes(frames)]
 
 
-def _several_slopes(frames: tuple[Frame, ...]) -> list[Finding]:
+def _several_slopes(frames: tuple[Frame, ...]) -> list[Notice]:
     """Return a warning where slices of a CT are scaled differently: scanners write one RescaleSlope."""
     low, high = min(frames, key=lambda f: f.slope), max(frames, key=lambda f: f.slope)
     if low.slope == high.slope:
@@ -99,7 +99,7 @@ def _named(instance: Instance, rescale_type: str, unit: str) -> tuple[str, str, 
     return None
 
 
-def _doubts(instance: Instance, rescale_type: str) -> list[Finding]:
+def _doubts(instance: Instance, rescale_type: str) -> list[Notice]:
     """Return a warning where Hounsfield units are likely and not stated."""
     kind, image = rescale_type.upper(), instance.image_type[:2]
     if kind == "HU" or (not kind and image == ("ORIGINAL", "PRIMARY")):

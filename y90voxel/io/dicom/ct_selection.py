@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.choosing import by_prefix, listed, only
 from y90voxel.io.dicom.ct_quantity import is_other_quantity
-from y90voxel.io.dicom.findings import Finding, accept, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
 from y90voxel.io.dicom.region_selection import registration_applied
 from y90voxel.io.dicom.registrations import Path, Registrations
 from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.notices import accept, warn
 
 __all__ = ["choose_ct"]
 
@@ -26,7 +26,7 @@ def choose_ct(
     wanted: str | None,
     trust: bool,
     registrations: Registrations,
-    findings: list[Finding],
+    notices: list[Notice],
 ) -> tuple[SeriesRecord | None, Path | None]:
     """Return the CT that shares the emission's coordinates, or is registered to it and how; None when there is none."""
     there = [s for s in pool if s.role is SeriesRole.CT]
@@ -37,14 +37,14 @@ def choose_ct(
     if anchor is None:
         return only(there, "CT", "--ct-series"), None
     frame = anchor.frame_of_reference_uid
-    there = _in_hounsfield_units(there, findings)
+    there = _in_hounsfield_units(there, notices)
     sharing = [s for s in there if frame and s.frame_of_reference_uid == frame]
     if sharing:
         return only(sharing, "CT", "--ct-series"), None
     hybrid = [s for s in there if not frame and _is_hybrid(anchor, s)]
     if hybrid:
         chosen = only(hybrid, "CT", "--ct-series")
-        findings.append(
+        notices.append(
             warn(
                 "hybrid-without-frame",
                 "the emission image names no frame of reference; the CT of the same study, time and scanner is taken "
@@ -59,11 +59,11 @@ def choose_ct(
         chosen = only(registered, "CT", "--ct-series")
         path = registrations.path(chosen.frame_of_reference_uid, [frame])
         assert path is not None  # that is how it was chosen
-        findings.append(registration_applied("the CT", chosen.frame_of_reference_uid, frame, path))
+        notices.append(registration_applied("the CT", chosen.frame_of_reference_uid, frame, path))
         return chosen, path
     if trust:
         chosen = only(there, "CT", "--ct-series")
-        findings.append(
+        notices.append(
             warn(
                 "frames-trusted",
                 f"the CT lies in frame of reference {chosen.frame_of_reference_uid or 'unknown'}, the emission image in "
@@ -84,13 +84,13 @@ def choose_ct(
     )
 
 
-def _in_hounsfield_units(there: list[SeriesRecord], findings: list[Finding]) -> list[SeriesRecord]:
+def _in_hounsfield_units(there: list[SeriesRecord], notices: list[Notice]) -> list[SeriesRecord]:
     """Return the CTs without derived maps of other quantities; all of them where nothing else is there."""
     plain = [series for series in there if not is_other_quantity(series)]
     if not plain or len(plain) == len(there):
         return there
     others = [series for series in there if series not in plain]
-    findings.append(
+    notices.append(
         accept(
             "ct-left-out",
             f"{len(others)} CT series of another quantity than Hounsfield units are left out: {listed(others)}.",

@@ -12,21 +12,21 @@ import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
 
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, Notice, Severity
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, IDENTIFYING, shown
 from y90voxel.io.dicom.ct import plan_stack
 from y90voxel.io.dicom.dicom_study import RTSTRUCT_CLASS
-from y90voxel.io.dicom.findings import Finding, Severity, refusal
 from y90voxel.io.dicom.headers import lenient_reading
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex, index_study
 from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
 from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import referenced_series
-from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings
+from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_notices
 from y90voxel.io.dicom.rtstruct import INTERPRETED_TYPE, declared_rois
 from y90voxel.io.dicom.seg import PROPERTY_TYPE, declared_segments
 from y90voxel.io.dicom.selection import is_nm, select_series
+from y90voxel.io.notices import refusal
 from y90voxel.regions.regions import unique_names
 from y90voxel.regions.roles import assign_roles
 from y90voxel.volumes.grid import Grid
@@ -56,7 +56,7 @@ class SeriesDescription:
         Series that it refers to.
     used : bool
         Whether a run without options would use it.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was noticed.
     """
 
@@ -69,13 +69,13 @@ class SeriesDescription:
     rois: dict[str, str] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     used: bool = False
-    findings: tuple[Finding, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
     def severity(self) -> Severity:
-        """The gravest of the findings."""
+        """The gravest of the notices."""
         order = list(Severity)
-        return max((f.severity for f in self.findings), key=order.index, default=Severity.ACCEPT)
+        return max((f.severity for f in self.notices), key=order.index, default=Severity.ACCEPT)
 
     @property
     def orientation(self) -> str:
@@ -115,7 +115,7 @@ class SeriesDescription:
             "rois": [{"name": name, "role": role} for name, role in self.rois.items()],
             "references": list(self.references),
             "status": self.severity.value,
-            "findings": [f.as_dict() for f in self.findings],
+            "findings": [f.as_dict() for f in self.notices],
         }
 
 
@@ -131,7 +131,7 @@ class StudyDescription:
         Files seen, and those among them that are not DICOM.
     series : tuple of SeriesDescription
         Sorted by role, number and UID.
-    findings : tuple of Finding
+    notices : tuple of Notice
         About files without series, and about the study as a whole.
     """
 
@@ -139,13 +139,13 @@ class StudyDescription:
     files: int
     ignored: int
     series: tuple[SeriesDescription, ...]
-    findings: tuple[Finding, ...]
+    notices: tuple[Notice, ...]
 
     @property
     def usable(self) -> bool:
         """Whether the main job would accept the study without further options."""
         used = [s for s in self.series if s.used]
-        everything = [*self.findings, *(f for s in used for f in s.findings)]
+        everything = [*self.notices, *(f for s in used for f in s.notices)]
         return bool(used) and all(f.severity is not Severity.REFUSE for f in everything)
 
     def as_dict(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class StudyDescription:
             "not_dicom": self.ignored,
             "usable": self.usable,
             "series": [s.as_dict() for s in self.series],
-            "findings": [f.as_dict() for f in self.findings],
+            "findings": [f.as_dict() for f in self.notices],
         }
 
 
@@ -178,19 +178,19 @@ def describe_study(path: str | Path | StudyIndex, progress: Progress | None = No
         If the path does not exist or is an archive that must not be opened.
     """
     index = path if isinstance(path, StudyIndex) else index_study(path, progress)
-    findings = list(index.findings)
+    notices = list(index.notices)
     used: set[tuple[str, str]] = set()
     with lenient_reading():
         try:
             chosen = select_series(index)
         except InputError as error:
-            findings.append(refusal("study-refused", error))
+            notices.append(refusal("study-refused", error))
         else:
-            findings += chosen.findings
+            notices += chosen.notices
             parts = (chosen.emission, chosen.ct, chosen.regions, chosen.planar)
             used = {(s.study_uid, s.uid) for s in parts if s is not None}
         series = tuple(_describe(s, (s.study_uid, s.uid) in used) for s in index.series)
-    return StudyDescription(index.path, index.files, index.ignored, series, tuple(findings))
+    return StudyDescription(index.path, index.files, index.ignored, series, tuple(notices))
 
 
 def orientation_of(grid: Grid) -> str:
@@ -212,7 +212,7 @@ def orientation_of(grid: Grid) -> str:
 
 
 def _describe(record: SeriesRecord, used: bool) -> SeriesDescription:
-    """Return one series; what refuses it becomes a finding."""
+    """Return one series; what refuses it becomes a notice."""
     describers: dict[SeriesRole, Callable[[SeriesRecord], dict[str, Any]]] = {
         SeriesRole.EMISSION: _emission,
         SeriesRole.CT: _ct,
@@ -220,20 +220,20 @@ def _describe(record: SeriesRecord, used: bool) -> SeriesDescription:
         SeriesRole.REGIONS: _regions,
     }
     describe = describers.get(record.role)
-    facts: dict[str, Any] = {"findings": record.findings}
+    facts: dict[str, Any] = {"notices": record.notices}
     if describe is not None:
         try:
             facts = describe(record)
         except InputError as error:
-            others = [f for f in record.findings if f.message != error.message]
+            others = [f for f in record.notices if f.message != error.message]
             facts = {
-                "findings": (*others, refusal(f"{record.role.value}-refused", error, _value(record, error)))
+                "notices": (*others, refusal(f"{record.role.value}-refused", error, _value(record, error)))
             }
     try:
         references = tuple(sorted(referenced_series(record)))
     except InputError as error:
         references = ()
-        facts["findings"] = (*facts["findings"], refusal("references-damaged", error))
+        facts["notices"] = (*facts["notices"], refusal("references-damaged", error))
     return SeriesDescription(record, references=references, used=used, **facts)
 
 
@@ -257,11 +257,11 @@ def _emission(record: SeriesRecord) -> dict[str, Any]:
     """Return geometry, units and times of an emission image."""
     if is_nm(record):
         plan = plan_nm(record)
-        header, findings = nm_header(record)
-        grid, units, notes = plan.grid, "Bq/mL" if plan.is_activity else "counts", plan.findings
+        header, notices = nm_header(record)
+        grid, units, notes = plan.grid, "Bq/mL" if plan.is_activity else "counts", plan.notices
     else:
         stack, notes = plan_stack(record)
-        header, findings = pet_header(record)
+        header, notices = pet_header(record)
         grid, units = stack.grid, "Bq/mL"
     named = {
         "acquisition": header["acquisition_start"],
@@ -274,33 +274,33 @@ def _emission(record: SeriesRecord) -> dict[str, Any]:
         "decay_reference": header["decay_reference"].value if header["decay_reference"] else "",
         "nuclide": header["imaged_nuclide"] or "",
         "times": {name: moment for name, moment in named.items() if moment is not None},
-        "findings": (*notes, *findings),
+        "notices": (*notes, *notices),
     }
 
 
 def _ct(record: SeriesRecord) -> dict[str, Any]:
     """Return the geometry of a CT."""
-    stack, findings = plan_stack(record)
-    return {"grid": stack.grid, "units": "HU", "findings": findings}
+    stack, notices = plan_stack(record)
+    return {"grid": stack.grid, "units": "HU", "notices": notices}
 
 
 def _planar(record: SeriesRecord) -> dict[str, Any]:
     """Return what is noticed about planar views."""
-    _, _, findings = plan_planar(record)
-    return {"units": "counts", "findings": findings}
+    _, _, notices = plan_planar(record)
+    return {"units": "counts", "notices": notices}
 
 
 def _regions(record: SeriesRecord) -> dict[str, Any]:
     """Return names and roles of regions, and what is noticed about them."""
     declared: list[DeclaredRegion] = []
-    findings = list(record.findings)
+    notices = list(record.notices)
     for instance in record.instances:
         structures = instance.sop_class_uid == RTSTRUCT_CLASS
         own = declared_rois(instance) if structures else declared_segments(instance)
         tag = INTERPRETED_TYPE if structures else PROPERTY_TYPE
-        findings += declared_findings(own, instance.source, tag)
+        notices += declared_notices(own, instance.source, tag)
         declared += own
-    return {"rois": _roles(declared), "findings": tuple(findings)}
+    return {"rois": _roles(declared), "notices": tuple(notices)}
 
 
 def _roles(declared: Sequence[DeclaredRegion]) -> dict[str, str]:

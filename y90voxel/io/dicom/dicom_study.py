@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import DicomError, Notice
+from y90voxel.errors import DicomError, Notice, Severity
 from y90voxel.io.dicom.attributes import shown
 from y90voxel.io.dicom.ct import plan_stack, read_ct
-from y90voxel.io.dicom.findings import Finding, Severity, warn
 from y90voxel.io.dicom.headers import lenient_reading
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex, index_study
@@ -32,6 +31,7 @@ from y90voxel.io.dicom.selection import (
     raise_unreadable,
     select_series,
 )
+from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.regions.moving import carried
 from y90voxel.regions.region import DrawnRegion
@@ -207,15 +207,15 @@ class DicomStudy:
         return self.selection.frame_of_reference_uid
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def notices(self) -> tuple[Notice, ...]:
         """What was noticed about the series in use, so far as they have been read."""
-        findings = [*self.selection.findings, *(f for group in self._read.values() for f in group)]
-        return tuple(dict.fromkeys(findings))
+        notices = [*self.selection.notices, *(f for group in self._read.values() for f in group)]
+        return tuple(dict.fromkeys(notices))
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
-        """The findings that must stand in every output."""
-        return tuple(Notice(f.code, f.message) for f in self.findings if f.severity is Severity.WARN)
+        """The notices that must stand in every output."""
+        return tuple(Notice(f.code, f.message) for f in self.notices if f.severity is Severity.WARN)
 
     def source_references(self) -> tuple[SourceSeries, ...]:
         """Return the series in use with the UIDs of their objects: emission, CT, regions, planar."""
@@ -253,7 +253,7 @@ class DicomStudy:
         return self._used[0] if self._used else None
 
     @cached_property
-    def _read(self) -> dict[str, tuple[Finding, ...]]:
+    def _read(self) -> dict[str, tuple[Notice, ...]]:
         """What was noticed so far, by what it was noticed in."""
         return {}
 
@@ -423,7 +423,7 @@ def _liver_points(drawn: Sequence[DrawnRegion]) -> NDArray[np.float64] | None:
     return np.concatenate(parts) if parts else None
 
 
-def _aligned(alignment: Alignment, moving: SeriesRecord, frame: str | None) -> Finding:
+def _aligned(alignment: Alignment, moving: SeriesRecord, frame: str | None) -> Notice:
     """Return what is said about regions that an alignment of CTs brought to the emission's frame."""
     return warn(
         "registered-ct-to-ct",

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, items, texts
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.sources import SourceFile
+from y90voxel.io.notices import warn
 
 __all__ = ["incomplete_media"]
 
@@ -22,7 +23,7 @@ __all__ = ["incomplete_media"]
 LARGEST_DIRECTORY_BYTES = 256 << 20
 
 
-def incomplete_media(files: Sequence[SourceFile]) -> list[Finding]:
+def incomplete_media(files: Sequence[SourceFile]) -> list[Notice]:
     """Return a warning for every directory that lists files of which some are there and others are not.
 
     One of whose files none is there belongs to a medium that was sorted anew: it says nothing.
@@ -33,7 +34,7 @@ def incomplete_media(files: Sequence[SourceFile]) -> list[Finding]:
         All files of a folder or archive.
     """
     names = {_plain(file.name) for file in files}
-    findings = []
+    notices = []
     for file in files:
         *folder, own = file.name.split("/")
         if _plain(own) != "dicomdir" or file.size > LARGEST_DIRECTORY_BYTES:
@@ -41,7 +42,7 @@ def incomplete_media(files: Sequence[SourceFile]) -> list[Finding]:
         listed = ["/".join([*folder, *parts]) for parts in _listed(file)]
         gone = [name for name in listed if _plain(name) not in names]
         if gone and len(gone) < len(listed):
-            findings.append(
+            notices.append(
                 warn(
                     "medium-incomplete",
                     f"{file.name} lists {len(listed)} files, {len(gone)} of which are not there ({gone[0]} first): the medium "
@@ -51,7 +52,7 @@ def incomplete_media(files: Sequence[SourceFile]) -> list[Finding]:
                     value=str(len(gone)),
                 )
             )
-    return findings
+    return notices
 
 
 def _plain(name: str) -> str:

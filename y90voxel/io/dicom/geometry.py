@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import DicomError
-from y90voxel.io.dicom.findings import Finding, warn
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.frames import Frame
 from y90voxel.io.dicom.slice_positions import check_position, check_spacing, even_steps
+from y90voxel.io.notices import warn
 from y90voxel.volumes.grid import Grid
 
 __all__ = ["DRIFT_TOLERANCE_MM", "Stack", "axes_of", "stack_of"]
@@ -43,7 +43,7 @@ class Stack:
         Position of each slice's first voxel from the grid's, down the rows and along the columns [mm].
     uneven, tilted : bool
         Whether values must be interpolated to the grid along the normal, or sideways.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was noticed.
     """
 
@@ -53,7 +53,7 @@ class Stack:
     shifts_mm: Floats
     uneven: bool
     tilted: bool
-    findings: tuple[Finding, ...]
+    notices: tuple[Notice, ...]
 
     @property
     def of_several_thicknesses(self) -> bool:
@@ -113,10 +113,10 @@ def stack_of(
     frames = [frames[i] for i in order]
     positions = positions[order]
     heights = positions @ normal
-    findings: list[Finding] = []
-    even = even_steps(frames, heights, single_step_mm, findings, several_thicknesses=several_thicknesses)
+    notices: list[Notice] = []
+    even = even_steps(frames, heights, single_step_mm, notices, several_thicknesses=several_thicknesses)
     shifts = (positions - positions[0]) @ np.stack([column, row], axis=1)
-    tilted = _is_tilted(frames, heights, shifts, findings)
+    tilted = _is_tilted(frames, heights, shifts, notices)
     _, rows, columns = first.instance.matrix_size()
     spacing = np.array(first.spacing_mm)
     origin = positions[0] + normal * (even.start_mm - heights[0])
@@ -131,7 +131,7 @@ def stack_of(
     affine[:3, 3] = origin
     frame_of_reference = first.instance.text("FrameOfReferenceUID") or None
     grid = Grid((even.count, rows, columns), affine, frame_of_reference)
-    return Stack(tuple(frames), grid, heights - even.start_mm, shifts, even.uneven, tilted, tuple(findings))
+    return Stack(tuple(frames), grid, heights - even.start_mm, shifts, even.uneven, tilted, tuple(notices))
 
 
 def _check_alike(frames: Sequence[Frame]) -> None:
@@ -169,7 +169,7 @@ def _check_alike(frames: Sequence[Frame]) -> None:
             )
 
 
-def _is_tilted(frames: Sequence[Frame], heights: Floats, shifts: Floats, findings: list[Finding]) -> bool:
+def _is_tilted(frames: Sequence[Frame], heights: Floats, shifts: Floats, notices: list[Notice]) -> bool:
     """Return whether slices drift sideways in proportion to their height; raise if they jump."""
     if np.abs(shifts).max() <= DRIFT_TOLERANCE_MM:
         return False
@@ -186,7 +186,7 @@ def _is_tilted(frames: Sequence[Frame], heights: Floats, shifts: Floats, finding
             tag="ImagePositionPatient",
         )
     angle = float(np.degrees(np.arctan(np.linalg.norm(slope))))
-    findings.append(
+    notices.append(
         warn(
             "gantry-tilt",
             f"the slices are stacked at {angle:.2f} degrees from their normal (gantry tilt); they were shifted "

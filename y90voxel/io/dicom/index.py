@@ -11,13 +11,13 @@ from pathlib import Path
 
 from pydicom.uid import UID
 
-from y90voxel.errors import DicomError, InputError
+from y90voxel.errors import DicomError, InputError, Notice
 from y90voxel.io.dicom.attributes import items, shown, text
 from y90voxel.io.dicom.directory import incomplete_media
-from y90voxel.io.dicom.findings import Finding, accept, refusal, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_header
 from y90voxel.io.dicom.sources import SourceFile, list_files
 from y90voxel.io.images import SAY_OPTIONS, is_image_file
+from y90voxel.io.notices import accept, refusal, warn
 from y90voxel.io.other_formats import described_format
 
 __all__ = ["SeriesRecord", "SeriesRole", "StudyIndex", "index_study", "read_instance", "role_of"]
@@ -73,7 +73,7 @@ class SeriesRecord:
         What the series can serve for, by SOP class and image type.
     instances : tuple of Instance
         Its objects, each once, in order of file name.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was noticed while grouping.
     of_several : bool
         True for a single object that is looked at by itself, of a series that has more.
@@ -83,7 +83,7 @@ class SeriesRecord:
     study_uid: str
     role: SeriesRole
     instances: tuple[Instance, ...]
-    findings: tuple[Finding, ...] = field(default=())
+    notices: tuple[Notice, ...] = field(default=())
     of_several: bool = False
 
     def objects(self) -> tuple[SeriesRecord, ...]:
@@ -152,7 +152,7 @@ class StudyIndex:
         Files seen, DICOM or not.
     ignored : int
         Files that are not DICOM.
-    findings : tuple of Finding
+    notices : tuple of Notice
         About files that belong to no series: unreadable ones above all.
     """
 
@@ -160,7 +160,7 @@ class StudyIndex:
     series: tuple[SeriesRecord, ...]
     files: int
     ignored: int
-    findings: tuple[Finding, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     def with_role(self, role: SeriesRole) -> tuple[SeriesRecord, ...]:
         """Return the series that serve for a role."""
@@ -193,14 +193,14 @@ def index_study(
     """
     files = list_files(path, only)
     by_series: dict[tuple[str, str], list[Instance]] = {}
-    findings: list[Finding] = []
+    notices: list[Notice] = []
     ignored: list[str] = []
     with lenient_reading():
         for done, file in enumerate(files, start=1):
             try:
                 instance = read_instance(file)
             except InputError as error:
-                findings.append(refusal("unreadable-file", error))
+                notices.append(refusal("unreadable-file", error))
             else:
                 if instance is None:
                     ignored.append(file.name)
@@ -218,7 +218,7 @@ def index_study(
         tuple(series),
         len(files),
         len(ignored),
-        (*findings, *_archives(ignored), *(incomplete_media(files) if only is None else ())),
+        (*notices, *_archives(ignored), *(incomplete_media(files) if only is None else ())),
     )
 
 
@@ -235,7 +235,7 @@ def _no_study(path: Path) -> InputError:
     )
 
 
-def _archives(names: Sequence[str]) -> list[Finding]:
+def _archives(names: Sequence[str]) -> list[Notice]:
     """Return a warning when archives lie among the files of a study: nobody looks into them."""
     archives = [name for name in names if name.lower().endswith(ARCHIVE_SUFFIXES)]
     if not archives:
@@ -290,7 +290,7 @@ def _check_class(instance: Instance) -> None:
         )
 
 
-def _one_patient(members: Sequence[Instance]) -> list[Finding]:
+def _one_patient(members: Sequence[Instance]) -> list[Notice]:
     """Return a refusal when the files of a series belong to different patients."""
     for tag, key in (("PatientID", attrgetter("patient_key")), ("PatientName", attrgetter("name_key"))):
         strange = next((i for i in members if key(i) != key(members[0])), None)
@@ -313,13 +313,13 @@ def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
         by_role.setdefault(role_of(instance), []).append(instance)
     left_out = by_role.pop(SeriesRole.OTHER, []) if len(by_role) > 1 else []
     for role, instances in by_role.items():
-        unique, findings = _without_copies(instances)
-        findings += _one_patient(instances)
+        unique, notices = _without_copies(instances)
+        notices += _one_patient(instances)
         if left_out:
             what = ", ".join(
                 sorted({i.image_type[2] if len(i.image_type) > 2 else i.modality for i in left_out})
             )
-            findings.append(
+            notices.append(
                 accept(
                     "left-out",
                     f"{len(left_out)} of {len(members)} files of the series are not part of the volume "
@@ -329,7 +329,7 @@ def _records(members: Sequence[Instance]) -> Iterable[SeriesRecord]:
                 )
             )
         first = unique[0]
-        yield SeriesRecord(first.series_uid, first.study_uid, role, tuple(unique), tuple(findings))
+        yield SeriesRecord(first.series_uid, first.study_uid, role, tuple(unique), tuple(notices))
 
 
 def role_of(instance: Instance) -> SeriesRole:
@@ -356,12 +356,12 @@ def role_of(instance: Instance) -> SeriesRole:
     return SeriesRole.OTHER
 
 
-def _without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list[Finding]]:
+def _without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list[Notice]]:
     """Return each object once; the same object stored twice is dropped, two under one UID are refused."""
     by_uid: dict[str, list[Instance]] = {}
     for instance in instances:
         by_uid.setdefault(instance.sop_instance_uid or instance.source.name, []).append(instance)
-    unique, dropped, findings = [], [], []
+    unique, dropped, notices = [], [], []
     for uid, copies in by_uid.items():
         unique.append(copies[0])
         if len(copies) > 1:
@@ -373,10 +373,10 @@ def _without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list
                     file=others[0].source.name,
                     tag="SOPInstanceUID",
                 )
-                findings.append(refusal("conflicting-copies", error))
+                notices.append(refusal("conflicting-copies", error))
             dropped += copies[1:]
     if dropped:
-        findings.append(
+        notices.append(
             accept(
                 "duplicate-files",
                 f"{len(dropped)} files are copies of others (same SOP instance) and are left out.",
@@ -384,7 +384,7 @@ def _without_copies(instances: Sequence[Instance]) -> tuple[list[Instance], list
                 tag="SOPInstanceUID",
             )
         )
-    return unique, findings
+    return unique, notices
 
 
 def _content(instance: Instance) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.administration_time import administration_time_of
 from y90voxel.io.dicom.attributes import (
     date_and_time,
@@ -19,7 +19,6 @@ from y90voxel.io.dicom.attributes import (
     whole_number,
 )
 from y90voxel.io.dicom.ct import lossy, raise_refusals
-from y90voxel.io.dicom.findings import Finding, accept, warn
 from y90voxel.io.dicom.frames import frames_of
 from y90voxel.io.dicom.geometry import stack_of
 from y90voxel.io.dicom.headers import Instance
@@ -30,6 +29,7 @@ from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.real_world import MappedRange, check_ranges, mapped_values, range_of
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.io.dicom.uniform import one_slice
+from y90voxel.io.notices import accept, warn
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap
@@ -51,7 +51,7 @@ class NmPlan:
         From stored to real values; each value by its range.
     is_activity : bool
         Whether real values are Bq/mL.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was noticed.
     """
 
@@ -59,10 +59,10 @@ class NmPlan:
     order: NDArray[np.int64]
     ranges: tuple[MappedRange, ...]
     is_activity: bool
-    findings: tuple[Finding, ...]
+    notices: tuple[Notice, ...]
 
 
-def read_nm(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
+def read_nm(series: SeriesRecord) -> tuple[EmissionImage, tuple[Notice, ...]]:
     """Return the emission image of a nuclear medicine volume, and what was noticed.
 
     Counts per voxel, or activity per voxel where the file maps its values to Bq/mL.
@@ -73,10 +73,10 @@ def read_nm(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
         If the series is not one volume with a known geometry, or its pixels cannot be read.
     """
     plan = plan_nm(series)
-    header, findings = nm_header(series)
+    header, notices = nm_header(series)
     stored = stored_values(series.first)[plan.order]
     values = mapped_values(stored, plan.ranges, series.first.source.name)
-    notes = [*plan.findings, *findings, *_negative_counts(values, series)]
+    notes = [*plan.notices, *notices, *_negative_counts(values, series)]
     if plan.is_activity:
         reference = header.get("decay_reference")
         times = {
@@ -114,21 +114,21 @@ def plan_nm(series: SeriesRecord) -> NmPlan:
             tag="SeriesInstanceUID",
         )
     first = series.first
-    findings = [*series.findings, *lossy(series)]
+    notices = [*series.notices, *lossy(series)]
     frames, rows, columns = first.matrix_size()
     check_pixel_bytes(first)
     if frames == 1:
         raise one_slice(first)
     if first.is_multiframe_enhanced:
-        return _plan_enhanced(series, findings)
-    order = _slice_order(first, frames, findings)
-    affine = volume_affine(first, findings)
-    ranges, is_activity = _scaling(first, findings)
+        return _plan_enhanced(series, notices)
+    order = _slice_order(first, frames, notices)
+    affine = volume_affine(first, notices)
+    ranges, is_activity = _scaling(first, notices)
     grid = Grid((frames, rows, columns), affine, first.text("FrameOfReferenceUID") or None)
-    return NmPlan(grid, order, ranges, is_activity, tuple(findings))
+    return NmPlan(grid, order, ranges, is_activity, tuple(notices))
 
 
-def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
+def _plan_enhanced(series: SeriesRecord, notices: list[Notice]) -> NmPlan:
     """Return the plan of a volume whose slices lie where functional groups say, as in enhanced CT and PET."""
     first = series.first
     name = first.source.name
@@ -140,7 +140,7 @@ def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
             tag="ImagePositionPatient",
         )
     scales = {(f.slope, f.intercept) for f in stack.frames if f.rescaled}
-    ranges, is_activity = _scaling(first, findings)
+    ranges, is_activity = _scaling(first, notices)
     if scales and (len(scales) > 1 or not all(f.rescaled for f in stack.frames) or min(scales)[0] <= 0):
         raise DicomError(
             f"frames of {name} are rescaled differently, or not with a positive slope. Export the volume with one "
@@ -151,10 +151,10 @@ def _plan_enhanced(series: SeriesRecord, findings: list[Finding]) -> NmPlan:
     if scales and not is_activity:
         ranges = (MappedRange(*next(iter(scales))),)
     order = np.array([frame.index for frame in stack.frames], dtype=np.int64)
-    return NmPlan(stack.grid, order, ranges, is_activity, (*findings, *stack.findings))
+    return NmPlan(stack.grid, order, ranges, is_activity, (*notices, *stack.notices))
 
 
-def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]]:
+def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]]:
     """Return what the header of an NM volume says about time and nuclide, as EmissionImage fields.
 
     Raises
@@ -164,16 +164,16 @@ def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]
     """
     first = series.first
     file = first.source
-    findings: list[Finding] = []
+    notices: list[Notice] = []
     drug = radiopharmaceutical_of(first)
     acquired = acquisition_start(first)
     started = date_and_time(first.header, "SeriesDate", "SeriesTime", file)
     if acquired is not None and (started is None or started > acquired):
         started = acquired
-    assumed: list[Finding] = []
+    assumed: list[Notice] = []
     administered = administration_time_of(first, drug, acquired or started, assumed)
     if not drug.is_surrogate:  # of a surrogate, the time is not used
-        findings += assumed
+        notices += assumed
     stated = first.text("DecayCorrection").upper()
     reference = DecayReference(stated) if stated in DecayReference.__members__ else None
     return {
@@ -188,10 +188,10 @@ def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
         "administration_day_assumed": any(f.code == "administration-day-assumed" for f in assumed),
-    }, (*drug.findings, *findings)
+    }, (*drug.notices, *notices)
 
 
-def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> NDArray[np.int64]:
+def _slice_order(instance: Instance, frames: int, notices: list[Notice]) -> NDArray[np.int64]:
     """Return the frame of each slice, by SliceVector; raise when frames are not the slices of one volume."""
     name = instance.source.name
     for keyword in (
@@ -228,7 +228,7 @@ def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> ND
         )
     order = np.argsort(np.array(vector), kind="stable")
     if not np.array_equal(order, np.arange(frames)):
-        findings.append(
+        notices.append(
             warn(
                 "frames-reordered",
                 "frames are not stored in order of their slice number; they are sorted by SliceVector, and "
@@ -240,7 +240,7 @@ def _slice_order(instance: Instance, frames: int, findings: list[Finding]) -> ND
     return np.asarray(order, dtype=np.int64)
 
 
-def _scaling(instance: Instance, findings: list[Finding]) -> tuple[tuple[MappedRange, ...], bool]:
+def _scaling(instance: Instance, notices: list[Notice]) -> tuple[tuple[MappedRange, ...], bool]:
     """Return the lines from stored to real values, and whether those are Bq/mL."""
     file = instance.source
     by_factor: dict[float | None, list[MappedRange]] = {}
@@ -252,7 +252,7 @@ def _scaling(instance: Instance, findings: list[Finding]) -> tuple[tuple[MappedR
         if line is not None and (factor is not None or unit.strip("{}").lower() in ("counts", "cnts", "1")):
             by_factor.setdefault(factor, []).append(line)
             continue
-        findings.append(
+        notices.append(
             warn(
                 "mapping-ignored",
                 f"RealWorldValueMappingSequence maps to {shown(unit) or 'no unit'!r}, which is neither counts nor Bq/mL;"
@@ -292,7 +292,7 @@ def _acquisition_duration_s(instance: Instance) -> float | None:
     return None if duration is None else duration / 1000.0
 
 
-def _negative_counts(values: NDArray[np.float32], series: SeriesRecord) -> list[Finding]:
+def _negative_counts(values: NDArray[np.float32], series: SeriesRecord) -> list[Notice]:
     """Return a note on negative values, which reconstruction filters leave behind."""
     negative = values[values < 0]
     if negative.size == 0:

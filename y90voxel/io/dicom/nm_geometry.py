@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, numbers
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.geometry import axes_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.slice_positions import check_position, check_spacing
+from y90voxel.io.notices import warn
 
 __all__ = ["detector_geometry", "volume_affine"]
 
@@ -30,7 +30,7 @@ def detector_geometry(
     return position, turn
 
 
-def volume_affine(instance: Instance, findings: list[Finding]) -> NDArray[np.float64]:
+def volume_affine(instance: Instance, notices: list[Notice]) -> NDArray[np.float64]:
     """Return array indices to LPS [mm]."""
     name = instance.source.name
     position, turn = detector_geometry(instance)
@@ -53,7 +53,7 @@ def volume_affine(instance: Instance, findings: list[Finding]) -> NDArray[np.flo
         )
     check_spacing(spacing, name)
     check_position(position, name)
-    step = _signed_step(instance, spacing, findings)
+    step = _signed_step(instance, spacing, notices)
     check_spacing([abs(step)], name, "SpacingBetweenSlices")
     affine = np.eye(4)
     affine[:3, :3] = np.column_stack([normal * step, column * spacing[0], row * spacing[1]])
@@ -61,7 +61,7 @@ def volume_affine(instance: Instance, findings: list[Finding]) -> NDArray[np.flo
     return affine
 
 
-def _signed_step(instance: Instance, in_plane_mm: tuple[float, ...], findings: list[Finding]) -> float:
+def _signed_step(instance: Instance, in_plane_mm: tuple[float, ...], notices: list[Notice]) -> float:
     """Return the step from slice to slice along the normal [mm], negative where frames run against it.
 
     A volume has no second slice position that could confirm the spacing. Where SliceThickness contradicts it,
@@ -81,7 +81,7 @@ def _signed_step(instance: Instance, in_plane_mm: tuple[float, ...], findings: l
                     file=name,
                     tag="SpacingBetweenSlices",
                 )
-            findings.append(
+            notices.append(
                 warn(
                     "thickness-differs",
                     f"SliceThickness {thickness[0]:g} mm differs from SpacingBetweenSlices {between[0]:g} mm; the "
@@ -93,7 +93,7 @@ def _signed_step(instance: Instance, in_plane_mm: tuple[float, ...], findings: l
             )
         return between[0]
     if thickness is not None and thickness[0] > 0:
-        findings.append(
+        notices.append(
             warn(
                 "spacing-from-thickness",
                 f"SpacingBetweenSlices is missing; SliceThickness {thickness[0]:g} mm is taken as the step, along "

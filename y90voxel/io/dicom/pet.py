@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.administration_time import administration_time_of
 from y90voxel.io.dicom.attributes import (
     date_and_time,
@@ -17,7 +18,6 @@ from y90voxel.io.dicom.attributes import (
     number,
 )
 from y90voxel.io.dicom.ct import plan_stack, read_frames
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import functional_group
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
@@ -31,13 +31,14 @@ from y90voxel.io.dicom.pet_values import check_units, check_values, gate_of
 from y90voxel.io.dicom.radionuclide import check_half_life, radiopharmaceutical_of
 from y90voxel.io.dicom.regularise import regularise, settle
 from y90voxel.io.dicom.slice_times import slice_times
+from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.volume import ActivityMap
 
 __all__ = ["pet_header", "read_pet"]
 
 
-def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
+def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Notice, ...]]:
     """Return the activity image of a PET series, and what was noticed.
 
     Stored values are rescaled slice by slice in float64 and multiplied by the voxel volume: Bq per voxel at
@@ -50,17 +51,17 @@ def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Finding, ...]]:
         is not one regular volume.
     """
     stack, notes = plan_stack(series)
-    header, findings = pet_header(series)
+    header, notices = pet_header(series)
     concentration = read_frames(stack.frames).astype(np.float32, copy=False)
     if stack.tilted or stack.uneven:
         concentration = regularise(concentration, stack, fill=0.0)
     concentration = settle(concentration, stack)
     values: NDArray[Any] = concentration * np.float32(stack.grid.voxel_volume_ml)
     activity = ActivityMap(values, stack.grid, header.pop("reference_time")).check_finite()
-    return EmissionImage(volume=activity, modality="PT", **header), (*notes, *findings)
+    return EmissionImage(volume=activity, modality="PT", **header), (*notes, *notices)
 
 
-def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...]]:
+def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]]:
     """Return what the headers of a PET series say about time, decay and nuclide, as EmissionImage fields.
 
     ``reference_time`` is the instant the values refer to, None for NONE or when it is not known.
@@ -73,24 +74,24 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
     """
     first = series.first
     check_units(series)
-    findings: list[Finding] = check_values(series)
+    notices: list[Notice] = check_values(series)
     drug = radiopharmaceutical_of(first)
     frames = plan_stack(series)[0].frames
     times = slice_times(frames, _stated_reference(first), drug.half_life_s)
-    findings += times.findings
+    notices += times.notices
     acquired = times.earliest
-    started = _series_start(first, acquired, findings)
-    administered = administration_time_of(first, drug, started or acquired, findings)
+    started = _series_start(first, acquired, notices)
+    administered = administration_time_of(first, drug, started or acquired, notices)
     reference = decay_reference(first, acquired, administered)
     if reference is DecayReference.START and first.is_multiframe_enhanced:
         started = date_time(first.header, "DecayCorrectionDateTime", first.source) or started
     if reference is not DecayReference.NONE:
         check_half_life(drug, first)
         check_start(first, reference, started, acquired)
-    findings += several_acquisitions(first, times, reference, drug)
+    notices += several_acquisitions(first, times, reference, drug)
     duration = number(_frame_content(first), "ActualFrameDuration", first.source)
-    findings += [*drug.findings, *decay_contradictions(series, reference, acquired, administered, drug)]
-    findings += _derived(series)
+    notices += [*drug.notices, *decay_contradictions(series, reference, acquired, administered, drug)]
+    notices += _derived(series)
     instants = {DecayReference.ADMIN: administered, DecayReference.START: started}
     return {
         "imaged_nuclide": drug.nuclide,
@@ -103,12 +104,12 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Finding, ...
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
-        "administration_day_assumed": any(f.code == "administration-day-assumed" for f in findings),
+        "administration_day_assumed": any(f.code == "administration-day-assumed" for f in notices),
         "slice_delays_s": times.delays_s,
         "slice_durations_s": times.durations_s,
         "gate": gate_of(first),
         "reference_time": instants.get(reference),
-    }, tuple(findings)
+    }, tuple(notices)
 
 
 def _stated_reference(first: Instance) -> DecayReference | None:
@@ -117,7 +118,7 @@ def _stated_reference(first: Instance) -> DecayReference | None:
     return DecayReference(stated) if stated in DecayReference.__members__ else None
 
 
-def _series_start(first: Instance, acquired: datetime | None, findings: list[Finding]) -> datetime | None:
+def _series_start(first: Instance, acquired: datetime | None, notices: list[Notice]) -> datetime | None:
     """Return the start of the series; its earliest acquisition where it says a later one."""
     started = date_and_time(first.header, "SeriesDate", "SeriesTime", first.source)
     if acquired is None or started is None:
@@ -126,7 +127,7 @@ def _series_start(first: Instance, acquired: datetime | None, findings: list[Fin
         started = started.replace(tzinfo=acquired.tzinfo)
     if started <= acquired:
         return started
-    findings.append(
+    notices.append(
         warn(
             "series-later-than-acquisition",
             f"SeriesTime {started:%H:%M:%S} is later than the earliest acquisition {acquired:%H:%M:%S}: the "
@@ -152,7 +153,7 @@ def _frame_content(instance: Instance) -> Dataset:
     return merged
 
 
-def _derived(series: SeriesRecord) -> list[Finding]:
+def _derived(series: SeriesRecord) -> list[Notice]:
     """Return a warning when the image was computed from other images."""
     if "DERIVED" not in series.first.image_type[:1]:
         return []

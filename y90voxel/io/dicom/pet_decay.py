@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import date_time, number, shown, texts
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.radionuclide import Radiopharmaceutical
 from y90voxel.io.dicom.slice_times import CLOCK_TOLERANCE_S, SliceTimes
+from y90voxel.io.notices import warn
 from y90voxel.quantification.decay import seconds_between
 from y90voxel.quantification.emission import DecayReference
 
@@ -97,7 +97,7 @@ def decay_contradictions(
     acquired: datetime | None,
     administered: datetime | None,
     drug: Radiopharmaceutical,
-) -> list[Finding]:
+) -> list[Notice]:
     """Return a warning where decay tags say different things."""
     first = series.first
     factor = number(first.header, "DecayFactor", first.source)
@@ -140,7 +140,7 @@ def _lacks_decay(first: Instance) -> bool:
 
 def several_acquisitions(
     first: Instance, times: SliceTimes, reference: DecayReference, drug: Radiopharmaceutical
-) -> list[Finding]:
+) -> list[Notice]:
     """Return a warning where slices were acquired at different times and that changes their activity."""
     if times.delays_s is None or times.earliest is None:
         return []

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, number, shown, text, texts
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, functional_group
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.notices import warn
 
 __all__ = ["check_mapping", "check_units", "check_values", "gate_of"]
 
@@ -58,7 +58,7 @@ def check_units(series: SeriesRecord) -> None:
             )
 
 
-def check_values(series: SeriesRecord) -> list[Finding]:
+def check_values(series: SeriesRecord) -> list[Notice]:
     """Return what there is to say about the kind of series.
 
     Raises

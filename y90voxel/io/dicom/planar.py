@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, number, text
 from y90voxel.io.dicom.ct import raise_refusals
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.geometry import axes_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.nm_geometry import detector_geometry
 from y90voxel.io.dicom.pixels import stored_values
 from y90voxel.io.dicom.several_drugs import SURROGATE_PHOTON_KEV
+from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import PlanarImage
 from y90voxel.volumes.grid import Grid
 
@@ -53,7 +53,7 @@ class View:
     orientation: tuple[float, ...] | None
 
 
-def read_planar(series: SeriesRecord) -> tuple[PlanarImage, tuple[Finding, ...]]:
+def read_planar(series: SeriesRecord) -> tuple[PlanarImage, tuple[Notice, ...]]:
     """Return both planar views as seen from the front, and what was noticed.
 
     Raises
@@ -61,7 +61,7 @@ def read_planar(series: SeriesRecord) -> tuple[PlanarImage, tuple[Finding, ...]]
     DicomError
         If the series does not hold one anterior and one posterior view of the same size.
     """
-    front, back, findings = plan_planar(series)
+    front, back, notices = plan_planar(series)
     anterior, posterior = _counts(front), _counts(back)
     if anterior.shape != posterior.shape:
         raise DicomError(
@@ -71,10 +71,10 @@ def read_planar(series: SeriesRecord) -> tuple[PlanarImage, tuple[Finding, ...]]
         )
     if _is_mirrored(front, back):
         posterior = posterior[:, ::-1]
-    return PlanarImage(anterior, posterior, _grid(front, anterior.shape)), findings
+    return PlanarImage(anterior, posterior, _grid(front, anterior.shape)), notices
 
 
-def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Finding, ...]]:
+def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Notice, ...]]:
     """Return the anterior and the posterior view of a series from its headers alone.
 
     Raises
@@ -93,9 +93,9 @@ def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Finding, ...]]:
             file=series.first.source.name,
             tag="DetectorVector",
         )
-    findings = list(series.findings)
+    notices = list(series.notices)
     if front[0].orientation is None or back[0].orientation is None:
-        findings.append(
+        notices.append(
             warn(
                 "planar-without-orientation",
                 "the planar views carry no orientation; the posterior one is taken as seen from behind and mirrored.",
@@ -104,7 +104,7 @@ def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Finding, ...]]:
             )
         )
     if front[0].position_mm is None or front[0].instance.numbers("PixelSpacing", 2) is None:
-        findings.append(
+        notices.append(
             warn(
                 "planar-without-position",
                 "the planar views carry no position, so no region can be projected onto them.",
@@ -112,7 +112,7 @@ def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Finding, ...]]:
                 tag="ImagePositionPatient",
             )
         )
-    return front[0], back[0], tuple(findings)
+    return front[0], back[0], tuple(notices)
 
 
 def _views(instance: Instance) -> list[View]:

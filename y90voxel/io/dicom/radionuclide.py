@@ -8,9 +8,8 @@ from datetime import datetime
 
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, number, text
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.several_drugs import (
     SURROGATE,
@@ -18,6 +17,7 @@ from y90voxel.io.dicom.several_drugs import (
     decay_equivalent_time,
     imaged_item,
 )
+from y90voxel.io.notices import warn
 from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS, surrogate_nuclides, therapy_nuclides
 
 __all__ = ["Radiopharmaceutical", "check_half_life", "radiopharmaceutical_of"]
@@ -62,7 +62,7 @@ class Radiopharmaceutical:
         What the scanner used.
     item : Dataset
         The item of the sequence, for the times; empty when there is none.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was noticed.
     given_at : datetime or None
         The instant that stands for several administrations; None where there was one.
@@ -73,7 +73,7 @@ class Radiopharmaceutical:
     half_life_s: float | None
     positron_fraction: float | None
     item: Dataset
-    findings: tuple[Finding, ...]
+    notices: tuple[Notice, ...]
     given_at: datetime | None = None
 
     @property
@@ -102,7 +102,7 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
     """
     file = instance.source
     stated = _different(items(instance.header, "RadiopharmaceuticalInformationSequence", file), file)
-    notes: list[Finding] = []
+    notes: list[Notice] = []
     own = [_named_nuclide(item, instance) for item in stated]
     chosen = imaged_item(instance, stated, own, notes) if len(stated) > 1 else 0
     item = stated[chosen] if stated else Dataset()
@@ -140,7 +140,7 @@ def radiopharmaceutical_of(instance: Instance) -> Radiopharmaceutical:
         file=file.name,
         tag="RadionuclideCodeSequence",
     )
-    return replace(drug, findings=(*drug.findings, unknown))
+    return replace(drug, notices=(*drug.notices, unknown))
 
 
 def _different(stated: list[Dataset], file: object) -> list[Dataset]:
@@ -168,7 +168,7 @@ def _named_nuclide(item: Dataset, instance: Instance) -> str | None:
     return coded or written or _by_half_life(number(item, "RadionuclideHalfLife", file))
 
 
-def _contradictions(item: Dataset, instance: Instance, half_life_s: float | None) -> list[Finding]:
+def _contradictions(item: Dataset, instance: Instance, half_life_s: float | None) -> list[Notice]:
     """Return warnings where code, its meaning, the written name and the half-life mean different nuclides."""
     file = instance.source
     notes = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.attributes import items, text
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.index import SeriesRecord, StudyIndex
+from y90voxel.io.notices import warn
 
 __all__ = ["missing_references", "referenced_series"]
 
@@ -23,7 +24,7 @@ def referenced_series(series: SeriesRecord) -> set[str]:
     return uids - {""}
 
 
-def missing_references(regions: SeriesRecord, index: StudyIndex) -> list[Finding]:
+def missing_references(regions: SeriesRecord, index: StudyIndex) -> list[Notice]:
     """Return a warning when the image that regions were drawn on is not among the files."""
     missing = sorted(referenced_series(regions) - {s.uid for s in index.series})
     if not missing:

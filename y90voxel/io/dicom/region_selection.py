@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.choosing import by_prefix, listed, only
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
 from y90voxel.io.dicom.references import referenced_series
 from y90voxel.io.dicom.registrations import Path, Registrations
+from y90voxel.io.notices import warn
 
 __all__ = ["choose_moving_ct", "choose_regions", "registration_applied"]
 
 
-def registration_applied(what: str, source: str | None, target: str | None, path: Path) -> Finding:
+def registration_applied(what: str, source: str | None, target: str | None, path: Path) -> Notice:
     """Return what is said about coordinates that a registration of the study brought to another frame."""
     return warn(
         "registration-applied",
@@ -62,7 +62,7 @@ def choose_regions(
     wanted: str | None,
     trust: bool,
     registrations: Registrations,
-    findings: list[Finding],
+    notices: list[Notice],
     *,
     register: bool,
 ) -> tuple[SeriesRecord | None, Path | None]:
@@ -96,7 +96,7 @@ def choose_regions(
         return only(there, "region", "--regions-series"), None
     if trust:
         chosen = only(there, "region", "--regions-series")
-        findings.append(
+        notices.append(
             warn(
                 "frames-trusted",
                 f"the regions were drawn in frame of reference {chosen.frame_of_reference_uid or 'unknown'}, the images "

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from y90voxel.errors import Notice
 from y90voxel.io.dicom.attributes import items, shown, text, whole_number
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.sources import SourceFile
+from y90voxel.io.notices import warn
 from y90voxel.regions.declared_types import contradicts_tumour, declared_role, is_tumour_code
 from y90voxel.regions.regions import DERIVED_NAMES
 from y90voxel.regions.roles import Role
 
-__all__ = ["DeclaredRegion", "declared_findings", "interpreted_tumours", "is_tumour_segment"]
+__all__ = ["DeclaredRegion", "declared_notices", "interpreted_tumours", "is_tumour_segment"]
 
 
 @dataclass(frozen=True)
@@ -50,26 +51,26 @@ def is_tumour_segment(segment: Dataset, file: SourceFile) -> bool:
     )
 
 
-def declared_findings(regions: Iterable[DeclaredRegion], file: SourceFile, tag: str) -> list[Finding]:
+def declared_notices(regions: Iterable[DeclaredRegion], file: SourceFile, tag: str) -> list[Notice]:
     """Return what has to be said about regions that are tumours by their type, or by their type and not their name."""
     declared = [region for region in regions if region.tumour]
     taken = [region.name for region in declared if region.role is Role.TUMOUR]
     against = [r.name for r in declared if contradicts_tumour(r.name) and r.name not in DERIVED_NAMES]
     what = f"{tag} of {file.name}"
-    findings = []
+    notices = []
     if taken:
         message = (
             f"{_listed(taken)}: no role was recognised by name, and {what} says that these are tumours: they count as "
             "tumours. Give --role NAME=ROLE where one is not."
         )
-        findings.append(warn("tumours-by-type", message, file=file.name, tag=tag))
+        notices.append(warn("tumours-by-type", message, file=file.name, tag=tag))
     if against:
         message = (
             f"{_listed(against)}: {what} says tumour, the name says something else: the name counts. Give --role "
             "NAME=tumour where one is a tumour."
         )
-        findings.append(warn("type-contradicts-name", message, file=file.name, tag=tag))
-    return findings
+        notices.append(warn("type-contradicts-name", message, file=file.name, tag=tag))
+    return notices
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError, RegionError
+from y90voxel.errors import DicomError, Notice, RegionError
 from y90voxel.io.dicom.attributes import CONVERSION_ERRORS, given_name, items, shown, text, whole_number
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance, lenient_reading, read_whole
 from y90voxel.io.dicom.index import SeriesRecord
-from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings, interpreted_tumours
+from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_notices, interpreted_tumours
 from y90voxel.io.dicom.sources import SourceFile
+from y90voxel.io.notices import warn
 from y90voxel.regions.contour_planes import MISSING_FROM_STEP, ContourPlanes, distinct_outlines, lesion_planes
 from y90voxel.regions.outlines import SAME_OUTLINE_MM
 from y90voxel.regions.region import Contours, DrawnRegion
@@ -65,7 +65,7 @@ def declared_rois(instance: Instance) -> list[DeclaredRegion]:
 
 def read_rtstruct(
     series: SeriesRecord, slice_step_mm: float | None = None
-) -> tuple[list[DrawnRegion], tuple[Finding, ...]]:
+) -> tuple[list[DrawnRegion], tuple[Notice, ...]]:
     """Return the regions of a structure set as contours, and what was noticed.
 
     POINT and open contours are left out and reported, as are ROIs without any closed contour. A contour that
@@ -87,16 +87,16 @@ def read_rtstruct(
         If contours of a region are not flat and parallel.
     """
     regions: list[DrawnRegion] = []
-    findings = list(series.findings)
+    notices = list(series.notices)
     for instance in series.instances:
         with lenient_reading():
             dataset = read_whole(instance.source)
             rois = {roi.number: roi for roi in _rois(dataset, instance.source)}
             declared = [roi.declared for roi in rois.values()]
-            findings += declared_findings(declared, instance.source, INTERPRETED_TYPE)
-            polygons_of = _contours(dataset, rois, instance.source, findings)
-        regions += _with_thickness(rois, polygons_of, series.uid, instance.source, slice_step_mm, findings)
-    return regions, tuple(findings)
+            notices += declared_notices(declared, instance.source, INTERPRETED_TYPE)
+            polygons_of = _contours(dataset, rois, instance.source, notices)
+        regions += _with_thickness(rois, polygons_of, series.uid, instance.source, slice_step_mm, notices)
+    return regions, tuple(notices)
 
 
 def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
@@ -131,7 +131,7 @@ def _rois(dataset: Dataset, file: SourceFile) -> list[_Roi]:
 
 
 def _contours(
-    dataset: Dataset, rois: dict[int, _Roi], file: SourceFile, findings: list[Finding]
+    dataset: Dataset, rois: dict[int, _Roi], file: SourceFile, notices: list[Notice]
 ) -> dict[int, list[Floats]]:
     """Return the closed polygons of each ROI number."""
     polygons_of: dict[int, list[Floats]] = {}
@@ -157,7 +157,7 @@ def _contours(
                 polygons.append(points)
         if left_out:
             what = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
-            findings.append(
+            notices.append(
                 warn(
                     "contours-left-out",
                     f"{shown(rois[number].name)!r}: contours that enclose no area are left out ({what}).",
@@ -217,12 +217,12 @@ def _with_thickness(
     series_uid: str,
     file: SourceFile,
     slice_step_mm: float | None,
-    findings: list[Finding],
+    notices: list[Notice],
 ) -> list[DrawnRegion]:
     """Return the regions; those whose planes do not tell their thickness get that of the file."""
     lesions: dict[int, list[ContourPlanes]] = {}
     unique = {
-        number: _once(rois[number], polygons, file, findings) for number, polygons in polygons_of.items()
+        number: _once(rois[number], polygons, file, notices) for number, polygons in polygons_of.items()
     }
     for number, polygons in unique.items():
         if polygons:
@@ -244,7 +244,7 @@ def _with_thickness(
             regions.append(DrawnRegion(roi.name, empty, series_uid, roi.automatic, roi.role))
             continue
         if not polygons:
-            findings.append(
+            notices.append(
                 warn(
                     "empty-roi",
                     f"{shown(roi.name)!r} has no closed contour and is left out.",
@@ -253,7 +253,7 @@ def _with_thickness(
                 )
             )
             continue
-        thickness = _thickness(roi, lesions.get(number, []), step, file, findings)
+        thickness = _thickness(roi, lesions.get(number, []), step, file, notices)
         contours = Contours(tuple(polygons), roi.frame_of_reference_uid, thickness)
         regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.role))
     return regions
@@ -277,7 +277,7 @@ def _image_step(lesions: dict[int, list[ContourPlanes]], slice_step_mm: float | 
     return _Step(min(steps), False) if steps else None
 
 
-def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: list[Finding]) -> list[Floats]:
+def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, notices: list[Notice]) -> list[Floats]:
     """Return each outline once; report those that were stored twice and those that cross."""
     try:
         outlines = distinct_outlines(polygons)
@@ -285,7 +285,7 @@ def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: lis
         return list(polygons)  # bent or not parallel: refused by name where planes are made of them
     name = shown(roi.name)
     if outlines.repeated:
-        findings.append(
+        notices.append(
             warn(
                 "duplicate-contours",
                 f"{name!r}: {outlines.repeated} contours are stored twice (outlines less than {SAME_OUTLINE_MM:g} mm apart "
@@ -295,7 +295,7 @@ def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: lis
             )
         )
     if outlines.crossing:
-        findings.append(
+        notices.append(
             warn(
                 "contours-cross",
                 f"{name!r}: {outlines.crossing} pair(s) of outlines overlap in part within a plane. What two of them "
@@ -310,7 +310,7 @@ def _once(roi: _Roi, polygons: Sequence[Floats], file: SourceFile, findings: lis
 
 
 def _thickness(
-    roi: _Roi, lesions: Sequence[ContourPlanes], step: _Step | None, file: SourceFile, findings: list[Finding]
+    roi: _Roi, lesions: Sequence[ContourPlanes], step: _Step | None, file: SourceFile, notices: list[Notice]
 ) -> float | None:
     """Return the most that a plane of a region counts where its planes do not tell; report gaps and skipped slices."""
     if step is None and not lesions:
@@ -325,7 +325,7 @@ def _thickness(
     ]
     wide = [one.step_mm / step.mm for one in telling] if step is not None else []
     if step is not None and (not lesions or max(wide, default=0.0) > LARGEST_BRIDGED_STEP):
-        findings.append(
+        notices.append(
             warn(
                 "thickness-assumed",
                 f"{shown(roi.name)!r} is drawn on isolated planes; each counts as {step.mm:g} mm thick (the distance between "
@@ -337,10 +337,10 @@ def _thickness(
         )
         return step.mm
     for one in lesions:
-        findings += _gaps(roi, one, file)
+        notices += _gaps(roi, one, file)
     if step is None or max(wide, default=0.0) <= MISSING_FROM_STEP:
         return None
-    findings.append(
+    notices.append(
         warn(
             "contour-planes-skipped",
             f"{shown(roi.name)!r} is drawn on every other slice ({max(wide) * step.mm:.2f} mm apart, slices {step.mm:g} mm): "
@@ -353,12 +353,12 @@ def _thickness(
     return step.mm
 
 
-def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
+def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Notice]:
     """Return warnings about planes that are missing inside a region."""
-    findings = []
+    notices = []
     if planes.bridged_gaps_mm:
         low, high = planes.bridged_gaps_mm[0]
-        findings.append(
+        notices.append(
             warn(
                 "contour-plane-missing",
                 f"{shown(roi.name)!r} lacks {len(planes.bridged_gaps_mm)} single plane(s), the first between {low:.1f} "
@@ -369,7 +369,7 @@ def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
         )
     if planes.open_gaps_mm:
         low, high = planes.open_gaps_mm[0]
-        findings.append(
+        notices.append(
             warn(
                 "contour-gap",
                 f"{shown(roi.name)!r} has {len(planes.open_gaps_mm)} gap(s) of more than one plane, the first between "
@@ -378,4 +378,4 @@ def _gaps(roi: _Roi, planes: ContourPlanes, file: SourceFile) -> list[Finding]:
                 tag="ContourSequence",
             )
         )
-    return findings
+    return notices

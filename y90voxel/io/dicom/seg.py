@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import given_name, items, shown, text, whole_number
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, frames_of, functional_group
 from y90voxel.io.dicom.geometry import DRIFT_TOLERANCE_MM, axes_of
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord
 from y90voxel.io.dicom.pixels import decoded_values, native_pixels
-from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_findings, is_tumour_segment
+from y90voxel.io.dicom.roi_types import DeclaredRegion, declared_notices, is_tumour_segment
 from y90voxel.io.dicom.seg_frames import STEP_TOLERANCE, SegmentFrames, slice_step_mm
 from y90voxel.io.dicom.slice_positions import check_position, check_spacing
+from y90voxel.io.notices import warn
 from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.volumes.grid import Grid
@@ -60,7 +60,7 @@ def declared_segments(instance: Instance) -> list[DeclaredRegion]:
     return [segment.declared for segment in _segments(instance)]
 
 
-def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Finding, ...]]:
+def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Notice, ...]]:
     """Return the segments of all objects of a series as masks, and what was noticed.
 
     Every segment is laid on the regular grid that its frames belong to, cut to what it occupies; frames that
@@ -72,10 +72,10 @@ def read_seg(series: SeriesRecord) -> tuple[list[DrawnRegion], tuple[Finding, ..
         If frames do not lie on one regular grid, or the object is damaged.
     """
     regions: list[DrawnRegion] = []
-    findings = list(series.findings)
+    notices = list(series.notices)
     for instance in series.instances:
-        regions += _read_object(instance, series.uid, findings)
-    return regions, tuple(findings)
+        regions += _read_object(instance, series.uid, notices)
+    return regions, tuple(notices)
 
 
 def _segments(instance: Instance) -> list[_Segment]:
@@ -104,24 +104,24 @@ def _segments(instance: Instance) -> list[_Segment]:
     return segments
 
 
-def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -> list[DrawnRegion]:
+def _read_object(instance: Instance, series_uid: str, notices: list[Notice]) -> list[DrawnRegion]:
     """Return the segments of one object."""
     file = instance.source
     segments = _segments(instance)
-    findings += declared_findings([segment.declared for segment in segments], file, PROPERTY_TYPE)
+    notices += declared_notices([segment.declared for segment in segments], file, PROPERTY_TYPE)
     frames = frames_of([instance])
     kind = _kind(instance)
     grid, slices, noticed = _grid(instance, frames)
-    findings += noticed
+    notices += noticed
     numbers_ = None if kind == "LABELMAP" else _segment_numbers(instance, len(frames))
     boxes: dict[int, SegmentFrames] = {s.number: SegmentFrames() for s in segments}
     maximum = _maximum(instance, kind)
-    findings += _probability(instance, kind)
+    notices += _probability(instance, kind)
     planes: Iterable[NDArray[Any]] = _planes(instance, kind)
     if kind == "FRACTIONAL":
         planes = list(planes)
         maximum, noticed = _binary_maximum(planes, maximum, file.name)
-        findings += noticed
+        notices += noticed
     filled: set[tuple[int, int]] = set()
     for index, plane in enumerate(planes):
         for value, occupancy in _occupancies(plane, kind, maximum, numbers_, index, file.name):
@@ -146,7 +146,7 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
             own.stored.update(slices.tolist())
     regions = []
     for segment in segments:
-        findings += boxes[segment.number].fill_missing(segment.name, file.name)
+        notices += boxes[segment.number].fill_missing(segment.name, file.name)
         mask = boxes[segment.number].mask(grid)
         if mask is None and (segment.role or role_of_name(segment.name)) is not Role.OTHER:
             empty = Contours(
@@ -155,7 +155,7 @@ def _read_object(instance: Instance, series_uid: str, findings: list[Finding]) -
             regions.append(DrawnRegion(segment.name, empty, series_uid, segment.automatic, segment.role))
             continue
         if mask is None:
-            findings.append(
+            notices.append(
                 warn(
                     "empty-segment",
                     f"segment {shown(segment.name)!r} is empty and is left out.",
@@ -198,7 +198,7 @@ def _maximum(instance: Instance, kind: str) -> float:
     return float(maximum)
 
 
-def _binary_maximum(planes: Sequence[NDArray[Any]], maximum: float, file: str) -> tuple[float, list[Finding]]:
+def _binary_maximum(planes: Sequence[NDArray[Any]], maximum: float, file: str) -> tuple[float, list[Notice]]:
     """Return what stands for full occupancy, and that a file of fractions without a value above 1 holds none."""
     highest = max((int(plane.max(initial=0)) for plane in planes), default=0)
     if highest != 1 or maximum == 1.0:
@@ -215,7 +215,7 @@ def _binary_maximum(planes: Sequence[NDArray[Any]], maximum: float, file: str) -
     ]
 
 
-def _probability(instance: Instance, kind: str) -> list[Finding]:
+def _probability(instance: Instance, kind: str) -> list[Notice]:
     """Return a warning when fractions are probabilities, which are no occupancies."""
     if kind != "FRACTIONAL" or instance.text("SegmentationFractionalType").upper() != "PROBABILITY":
         return []
@@ -285,7 +285,7 @@ def _planes(instance: Instance, kind: str) -> Iterator[NDArray[Any]]:
         yield unpacked[first % 8 : first % 8 + size].reshape(rows, columns)
 
 
-def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np.int64], list[Finding]]:
+def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np.int64], list[Notice]]:
     """Return the regular grid of all frames, the slice of it that each frame is, and what was noticed."""
     file = instance.source
     first = frames[0]
@@ -306,7 +306,7 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
     positions = np.array([f.position_mm for f in frames])
     heights = positions @ normal
     aside = positions - positions[0] - np.outer(heights - heights[0], normal)
-    step, findings = slice_step_mm(instance, np.unique(np.round(heights, 4)))
+    step, notices = slice_step_mm(instance, np.unique(np.round(heights, 4)))
     check_spacing([step], file.name, "SpacingBetweenSlices")
     place = (heights - heights.min()) / step
     slices = np.rint(place).astype(np.int64)
@@ -323,4 +323,4 @@ def _grid(instance: Instance, frames: Sequence[Frame]) -> tuple[Grid, NDArray[np
     affine[:3, 3] = positions[int(heights.argmin())]
     _, rows, columns = instance.matrix_size()
     shape = (int(slices.max()) + 1, rows, columns)
-    return Grid(shape, affine, instance.text("FrameOfReferenceUID") or None), slices, findings
+    return Grid(shape, affine, instance.text("FrameOfReferenceUID") or None), slices, notices

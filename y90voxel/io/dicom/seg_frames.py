@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, numbers, shown
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import functional_group
 from y90voxel.io.dicom.headers import Instance
+from y90voxel.io.notices import warn
 from y90voxel.regions.slabs import LARGEST_BRIDGED_STEP
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
@@ -58,7 +58,7 @@ class SegmentFrames:
             place[...] = box
         return Mask(array, grid.crop(start.tolist(), array.shape))
 
-    def fill_missing(self, name: str, file: str) -> list[Finding]:
+    def fill_missing(self, name: str, file: str) -> list[Notice]:
         """Fill single frames that the file lacks between two that overlap, half way from each; report what is missing.
 
         The rule of contours: one missing plane is filled, more stay open. A frame that is stored and empty is empty.
@@ -74,24 +74,24 @@ class SegmentFrames:
                 filled.append(low + 1)
             else:
                 gaps.append((low, high))
-        findings = []
+        notices = []
         if filled:
             message = (
                 f"segment {shown(name)!r} lacks {len(filled)} single frame(s) between others (slice {filled[0] + 1} first); "
                 "they are filled half way from both neighbours. Export the segmentation again if frames were lost."
             )
-            findings.append(_missing("segment-frame-missing", message, file))
+            notices.append(_missing("segment-frame-missing", message, file))
         if gaps:
             low, high = gaps[0]
             message = (
                 f"segment {shown(name)!r} has {len(gaps)} gap(s) of more than one frame, the first between slices {low + 1} "
                 f"and {high + 1}; the region counts as absent there."
             )
-            findings.append(_missing("segment-gap", message, file))
-        return findings
+            notices.append(_missing("segment-gap", message, file))
+        return notices
 
 
-def _missing(code: str, message: str, file: str) -> Finding:
+def _missing(code: str, message: str, file: str) -> Notice:
     """Return what is said about frames that a file lacks."""
     return warn(code, message, file=file, tag="PerFrameFunctionalGroupsSequence")
 
@@ -127,7 +127,7 @@ def _half_way(slice_: int, below: Part, above: Part) -> Part:
     return slice_, box[0], box[1], (_spread(below, box) + _spread(above, box)) / np.float32(2)
 
 
-def slice_step_mm(instance: Instance, heights: Floats) -> tuple[float, list[Finding]]:
+def slice_step_mm(instance: Instance, heights: Floats) -> tuple[float, list[Notice]]:
     """Return the distance between slices [mm] and what was noticed: the positions of frames decide.
 
     SpacingBetweenSlices counts where the frames fit it and their positions do not contradict it: a segmentation may

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from y90voxel.errors import DicomError, InputError
+from y90voxel.errors import DicomError, InputError, Notice, Severity
 from y90voxel.io.dicom.choosing import by_prefix, listed
 from y90voxel.io.dicom.ct import plan_stack
 from y90voxel.io.dicom.ct_selection import choose_ct
-from y90voxel.io.dicom.findings import Finding, Severity, accept, warn
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, StudyIndex
 from y90voxel.io.dicom.nm import nm_header, plan_nm
 from y90voxel.io.dicom.pet import pet_header
@@ -18,6 +17,7 @@ from y90voxel.io.dicom.planar import plan_planar
 from y90voxel.io.dicom.references import missing_references
 from y90voxel.io.dicom.region_selection import choose_moving_ct, choose_regions
 from y90voxel.io.dicom.registrations import Path, Registrations
+from y90voxel.io.notices import accept, warn
 from y90voxel.io.other_formats import described_format
 
 __all__ = ["Selection", "check_emission", "is_nm", "raise_unreadable", "select_series"]
@@ -38,7 +38,7 @@ class Selection:
         The frame that all of them are taken to share.
     trust_frames : bool
         Whether coordinates of other frames are taken as common.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was assumed or left out.
     ct_path, regions_path : Path or None
         How a registration of the study leads from the frame of CT or regions to the common one.
@@ -54,7 +54,7 @@ class Selection:
     planar: SeriesRecord | None
     frame_of_reference_uid: str | None
     trust_frames: bool
-    findings: tuple[Finding, ...]
+    notices: tuple[Notice, ...]
     ct_path: Path | None = None
     regions_path: Path | None = None
     moving_ct: SeriesRecord | None = None
@@ -93,26 +93,26 @@ def select_series(
     DicomError
         If CT or regions lie in another frame of reference and are not trusted.
     """
-    findings = [f for f in index.findings if f.severity is Severity.WARN]
+    notices = [f for f in index.notices if f.severity is Severity.WARN]
     if emission_series is None:
         _check_one_study(index)
-    emission = _emission(index, emission_series, needs_emission, findings)
+    emission = _emission(index, emission_series, needs_emission, notices)
     anchor = emission
     registrations = Registrations(index, None if anchor is None else anchor.first.patient_key)
-    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, registrations, findings)
-    ct, ct_path = choose_ct(pool, anchor, ct_series, trust_frames, registrations, findings)
+    pool = index.series if anchor is None else _of_same_patient(index.series, anchor, registrations, notices)
+    ct, ct_path = choose_ct(pool, anchor, ct_series, trust_frames, registrations, notices)
     frame = (anchor.frame_of_reference_uid if anchor else None) or (ct.frame_of_reference_uid if ct else None)
     native_ct = ct if ct_path is None else None
     images = [s for s in (anchor, native_ct) if s is not None]
     regions, regions_path = choose_regions(
-        pool, images, regions_series, trust_frames, registrations, findings, register=register
+        pool, images, regions_series, trust_frames, registrations, notices, register=register
     )
     moving = None
     if register and regions is not None and regions_path is None and images:
         moving = choose_moving_ct(index.series, regions, images, native_ct)
-    planar = _planar(pool, anchor, findings)
+    planar = _planar(pool, anchor, notices)
     if images and regions is not None:
-        findings += missing_references(regions, index)
+        notices += missing_references(regions, index)
     if anchor is None and ct is None and regions is not None:
         frame = regions.frame_of_reference_uid
     return Selection(
@@ -122,7 +122,7 @@ def select_series(
         planar,
         frame,
         trust_frames,
-        tuple(findings),
+        tuple(notices),
         ct_path,
         regions_path,
         moving,
@@ -135,7 +135,7 @@ def is_nm(series: SeriesRecord) -> bool:
     return "SliceVector" in series.first.header or series.first.modality in ("NM", "OT")
 
 
-def check_emission(series: SeriesRecord) -> tuple[Finding, ...]:
+def check_emission(series: SeriesRecord) -> tuple[Notice, ...]:
     """Return what is noticed about an emission series from its headers.
 
     Raises
@@ -144,9 +144,9 @@ def check_emission(series: SeriesRecord) -> tuple[Finding, ...]:
         If it cannot be used.
     """
     if is_nm(series):
-        return (*plan_nm(series).findings, *nm_header(series)[1])
-    _, findings = plan_stack(series)
-    return (*findings, *pet_header(series)[1])
+        return (*plan_nm(series).notices, *nm_header(series)[1])
+    _, notices = plan_stack(series)
+    return (*notices, *pet_header(series)[1])
 
 
 def raise_unreadable(index: StudyIndex) -> None:
@@ -157,7 +157,7 @@ def raise_unreadable(index: StudyIndex) -> None:
     DicomError
         For the first such file.
     """
-    refused = [f for f in index.findings if f.severity is Severity.REFUSE]
+    refused = [f for f in index.notices if f.severity is Severity.REFUSE]
     if not refused:
         return
     first = refused[0]
@@ -189,7 +189,7 @@ def _of_same_patient(
     series: Sequence[SeriesRecord],
     anchor: SeriesRecord,
     registrations: Registrations,
-    findings: list[Finding],
+    notices: list[Notice],
 ) -> tuple[SeriesRecord, ...]:
     """Return the series of the anchor's patient that belong to its study, share its frame or are registered to it."""
     frame = anchor.frame_of_reference_uid
@@ -205,7 +205,7 @@ def _of_same_patient(
         )
     )
     if len(belonging) < len(series):
-        findings.append(
+        notices.append(
             accept(
                 "other-studies",
                 f"{len(series) - len(belonging)} series of other patients or studies in the folder are left out.",
@@ -216,7 +216,7 @@ def _of_same_patient(
 
 
 def _emission(
-    index: StudyIndex, wanted: str | None, needed: bool, findings: list[Finding]
+    index: StudyIndex, wanted: str | None, needed: bool, notices: list[Notice]
 ) -> SeriesRecord | None:
     """Return the emission image: the one asked for, or the only one that can be used."""
     if wanted is not None:
@@ -227,7 +227,7 @@ def _emission(
     usable, errors = _usable(candidates, check_emission)
     if len(usable) == 1:
         if errors:
-            findings.append(
+            notices.append(
                 accept(
                     "emission-left-out",
                     f"{len(errors)} other emission series cannot be used: {errors[0].message}",
@@ -270,7 +270,7 @@ def _usable(
 
 def _what_is_there(index: StudyIndex) -> str:
     """Return what a folder without emission image holds."""
-    archives = "".join(f" {f.message}" for f in index.findings if f.code == "archive-not-opened")
+    archives = "".join(f" {f.message}" for f in index.notices if f.code == "archive-not-opened")
     if not index.series:
         other = _other_format(index)
         return f"It holds no DICOM series at all ({index.files} files).{archives}{other}"
@@ -296,7 +296,7 @@ def _kind(series: SeriesRecord) -> str:
 
 
 def _planar(
-    pool: Sequence[SeriesRecord], anchor: SeriesRecord | None, findings: list[Finding]
+    pool: Sequence[SeriesRecord], anchor: SeriesRecord | None, notices: list[Notice]
 ) -> SeriesRecord | None:
     """Return the planar views of the study; None, with the reason, when they cannot be told."""
     there = [s for s in pool if s.role is SeriesRole.PLANAR]
@@ -311,7 +311,7 @@ def _planar(
             if errors and not usable
             else f"{len(usable)} planar series fit: {listed(usable)}"
         )
-        findings.append(
+        notices.append(
             warn(
                 "planar-unused",
                 f"no planar views are used for the lung shunt: {reason}",

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import date_time, items, number, shown
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.headers import Instance
+from y90voxel.io.notices import warn
 from y90voxel.reference.nuclide_records import NUCLIDE_RECORDS, therapy_nuclides
 
 __all__ = ["SURROGATE", "SURROGATE_PHOTON_KEV", "decay_equivalent_time", "imaged_item"]
@@ -28,7 +28,7 @@ SAME_MOMENT = timedelta(seconds=60)
 
 
 def imaged_item(
-    instance: Instance, stated: Sequence[Dataset], nuclides: Sequence[str | None], findings: list[Finding]
+    instance: Instance, stated: Sequence[Dataset], nuclides: Sequence[str | None], notices: list[Notice]
 ) -> int:
     """Return which of several radiopharmaceuticals was imaged.
 
@@ -42,7 +42,7 @@ def imaged_item(
         Items of its RadiopharmaceuticalInformationSequence.
     nuclides : sequence of str or None
         Nuclide of each.
-    findings : list of Finding
+    notices : list of Notice
         Gets a warning that names the others.
 
     Raises
@@ -64,7 +64,7 @@ def imaged_item(
             _raise_untold(instance, names)
         imaged = SURROGATE if narrow else imaged
     others = ", ".join(name for name in names if name != imaged)
-    findings.append(
+    notices.append(
         warn(
             "several-radiopharmaceuticals",
             f"the header names several radiopharmaceuticals ({', '.join(names)}); the image is taken as one of {imaged}. "
@@ -102,7 +102,7 @@ def _narrow_window_about(instance: Instance, energy_kev: float) -> bool | None:
 
 
 def decay_equivalent_time(
-    instance: Instance, given: Sequence[Dataset], half_life_s: float, findings: list[Finding]
+    instance: Instance, given: Sequence[Dataset], half_life_s: float, notices: list[Notice]
 ) -> datetime | None:
     """Return the one instant that stands for several administrations of a nuclide; None where there is one only.
 
@@ -116,7 +116,7 @@ def decay_equivalent_time(
         Items of one nuclide.
     half_life_s : float
         Its half-life [s].
-    findings : list of Finding
+    notices : list of Notice
         Gets a warning with times and activities.
 
     Raises
@@ -153,7 +153,7 @@ def decay_equivalent_time(
     )
     moment: datetime = last - timedelta(seconds=half_life_s * math.log2(sum(activities) / left))
     parts = ", ".join(f"{a:g} at {t:%Y-%m-%d %H:%M}" for a, t in zip(activities, stated, strict=True))
-    findings.append(
+    notices.append(
         warn(
             "several-administrations",
             f"the header names {len(given)} administrations ({parts}; RadionuclideTotalDose); for decay, all is taken as given "

@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Sequence
 from math import gcd
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import number
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame
 from y90voxel.io.dicom.geometry import Stack
 from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.notices import warn
 
 __all__ = ["check_gaps"]
 
@@ -22,7 +22,7 @@ FEWEST_SLICES = 3
 SPACING_TOLERANCE = 0.05
 
 
-def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Finding]:
+def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Notice]:
     """Return a warning where slices lie farther apart than they are thick.
 
     Raises
@@ -81,7 +81,7 @@ def check_gaps(series: SeriesRecord, stack: Stack, *, emission: bool) -> list[Fi
     ]
 
 
-def _spacing_contradicted(stack: Stack, step_mm: float) -> list[Finding]:
+def _spacing_contradicted(stack: Stack, step_mm: float) -> list[Notice]:
     """Return a warning where SpacingBetweenSlices is not the distance of the positions."""
     first = stack.frames[0].instance
     stated = number(first.header, "SpacingBetweenSlices", first.source)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, number
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, functional_group
+from y90voxel.io.notices import warn
 
 __all__ = ["ROUNDING_MM", "EvenSteps", "check_position", "check_spacing", "even_steps"]
 
@@ -97,7 +97,7 @@ def even_steps(
     frames: Sequence[Frame],
     heights: Floats,
     single_step_mm: float | None,
-    findings: list[Finding],
+    notices: list[Notice],
     *,
     several_thicknesses: bool = False,
 ) -> EvenSteps:
@@ -111,7 +111,7 @@ def even_steps(
         Where they lie along it [mm].
     single_step_mm : float or None
         Thickness of a single slice [mm].
-    findings : list of Finding
+    notices : list of Notice
         Gets what was noticed.
     several_thicknesses : bool
         Whether parts may be scanned with another thickness and distance (CT).
@@ -122,15 +122,15 @@ def even_steps(
         If slices are missing, lie at one position, or a single one has no thickness.
     """
     if several_thicknesses:
-        mixed = _mixed_steps(frames, heights, findings)
+        mixed = _mixed_steps(frames, heights, notices)
         if mixed is not None:
             return mixed
     step = _median_step(frames, heights, single_step_mm)
-    start, step, uneven = _even_positions(frames, heights, step, findings)
+    start, step, uneven = _even_positions(frames, heights, step, notices)
     return EvenSteps(start, step, len(frames), uneven)
 
 
-def _mixed_steps(frames: Sequence[Frame], heights: Floats, findings: list[Finding]) -> EvenSteps | None:
+def _mixed_steps(frames: Sequence[Frame], heights: Floats, notices: list[Notice]) -> EvenSteps | None:
     """Return steps of the thinnest slices for slices of several thicknesses that touch each other; None for other series.
 
     A distance of twice the thickness is a missing slice, one of twice the distance elsewhere between slices of twice the
@@ -154,7 +154,7 @@ def _mixed_steps(frames: Sequence[Frame], heights: Floats, findings: list[Findin
     step = float((last - first) / count)
     file = frames[int(thickness.argmax())].instance.source.name
     check_spacing([float(steps.min())], file, "ImagePositionPatient")
-    findings.append(
+    notices.append(
         warn(
             "several-thicknesses",
             f"slices are {thickness.min():g} to {thickness.max():g} mm thick and {steps.min():.2f} to {steps.max():.2f} mm "
@@ -214,7 +214,7 @@ def _median_step(frames: Sequence[Frame], heights: Floats, single_step_mm: float
 
 
 def _even_positions(
-    frames: Sequence[Frame], heights: Floats, step: float, findings: list[Finding]
+    frames: Sequence[Frame], heights: Floats, step: float, notices: list[Notice]
 ) -> tuple[float, float, bool]:
     """Return start and step of the best even positions, and whether values must be interpolated to them."""
     count = len(heights)
@@ -237,7 +237,7 @@ def _even_positions(
             f"taken as even steps of {slope:.4f} mm (tolerance {100 * ACCEPTED_UNEVENNESS:.1f} % of a step; activity "
             "moves linearly between neighbours, its sum is kept)"
         )
-        findings.append(
+        notices.append(
             warn(
                 "uneven-slices",
                 f"{deviation_text}; {action}.",
@@ -248,7 +248,7 @@ def _even_positions(
         )
         return start, slope, False
     action = f"interpolated to even steps of {slope:.4f} mm from the true positions"
-    findings.append(
+    notices.append(
         warn(
             "uneven-slices",
             f"{deviation_text}; {action}.",

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import date_and_time, date_time, items, number
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame, functional_group
 from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import DecayReference
 
 __all__ = ["CLOCK_TOLERANCE_S", "SliceTimes", "slice_times"]
@@ -51,14 +51,14 @@ class SliceTimes:
         From there to the acquisition of each slice, in the order of the slices [s]; None where all are alike.
     durations_s : tuple of float or None
         Frame duration of each slice [s]; None where all are alike or not stated.
-    findings : tuple of Finding
+    notices : tuple of Notice
         What was noticed.
     """
 
     earliest: datetime | None
     delays_s: tuple[float, ...] | None = None
     durations_s: tuple[float, ...] | None = None
-    findings: tuple[Finding, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def slice_times(
         more than 12 h apart.
     """
     facts = [_facts_of(frame) for frame in frames]
-    starts, findings = _advanced(frames, [one.start for one in facts])
+    starts, notices = _advanced(frames, [one.start for one in facts])
     stated = [start for start in starts if start is not None]
     earliest = min(stated, default=None)
     durations = _all_of([one.duration_s for one in facts])
@@ -109,7 +109,7 @@ def slice_times(
         earliest,
         None if delays is None else tuple(delays.tolist()),
         None if alike or durations is None else tuple(durations.tolist()),
-        (*findings, *more),
+        (*notices, *more),
     )
 
 
@@ -150,7 +150,7 @@ def _all_of(values: Sequence[float | None]) -> Floats | None:
 
 def _advanced(
     frames: Sequence[Frame], starts: Sequence[datetime | None]
-) -> tuple[list[datetime | None], list[Finding]]:
+) -> tuple[list[datetime | None], list[Notice]]:
     """Return the starts with the date advanced where a scan ran over midnight and its date did not.
 
     Raises
@@ -180,7 +180,7 @@ def _advanced(
         f"slices were acquired at {instants[0]:%Y-%m-%d %H:%M:%S} and {instants[-1]:%H:%M:%S}: the scan ran over midnight and "
         f"its AcquisitionDate did not. Acquisitions up to {last_before:%H:%M:%S} are taken a day later."
     )
-    finding = warn(
+    notice = warn(
         "acquisition-over-midnight",
         message,
         file=first.source.name,
@@ -195,7 +195,7 @@ def _advanced(
             file=first.source.name,
             tag="AcquisitionTime",
         )
-    return moved, [finding]
+    return moved, [notice]
 
 
 def _last_before_midnight(instants: Sequence[datetime], begun: datetime | None) -> datetime | None:
@@ -240,7 +240,7 @@ def _delays_by_factor(factors: Floats | None, half_life_s: float | None) -> Floa
 
 def _agreed(
     frames: Sequence[Frame], witnesses: dict[str, Floats | None], half_life_s: float
-) -> tuple[Floats | None, list[Finding]]:
+) -> tuple[Floats | None, list[Notice]]:
     """Return the delays that the attributes agree on; None where all slices are alike.
 
     Raises

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import DicomError
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, shown, texts
-from y90voxel.io.dicom.findings import Finding, warn
 from y90voxel.io.dicom.frames import Frame
 from y90voxel.io.dicom.headers import MOST_VOXELS, Instance
 from y90voxel.io.dicom.index import SeriesRecord
+from y90voxel.io.notices import warn
 
 __all__ = ["check_numbering", "check_rescaled", "check_size", "check_uniform", "one_slice", "slices_missing"]
 
@@ -211,7 +211,7 @@ def one_slice(instance: Instance) -> DicomError:
     )
 
 
-def slices_missing(series: SeriesRecord, slice_count: int) -> list[Finding]:
+def slices_missing(series: SeriesRecord, slice_count: int) -> list[Notice]:
     """Return a warning when a series says that it has more slices than there are."""
     stated = series.first.numbers("NumberOfSlices", 1)
     if stated is None or stated[0] <= slice_count:
