@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import y90voxel as yv
+from y90voxel.lazy import names_in_stub
 
 PACKAGES = [yv, yv.immune, yv.microscale, yv.planning]
 by_package = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
@@ -26,22 +27,33 @@ def test_an_unknown_name_is_an_attribute_error(package):
         _ = package.no_such_name
 
 
+def stub_of(package):
+    return Path(package.__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+
+
 @by_package
-def test_type_checkers_find_a_name_where_it_is_loaded_from(package):
-    checked = next(
-        n for n in ast.parse(Path(package.__file__).read_text()).body if isinstance(n, ast.If)
-    ).body
-    homes = {alias.asname: node.module for node in checked for alias in node.names}
-    loaded = {name: f"y90voxel.{module}" for name, module in package._MODULE_OF.items()}
-    assert loaded.items() <= homes.items()
-    assert set(homes) <= set(package.__all__)
+def test_the_stub_names_each_name_once_and_under_its_own_name(package):
+    statements = [node for node in ast.parse(stub_of(package)).body if isinstance(node, ast.ImportFrom)]
+    aliases = [alias for node in statements for alias in node.names]
+    assert all(alias.name == alias.asname for alias in aliases)  # else type checkers take them for private
+    homes = [(alias.name, node.module) for node in statements for alias in node.names]
+    assert dict(homes) == names_in_stub(stub_of(package))
+    assert sorted(name for name, _ in homes) == package.__all__
 
 
 @by_package
 def test_no_module_is_called_what_a_name_is(package):
     """Its import would put the module in the name's place."""
-    modules = {module.name for module in pkgutil.iter_modules(package.__path__)}
-    assert not modules & set(package._MODULE_OF)
+    modules = {f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)}
+    names = names_in_stub(stub_of(package)).items()
+    assert not [
+        name for name, home in names if f"{package.__name__}.{name}" in modules and home != package.__name__
+    ]
+
+
+def test_type_checkers_are_told_to_read_our_types():
+    """PEP 561."""
+    assert (Path(yv.__file__).parent / "py.typed").exists()
 
 
 def test_importing_the_formulas_of_planning_loads_none():
