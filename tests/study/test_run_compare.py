@@ -308,6 +308,26 @@ def test_command_prints_the_document_as_json(runs, run_cli, tmp_path):
     assert found["normalisation"]["mode"] == "mean-liver"
 
 
+def test_resolutions_are_matched_as_asked(runs, run_cli, tmp_path):
+    root = runs[0]
+    done = run_cli(
+        "compare", root / "plan", root / "delivered", "-o", tmp_path / "out", "--match-resolution", "6,15"
+    )
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert found["resolution"]["filter_fwhm_mm"] == pytest.approx(np.sqrt(15**2 - 6**2))
+    before, after = found["resolution"]["activity_bq"]
+    assert before == pytest.approx(runs[1].activity.total, rel=1e-6)
+    assert after == pytest.approx(before, rel=1e-9)
+    means = {row["name"]: row for row in found["resolution"]["regions"]}
+    for region in found["regions"]:
+        assert region["predicted"]["mean_gy"] == means[region["name"]]["mean_after_gy"]
+    assert means["GTV1"]["mean_after_gy"] < 0.9 * means["GTV1"]["mean_before_gy"]
+    assert means["GTV1"]["mean_before_gy"] == pytest.approx(runs[1].region("GTV1").mean_gy)
+    assert "Mean blurred, Gy" in (tmp_path / "out" / "compare.html").read_text()
+    assert "warning [resolution-matched]" in done.err
+
+
 def test_swapped_folders_end_with_2(runs, run_cli, tmp_path):
     root = runs[0]
     done = run_cli("compare", root / "delivered", root / "plan", "-o", tmp_path / "out", "--json")

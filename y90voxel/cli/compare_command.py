@@ -36,6 +36,14 @@ class Sides:
             help="Regions that belong together, such as 'GTV1=Tumour 1+Tumour 2'; 'GTV1=' leaves one out. Repeatable.",
         ),
     ] = None
+    match_resolution: Annotated[
+        str | None,
+        Option(
+            metavar="PREDICTED,DELIVERED",
+            help="Blur the sharper side: resolutions in mm FWHM, each a number or a TOML file with fwhm_mm, such as 12,6; or "
+            "estimate.  [default: off]",
+        ),
+    ] = None
     trust_frames: Annotated[
         bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
     ] = False
@@ -79,6 +87,7 @@ def compare(
     import typer
 
     from y90voxel.cli.progress import progress
+    from y90voxel.study.resolution_spec import read_resolution
     from y90voxel.study.run_compare import run_compare
 
     criteria = _criteria(gamma.gamma_dose, gamma.gamma_distance, gamma.gamma_local)
@@ -93,6 +102,7 @@ def compare(
             plan_model=sides.plan_model,
             trust_frames=sides.trust_frames,
             accept=sides.accept or (),
+            resolution=None if sides.match_resolution is None else read_resolution(sides.match_resolution),
             report=not no_report,
             progress=report_progress,
         )

@@ -19,6 +19,7 @@ from y90voxel.comparison.compatibility import check_facts, gamma_notices
 from y90voxel.comparison.lesion_places import check_places
 from y90voxel.comparison.region_comparison import compare_regions, lesion_agreement
 from y90voxel.comparison.region_pairs import RegionPair, pair_regions
+from y90voxel.comparison.resolution import Resolution, match_resolution
 from y90voxel.comparison.voxel_agreement import ISODOSES_GY, GammaCriteria
 from y90voxel.comparison.voxel_comparison import VoxelComparison, compare_voxels
 from y90voxel.errors import InputError, Notice, RegionError
@@ -37,13 +38,15 @@ def compare(
     gamma: GammaCriteria | None = None,
     levels_gy: Sequence[float] = ISODOSES_GY,
     trust_frames: bool = False,
+    resolution: Resolution | None = None,
 ) -> Comparison:
     """Return how a delivered dose agrees with its prediction.
 
     By region always: each calculation in its own contours and on its own grid, for which no frame of reference is needed.
     Voxel by voxel where both lie in one frame: both are read on the grid of the delivered dose and in its regions. The
     predicted dose is averaged over the delivered voxels where these are larger (energy is kept in tissue of even density)
-    and interpolated linearly where they are smaller. Resolutions are not matched: a blurrier image lowers tumour doses.
+    and interpolated linearly where they are smaller. A blurrier image lowers tumour doses by itself, unless resolutions are
+    matched.
 
     Parameters
     ----------
@@ -60,6 +63,8 @@ def compare(
         Isodoses whose volumes are compared [Gy].
     trust_frames : bool
         Take coordinates of different frames of reference as common.
+    resolution : Resolution or None
+        Resolutions of the two images: the sharper side is blurred to that of the other; None matches nothing.
 
     Raises
     ------
@@ -77,6 +82,10 @@ def compare(
     before, after = _side(predicted), _side(delivered)
     mode, notices = _mode(normalise, before, after)
     notices += check_facts(before, after, scaled=mode is not Normalisation.NONE)
+    match = None
+    if resolution is not None:
+        before, after, match, new_notices = match_resolution(before, after, resolution)
+        notices += new_notices
     placed, new_notices, how = in_one_frame(before, after, trust_frames)
     notices += new_notices
     before = before if placed is None else placed
@@ -100,6 +109,7 @@ def compare(
         voxels=voxels,
         voxels_reason=None if voxels is not None else reason,
         notices=tuple(dict.fromkeys(notices)),
+        resolution=match,
     )
 
 

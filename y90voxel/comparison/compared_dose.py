@@ -10,7 +10,7 @@ from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.regions.regions import Region
-from y90voxel.volumes.volume import DoseMap
+from y90voxel.volumes.volume import ActivityMap, DoseMap
 
 __all__ = ["ComparedDose"]
 
@@ -41,6 +41,8 @@ class ComparedDose:
         Which engine computed it.
     energy_per_activity_j_per_gbq : float or None
         Energy per activity that the engine used [J/GBq].
+    activity : ActivityMap or None
+        Activity at administration on the grid of the dose [Bq per voxel]; needed where resolutions are matched.
     stated : mapping of str to RegionMetrics
         What the calculation itself states of its regions, by their names.
     tumour_to_normal : mapping of str to float
@@ -57,6 +59,7 @@ class ComparedDose:
     lung_shunt_fraction: float | None = None
     engine: str | None = None
     energy_per_activity_j_per_gbq: float | None = None
+    activity: ActivityMap | None = None
     stated: Mapping[str, RegionMetrics] = field(default_factory=dict)
     tumour_to_normal: Mapping[str, float] = field(default_factory=dict)
 
@@ -74,6 +77,7 @@ class ComparedDose:
             lung_shunt_fraction=evaluation.lung.shunt_fraction,
             engine=evaluation.engine,
             energy_per_activity_j_per_gbq=evaluation.energy_per_activity_j_per_gbq,
+            activity=evaluation.activity,
             stated={metrics.name: metrics for metrics in evaluation.regions},
         )
 

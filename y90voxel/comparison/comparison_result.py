@@ -8,6 +8,7 @@ from typing import Any
 
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.region_comparison import LesionAgreement, RegionComparison
+from y90voxel.comparison.resolution import ResolutionMatch
 from y90voxel.comparison.voxel_comparison import VoxelComparison
 from y90voxel.errors import Notice, RegionError
 from y90voxel.units import format_activity
@@ -48,6 +49,8 @@ class Comparison:
         Why there is none.
     notices : tuple of Notice
         Every assumption and oddity.
+    resolution : ResolutionMatch or None
+        What was blurred, where resolutions were to be matched.
     """
 
     predicted: ComparedDose
@@ -59,6 +62,7 @@ class Comparison:
     voxels: VoxelComparison | None
     voxels_reason: str | None
     notices: tuple[Notice, ...]
+    resolution: ResolutionMatch | None = None
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -112,6 +116,7 @@ class Comparison:
                 "predicted": self.predicted.lung_shunt_fraction,
                 "delivered": self.delivered.lung_shunt_fraction,
             },
+            "resolution": None if self.resolution is None else self.resolution.as_dict(),
             "regions": [region.as_dict() for region in self.regions],
             "agreement": self.agreement.as_dict(),
             "voxels": None if self.voxels is None else self.voxels.as_dict(),

@@ -9,6 +9,7 @@ from typing import Any
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.comparison_result import Comparison
 from y90voxel.comparison.region_comparison import COVERAGE, RegionComparison, RegionSide
+from y90voxel.comparison.resolution import ResolutionMatch
 from y90voxel.comparison.voxel_comparison import VoxelComparison
 from y90voxel.dose.engines import engine_label
 from y90voxel.regions.roles import Role
@@ -80,6 +81,7 @@ def comparison_content(comparison: Comparison, provenance: Mapping[str, Any]) ->
         "agreement": _agreement_sentences(comparison),
         "no_agreement": comparison.agreement.reason,
         "voxels": None if comparison.voxels is None else _voxel_part(comparison.voxels),
+        "resolution": None if comparison.resolution is None else _resolution_part(comparison.resolution),
         "voxels_reason": comparison.voxels_reason,
         "inputs": [
             {"side": side, "file": item["file"], "sha256": str(item["sha256"])[:12]}
@@ -203,6 +205,20 @@ def _uncertainty_rows(comparison: Comparison) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def _resolution_part(match: ResolutionMatch) -> dict[str, Any]:
+    """What was blurred, and the means of regions before and after."""
+    rows = [
+        {
+            "name": name,
+            "before": dose_text(before),
+            "after": dose_text(after),
+            "change": _signed_percent(100.0 * (after / before - 1.0) if before > 0 else None),
+        }
+        for name, (before, after) in match.means_gy.items()
+    ]
+    return {"statement": match.statement, "side": match.blurred, "rows": rows}
 
 
 def _voxel_part(voxels: VoxelComparison) -> dict[str, Any]:

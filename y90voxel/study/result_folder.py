@@ -15,6 +15,7 @@ from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.rtdose import DoseOrigin, read_dose_origin
 from y90voxel.io.doses import read_dose
 from y90voxel.io.json_files import read_json
+from y90voxel.io.nifti import read_nifti
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.metrics.region_columns import D_PERCENT, V_GY
 from y90voxel.metrics.summary import RegionMetrics, summarise
@@ -23,9 +24,9 @@ from y90voxel.regions.roles import Role
 from y90voxel.study.study import file_record
 from y90voxel.units import BQ_PER_GBQ, format_activity
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import DoseMap, Mask
+from y90voxel.volumes.volume import ActivityMap, DoseMap, Mask
 
-__all__ = ["DoseFolder", "read_dose_folder", "read_plan_folder", "read_predicted_folder"]
+__all__ = ["DoseFolder", "read_dose_folder", "read_plan_folder", "read_predicted_folder", "with_activity"]
 
 # What a run says when its images had no frame of reference: then that of its DICOM outputs is made up.
 GENERATED_FRAME = "frame-of-reference-generated"
@@ -80,6 +81,26 @@ def read_dose_folder(path: str | Path) -> DoseFolder:
     files = [("metrics", "metrics.json"), ("dose", "dose.nii.gz"), ("regions", "regions.nii.gz")]
     inputs = tuple(file_record(folder / name, role) for role, name in files if (folder / name).is_file())
     return DoseFolder(side, origin.patient_id, inputs, tuple(notices))
+
+
+def with_activity(side: ComparedDose, path: str | Path) -> ComparedDose:
+    """Return a side with the activity map of its folder, where it has one on the grid of the dose.
+
+    Parameters
+    ----------
+    side : ComparedDose
+        As read from the folder.
+    path : path-like
+        The folder.
+    """
+    file = Path(path) / "activity.nii.gz"
+    if not file.is_file():
+        return side
+    image = read_nifti(file)
+    grid = replace(image.grid, frame_of_reference_uid=side.dose.grid.frame_of_reference_uid)
+    if not grid.is_same_as(side.dose.grid):
+        return side
+    return replace(side, activity=ActivityMap(image.array[0] * grid.voxel_volume_ml, side.dose.grid))
 
 
 def read_predicted_folder(path: str | Path, plan_model: str | None = None) -> DoseFolder:

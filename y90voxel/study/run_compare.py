@@ -11,12 +11,13 @@ from typing import Any
 
 from y90voxel.comparison.compare import compare
 from y90voxel.comparison.comparison_result import Normalisation
+from y90voxel.comparison.resolution import Resolution
 from y90voxel.comparison.voxel_agreement import GammaCriteria
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.result_tables import write_json
 from y90voxel.quantification.plausibility import refuse_unless
-from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder
+from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder, with_activity
 from y90voxel.version import __version__
 
 __all__ = ["run_compare"]
@@ -36,6 +37,7 @@ def run_compare(
     plan_model: str | None = None,
     trust_frames: bool = False,
     accept: Sequence[str] = (),
+    resolution: Resolution | None = None,
     report: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -61,6 +63,8 @@ def run_compare(
         Take coordinates of different frames of reference as common.
     accept : sequence of str
         ``patients-differ`` compares although the PatientIDs differ.
+    resolution : Resolution or None
+        Resolutions of the two images; the sharper side is blurred.
     report : bool
         Write page and figures too.
     progress : callable or None
@@ -85,8 +89,16 @@ def run_compare(
     after = read_dose_folder(delivered)
     report_progress("comparing", 0.4)
     same = _patients(before, after, accept)
+    sides = (before.side, after.side)
+    if resolution is not None:
+        sides = (with_activity(before.side, predicted), with_activity(after.side, delivered))
     comparison = compare(
-        before.side, after.side, normalise=normalise, pairs=pairs, gamma=gamma, trust_frames=trust_frames
+        *sides,
+        normalise=normalise,
+        pairs=pairs,
+        gamma=gamma,
+        trust_frames=trust_frames,
+        resolution=resolution,
     )
     all_notices = (*before.notices, *after.notices, *same)
     comparison = replace(comparison, notices=tuple(dict.fromkeys((*all_notices, *comparison.notices))))
