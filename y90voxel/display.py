@@ -19,8 +19,8 @@ __all__ = ["Curve", "block", "curves_svg", "image_tag", "png", "table"]
 
 # Dark through warm to light, even in lightness: where the dose is high it is bright.
 _WARM = ((0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
-_WIDTH, _HEIGHT = 460.0, 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 12.0, 8.0, 34.0
+_WIDTH, _HEIGHT = 460.0, 230.0  # of the small histogram [px]; chosen: two fit a notebook side by side
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40.0, 12.0, 8.0, 34.0  # margins that its axes' texts need [px]
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from y90voxel.errors import InputError
 
 __all__ = ["ClusterWorkers", "dask_cluster", "slurm_cluster"]
 
+# To answer a scheduler that runs [s]; chosen: a busy one needs under a second, a mistyped address should fail soon.
 CONNECT_S = 5.0
 # sbatch answers within this time [s], many times over.
 SUBMIT_S = 60.0

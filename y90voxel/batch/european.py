@@ -12,7 +12,7 @@ __all__ = ["without_commas_and_european_dates"]
 _COMMA = re.compile(r"([+-]?\d+),(\d+)(\s*[^\d,.]*)")
 _NUMBER = re.compile(r"[+-]?\d+(\s*[^\d,.]*)")
 _DATE = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4})(?:[ T](\d{1,2}:\d{2}(?::\d{2})?))?")
-MONTHS, THOUSANDS = 12, 3
+MONTHS, THOUSANDS = 12, 3  # a second number above the months is a day; digits of a group of thousands
 
 
 def without_commas_and_european_dates(

@@ -17,7 +17,7 @@ __all__ = ["InputState", "content_sha256", "fingerprint", "input_files", "look_a
 # A file that was written this shortly before it was read may change again within one tick of the clock: its times
 # then prove nothing. The coarsest clock in use is that of FAT, 2 s.
 RACY_NS = 2_000_000_000
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20  # read at once [B]; chosen: a megabyte stays in the cache
 
 
 @dataclass(frozen=True)

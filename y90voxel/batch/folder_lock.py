@@ -26,7 +26,7 @@ __all__ = ["LOCK", "OWNER", "FolderLock", "locked"]
 LOCK, OWNER = ".lock", ".owner"
 # Processes of a batch that was just killed end within this time [s].
 PATIENCE_S = 5.0
-HEARTBEAT_S, SILENCE_S = 10.0, 120.0
+HEARTBEAT_S, SILENCE_S = 10.0, 120.0  # [s]; chosen: a holder counts as dead after twelve missed beats
 # What a file system says that has no locks.
 WITHOUT = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY, errno.EPROTONOSUPPORT}
 

@@ -7,7 +7,7 @@ import unicodedata
 
 __all__ = ["identity_tokens", "tokens_of"]
 
-SHORTEST_WORD = 2
+SHORTEST_WORD = 2  # letters; chosen: single ones are initials or articles and would match every text
 _YEAR_FIRST = re.compile(r"(?<!\d)(\d{4})\D?(\d{2})\D?(\d{2})(?!\d)")
 _YEAR_LAST = re.compile(r"(?<!\d)(\d{1,2})\D(\d{1,2})\D(\d{4}|\d{2})(?!\d)")
 

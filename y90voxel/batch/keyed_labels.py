@@ -21,7 +21,7 @@ from y90voxel.errors import InputError, OutputError
 __all__ = ["carried_columns", "check_labels_are_keyed", "marks_of", "owners_secret"]
 
 CHECK, _CHECKED = "key_check", "y90voxel"
-SECRET_BYTES = 32
+SECRET_BYTES = 32  # chosen: 256 bits are beyond any search
 
 
 def owners_secret(out: Path, given: Path | None, ledger: Ledger) -> bytes:

@@ -32,7 +32,7 @@ WITHOUT_LOCKS = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_N
 # What results are made of: contents, settings, settings without those of the report, and the program.
 MADE_OF = ("content_sha256", "settings_sha256", "dose_sha256", "version")
 _JSON = ("result", "settings", "marks")
-_WAIT_S = 3.0
+_WAIT_S = 3.0  # for another process that writes [s]; chosen: a transaction takes milliseconds
 
 
 @dataclass(frozen=True)

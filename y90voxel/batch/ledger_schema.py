@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["APPLICATION_ID", "SCHEMA", "SCHEMA_VERSION", "STEPS"]
 
 APPLICATION_ID = 0x79393062  # "y90b"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 2  # goes up when a table changes
 _STUDY = """CREATE TABLE study (
     key TEXT PRIMARY KEY,
     identity TEXT NOT NULL,

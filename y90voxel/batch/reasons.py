@@ -11,7 +11,7 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 
 __all__ = ["KINDS", "Kind", "grouped", "kind_of", "summary_lines"]
 
-MOST_NAMES = 6
+MOST_NAMES = 6  # studies named in a line of the summary; chosen: more do not fit a terminal
 
 
 @dataclass(frozen=True)

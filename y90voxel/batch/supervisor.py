@@ -39,8 +39,8 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )
-PR_SET_PDEATHSIG = 1
-CHUNK_BYTES = 1 << 16
+PR_SET_PDEATHSIG = 1  # linux/prctl.h: the signal that a child gets when its parent dies
+CHUNK_BYTES = 1 << 16  # read at once [B]: what a pipe of Linux holds
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ __all__ = ["Request", "StudyWorker"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
 SUPERVISOR = "y90voxel.batch.supervisor"
-GIB = 1024.0**3
+GIB = 1024.0**3  # bytes in a GiB
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ PRECEDENCE = (
     Role.OTHER,
     Role.BODY,
 )
-HALF = 0.5
+HALF = 0.5  # occupancy: a boundary voxel belongs to the region that fills at least half of it
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,7 +48,9 @@ __all__ = ["sample_bands"]
 
 # Sampling a finer dose grid than this takes coarser voxels: only differences from the dose map are taken from them.
 MOST_VOXELS = 600_000
+# Noise images at most, used in turn; chosen: each is drawn and blurred on the whole image, which takes time.
 NOISE_MAPS = 48
+# Of the dose axis of a sample; chosen: a bin is 0.02 % of the range, far below the width of a band.
 BINS = 4096
 # Draws further out than this many standard deviations are taken as that far [1].
 FURTHEST = 3.5

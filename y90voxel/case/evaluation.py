@@ -29,7 +29,7 @@ from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
 __all__ = ["VOXEL_BY_MASS", "Evaluation", "LungDose", "UncertaintyReport", "limiting_lung_dose"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 2  # of ``metrics.json``; goes up when a key changes its meaning
 # What limits refer to where no shunt is known: the map's mass-weighted mean.
 VOXEL_BY_MASS = "voxel-by-mass"
 

@@ -41,7 +41,7 @@ LEAST_PLACES = 10.0
 # Centres of the counts around the liver further apart than this show two breathing states [mm]: the liver moves 12.4 ± 1.8 mm
 # along the patient (PMC2736751), and noise of 60 % a voxel moves the centre by 0.3 mm (1 SD).
 MOST_SHIFT_MM = 3.0
-MARGIN_FWHM = 2.0
+MARGIN_FWHM = 2.0  # 99.99 % of a Gaussian in three dimensions lie less far from its centre
 # Halves make up the image: their mean differs from it by less than this share of what they differ from each other. It is 0 for
 # equal halves, 0.5 for a quarter and three quarters of the counts, 1 where the image is one of the halves.
 MOST_OFF = 0.75

@@ -30,7 +30,7 @@ __all__ = ["Deconvolution", "with_partial_volume"]
 
 # Liver closer to a tumour than this is no background: blur brings counts of the tumour there [mm].
 BACKGROUND_MARGIN_MM = 15.0
-LEAST_BACKGROUND_ML = 5.0
+LEAST_BACKGROUND_ML = 5.0  # [mL]; chosen: some 40 voxels of 5 mm, so that noise of single voxels averages out
 
 
 @dataclass(frozen=True)

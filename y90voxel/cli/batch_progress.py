@@ -20,7 +20,7 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 
 __all__ = ["PlainLines", "RunningTable", "batch_progress"]
 
-SHOWN_OUTCOMES = 12
+SHOWN_OUTCOMES = 12  # lines of the table; chosen: with the bar it fits a terminal of 24 lines
 # How often a log hears of files and headers [s].
 SAID_EVERY_S = 5.0
 COLOURS = {

@@ -39,7 +39,7 @@ LIMITS_VERSION = "2026-11.4"
 
 # Mean lung dose [Gy], one treatment and all together; sources below.
 LUNGS_ONE_TREATMENT_GY = 30.0
-LUNGS_ALL_TREATMENTS_GY = 50.0
+LUNGS_ALL_TREATMENTS_GY = 50.0  # [Gy], all treatments together; source below
 
 _MASS = limiting_convention().mass_text
 _LUNG = f"MIRD lung dose to {_MASS}, 30 Gy per treatment: Kao et al. 2014, EJNMMI Res 4:33, doi 10.1186/s13550-014-0033-7"

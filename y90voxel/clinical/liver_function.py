@@ -18,11 +18,11 @@ __all__ = [
     "child_pugh_points",
 ]
 
-_UMOL_PER_L_PER_MG_PER_DL = 17.1
+_UMOL_PER_L_PER_MG_PER_DL = 17.1  # 10 mg/L over the molar mass of bilirubin, 584.7 g/mol
 _ASCITES = {"none": 1, "mild": 2, "moderate": 3}
 # Outside these the albumin is in another unit (normal 35 to 50 g/L, 3.5 to 5 g/dL).
 _GREATEST_ALBUMIN_G_PER_L = 70.0
-_LEAST_ALBUMIN_G_PER_L = 8.0
+_LEAST_ALBUMIN_G_PER_L = 8.0  # [g/L]; below it a value is one in g/dL
 
 
 def albi_score(bilirubin_umol_per_l: float, albumin_g_per_l: float) -> float:

@@ -10,8 +10,11 @@ from y90voxel.volumes.volume import DoseMap
 
 __all__ = ["check_facts", "gamma_notices"]
 
+# Relative; chosen: a dose calibrator reads to a few per cent, so 1 % is the same activity.
 ACTIVITY_TOLERANCE = 0.01
+# Of the fraction; chosen: a tenth of a per cent of the activity, the digit that shunts are written with.
 SHUNT_TOLERANCE = 0.001
+# Relative; chosen: the same record computed twice differs by rounding, two nuclides' by far more.
 CONSTANT_TOLERANCE = 1e-4
 
 

@@ -25,9 +25,9 @@ from y90voxel.volumes.volume import DoseMap, Mask
 
 __all__ = ["GammaCriteria", "VoxelAgreement", "agree", "defined", "gamma_map"]
 
-ISODOSES_GY = (50.0, 100.0, 205.0)
+ISODOSES_GY = (50.0, 100.0, 205.0)  # [Gy]: the doses V_d is printed for, `metrics.region_columns.V_GY`
 QUOTIENTS = np.linspace(0.0, 2.0, 81)
-HALF = 0.5
+HALF = 0.5  # occupancy: a boundary voxel belongs to the region that fills at least half of it
 
 
 @dataclass(frozen=True)

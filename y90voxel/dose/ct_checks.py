@@ -21,7 +21,7 @@ HIGHEST_HU = 4000.0
 MOST_ABOVE_HIGHEST = 0.01
 # The densest bone, enamel, is about 2800 HU, compact bone below 2000: above lies metal (or a dense contrast medium).
 METAL_ABOVE_HU = 2500.0
-SMALLEST_METAL_ML = 0.1
+SMALLEST_METAL_ML = 0.1  # [mL]; chosen: some thirty voxels of 1 x 1 x 3 mm; single voxels of noise stay below
 # Tumours enhance to 200 HU at most (arterial phase); lipiodol deposits have 200 to 1000 HU and more. Calcified ones are rare.
 LIPIODOL_ABOVE_HU, LEAST_LIPIODOL_ML = 200.0, 0.5
 # Liver without contrast agent has 50 to 65 HU, in the portal venous phase 100 to 120 HU. CT numbers are asked, not

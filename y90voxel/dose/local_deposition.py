@@ -16,7 +16,7 @@ from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityM
 
 __all__ = ["LocalDeposition"]
 
-WATER_DENSITY_G_PER_ML = 1.0
+WATER_DENSITY_G_PER_ML = 1.0  # [g/mL], where no density map is given
 
 
 @dataclass(frozen=True)

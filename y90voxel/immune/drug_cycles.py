@@ -13,7 +13,7 @@ from y90voxel.errors import InputError
 __all__ = ["dose_rate_gy_per_h", "share_of_dose_left"]
 
 Array = NDArray[np.float64]
-SECONDS_PER_DAY, SECONDS_PER_HOUR = 86_400.0, 3_600.0
+SECONDS_PER_DAY, SECONDS_PER_HOUR = 86_400.0, 3_600.0  # exact
 
 
 def share_of_dose_left(days: ArrayLike, half_life_s: float) -> Array:

@@ -38,7 +38,7 @@ ALPHA_RANGE_PER_GY = (0.30, 0.68)
 FAST_RECOVERY_PER_DAY = 0.02
 # From the means of Young et al. 2022 (J Hepatocell Carcinoma 9:29) at one and twelve months, by `recovery_rate` [1/d].
 SLOW_RECOVERY_PER_DAY = 1.5e-3
-SECONDS_PER_DAY = 86_400.0
+SECONDS_PER_DAY = 86_400.0  # exact
 # Counts are integrated in steps of at most this length, by five-point Gauss-Legendre quadrature in each [d].
 STEP_DAYS = 0.25
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)

@@ -20,6 +20,7 @@ from y90voxel.io.storage_errors import storage_error
 
 __all__ = ["MANIFEST", "atomic_file", "check_output_folder", "output_folder", "put_in_place"]
 
+# Of a name [B]: file systems take 255, the token of the temporary name needs up to 55.
 LONGEST_FILE_BYTES = 200
 
 

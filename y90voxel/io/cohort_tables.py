@@ -61,7 +61,7 @@ COLUMNS: dict[str, str] = {
     "patient_response_days": "int64",
     **cohort_types(),
 }
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 1000  # chosen: few row groups of Parquet, and little held in memory
 _WHOLE = re.compile(r"[-+]?(0|[1-9]\d*)")
 _NUMBER = re.compile(r"[-+]?((0|[1-9]\d*)(\.\d+)?|\.\d+)([eE][-+]?\d+)?")
 

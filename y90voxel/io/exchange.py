@@ -9,6 +9,7 @@ from pathlib import Path
 
 __all__ = ["exchange"]
 
+# From fcntl.h and linux/fs.h: paths from the working folder; exchange both names.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 # What is said where the kernel, the C library or the file system knows no exchange.
 _UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.EPERM}

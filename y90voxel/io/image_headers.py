@@ -23,7 +23,7 @@ from y90voxel.io.unpacking import check_unpacked_size
 
 __all__ = ["check_metaimage", "nrrd_fields"]
 
-TEXT_HEADER_BYTES = 1 << 20
+TEXT_HEADER_BYTES = 1 << 20  # read for a header [B]; chosen: real ones have a few kilobytes
 # A name with one number in it, then its first, last and step.
 NUMBERED_FILES = re.compile(
     r"([^%]*)%(0?[0-9]{0,2})d([^%]*?)(?:\s+([0-9]+))?(?:\s+([0-9]+))?(?:\s+([0-9]+))?", re.ASCII

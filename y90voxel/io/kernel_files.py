@@ -19,7 +19,7 @@ from y90voxel.reference.voxel_kernel import DoseKernel
 
 __all__ = ["check_radial_file", "read_kernel", "write_kernel", "write_radial_kernel"]
 
-FORMAT = 1
+FORMAT = 1  # version of the layout of the file
 COLUMNS = "slice_offset,row_offset,column_offset,s_gy_per_bq_s"
 
 

@@ -31,7 +31,7 @@ __all__ = [
 _TOKEN = r"(?P<token>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{8}|[0-9a-f]{12})"
 _FOLDER = re.compile(rf"\.(?P<name>.+)\.{_TOKEN}\.(?P<kind>tmp|old)", re.DOTALL)
 _FILE = re.compile(r"\.(?P<token>[0-9a-f]{8}-\d+-\d+-[0-9a-f]{8})\.(?P<name>.+)(?P<kind>)", re.DOTALL)
-DAY_S, MINUTE_S = 86400.0, 60.0
+DAY_S, MINUTE_S = 86400.0, 60.0  # exact [s]
 # File systems take 255 bytes; the token and the endings need 60.
 LONGEST_NAME_BYTES = 190
 

@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["FORMATS_READ", "described_format"]
 
 FORMATS_READ = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd) and DICOM"
-HEAD_BYTES = 4096
+HEAD_BYTES = 4096  # [B]: a format is told by the first 352 at most; one read of a disk
 NIBABEL = "nibabel (nib.save(nib.load(FILE), 'image.nii.gz'))"
 
 

@@ -18,7 +18,7 @@ from y90voxel.metrics.region_noise import shares_without_noise
 
 __all__ = ["plain_cell", "write_dvh_csv", "write_json", "write_metrics_csv", "write_result_tables"]
 
-DVH_POINTS = 512
+DVH_POINTS = 512  # rows of a curve; chosen: a row each 0.2 % of the highest dose, read by a spreadsheet
 
 
 def write_result_tables(

@@ -26,7 +26,7 @@ from y90voxel.volumes.volume import Mask
 __all__ = ["read_regions_file", "region_name_of_file"]
 
 SEGMENT_KEY = re.compile(r"Segment(\d+)_(\w+)")
-LARGEST_LABEL = 65535
+LARGEST_LABEL = 65535  # of 16 bits, the widest type that label images are written with
 LABEL_TOLERANCE = 1e-3  # what scaling or float32 may move a label by: 2.0000005 is label 2
 OCCUPANCY_TOLERANCE = 1e-6  # what a scaled integer may stray beyond 1
 

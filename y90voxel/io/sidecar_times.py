@@ -21,7 +21,7 @@ LONGEST_SCAN_S = 3600.0
 SAME_FACTOR = 0.02
 # The day of times without a date: only differences between them count.
 NO_DAY = date(1900, 1, 1)
-DAY_S = 86400.0
+DAY_S = 86400.0  # exact [s]
 
 
 @dataclass

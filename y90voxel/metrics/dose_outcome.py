@@ -18,7 +18,7 @@ from y90voxel.errors import InputError
 
 __all__ = ["DoseResponse", "SurvivalCurve", "SurvivalGroups", "logistic_dose_response", "survival_by_group"]
 
-NORMAL_QUANTILE = 1.959964
+NORMAL_QUANTILE = 1.959964  # 97.5 % of the normal distribution, for two-sided 95 % intervals
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from y90voxel.errors import InputError
 
 __all__ = ["BAND_PERCENT", "LEAST_SAMPLES", "VOLUMES_PERCENT", "DvhBand"]
 
-BAND_PERCENT = 95.0
+BAND_PERCENT = 95.0  # [%]: two-sided, as other intervals of the package
 # Quantiles at p (n + 1): between them lies another draw in 95 % of cases however few samples there are. Numpy's own, at
 # p (n − 1), would hold 92 % with 60 samples.
 QUANTILES: Final = "weibull"

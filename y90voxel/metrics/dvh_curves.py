@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 # The drawn part ends where every region has less than this much of its volume left [%].
 TAIL_PERCENT = 0.5
-MARKED_PERCENT = 70.0
+MARKED_PERCENT = 70.0  # [%]: D70 is marked, as the tables print it
 
 
 @dataclass(frozen=True, eq=False)

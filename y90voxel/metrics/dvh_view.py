@@ -12,8 +12,9 @@ from y90voxel.optional import optional_module
 
 __all__ = ["dvh_curve", "dvh_frame", "dvh_html"]
 
-CURVE_POINTS = 160
+CURVE_POINTS = 160  # chosen: one every 2.6 px of the small figure
 COLOUR = "#1261a8"
+# D_x, x in percent of the volume: the ends, the median and the two that clinics report.
 SHOWN_PERCENT = (98, 90, 70, 50, 2)
 
 

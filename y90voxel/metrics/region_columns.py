@@ -32,7 +32,7 @@ __all__ = [
 
 # D_x by volume in percent, V_d by dose in Gy.
 D_PERCENT = (2, 50, 70, 90, 95, 98)
-V_GY = (50, 100, 205)
+V_GY = (50, 100, 205)  # [Gy]; 205 Gy: the tumour dose of EANM's tables for glass
 # D_x between these hold under noise (contract of issue 16: mean and D70 within 2 % at 50 % noise); the others are tails [%].
 HELD_PERCENT = (30, 70)
 

@@ -7,12 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["FEWEST_FOR_OUTLIERS", "OUTLIER_SCORE", "bands", "modified_z_scores"]
 
-OUTLIER_SCORE = 3.5
+OUTLIER_SCORE = 3.5  # Iglewicz and Hoaglin 1993, How to detect and handle outliers
 # With fewer values a median absolute deviation says too little.
 FEWEST_FOR_OUTLIERS = 8
 # 0.6745 is the third quartile of the normal distribution, 1.2533 its standard deviation over its mean absolute one.
 QUARTILE = 0.6745
-MEAN_DEVIATION = 1.253314
+MEAN_DEVIATION = 1.253314  # √(π/2)
 # Values that differ by less than this fraction differ by rounding.
 ROUNDING = 1e-9
 

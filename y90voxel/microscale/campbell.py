@@ -25,7 +25,7 @@ from y90voxel.reference.voxel_integration import octant_energy_fractions
 
 __all__ = ["LOBULE_MM3", "cv", "dose_variance", "empty_lobule_share", "spheres_per_ml", "variance_map"]
 
-MM3_PER_ML = 1000.0
+MM3_PER_ML = 1000.0  # exact
 # A hexagonal prism of side 0.693 mm and height 1.5 mm, about 2 mg of liver: Crookston et al. 2019, IEEE TRPMS 3(1):31
 # (doi 10.1109/trpms.2018.2842463), after Gulec et al. 2010, J Nucl Med 51:301.
 LOBULE_MM3 = 1.87

@@ -34,13 +34,14 @@ PLACES = ("volume", "tracts")
 # (PMC4545624) have one portal tract per mg of liver, Crookston et al. 2019 (doi 10.1109/trpms.2018.2842463) two in a lobule
 # of 1.87 mm³.
 TRACT_CELL = (10, 6)
-TRACT_LENGTH_MM = 1.5
+TRACT_LENGTH_MM = 1.5  # [mm], from the volume per tract above
 # Relative width of the classes that doses of the kernel are gathered in; volume and dose are kept exactly.
 CLASS_WIDTH = 0.08
 # Points of the dose axis of a histogram, which is computed twice: the second axis ends at 1.5 times D2. Against 16 times as
 # many points D98, D70, D50 and D2 move by less than 0.5 %, from 1 to 120 Gy (`tests/microscale`).
 DVH_POINTS = 1024
-AXIS_END = 1.5
+AXIS_END = 1.5  # over D2, as above
+# Standard deviation of the smoothing in steps of the dose axis; chosen: what the steps alone blur.
 SMOOTHING_POINTS = 1.5
 LEAD_POINTS = 12  # points below zero dose, so that smoothing carries nothing round the periodic axis
 # The first axis ends this many standard deviations above the mean: at most 1/(1 + 7²) = 2 % lies beyond (Cantelli), so D2 is

@@ -16,10 +16,12 @@ from y90voxel.reference.devices import device as device_record
 
 __all__ = ["alarms", "first_screen"]
 
+# [Gy]; chosen: above what is planned even for segmentectomy (over 400 Gy), it asks for a check.
 _PERFUSED_GY = 1000.0
+# Tumour to normal; chosen: few tumours take up so much, but slips of contours or perfused volume give any number.
 _RATIO = 30.0
-_SEGMENT_SHARE = 0.30
-_RESERVE = 0.30
+_SEGMENT_SHARE = 0.30  # of the liver volume; chosen: two segments seldom have more
+_RESERVE = 0.30  # of the liver volume: the reserve that EANM's tables ask for (2022, tables 2 and 3)
 # Notices that stand above the numbers wherever a plan is shown.
 _CODES = frozenset(
     (

@@ -15,7 +15,7 @@ from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["INTERVAL_PERCENT", "DoseSpread", "ModelSpread", "PlanUncertainty", "spread_of"]
 
-INTERVAL_PERCENT = 95.0
+INTERVAL_PERCENT = 95.0  # [%]: two-sided, as other intervals of the package
 _ENDS = (50.0 - 0.5 * INTERVAL_PERCENT, 50.0 + 0.5 * INTERVAL_PERCENT)
 
 Interval = tuple[float, float]

@@ -32,7 +32,7 @@ SAME_HALF_LIFE_TOLERANCE = 0.01
 # Positron emitters of PET emit more than this per decay; a smaller fraction is meant to be the therapy nuclide's own,
 # whose published values differ by less than the tolerance.
 LEAST_PET_POSITRON_FRACTION = 0.01
-SAME_POSITRON_FRACTION_TOLERANCE = 0.15
+SAME_POSITRON_FRACTION_TOLERANCE = 0.15  # relative
 
 
 class CalibrationMode(StrEnum):

@@ -25,23 +25,23 @@ __all__ = ["Focus", "find_foci", "is_thyroid"]
 
 # A focus holds more than this share of all counts, or has more than so many times the mean of what is around it.
 LEAST_SHARE = 0.01
-LEAST_RATIO = 3.0
+LEAST_RATIO = 3.0  # core over surroundings; chosen: above uneven uptake of one tissue
 # Blur carries counts of lungs and liver so far [FWHM].
 MARGIN_FWHM = 2.0
 # A maximum stands out of the patient's background by so many of its standard deviations, and its core holds so much of all
 # counts: noise of whole images does not (tests/quantification/test_focal_uptake.py). Of 2 GBq it is 0.4 MBq, 10 Gy in 2 mL.
 LEAST_SIGMAS, LEAST_IN_CORE = 8.0, 2e-4
-CORE, WHOLE = 0.5, 0.1
+CORE, WHOLE = 0.5, 0.1  # of the height of the maximum; chosen: half, as FWHM means it, and the foot
 # What belongs to a focus is above the background by so many deviations at least: noise hangs together through all of an image.
 WHOLE_SIGMAS = 3.0
 # Around the core, from and to [FWHM].
 SURROUNDINGS_FWHM = (1.0, 3.0)
 # A focus is in an organ that holds so much of its core.
 LEAST_IN_ORGAN = 0.5
-MOST_FOCI, MOST_MAXIMA = 20, 100
-SIGMA_PER_MAD = 1.4826
-BACKGROUND_SAMPLES = 400_000
-FWHM_PER_SIGMA = 2.3548
+MOST_FOCI, MOST_MAXIMA = 20, 100  # chosen: a reader looks at no more; an image of more maxima is noise
+SIGMA_PER_MAD = 1.4826  # of a normal distribution: one over its third quartile
+BACKGROUND_SAMPLES = 400_000  # voxels; chosen: a median of so many is exact to 0.2 % of the spread
+FWHM_PER_SIGMA = 2.3548  # of a Gaussian: 2 √(2 ln 2)
 THYROID = (
     "thyroid",
     "schilddruse",

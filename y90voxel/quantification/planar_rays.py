@@ -20,7 +20,7 @@ __all__ = ["Rays", "rays_of", "shadows_of"]
 Plane = NDArray[np.float64]
 # What is denser belongs to the patient (or the couch), what is thinner is air around it [g/mL]; lung has 0.26.
 BODY_G_PER_ML = 0.1
-AIR_HU = -1000.0
+AIR_HU = -1000.0  # [HU], by definition of the scale
 
 
 @dataclass(frozen=True, eq=False)

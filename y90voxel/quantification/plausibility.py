@@ -32,6 +32,7 @@ LIVER_ML, USUAL_LIVER_ML = (20.0, 10_000.0), (300.0, 6_000.0)
 HIGHEST_DOSE_GY = 5_000.0
 # An image that holds so many times the stated activity is in other units; the rest is calibration.
 POWERS = (1e-6, 1e-3, 0.1, 10.0, 1e3, 1e6)
+# Factor; chosen: images and calibrators agree to 20 % (`quantify.IMAGE_OVER_ADMINISTERED`).
 POWER_TOLERANCE = 1.25
 
 

@@ -50,7 +50,7 @@ __all__ = ["Quantification", "quantify"]
 MAP_OVER_NET_WARNING = 1.02
 # Image over administered activity outside this range is said (clinical practice of calibration checks).
 IMAGE_OVER_ADMINISTERED = (0.8, 1.2)
-NEGATIVE_SHARE_WARNING = 0.001
+NEGATIVE_SHARE_WARNING = 0.001  # of all counts; chosen: below it doses move by less than 0.1 %
 # A dose grid that misses this share of the activity is said; less is the rounding of a resampled edge.
 CUT_OFF_WARNING = 0.005
 FILE_AT_ADMINISTRATION = Notice(

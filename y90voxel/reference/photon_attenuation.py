@@ -8,4 +8,4 @@ __all__ = ["ATTENUATION_PER_CM", "ATTENUATION_SPREAD_PER_CM"]
 # boxes of 3 to 9 cm half width in 15 to 26 cm of water with 0 to 2 cm around them (benchmarks/planar_attenuation.py), and its
 # standard deviation among them: lungs and liver may have any two. Without scatter 0.152 (Compton and photoelectric effect).
 ATTENUATION_PER_CM = 0.115
-ATTENUATION_SPREAD_PER_CM = 0.006
+ATTENUATION_SPREAD_PER_CM = 0.006  # [1/cm], as above

@@ -28,8 +28,9 @@ __all__ = ["octant_energy_fractions"]
 BOXES_PER_REACH = 10  # boxes along the reach of the kernel, at least
 POINTS_PER_REACH = 90  # quadrature points along the reach, about one in every shell of the radial kernel
 NEAR_BOXES = 2.5  # boxes nearer than this many box edges get the order NEAR_ORDER: K is steep there
+# Gauss-Legendre points an axis of a near box; the sum of energies holds to 1e-5 (decision 0002).
 NEAR_ORDER = 8
-PYRAMID_ORDER = 16
+PYRAMID_ORDER = 16  # Gauss-Legendre points a direction of the box at the origin, as the above
 CHUNK_POINTS = 1 << 17  # quadrature points at once: a megabyte an array, which caches like
 # Means over the directions of one octant: 1, ω_x, ω_x ω_y, ω_x ω_y ω_z.
 OCTANT_MEANS = (1.0, 0.5, 2.0 / (3.0 * math.pi), 1.0 / (4.0 * math.pi))

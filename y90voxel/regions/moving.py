@@ -19,7 +19,7 @@ __all__ = ["carried"]
 
 # Regions that are deformed become masks of this fineness [mm].
 FINENESS_MM = 2.0
-MARGIN_VOXELS = 3
+MARGIN_VOXELS = 3  # around the region; chosen: room for what a boundary voxel is blended with
 
 
 def carried(region: DrawnRegion, transform: Chain, frame_of_reference_uid: str | None) -> DrawnRegion:

@@ -38,11 +38,12 @@ AUTOMATIC_NAMES = {
 }
 # Segmentation runs on voxels of at least this edge [mm]: lungs are large, and averaging quietens a noisy CT.
 WORKING_MM = 2.5
-AIR_HU = -1024.0
+AIR_HU = -1024.0  # [HU]: the least value of 12-bit CT; padding below it is air
 # Half-way between inflated lung (about -800 HU) and soft tissue (about 40 HU): where their surface lies.
 LUNG_BELOW_HU = -400.0
 # Half-way between air and skin; couch tops and blankets above it are taken away by their thinness.
 BODY_ABOVE_HU = -500.0
+# [mm]; chosen: couch tops and blankets are thinner than 15 mm, arms and bodies thicker.
 COUCH_HALF_THICKNESS_MM = 7.5
 # Gas of airways and bowel holds no tissue; inflated lung is above it even in emphysema (-910 to -950 HU counts
 # as emphysema: Gevenois et al. 1996, Am J Respir Crit Care Med 154:187, doi:10.1164/ajrccm.154.1.8680679).
@@ -53,9 +54,11 @@ LUNG_MEDIAN_HU = (-940.0, -550.0)
 SMALLEST_BASE_ML, SMALLEST_LUNG_ML = 20.0, 400.0
 # Beside a first lung, a second one down to this share of it counts wherever it lies.
 SMALLEST_OTHER_LUNG = 0.15
+# [mL], [mm], [mm]; chosen: trachea with main bronchi of adults, wholly or in part on the CT.
 AIRWAY_ML, AIRWAY_OFF_MIDLINE_MM, AIRWAY_LENGTH_MM = (3.0, 150.0), 45.0, 20.0
+# [mm]; chosen: vessels within lungs that a reader draws as lung are thinner than 10 mm.
 VESSEL_HALF_THICKNESS_MM = 5.0
-THREAD_HALF_THICKNESS_MM = 2.6
+THREAD_HALF_THICKNESS_MM = 2.6  # [mm]; chosen: one working voxel, so that bridges one or two voxels wide go
 # Lung counts as cut off by the CT from this area in its first or last slice on.
 SMALLEST_CUT_MM2 = 100.0
 

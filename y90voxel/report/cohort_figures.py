@@ -28,13 +28,14 @@ from y90voxel.report.formatting import number
 
 __all__ = ["dose_response_png", "population_dvh_png", "survival_png", "until_last_seen"]
 
-WIDTH_PX, HEIGHT_PX = 1420.0, 400.0
-HALF_PX = 700.0
+WIDTH_PX, HEIGHT_PX = 1420.0, 400.0  # of a figure over the whole page [px]
+HALF_PX = 700.0  # of one beside another [px]
 TITLES = {
     Role.TUMOURS: "Tumours",
     Role.NON_TUMOUR_LIVER: "Non-tumour liver",
     Role.LUNGS: "Lungs",
 }
+# [%]: the middle half and nine tenths of the studies around the median.
 PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 # The dose axis ends where the upper band has less than this much of the volume left [%].
 TAIL_PERCENT = 1.0

@@ -34,7 +34,7 @@ MOST_ROWS = 40
 MOST_NAMED = 12
 # With fewer subjects, or fewer of either outcome, a model says nothing.
 FEWEST_SUBJECTS, FEWEST_OF_EACH = 10, 3
-BYTES_PER_MB = 1e6
+BYTES_PER_MB = 1e6  # exact
 
 
 def render_cohort_page(

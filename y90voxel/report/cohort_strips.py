@@ -13,13 +13,14 @@ from y90voxel.report.formatting import number, shortened
 
 __all__ = ["Dot", "Strip", "strips"]
 
-WIDTH, LEFT, RIGHT = 1130.0, 210.0, 24.0
-RADIUS, STEP = 3.4, 6.4
+WIDTH, LEFT, RIGHT = 1130.0, 210.0, 24.0  # of the drawing, of its names and the right margin [px]
+RADIUS, STEP = 3.4, 6.4  # of a dot, and from one layer of dots to the next [px]
+# Height of a strip [px]; chosen: one layer of dots with axis and title, and five times its dots.
 SHORTEST, TALLEST = 62.0, 150.0
-AXIS = 26.0
+AXIS = 26.0  # height of axis and numbers [px]
 # The axis is logarithmic where the greatest value is this many times the smallest.
 LOGARITHMIC = 12.0
-LABELLED = 6
+LABELLED = 6  # studies named in a strip; chosen: more names overlap
 
 
 @dataclass(frozen=True)

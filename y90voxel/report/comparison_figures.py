@@ -36,8 +36,9 @@ from y90voxel.volumes.volume import Volume
 
 __all__ = ["comparison_figures", "comparison_styles"]
 
+# Of the figure, its gaps, a colour bar with its numbers, and the title [px].
 WIDTH_PX, GAP_PX, BAR_PX, TITLE_PX = 1420.0, 10.0, 92.0, 62.0
-TALLEST_PX = 420.0
+TALLEST_PX = 420.0  # of one picture [px]; chosen: two rows fit a screen
 OUTLINED = (Role.LUNG, Role.LIVER, Role.PERFUSED, Role.TUMOUR)
 # Regions whose histograms and quotients are drawn: each tissue once.
 PLOTTED = (
@@ -46,8 +47,8 @@ PLOTTED = (
     Role.PERFUSED_NON_TUMOUR_LIVER,
     Role.LUNGS,
 )
-DVH_POINTS = 400
-TAIL_PERCENT = 0.5
+DVH_POINTS = 400  # of a curve; chosen: more than its width has pixels at half fineness
+TAIL_PERCENT = 0.5  # [%]: the axis ends at D0.5, beyond it single voxels decide
 
 
 def comparison_figures(comparison: Comparison) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from y90voxel.volumes.packing import PackedVolume, pack_activity, pack_ct, pack_
 
 __all__ = ["DoseReport", "ShownRegion", "dose_report", "drawn_bands"]
 
-VIEWER_DVH_POINTS = 300
+VIEWER_DVH_POINTS = 300  # of a curve; chosen: one a pixel of the small plot
 # Bands of all regions lie over each other and hide the lines; those of the others stand in ``dvh_bands.csv``.
 BANDED_ROLES = frozenset({Role.TUMOUR, Role.NON_TUMOUR_LIVER})
 

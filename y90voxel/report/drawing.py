@@ -33,7 +33,7 @@ __all__ = [
     "tidy",
 ]
 
-DPI = 120
+DPI = 120  # pixels an inch: turns sizes of letters in points into pixels
 INK, MUTED, RULE = "#1d2730", "#5c6a75", "#dde3e8"
 # Names in figures are short; the tables beside them carry the whole name.
 LONGEST_NAME = 30

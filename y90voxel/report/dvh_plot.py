@@ -28,8 +28,8 @@ from y90voxel.report.formatting import shortened
 
 __all__ = ["draw_dvh", "dvh_png", "tumours_among", "write_dvh_figure"]
 
-WIDTH_PX, HEIGHT_PX, LEGEND_PX = 1420.0, 560.0, 290.0
-BAND_ALPHA = 0.16
+WIDTH_PX, HEIGHT_PX, LEGEND_PX = 1420.0, 560.0, 290.0  # of the figure and its legend [px]
+BAND_ALPHA = 0.16  # opacity; chosen: lines stay readable under bands that overlap
 
 
 def draw_dvh(

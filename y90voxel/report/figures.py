@@ -12,7 +12,7 @@ from y90voxel.report.registration_figure import registration_png
 
 __all__ = ["dose_figures", "overlay_pngs"]
 
-MARGIN_PX = 8.0
+MARGIN_PX = 8.0  # [px]
 
 
 def dose_figures(report: DoseReport) -> dict[str, bytes]:

@@ -10,7 +10,7 @@ from y90voxel.report.formatting import dose_text, percent
 
 __all__ = ["noise_note", "noise_rows", "noise_summary"]
 
-SHOWN_PERCENT = (98, 95, 90, 2)
+SHOWN_PERCENT = (98, 95, 90, 2)  # D_x, x in percent of the volume: the ends, which noise moves most
 DECIDES = (
     "* Noise decides minimum, maximum and D_x outside 30 to 70 % of the volume, for it broadens a histogram."
 )

@@ -41,12 +41,13 @@ __all__ = [
     "sampled_overlays",
 ]
 
+# Between panels; colour bar with its numbers, title, caption, a row of the legend [px].
 GAP_PX, BAR_PX, TITLE_PX, CAPTION_PX, LEGEND_ROW_PX = 8.0, 116.0, 34.0, 26.0, 24.0
-LEGEND_COLUMN_PX = 225.0
-TALLEST_PANEL_PX = 560.0
+LEGEND_COLUMN_PX = 225.0  # [px]; chosen: usual names of regions fit
+TALLEST_PANEL_PX = 560.0  # [px]; chosen: a panel with its texts fits a screen
 PAGE_PX = 1404.0  # width of an overlay in reports
 LIGHT = "#f4f6f7"
-AIR_HU = -1000.0
+AIR_HU = -1000.0  # [HU], by definition of the scale
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ __all__ = ["write_pdf"]
 
 MARGIN_MM = 11.0  # as in @page of style.css
 LINE_SPACING = 1.3  # line height over font size
-POINT_MM = 25.4 / 72.0
+POINT_MM = 25.4 / 72.0  # [mm], exact: 72 points an inch
 SIZES_PT = {"h1": 16.0, "h2": 11.0, "h3": 9.5, "p": 8.5, "small": 7.2, "table": 7.5, "foot": 7.0}
 SMALLEST_PT = 4.5  # of a table with more columns than the sheet has room for
 PADDING_MM = 0.7  # beside the text of a cell

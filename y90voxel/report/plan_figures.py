@@ -21,9 +21,10 @@ from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["Window", "plan_figures", "planned_evaluation", "windows"]
 
+# Of the figure, a row, the names beside it, and what lies above and below the rows [px].
 WIDTH_PX, ROW_PX, NAMES_PX, TOP_PX, BOTTOM_PX = 1420.0, 27.0, 500.0, 100.0, 58.0
 ALLOWED, REACHED, BINDING = "#8fb8d6", "#8ccbb0", "#a8320a"
-LONGEST_ROW = 50
+LONGEST_ROW = 50  # letters; chosen: what fits the names' width
 # Beyond this multiple of the greatest activity of a model, the axis ends.
 AXIS_BEYOND = 1.6
 

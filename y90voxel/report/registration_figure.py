@@ -13,9 +13,9 @@ __all__ = ["FINENESS_MM", "MARGIN_MM", "registration_png"]
 
 Views = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-WIDTH_PX, GAP_PX, LABEL_PX = 1420.0, 10.0, 26.0
-FINENESS_MM = 1.5
-WINDOW_HU = (-160.0, 240.0)
+WIDTH_PX, GAP_PX, LABEL_PX = 1420.0, 10.0, 26.0  # of the figure, between pictures, and of their labels [px]
+FINENESS_MM = 1.5  # of a pixel [mm]; chosen: shows a shift of a voxel of SPECT or PET several times over
+WINDOW_HU = (-160.0, 240.0)  # [HU]: the usual window of the abdomen, centre 40 and width 400
 # Shown around the region of interest [mm].
 MARGIN_MM = 40.0
 # Planes as (axis of the array that is cut, title).

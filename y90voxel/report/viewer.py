@@ -27,7 +27,7 @@ __all__ = ["ViewerContent", "isodose_levels", "render_viewer", "viewer_content"]
 HEAD = ("heading", "label", "subtitle", "predicted", "disclaimer", "version", "computed")
 # Isodoses offered first: round values that clinics read, and the 205 Gy of glass microspheres.
 ROUND_LEVELS_GY = (5, 10, 20, 30, 50, 70, 100, 150, 205, 300, 400, 600, 800, 1200, 2000)
-MOST_LEVELS = 6
+MOST_LEVELS = 6  # isodoses at once; chosen: more colours are not told apart
 # Clear below the threshold, then from this opacity to that at four times the threshold; all of it times what the
 # slider says, which starts at so many percent.
 OPACITY_FROM, OPACITY_TO, OPACITY_PERCENT = 0.4, 1.0, 65

@@ -20,7 +20,7 @@ _TELLING = re.compile(
 )
 # What looks like a path and is a unit.
 _UNIT = re.compile(r"(?:[kMG]?Bq|m?g|[uµ]?mol|Gy|J|cps|counts)/(?:m?L|dL|k?g|[kMG]?Bq)")
-_SHORTEST_TOKEN = 3
+_SHORTEST_TOKEN = 3  # letters; chosen: shorter ones are parts of ordinary words
 # Words that region names are made of besides those of roles; a name with any other word may be a person's.
 _ANATOMY_WORDS = (
     "adrenal and aorta artery bile bladder bone bowel brain breast caudate cava cord ctv cyst duct "
@@ -32,7 +32,7 @@ _ANATOMY_WORDS = (
     "vertebrae vessel vi vii viii volume wall without"
 )
 _ANATOMY = frozenset(_ANATOMY_WORDS.split())
-_LONGEST_NUMBER = 2
+_LONGEST_NUMBER = 2  # digits; chosen: numbers of segments and tumours, not of records
 _QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
 
 

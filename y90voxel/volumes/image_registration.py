@@ -24,21 +24,22 @@ Floats = NDArray[np.floating[Any]]
 
 # Soft tissue and its borders to fat, lung and bone; contrast agent and metal beyond count no more than bone.
 WINDOW_HU = (-200.0, 300.0)
-OUTSIDE_HU = -1000.0
+OUTSIDE_HU = -1000.0  # [HU]: air
 # Images are compared at this fineness: coarse for the search along the body, then fine [mm].
 COARSE_MM, FINE_MM = 8.0, 2.5
 # The part of the CT around the focus that counts [mm].
 FOCUS_MARGIN_MM = 30.0
 # The search along the body steps so far each way from the middle [mm].
 SEARCH_STEP_MM = 24.0
-BINS = 40
-SEED = 20260101
+BINS = 40  # of the joint histogram; chosen: 12 HU each, as fine as noise of CT
+SEED = 20260101  # any number: the same images align alike
 # A second start, turned and shifted so far, must end at the same place.
 SECOND_START_MM, SECOND_START_DEGREES = 8.0, 3.0
 # What is not plausible: liver lost, a patient turned so far, or two starts that end so far apart.
 SMALLEST_OVERLAP = 0.7
-LARGEST_ANGLE_DEGREES = 30.0
-LARGEST_DISAGREEMENT_MM = 4.0
+LARGEST_ANGLE_DEGREES = 30.0  # chosen: patients lie turned by a few degrees
+LARGEST_DISAGREEMENT_MM = 4.0  # [mm]; chosen: below a voxel of SPECT or PET
+# Of CT numbers in the window; chosen: half-way between unrelated (0) and equal (1).
 SMALLEST_CORRELATION = 0.5
 
 

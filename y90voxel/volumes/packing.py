@@ -19,14 +19,14 @@ __all__ = ["PackedVolume", "pack_activity", "pack_ct", "pack_dose", "pack_mask",
 
 # Two HU are far below the noise of any CT, and keep the page a third smaller than one HU would.
 CT_STEP_HU = 2.0
-AIR_HU = -1000.0
+AIR_HU = -1000.0  # [HU], by definition of the scale
 # Below this is air or lung; a patient's skin lies above.
 BODY_HU = -400.0
 # The CT is searched for the body at every so many voxels.
 BODY_STRIDE = 8
 # At most so many voxels of anatomy are kept: about 4 MB of page.
 MOST_VOXELS = 4_000_000
-OCCUPANCY_STEPS = 255
+OCCUPANCY_STEPS = 255  # of a byte
 # An emission image without CT is shown where it exceeds this share of its maximum, and so far around.
 BACKGROUND, MARGIN_MM = 0.01, 30.0
 

@@ -21,7 +21,7 @@ __all__ = ["DisplayPlane", "ShownBox", "View", "display_plane", "fitting_pixel_m
 EDGE_TOLERANCE_VOXELS = 1e-6
 # Shown around what is of interest, and the least that is shown [mm].
 MARGIN_MM = 28.0
-SHORTEST_SIDE_MM = 120.0
+SHORTEST_SIDE_MM = 120.0  # [mm]; chosen: a small tumour still shows with the liver around it
 # Names of the negative and positive side of the patient axes x, y, z in LPS.
 _SIDES = (("R", "L"), ("A", "P"), ("I", "S"))
 

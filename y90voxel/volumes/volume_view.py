@@ -13,7 +13,7 @@ from y90voxel.volumes.grid import Grid, patient_axes
 
 __all__ = ["along_patient_axes", "spatial_coordinates", "to_xarray", "volume_html"]
 
-PICTURE_MM_PER_PX = 2.2
+PICTURE_MM_PER_PX = 2.2  # [mm]; chosen: three pictures of a trunk fit a notebook
 # An array axis counts as parallel to a patient axis when it strays less than this over its whole length [voxels].
 STRAY_VOXELS = 1e-3
 

@@ -39,7 +39,7 @@ __all__ = [
 _WIDE = bool(llvmlite.binding.get_host_cpu_features().get("avx512f", False))
 VECTOR = 16 if _WIDE else 8
 BLOCK = 8 if _WIDE else 4
-LANES = 16
+LANES = 16  # float32 of a row of a tile: one register of AVX-512, two of AVX2
 # Longest half filter with a compiled variant.
 MAX_REACH = 12
 # Slices of a row that are skipped together where none of them is active.

@@ -17,15 +17,17 @@ from y90voxel.reference.radial_kernel import RadialKernel
 
 __all__ = ["add_ray_correction", "depth_table"]
 
+# Of water depth; chosen: 0.01 mm, under a hundredth of a voxel, and linear between.
 TABLE_ENTRIES_PER_MM = 100.0
 # Directions and start points are taken in turn from two cyclic lists whose lengths have no common factor. Both
 # are additive recurrences, of which any stretch covers its domain evenly: steps 1/g, 1/g², … with g the root of
 # x^(d+1) = x + 1, d = 2 for directions and 3 for points (Roberts M 2018, The unreasonable effectiveness of
 # quasirandom sequences, extremelearning.com.au).
 DIRECTIONS, STARTS = 16384, 16381
-DIRECTION_STEPS = (0.7548776662466927, 0.5698402909980532)
+DIRECTION_STEPS = (0.7548776662466927, 0.5698402909980532)  # 1/g, 1/g², g the root for d = 2
+# 1/g, 1/g², 1/g³, g the root for d = 3.
 START_STEPS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
-SOURCES_PER_PIECE = 512
+SOURCES_PER_PIECE = 512  # of a thread's work at once; chosen: many pieces a thread, so that all end together
 # Doses are summed as integers; their largest possible sum is this.
 LARGEST_SUM = 2.0**61
 

@@ -26,7 +26,7 @@ from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityM
 
 __all__ = ["DensitySuperposition"]
 
-GRAM_PER_KG, MM3_PER_ML = 1000.0, 1000.0
+GRAM_PER_KG, MM3_PER_ML = 1000.0, 1000.0  # exact unit conversions
 
 
 @dataclass(frozen=True)

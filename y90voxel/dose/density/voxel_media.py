@@ -27,6 +27,7 @@ __all__ = ["LUNG_BELOW", "WATER", "UniformMedium", "uniform_media", "voxel_media
 LUNG_BELOW = 0.6
 # The reference of each uniform medium is looked for among at most this many active voxels.
 SAMPLED_VOXELS = 100_000
+# Of the table of range ratios; chosen: 0.01 g/mL, the last digit of densities by CT.
 RATIO_ENTRIES_PER_G_PER_ML = 100
 
 

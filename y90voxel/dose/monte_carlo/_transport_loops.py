@@ -38,9 +38,11 @@ Tables = namedtuple(
 )
 
 MASS = 0.51099895  # electron mass [MeV]
+# (√5 − 1)/2: its multiples modulo 1 fill an interval evenly (additive recurrence).
 GOLDEN = 0.6180339887498949
-DONE, OTHER_MATERIAL, ESCAPED = 0, 1, 2
-ELECTRON, PHOTON = 0.0, 1.0
+DONE, OTHER_MATERIAL, ESCAPED = 0, 1, 2  # how a step ended
+ELECTRON, PHOTON = 0.0, 1.0  # kinds of particles on the stack, which holds floats
+# Waiting particles of a history; chosen: energy allows 228 electrons above 10 keV of 2.28 MeV, photons are few.
 STACK = 1024
 # The loops are compiled with numpy's error model: dividing by zero gives inf, without a test in every division.
 

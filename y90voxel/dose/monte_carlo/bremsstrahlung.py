@@ -16,7 +16,7 @@ __all__ = ["PhotonSpectrum", "photon_coefficient", "photon_spectrum", "soft_radi
 
 Array = NDArray[np.float64]
 
-NODES = 400
+NODES = 400  # of integrals over the photon energy; chosen: smooth over decades, and done once a run
 
 
 @dataclass(frozen=True, eq=False)

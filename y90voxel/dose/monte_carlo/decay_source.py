@@ -17,6 +17,7 @@ __all__ = ["Emission", "SourcePart", "emission", "point_source", "source_parts"]
 
 Array = NDArray[np.float64]
 
+# Of the beta spectrum, linear between; chosen: 0.3 keV of a 2.3 MeV spectrum on average, far below a cut-off.
 QUANTILES = 8192
 
 

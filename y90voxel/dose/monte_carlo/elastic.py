@@ -28,12 +28,13 @@ __all__ = ["angle_quantiles", "transport_coefficients"]
 Array = NDArray[np.float64]
 
 CLASSICAL_RADIUS_SQUARED_BARN = 0.0794078  # CODATA 2018: (2.8179403 fm)^2
-MOLES_TO_CM2_PER_BARN = 0.602214076
+MOLES_TO_CM2_PER_BARN = 0.602214076  # N_A × 10⁻²⁴ cm²/barn, exact since the SI of 2019
 HC_MEV_ANGSTROM = 1.973269804e-3  # ħc
-FINE_STRUCTURE = 1.0 / 137.035999
+FINE_STRUCTURE = 1.0 / 137.035999  # α, CODATA 2018: 1/137.035999084
 # The smallest angle that matters: far inside the screening angle (sin²(θ/2) about 1e-6 at 2 MeV).
 SMALLEST_SIN2 = 1e-9
 SMALLEST_LOSS_MEV = 1e-9  # S(q) has long taken over
+# Of the quadrature over sin²(θ/2) and energy loss, in whole panels of 16 points over 9 decades.
 NUCLEAR_NODES, ELECTRONIC_NODES = 512, 192
 
 

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 # 2π r_e² m c² N_A: cross-section per mole of electrons [MeV cm²/mol].
 MOLLER_CONSTANT = 2.0 * np.pi * 0.0794078 * ELECTRON_MASS_MEV * 0.602214076
-NODES = 192
+NODES = 192  # of the quadrature over the energy loss, in whole panels of 16 points
 
 
 def moller_cross_section(energy_mev: float, loss_mev: ArrayLike) -> Array:

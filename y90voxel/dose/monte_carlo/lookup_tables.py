@@ -23,7 +23,9 @@ __all__ = ["TransportSettings", "transport_tables"]
 
 Array = NDArray[np.float64]
 
+# Logarithmic steps over a range of 230; chosen: 9 % apart, linear between.
 ENERGIES, PHOTON_ENERGIES = 64, 200
+# Equally likely bins of the scattering angle, and Legendre orders that its distribution is summed from.
 ANGLE_BINS, ORDERS = 128, 128
 
 

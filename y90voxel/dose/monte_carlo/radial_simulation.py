@@ -32,7 +32,8 @@ SETTINGS = TransportSettings(
     scattering_per_step=0.1,
     loss_per_step=0.06,
 )
-BATCHES = 50
+BATCHES = 50  # that the spread is estimated from: to 1/√(2·49) = 10 % of itself
+# Width of the shells, to beyond the reach of electrons, and the end of those for photons [mm].
 FINE_MM, FINE_END_MM, COARSE_END_MM = 0.1, 12.0, 200.0
 
 

@@ -67,7 +67,7 @@ TEXT = frozenset({"LO", "LT", "PN", "SH", "ST"})
 DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
-LONGEST_NAME = 64
+LONGEST_NAME = 64  # characters: a value of VR LO, PS3.5 section 6.2
 # What these hold never stands in a message.
 IDENTIFYING = {
     "PatientName",

@@ -56,10 +56,10 @@ IDENTITY_KEYWORDS = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
-HALF = 0.5
+HALF = 0.5  # occupancy: a boundary voxel belongs to the region that fills at least half of it
 # A deformed CT is sampled around the emission image, no finer than this.
 FINEST_DEFORMED_CT_MM = 2.0
-OUTSIDE_HU = -1024.0
+OUTSIDE_HU = -1024.0  # [HU]: the least value of 12-bit CT, which is air
 RTSTRUCT_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 
 

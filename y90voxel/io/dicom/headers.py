@@ -67,11 +67,11 @@ _HEADER_TAGS: list[Any] = [*(Tag(keyword) for keyword in HEADER_KEYWORDS), OVERL
 
 _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 _PIXEL_TAG = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}  # by little-endian
-_PIXEL_HEAD_BYTES = 12
-_UNDEFINED = 0xFFFFFFFF
+_PIXEL_HEAD_BYTES = 12  # tag, VR, two reserved bytes and length [B]: PS3.5 section 7.1.2
+_UNDEFINED = 0xFFFFFFFF  # length of an element that ends with a delimiter: PS3.5 section 7.1
 # The most voxels one object or series may hold: 4 GB of 16-bit values.
 MOST_VOXELS = 2**31
-_MARK_END = 132
+_MARK_END = 132  # preamble of 128 bytes and "DICM" [B]: PS3.10 section 7.1
 # zip, gzip, 7z, rar: what they hold may look like DICOM from outside.
 _ARCHIVE_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!")
 _META_ELEMENT = re.compile(rb"\x02\x00[\x00-\x16]\x00(?:UL\x04\x00|OB\x00\x00|UI|SH)")

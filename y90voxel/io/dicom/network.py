@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fetch_study", "send_objects"]
 
+# [s]; chosen: a busy archive answers within seconds, and nobody waits longer for one that is off.
 TIMEOUT_S = 30.0
 # What a study of ours is made of; a C-GET names what it is ready to receive.
 RECEIVED = (

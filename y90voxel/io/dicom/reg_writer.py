@@ -25,7 +25,7 @@ from y90voxel.volumes.image_registration import Alignment
 
 __all__ = ["write_registration"]
 
-SERIES_NUMBER = 9004
+SERIES_NUMBER = 9004  # chosen: above those of scanners, so that derived series stand last
 # DICOM PS3.16 CID 7100: how a registration was found; and the one for a frame registered to itself.
 IDENTITY = ("125021", "Frame of Reference Identity")
 CONTENT = ("125024", "Image Content-based Alignment")

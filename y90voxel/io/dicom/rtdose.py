@@ -38,7 +38,7 @@ from y90voxel.volumes.volume import DoseMap
 
 __all__ = ["DoseOrigin", "read_dose_origin", "read_rtdose", "write_rtdose"]
 
-SERIES_NUMBER = 9001
+SERIES_NUMBER = 9001  # chosen: above those of scanners, so that derived series stand last
 # Frames may lie this fraction of a step from even spacing.
 UNEVEN = 0.01
 WHOLE_DOSES = ("PLAN", "MULTI_PLAN", "PLAN_OVERVIEW", "RECORD", "")

@@ -27,8 +27,8 @@ __all__ = ["INTERPRETED_TYPE", "declared_rois", "read_rtstruct"]
 Floats = NDArray[np.float64]
 
 INTERPRETED_TYPE = "RTROIInterpretedType"
-CONTOUR_DATA = 0x30060050
-MOST_POINTS = 20_000_000
+CONTOUR_DATA = 0x30060050  # tag (3006,0050) of ContourData
+MOST_POINTS = 20_000_000  # numbers of one contour; chosen: 160 MB, far above any outline
 LONGEST_NUMBER = 64  # decimal strings have 16 characters; some exporters write all digits of a double
 CLOSED_TYPES = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR"}
 # Up to so many planes do not tell by themselves how far slices lie apart.

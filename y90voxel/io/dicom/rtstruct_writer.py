@@ -40,11 +40,12 @@ __all__ = ["write_rtstruct"]
 
 Floats = NDArray[np.float64]
 
-SERIES_NUMBER = 9003
-HALF = 0.5
+SERIES_NUMBER = 9003  # chosen: above those of scanners, so that derived series stand last
+HALF = 0.5  # occupancy that the outline runs along
 VOXELS_AT_ONCE = 500_000  # contoured in one go: 30 bytes each
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, what RT objects name a study by
 INTERPRETED = {"tumour": "GTV", "tumours": "GTV", "body": "EXTERNAL"}
+# RGB 0 to 255: six of the palette of Okabe and Ito, which colour-blind people tell apart.
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0))
 
 

@@ -40,8 +40,8 @@ from y90voxel.volumes.volume import Mask
 
 __all__ = ["write_seg"]
 
-SERIES_NUMBER = 9002
-HALF = 0.5
+SERIES_NUMBER = 9002  # chosen: above those of scanners, so that derived series stand last
+HALF = 0.5  # occupancy: a boundary voxel belongs to the region that fills at least half of it
 # SNOMED CT codes of DICOM PS3.16 CID 7150 (category) and 7151 ff. (type)
 ANATOMY = ("91723000", "Anatomical Structure")
 ABNORMAL = ("49755003", "Morphologically Abnormal Structure")

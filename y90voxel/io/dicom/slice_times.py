@@ -36,7 +36,7 @@ LONGEST_BY_FACTOR_S = 4 * 3600.0
 # Two attributes may differ by so much of the activity.
 LARGEST_CONTRADICTION = 0.02
 DAY = timedelta(days=1)
-Y90_HALF_LIFE_S = 230760.0
+Y90_HALF_LIFE_S = 230760.0  # 64.1 h, as headers state it [s]; taken where one states none
 
 
 @dataclass(frozen=True, eq=False)

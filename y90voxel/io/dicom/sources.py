@@ -19,16 +19,16 @@ from y90voxel.io.result_marks import own_files
 
 __all__ = ["SourceFile", "list_files"]
 
-MOST_FILES = 200_000
+MOST_FILES = 200_000  # chosen: a hundred series of 2,000 slices; more is an archive and no study
 # One file of a study: an enhanced CT of 2,000 slices has 1 GB.
 LARGEST_FILE_BYTES = 4 * 1024**3
 # A member that unpacks to more than this must not shrink by more than the ratio below (zip bombs).
 LARGE_MEMBER_BYTES = 64 * 1024**2
-LARGEST_RATIO = 1100.0
+LARGEST_RATIO = 1100.0  # unpacked over packed; deflate reaches 1032 at most
 # The same for an archive as a whole; a CT compresses to a half, label maps to a hundredth.
 LARGE_ARCHIVE_BYTES = 1024**3
-LARGEST_ARCHIVE_RATIO = 200.0
-LONGEST_NAME = 200
+LARGEST_ARCHIVE_RATIO = 200.0  # unpacked over packed; chosen: twice that of label maps
+LONGEST_NAME = 200  # characters of a name in messages; chosen: two lines of a terminal
 # Archives in one another: a CD, its studies, and what an archive of a hospital packs again.
 DEEPEST_ARCHIVE = 3
 # Headers end far below this; a longer one makes the whole member be unpacked.

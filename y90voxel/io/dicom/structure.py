@@ -19,14 +19,15 @@ from y90voxel.io.dicom.sources import SourceFile
 __all__ = ["check_structure", "data_set_start", "inflated"]
 
 DEEPEST = 64  # sequences within sequences; real objects stay below 10
-MOST_ELEMENTS = 5_000_000
+MOST_ELEMENTS = 5_000_000  # chosen: an RTSTRUCT of 100,000 contours has 500,000
 # A deflated data set may have so many bytes; from a smaller size on, it must not shrink too well to be an image.
 LARGEST_INFLATED_BYTES, LARGE_BYTES, LARGEST_RATIO = 1024**3, 64 * 1024**2, 200.0
-_PART_BYTES = 4 * 1024**2
+_PART_BYTES = 4 * 1024**2  # inflated at once [B]; chosen: small against the limit that is checked after each
 
-_UNDEFINED = 0xFFFFFFFF
+_UNDEFINED = 0xFFFFFFFF  # length of an element that ends with a delimiter: PS3.5 section 7.1
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 _KNOWN = {str(vr).encode() for vr in VR if len(str(vr)) == 2}
+# Tags of Item, Item Delimitation and Sequence Delimitation: PS3.5 section 7.5.
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXELS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 

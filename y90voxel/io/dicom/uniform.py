@@ -37,6 +37,7 @@ _DRUG = (
 )  # fmt: skip
 # So many slices may be numbered against their position before the numbers count as arbitrary.
 FEW_OUT_OF_ORDER = 2
+# Chosen: three times as many as may be out of order, so that the others are a majority.
 FEWEST_SLICES_TO_JUDGE = 6
 
 
