@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from y90voxel.case.patient_settings import PatientSettings
 from y90voxel.case.plan_settings import PlanSettings
@@ -30,6 +30,7 @@ from y90voxel.case.uncertainty_settings import (
     PartialVolumeSettings,
     UncertaintySettings,
 )
+from y90voxel.case.validation import validated
 from y90voxel.dose.engines import DEFAULT_ENGINE, engine_choices
 from y90voxel.errors import InputError, alternatives
 from y90voxel.quantification.plausibility import ACCEPTABLE
@@ -451,10 +452,7 @@ def load_settings(case_file: Path | None = None, options: Mapping[str, Any] | No
         If the file cannot be read or parsed, or a key or value is not understood; the message names it.
     """
     raw = {} if case_file is None else read_case_file(case_file)
-    try:
-        return StudySettings.model_validate(merge(raw, options or {}))
-    except ValidationError as error:
-        raise InputError(_explain(error), file=case_file, tag=_key(error.errors()[0]["loc"])) from error
+    return validated(StudySettings, merge(raw, options or {}), case_file)
 
 
 def read_case_file(path: str | Path) -> dict[str, Any]:
@@ -501,23 +499,3 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         elif value is not None:
             result[key] = value
     return result
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    """The dotted key of a setting, without the branches of a union."""
-    return ".".join(
-        str(part) for part in location if part not in ("float", "str") and not str(part).startswith("literal")
-    )
-
-
-def _explain(error: ValidationError) -> str:
-    """One paragraph for all that was wrong with the settings."""
-    parts = []
-    for detail in error.errors():
-        key, kind = _key(detail["loc"]), detail["type"]
-        if kind == "extra_forbidden":
-            parts.append(f"{key} is not a setting")
-        else:
-            message = detail["msg"].removeprefix("Value error, ").rstrip(".")
-            parts.append(f"{key} = {detail['input']!r}: {message}")
-    return "the settings cannot be used: " + "; ".join(dict.fromkeys(parts)) + "."

@@ -28,6 +28,7 @@ COMMANDS = {
     "compare": "Compare a predicted with a delivered dose: differences, agreement, histograms, isodoses, gamma.",
     "batch": "Compute the doses of every study of a cohort; what is done already is not computed again.",
     "dvh": "Compute dose-volume histograms and metrics of any dose file with any regions.",
+    "twin": "Write the digital twin of a phantom as DICOM, with its filling record and known truth.",
     "kernel": "Write voxel S values [Gy/(Bq s)] of a uniform medium for any voxel size, or a radial kernel.",
     "schema": "Print the JSON Schema of the case file.",
     "send": "Send the DICOM objects of a result folder to an archive.",
