@@ -1,6 +1,7 @@
 """A result in a notebook: the same numbers as everywhere, nothing of the patient."""
 
 import csv
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -68,6 +69,13 @@ def test_an_evaluation_shows_its_doses_and_nothing_of_the_patient(evaluation):
     assert html.count("<polyline") == len(evaluation.main_histograms())
     for identity in ("2.25.1234567890", "1.2.840.99.1", "2026", "Patient"):
         assert identity not in html
+
+
+def test_histograms_are_drawn_up_to_what_half_a_percent_of_the_hottest_region_gets(evaluation):
+    """The axis ends 4 % beyond it; its last round number lies in the upper half."""
+    hottest = max(dvh.dose_at_volume(0.5) for dvh in evaluation.main_histograms().values())
+    ticks = [float(t) for t in re.findall(r"text-anchor='middle'>([\d.e+]+)<", evaluation._repr_html_())]
+    assert 0.52 * hottest < max(ticks) <= 1.04 * hottest
 
 
 def test_an_evaluation_without_regions_or_warnings_shows_itself(evaluation):

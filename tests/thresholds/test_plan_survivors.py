@@ -8,7 +8,7 @@ from y90voxel.clinical.limits import Sense
 from y90voxel.errors import GeometryError
 from y90voxel.io.dicom.network import _stored
 from y90voxel.io.dicom.rtdose import read_rtdose, write_rtdose
-from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.aims import DoseAim, judge
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.liver_limits import has_liver_limit
@@ -69,6 +69,30 @@ def test_the_perfused_mass_of_a_draw_has_the_spread_of_its_own_size(stated_kg):
 
     assert volume(anatomy) == pytest.approx(volume(by_parts), rel=1e-12)
     assert volume(anatomy) != 1000.0
+
+
+def test_a_perfused_mass_has_the_density_of_its_draw_as_tumours_have():
+    anatomy = Anatomy({"GTV1": 0.3}, perfused_normal_kg=1.2, whole_normal_kg=1.2, perfused_kg=1.5)
+    reached = (Territory("injection", 0.06, (TumourUptake("GTV1", 0.3, 4.0),), 1.2),)
+    found = PlanSpread(1e-9, 10.0, density=0.2).draw(anatomy, reached, np.random.default_rng(1)).anatomy
+    density = found.tumour_masses_kg["GTV1"] / 0.3
+    assert abs(density - 1.0) > 0.01
+    assert found.perfused_kg / 1.5 == pytest.approx(density, rel=1e-6)
+    assert found.whole_normal_kg / 1.2 == pytest.approx(density, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sense", "found", "missed"),
+    [
+        (Sense.BELOW, 12.0, 2.0),
+        (Sense.BELOW, 10.0, 0.0),
+        (Sense.AT_LEAST, 7.0, 3.0),
+        (Sense.AT_LEAST, 10.0, 0.0),
+    ],
+)
+def test_an_aim_is_missed_by_what_lies_between_dose_and_value(sense, found, missed):
+    assert judge(DoseAim("aim", "liver", sense, 10.0), found).missed_by == pytest.approx(missed)
+    assert judge(DoseAim("aim", "liver", sense, 10.0), None).missed_by == 0.0
 
 
 class _Lost:

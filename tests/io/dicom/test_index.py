@@ -4,6 +4,7 @@ import random
 import shutil
 import time
 import zipfile
+from types import SimpleNamespace
 
 import dicom_factory as factory
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from y90voxel.errors import InputError, Severity
 from y90voxel.io.dicom import sources
+from y90voxel.io.dicom.directory import incomplete_media
 from y90voxel.io.dicom.index import SeriesRole, index_study
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
@@ -224,6 +226,14 @@ def medium(root, listed, present, name="DICOMDIR", suffix=""):
     for number, dataset in enumerate(factory.ct(np.zeros((listed, 4, 5), np.int16))[:present]):
         dataset.save_as(root / "A" / f"I{number}{suffix}", enforce_file_format=True)
     return index_study(root)
+
+
+@pytest.mark.parametrize(("size", "codes"), [(256 << 20, ["medium-incomplete"]), ((256 << 20) + 1, [])])
+def test_a_directory_of_more_than_256_mb_is_not_read(tmp_path, size, codes):
+    medium(tmp_path, 3, 2)
+    directory = SimpleNamespace(name="DICOMDIR", size=size, read=(tmp_path / "DICOMDIR").read_bytes)
+    images = [SimpleNamespace(name=f"A/I{number}", size=1) for number in range(2)]
+    assert [finding.code for finding in incomplete_media([directory, *images])] == codes
 
 
 @pytest.mark.parametrize(

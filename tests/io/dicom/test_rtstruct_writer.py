@@ -208,3 +208,13 @@ def test_contours_do_not_depend_on_how_many_frames_are_contoured_in_one_go(tmp_p
         found.append([[list(c.ContourData) for c in group.ContourSequence] for group in groups])
     assert found[0] == found[1] == found[2]
     assert [len(contours) for contours in found[0]][1] == SHAPE[0]
+
+
+def test_regions_have_the_colours_of_okabe_and_ito_in_turn(tmp_path):
+    """A palette that is told apart by most who see colours otherwise (jfly.uni-koeln.de/color)."""
+    palette = ("E69F00", "56B4E9", "009E73", "F0E442", "0072B2", "D55E00")
+    mask, _ = ball(grid_of("axial"), 12.0, samples=1)
+    write_rtstruct({f"region {n}": mask for n in range(7)}, tmp_path / "rs.dcm")
+    groups = pydicom.dcmread(tmp_path / "rs.dcm").ROIContourSequence
+    found = ["".join(f"{int(part):02X}" for part in group.ROIDisplayColor) for group in groups]
+    assert found == [*palette, palette[0]]

@@ -166,6 +166,22 @@ def test_a_scan_dated_to_the_morning_before_its_study_began_is_moved_behind_midn
     assert "acquisition-over-midnight" in {notice.code for notice in study.warnings}
 
 
+@pytest.mark.parametrize(
+    ("begun", "second", "over_midnight"), [("100000", "215900", False), ("220000", "220100", True)]
+)
+def test_slices_more_than_12_hours_apart_on_one_day_are_a_scan_over_midnight(
+    tmp_path, begun, second, over_midnight
+):
+    def edit(index, ds):
+        ds.SeriesTime = begun
+        ds.AcquisitionTime = "100000" if index < 4 else second
+        ds.RadiopharmaceuticalInformationSequence = dicom.radiopharmaceutical()
+
+    study, image = read(tmp_path, beds(says=(), edit=edit))
+    assert ("acquisition-over-midnight" in {notice.code for notice in study.warnings}) is over_midnight
+    assert max(image.slice_delays_s) == 12 * 3600 - 60  # from either side
+
+
 def test_slices_half_a_day_apart_are_refused(tmp_path):
     def edit(index, ds):
         ds.AcquisitionDate = "20240312" if index < 4 else "20240315"
