@@ -17,3 +17,7 @@ from y90voxel.microscale.laplace import eud as eud
 from y90voxel.microscale.sphere_kernel import SCORING_MM as SCORING_MM
 from y90voxel.microscale.sphere_kernel import ScoringKernel as ScoringKernel
 from y90voxel.microscale.sphere_kernel import scoring_kernel as scoring_kernel
+from y90voxel.microscale.sphere_simulation import SimulatedBox as SimulatedBox
+from y90voxel.microscale.sphere_simulation import dose_of_spheres as dose_of_spheres
+from y90voxel.microscale.sphere_simulation import simulate as simulate
+from y90voxel.microscale.sphere_simulation import sphere_positions as sphere_positions
