@@ -17,16 +17,16 @@ __all__ = ["NEMA_DIAMETERS_MM", "PhantomLayout", "Pose", "Sphere", "nema_iec", "
 # The body phantom of IEC 61675-1 that NEMA NU 2-2007 uses, inner dimensions [mm]: six spheres, 60° apart in order of size, on a
 # circle around the lung insert; the body is half a disc above a rectangle with rounded corners (2 × 70 wide, radius 77).
 NEMA_DIAMETERS_MM = (10.0, 13.0, 17.0, 22.0, 28.0, 37.0)
-RING_RADIUS_MM = 57.2
-INSERT_DIAMETER_MM = 51.0
-_UPPER_RADIUS_MM = 147.0
-_CORNER_RADIUS_MM = 77.0
-_CORNER_X_MM = 70.0
+RING_RADIUS_MM = 57.2  # radius of the circle of spheres [mm]
+INSERT_DIAMETER_MM = 51.0  # lung insert [mm]
+_UPPER_RADIUS_MM = 147.0  # half disc [mm]
+_CORNER_RADIUS_MM = 77.0  # lower corners [mm]
+_CORNER_X_MM = 70.0  # centres of the corners beside the middle [mm]
 # The circle lies halfway up the body, the centre of the half disc below it: (147 − 77) / 2.
 _DISC_BELOW_RING_MM = 35.0
 # The spheres hang 70 mm from one end of the 180 mm that can be filled.
 _PLANE_TO_NEAR_END_MM = 70.0
-_LENGTH_MM = 180.0
+_LENGTH_MM = 180.0  # that can be filled, as above [mm]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ __all__ = ["TwinCamera", "count_rate", "twin_concentration", "twin_frame"]
 
 # Fineness of the cross-section that is blurred [mm], and how far a blur reaches, in its standard deviations.
 _SECTION_MM = 0.5
-_REACH = 5.0
+_REACH = 5.0  # [standard deviations]; a Gaussian is below 4e-6 of its maximum there
 # Where background is present or absent to this share at a voxel's centre, so it is in the whole voxel.
 _FLAT = 1e-7
 # Part of the reference concentration whose noise a voxel has at least: images of cold regions are not free of noise (a choice).

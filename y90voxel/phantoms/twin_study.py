@@ -19,7 +19,7 @@ from y90voxel.volumes.grid import Grid
 
 __all__ = ["TwinFrame", "TwinStudy"]
 
-_MARGIN_MM = 20.0
+_MARGIN_MM = 20.0  # around the phantom [mm]; chosen: blur ends within the image
 
 
 @dataclass(frozen=True, eq=False)

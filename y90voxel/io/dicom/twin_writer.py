@@ -21,9 +21,9 @@ __all__ = ["TwinHeader", "write_twin_image"]
 
 PET_CLASS = "1.2.840.10008.5.1.4.1.1.128"
 NM_CLASS = "1.2.840.10008.5.1.4.1.1.20"
-_GREATEST = 32767
-_SLICE_VECTOR = 0x00540080
-_VIEWS = 60
+_GREATEST = 32767  # of signed 16 bits
+_SLICE_VECTOR = 0x00540080  # tag (0054,0080) of SliceVector
+_VIEWS = 60  # of a rotation; chosen: one every 6°
 
 
 @dataclass(frozen=True)
