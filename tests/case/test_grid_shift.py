@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import y90voxel as yv
-from y90voxel.case.grid_shift import GREATEST_SHIFT, activity_shifts
+from y90voxel.case.grid_shift import GREATEST_SHIFT, _shares, activity_shifts
 from y90voxel.dose.local_deposition import LocalDeposition
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "study"
@@ -50,3 +50,12 @@ def test_a_coarser_grid_changes_means_by_what_it_says(study, native, grid, said)
 def test_on_the_grid_of_the_image_nothing_moves(native):
     assert activity_shifts(native.case, native.activity) == {}
     assert "grid-moves-activity" not in {n.code for n in native.notices}
+
+
+def test_of_a_map_without_activity_no_share_is_told(native):
+    empty = native.activity.with_array(0.0 * native.activity.array)
+    assert _shares(empty, native.case.regions) == {}
+    held = _shares(native.activity, native.case.regions)
+    tumour = native.case.regions["GTV1"].mask.array
+    own = float((tumour.astype(float) * native.activity.array).sum()) / native.activity.total
+    assert held["GTV1"] == pytest.approx(own, rel=1e-6)

@@ -199,3 +199,17 @@ def test_the_choices_of_the_calibration_are_those_of_the_quantification():
     fields = {one.path: one.choices for one in named_settings()}
     assert fields["dose", "calibration"] == tuple(CalibrationMode)
     assert fields["dose", "calibration_region"] == tuple(CalibrationRegion)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("dome_margin_mm", "  [default: 20.0]"), ("iterations", "  [default: 10]"), ("engine", "  [default: auto]"),
+        ("seed", "  [default: 0]"), ("residual_fraction", ""), ("device", ""), ("no_report", ""),
+    ],
+)  # fmt: skip
+def test_help_says_the_default_that_there_is(name, shown):
+    """Nothing where nothing holds, and none of a switch; a seed of 0 is one."""
+    found = next(one for one in named_settings() if one.name == name)
+    said = found.help.partition("  [default: ")
+    assert "".join(said[1:]) == shown

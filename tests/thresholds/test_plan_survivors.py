@@ -1,5 +1,7 @@
 """Faults in plans and dose files that a sample of mutants went through (docs/mutants.md), each held by a test."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pydicom
 import pytest
@@ -15,6 +17,8 @@ from y90voxel.planning.liver_limits import has_liver_limit
 from y90voxel.planning.plan_draws import PlanSpread
 from y90voxel.planning.plan_model import PlanModel, rule_model
 from y90voxel.planning.plan_models import shunt_together
+from y90voxel.planning.plan_orders import _ordered
+from y90voxel.planning.plan_request import OrderRequest
 from y90voxel.planning.plan_spread import spread_of
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -93,6 +97,36 @@ def test_a_perfused_mass_has_the_density_of_its_draw_as_tumours_have():
 def test_an_aim_is_missed_by_what_lies_between_dose_and_value(sense, found, missed):
     assert judge(DoseAim("aim", "liver", sense, 10.0), found).missed_by == pytest.approx(missed)
     assert judge(DoseAim("aim", "liver", sense, 10.0), None).missed_by == 0.0
+
+
+def test_a_draw_leaves_normal_liver_a_twentieth_of_itself():
+    """Tumours that grow beyond what holds them do not use up the liver."""
+    anatomy = Anatomy({"GTV1": 1.0}, perfused_normal_kg=0.1, whole_normal_kg=0.1)
+    reached = (Territory("injection", 0.06, (TumourUptake("GTV1", 1.0, 4.0),), 0.1),)
+    spread = PlanSpread(20.0, 10.0)
+    masses = [
+        spread.draw(anatomy, reached, np.random.default_rng(seed)).anatomy.whole_normal_kg
+        for seed in range(60)
+    ]
+    assert min(masses) == pytest.approx(0.05 * 0.1, rel=1e-12)
+
+
+def test_a_tumour_without_a_ratio_keeps_none_in_a_draw():
+    """What partition lacks before a draw it lacks after."""
+    anatomy = Anatomy({"GTV1": 0.3, "GTV2": 0.1}, perfused_normal_kg=1.2, whole_normal_kg=1.2)
+    uptakes = (TumourUptake("GTV1", 0.3, None), TumourUptake("GTV2", 0.1, 4.0))
+    reached = (Territory("injection", 0.06, uptakes, 1.2),)
+    (found,) = PlanSpread(4.0, 10.0).draw(anatomy, reached, np.random.default_rng(1)).territories
+    assert [uptake.ratio for uptake in found.tumours] == [None, 4.0]
+
+
+@pytest.mark.parametrize(("by_model", "expected"), [((1.0, 3.0), (2.0, 6.0)), ((0.0, 0.0), (4.0, 4.0))])
+def test_a_stated_activity_is_divided_as_the_model_divides_its_own(by_model, expected):
+    noon = datetime(2024, 3, 12, 12, tzinfo=UTC)
+    order = OrderRequest(noon, (noon,), activity_gbq=8.0)
+    assert _ordered(order, PlanModel("m", "", by_model, TABLE), 2) == pytest.approx(expected)
+    unstated = OrderRequest(noon, (noon,))
+    assert _ordered(unstated, PlanModel("m", "", by_model, TABLE), 2) == by_model
 
 
 class _Lost:

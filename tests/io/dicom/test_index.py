@@ -12,9 +12,11 @@ import pydicom
 import pytest
 
 from y90voxel.errors import InputError, Severity
+from y90voxel.io.atomic import output_folder
 from y90voxel.io.dicom import sources
 from y90voxel.io.dicom.directory import incomplete_media
 from y90voxel.io.dicom.index import SeriesRole, index_study
+from y90voxel.io.result_marks import MANIFEST
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
 
@@ -390,3 +392,13 @@ def test_a_study_beside_its_own_archive_counts_once(study, tmp_path):
     packed(study, tmp_path / "copy.zip")
     (tmp_path / "copy.zip").rename(study / "copy.zip")
     assert [(s.uid, len(s.instances)) for s in index_study(study).series] == expected
+
+
+def test_results_of_ours_in_a_study_are_none_of_its_files(tmp_path):
+    """What the mark of a folder of results lists is left out; what somebody put beside it is not."""
+    factory.save(factory.ct(STORED), tmp_path / "study")
+    with output_folder(tmp_path / "study" / "out") as out:
+        factory.save(factory.rtstruct({}), out)
+    (tmp_path / "study" / "out" / "own.dcm").write_bytes((tmp_path / "study" / "file0000").read_bytes())
+    names = {file.name for file in sources.list_files(tmp_path / "study")}
+    assert names - {f"out/{MANIFEST}"} == {*(f"file{n:04d}" for n in range(5)), "out/own.dcm"}
