@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "y90voxel"
 DECLARATIONS = {
     "settings.py",
     "setting_types.py",
+    "microscale_settings.py",
     "patient_settings.py",
     "plan_settings.py",
     "uncertainty_settings.py",
@@ -74,6 +75,15 @@ IDLE = {
             "noise_fwhm_mm": 8.0,
             "samples": 50,
             "seed": 4,
+        }.items()
+    },
+    **{
+        ("microscale", key): (value, {"microscale": {"report": True}})
+        for key, value in {
+            "activity_per_sphere": "340 Bq",
+            "days_since_calibration": 4.0,
+            "clusters": "pairs",
+            "places": "tracts",
         }.items()
     },
     ("partial_volume", "recovery_uncertainty"): (0.1, {"partial_volume": {"recovery": "recovery.csv"}}),

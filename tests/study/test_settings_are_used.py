@@ -59,6 +59,8 @@ VALUES = {
     "uncertainty.calibration": 0.3, "uncertainty.decay": 0.2, "uncertainty.density": 0.2,
     "uncertainty.registration_mm": 8.0, "uncertainty.noise": 0.5, "uncertainty.noise_fwhm_mm": 25.0,
     "uncertainty.samples": 50, "uncertainty.seed": 4,
+    "microscale.report": True, "microscale.activity_per_sphere": "300 Bq", "microscale.days_since_calibration": 4.0,
+    "microscale.clusters": "pairs", "microscale.places": "tracts",
     "noise.halves": ["first.nii.gz", "second.nii.gz"],
     "partial_volume.recovery": "RECOVERY", "partial_volume.recovery_uncertainty": 0.2,
     "partial_volume.method": "richardson-lucy", "partial_volume.fwhm_mm": 6.0, "partial_volume.iterations": 5,
@@ -83,6 +85,7 @@ BASE = {
 ACTIVE = {
     "administration": {"device": "ho166", "nuclide": "Ho-166", "residual": "10 MBq"},
     "plan": {"disease": "HCC", "scenario": "bilobar"},
+    "microscale": {"report": True, "activity_per_sphere": "340 Bq"},
     "output": {"uncertainty": True}, "uncertainty": {"samples": 40, "contour_fwhm_mm": 1.0},
 }  # fmt: skip
 JOBS = {Job.DOSE: (run_study, "metrics.json"), Job.PLAN: (run_plan, "plan.json")}

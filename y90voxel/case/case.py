@@ -16,6 +16,7 @@ from y90voxel.dose.density_map import DensityModel
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.energy_balance import check_dose_constant
 from y90voxel.metrics.radiobiology import RadiobiologyParameters
+from y90voxel.microscale.sphere_activity import SphereActivity, sphere_activity
 from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.quantification.calibration_spread import ASSUMED_FWHM_MM
 from y90voxel.quantification.dead_time import DeadTime
@@ -113,6 +114,8 @@ class Case:
             )
         check_carries(self.device, nuclides[0])
         _ = self.calibration, self.density, self.radiobiology  # refuse settings that cannot be
+        if self.settings.microscale.report:
+            _ = self.sphere_activity
         if self.dose_constant_gy_kg_per_gbq is not None:
             check_dose_constant(self.dose_constant_gy_kg_per_gbq, nuclides[0])
 
@@ -196,6 +199,18 @@ class Case:
             )
             for role, given in self.settings.radiobiology.items()
         }
+
+    @property
+    def sphere_activity(self) -> SphereActivity:
+        """Activity of one microsphere at injection, as stated or by device and days since calibration.
+
+        Raises
+        ------
+        InputError
+            If the settings do not tell it.
+        """
+        given = self.settings.microscale
+        return sphere_activity(self.device, given.days_since_calibration, given.activity_per_sphere)
 
     @property
     def settings_for_provenance(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.microscale.microscale_report import MicroscaleReport
 from y90voxel.quantification.calibration_spread import CalibrationSpread
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
@@ -172,6 +173,8 @@ class Evaluation:
         Every injection with its territory, where one scan follows several.
     foci : tuple of FocalDose
         Foci of uptake outside lungs and liver, those with the most counts first.
+    microscale : MicroscaleReport or None
+        Expected dose between microspheres, where it was asked for.
     histograms : RegionHistograms or None
         By region name, as they were computed with the dose. `dvh` computes what is not among them, and what is of another
         dose: a copy with another dose, density or regions may carry them.
@@ -197,6 +200,7 @@ class Evaluation:
     own_densities: Mapping[str, OwnDensity] = field(default_factory=dict, repr=False)
     arteries: tuple[TerritoryDoses, ...] = ()
     foci: tuple[FocalDose, ...] = ()
+    microscale: MicroscaleReport | None = None
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
     @property
@@ -318,6 +322,7 @@ class Evaluation:
             "regions": [region.as_dict() for region in self.regions],
             "partial_volume": None if self.partial_volume is None else dict(self.partial_volume),
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
+            "microscale": None if self.microscale is None else self.microscale.as_dict(),
             "limits": [
                 {
                     "name": result.limit.name,

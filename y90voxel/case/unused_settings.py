@@ -62,6 +62,10 @@ UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
             "seed",
         )
     },
+    **{
+        ("microscale", key): ("microscale.report is true", lambda s: s.microscale.report)
+        for key in ("activity_per_sphere", "days_since_calibration", "clusters", "places")
+    },
     ("partial_volume", "recovery_uncertainty"): (
         "partial_volume.recovery is given",
         lambda s: s.partial_volume.recovery is not None,
