@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from y90voxel.quantification.focal_uptake import find_foci, is_thyroid
+from y90voxel.quantification.focal_uptake import _smoothed, find_foci, is_thyroid
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -203,3 +203,10 @@ def test_thyroid_is_known_by_its_name():
     assert [is_thyroid(name) for name in ("Thyroid_L", "thyroid gland", "Tiroide", "parathyroids", "liver")] == [
         True, True, True, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("sigmas", [(0.7, 1.0, 2.4), (0.1, 0.96, 5.0)])
+def test_images_are_smoothed_as_by_scipy(sigmas):
+    values = np.random.default_rng(0).random((12, 15, 9)).astype(np.float32)
+    expected = gaussian_filter(values.astype(np.float64), sigmas, mode="nearest", truncate=3.0)
+    np.testing.assert_allclose(_smoothed(values, list(sigmas)), expected, atol=1e-6)
