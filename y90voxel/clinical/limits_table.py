@@ -22,6 +22,7 @@ __all__ = [
     "BILIRUBIN_THRESHOLD_UMOL_PER_L",
     "FRACTION_TABLE",
     "LIMITS_VERSION",
+    "LUNGS_ALL_SOURCE",
     "LUNGS_ALL_TREATMENTS_GY",
     "LUNGS_ONE_TREATMENT_GY",
     "TABLE",
@@ -43,7 +44,7 @@ LUNGS_ALL_TREATMENTS_GY = 50.0  # [Gy], all treatments together; source below
 
 _MASS = limiting_convention().mass_text
 _LUNG = f"MIRD lung dose to {_MASS}, 30 Gy per treatment: Kao et al. 2014, EJNMMI Res 4:33, doi 10.1186/s13550-014-0033-7"
-_LUNGS_ALL = (
+LUNGS_ALL_SOURCE = (
     "50 Gy over all treatments: Kis et al. 2024, doi 10.1016/j.jvir.2024.08.031; rests on few patients"
 )
 _DOSISPHERE = "DOSISPHERE-01, Garin et al., PMC10858378"
@@ -60,7 +61,7 @@ def _lungs(device: str) -> tuple[Limit, Limit]:
             Role.LUNGS,
             Sense.BELOW,
             LUNGS_ALL_TREATMENTS_GY,
-            _LUNGS_ALL,
+            LUNGS_ALL_SOURCE,
             cumulative=True,
         ),
     )

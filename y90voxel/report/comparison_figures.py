@@ -34,7 +34,7 @@ from y90voxel.report.scene import SMALLEST
 from y90voxel.volumes.planes import View, display_plane, sample, shown_box
 from y90voxel.volumes.volume import Volume
 
-__all__ = ["comparison_figures", "comparison_styles"]
+__all__ = ["comparison_figures", "comparison_styles", "dose_picture", "draw_scale"]
 
 # Of the figure, its gaps, a colour bar with its numbers, and the title [px].
 WIDTH_PX, GAP_PX, BAR_PX, TITLE_PX = 1420.0, 10.0, 92.0, 62.0
@@ -117,8 +117,8 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
             left = 8.0
             outlines = [(sample(region.mask, plane), styles[region.name]) for region in outlined]
             for picture in (
-                _dose_picture(sample(voxels.predicted_dose, plane), top),
-                _dose_picture(sample(voxels.delivered_dose, plane), top),
+                dose_picture(sample(voxels.predicted_dose, plane), top),
+                dose_picture(sample(voxels.delivered_dose, plane), top),
                 _difference_picture(sample(difference, plane), reach),
             ):
                 _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, outlines)
@@ -131,8 +131,10 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
             add_text(figure, x, height - TITLE_PX + 6, text, ha="center", va="bottom", fontsize=10)
         left = 8 + 3 * (columns + GAP_PX)
         low, tall = bottom + GAP_PX, sum(heights) + GAP_PX * (len(heights) - 1)
-        _bar(figure, Area(left, low, 18, tall), colours(), (0.0, top), "dose / Gy")
-        _bar(figure, Area(left + BAR_PX, low, 18, tall), _diverging(), (-reach, reach), "difference / Gy")
+        draw_scale(figure, Area(left, low, 18, tall), colours(), (0.0, top), "dose / Gy")
+        draw_scale(
+            figure, Area(left + BAR_PX, low, 18, tall), _diverging(), (-reach, reach), "difference / Gy"
+        )
         add_legend(
             figure,
             [(shortened(region.name, LONGEST_NAME), styles[region.name]) for region in outlined],
@@ -146,7 +148,7 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
         return png_bytes(figure)
 
 
-def _dose_picture(dose: NDArray[np.float32], top_gy: float) -> NDArray[np.float32]:
+def dose_picture(dose: NDArray[np.float32], top_gy: float) -> NDArray[np.float32]:
     """A dose in colour on black, (rows, columns, 3)."""
     level = np.clip(dose / top_gy, 0.0, 1.0)
     shade = np.clip(level / 0.05, 0.0, 1.0)[..., None]
@@ -178,7 +180,9 @@ def _panel(
     draw_outlines(figure, area, outlines)
 
 
-def _bar(figure: Any, area: Area, scale: NDArray[np.float32], ends: tuple[float, float], label: str) -> None:
+def draw_scale(
+    figure: Any, area: Area, scale: NDArray[np.float32], ends: tuple[float, float], label: str
+) -> None:
     """A colour bar."""
     axes = add_axes(figure, area)
     axes.imshow(scale[:, None, :], origin="lower", aspect="auto", extent=(0, 1, *ends))

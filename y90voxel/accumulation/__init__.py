@@ -1,0 +1,1 @@
+"""Dose of several treatments together: biologically effective dose summed over radioembolizations and external beams."""
