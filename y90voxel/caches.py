@@ -56,9 +56,9 @@ def can_keep() -> bool:
 
 def _numba_can() -> bool:
     """Whether numba can keep what it compiles: where it is told to, beside the package, or in the user's folder."""
-    told = os.environ.get("NUMBA_CACHE_DIR")
-    if told:
-        return _writable(Path(told))
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    if folder:
+        return _writable(Path(folder))
     if _writable(_PACKAGE / "volumes" / "__pycache__"):
         return True
     return _writable(_user_folder("XDG_CACHE_HOME", ".cache"))
@@ -66,8 +66,8 @@ def _numba_can() -> bool:
 
 def _drawing_can() -> bool:
     """Whether matplotlib can keep its list of fonts."""
-    told = os.environ.get("MPLCONFIGDIR")
-    return _writable(Path(told)) if told else _writable(_user_folder("XDG_CONFIG_HOME", ".config"))
+    folder = os.environ.get("MPLCONFIGDIR")
+    return _writable(Path(folder)) if folder else _writable(_user_folder("XDG_CONFIG_HOME", ".config"))
 
 
 def _user_folder(variable: str, name: str) -> Path | None:

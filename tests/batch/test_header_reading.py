@@ -154,8 +154,8 @@ def test_readers_in_other_processes_find_what_this_one_finds(archive, monkeypatc
 def test_both_sides_of_what_one_process_reads_alone(archive, monkeypatch, few):
     monkeypatch.setattr(header_readers, "FEW_FILES", few)
     crews = []
-    monkeypatch.setattr(header_readers._Crew, "start", lambda self, readers: crews.append(readers))
-    monkeypatch.setattr(header_readers._Crew, "wait_for", lambda self, number: FolderFacts())
+    monkeypatch.setattr(header_readers._ReaderProcesses, "start", lambda self, readers: crews.append(readers))
+    monkeypatch.setattr(header_readers._ReaderProcesses, "wait_for", lambda self, number: FolderFacts())
     list_archive(archive, readers=4)
     assert crews == ([3] if few == 126 else [])
 

@@ -27,7 +27,7 @@ from y90voxel.batch.run_batch import Handling, Resources, run_batch
 from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.batch.study_units import Unit
 from y90voxel.errors import InputError, OutputError
-from y90voxel.io import leavings
+from y90voxel.io import leftovers
 from y90voxel.io.result_marks import MANIFEST, checksum, read_mark
 
 SPENT = ["seconds", "peak_memory_bytes"]
@@ -418,7 +418,7 @@ def test_a_share_without_locks_has_another_lock(cohort, tmp_path, monkeypatch):
     ):
         batch(manifest, out)
     # its process is gone; another host's was silent for long
-    gone = {"token": f"{leavings._host()}-999999999-1-0a1b2c3d", "who": "x"}
+    gone = {"token": f"{leftovers._host()}-999999999-1-0a1b2c3d", "who": "x"}
     (out / ".owner").write_text(json.dumps(gone))
     assert batch(manifest, out).computed == 0
     (out / ".owner").write_text(json.dumps({"token": "0a1b2c3d-1-1-0a1b2c3d", "who": "x"}))

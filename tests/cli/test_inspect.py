@@ -6,7 +6,7 @@ import pytest
 from dicom_factory import ct, nm, pet, rtstruct, save, uid
 from study_factory import ROIS, SPECT_AFFINE, ball_contours, spect_counts, write_study
 
-from y90voxel.io import leavings
+from y90voxel.io import leftovers
 from y90voxel.io.dicom.describe import describe_study
 
 
@@ -94,7 +94,7 @@ def test_two_thousand_files_are_described_within_five_seconds(tmp_path):
 
 def test_inspect_clears_what_killed_runs_left_and_puts_back_what_they_had_moved_aside(run_cli, tmp_path):
     study = write_study(tmp_path / "study")
-    nobody, running = f"{leavings._host()}-999999999-1-0a1b2c3d", leavings.new_token()
+    nobody, running = f"{leftovers._host()}-999999999-1-0a1b2c3d", leftovers.new_token()
     for place in (study, study / "deep"):
         (place / f".out.{nobody}.old").mkdir(parents=True)
         (place / f".out.{nobody}.old" / "dvh.csv").write_text("earlier")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from y90voxel.errors import InputError, OutputError
-from y90voxel.io import atomic, leavings
+from y90voxel.io import atomic, leftovers
 from y90voxel.io.atomic import MANIFEST, atomic_file, check_output_folder, output_folder
-from y90voxel.io.leavings import clear_leavings, new_token
+from y90voxel.io.leftovers import clear_leftovers, new_token
 from y90voxel.io.result_marks import holds_results, own_files
 
 MARKER = json.dumps({"schema_version": 1, "kind": "dose"})
@@ -216,7 +216,7 @@ def test_folder_in_the_place_of_a_file_is_refused(tmp_path):
         pytest.fail("the block must not run")
 
 
-LEFT_BY_NOBODY = f"{leavings._host()}-999999999-1-0a1b2c3d"
+LEFT_BY_NOBODY = f"{leftovers._host()}-999999999-1-0a1b2c3d"
 LEFT_ELSEWHERE = "0a1b2c3d-1-1-0a1b2c3d"
 
 
@@ -239,7 +239,7 @@ def test_the_next_run_restores_and_clears_what_a_killed_one_left(tmp_path):
 
 def test_what_a_running_process_works_on_is_left_alone(tmp_path):
     killed_between_renames(tmp_path, new_token())
-    assert clear_leavings(tmp_path) == []
+    assert clear_leftovers(tmp_path) == []
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -247,8 +247,8 @@ def test_what_a_running_process_works_on_is_left_alone(tmp_path):
 def test_what_another_host_left_goes_after_a_day(tmp_path, monkeypatch, age_s, left):
     killed_between_renames(tmp_path, LEFT_ELSEWHERE)
     now = time.time()
-    monkeypatch.setattr(leavings.time, "time", lambda: now + age_s)
-    clear_leavings(tmp_path)
+    monkeypatch.setattr(leftovers.time, "time", lambda: now + age_s)
+    clear_leftovers(tmp_path)
     assert (tmp_path / f".out.{LEFT_ELSEWHERE}.tmp").exists() == left
     assert (tmp_path / "out").exists() != left
 

@@ -3,11 +3,11 @@ import pytest
 
 from y90voxel.errors import InputError, RegionError
 from y90voxel.quantification.lung_measures import (
+    exclude_margin,
     lung_shunt_fraction_planar,
     lung_shunt_fraction_spect,
     mean_lung_dose,
     project_onto_planar,
-    retreat_from,
 )
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, Mask
@@ -44,10 +44,10 @@ def test_spect_shunt_leaves_the_dome_out_and_scales_for_it():
 
 
 def test_retreat_measures_from_voxel_centres():
-    kept = retreat_from(slab(4, 12), slab(0, 4), 20.0)
+    kept = exclude_margin(slab(4, 12), slab(0, 4), 20.0)
     assert np.flatnonzero(kept.array[:, 0, 0]).tolist() == [6, 7, 8, 9, 10, 11]
     untouched = slab(4, 12)
-    assert retreat_from(untouched, Mask(np.zeros(GRID.shape), GRID), 20.0) is untouched
+    assert exclude_margin(untouched, Mask(np.zeros(GRID.shape), GRID), 20.0) is untouched
 
 
 def test_projection_of_a_region_falls_where_it_lies():
@@ -107,4 +107,4 @@ def test_lung_within_the_margin_is_found_as_by_distances_to_every_voxel_of_the_n
     apart = np.linalg.norm(np.indices(grid.shape).reshape(3, -1).T[:, None] * spacing_mm - points, axis=-1)
     expected = np.where(apart.min(axis=1).reshape(grid.shape) <= 12.0, 0.0, lung)
     assert 0 < np.count_nonzero(expected) < np.count_nonzero(lung)
-    assert np.array_equal(retreat_from(Mask(lung, grid), Mask(solid, grid), 12.0).array, expected)
+    assert np.array_equal(exclude_margin(Mask(lung, grid), Mask(solid, grid), 12.0).array, expected)

@@ -22,7 +22,7 @@ class BatchLog(ArchiveWatch):
     path : Path
         The log; lines are added to those of earlier runs.
     listener : Listener
-        Hears the same.
+        Receives the same.
     """
 
     def __init__(self, path: Path, listener: Listener) -> None:

@@ -47,7 +47,7 @@ class BatchResult:
     def as_dict(self) -> dict[str, Any]:
         """Return the content of ``status.json``."""
 
-        def told(status: StudyStatus, word: str = "reason") -> list[dict[str, Any]]:
+        def entries(status: StudyStatus, word: str = "reason") -> list[dict[str, Any]]:
             return [{"study": o.study_id, "label": o.label, word: o.reason} for o in self.with_status(status)]
 
         return {
@@ -57,10 +57,10 @@ class BatchResult:
             "counts": {status.value: len(self.with_status(status)) for status in StudyStatus},
             "computed": self.computed,
             "done": [outcome.study_id for outcome in self.with_status(StudyStatus.DONE)],
-            "failed": told(StudyStatus.FAILED, "error"),
-            "refused": told(StudyStatus.REFUSED),
-            "skipped": told(StudyStatus.SKIPPED),
-            "stale": told(StudyStatus.STALE),
+            "failed": entries(StudyStatus.FAILED, "error"),
+            "refused": entries(StudyStatus.REFUSED),
+            "skipped": entries(StudyStatus.SKIPPED),
+            "stale": entries(StudyStatus.STALE),
             "groups": grouped(self.outcomes),
             "remarks": list(self.remarks),
         }

@@ -51,7 +51,7 @@ class ClusterWorkers:
         A connection to its scheduler.
     say : callable
         Takes a line for the log when workers have come or gone.
-    crew : str
+    workers_text : str
         What is said of their number: ``{} of 20 Slurm jobs are running``.
     are_gone : callable
         Tells whether there will never be workers again.
@@ -61,15 +61,15 @@ class ClusterWorkers:
         self,
         client: Any,
         say: Callable[[str], None],
-        crew: str,
+        workers_text: str,
         are_gone: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._client, self._say, self._crew, self._are_gone = client, say, crew, are_gone
+        self._client, self._say, self._workers_text, self._are_gone = client, say, workers_text, are_gone
         self._waiting: dict[str, Any] = {}
         self._workers, self._looked = -1, -math.inf
 
     def compute(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """Yield every request with what came of it, as they end; closing the iterator ends what is running.
+        """Yield every request with its outcome, as they end; closing the iterator ends what is running.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class ClusterWorkers:
         with suppress(OSError, CancelledError):  # the scheduler is lost, as the studies will tell
             before, self._workers = self._workers, len(self._client.nthreads())
             if self._workers != before:
-                self._say(self._crew.format(self._workers) + ("" if self._workers else "; waiting"))
+                self._say(self._workers_text.format(self._workers) + ("" if self._workers else "; waiting"))
         if self._are_gone() and not self._workers:  # asked every time: it has to have seen the jobs before
             raise InputError(
                 f"all Slurm jobs have ended, but {len(self._waiting)} studies have not: the walltime was over, or no worker "
@@ -280,7 +280,7 @@ def _jobs_of(cluster: Any) -> list[Any]:
 
 
 def _result(future: Any) -> dict[str, Any]:
-    """What came of a study; a worker that died under it again and again is a failure of the study."""
+    """The outcome of a study; a worker that died under it again and again is a failure of the study."""
     error = future.exception() if future.status == "error" else None
     if error is None:
         outcome: dict[str, Any] = future.result()

@@ -57,7 +57,7 @@ def find_cohort(
     leave_out : Path or None
         A folder that is not looked into: where results go.
     watch : ArchiveWatch or None
-        Hears how the listing of a tree goes.
+        Receives the progress of the listing of a tree.
     memory : HeaderMemory or None
         Knows headers that were read before.
 

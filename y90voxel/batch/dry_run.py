@@ -65,13 +65,13 @@ def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> Bat
                 secret = owners_secret(out, key, ledger) if key.exists() else secrets.token_bytes(32)
                 choices = replace(choices, secret=secret)
             tasks = make_plan(archive.units, ledger, folder, choices)
-            return _told(out, tasks, folder, [] if anonymous else list(archive.remarks), choices)
+            return _preview(out, tasks, folder, [] if anonymous else list(archive.remarks), choices)
 
 
-def _told(
+def _preview(
     out: Path, tasks: list[Task], folder: BatchFolder, remarks: list[str], choices: Choices
 ) -> BatchResult:
-    """What would become of each task."""
+    """The outcome that each task would have."""
     outcomes, computed = [], 0
     for task in tasks:
         problem, series = task.unit.problem, ""
@@ -82,8 +82,8 @@ def _told(
                 problem = without_identity(error.message) if choices.secret else error.message
         if problem is None and task.why is not None:
             computed += 1
-            told = f": {series}" if series and choices.secret is None else ""
-            remarks.append(f"{task.study_id}: would be computed ({task.why}){told}")
+            series_text = f": {series}" if series and choices.secret is None else ""
+            remarks.append(f"{task.study_id}: would be computed ({task.why}){series_text}")
             continue
         outcomes.append(_outcome(task, problem, folder))
     return BatchResult(out, tuple(outcomes), computed, tuple(remarks))

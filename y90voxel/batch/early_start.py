@@ -45,7 +45,7 @@ class EarlyStart(ArchiveWatch):
     known : mapping of str to Entry
         What earlier runs know: their studies are not started early, they may not have to be computed.
     log : BatchLog
-        Hears what the listing says.
+        Receives the progress of the listing.
     """
 
     def __init__(

@@ -31,18 +31,18 @@ def explain(
     request : mapping
         With ``memory_bytes``.
     hide : callable
-        Takes away from a text what must not be told.
+        Takes away from a text what must not be shown.
     log : int
         File descriptor that gets the traceback of a failure.
     """
-    told = traceback.format_exc()
+    trace = traceback.format_exc()
     if (full := _no_space(error)) is not None:
         return ended("failed", f"no space left where results go ({full.strerror}).", code=NO_SPACE)
     if isinstance(error, InputError) and not isinstance(error, OutputError):
         where = ", ".join(part for part in (error.file, error.tag) if part and part not in error.message)
         message = f"{error.message}{f' [{where}]' if where else ''}"
         return ended("refused", hide(message), error=type(error).__name__)
-    os.write(log, hide(told).encode())
+    os.write(log, hide(trace).encode())
     extra: dict[str, Any] = {"error": type(error).__name__}
     if isinstance(error, MemoryError):
         bound = request["memory_bytes"]

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from y90voxel.errors import InputError, OutputError
-from y90voxel.io.leavings import is_free, new_token
+from y90voxel.io.leftovers import is_free, new_token
 
 __all__ = ["LOCK", "OWNER", "FolderLock", "locked"]
 

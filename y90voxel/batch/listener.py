@@ -1,4 +1,4 @@
-"""Who hears how a batch goes."""
+"""Callbacks for the progress of a batch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Listener"]
 
 
 class Listener:
-    """Hears how a batch goes; every method may be overridden."""
+    """Receives the progress of a batch; every method may be overridden."""
 
     def say(self, line: str) -> None:
         """A line for the log."""

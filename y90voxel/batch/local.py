@@ -21,7 +21,7 @@ class Executor(Protocol):
     """What computes the studies of a batch."""
 
     def compute(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """Yield every request with what came of it, as they end; closing the iterator ends what is running."""
+        """Yield every request with its outcome, as they end; closing the iterator ends what is running."""
 
     def stop(self) -> None:
         """Start no more studies; those that are running end."""
@@ -68,7 +68,7 @@ class LocalWorkers:
             Thread(target=self._serve, args=(worker,), daemon=True).start()
 
     def compute(self, requests: Iterable[Request]) -> Iterator[Reply]:
-        """Yield every request with what came of it, as they end; closing the iterator ends what is running."""
+        """Yield every request with its outcome, as they end; closing the iterator ends what is running."""
         try:
             for request in requests:
                 self.hand_out(request)

@@ -13,7 +13,7 @@ from y90voxel.batch.folder_lock import LOCK, OWNER, FolderLock, locked
 from y90voxel.batch.ledger import LEDGER
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.atomic import put_in_place
-from y90voxel.io.leavings import clear_leavings, is_leaving
+from y90voxel.io.leftovers import clear_leftovers, is_leftover
 from y90voxel.io.result_marks import MANIFEST, STALE_NOTE, checksum, holds_results, read_mark, write_mark
 
 __all__ = ["BatchFolder", "Outputs", "batch_folder"]
@@ -53,7 +53,7 @@ class BatchFolder:
                 f"cannot write to {self.path}: {error.strerror}. What was computed before is still there.",
                 file=self.path,
             ) from error
-        return clear_leavings(self.path)
+        return clear_leftovers(self.path)
 
     def mark(self) -> None:
         """Mark the folder as a batch's, so that it is recognised without its ledger."""
@@ -190,7 +190,7 @@ def _check(folder: Path) -> None:
 
 def _only_begun(folder: Path, names: Iterable[str]) -> bool:
     """Return whether a folder holds nothing but what a batch makes before its ledger: it ended there."""
-    if any(not is_leaving(name) for name in set(names) - BEGINNING):
+    if any(not is_leftover(name) for name in set(names) - BEGINNING):
         return False
     logs = folder / LOGS
     return not logs.is_dir() or all(entry.suffix == ".log" for entry in logs.iterdir())

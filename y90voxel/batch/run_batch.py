@@ -67,7 +67,7 @@ def run_batch(
     retry : str or None
         In place of that of ``handling``.
     listener : Listener or None
-        Hears how it goes.
+        Receives the progress.
     work : str
         What a worker does with a study, as ``package.module:function``.
 

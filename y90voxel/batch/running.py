@@ -1,4 +1,4 @@
-"""A batch while it runs: hand out studies, put results in place, record what became of each."""
+"""A batch while it runs: hand out studies, put results in place, record the outcome of each."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RunningBatch:
     requests : StudyRequests
         Makes what workers get, and knows what computes them.
     log : BatchLog
-        Hears what happens.
+        Receives the progress.
     choices : Choices
         What holds for all studies.
     early : EarlyStart or None
@@ -162,14 +162,14 @@ class RunningBatch:
                 if cause is not None and cause.errno in NO_ROOM:
                     self._full = cause.strerror
                     return False
-                told = (
+                reason = (
                     error.message
                     if isinstance(error, InputError)
                     else f"its results cannot be moved: {error}"
                 )
                 if self.choices.secret is not None:
-                    told = without_identity(told)
-                reply = {**reply, "status": "failed", "reason": told}
+                    reason = without_identity(reason)
+                reply = {**reply, "status": "failed", "reason": reason}
         self._record(task, reply, outputs)
         return True
 
@@ -217,7 +217,7 @@ class RunningBatch:
             return {}
 
     def _outcome(self, task: Task, entry: Entry) -> StudyOutcome:
-        """What became of a study."""
+        """The outcome of a study."""
         status = StudyStatus(entry.state)
         with_results = status in (StudyStatus.DONE, StudyStatus.STALE)
         columns = task.unit.columns

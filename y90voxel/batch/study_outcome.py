@@ -1,4 +1,4 @@
-"""What became of one study of a cohort."""
+"""The outcome of one study of a cohort."""
 
 from __future__ import annotations
 

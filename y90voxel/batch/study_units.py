@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from y90voxel.io.leavings import cut_by_bytes
+from y90voxel.io.leftovers import cut_by_bytes
 
 __all__ = ["Cell", "Unit", "canonical", "digest_of", "shown", "study_ids"]
 

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _serve(request: Mapping[str, Any], fresh: bool) -> dict[str, Any]:
-    """Compute one study in a child and return what it said, or what became of it."""
+    """Compute one study in a child and return its output, or how it ended."""
     started = time.monotonic()
     pid, result = (_start_fresh if fresh else _fork)(request)
     output, timed_out = _wait(pid, result, request.get("timeout_s"))

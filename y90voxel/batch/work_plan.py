@@ -163,11 +163,11 @@ def _task(
                 check_output_folder(folder.path / study_id)
             task = replace(task, why=why, bytes=state.bytes, revived=revived)
     except InputError as error:
-        told = error.message if choices.secret is None else without_identity(error.message, choices.words)
-        task = replace(task, unit=replace(unit, problem=told))
+        problem = error.message if choices.secret is None else without_identity(error.message, choices.words)
+        task = replace(task, unit=replace(unit, problem=problem))
     except OSError as error:
-        told = f"its files cannot be read: {error.strerror if choices.secret is not None else error}."
-        task = replace(task, unit=replace(unit, problem=told))
+        problem = f"its files cannot be read: {error.strerror if choices.secret is not None else error}."
+        task = replace(task, unit=replace(unit, problem=problem))
     return task
 
 

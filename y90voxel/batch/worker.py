@@ -1,4 +1,4 @@
-"""The near end of a supervisor: start it, hand it a study, and say in words what became of the study."""
+"""Client of a supervisor process: start it, hand it a study, and put the outcome of the study into words."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class StudyWorker:
         self.close()
 
     def run(self, request: Request) -> dict[str, Any]:
-        """Compute a study and return what came of it, whatever happened to its process.
+        """Compute a study and return its outcome, whatever happened to its process.
 
         Returns
         -------
@@ -157,7 +157,7 @@ class StudyWorker:
 
 
 def _outcome(reply: Mapping[str, Any], request: Request) -> dict[str, Any]:
-    """What became of a study, in words."""
+    """The outcome of a study in words."""
     spent = {"seconds": reply["seconds"], "peak_memory_bytes": reply["peak_memory_bytes"]}
     if reply["said"] is not None:
         return {**spent, **reply["said"]}

@@ -214,7 +214,7 @@ class Case:
 
     @property
     def settings_for_provenance(self) -> dict[str, Any]:
-        """What is told of the settings in outputs."""
+        """The settings as outputs show them."""
         return self.settings.as_dict() if self.shown_settings is None else dict(self.shown_settings)
 
     def changed(self, **groups: Mapping[str, Any]) -> Case:

@@ -14,7 +14,7 @@ from y90voxel.case.engine_request import engine_request
 from y90voxel.dose.density_map import TissueMap
 from y90voxel.dose.engine import DoseEngine, answering
 from y90voxel.dose.engines import Beside, engine_names, engine_rows
-from y90voxel.quantification.lung_measures import retreat_from
+from y90voxel.quantification.lung_measures import exclude_margin
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.box import Box, widened_box
 from y90voxel.volumes.own_density import OwnDensity
@@ -91,7 +91,7 @@ def lung_doses_by_method(
     lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or not lungs.array.any():
         return tuple(rows)
-    lungs_below_dome = None if liver is None else retreat_from(lungs, liver, case.dome_margin_mm)
+    lungs_below_dome = None if liver is None else exclude_margin(lungs, liver, case.dome_margin_mm)
     own = tissue.own.get("lungs", tissue.density)
     spill = None if liver is None else _Spill.of(tia, tissue.density, own, liver, lungs)
     for other in _engines(case, engine):
@@ -147,7 +147,7 @@ class _Spill:
         mass[lungs.box] = lungs.array[lungs.box] * _in_box(own, lungs.box)
         weights = _part(Volume(mass, lungs.grid), box)
         decays, liver, lungs = _part(tia, box), _part(liver, box), _part(lungs, box)
-        far = retreat_from(liver, lungs, SPILL_REACH_MM)
+        far = exclude_margin(liver, lungs, SPILL_REACH_MM)
         near = (liver.array > 0) & (far.array == 0)
         return cls(decays.with_array(np.where(near, decays.array, 0.0)), _part(density, box), weights)
 

@@ -17,7 +17,7 @@ from y90voxel.metrics.summary import PartialVolume, RegionMetrics
 from y90voxel.quantification.calibration import CalibrationRegion
 from y90voxel.quantification.calibration_spread import LIVER_AND_MARGIN
 from y90voxel.quantification.deconvolution import DEFAULT_ITERATIONS, richardson_lucy
-from y90voxel.quantification.lung_measures import retreat_from
+from y90voxel.quantification.lung_measures import exclude_margin
 from y90voxel.quantification.partial_volume import (
     RecoveryFit,
     correct_in_warm_background,
@@ -84,9 +84,9 @@ def with_partial_volume(
     """
     notices: list[Notice] = []
     background = _Background.of(evaluation) if curve is not None else None
-    undone = _undone(evaluation) if curve is not None else 1.0
-    if undone != 1.0:
-        notices.append(_undone_notice(undone))
+    calibration_removed = _removed_calibration(evaluation) if curve is not None else 1.0
+    if calibration_removed != 1.0:
+        notices.append(_removed_calibration_notice(calibration_removed))
     other = None
     if deconvolution is not None:
         other = verify(deconvolution.of(evaluation.case), engine, progress)
@@ -103,7 +103,7 @@ def with_partial_volume(
         partial_volume = PartialVolume()
         if curve is not None and background is not None and metrics.role == Role.TUMOUR:
             try:
-                partial_volume = _corrected(metrics, background, curve, undone)
+                partial_volume = _corrected(metrics, background, curve, calibration_removed)
             except InputError as error:
                 notices.append(
                     Notice("partial-volume-not-corrected", f"{metrics.name!r} is not corrected: {error}")
@@ -120,12 +120,12 @@ def with_partial_volume(
         evaluation,
         regions=tuple(regions),
         partial_volume=_settings(curve, deconvolution, background)
-        | {"calibration_factor_undone": None if curve is None else undone},
+        | {"calibration_factor_undone": None if curve is None else calibration_removed},
     )
     return made.with_notices(*notices)
 
 
-def _undone_notice(factor: float) -> Notice:
+def _removed_calibration_notice(factor: float) -> Notice:
     """Say that means corrected by recovery stand on another calibration than the map."""
     return Notice(
         "recovery-calibration",
@@ -145,7 +145,7 @@ class _Background:
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> _Background:
-        """Perfused non-tumour liver, else all non-tumour liver, without what tumours shine into."""
+        """Perfused non-tumour liver, else all non-tumour liver, without the voxels that blur of tumours spills into."""
         regions = evaluation.case.regions
         tumours = regions.mask_of(Role.TUMOUR)
         normal_regions = [
@@ -159,7 +159,7 @@ class _Background:
                 tag="partial_volume.recovery",
             )
         for region in normal_regions:
-            background = retreat_from(region.mask, tumours, BACKGROUND_MARGIN_MM)
+            background = exclude_margin(region.mask, tumours, BACKGROUND_MARGIN_MM)
             if background.volume_ml >= LEAST_BACKGROUND_ML:
                 share, volume = np.asarray(background.array, np.float64), background.volume_ml
                 mean = float((evaluation.dose.array * share).sum() / share.sum())
@@ -171,7 +171,7 @@ class _Background:
         )
 
 
-def _undone(evaluation: Evaluation) -> float:
+def _removed_calibration(evaluation: Evaluation) -> float:
     """The factor that takes back what a calibration over the liver adds for counts that blur carried out of it.
 
     A recovery coefficient is measured concentration over true one. A map that was calibrated over the liver's counts is
@@ -186,7 +186,7 @@ def _undone(evaluation: Evaluation) -> float:
 
 
 def _corrected(
-    metrics: RegionMetrics, background: _Background, curve: RecoveryFit, undone: float
+    metrics: RegionMetrics, background: _Background, curve: RecoveryFit, calibration_removed: float
 ) -> PartialVolume:
     """Mean dose and ratio of one tumour, as measured and corrected."""
     recovery = curve.coefficient(metrics.volume_ml)
@@ -196,7 +196,7 @@ def _corrected(
         recovery=recovery,
         recovery_uncertainty=curve.uncertainty(metrics.volume_ml),
         mean_corrected_gy=correct_in_warm_background(
-            undone * metrics.mean_gy, undone * background.mean_gy, recovery
+            calibration_removed * metrics.mean_gy, calibration_removed * background.mean_gy, recovery
         ),
         tumour_to_normal_ratio=ratio,
         tumour_to_normal_ratio_corrected=None

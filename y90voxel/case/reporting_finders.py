@@ -283,7 +283,7 @@ def residual_named(evaluation: Reported) -> Found:
 
 
 def administration_time(evaluation: Reported) -> Found:
-    """Whether the time is known, with its zone; the time itself is not told here."""
+    """Whether the time is known, with its zone; the time itself is not shown."""
     if evaluation.case.settings.output.anonymise:
         return Found.missing("left out of an anonymised report")
     times = [one.administration.time for one in evaluation.case.injections]
@@ -295,7 +295,7 @@ def administration_time(evaluation: Reported) -> Found:
 
 
 def imaging_record(evaluation: Reported) -> Found:
-    """The image: modality and voxels are told, scanner and reconstruction are not."""
+    """The image: modality and voxels are shown, scanner and reconstruction are not."""
     image = evaluation.case.injections[0].emission
     spacing = " × ".join(f"{step:.3g}" for step in image.volume.grid.spacing_mm)
     return Found.missing(

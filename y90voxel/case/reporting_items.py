@@ -176,7 +176,7 @@ REPORTING_ITEMS: tuple[ReportingItem, ...] = (
 
 
 def reporting_items(evaluation: Reported) -> list[ItemResult]:
-    """Return every item of `REPORTING_ITEMS` with whether a result holds it; no dates and no identity are told.
+    """Return every item of `REPORTING_ITEMS` with whether a result holds it; without dates and identity.
 
     Parameters
     ----------

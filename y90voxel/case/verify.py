@@ -27,7 +27,7 @@ from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.quantification.decay import integrate_over_time
-from y90voxel.quantification.lung_measures import mird_lung_doses, retreat_from
+from y90voxel.quantification.lung_measures import exclude_margin, mird_lung_doses
 from y90voxel.quantification.lung_view import REFERENCE_LUNG_MASS_G
 from y90voxel.quantification.plausibility import check_dose
 from y90voxel.quantification.quantify import Quantification, quantify
@@ -235,7 +235,7 @@ def _mean_without_dome(case: Case, dose: DoseMap) -> float | None:
     lungs, liver = case.regions.mask_of(Role.LUNG), case.regions.mask_of(Role.LIVER, Role.TUMOUR)
     if lungs is None or liver is None:
         return None
-    lungs_below_dome = retreat_from(lungs, liver, case.dome_margin_mm)
+    lungs_below_dome = exclude_margin(lungs, liver, case.dome_margin_mm)
     return (
         DoseVolumeHistogram.from_dose(dose, lungs_below_dome).mean_gy
         if lungs_below_dome.array.any()
@@ -284,7 +284,7 @@ def _region_notices(regions: Regions) -> list[Notice]:
 
 
 def _overlap_notices(regions: Regions) -> list[Notice]:
-    """Say which tumours overlap, by how much, and what becomes of it."""
+    """Say which tumours overlap, by how much, and how the overlap is counted."""
     shared = regions.shared_by_tumours()
     if not shared:
         return []

@@ -21,7 +21,7 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 __all__ = ["PlainLines", "RunningTable", "batch_progress"]
 
 SHOWN_OUTCOMES = 12  # lines of the table; chosen: with the bar it fits a terminal of 24 lines
-# How often a log hears of files and headers [s].
+# Interval at which files and headers are logged [s].
 SAID_EVERY_S = 5.0
 COLOURS = {
     StudyStatus.DONE: "green",
@@ -66,13 +66,13 @@ class PlainLines(Listener):
 
     def files_found(self, files: int) -> None:
         """Say now and then how many files were found."""
-        self._say_at_times(f"looking for studies: {files} files")
+        self._log_at_intervals(f"looking for studies: {files} files")
 
     def read(self, headers: int, of: int) -> None:
         """Say now and then how many headers were read."""
-        self._say_at_times(f"reading headers: {headers} of {of}", last=headers == of)
+        self._log_at_intervals(f"reading headers: {headers} of {of}", last=headers == of)
 
-    def _say_at_times(self, line: str, *, last: bool = False) -> None:
+    def _log_at_intervals(self, line: str, *, last: bool = False) -> None:
         """Write a line at once, then every few seconds."""
         elapsed = time.monotonic() - self._started
         if last or elapsed >= self._next_s:

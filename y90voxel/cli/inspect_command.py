@@ -28,10 +28,10 @@ def inspect(
     from y90voxel.cli.progress import progress
     from y90voxel.io.dicom.describe import describe_study
     from y90voxel.io.dicom.index import index_study
-    from y90voxel.io.leavings import clear_leavings_below
+    from y90voxel.io.leftovers import clear_leftovers_below
     from y90voxel.study.judgement import judge_study
 
-    for line in clear_leavings_below(study.absolute()):
+    for line in clear_leftovers_below(study.absolute()):
         typer.echo(line, err=True)
     with progress(quiet=as_json) as report_progress:
         index = index_study(
@@ -71,7 +71,7 @@ def _refused(description: StudyDescription, judgement: Judgement) -> Notice | No
 
 
 def _verdict(judgement: Judgement) -> str:
-    """What becomes of the study."""
+    """Whether the study can be used, in words."""
     if judgement.refusal is not None or judgement.missing:
         options = f" ({' and '.join(judgement.missing)})" if judgement.missing else ""
         return f"cannot be used without further options or files{options}"
@@ -118,8 +118,8 @@ def _series_lines(series: SeriesDescription) -> list[str]:
         lines.append("    regions: " + ", ".join(f"{name} ({role})" for name, role in series.rois.items()))
     if series.references:
         lines.append("    refers to series " + ", ".join(series.references))
-    told = [_notice_line(notice) for notice in series.notices]
-    return lines + (told or ["    ACCEPT"])
+    notices = [_notice_line(notice) for notice in series.notices]
+    return lines + (notices or ["    ACCEPT"])
 
 
 def _notice_line(notice: Notice) -> str:

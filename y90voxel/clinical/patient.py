@@ -226,7 +226,7 @@ class PatientRecord:
     statements : tuple of (str, Stated)
         Facts as stated, by field, such as ``("age", Stated("58", "table 1"))``; contradictions stay.
     dated : bool
-        Whether dates may be told; False leaves the days between them.
+        Whether dates may be shown; False leaves the days between them.
 
     Raises
     ------
@@ -330,8 +330,8 @@ class PatientRecord:
             "albi_score": albi,
             "albi_grade": None if albi is None else albi_grade(albi),
             "afp": None if self.afp is None else {"value": self.afp.value, "unit": self.afp.unit.value},
-            "treatment_date": self._told(self.treatment_date),
-            "systemic_therapy_date": self._told(self.systemic_therapy_date),
+            "treatment_date": self._shown_date(self.treatment_date),
+            "systemic_therapy_date": self._shown_date(self.systemic_therapy_date),
             "days_to_systemic_therapy": self.days_to_systemic_therapy,
             "responses": [self._response(response) for response in self.responses] or None,
             "statements": [
@@ -343,8 +343,8 @@ class PatientRecord:
         }
         return {key: value for key, value in facts.items() if value is not None}
 
-    def _told(self, day: date | None) -> str | None:
-        """A date where dates may be told."""
+    def _shown_date(self, day: date | None) -> str | None:
+        """A date where dates may be shown."""
         return day.isoformat() if day is not None and self.dated else None
 
     def _response(self, response: Response) -> dict[str, Any]:
@@ -353,7 +353,7 @@ class PatientRecord:
         facts = {
             "criterion": response.criterion.value,
             "category": response.category.value,
-            "date": self._told(response.date),
+            "date": self._shown_date(response.date),
             "days_after_treatment": days,
         }
         return {key: value for key, value in facts.items() if value is not None}

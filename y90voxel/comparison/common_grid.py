@@ -63,14 +63,14 @@ def in_one_frame(
 
 def regions_of_other(side: ComparedDose, other: ComparedDose) -> tuple[Region, ...]:
     """Return the regions of the other side on the grid of this one, as far as it reaches; both in one frame."""
-    found = []
+    carried = []
     for region in other.regions:
         mask = region.mask
         if not mask.grid.is_same_as(side.dose.grid):
             mask = resample(mask, side.dose.grid)
         if mask.array.any():
-            found.append(replace(region, mask=mask))
-    return tuple(found)
+            carried.append(replace(region, mask=mask))
+    return tuple(carried)
 
 
 def on_delivered_grid(predicted: DoseMap, delivered: DoseMap) -> tuple[DoseMap, NDArray[np.bool_]]:

@@ -128,9 +128,9 @@ def _mode(
     try:
         return Normalisation(normalise), []
     except ValueError:
-        known = ", ".join(mode.value for mode in Normalisation)
+        modes = ", ".join(mode.value for mode in Normalisation)
         raise InputError(
-            f"unknown normalisation {str(normalise)!r}. Choose one of: {known}.", tag="--normalise"
+            f"unknown normalisation {str(normalise)!r}. Choose one of: {modes}.", tag="--normalise"
         ) from None
 
 
@@ -143,7 +143,7 @@ def _side(given: Evaluation | ComparedDose | DoseMap) -> ComparedDose:
 
 
 def _pairs(
-    predicted: ComparedDose, delivered: ComparedDose, said: Sequence[str], *, one_frame: bool
+    predicted: ComparedDose, delivered: ComparedDose, stated: Sequence[str], *, one_frame: bool
 ) -> tuple[tuple[RegionPair, ...], list[Notice]]:
     """Regions that belong together; a side without regions takes those of the other in one frame."""
     before, after = predicted.regions, delivered.regions
@@ -155,7 +155,7 @@ def _pairs(
         if one_frame:
             before = before or regions_of_other(predicted, delivered)
             after = after or regions_of_other(delivered, predicted)
-    matched, more = pair_regions(before, after, said)
+    matched, more = pair_regions(before, after, stated)
     if len(notices) and not one_frame:
         return (), notices
     return matched, [*notices, *more, *check_places(matched, before, after, one_frame)]
@@ -202,7 +202,7 @@ def _voxels(
     levels_gy: Sequence[float],
 ) -> tuple[VoxelComparison, list[Notice]]:
     """Both doses on the delivered grid, voxel by voxel."""
-    raw, known = on_delivered_grid(predicted.dose, delivered.dose)
+    raw, covered = on_delivered_grid(predicted.dose, delivered.dose)
     notices = grid_notices(predicted.dose, delivered.dose)
     (raw, target), new_notices = without_negatives(raw, delivered.dose)
     notices += new_notices
@@ -210,6 +210,6 @@ def _voxels(
     notices += gamma_notices(gamma, criteria, predicted.dose, delivered.dose)
     scaled = raw if factor == 1.0 else raw.with_array(raw.array * factor)
     matched, new_notices = compare_voxels(
-        scaled, target, known, pairs, how=how, criteria=criteria, levels_gy=levels_gy
+        scaled, target, covered, pairs, how=how, criteria=criteria, levels_gy=levels_gy
     )
     return matched, [*notices, *new_notices]

@@ -93,8 +93,8 @@ class Comparison:
             Normalisation.MEAN_LIVER: "the delivered over the predicted mean dose of the liver",
         }[self.normalisation]
         totals = [side.activity_bq for side in (self.predicted, self.delivered)]
-        known = [format_activity(total) for total in totals if total is not None]
-        both = f" ({known[0]} predicted, {known[1]} delivered)" if len(known) == 2 else ""
+        activities = [format_activity(total) for total in totals if total is not None]
+        both = f" ({activities[0]} predicted, {activities[1]} delivered)" if len(activities) == 2 else ""
         return f"The predicted dose was multiplied by {self.factor:.4g}, {what}{both}."
 
     def as_dict(self) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def _shift(predicted: Sequence[Region], delivered: Sequence[Region], one_frame: 
     """What brings points of the predicted side onto the delivered one: liver onto liver; None where unknown [mm]."""
     livers = [[r for r in side if r.role is Role.LIVER] for side in (predicted, delivered)]
     if all(livers):
-        one, other = (centroid_mm(found[0].mask) for found in livers)
+        one, other = (centroid_mm(first[0].mask) for first in livers)
         return other - one
     return np.zeros(3) if one_frame else None
 
@@ -96,16 +96,16 @@ def _ask_about_distant(lesions: Sequence[RegionPair], shift: Point) -> None:
             far.append((pair, apart))
     if not far:
         return
-    told = "; ".join(
+    distances = "; ".join(
         f"{pair.predicted.name!r} (predicted) and {pair.delivered.name!r} (delivered) lie {apart:.0f} mm apart"
         for pair, apart in far
     )
     pair = far[0][0]
     same, not_same = f"{pair.predicted.name}={pair.delivered.name}", f"{pair.predicted.name}="
     raise InputError(
-        f"are these the same lesions? Relative to the liver, {told}; more than {FARTHEST_MM:g} mm is not taken for one lesion "
-        f"by its name. Say which belong together: --pair '{same}' where they are the same, --pair '{not_same}' (or another "
-        "lesion after the sign) where not.",
+        f"are these the same lesions? Relative to the liver, {distances}; more than {FARTHEST_MM:g} mm is not taken for one "
+        f"lesion by its name. Say which belong together: --pair '{same}' where they are the same, --pair '{not_same}' (or "
+        "another lesion after the sign) where not.",
         tag="--pair",
     )
 
@@ -166,10 +166,10 @@ def _check_sides(predicted: Sequence[Region], delivered: Sequence[Region]) -> No
         one, other = where(predicted), where(delivered)
         if one is None or other is None or one * other > 0:
             continue
-        told = [what.format("left" if value > 0 else "right") for value in (one, other)]
+        sides = [what.format("left" if value > 0 else "right") for value in (one, other)]
         raise InputError(
-            f"left and right are swapped between the two: in the predicted dose {told[0]} ({abs(one):.0f} mm), in the delivered "
-            f"one {told[1]} ({abs(other):.0f} mm). Check orientation and region names of both.",
+            f"left and right are swapped between the two: in the predicted dose {sides[0]} ({abs(one):.0f} mm), in the delivered "
+            f"one {sides[1]} ({abs(other):.0f} mm). Check orientation and region names of both.",
             tag="ImageOrientationPatient",
         )
 

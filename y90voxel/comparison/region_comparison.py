@@ -75,19 +75,19 @@ class RegionSide:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what is said of this side, for JSON."""
-        known = self.metrics
+        metrics = self.metrics
         return {
-            "volume_ml": known.volume_ml,
-            "mass_g": known.mass_g,
-            "activity_bq": known.activity_bq,
+            "volume_ml": metrics.volume_ml,
+            "mass_g": metrics.mass_g,
+            "activity_bq": metrics.activity_bq,
             "activity_share": self.activity_share,
-            **dose_entry(known),
-            "mass_weighted_mean_gy": known.mass_weighted_mean_gy,
+            **dose_entry(metrics),
+            "mass_weighted_mean_gy": metrics.mass_weighted_mean_gy,
             "raw_mean_gy": self.raw_mean_gy,
             "raw_mass_weighted_mean_gy": self.raw_mass_weighted_mean_gy,
             "mean_gy_per_gbq": self.mean_gy_per_gbq,
             "tumour_to_normal": self.tumour_to_normal,
-            "relative_uncertainty": known.relative_uncertainty,
+            "relative_uncertainty": metrics.relative_uncertainty,
         }
 
 
@@ -144,8 +144,12 @@ class RegionComparison:
     @property
     def is_within_uncertainty(self) -> bool | None:
         """Whether the means differ by at most twice the uncertainty of their difference; None where it is not known."""
-        known = self.difference_uncertainty_gy
-        return None if known is None else bool(abs(self.difference["mean_gy"]) <= COVERAGE * known)
+        uncertainty_gy = self.difference_uncertainty_gy
+        return (
+            None
+            if uncertainty_gy is None
+            else bool(abs(self.difference["mean_gy"]) <= COVERAGE * uncertainty_gy)
+        )
 
     @cached_property
     def histograms(self) -> DvhDifference | None:
@@ -157,7 +161,7 @@ class RegionComparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``compare.json``."""
-        known, drawn = self.difference_uncertainty_gy, self.histograms
+        uncertainty_gy, drawn = self.difference_uncertainty_gy, self.histograms
         return {
             "name": self.name,
             "role": self.role.value,
@@ -168,7 +172,7 @@ class RegionComparison:
             "difference": self.difference,
             "difference_percent": self.difference_percent,
             "uncertainty": {
-                "difference_gy": known,
+                "difference_gy": uncertainty_gy,
                 "coverage": COVERAGE,
                 "within": self.is_within_uncertainty,
             },
@@ -282,38 +286,38 @@ def lesion_agreement(regions: Sequence[RegionComparison]) -> LesionAgreement:
 def _region_side(side: ComparedDose, region: Region, parts: Sequence[Region], factor: float) -> RegionSide:
     """What one calculation says of a region."""
     dvh = side.histogram(region)
-    found = side.metrics(region, dvh)
+    metrics = side.metrics(region, dvh)
     if parts:
-        found = _with_sums(found, [side.stated.get(part.name) for part in parts])
+        metrics = _with_sums(metrics, [side.stated.get(part.name) for part in parts])
     activity = side.activity_bq
-    share = None if not activity or found.activity_bq is None else found.activity_bq / activity
+    share = None if not activity or metrics.activity_bq is None else metrics.activity_bq / activity
     return RegionSide(
-        metrics=_scaled(found, dvh, factor),
+        metrics=_scaled(metrics, dvh, factor),
         dvh=dvh if factor == 1.0 else replace(dvh, doses_gy=dvh.doses_gy * factor),
-        raw_mean_gy=found.mean_gy,
-        raw_mass_weighted_mean_gy=found.mass_weighted_mean_gy,
-        mean_gy_per_gbq=None if not activity else found.mean_gy / (activity / BQ_PER_GBQ),
+        raw_mean_gy=metrics.mean_gy,
+        raw_mass_weighted_mean_gy=metrics.mass_weighted_mean_gy,
+        mean_gy_per_gbq=None if not activity else metrics.mean_gy / (activity / BQ_PER_GBQ),
         activity_share=share,
-        tumour_to_normal=_ratio(side, found),
+        tumour_to_normal=_ratio(side, metrics),
     )
 
 
 def _with_sums(whole: RegionMetrics, parts: Sequence[RegionMetrics | None]) -> RegionMetrics:
     """The metrics of a union with mass, activity and energy of its parts, where these share no volume."""
-    known = [part for part in parts if part is not None]
-    volume = sum(part.volume_ml for part in known)
-    if len(known) < len(parts) or abs(volume - whole.volume_ml) > DISJOINT * whole.volume_ml:
+    stated = [part for part in parts if part is not None]
+    volume = sum(part.volume_ml for part in stated)
+    if len(stated) < len(parts) or abs(volume - whole.volume_ml) > DISJOINT * whole.volume_ml:
         return whole
-    mass, activity = _sum([part.mass_g for part in known]), _sum([part.activity_bq for part in known])
-    energy = _sum([_product(part.mass_g, part.mass_weighted_mean_gy) for part in known])
+    mass, activity = _sum([part.mass_g for part in stated]), _sum([part.activity_bq for part in stated])
+    energy = _sum([_product(part.mass_g, part.mass_weighted_mean_gy) for part in stated])
     mean = energy / mass if energy is not None and mass else None
     return replace(whole, mass_g=mass, activity_bq=activity, mass_weighted_mean_gy=mean)
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
     """The sum, None where one is not known."""
-    known = [value for value in values if value is not None]
-    return math.fsum(known) if len(known) == len(values) else None
+    numbers = [value for value in values if value is not None]
+    return math.fsum(numbers) if len(numbers) == len(values) else None
 
 
 def _product(one: float | None, other: float | None) -> float | None:

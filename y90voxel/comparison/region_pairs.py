@@ -48,7 +48,7 @@ class _Choice:
 
 
 def pair_regions(
-    predicted: Sequence[Region], delivered: Sequence[Region], said: Sequence[str] = ()
+    predicted: Sequence[Region], delivered: Sequence[Region], stated: Sequence[str] = ()
 ) -> tuple[tuple[RegionPair, ...], tuple[Notice, ...]]:
     """Return the regions that both calculations have, in the order of the delivered one, and what was left over.
 
@@ -59,7 +59,7 @@ def pair_regions(
     ----------
     predicted, delivered : sequence of Region
         Each on the grid of its calculation.
-    said : sequence of str
+    stated : sequence of str
         Pairs ``PREDICTED=DELIVERED``; several names are joined by ``+``, one side left empty leaves the other out.
 
     Raises
@@ -69,7 +69,7 @@ def pair_regions(
     RegionError
         If it names regions that there are not, one of them twice, or parts of several roles.
     """
-    choices = _choices(said, predicted, delivered)
+    choices = _choices(stated, predicted, delivered)
     taken = {id(region) for choice in choices for region in (*choice.predicted, *choice.delivered)}
     pair_at, notices = _chosen(choices, delivered)
     free = [region for region in predicted if id(region) not in taken]
@@ -154,11 +154,13 @@ def _together(regions: tuple[Region, ...]) -> Region:
     return replace(regions[0], name=name, mask=union([region.mask for region in regions], may_repeat=True))
 
 
-def _choices(said: Sequence[str], predicted: Sequence[Region], delivered: Sequence[Region]) -> list[_Choice]:
+def _choices(
+    stated: Sequence[str], predicted: Sequence[Region], delivered: Sequence[Region]
+) -> list[_Choice]:
     """What a user said, in regions."""
     choices: list[_Choice] = []
     used: dict[int, str] = {}
-    for text in said:
+    for text in stated:
         choice = _choice(text, predicted, delivered)
         for region in (*choice.predicted, *choice.delivered):
             if id(region) in used:

@@ -252,9 +252,9 @@ def _blurred(side: ComparedDose, fwhm_mm: float) -> tuple[ComparedDose, tuple[fl
     stated = {}
     for region in side.regions:
         plain = summarise(region, DoseVolumeHistogram.from_dose(dose, region.mask), activity, None, None)
-        known = side.stated.get(region.name)
-        if known is not None:
-            plain = replace(plain, mass_g=known.mass_g, relative_uncertainty=known.relative_uncertainty)
+        sharp = side.stated.get(region.name)
+        if sharp is not None:
+            plain = replace(plain, mass_g=sharp.mass_g, relative_uncertainty=sharp.relative_uncertainty)
         stated[region.name] = plain
     return replace(side, dose=dose, activity=activity, stated=stated, tumour_to_normal={}), totals
 

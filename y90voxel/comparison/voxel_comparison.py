@@ -142,7 +142,7 @@ class VoxelComparison:
 def compare_voxels(
     predicted: DoseMap,
     delivered: DoseMap,
-    known: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
     pairs: Sequence[RegionPair],
     *,
     how: str,
@@ -155,7 +155,7 @@ def compare_voxels(
     ----------
     predicted, delivered : DoseMap
         On one grid, without doses below zero; the predicted one normalised [Gy].
-    known : ndarray of bool
+    covered : ndarray of bool
         Where the prediction reaches.
     pairs : sequence of RegionPair
         Regions of both, those of the prediction in the delivered frame.
@@ -166,8 +166,8 @@ def compare_voxels(
     levels_gy : sequence of float
         Isodoses [Gy].
     """
-    found, notices = _compared(pairs, delivered, known)
-    volume, name = _volume(found, predicted, delivered, known)
+    matched, notices = _compared(pairs, delivered, covered)
+    volume, name = _volume(matched, predicted, delivered, covered)
     gammas = gamma_map(predicted, delivered, volume.array >= 0.5, criteria)
     regions = tuple(
         RegionVoxels(
@@ -178,7 +178,7 @@ def compare_voxels(
             delivered=_metrics(pair, mask, delivered),
             voxels=agree(predicted, delivered, mask, gammas, levels_gy),
         )
-        for pair, mask, dice in found
+        for pair, mask, dice in matched
     )
     overall = agree(predicted, delivered, volume, gammas, levels_gy)
     made = VoxelComparison(predicted, delivered, how, regions, volume, name, overall, gammas, criteria)
@@ -186,37 +186,37 @@ def compare_voxels(
 
 
 def _compared(
-    pairs: Sequence[RegionPair], target: DoseMap, known: NDArray[np.bool_]
+    pairs: Sequence[RegionPair], target: DoseMap, covered: NDArray[np.bool_]
 ) -> tuple[list[tuple[RegionPair, Mask, float]], list[Notice]]:
     """Regions with the mask on the delivered grid that is compared, and the overlap of their contours."""
-    found, said = [], []
+    matched, region_notices = [], []
     for pair in pairs:
         whole = pair.delivered.mask
         if not whole.grid.is_same_as(target.grid):  # a region that only the prediction has
             whole = resample(whole, target.grid)
-        mask, more = _reached(pair.delivered.name, whole, known)
+        mask, more = _reached(pair.delivered.name, whole, covered)
         dice = _overlap(whole, pair.predicted.mask)
-        said += more
+        region_notices += more
         if mask.array.any():
-            said += _contour_notices(pair, dice)
-            found.append((pair, mask, dice))
-    return found, said
+            region_notices += _contour_notices(pair, dice)
+            matched.append((pair, mask, dice))
+    return matched, region_notices
 
 
 def _volume(
-    found: Sequence[tuple[RegionPair, Mask, float]],
+    matched: Sequence[tuple[RegionPair, Mask, float]],
     predicted: DoseMap,
     delivered: DoseMap,
-    known: NDArray[np.bool_],
+    covered: NDArray[np.bool_],
 ) -> tuple[Mask, str]:
     """Where voxels are compared, and what that is: liver, tumours and perfused volume where there are any."""
-    hepatic = [mask for pair, mask, _ in found if pair.delivered.role in HEPATIC]
+    hepatic = [mask for pair, mask, _ in matched if pair.delivered.role in HEPATIC]
     if hepatic:
-        roles = {pair.delivered.role for pair, _, _ in found}
+        roles = {pair.delivered.role for pair, _, _ in matched}
         return union(hepatic, may_repeat=True), ", ".join(HEPATIC[role] for role in HEPATIC if role in roles)
     one, other = predicted.array, delivered.array
     dosed = ((one >= DOSED * one.max()) & (one > 0)) | ((other >= DOSED * other.max()) & (other > 0))
-    mask = Mask((dosed & known).astype(np.float32), delivered.grid)
+    mask = Mask((dosed & covered).astype(np.float32), delivered.grid)
     return mask, f"voxels above {100 * DOSED:g} % of a maximum"
 
 
@@ -245,9 +245,9 @@ def _contour_notices(pair: RegionPair, dice: float) -> list[Notice]:
     return [Notice("contours-differ", message)]
 
 
-def _reached(name: str, whole: Mask, known: NDArray[np.bool_]) -> tuple[Mask, list[Notice]]:
+def _reached(name: str, whole: Mask, covered: NDArray[np.bool_]) -> tuple[Mask, list[Notice]]:
     """The part of a region that the prediction reaches, and say when that is not all of it."""
-    mask = whole.with_array(np.where(known, whole.array, np.zeros((), whole.array.dtype)))
+    mask = whole.with_array(np.where(covered, whole.array, np.zeros((), whole.array.dtype)))
     share = mask.total / whole.total if whole.total else 0.0
     if share > REACHED:
         return mask, []

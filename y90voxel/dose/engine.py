@@ -1,4 +1,4 @@
-"""What every dose engine promises, and what a calculation asks of it besides the dose."""
+"""The interface of every dose engine, and what a calculation asks of it besides the dose."""
 
 from __future__ import annotations
 

@@ -60,5 +60,5 @@ def pool_weighted_dose(doses_gy: Mapping[str, float], without: tuple[str, ...] =
         raise InputError(
             f"doses of lymphocyte pools must not be negative, got {min(doses_gy.values()):g} Gy."
         )
-    kept = {name: number for name, number in LYMPHOCYTE_POOLS_1E9.items() if name not in without}
-    return sum(number * doses_gy.get(name, 0.0) for name, number in kept.items()) / sum(kept.values())
+    pools = {name: number for name, number in LYMPHOCYTE_POOLS_1E9.items() if name not in without}
+    return sum(number * doses_gy.get(name, 0.0) for name, number in pools.items()) / sum(pools.values())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.exchange import exchange
-from y90voxel.io.leavings import clear_leavings, cut_by_bytes, new_token, temporary_name
+from y90voxel.io.leftovers import clear_leftovers, cut_by_bytes, new_token, temporary_name
 from y90voxel.io.result_marks import MANIFEST, files_in, holds_results, own_files, write_mark
 from y90voxel.io.storage_errors import storage_error
 
@@ -35,7 +35,7 @@ def check_output_folder(path: str | Path) -> None:
         If ``path`` is a file, holds something else, or holds files that were added to our results.
     """
     folder = Path(path)
-    clear_leavings(folder.parent, folder.name)
+    clear_leftovers(folder.parent, folder.name)
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -62,7 +62,7 @@ def read_regions_file(path: str | Path, *, notices: list[Notice] | None = None) 
         add_notice(notices, notice.code, notice.message)
     if any(SEGMENT_KEY.match(key) for key in image.fields):
         drawn = list(_slicer_segments(image, source))
-        _say_declared(drawn, source, notices)
+        _note_declared(drawn, source, notices)
         return drawn
     stem = image_stem(source)
     names = read_region_names(source, stem)
@@ -137,7 +137,7 @@ def _is_tagged_tumour(tags: str) -> bool:
     return is_tumour_code(scheme, rest.partition("^")[0])
 
 
-def _say_declared(drawn: list[DrawnRegion], path: Path, notices: list[Notice] | None) -> None:
+def _note_declared(drawn: list[DrawnRegion], path: Path, notices: list[Notice] | None) -> None:
     """Say which segments are tumours by their terminology alone."""
     names = [repr(region.name) for region in drawn if region.role is Role.TUMOUR]
     if names:

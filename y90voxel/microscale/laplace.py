@@ -188,8 +188,8 @@ class DoseFunctional:
         share = np.maximum(np.fft.irfft(np.exp(transform), DVH_POINTS) * np.exp(damping * dose), 0.0)
         above = np.clip(1.0 - np.cumsum(share), 0.0, 1.0)
         middle = dose + (0.5 - LEAD_POINTS) * step
-        kept = middle > 0
-        return MicroscaleDvh(np.append(0.0, middle[kept]), np.append(1.0, above[kept]))
+        positive = middle > 0
+        return MicroscaleDvh(np.append(0.0, middle[positive]), np.append(1.0, above[positive]))
 
     def _exponents(self, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Ψ at evenly spaced s, as `exponent`: powers of few exponentials, which are quicker than as many exponentials."""

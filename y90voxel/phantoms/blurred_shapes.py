@@ -49,8 +49,8 @@ def blurred_sphere(distance_mm: ArrayLike, radius_mm: float, fwhm_mm: float) -> 
     r = np.maximum(np.asarray(distance_mm, np.float64), 1e-3 * sigma)
     near, far = (radius_mm - r) / sigma, (radius_mm + r) / sigma
     body = 0.5 * (erf(far / math.sqrt(2.0)) + erf(near / math.sqrt(2.0)))
-    rim = sigma / (r * math.sqrt(2.0 * math.pi)) * (np.exp(-0.5 * near**2) - np.exp(-0.5 * far**2))
-    return np.asarray(body - rim)
+    surface = sigma / (r * math.sqrt(2.0 * math.pi)) * (np.exp(-0.5 * near**2) - np.exp(-0.5 * far**2))
+    return np.asarray(body - surface)
 
 
 def blurred_slab(

@@ -105,17 +105,17 @@ def filling_of(record: FillingRecord) -> Filling:
     for time in times:
         seconds_between(times[0], time, "times of the filling record")  # all with a zone, or none
     reference = min(times)
-    held = {name: one.concentration(name, reference, half_life_s) for name, one in given.items()}
+    concentrations = {name: one.concentration(name, reference, half_life_s) for name, one in given.items()}
     volume = sum(sphere.volume_ml for sphere in layout.spheres)
     background = given["background"].volume_ml if "background" in given else 0.0
-    total = held.get("spheres", 0.0) * volume + held.get("background", 0.0) * background
+    total = concentrations.get("spheres", 0.0) * volume + concentrations.get("background", 0.0) * background
     uncertainty, notices = _uncertainty(record)
     return Filling(
         nuclide=record.nuclide,
         half_life_s=half_life_s,
         reference_time=reference,
-        sphere_bq_per_ml=held.get("spheres"),
-        background_bq_per_ml=held.get("background", 0.0),
+        sphere_bq_per_ml=concentrations.get("spheres"),
+        background_bq_per_ml=concentrations.get("background", 0.0),
         total_bq=total,
         relative_uncertainty=uncertainty,
         notices=notices,

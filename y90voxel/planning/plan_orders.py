@@ -172,16 +172,16 @@ def place_orders(
             tag="administration.device",
         )
     record = vials_on_offer(request.order, device_record(device))
-    desk = _Desk(request.order, record, request.residual_fraction, model)
+    inputs = _OrderInputs(request.order, record, request.residual_fraction, model)
     activities = _ordered(request.order, model, len(names))
     orders, notices = [], []
     for number, (name, net) in enumerate(zip(names, activities, strict=False)):
         if net > 0:
-            order = desk.order(name, number, activities)
+            order = inputs.order(name, number, activities)
             orders.append(order)
             notices += _notices_of(order)
     if len(orders) > 1:
-        notices += desk.together(orders, names, activities)
+        notices += inputs.together(orders, names, activities)
     return tuple(orders), tuple(notices)
 
 
@@ -195,7 +195,7 @@ def _ordered(order: OrderRequest, model: PlanModel, injections: int) -> tuple[fl
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _OrderInputs:
     """What an order is made from."""
 
     request: OrderRequest

@@ -64,7 +64,7 @@ class PlanFacts:
     study_instance_uid : str or None
         Of the DICOM study.
     dated : bool
-        Whether dates may be told.
+        Whether dates may be shown.
 
     Raises
     ------

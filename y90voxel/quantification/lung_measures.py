@@ -15,12 +15,12 @@ from y90voxel.volumes.volume import Mask, Volume
 
 __all__ = [
     "MIRD_LUNG_MASS_KG",
+    "exclude_margin",
     "lung_shunt_fraction_planar",
     "lung_shunt_fraction_spect",
     "mean_lung_dose",
     "mird_lung_doses",
     "project_onto_planar",
-    "retreat_from",
     "within_reach",
 ]
 
@@ -169,7 +169,7 @@ def lung_shunt_fraction_spect(
     """
     check_fraction(share_in_view, "the share of the lungs in view")
     check_positive(share_in_view, "the share of the lungs in view", "")
-    below_dome = retreat_from(lungs, liver, dome_margin_mm)
+    below_dome = exclude_margin(lungs, liver, dome_margin_mm)
     if not below_dome.array.any():
         raise RegionError(f"no lung lies further than {dome_margin_mm:g} mm from the liver.")
     in_lung = float((counts.array * below_dome.array).sum(dtype=np.float64)) * lungs.total / below_dome.total
@@ -180,7 +180,7 @@ def lung_shunt_fraction_spect(
     return max(in_lung, 0.0) / (max(in_lung, 0.0) + in_liver)
 
 
-def retreat_from(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
+def exclude_margin(mask: Mask, neighbour: Mask, margin_mm: float) -> Mask:
     """Return the part of ``mask`` whose voxel centres lie further than ``margin_mm`` from ``neighbour``.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.quantification.lung_measures import retreat_from
+from y90voxel.quantification.lung_measures import exclude_margin
 from y90voxel.quantification.noise import ImageNoise, correlation_volume_ml
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
@@ -165,10 +165,10 @@ def _uniform_liver(image: Volume, regions: Regions, fwhm_mm: float) -> NDArray[n
     if liver is None:
         return None
     tumours = regions.mask_of(Role.TUMOUR)
-    uniform = liver if tumours is None else retreat_from(liver, tumours, TUMOUR_MARGIN_MM)
+    uniform = liver if tumours is None else exclude_margin(liver, tumours, TUMOUR_MARGIN_MM)
     whole = regions.mask_of(Role.LIVER, Role.TUMOUR)
     surface = liver if whole is None else whole
-    uniform = retreat_from(uniform, Mask(1.0 - np.asarray(surface.array), image.grid), fwhm_mm)
+    uniform = exclude_margin(uniform, Mask(1.0 - np.asarray(surface.array), image.grid), fwhm_mm)
     inside = np.asarray(uniform.array) > 0.999
     if not inside.any():
         return None

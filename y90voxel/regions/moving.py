@@ -95,5 +95,5 @@ def _surface(array: NDArray[Any], inside: NDArray[np.int64]) -> NDArray[np.int64
     from scipy.ndimage import binary_erosion
 
     occupied = array > 0
-    rim = occupied & ~binary_erosion(occupied)
-    return np.asarray(inside[rim[tuple(inside.T)]])
+    boundary = occupied & ~binary_erosion(occupied)
+    return np.asarray(inside[boundary[tuple(inside.T)]])

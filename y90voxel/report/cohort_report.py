@@ -65,7 +65,7 @@ def render_cohort_page(
     population = population_dvh_png(studies)
     if population is not None:
         figures["population.png"] = population
-    told = _outcome_section(studies, figures)
+    outcome_section = _outcome_section(studies, figures)
     done = [study for study in studies if study.link is not None]
     content = {
         "heading": title,
@@ -85,7 +85,7 @@ def render_cohort_page(
         "missed": _grouped((name, "", s) for s in studies for name in s.missed),
         "warning_rows": _warning_rows(studies, examples or {}),
         "strips": strips(studies, QUANTITIES, odd),
-        "outcome": told,
+        "outcome": outcome_section,
         "outcome_names": OUTCOME_NAMES,
         "quantities": [q for q in QUANTITIES if any(q.key in s.values for s in studies)],
         "studies": _study_rows(studies, odd),

@@ -89,7 +89,7 @@ def _strip(quantity: Quantity, studies: Sequence[StudySummary], odd: dict[str, f
     height = min(max(SHORTEST, (max(layers) + 1) * STEP + AXIS + 18), TALLEST)
     axis_y = height - AXIS
     squeeze = min(STEP, (axis_y - 14) / (max(layers) + 1))
-    told = set(sorted(odd, key=lambda name: -odd[name])[:LABELLED])
+    labelled = set(sorted(odd, key=lambda name: -odd[name])[:LABELLED])
     dots = []
     for study, value, x, layer in zip(studies, values.tolist(), places.tolist(), layers, strict=True):
         name = study.study_id
@@ -100,7 +100,7 @@ def _strip(quantity: Quantity, studies: Sequence[StudySummary], odd: dict[str, f
                 f"{study.label}: {number(value)} {quantity.unit}".strip(),
                 study.link,
                 name in odd,
-                shortened(study.label, 22) if name in told else "",
+                shortened(study.label, 22) if name in labelled else "",
                 "end" if x > 0.75 * WIDTH else "start",
             )
         )

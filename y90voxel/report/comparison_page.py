@@ -141,13 +141,13 @@ def _region_row(comparison: Comparison, region: RegionComparison) -> dict[str, A
     difference, relative = region.difference, region.difference_percent
     cells, entry = [], region.as_dict()
     for key in COLUMNS.values():
-        said = relative[key] if entry["predicted"][key] >= LEAST_GY else None
+        change = relative[key] if entry["predicted"][key] >= LEAST_GY else None
         cells.append(
             {
                 "before": dose_text(entry["predicted"][key]),
                 "after": dose_text(entry["delivered"][key]),
                 "change": _signed_dose(difference[key]),
-                "percent": "" if said is None else _signed_percent(said),
+                "percent": "" if change is None else _signed_percent(change),
             }
         )
     style = comparison_styles(comparison)[region.name]
@@ -176,9 +176,9 @@ def _activity_rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _activity_cells(side: RegionSide) -> list[str]:
     """The four numbers of one side."""
-    held = side.metrics.activity_bq
+    activity_bq = side.metrics.activity_bq
     return [
-        MISSING if held is None else format_activity(held),
+        MISSING if activity_bq is None else format_activity(activity_bq),
         percent(side.activity_share),
         MISSING if side.mean_gy_per_gbq is None else dose_text(side.mean_gy_per_gbq),
         number(side.tumour_to_normal),
@@ -192,14 +192,16 @@ def _uncertainty_rows(comparison: Comparison) -> list[dict[str, str]]:
         both = [side.metrics.relative_uncertainty for side in (region.predicted, region.delivered)]
         if both == [None, None]:
             continue
-        known, within = region.difference_uncertainty_gy, region.is_within_uncertainty
+        uncertainty_gy, within = region.difference_uncertainty_gy, region.is_within_uncertainty
         rows.append(
             {
                 "name": region.name,
                 "predicted": percent(both[0]),
                 "delivered": percent(both[1]),
                 "difference": _signed_dose(region.difference["mean_gy"]),
-                "interval": MISSING if known is None else f"± {dose_text(COVERAGE * known)}",
+                "interval": MISSING
+                if uncertainty_gy is None
+                else f"± {dose_text(COVERAGE * uncertainty_gy)}",
                 "within": {None: "not known", True: "within", False: "beyond"}[within],
                 "status": {None: "unconfirmed", True: "met", False: "not-met"}[within],
             }

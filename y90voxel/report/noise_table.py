@@ -15,7 +15,7 @@ DECIDES = (
     "* Noise decides minimum, maximum and D_x outside 30 to 70 % of the volume, for it broadens a histogram."
 )
 ENDS = "* minimum, maximum and D_x outside 30 to 70 %: decided by noise"
-# Regions whose bias is told where there is room for a sentence only.
+# Regions whose bias is biases where there is room for a sentence only.
 TOLD = (Role.TUMOUR, Role.NON_TUMOUR_LIVER)
 
 
@@ -83,8 +83,8 @@ def noise_summary(evaluation: Evaluation) -> str:
         noise = metrics.noise
         if noise is not None and noise.bias_gy is not None and metrics.role in TOLD:
             ends = ((f"D{x}", f"d{x}_gy") for x in (98, 2))
-            told = [f"{name} {_signed(noise.bias_gy[key])}" for name, key in (*ends, ("max", "max_gy"))]
-            parts.append(f"{metrics.name} {', '.join(told)}")
+            biases = [f"{name} {_signed(noise.bias_gy[key])}" for name, key in (*ends, ("max", "max_gy"))]
+            parts.append(f"{metrics.name} {', '.join(biases)}")
     if not parts:
         return f"{ENDS}, which is not known"
     corrected = any(m.noise is not None and m.noise.tails is Tails.CORRECTED for m in evaluation.regions)

@@ -140,7 +140,7 @@ def _colour(element: Element) -> str:
     marks = {"status", "tag"} if element.tag == "p" else {"status"}
     inner = set().union(*(_classes(part) for part in element.iter() if _classes(part) & marks))
     stroke = next((line.get("stroke") for line in element.iter("line")), None)
-    named = (COLOURS[name] for found in (inner, _classes(element)) for name in COLOURS if name in found)
+    named = (COLOURS[name] for classes in (inner, _classes(element)) for name in COLOURS if name in classes)
     return stroke or next(named, INK)
 
 
@@ -178,8 +178,8 @@ class _Sheets(FPDF):
 
     def normalize_text(self, text: str) -> str:
         """Put a box where the font has no glyph: nothing is left out without a trace."""
-        known = cast(TTFFont, self.fonts[FONT]).cmap
-        return super().normalize_text("".join(c if c == "\n" or ord(c) in known else "□" for c in text))
+        glyphs = cast(TTFFont, self.fonts[FONT]).cmap
+        return super().normalize_text("".join(c if c == "\n" or ord(c) in glyphs else "□" for c in text))
 
     def footer(self) -> None:
         """What stands at the foot of every sheet."""

@@ -41,7 +41,7 @@ _DROPPED_SETTINGS = {
     "order",
     "source",
 }
-_UNTOLD = "left out, anonymised"
+_NOT_SHOWN = "left out, anonymised"
 
 
 def anonymous_evaluation(evaluation: Evaluation) -> Evaluation:
@@ -97,7 +97,7 @@ def anonymous_names(drawn: Iterable[DrawnRegion], identity: StudyIdentity) -> di
 def without_free_text(given: Mapping[Role, RadiobiologySettings]) -> dict[Role, RadiobiologySettings]:
     """Return linear-quadratic parameters without what was typed of their source: it may name anybody."""
     return {
-        role: one.model_copy(update={"source": None if one.source is None else _UNTOLD})
+        role: one.model_copy(update={"source": None if one.source is None else _NOT_SHOWN})
         for role, one in given.items()
     }
 
@@ -109,17 +109,17 @@ def anonymous_aims(plan: PlanSettings, names: Mapping[str, str]) -> PlanSettings
     """
     of_table = {limit.name for limit in TABLE}
 
-    def untold(aim: AimSettings) -> AimSettings:
+    def without_source(aim: AimSettings) -> AimSettings:
         name = aim.name if aim.name in of_table else None
-        source = aim.source if "source" not in aim.model_fields_set else _UNTOLD
+        source = aim.source if "source" not in aim.model_fields_set else _NOT_SHOWN
         return aim.model_copy(
             update={"region": names.get(aim.region, aim.region), "name": name, "source": source}
         )
 
     return plan.model_copy(
         update={
-            "goal": [untold(aim) for aim in plan.goal],
-            "limit": [untold(aim) for aim in plan.limit],
+            "goal": [without_source(aim) for aim in plan.goal],
+            "limit": [without_source(aim) for aim in plan.limit],
             "objective": {names.get(name, name): weight for name, weight in plan.objective.items()},
             "recovery": {names.get(name, name): coefficient for name, coefficient in plan.recovery.items()},
         }

@@ -163,7 +163,7 @@ class _Parts:
             if beside is not None:
                 self.inputs.append(file_record(beside, "emission side-car"))
             if self.ct is not None or self.drawn:
-                self._say_frame_unknown(path)
+                self._note_unknown_frame(path)
         else:
             study = _open(path, self.trust_frames)
             self.emissions = [study.emission()]
@@ -178,7 +178,7 @@ class _Parts:
         if is_image_file(path):
             self.ct = read_ct_file(path, notices=self.notices)
             self.inputs.append(file_record(path, "ct"))
-            self._say_frame_unknown(path)
+            self._note_unknown_frame(path)
             return
         study = _open(path, self.trust_frames, needs_emission=False)
         ct = study.ct()
@@ -217,7 +217,7 @@ class _Parts:
         if is_image_file(path):
             drawn = read_regions_file(path, notices=self.notices)
             self.inputs.append(file_record(path, "regions"))
-            self._say_frame_unknown(path)
+            self._note_unknown_frame(path)
             return drawn
         study = _open(path, self.trust_frames, needs_emission=False)
         drawn = study.regions()
@@ -262,7 +262,7 @@ class _Parts:
             alignment=self.alignment,
         )
 
-    def _say_frame_unknown(self, path: Path) -> None:
+    def _note_unknown_frame(self, path: Path) -> None:
         """A file without a frame of reference: its coordinates are taken as the others'."""
         self.notices.append(
             Notice(

@@ -57,13 +57,13 @@ def _width(part: str) -> tuple[float, bool]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}.", file=path, tag=OPTION) from error
-    found = {float(value) for value in _values(document) if isinstance(value, int | float)}
-    if len(found) != 1:
-        what = f"several {KEY}: {', '.join(f'{v:g}' for v in sorted(found))} mm" if found else f"no {KEY}"
+    widths = {float(value) for value in _values(document) if isinstance(value, int | float)}
+    if len(widths) != 1:
+        what = f"several {KEY}: {', '.join(f'{v:g}' for v in sorted(widths))} mm" if widths else f"no {KEY}"
         raise InputError(
             f"{path} holds {what}. Give the resolution itself in mm FWHM.", file=path, tag=OPTION
         )
-    return found.pop(), True
+    return widths.pop(), True
 
 
 def _values(table: Mapping[str, Any]) -> Iterator[Any]:

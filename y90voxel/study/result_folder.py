@@ -318,7 +318,7 @@ def _planned(
 ) -> dict[str, RegionMetrics]:
     """What a plan says of its regions at the activities of a model: histograms of the map, masses and means by mass."""
     rows = {row["name"]: row for row in plan["regions"] if row["mass_g"] is not None}
-    found = {}
+    metrics = {}
     for region in side.regions:
         if region.name in rows and region.mask.array.any():
             row = rows[region.name]
@@ -326,5 +326,5 @@ def _planned(
                 d * bq / BQ_PER_GBQ for d, bq in zip(row["dose_per_gbq_gy"], activities_bq, strict=True)
             )
             plain = summarise(region, side.histogram(region), None, None, None)
-            found[region.name] = replace(plain, mass_g=row["mass_g"], mass_weighted_mean_gy=mean)
-    return found
+            metrics[region.name] = replace(plain, mass_g=row["mass_g"], mass_weighted_mean_gy=mean)
+    return metrics

@@ -250,6 +250,6 @@ def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySetti
             "plan": anonymous_aims(settings.plan, names),
         }
     )
-    told = settings.as_dict()
-    shown |= {key: told[key] for key in ("plan", "radiobiology") if key in told}
+    stated = settings.as_dict()
+    shown |= {key: stated[key] for key in ("plan", "radiobiology") if key in stated}
     return study.anonymous(), settings, anonymous_settings(shown)

@@ -85,7 +85,7 @@ def convolve(
     threads : int or None
         None means every core that this process may run on. Little work is done by one thread.
     method : {"auto", "direct", "fft"}
-        ``"auto"`` takes the one expected to be fastest; a direct sum then leaves out taps at the kernel's rim that
+        ``"auto"`` takes the one expected to be fastest; a direct sum then leaves out the outermost taps of the kernel that
         are together below 3e-5 of the central one. ``"direct"`` is exact but for single precision.
 
     Returns

@@ -45,7 +45,7 @@ class KernelConvolution(BaseEngine):
         Threads to use; None means every core that this process may run on. Nothing global is
         changed.
     method : {"auto", "direct", "fft"}
-        ``"auto"`` takes the algorithm expected to be fastest for size and occupancy; its direct sum leaves out a rim of
+        ``"auto"`` takes the algorithm expected to be fastest for size and occupancy; its direct sum leaves out an outer layer of
         the kernel that is together below 3e-5 of its centre. ``"direct"`` takes all of it.
     density_floor_g_per_ml : float
         Smallest local density that dose is scaled by [g/mL]: the energy that a voxel of air absorbs is

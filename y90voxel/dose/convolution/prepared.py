@@ -17,7 +17,7 @@ __all__ = ["PreparedKernel"]
 # and per operation on it, and per active voxel and tap or row of taps.
 FOLD_NS, FOLD_NS_PER_OPERATION = 2.0, 0.0155
 STAMP_NS_PER_TAP, STAMP_NS_PER_ROW = 0.3, 4.0  # CPU ns, measured as the above
-# At 4.8 mm the outermost voxels that Y-90 reaches are all of the rim: half of the direct sum for 8e-6 of the dose.
+# At 4.8 mm the outermost voxels that Y-90 reaches are all of the outermost layer: half of the direct sum for 8e-6 of the dose.
 TRIMMED_SHARE = 3e-5
 
 
@@ -51,7 +51,7 @@ class PreparedKernel:
 
     @cached_property
     def trimmed(self) -> PreparedKernel:
-        """The kernel without taps at its rim that add up to no more than TRIMMED_SHARE of the central one.
+        """The kernel without outermost taps that add up to no more than TRIMMED_SHARE of the central one.
 
         Taps E that are left out change the dose by at most max(A) ΣE; its maximum is at least max(A) times the central
         tap. So the error over the maximum is below ΣE over the central tap.

@@ -98,11 +98,11 @@ def trace_rays(
     nz, ny, nx = shape
     plane, top = ny * nx, table.shape[0] - 1
     for s in range(first, last):
-        home = voxels[s]
-        z0, y0, x0 = home // plane, (home // nx) % ny, home % nx
+        source = voxels[s]
+        z0, y0, x0 = source // plane, (source // nx) % ny, source % nx
         weight = weights[s] / counts[s]
         w_ref, inverse_ref = reference_media[references[s], 0], reference_media[references[s], 1]
-        bits = _hashed((np.uint64(home) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+        bits = _hashed((np.uint64(source) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
         turn = np.int64(bits >> np.uint64(40)) % crossing_mm.shape[0]
         place = np.int64((bits >> np.uint64(8)) & np.uint64(0xFFFFFF)) % starts.shape[0]
         for _ in range(counts[s]):
@@ -120,7 +120,7 @@ def trace_rays(
                 lx, px, step_x, left_x = -lx, 1.0 - px, -1, x0
             # Path lengths to the next border along each axis (Amanatides and Woo 1987).
             tz, ty, tx = (1.0 - pz) * lz, (1.0 - py) * ly, (1.0 - px) * lx
-            here = home
+            here = source
             at, depth, depth_ref, deposited, deposited_ref = 0.0, 0.0, 0.0, 0.0, 0.0
             same = True
             while True:

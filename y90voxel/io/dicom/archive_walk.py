@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from y90voxel.io.leavings import is_leaving
+from y90voxel.io.leftovers import is_leftover
 from y90voxel.io.result_marks import own_files
 
 __all__ = ["ArchiveFile", "ArchiveFolder", "walk_archive"]
@@ -74,7 +74,7 @@ def walk_archive(
     report_count : callable or None
         Called with the number of files seen, after each folder.
     """
-    barred = None if leave_out is None else leave_out.resolve()
+    excluded = None if leave_out is None else leave_out.resolve()
     archive = root.resolve()
     seen: set[Path] = set()
     ours: set[str] = set()  # results: what else lies in their folders is looked at
@@ -88,7 +88,7 @@ def walk_archive(
         if place in seen:
             continue
         seen.add(place)
-        if place == barred:
+        if place == excluded:
             skipped.append(name)
             continue
         if name and (own := own_files(folder)):
@@ -115,7 +115,7 @@ def _entries(folder: Path, archive: Path) -> tuple[list[ArchiveFile], list[str]]
     except OSError:  # nobody may look into it, or it is gone meanwhile
         return files, below
     for entry in entries:
-        if is_leaving(entry.name):
+        if is_leftover(entry.name):
             continue
         with suppress(OSError):
             if entry.is_dir():

@@ -58,7 +58,7 @@ class HeaderMemory(Protocol):
 
 
 class ArchiveWatch:
-    """Hears how the listing of an archive goes; every method may be overridden."""
+    """Receives the progress of the listing of an archive; every method may be overridden."""
 
     def files_found(self, files: int) -> None:
         """So many files there are up to now."""
@@ -87,7 +87,7 @@ def list_archive(
     leave_out : Path or None
         A folder that is not looked into: where results go.
     watch : ArchiveWatch or None
-        Hears how it goes.
+        Receives the progress.
     memory : HeaderMemory or None
         Knows what was read before.
     readers : int

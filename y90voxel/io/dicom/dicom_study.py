@@ -366,7 +366,7 @@ class DicomStudy:
         if own is not None and frames and own not in frames:
             path = None if chosen.registrations is None else chosen.registrations.path(own, frames)
             if path is not None:
-                self._say_registered(own, path)
+                self._note_registered(own, path)
                 return carried(region, path.transform, common)
             if moving is not None and moving.frame_of_reference_uid == own and self.alignment is not None:
                 return carried(region, Chain([self.alignment.transform]), common)
@@ -398,7 +398,7 @@ class DicomStudy:
             else registrations.path(_frame_of(region), [self.frame_of_reference_uid])
         )
 
-    def _say_registered(self, own: str, path: FramePath) -> None:
+    def _note_registered(self, own: str, path: FramePath) -> None:
         """Note once that regions of a frame were brought to the common one."""
         notice = registration_applied("regions", own, path.links[-1].target, path)
         self._read["registration"] = tuple(dict.fromkeys((*self._read.get("registration", ()), notice)))

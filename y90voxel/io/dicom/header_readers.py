@@ -43,15 +43,15 @@ def read_in_parallel(root: Path, parts: Sequence[Files], readers: int) -> Iterat
     if readers < 2 or sum(len(part) for part in parts) < FEW_FILES:
         yield from (read_folder(root, part) for part in parts)
         return
-    crew = _Crew(root, parts)
+    processes = _ReaderProcesses(root, parts)
     try:
-        crew.start(min(readers, len(parts)))
-        yield from (crew.wait_for(number) for number in range(len(parts)))
+        processes.start(min(readers, len(parts)))
+        yield from (processes.wait_for(number) for number in range(len(parts)))
     finally:
-        crew.stop()
+        processes.stop()
 
 
-class _Crew:
+class _ReaderProcesses:
     """Readers at work on parts of an archive."""
 
     def __init__(self, root: Path, parts: Sequence[Files]) -> None:

@@ -80,12 +80,12 @@ def pair_series(series: Sequence[SeriesFacts]) -> tuple[list[PairedStudy], list[
     for one in series:
         if one.role is SeriesRole.EMISSION:
             same = [study for study in near.of(one) if _belongs(one, study)]
-            home = max(same, key=lambda study: _nearness(one, study), default=None)
-            if home is None:
-                home = PairedStudy(one.study_uid, [])
-                studies.append(home)
-            home.emission.append(one)
-            near.add(home)
+            study = max(same, key=lambda study: _nearness(one, study), default=None)
+            if study is None:
+                study = PairedStudy(one.study_uid, [])
+                studies.append(study)
+            study.emission.append(one)
+            near.add(study)
     copies: dict[tuple[str, str, str], list[SeriesFacts]] = {}
     for one in series:
         copies.setdefault((one.study_uid, one.uid, one.patient), []).append(one)
@@ -94,13 +94,13 @@ def pair_series(series: Sequence[SeriesFacts]) -> tuple[list[PairedStudy], list[
         if one.role not in COMPANIONS:
             continue
         same_series = copies[one.study_uid, one.uid, one.patient]
-        home = _home(one, near.of(one))
-        if home is not None and any(_nearness(c, home) > _nearness(one, home) for c in same_series):
-            home = None  # a copy whose emission image is missing: that study has its own
-        if home is None:
+        study = _study_of(one, near.of(one))
+        if study is not None and any(_nearness(c, study) > _nearness(one, study) for c in same_series):
+            study = None  # a copy whose emission image is missing: that study has its own
+        if study is None:
             top = one.files[0].partition("/")[0] if len(same_series) > 1 else ""
-            home = left_over.setdefault((one.study_uid, one.patient, top), PairedStudy(one.study_uid, []))
-        home.companions.append(one)
+            study = left_over.setdefault((one.study_uid, one.patient, top), PairedStudy(one.study_uid, []))
+        study.companions.append(one)
     _add_left_out_images(series, [*studies, *left_over.values()])
     return studies, list(left_over.values())
 
@@ -136,7 +136,7 @@ def _belongs(one: SeriesFacts, study: PairedStudy) -> bool:
     ) and all(one.uid != other.uid for other in study.emission)  # fmt: skip
 
 
-def _home(one: SeriesFacts, studies: Iterable[PairedStudy]) -> PairedStudy | None:
+def _study_of(one: SeriesFacts, studies: Iterable[PairedStudy]) -> PairedStudy | None:
     """Return the study that a series belongs to."""
     frame = one.frame_of_reference_uid
     ranks: dict[int, list[PairedStudy]] = {1: [], 2: [], 3: [], 4: []}
@@ -168,8 +168,8 @@ def _nearness(one: SeriesFacts, study: PairedStudy) -> int:
 
 def _add_left_out_images(series: Sequence[SeriesFacts], studies: Sequence[PairedStudy]) -> None:
     """Add localizers and the like to the studies whose series they are part of, so that they are named there."""
-    homes = {(s.study_uid, s.uid): study for study in studies for s in study.series}
+    study_of = {(s.study_uid, s.uid): study for study in studies for s in study.series}
     for one in series:
-        home = homes.get((one.study_uid, one.uid))
-        if one.role is SeriesRole.OTHER and home is not None:
-            home.companions.append(one)
+        study = study_of.get((one.study_uid, one.uid))
+        if one.role is SeriesRole.OTHER and study is not None:
+            study.companions.append(one)

@@ -17,7 +17,7 @@ __all__ = ["check_gaps"]
 
 # Thickness is the nominal one and is rounded; a step beyond it by this part is a gap.
 GAP_TOLERANCE = 0.2
-FEWEST_SLICES = 3  # of two slices the step is their only witness, and no gap can be told from it
+FEWEST_SLICES = 3  # two slices have one distance, which cannot be compared with another
 # Positions and spacing are written with few digits.
 SPACING_TOLERANCE = 0.05
 

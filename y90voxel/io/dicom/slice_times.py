@@ -96,14 +96,14 @@ def slice_times(
     stated = [start for start in starts if start is not None]
     earliest = min(stated, default=None)
     durations = _all_of([one.duration_s for one in facts])
-    witnesses = {
+    delays_by_attribute = {
         "AcquisitionTime": _delays(starts),
         "FrameReferenceTime": _offsets(_all_of([one.reference_s for one in facts])),
         "DecayFactor": None
         if reference in (None, DecayReference.NONE)
         else _delays_by_factor(_all_of([one.factor for one in facts]), half_life_s),
     }
-    delays, more = _agreed(frames, witnesses, half_life_s or Y90_HALF_LIFE_S)
+    delays, more = _agreed(frames, delays_by_attribute, half_life_s or Y90_HALF_LIFE_S)
     alike = durations is None or float(np.ptp(durations)) <= 1.0
     return SliceTimes(
         earliest,
@@ -239,7 +239,7 @@ def _delays_by_factor(factors: Floats | None, half_life_s: float | None) -> Floa
 
 
 def _agreed(
-    frames: Sequence[Frame], witnesses: dict[str, Floats | None], half_life_s: float
+    frames: Sequence[Frame], delays_by_attribute: dict[str, Floats | None], half_life_s: float
 ) -> tuple[Floats | None, list[Notice]]:
     """Return the delays that the attributes agree on; None where all slices are alike.
 
@@ -250,7 +250,7 @@ def _agreed(
     """
     varying = {
         name: delays
-        for name, delays in witnesses.items()
+        for name, delays in delays_by_attribute.items()
         if delays is not None and float(np.ptp(delays)) > CLOCK_TOLERANCE_S
     }
     if not varying:
@@ -259,7 +259,7 @@ def _agreed(
     if name == "DecayFactor" and float(delays.max()) > LONGEST_BY_FACTOR_S:
         _raise_contradiction(frames, int(delays.argmax()), (name, delays), ("AcquisitionTime", 0 * delays))
     _check_isolated(frames, name, delays, half_life_s)
-    for other, others in witnesses.items():
+    for other, others in delays_by_attribute.items():
         # one FrameReferenceTime or AcquisitionTime for all slices is that of the series; a DecayFactor is what was done
         if others is None or other == name or (other not in varying and other != "DecayFactor"):
             continue

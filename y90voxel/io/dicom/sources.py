@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from y90voxel.errors import InputError
-from y90voxel.io.leavings import is_leaving
+from y90voxel.io.leftovers import is_leftover
 from y90voxel.io.result_marks import own_files
 
 __all__ = ["SourceFile", "list_files"]
@@ -173,13 +173,13 @@ def _walk(folder: Path) -> Iterator[SourceFile]:
     count = 0
     ours: set[Path] = set()
     for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not is_leaving(name)]
+        folders[:] = [name for name in folders if not is_leftover(name)]
         if Path(root) != folder:
             ours |= {Path(root, name) for name in own_files(Path(root))}
         for name in names:
             file = Path(root, name)
             if (
-                file in ours or is_leaving(name) or not file.is_file()
+                file in ours or is_leftover(name) or not file.is_file()
             ):  # broken links, pipes, devices, sockets
                 continue
             count += 1

@@ -19,11 +19,11 @@ from functools import cache
 from pathlib import Path
 
 __all__ = [
-    "clear_leavings",
-    "clear_leavings_below",
+    "clear_leftovers",
+    "clear_leftovers_below",
     "cut_by_bytes",
     "is_free",
-    "is_leaving",
+    "is_leftover",
     "new_token",
     "temporary_name",
 ]
@@ -58,12 +58,12 @@ def cut_by_bytes(text: str, most: int) -> str:
     return text if len(raw) <= most else raw[:most].decode("utf-8", "ignore")
 
 
-def is_leaving(name: str) -> bool:
+def is_leftover(name: str) -> bool:
     """Return whether a name is one that this program gives to what is not finished."""
     return bool(_FOLDER.fullmatch(name) or _FILE.fullmatch(name))
 
 
-def clear_leavings(folder: Path, name: str | None = None) -> list[str]:
+def clear_leftovers(folder: Path, name: str | None = None) -> list[str]:
     """Clear away what killed runs left in a folder, put back results that they had moved aside, and say so.
 
     Parameters
@@ -89,43 +89,43 @@ def clear_leavings(folder: Path, name: str | None = None) -> list[str]:
     return done
 
 
-def clear_leavings_below(folder: Path) -> list[str]:
-    """Do what `clear_leavings` does in a folder, in all folders below it and in the one that holds it.
+def clear_leftovers_below(folder: Path) -> list[str]:
+    """Do what `clear_leftovers` does in a folder, in all folders below it and in the one that holds it.
 
     In the latter only for results of the folder's own name: of a study, those that were to be written there.
     """
-    done = clear_leavings(folder.parent, folder.name)
+    done = clear_leftovers(folder.parent, folder.name)
     for here, folders, _ in os.walk(folder):
-        done += clear_leavings(Path(here))
-        folders[:] = [name for name in folders if not is_leaving(name)]
+        done += clear_leftovers(Path(here))
+        folders[:] = [name for name in folders if not is_leftover(name)]
     return done
 
 
-def _clear(leaving: Path, target: Path, kind: str, token: str) -> list[str]:
-    """Restore or remove one leaving, if nobody works on it."""
+def _clear(leftover: Path, target: Path, kind: str, token: str) -> list[str]:
+    """Restore or remove one leftover, if nobody works on it."""
     if kind == "old" and not os.path.lexists(target):
-        if is_free(leaving, token, MINUTE_S):
-            leaving.rename(target)
+        if is_free(leftover, token, MINUTE_S):
+            leftover.rename(target)
             return [f"{target.name}: the earlier results, which a killed run had moved aside, are back"]
         return []
-    if not is_free(leaving, token, DAY_S):
+    if not is_free(leftover, token, DAY_S):
         return []
-    if leaving.is_dir() and not leaving.is_symlink():
-        shutil.rmtree(leaving)
+    if leftover.is_dir() and not leftover.is_symlink():
+        shutil.rmtree(leftover)
     else:
-        leaving.unlink()
-    return [f"{target.name}: half results of a killed run were cleared away ({leaving.name})"]
+        leftover.unlink()
+    return [f"{target.name}: half results of a killed run were cleared away ({leftover.name})"]
 
 
-def is_free(leaving: Path, token: str, patience_s: float) -> bool:
+def is_free(leftover: Path, token: str, patience_s: float) -> bool:
     """Return whether the process that made something is gone; of another host's, whether it is old enough."""
     host, _, rest = token.partition("-")
     if rest and host == _host():
         pid, started, _ = rest.split("-")
         return _started(int(pid)) != int(started) or not _runs(int(pid))
-    newest = os.lstat(leaving).st_ctime
+    newest = os.lstat(leftover).st_ctime
     with suppress(OSError):
-        newest = max([newest, *(os.lstat(path).st_mtime for path in leaving.rglob("*"))])
+        newest = max([newest, *(os.lstat(path).st_mtime for path in leftover.rglob("*"))])
     return time.time() - newest > patience_s
 
 
