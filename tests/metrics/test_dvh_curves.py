@@ -47,6 +47,20 @@ def test_bands_of_the_regions_shown_reach_into_view():
     )
 
 
+def test_where_halves_take_noise_out_the_curve_is_without_it_and_the_found_one_beside_it():
+    curves = drawn_curves(HISTOGRAMS, shrink={"b": 0.5})
+    b = curves.by_name["b"]
+    np.testing.assert_array_equal(b.found_percent, drawn_curves(HISTOGRAMS).by_name["b"].volumes_percent)
+    # doses of 10 and 20 Gy are 12.5 and 17.5 Gy at half the distance from their mean
+    np.testing.assert_array_equal(
+        b.volumes_percent, 100 * histogram([12.5, 17.5]).cumulative(curves.doses_gy)
+    )
+    assert b.d70_gy == pytest.approx(12.5)
+    assert curves.by_name["a"].found_percent is None
+    assert curves.corrected
+    assert not drawn_curves(HISTOGRAMS).corrected
+
+
 def test_an_axis_of_doses_is_never_empty():
     assert drawn_curves({}).drawn_gy == pytest.approx(1.04)
     assert whole_curves({"a": histogram([0.0, 0.0])}, {}, 3).doses_gy.tolist() == [0.0, 0.5, 1.0]

@@ -203,6 +203,20 @@ def test_plotted_curves_are_the_histograms(evaluation):
     assert axes.get_xlim()[1] > max(h.dose_at_volume(0.5) for h in shown.values())
 
 
+def test_a_histogram_without_noise_has_what_was_found_as_a_thin_line_behind_it(evaluation):
+    shown = {"GTV1": evaluation.dvh("GTV1")}
+    styles = region_styles((region.name, region.role) for region in evaluation.case.regions)
+    with drawing():
+        figure = new_figure(1420, 560)
+        curves = drawn_curves(shown, shrink={"GTV1": 0.6})
+        draw_dvh(figure, curves, styles, (), Area(10, 8, 1400, 544))
+    found, quiet = figure.axes[0].lines
+    assert found.get_linewidth() < quiet.get_linewidth()
+    np.testing.assert_array_equal(found.get_ydata(), curves.by_name["GTV1"].found_percent)
+    np.testing.assert_array_equal(quiet.get_ydata(), curves.by_name["GTV1"].volumes_percent)
+    assert any("thin: as found" in text.get_text() for text in figure.texts)
+
+
 def test_histograms_leave_out_what_another_line_shows(evaluation):
     assert list(evaluation.main_histograms()) == [
         "Liver", "GTV1", PARTS[2][0], "Perfused volume", "all tumours", "non-tumour liver",

@@ -13,6 +13,7 @@ from evaluation_factory import make_evaluation, torso_grid, with_regions
 
 from y90voxel.case.evaluation import UncertaintyReport
 from y90voxel.metrics.dvh_bands import VOLUMES_PERCENT, DvhBand
+from y90voxel.metrics.region_noise import RegionNoise, Tails, shares_without_noise
 from y90voxel.regions.regions import Regions
 from y90voxel.report.dose_content import dose_content
 from y90voxel.report.dose_page import render_dose_page
@@ -188,6 +189,24 @@ def test_histograms_of_the_page_are_those_of_the_evaluation(evaluation):
         assert evaluation.dose.array[tuple(hottest)] == pytest.approx(
             evaluation.region(region["name"]).max_gy, rel=1e-6
         )
+
+
+def test_histograms_without_noise_are_the_pages_lines_with_what_was_found_beside_them(evaluation):
+    bias = {f"d{x}_gy": 1.0 for x in (98, 95, 90, 2)} | {"min_gy": -1.0, "max_gy": 1.0}
+    noise = RegionNoise(
+        Tails.CORRECTED, 0.3, 0.2, 0.18, bias_gy=bias, d_gy={98: 1.0}, v_percent={100: 1.0}, shrink=0.6
+    )
+    regions = tuple(
+        replace(m, noise=noise) if m.name == "GTV1" else replace(m, noise=None) for m in evaluation.regions
+    )
+    data = viewer_content(dose_report(replace(evaluation, regions=regions))).data
+    place = [region["name"] for region in data["regions"]].index("GTV1")
+    assert [n for n, found in enumerate(data["dvh"]["found_percent"]) if found] == [place]
+    doses, histogram = np.array(data["dvh"]["doses_gy"]), evaluation.dvh("GTV1")
+    found, drawn = (np.array(data["dvh"][key][place]) for key in ("found_percent", "volumes_percent"))
+    assert np.abs(100 * histogram.cumulative(doses) - found).max() < 0.2
+    assert np.abs(100 * shares_without_noise(histogram, doses, 0.6) - drawn).max() < 0.2
+    assert np.abs(found - drawn).max() > 5.0
 
 
 def test_bands_of_the_page_are_those_of_the_evaluation(evaluation):

@@ -245,6 +245,11 @@ class Evaluation:
         return DoseVolumeHistogram.from_dose(self.dose, region.mask, own)
 
     @property
+    def shrink(self) -> dict[str, float]:
+        """By what distances from the mean shrink without noise, of regions that halves of the image correct."""
+        return {m.name: m.noise.shrink for m in self.regions if m.noise and m.noise.shrink}
+
+    @property
     def organs(self) -> dict[str, tuple[Role, float]]:
         """Mass-weighted mean doses of organs outside liver and lungs by region name, each with its role [Gy]."""
         return organ_doses(

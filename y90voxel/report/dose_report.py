@@ -110,8 +110,8 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
     case, dose, bands = evaluation.case, evaluation.dose, drawn_bands(evaluation)
     text = dose_content(evaluation)
     histograms = evaluation.main_histograms()
-    curves = drawn_curves(histograms, bands)
-    whole = whole_curves(histograms, bands, VIEWER_DVH_POINTS)
+    curves = drawn_curves(histograms, bands, shrink=evaluation.shrink)
+    whole = whole_curves(histograms, bands, VIEWER_DVH_POINTS, evaluation.shrink)
     scene = build_scene(evaluation)
     registration = None if case.alignment is None else case.alignment.views(MARGIN_MM, FINENESS_MM)
     metrics = {region.name: region for region in evaluation.regions}

@@ -67,7 +67,8 @@ def noise_note(evaluation: Evaluation) -> str:
     if any(noise.tails is Tails.CORRECTED for noise in estimates):
         return (
             f"{DECIDES} Found → without noise, by the covariance of two halves of the image: what both share is true. The "
-            "histogram keeps its shape, and blur stays in it. Dose map, limits and means are as found."
+            "histogram keeps its shape, and blur stays in it; the figure draws it, and what was found as a thin line. Dose map, "
+            "limits and means are as found."
         )
     bound = " Noise and bias are upper bounds, read off uniform liver." if estimates[0].upper_bound else ""
     return (

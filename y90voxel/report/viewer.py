@@ -174,7 +174,10 @@ def _regions(report: DoseReport) -> list[dict[str, Any]]:
 
 
 def _histograms(curves: DvhCurves) -> dict[str, Any]:
-    """Volume in percent at common dose steps, by region in their order, with its limits where there is a band."""
+    """Volume in percent at common dose steps, by region in their order, with its limits where there is a band.
+
+    Where halves of the image take noise out, what was found stands beside it.
+    """
     by_region = curves.by_name.values()
     return {
         "doses_gy": [round(dose, 6) for dose in curves.doses_gy.tolist()],
@@ -182,6 +185,9 @@ def _histograms(curves: DvhCurves) -> dict[str, Any]:
         "bands_percent": [
             None if curve.limits_percent is None else [_percents(limit) for limit in curve.limits_percent]
             for curve in by_region
+        ],
+        "found_percent": [
+            None if curve.found_percent is None else _percents(curve.found_percent) for curve in by_region
         ],
         "band": f"bands of tumours and normal liver: {BAND_PERCENT:g} %",
         "shown_gy": curves.drawn_gy,

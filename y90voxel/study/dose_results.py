@@ -90,8 +90,7 @@ def write_results(
         if wanted.report or wanted.pdf:
             _write_reports(evaluation, temporary, wanted, report_progress)
         bands = None if evaluation.uncertainty is None else evaluation.bands
-        shrink = {m.name: m.noise.shrink for m in evaluation.regions if m.noise and m.noise.shrink}
-        write_result_tables(evaluation.metrics, histograms, temporary, bands, shrink)
+        write_result_tables(evaluation.metrics, histograms, temporary, bands, evaluation.shrink)
     return evaluation
 
 

@@ -82,10 +82,11 @@ class Histograms {
     svg.append(text(upwards, left + width, 20, { "text-anchor": "end" }));
     const order = this.regions.map((_, n) => n).sort((a, b) => (a === this.chosen) - (b === this.chosen));
     this.dvh.bands_percent.forEach((band, n) => band && svg.append(this.band(n, band)));
+    for (const n of order) this.dvh.found_percent[n] && svg.append(this.line(n, this.dvh.found_percent[n], "found"));
     for (const n of order) svg.append(this.line(n));
-    if (this.dvh.bands_percent.some(Boolean)) {
-      svg.append(text(this.dvh.band, left, top + height + 32, {}));
-    }
+    const notes = this.dvh.bands_percent.some(Boolean) ? [this.dvh.band] : [];
+    if (this.dvh.found_percent.some(Boolean)) notes.push("thin: as found");
+    svg.append(text(notes.join("; "), left - 34, top + height + 32, {}));
     this.pointer = element("g", {});
     svg.append(this.pointer);
     this.container.replaceChildren(svg);
@@ -104,17 +105,17 @@ class Histograms {
     });
   }
 
-  line(n) {
-    const { doses_gy: doses, volumes_percent: volumes, shown_gy: shown } = this.dvh;
-    const points = doses.map((dose, i) => [dose, volumes[n][i]]).filter(([dose]) => dose <= shown);
+  line(n, volumes = this.dvh.volumes_percent[n], kind = "line") {
+    const { doses_gy: doses, shown_gy: shown } = this.dvh;
+    const points = doses.map((dose, i) => [dose, volumes[i]]).filter(([dose]) => dose <= shown);
     const faded = this.chosen >= 0 && n !== this.chosen;
-    const strength = n === this.chosen ? 3.5 : 2;
+    const strength = (n === this.chosen ? 3.5 : 2) * (kind === "found" ? 0.4 : 1);
     return element("polyline", {
       points: points.map(([dose, volume]) => `${this.x(dose).toFixed(1)},${this.y(volume).toFixed(1)}`).join(" "),
       stroke: this.regions[n].colour,
       "stroke-dasharray": this.regions[n].dash.map((length) => length * strength).join(" "),
       "stroke-width": strength,
-      class: faded ? "line faded" : "line",
+      class: faded ? `${kind} faded` : kind,
       "data-region": n,
     });
   }
