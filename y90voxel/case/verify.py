@@ -13,7 +13,7 @@ import numpy as np
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation, LungDose, limiting_lung_dose
 from y90voxel.case.focal_doses import focal_doses, focal_notices
-from y90voxel.case.grid_shift import grid_shift_notices
+from y90voxel.case.grid_error import grid_error_notices, grid_errors
 from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.noise_marks import with_noise_marks
 from y90voxel.case.region_histograms import RegionHistograms
@@ -81,7 +81,6 @@ def verify(
     report_progress("quantifying", 0.0)
     answers = answering(engine)
     quantification = quantify(case, double=answers.draws_histories)
-    notices += grid_shift_notices(case, quantification.activity)
     report_progress("mapping densities", 0.1)
     tissue = build_tissue_map(case.grid, case.regions, case.ct, case.density, case.ct_tissue)
     density = tissue.density
@@ -96,6 +95,7 @@ def verify(
     notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
     energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
     _check_energy(dose, density, quantification.map_activity_bq, answers.emitted_j_per_gbq(record))
+    notices += grid_error_notices(case, grid_errors(case, quantification.activity, dose, tissue, engine.name))
     notices += check_dose(float(dose.array.max()))
     report_progress("evaluating regions", 0.7)
     histograms = {

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from y90voxel.case.case import Case
+from y90voxel.case.grid_error import moved_by_grid
 from y90voxel.case.setting_names import settings_from_arguments
 from y90voxel.case.settings import StudySettings
 from y90voxel.case.unused_settings import unused_notices
@@ -38,6 +41,9 @@ __all__ = ["Study", "file_record"]
 ANONYMOUS_LABEL = "anonymous study"
 # More voxels than this do not fit beside each other in the memory of a workstation.
 MOST_VOXELS = 40_000_000
+# Voxels below this part of the image's bring means nearer to those of fine ones whatever activity they move; larger ones do not
+# (sample, GTV2: 3 mm −1.3 %, 4 mm −2.6 %, 5 mm −3.5 %, the image's 4.42 mm −1.1 % of a 1.5 mm run).
+FINER_THAN_IMAGE = 0.7
 # Voxels that shadows on planar views are cast from [mm]: half a planar pixel, for their edge decides the shunt.
 PLANAR_SHADOW_MM = 2.0
 
@@ -125,6 +131,7 @@ class Study:
         drawn, roles, notices = self._drawn(chosen)
         grids = [*(emission.grid for emission in self.emissions), self._dose_grid(chosen.dose.grid)]
         (*views, regions), placing = self._place(drawn, grids, roles, chosen.regions.liver_tumours)
+        regions, refined = self._fine_enough(chosen.dose.grid, views, regions)
         seen_whole = measure_shunt or _may_measure_shunt(made)
         made_case = Case(
             label=chosen.output.label or self.label,
@@ -138,7 +145,9 @@ class Study:
             patient=None if chosen.patient is None else chosen.patient.record(),
             alignment=self.alignment,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=urgent_first((*self.notices, *unused_notices(chosen), *stated, *notices, *placing)),
+            notices=urgent_first(
+                (*self.notices, *unused_notices(chosen), *stated, *notices, *placing, *refined)
+            ),
             inputs=self.inputs,
             shown_settings=shown_settings,
         )
@@ -233,6 +242,29 @@ class Study:
                 notices += [notice for notice in new_notices if notice not in notices]
             placed.append(placed_on_grid)
         return placed, notices
+
+    def _fine_enough(
+        self, wanted: float | str, views: Sequence[Regions], regions: Regions
+    ) -> tuple[Regions, list[Notice]]:
+        """The regions on the grid asked for, or on the image's where other voxels move activity over their outlines."""
+        image = self.emissions[0].grid
+        finer = np.array(regions.grid.spacing_mm) < FINER_THAN_IMAGE * np.array(image.spacing_mm)
+        if isinstance(wanted, str) or finer.all() or image.size > MOST_VOXELS:
+            return regions, []
+        moved: dict[str, float] = {}
+        for emission, view in zip(self.emissions, views, strict=True):
+            moved |= moved_by_grid(emission.volume, view, regions)
+        if not moved:
+            return regions, []
+        listed = ", ".join(f"{name} {100 * share:+.1f} %" for name, share in moved.items())
+        asked, used = (" × ".join(f"{mm:.3g}" for mm in grid.spacing_mm) for grid in (regions.grid, image))
+        return views[0], [
+            Notice(
+                "grid-refined",
+                f"dose is computed on the grid of the image, {used} mm: on the {asked} mm that were asked for, averaging over "
+                f"outlines would change the activity of {listed}.",
+            )
+        ]
 
     def _planar_regions(self, drawn: Sequence[DrawnRegion], roles: Mapping[str, str]) -> Regions | None:
         """The regions in full for planar views, which see more of the patient than the emission does."""
