@@ -30,7 +30,8 @@ __all__ = ["draw_dvh", "dvh_png", "tumours_among", "write_dvh_figure"]
 
 WIDTH_PX, HEIGHT_PX, LEGEND_PX = 1420.0, 560.0, 290.0  # of the figure and its legend [px]
 BAND_ALPHA = 0.16  # opacity; chosen: lines stay readable under bands that overlap
-FOUND_WIDTH, FOUND_ALPHA = 0.9, 0.75  # of the line as found behind one without noise [pt, opacity]; chosen: it stays behind
+# Of the line as found behind one without noise [pt, opacity]; chosen: it stays behind.
+FOUND_WIDTH, FOUND_ALPHA = 0.9, 0.75
 
 
 def draw_dvh(
