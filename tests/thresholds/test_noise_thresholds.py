@@ -1,0 +1,112 @@
+"""Guards around noise, recovery and foci, one case on each side."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from phantoms import ellipsoid, liver_case
+from scipy.ndimage import distance_transform_edt
+
+from y90voxel.case.noise_marks import _notices
+from y90voxel.case.recovery_correction import _Background
+from y90voxel.case.verify import verify
+from y90voxel.dose.local_deposition import LocalDeposition
+from y90voxel.quantification.focal_uptake import find_foci
+from y90voxel.quantification.noise_estimate import _uniform_liver, estimate_noise
+from y90voxel.regions.regions import Region, Regions
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import ActivityMap, CountMap
+
+GRID = Grid.from_spacing((44, 48, 50), (4.0, 4.0, 4.0), (-98.0, -94.0, -86.0))
+LIVER = Region("Liver", Role.LIVER, ellipsoid(GRID, (0, 0, 0), (85, 75, 70)))
+TUMOUR = Region("GTV1", Role.TUMOUR, ellipsoid(GRID, (30, 10, 0), (14, 14, 14)))
+REGIONS = Regions(GRID, (LIVER, TUMOUR))
+INDEX = np.indices(GRID.shape)
+
+
+@pytest.mark.parametrize(("bias_gy", "told"), [(1.99, False), (-1.99, False), (2.01, True), (-2.01, True)])
+@pytest.mark.parametrize("key", ["d98_gy", "d95_gy", "d90_gy", "d2_gy"])
+def test_ends_of_a_histogram_are_told_from_a_bias_of_2_percent_of_the_mean(key, bias_gy, told):
+    noise = SimpleNamespace(bias_gy={key: bias_gy, "max_gy": 50.0}, upper_bound=False)
+    region = SimpleNamespace(name="GTV1", role=Role.TUMOUR, mean_gy=100.0, noise=noise)
+    assert [notice.code for notice in _notices([region])] == ["noise-tails"] * told
+
+
+@pytest.mark.parametrize(("cv", "seen"), [(0.9e-4, False), (1.1e-4, True)])
+def test_a_spread_of_less_than_a_ten_thousandth_is_rounding_and_no_noise(cv, seen):
+    sign = np.where(INDEX.sum(axis=0) % 2 == 0, 1.0, -1.0)
+    found = estimate_noise(ActivityMap(1e6 * (1.0 + cv * sign), GRID), REGIONS, 8.0)
+    assert (found is not None) is seen
+    if found is not None:
+        assert found.cv == pytest.approx(cv, rel=0.01)
+
+
+@pytest.mark.parametrize(("uptake", "kept"), [(0.48, False), (0.52, True)])
+def test_liver_of_half_the_uptake_is_uniform_liver_and_of_less_it_is_another_lobe(uptake, kept):
+    """The image resolves 1 mm, so that nothing is smoothed over the border of the lobes."""
+    lobe = np.where(INDEX[2] < 25, uptake, 1.0) * np.ones(GRID.shape)
+    inside = _uniform_liver(ActivityMap(1e5 * lobe, GRID), REGIONS, 1.0)
+    assert inside[22, 24, 42:44].all()
+    low = inside[22, 24, 12:20]
+    assert low.all() if kept else not low.any()
+
+
+def distances_mm(mask):
+    return distance_transform_edt(mask.array < 0.5, sampling=GRID.spacing_mm)
+
+
+def test_uniform_liver_keeps_15_mm_from_tumours_and_no_more():
+    """Centres of voxels lie √(12² + 8² + 4²) = 14.97 mm and 16 mm away."""
+    inside = _uniform_liver(ActivityMap(np.ones(GRID.shape), GRID), REGIONS, 8.0)
+    near = distances_mm(TUMOUR.mask)
+    assert np.isclose(near, 14.97, atol=0.01).any()
+    assert near[inside].min() == pytest.approx(16.0)
+
+
+@pytest.mark.parametrize(("beside_mm", "counts"), [(14.97, False), (16.0, True)])
+def test_the_background_of_recovery_keeps_15_mm_from_tumours(beside_mm, counts):
+    """A voxel just within the margin is none of it, one just beyond is: made hot, it raises the mean or does not."""
+    case = liver_case(lungs=False)
+    evaluation = verify(case, LocalDeposition("Y-90"))
+    (liver,) = case.regions.with_role(Role.NON_TUMOUR_LIVER)
+    tumours = case.regions.mask_of(Role.TUMOUR)
+    near = distance_transform_edt(tumours.array < 0.5, sampling=case.grid.spacing_mm)
+    z, y, x = np.argwhere(np.isclose(near, beside_mm, atol=0.01) & (liver.mask.array > 0.999))[0]
+    plain = _Background.of(evaluation)
+    evaluation.dose.array.flags.writeable = True
+    evaluation.dose.array[z, y, x] *= 1000.0
+    assert (_Background.of(evaluation).mean_gy > 1.01 * plain.mean_gy) is counts
+
+
+WIDE = Grid.from_spacing((60, 60, 90), (4.0, 4.0, 4.0), (-180.0, -118.0, -118.0))
+FAR_LIVER = Regions(WIDE, (Region("Liver", Role.LIVER, ellipsoid(WIDE, (-140, 0, 0), (30, 100, 100))),))
+POINTS = WIDE.index_to_lps(np.stack(np.indices(WIDE.shape), axis=-1))
+
+
+def image(*bumps):
+    """A liver of a million counts, and bumps of a position, FWHM [mm] and height."""
+    liver = FAR_LIVER["Liver"].mask.array
+    counts = 1e6 * liver / liver.sum()
+    for centre, fwhm, height in bumps:
+        squared = ((POINTS - np.array(centre)) ** 2).sum(axis=-1)
+        counts = counts + height * np.exp(-4.0 * np.log(2.0) * squared / fwhm**2) * (
+            squared < (3 * fwhm) ** 2
+        )
+    return CountMap(counts, WIDE)
+
+
+@pytest.mark.parametrize(("places", "listed"), [(19, 19), (20, 20), (21, 20)])
+def test_no_more_than_20_foci_are_listed(places, listed):
+    at = [(x, y, z) for x in (0, 80, 160) for y in (-80, 0, 80) for z in (-80, 0, 80)][:places]
+    found = find_foci(image(*((centre, 12.0, 300.0 + n) for n, centre in enumerate(at))), FAR_LIVER, 10.0)
+    assert len(found) == listed
+
+
+@pytest.mark.parametrize(("before", "found"), [(99, 1), (100, 0)])
+def test_the_hundred_highest_maxima_are_looked_at(before, found):
+    """A broad focus behind so many points that are higher and too small to be one."""
+    at = [(-60 + 24 * i, -98 + 24 * j, -98 + 24 * k) for i in range(4) for j in range(5) for k in range(5)]
+    points = [(centre, 8.0, 6.5) for centre in at[:before]]
+    foci = find_foci(image(*points, ((130, 60, 60), 40.0, 1.5)), FAR_LIVER, 10.0)
+    assert len(foci) == found
