@@ -10,6 +10,7 @@ from y90voxel.dose.density.superposition import DensitySuperposition
 from y90voxel.dose.density_map import build_tissue_map
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.study import study as study_module
+from y90voxel.volumes.resample import resample
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "study"
 # By mass, of the density engine on 1.5 mm voxels [Gy]; `test_the_fine_run_is_what_stands_here` computes them again.
@@ -143,3 +144,11 @@ def test_on_the_grid_of_the_image_no_activity_moves(study):
     case = case_of(study, "emission")
     image, drawn = case.injections[0].emission.volume, case.injections[0].regions
     assert activity_shifts(image, drawn, image, case.regions) == {}
+
+
+def test_of_a_map_without_activity_no_change_is_told(study):
+    case = case_of(study, 5.0)
+    image, drawn = case.injections[0].emission.volume, case.injections[0].regions
+    empty = image.with_array(0.0 * image.array)
+    coarse = resample(empty, image.grid.with_spacing(5.0))
+    assert activity_shifts(empty, drawn, coarse, drawn) == {}

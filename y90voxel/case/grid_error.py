@@ -124,13 +124,13 @@ def grid_errors(
         assert injection.regions is not None  # asked above
         shifts = activity_shifts(injection.emission.volume, injection.regions, activity, case.regions)
     in_place = any(row.name == engine and row.in_place for row in engine_rows())
-    found = {}
+    errors = {}
     for region in case.regions:
         if region.role in GREATEST_ERROR:
             own = tissue.own.get(region.name, tissue.density)
             by_outline = 0.0 if in_place else outline_error(dose, region.mask, own)
-            found[region.name] = GridError(shifts.get(region.name, 0.0), by_outline)
-    return found
+            errors[region.name] = GridError(shifts.get(region.name, 0.0), by_outline)
+    return errors
 
 
 def grid_error_notices(case: Case, errors: Mapping[str, GridError]) -> list[Notice]:

@@ -46,13 +46,13 @@ def outline_error(dose: DoseMap, mask: Mask, density: DensityMap | OwnDensity | 
         own = density.within(box) if isinstance(density, OwnDensity) else density.array[box]
         weights = weights * own
     doses = dose.array[around].astype(np.float64)
-    found = float((weights * doses[inner]).sum())
+    as_whole = float((weights * doses[inner]).sum())
     inwards = [_slope(share, axis) for axis in range(3)]
     length = np.sqrt(sum(part**2 for part in inwards))
     beyond = sum(part * _lesser_slope(doses, axis) for axis, part in enumerate(inwards))
     offset = np.divide(0.5 * (1.0 - share) * beyond, length, out=np.zeros_like(doses), where=length > 0)
-    moved = found + float((weights * offset[inner]).sum())
-    return found / moved - 1.0 if found > 0 and moved > 0 else 0.0
+    in_place = as_whole + float((weights * offset[inner]).sum())
+    return as_whole / in_place - 1.0 if as_whole > 0 and in_place > 0 else 0.0
 
 
 def _slope(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
