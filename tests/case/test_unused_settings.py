@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "y90voxel"
 DECLARATIONS = {
     "settings.py",
     "setting_types.py",
+    "immune_settings.py",
     "microscale_settings.py",
     "patient_settings.py",
     "plan_settings.py",
@@ -75,6 +76,23 @@ IDLE = {
             "noise_fwhm_mm": 8.0,
             "samples": 50,
             "seed": 4,
+        }.items()
+    },
+    **{
+        ("immune", key): (value, {"immune": {"report": True}})
+        for key, value in {
+            "blood_volume_l": 4.2,
+            "cardiac_output_l_per_min": 5.0,
+            "tumour_relative_blood": 1.5,
+            "tumour_relative_perfusion": 2.0,
+            "residence": "weibull-2",
+            "free_activity": "0.5%",
+            "alpha_per_gy": 0.5,
+            "slow_share": 0.5,
+            "pool_weighted": True,
+            "cycle_dates": ["2024-04-01"],
+            "cycle_days": [14.0],
+            "count": [{"day": 30.0, "giga_per_l": 0.7}],
         }.items()
     },
     **{

@@ -64,6 +64,11 @@ VALUES = {
     "noise.halves": ["first.nii.gz", "second.nii.gz"],
     "partial_volume.recovery": "RECOVERY", "partial_volume.recovery_uncertainty": 0.2,
     "partial_volume.method": "richardson-lucy", "partial_volume.fwhm_mm": 6.0, "partial_volume.iterations": 5,
+    "patient.sex": "female",
+    "immune.report": True, "immune.blood_volume_l": 4.2, "immune.cardiac_output_l_per_min": 5.0,
+    "immune.tumour_relative_blood": 1.5, "immune.tumour_relative_perfusion": 2.0, "immune.residence": "weibull-2",
+    "immune.free_activity": 0.005, "immune.alpha_per_gy": 0.5, "immune.slow_share": 0.5, "immune.pool_weighted": True,
+    "immune.cycle_dates": ["2024-04-01"], "immune.cycle_days": [14.0], "immune.count": [{"day": 30.0, "giga_per_l": 0.7}],
     "dead_time.curve": "RECOVERY", "dead_time.observed_rate_cps": 1e4, "dead_time.time_constant_us": 1.0,
     "output.uncertainty": True, "output.anonymise": True, "output.report": True, "output.pdf": True,
     "output.label": "another",
@@ -85,6 +90,7 @@ BASE = {
 ACTIVE = {
     "administration": {"device": "ho166", "nuclide": "Ho-166", "residual": "10 MBq"},
     "plan": {"disease": "HCC", "scenario": "bilobar"},
+    "immune": {"report": True},
     "microscale": {"report": True, "activity_per_sphere": "340 Bq"},
     "output": {"uncertainty": True}, "uncertainty": {"samples": 40, "contour_fwhm_mm": 1.0},
 }  # fmt: skip

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.batch.cohort_immune import immune_columns
 from y90voxel.batch.cohort_patient import patient_columns
 from y90voxel.batch.cohort_writing import cohort_page
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
@@ -145,6 +146,7 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
         return [of_study]
     lung, calibration = metrics.get("lung", {}), metrics.get("calibration", {})
     of_study |= {key: metrics.get(key) for key in _PLAIN} | patient_columns(metrics.get("patient"))
+    of_study |= immune_columns(metrics.get("immune"))
     of_study |= {
         "calibration_mode": calibration.get("mode"),
         "calibration_region": calibration.get("region"),

@@ -65,6 +65,7 @@ def _rows(table: str, keys: str, needed: str, holds: Needs = _never) -> dict[Pat
     return {(table, key): (needed, holds) for key in keys.split()}
 
 
+_OF_COUNTS = "free_activity alpha_per_gy slow_share pool_weighted cycle_dates cycle_days count"
 _MICROSCALE = "report activity_per_sphere days_since_calibration clusters places"
 
 # What a job needs to use a setting, in words and as a test, where it does not always use it.
@@ -104,6 +105,7 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("plan", "intent", "somebody reads it; no limit depends on it"),
         **_rows("microscale", _MICROSCALE, "`dose` is run"),
         **_rows("lung", "compare_methods", "`dose` is run"),
+        **_rows("immune", _OF_COUNTS, "`dose` is run"),
         **_rows("uncertainty", "calibration decay registration_mm", "`dose` is run"),
         **_rows("administration", "time time_zone", "a time is compared with it", _has_times),
     },
@@ -121,6 +123,7 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("lung", "planar_attenuation_per_cm compare_methods", "there are images"),
         **_rows("series", "emission ct regions acquisition_time decay_reference", "there are images"),
         **_rows("accept", "codes surrogate trust_time", "there are images"),
+        **_rows("immune", _OF_COUNTS, "`dose` is run"),
     },
 }
 

@@ -18,6 +18,7 @@ from y90voxel.case.territory_doses import TerritoryDoses, artery_summary
 from y90voxel.clinical.limits import LimitResult
 from y90voxel.clinical.organ_doses import organ_doses, organ_rows
 from y90voxel.errors import Notice
+from y90voxel.immune.immune_report import ImmuneReport
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.summary import RegionMetrics
@@ -173,6 +174,8 @@ class Evaluation:
         Every injection with its territory, where one scan follows several.
     foci : tuple of FocalDose
         Foci of uptake outside lungs and liver, those with the most counts first.
+    immune : ImmuneReport or None
+        Blood, lymphocytes and time to immunotherapy, where they were asked for; exploratory.
     microscale : MicroscaleReport or None
         Expected dose between microspheres, where it was asked for.
     histograms : RegionHistograms or None
@@ -200,6 +203,7 @@ class Evaluation:
     own_densities: Mapping[str, OwnDensity] = field(default_factory=dict, repr=False)
     arteries: tuple[TerritoryDoses, ...] = ()
     foci: tuple[FocalDose, ...] = ()
+    immune: ImmuneReport | None = None
     microscale: MicroscaleReport | None = None
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
@@ -327,6 +331,7 @@ class Evaluation:
             "regions": [region.as_dict() for region in self.regions],
             "partial_volume": None if self.partial_volume is None else dict(self.partial_volume),
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
+            "immune": None if self.immune is None else self.immune.as_dict(),
             "microscale": None if self.microscale is None else self.microscale.as_dict(),
             "limits": [
                 {

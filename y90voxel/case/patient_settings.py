@@ -43,6 +43,10 @@ class StatementSettings(Group):
 class PatientSettings(Group):
     """Optional clinical facts; every one is checked when the record is made, which happens on reading."""
 
+    sex: Annotated[
+        Literal["male", "female"] | None,
+        Setting("{choices}: whose blood is the reference.  [default: as the images state it]"),
+    ] = None
     height_m: Annotated[float | None, Setting("Height [m], for the BSA rules.", "--height", ("plan",))] = None
     weight_kg: Annotated[float | None, Setting("Weight [kg], for the BSA rules.", "--weight", ("plan",))] = (
         None
@@ -93,6 +97,7 @@ class PatientSettings(Group):
             If a value is unknown or out of range.
         """
         same = (
+            "sex",
             "height_m",
             "weight_kg",
             "ecog",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from y90voxel.case.immune_settings import ImmuneSettings
 from y90voxel.case.microscale_settings import MicroscaleSettings
 from y90voxel.case.patient_settings import PatientSettings
 from y90voxel.case.plan_settings import PlanSettings
@@ -406,6 +407,7 @@ class StudySettings(Group):
     noise: NoiseSettings = Field(default_factory=NoiseSettings)
     partial_volume: PartialVolumeSettings = Field(default_factory=PartialVolumeSettings)
     dead_time: DeadTimeSettings | None = None
+    immune: ImmuneSettings = Field(default_factory=ImmuneSettings)
     microscale: MicroscaleSettings = Field(default_factory=MicroscaleSettings)
     output: OutputSettings = Field(default_factory=OutputSettings)
 

@@ -63,6 +63,23 @@ UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
         )
     },
     **{
+        ("immune", key): ("immune.report is true, by --immune", lambda s: s.immune.report)
+        for key in (
+            "blood_volume_l",
+            "cardiac_output_l_per_min",
+            "tumour_relative_blood",
+            "tumour_relative_perfusion",
+            "residence",
+            "free_activity",
+            "alpha_per_gy",
+            "slow_share",
+            "pool_weighted",
+            "cycle_dates",
+            "cycle_days",
+            "count",
+        )
+    },
+    **{
         ("microscale", key): ("microscale.report is true", lambda s: s.microscale.report)
         for key in ("activity_per_sphere", "days_since_calibration", "clusters", "places")
     },

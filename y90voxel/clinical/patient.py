@@ -205,8 +205,10 @@ class PatientRecord:
 
     Parameters
     ----------
+    sex : str or None
+        male or female.
     height_m, weight_kg : float or None
-        For the body surface area [m], [kg].
+        For body surface area and blood volume [m], [kg].
     bclc : BclcStage or None
         Stage.
     portal_vein, hepatic_vein : PortalVeinInvasion, HepaticVeinInvasion or None
@@ -234,6 +236,7 @@ class PatientRecord:
         If a value is unknown or out of range, or a response precedes the treatment.
     """
 
+    sex: str | None = None
     height_m: float | None = None
     weight_kg: float | None = None
     bclc: BclcStage | None = None
@@ -251,6 +254,8 @@ class PatientRecord:
     dated: bool = True
 
     def __post_init__(self) -> None:
+        if self.sex not in (None, "male", "female"):
+            raise InputError(f"the sex must be male or female, got {self.sex!r}.", tag="patient.sex")
         if self.height_m is not None and self.weight_kg is not None:
             bsa(self.height_m, self.weight_kg)
         for field, members in (
@@ -316,6 +321,7 @@ class PatientRecord:
         """Return what is known for JSON: the facts, and what follows from them; nothing that is not known."""
         albi, points = self.albi, self.child_pugh_points
         facts: dict[str, Any] = {
+            "sex": self.sex,
             "height_m": self.height_m,
             "weight_kg": self.weight_kg,
             "body_surface_area_m2": self.body_surface_area_m2,

@@ -26,7 +26,7 @@ LYMPHOCYTE_POOLS_1E9: Mapping[str, float] = MappingProxyType(
         "thymus": 50.0,
     }
 )
-POOLS_NOTE = "unverified: numbers of lymphocytes by organ from memory of Trepel 1974, Klin Wochenschr 52:511"
+POOLS_NOTE = "UNVERIFIED: numbers of lymphocytes by organ from memory of Trepel 1974, Klin Wochenschr 52:511"
 
 
 def pool_weighted_dose(doses_gy: Mapping[str, float], without: tuple[str, ...] = ()) -> float:

@@ -59,6 +59,14 @@ COLUMNS: dict[str, str] = {
     "patient_best_response": "string",
     "patient_response_criterion": "string",
     "patient_response_days": "int64",
+    "immune_blood_mean_gy": "double",
+    "immune_blood_sd_gy": "double",
+    "immune_blood_low_gy": "double",
+    "immune_blood_high_gy": "double",
+    "immune_count_day": "double",
+    "immune_count_ratio": "double",
+    "immune_count_low": "double",
+    "immune_count_high": "double",
     **cohort_types(),
 }
 ROWS_AT_ONCE = 1000  # chosen: few row groups of Parquet, and little held in memory

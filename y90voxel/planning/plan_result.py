@@ -17,6 +17,7 @@ from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.inapplicable_rows import inapplicable_row, organ_limit_rows, row_of_other_models
 from y90voxel.planning.plan_basis import PlanBasis
+from y90voxel.planning.plan_blood import PlanImmune
 from y90voxel.planning.plan_maps import DoseMaps
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_models import first_of, shunt_together
@@ -121,6 +122,8 @@ class Plan:
         What all models were made from.
     uncertainty : PlanUncertainty or None
         How well activities and doses are known; None when it was not asked for.
+    immune : PlanImmune or None
+        Dose to blood by model, where it was asked for; exploratory.
     """
 
     facts: PlanFacts
@@ -138,6 +141,7 @@ class Plan:
     provenance: Mapping[str, Any]
     basis: PlanBasis
     uncertainty: PlanUncertainty | None = None
+    immune: PlanImmune | None = None
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -257,6 +261,7 @@ class Plan:
             "treatment_doses_gy": dict(doses_delivered(first, self.deliveries)),
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "residual_fraction": self.request.residual_fraction,
+            "immune": None if self.immune is None else self.immune.as_dict(),
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
         }

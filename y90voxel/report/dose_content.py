@@ -16,6 +16,7 @@ from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.immune_section import immune_section
 from y90voxel.report.method_tables import calibration_note, calibration_rows, mass_sentence
 from y90voxel.report.model_parameters import model_content
 from y90voxel.report.noise_table import noise_note, noise_rows
@@ -76,6 +77,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "limits": [limit_row(result) for result in evaluation.limits],
         "limits_version": LIMITS_VERSION,
         "organs": organ_dose_rows(evaluation),
+        "immune": immune_section(evaluation.immune),
         "underlay": underlay_sentence(evaluation),
         "region_columns": columns,
         "regions": region_rows(evaluation, columns),

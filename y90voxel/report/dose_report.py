@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.immune.immune_report import ImmuneReport
 from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.dvh_curves import DvhCurves, drawn_curves, whole_curves
 from y90voxel.metrics.summary import RegionMetrics
@@ -70,6 +71,8 @@ class DoseReport:
         The images of the interactive page.
     registration : tuple of ndarray or None
         The aligned CTs, where there was an alignment.
+    immune : ImmuneReport or None
+        Blood and lymphocytes, where they were asked for.
     """
 
     text: Mapping[str, Any]
@@ -81,6 +84,7 @@ class DoseReport:
     underlay: PackedVolume
     dose: PackedVolume
     registration: Views | None
+    immune: ImmuneReport | None = None
 
     @property
     def styles(self) -> dict[str, RegionStyle]:
@@ -134,4 +138,5 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
         underlay=pack_activity(evaluation.activity) if case.ct is None else pack_ct(case.ct, dose.grid),
         dose=pack_dose(dose),
         registration=registration,
+        immune=evaluation.immune,
     )

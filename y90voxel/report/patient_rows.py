@@ -8,6 +8,7 @@ from y90voxel.report.formatting import MISSING, number
 __all__ = ["contradictions", "patient_rows"]
 
 _TITLES = {
+    "sex": "sex",
     "height_m": "height [m]", "weight_kg": "weight [kg]", "body_surface_area_m2": "body surface [m²]", "bclc": "BCLC",
     "portal_vein": "portal vein", "hepatic_vein": "hepatic vein", "ecog": "ECOG", "child_pugh_points": "Child-Pugh points",
     "child_pugh_class": "Child-Pugh class", "bilirubin_umol_per_l": "bilirubin [µmol/L]", "albumin_g_per_l": "albumin [g/L]",

@@ -22,6 +22,7 @@ from y90voxel.report.dose_content import (
 )
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.patient_rows import contradictions, patient_rows
+from y90voxel.report.plan_immune_rows import plan_immune_section
 from y90voxel.report.plan_limit_rows import fraction_row, limit_row, missing_liver_limit, planned_organ_rows
 from y90voxel.report.plan_model_rows import planned_model_content
 from y90voxel.report.plan_order_rows import order_rows
@@ -105,6 +106,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "device": device_label(facts.device),
         "whole_vials": facts.device is not None and device_record(facts.device).whole_vial,
         "residual": percent(plan.request.residual_fraction),
+        "immune": plan_immune_section(plan),
         "patient": patient_rows(facts.patient),
         "contradictions": contradictions(facts.patient),
         "warnings": [{"code": notice.code, "message": notice.message} for notice in plan.warnings],

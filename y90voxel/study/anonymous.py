@@ -38,6 +38,8 @@ _DROPPED_SETTINGS = {
     "halves",
     "recovery",
     "patient",
+    "cycle_dates",
+    "date",
     "order",
     "source",
 }

@@ -125,6 +125,11 @@ def _run(
         evaluation = with_uncertainty(
             evaluation, given, lambda what, done: report_progress(what, 0.75 + 0.1 * done)
         )
+    if settings.immune.report:
+        # deferred: for what is asked for alone
+        from y90voxel.case.immune_evaluation import with_immune
+
+        evaluation = with_immune(evaluation, settings.immune, study.identity.patient_sex)
     if settings.microscale.report:
         # deferred: 0.2 s of kernel and interpolation, for those who ask
         from y90voxel.case.microscale_evaluation import with_microscale

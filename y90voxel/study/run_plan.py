@@ -94,7 +94,7 @@ def _run(
         planned = _without_images(settings, request).with_notices(
             *unused_radiobiology(settings.radiobiology, ())
         )
-        planned = _with_uncertainty(planned, settings, report_progress)
+        planned = _with_immune(_with_uncertainty(planned, settings, report_progress), settings)
     else:
         planned = _with_images(path, settings, request, given, report_progress)
     planned = planned.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
@@ -223,6 +223,7 @@ def _with_images(
     )
     planned = plan(case, engine, request, lambda what, done: report_progress(what, 0.4 + 0.3 * done))
     planned = _with_uncertainty(planned, settings, report_progress)
+    planned = _with_immune(planned, settings, study.identity.patient_sex)
     if not settings.output.anonymise:
         return planned
     notices = tuple(replace(n, message=without_identity(n.message)) for n in planned.notices)
@@ -242,6 +243,16 @@ def _with_uncertainty(planned: Plan, settings: StudySettings, report_progress: P
         return planned
     given = settings.uncertainty.model_dump()
     return with_plan_uncertainty(planned, given, lambda what, done: report_progress(what, 0.7 + 0.15 * done))
+
+
+def _with_immune(planned: Plan, settings: StudySettings, image_sex: str = "") -> Plan:
+    """The plan with the dose to blood of every model, where it is asked for."""
+    if not settings.immune.report:
+        return planned
+    # deferred: for what is asked for alone
+    from y90voxel.planning.plan_immune import with_plan_immune
+
+    return with_plan_immune(planned, settings.immune, image_sex)
 
 
 def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:
