@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "Plan a treatment from an MAA study: lung shunt, dose per GBq, activities by every model, limits, vials.",
     "compare": "Compare a predicted with a delivered dose: by region always; isodoses and gamma where both lie in one frame.",
     "accumulate": "Add the doses of several treatments: absorbed and biologically effective dose, limits, what is left.",
+    "course": "Run the sessions of one patient in order: plan, dose, compare, accumulate; one page with the time line.",
     "batch": "Compute the doses of every study of a cohort; what is done already is not computed again.",
     "dvh": "Compute dose-volume histograms and metrics of any dose file with any regions.",
     "twin": "Write the digital twin of a phantom as DICOM, with its filling record and known truth.",

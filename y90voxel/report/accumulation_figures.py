@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,11 @@ from y90voxel.report.drawing import (
 )
 from y90voxel.report.formatting import dose_text, shortened
 from y90voxel.report.overlays import colours, draw_outlines
+from y90voxel.report.time_line import TimeLineRow, time_line_png
 from y90voxel.volumes.planes import View, display_plane, sample, shown_box
 from y90voxel.volumes.volume import DoseMap
 
-__all__ = ["accumulation_figures", "accumulation_styles", "time_line_png"]
+__all__ = ["accumulation_figures", "accumulation_styles"]
 
 # Layout of the figures [pixels], chosen to look like those of a comparison.
 WIDTH_PX, GAP_PX, BAR_PX, TITLE_PX = 1420.0, 10.0, 96.0, 62.0
@@ -42,15 +42,11 @@ PLOTTED = (Role.TUMOUR, Role.NON_TUMOUR_LIVER, Role.PERFUSED_NON_TUMOUR_LIVER, R
 DVH_POINTS = 400  # of a curve: one every two or three pixels
 # The histogram ends where this share of a volume gets more [%].
 TAIL_PERCENT = 0.5
-# A source is drawn until this share of its dose is left.
-_LEFT = 0.02
-_DAY_S = 86400.0  # a day [s]
-_BEAM, _SOURCE = "#2a6f97", "#c0562f"
 
 
 def accumulation_figures(found: Accumulation) -> dict[str, bytes]:
     """Return the figures of a sum: file name to PNG."""
-    figures = {"time_line.png": time_line_png(found.treatments)}
+    figures = {"time_line.png": time_line_png([_on_time_line(treatment) for treatment in found.treatments])}
     if found.physical is not None and found.eqd2 is not None:
         figures["maps.png"] = _maps_png(found, found.physical, found.eqd2)
         figures["dvh.png"] = _dvh_png(found)
@@ -62,30 +58,13 @@ def accumulation_styles(found: Accumulation) -> dict[str, RegionStyle]:
     return region_styles((region.name, region.role) for region in found.regions)
 
 
-def time_line_png(treatments: tuple[Treatment, ...]) -> bytes:
-    """Return when each treatment was given: a source until it has decayed, a beam by its fractions."""
-    height = 74.0 + 46.0 * len(treatments)
-    first = treatments[0].course_start_s
-    with drawing():
-        figure = new_figure(WIDTH_PX, height)
-        add_text(figure, 10, height - 10, "Time line", va="top", fontsize=11, fontweight="bold")
-        axes = add_axes(figure, Area(250, 46, WIDTH_PX - 250 - 30, height - 46 - 34))
-        for row, treatment in enumerate(treatments):
-            begin = (treatment.course_start_s - first) / _DAY_S
-            course = treatment.course
-            if isinstance(course, DecayingSource):
-                length = course.half_life_s / _DAY_S * math.log2(1.0 / _LEFT)
-                axes.barh(row, length, left=begin, height=0.5, color=_SOURCE, alpha=0.35)
-                axes.plot([begin, begin], [row - 0.3, row + 0.3], color=_SOURCE, linewidth=3)
-            else:
-                days = [(time - first) / _DAY_S for time in course.fraction_times_s]
-                axes.vlines(days, row - 0.3, row + 0.3, color=_BEAM, linewidth=3)
-        axes.set_yticks(range(len(treatments)))
-        axes.set_yticklabels([shortened(f"{t.name}, {t.start:%Y-%m-%d}", 34) for t in treatments], fontsize=9)
-        axes.set_ylim(len(treatments) - 0.4, -0.6)
-        axes.margins(x=0.03)
-        tidy(axes, f"days after {treatments[0].start:%Y-%m-%d}", "")
-        return png_bytes(figure)
+def _on_time_line(treatment: Treatment) -> TimeLineRow:
+    """A treatment as it stands on the time line."""
+    course = treatment.course
+    if isinstance(course, DecayingSource):
+        return TimeLineRow(treatment.name, treatment.start, half_life_s=course.half_life_s)
+    times = tuple(time - course.fraction_times_s[0] for time in course.fraction_times_s)
+    return TimeLineRow(treatment.name, treatment.start, fractions_after_s=times)
 
 
 def _maps_png(found: Accumulation, physical: DoseMap, equivalent: DoseMap) -> bytes:
