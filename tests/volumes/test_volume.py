@@ -107,3 +107,10 @@ def test_a_dose_that_is_no_number_is_refused(bad):
         DoseMap(dose, grid)
     with pytest.raises(InputError, match="positive and finite"):
         DensityMap(dose, grid)
+    holding, beside = (slice(1, 2), slice(2, 3), slice(0, 4)), (slice(0, 1), slice(0, 3), slice(0, 4))
+    with pytest.raises(InputError, match="1 of 24 voxels are NaN or infinite"):
+        DoseMap(dose, grid, zero_outside=holding)
+    zeros = DoseMap(np.zeros_like(dose), grid, zero_outside=(slice(0, 0),) * 3)
+    assert zeros.with_array(np.where(np.isfinite(dose), dose, 0.0)).total == 23.0
+    with pytest.raises(InputError, match="1 of 24"):  # what was known of one array is not of another
+        DoseMap(np.zeros_like(dose), grid, zero_outside=beside).with_array(dose)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -196,6 +196,8 @@ class DoseMap(Volume):
     ----------
     relative_uncertainty : ndarray or None, (slices, rows, columns)
         Statistical standard uncertainty as a fraction of the dose.
+    zero_outside : tuple of slice or None, (3,)
+        A box outside which the engine left every dose 0: only the box is read to check it.
 
     Raises
     ------
@@ -204,13 +206,15 @@ class DoseMap(Volume):
     """
 
     relative_uncertainty: NDArray[np.floating[Any]] | None = None
+    zero_outside: InitVar[Box | None] = None
 
     unit = "Gy"
     quantity = "absorbed dose"
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, zero_outside: Box | None) -> None:
         super().__post_init__()
-        if not (np.isfinite(self.array.min()) and np.isfinite(self.array.max())):
+        values = self.array if zero_outside is None else self.array[zero_outside]
+        if not (np.isfinite(values.min(initial=0.0)) and np.isfinite(values.max(initial=0.0))):
             self.check_finite()  # says how many
 
 

@@ -98,7 +98,7 @@ class KernelConvolution(BaseEngine):
         convolved = convolve_cropped(tia.array, self._prepared, threads=self.threads, method=self.method)
         if density is not None:
             self._scale(convolved.dose[convolved.box], density.array[convolved.box])
-        return DoseMap(convolved.dose, tia.grid)
+        return DoseMap(convolved.dose, tia.grid, zero_outside=convolved.box)
 
     @property
     def provenance(self) -> Mapping[str, Any]:
