@@ -64,6 +64,18 @@ def test_projection_of_a_region_falls_where_it_lies():
     assert np.array_equal(shadow, expected)
 
 
+@pytest.mark.parametrize(("filled_mm", "covered"), [(2, True), (1, False)])
+def test_a_pixel_at_the_edge_of_a_view_is_covered_from_a_half_on(filled_mm, covered):
+    """The first pixel of 4 mm is the image's edge: a region covers half of it, or a quarter."""
+    affine = np.array([[0, 0, 4.0, 0.0], [1.0, 0, 0, 0], [0, 4.0, 0, 0.0], [0, 0, 0, 1]])
+    grid = Grid.from_spacing((20, 4, 20), (1, 1, 1), (-1.5, 0.0, -1.5))
+    array = np.zeros(grid.shape)
+    array[:filled_mm] = 1.0
+    shadow = project_onto_planar(Mask(array, grid), affine, (5, 4))
+    assert shadow[0].tolist() == [covered] * 4
+    assert not shadow[1:].any()
+
+
 @pytest.mark.parametrize(("mass", "shunt"), [(0.0, 0.1), (-1.0, 0.1), (1.0, 1.2), (1.0, -0.1)])
 def test_bad_masses_and_shunts_are_refused(mass, shunt):
     with pytest.raises(InputError):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from phantoms import liver_case
@@ -10,6 +11,7 @@ from y90voxel.case.verify import verify
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
 from y90voxel.study.run_dose import _single
+from y90voxel.study.study import Study
 
 
 def test_limits_of_a_verified_case_are_held_against_the_doses_of_its_regions():
@@ -33,3 +35,10 @@ def test_one_file_of_a_role_is_that_file(files):
 def test_two_files_of_a_role_that_takes_one_are_refused():
     with pytest.raises(InputError, match="2 files are given as emission"):
         _single({"emission": [Path("a"), Path("b")]}, "emission")
+
+
+@pytest.mark.parametrize("missing", ["planar", "ct"])
+def test_without_views_or_ct_no_regions_of_views_are_made(missing):
+    study = SimpleNamespace(planar=object(), ct=object())
+    setattr(study, missing, None)
+    assert Study._planar_regions(study, [], {}) is None
