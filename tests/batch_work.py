@@ -50,6 +50,9 @@ def act(words):
         time.sleep(3600)
     elif deed == "crash":
         ctypes.string_at(0)
+    elif deed == "say-and-crash":
+        sys.stdout.write("said before\n")
+        ctypes.string_at(0)
     elif deed == "exit":
         os._exit(3)
     elif deed == "kill":

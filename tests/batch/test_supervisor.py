@@ -86,7 +86,15 @@ def wait_for(condition, seconds):
     raise AssertionError("it did not happen")
 
 
-def test_prints_of_a_study_go_to_its_log(request_for, tmp_path):
+def test_what_was_printed_before_a_crash_is_in_the_log(request_for, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    with StudyWorker() as worker:
+        worker.run(request_for("say-and-crash"))
+    assert (tmp_path / "say-and-crash.log").read_text().startswith("said before\n")
+
+
+def test_prints_of_a_study_go_to_its_log(request_for, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     with StudyWorker(threads=3) as worker:
         worker.run(request_for("threads"))
     said = (tmp_path / "threads.log").read_text()

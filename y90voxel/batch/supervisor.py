@@ -153,6 +153,7 @@ def _compute(request: Mapping[str, Any], result: int) -> NoReturn:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is printed before a crash is kept
     faulthandler.enable(file=2)
     code = 0
     try:
@@ -165,6 +166,8 @@ def _compute(request: Mapping[str, Any], result: int) -> NoReturn:
         code = 1
         os.write(2, traceback.format_exc().encode())
     os.close(result)
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()  # os._exit drops what is not written yet
     os._exit(code)
 
 
