@@ -68,3 +68,15 @@ def test_an_edge_that_tumour_and_normal_liver_share_is_counted_once():
     (of_liver,) = territory_doses([share("Liver")], regions, dose, density, {})
     volume = {part.region: part.volume_ml for part in of_liver.parts}
     assert volume["GTV1"] + volume["non-tumour liver"] == pytest.approx(volume["Liver"])
+
+
+def test_a_region_without_a_voxel_has_no_part_anywhere():
+    territory = np.zeros(GRID.shape)
+    territory[:, :, 10:30] = 1.0
+    drawn = (
+        Region("GTV1", Role.TUMOUR, Mask(np.zeros(GRID.shape), GRID)),
+        Region("left", Role.PERFUSED, Mask(territory, GRID)),
+    )
+    maps = DoseMap(np.ones(GRID.shape), GRID), DensityMap(np.ones(GRID.shape), GRID)
+    (found,) = territory_doses([share("left")], Regions(GRID, drawn), *maps, {})
+    assert "GTV1" not in {part.region for part in found.parts}

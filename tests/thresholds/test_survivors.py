@@ -4,14 +4,22 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from phantoms import liver_case
 
 from y90voxel.case.verify import verify
+from y90voxel.clinical.limits import Sense
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
+from y90voxel.io.dicom.sources import _check_total
+from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.solved_model import _reached
+from y90voxel.quantification.focal_uptake import _maxima
 from y90voxel.study.run_dose import _single
 from y90voxel.study.study import Study
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CtImage
 
 
 def test_limits_of_a_verified_case_are_held_against_the_doses_of_its_regions():
@@ -42,3 +50,45 @@ def test_without_views_or_ct_no_regions_of_views_are_made(missing):
     study = SimpleNamespace(planar=object(), ct=object())
     setattr(study, missing, None)
     assert Study._planar_regions(study, [], {}) is None
+
+
+def test_regions_of_views_lie_on_voxels_of_2_mm_over_the_ct():
+    ct = CtImage(np.zeros((20, 20, 20)), Grid.from_spacing((20, 20, 20), (3.0, 5.0, 1.0)))
+    found = Study._planar_regions(SimpleNamespace(planar=object(), ct=ct), [], {})
+    assert found.grid.spacing_mm == pytest.approx((2.0, 2.0, 2.0))
+
+
+@pytest.mark.parametrize(("unpacked", "refused"), [(1024**3, False), (1024**3 + 1, True)])
+def test_an_archive_of_more_than_1_gib_may_not_unpack_to_absurd_sizes(unpacked, refused, tmp_path):
+    member = SimpleNamespace(compress_size=1000, file_size=unpacked)
+    if refused:
+        with pytest.raises(InputError, match="No study compresses so well"):
+            _check_total([member], tmp_path, 2000)
+    else:
+        _check_total([member], tmp_path, 2000)
+
+
+@pytest.mark.parametrize(("size", "refused"), [(10**7, False), (10**7 - 1, True)])
+def test_an_archive_may_unpack_to_200_times_its_size(size, refused, tmp_path):
+    member = SimpleNamespace(compress_size=1000, file_size=2 * 10**9)
+    if refused:
+        with pytest.raises(InputError, match="No study compresses so well"):
+            _check_total([member], tmp_path, size)
+    else:
+        _check_total([member], tmp_path, size)
+
+
+def test_an_image_of_nothing_has_no_highest_voxel():
+    empty = np.zeros((6, 6, 6), np.float32)
+    assert _maxima(empty, np.ones(empty.shape, bool), -1.0, 10.0, (4.0, 4.0, 4.0)) == []
+    empty[3, 2, 1] = 1e-6
+    assert _maxima(empty, np.ones(empty.shape, bool), -1.0, 10.0, (4.0, 4.0, 4.0)) == [(3, 2, 1)]
+
+
+@pytest.mark.parametrize(("below", "brought"), [(0.5e-6, True), (1.5e-6, False)])
+def test_what_the_solver_leaves_below_a_goal_is_given_and_no_more(below, brought):
+    goal = DoseAim("goal", "tumour", Sense.AT_LEAST, 100.0)
+    table = SimpleNamespace(doses=lambda activities: {"tumour": 50.0 * sum(activities)})
+    problem = SimpleNamespace(table=table, split=None, greatest_scale=lambda direction: 10.0)
+    found = _reached(problem, [goal], (2.0 * (1.0 - below),), (1.0,))
+    assert found == pytest.approx((2.0 if brought else 2.0 * (1.0 - below),), rel=1e-9)

@@ -49,6 +49,14 @@ def test_implicit_vr_contours_are_the_same(tmp_path):
     np.testing.assert_allclose(regions[0].shape.polygons, BLOCK)
 
 
+@pytest.mark.parametrize(("corners", "kept"), [(3, 5), (2, 4)])
+def test_a_contour_encloses_something_from_three_points_on(tmp_path, corners, kept):
+    few = square(10, (0, 0), 10.0)[:corners]
+    regions, notices = read(factory.rtstruct({"Liver": [*BLOCK, few]}), tmp_path)
+    assert len(regions[0].shape.polygons) == kept
+    assert codes(notices) == ["contours-left-out"] * (5 - kept)
+
+
 def test_points_and_open_contours_are_left_out_and_said(tmp_path):
     extra = [("POINT", BLOCK[0][:1]), ("OPEN_PLANAR", BLOCK[0][:3]), ("CLOSED_PLANAR", BLOCK[0][:2])]
     regions, notices = read(factory.rtstruct({"Liver": [*BLOCK, *extra]}), tmp_path)
