@@ -169,6 +169,15 @@ def test_the_time_of_the_administration_dates_the_treatment():
     assert immune({"cycle_dates": ["2026-03-09"]}, replace(EVALUATION, case=case)).immune.cycle_days == (7.0,)
 
 
+def test_holmium_has_its_own_half_life():
+    given = EVALUATION.case.injections[0]
+    holmium = replace(given, administration=replace(given.administration, nuclide="Ho-166", device=None))
+    found = immune(
+        {"cycle_days": [7]}, replace(EVALUATION, case=replace(EVALUATION.case, injections=(holmium,)))
+    )
+    assert found.immune.cycles[0]["dose_left_percent"] == pytest.approx(100 * 2 ** (-7 * 24 / 26.8), rel=0.02)
+
+
 def test_measured_counts_stand_beside_the_range():
     counts = [{"day": -20, "giga_per_l": 1.1}, {"day": -2, "giga_per_l": 1.4}, {"day": 30, "giga_per_l": 0.7}]
     found = immune({"count": counts}).immune.lymphocytes

@@ -149,3 +149,33 @@ def test_flows_of_a_table_must_sum_to_a_hundred_percent():
     table = reference_blood("male")
     with pytest.raises(InputError, match="arterial flows of male sum to 102"):
         reference_circulation(replace(table, flow_percent={**table.flow_percent, "fat": 7.0}))
+
+
+@pytest.mark.parametrize(("excess", "refused"), [(0.0009, False), (0.0011, True)])
+def test_shares_of_parts_must_sum_to_one(excess, refused):
+    shares = (0.5, 0.5 + excess)
+    if refused:
+        with pytest.raises(InputError, match=r"sum 1\.001"):
+            MALE.in_parallel("liver", ("a", "b"), shares, (0.5, 0.5))
+    else:
+        split = MALE.in_parallel("liver", ("a", "b"), shares, (0.5, 0.5))
+        assert split.fraction("a") + split.fraction("b") == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("excess", "refused"), [(0.0009, False), (0.0011, True)])
+def test_flows_must_balance(excess, refused):
+    flows = np.array([[0.0, 1.0 + excess], [1.0, 0.0]])
+    if refused:
+        with pytest.raises(InputError, match="balance in every compartment"):
+            Circulation(("a", "b"), np.ones(2), flows)
+    else:
+        assert Circulation(("a", "b"), np.ones(2), flows).total_volume_l == 2.0
+
+
+@pytest.mark.parametrize(("blood", "refused"), [(1.99, False), (2.0, True)])
+def test_a_tumour_may_take_all_but_not_the_whole_blood_of_the_liver(blood, refused):
+    if refused:
+        with pytest.raises(InputError, match="must stay below 100 %"):
+            MALE.with_tumour(0.5, blood)
+    else:
+        assert MALE.with_tumour(0.5, blood).fraction("tumour") == pytest.approx(0.0995)
