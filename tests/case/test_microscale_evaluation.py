@@ -58,12 +58,29 @@ def test_numbers_are_those_of_the_formulas_at_the_mean_of_the_map(found):
     assert found.microscale.sphere.activity_bq == pytest.approx(per_sphere_bq, rel=1e-6)
     for region in found.microscale.regions:
         metrics = found.region(region.region)
-        assert region.mean_gy == metrics.mean_gy
-        assert region.cv == pytest.approx(cv(metrics.mean_gy, per_sphere_bq, LIVER), rel=1e-3)
+        assert region.mean_gy == pytest.approx(metrics.mean_gy, rel=1e-9)
+        alone = cv(metrics.mean_gy, per_sphere_bq, LIVER)
+        assert region.cv_alone == pytest.approx(alone, rel=1e-3)
+        assert region.cv == pytest.approx(np.hypot(alone, metrics.sd_gy / metrics.mean_gy), rel=5e-3)
         assert region.spheres_per_ml == pytest.approx(spheres_per_ml(metrics.mean_gy, per_sphere_bq, LIVER))
-        assert region.empty_lobules == pytest.approx(np.exp(-1.87e-3 * region.spheres_per_ml))
-        assert region.eud_gy[0.2] == pytest.approx(eud(metrics.mean_gy, 0.2, per_sphere_bq, LIVER))
-        assert region.d_gy[98] < region.d_gy[70] < region.mean_gy < region.d_gy[2]
+        assert region.eud_alone_gy[0.2] == pytest.approx(eud(metrics.mean_gy, 0.2, per_sphere_bq, LIVER))
+        assert region.eud_gy[0.2] < region.eud_alone_gy[0.2] < region.mean_gy
+        assert region.d_alone_gy[98] < region.d_alone_gy[70] < region.mean_gy < region.d_alone_gy[2]
+        assert region.d_gy[98] < region.d_gy[70] < region.d_gy[2]
+
+
+def test_lobules_are_empty_by_the_dose_of_every_voxel(found):
+    for region in found.microscale.regions:
+        dvh = found.dvh(region.region)
+        spheres = region.spheres_per_ml / region.mean_gy * dvh.doses_gy
+        expected = np.average(np.exp(-1.87e-3 * spheres), weights=dvh.volumes_ml)
+        assert region.empty_lobules == pytest.approx(expected, rel=0.02, abs=1e-6)
+
+
+def test_spheres_make_the_voxels_more_uneven(found):
+    for region in found.microscale.regions:
+        assert region.d_gy[98] < region.voxel_d_gy[98]
+        assert region.cv > found.region(region.region).sd_gy / region.mean_gy
 
 
 def test_the_voxels_of_the_image_stand_beside_it(found):
@@ -84,7 +101,7 @@ def test_a_stated_cluster_model_is_used_and_not_said_to_be_assumed(found):
     clustered = microscale(days_since_calibration=4.0, clusters="geometric-20")
     assert codes(clustered) == ["microscale-hidden"]
     for single, many in zip(found.microscale.regions, clustered.microscale.regions, strict=True):
-        assert many.cv == pytest.approx(np.sqrt(39.0) * single.cv, rel=1e-6)
+        assert many.cv_alone == pytest.approx(np.sqrt(39.0) * single.cv_alone, rel=1e-6)
         assert many.eud_gy[0.2] < single.eud_gy[0.2]
         assert many.empty_lobules > single.empty_lobules
     assert "clusters of 20 on average" in clustered.microscale.assumptions[1]
@@ -95,8 +112,8 @@ def test_portal_tracts_add_their_own_unevenness(found):
     of_the_lattice = dose_functional(1e-6, LIVER, places="tracts").cv(100.0) ** 2
     for volume, lattice in zip(found.microscale.regions, tracts.microscale.regions, strict=True):
         # Gathering the kernel in classes moves squares by up to 0.03 %, and random variance by that much of itself.
-        difference = lattice.cv**2 - volume.cv**2
-        assert difference == pytest.approx(of_the_lattice, rel=1e-3, abs=5e-4 * volume.cv**2)
+        difference = lattice.cv_alone**2 - volume.cv_alone**2
+        assert difference == pytest.approx(of_the_lattice, rel=1e-3, abs=5e-4 * volume.cv_alone**2)
     assert "lattice of tracts" in tracts.microscale.assumptions[1]
 
 
@@ -123,13 +140,12 @@ def test_a_stated_alpha_of_a_role_has_an_eud_of_its_own():
 
 
 def test_no_dose_gives_zero_and_says_so():
-    dark = replace(
-        EVALUATION,
-        regions=tuple(replace(m, mean_gy=0.0) if m.name == "GTV1" else m for m in EVALUATION.regions),
+    dark = np.where(EVALUATION.case.regions["GTV1"].mask.array > 0, 0.0, EVALUATION.dose.array)
+    found = microscale(
+        replace(EVALUATION, dose=replace(EVALUATION.dose, array=dark)), days_since_calibration=0.0
     )
-    found = microscale(dark, days_since_calibration=0.0)
     first = found.microscale.regions[0]
-    assert (first.cv, first.spheres_per_ml, first.empty_lobules) == (0.0, 0.0, 1.0)
+    assert (first.cv, first.cv_alone, first.spheres_per_ml, first.empty_lobules) == (0.0, 0.0, 0.0, 1.0)
     assert set(first.d_gy.values()) | set(first.eud_gy.values()) == {0.0}
     (said,) = (n.message for n in found.notices if n.code == "microscale-no-dose")
     assert said.startswith("no dose and so no spheres in GTV1:")

@@ -11,7 +11,6 @@ from y90voxel.microscale.cluster_models import cluster_model
 from y90voxel.microscale.laplace import dose_functional
 from y90voxel.microscale.microscale_report import (
     ILLUSTRATIVE_ALPHAS_PER_GY,
-    SHOWN_PERCENTS,
     MicroscaleReport,
     region_between_spheres,
 )
@@ -72,8 +71,7 @@ def with_microscale(evaluation: Evaluation) -> Evaluation:
         region_between_spheres(
             metrics.name,
             str(metrics.role),
-            metrics.mean_gy,
-            {percent: evaluation.dvh(metrics.name).dose_at_volume(percent) for percent in SHOWN_PERCENTS},
+            evaluation.dvh(metrics.name),
             sphere,
             kernel,
             functional,

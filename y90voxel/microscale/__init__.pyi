@@ -14,6 +14,7 @@ from y90voxel.microscale.laplace import DoseFunctional as DoseFunctional
 from y90voxel.microscale.laplace import MicroscaleDvh as MicroscaleDvh
 from y90voxel.microscale.laplace import dose_functional as dose_functional
 from y90voxel.microscale.laplace import eud as eud
+from y90voxel.microscale.local_doses import LocalDoses as LocalDoses
 from y90voxel.microscale.sphere_kernel import SCORING_MM as SCORING_MM
 from y90voxel.microscale.sphere_kernel import ScoringKernel as ScoringKernel
 from y90voxel.microscale.sphere_kernel import scoring_kernel as scoring_kernel

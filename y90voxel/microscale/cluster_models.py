@@ -58,7 +58,7 @@ class ClusterModel:
     def generating(self, z: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return the generating function G(z) = E[z^m] at z, an array of any shape with |z| at most 1."""
         if not self.geometric:
-            return z ** int(self.mean_size)
+            return z if self.mean_size == 1 else z ** int(self.mean_size)
         stop = 1.0 / self.mean_size
         return stop * z / (1.0 - (1.0 - stop) * z)
 

@@ -18,6 +18,7 @@ from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.immune_section import immune_section
 from y90voxel.report.method_tables import calibration_note, calibration_rows, mass_sentence
+from y90voxel.report.microscale_section import microscale_section
 from y90voxel.report.model_parameters import model_content
 from y90voxel.report.noise_table import noise_note, noise_rows
 from y90voxel.report.organ_table import organ_dose_rows
@@ -89,6 +90,7 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "partial_volume_note": partial_volume_note(evaluation),
         "noise": noise_rows(evaluation),
         "noise_note": noise_note(evaluation),
+        "microscale": microscale_section(evaluation.microscale),
         "uncertainty": uncertainty_rows(evaluation),
         "uncertainty_statement": evaluation.uncertainty.statement if evaluation.uncertainty else (),
         "lung": lung_rows(evaluation),

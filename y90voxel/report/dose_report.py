@@ -14,6 +14,7 @@ from y90voxel.immune.immune_report import ImmuneReport
 from y90voxel.metrics.dvh_bands import DvhBand
 from y90voxel.metrics.dvh_curves import DvhCurves, drawn_curves, whole_curves
 from y90voxel.metrics.summary import RegionMetrics
+from y90voxel.microscale.microscale_report import MicroscaleReport
 from y90voxel.regions.palette import RegionStyle
 from y90voxel.regions.roles import Role
 from y90voxel.report.dose_content import dose_content
@@ -73,6 +74,8 @@ class DoseReport:
         The aligned CTs, where there was an alignment.
     immune : ImmuneReport or None
         Blood and lymphocytes, where they were asked for.
+    microscale : MicroscaleReport or None
+        Dose between microspheres, where it was asked for.
     """
 
     text: Mapping[str, Any]
@@ -85,6 +88,7 @@ class DoseReport:
     dose: PackedVolume
     registration: Views | None
     immune: ImmuneReport | None = None
+    microscale: MicroscaleReport | None = None
 
     @property
     def styles(self) -> dict[str, RegionStyle]:
@@ -139,4 +143,5 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
         dose=pack_dose(dose),
         registration=registration,
         immune=evaluation.immune,
+        microscale=evaluation.microscale,
     )
