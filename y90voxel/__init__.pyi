@@ -7,6 +7,7 @@ from y90voxel import planning as planning
 from y90voxel.case.case import Case as Case
 from y90voxel.case.dose_uncertainty import with_uncertainty as with_uncertainty
 from y90voxel.case.evaluation import Evaluation as Evaluation
+from y90voxel.case.immune_evaluation import with_immune as with_immune
 from y90voxel.case.recovery_correction import Deconvolution as Deconvolution
 from y90voxel.case.recovery_correction import with_partial_volume as with_partial_volume
 from y90voxel.case.verify import verify as verify

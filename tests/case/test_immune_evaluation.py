@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from evaluation_factory import make_evaluation, with_regions
 
+import y90voxel as yv
 from y90voxel.case.immune_evaluation import with_immune
 from y90voxel.case.immune_settings import ImmuneSettings
 from y90voxel.case.settings import load_settings
@@ -47,6 +48,12 @@ def test_mean_dose_is_that_of_the_map_and_the_lungs():
         0.1 * tumours.volume_ml / (normal.volume_ml + tumours.volume_ml)
     )
     assert found.low_gy < found.mean_gy < found.high_gy
+
+
+def test_the_settings_of_the_case_are_used_where_none_are_given():
+    chosen = load_settings(None, {"immune": {"blood_volume_l": 4.1}})
+    found = yv.with_immune(replace(EVALUATION, case=replace(EVALUATION.case, settings=chosen)), image_sex="F")
+    assert found.immune.blood.body.total_volume_l == pytest.approx(4.1)
 
 
 def test_the_range_is_large_vessels_and_the_mass_of_the_liver():

@@ -5,6 +5,7 @@ import json
 import pytest
 from study_factory import write_study
 
+from y90voxel.case.setting_names import options_of
 from y90voxel.case.settings import load_settings
 from y90voxel.study.run_dose import run_study
 
@@ -47,3 +48,10 @@ def test_an_anonymised_run_keeps_days_and_no_dates(tmp_path):
     assert metrics["provenance"]["settings"]["immune"] == {
         **metrics["provenance"]["settings"]["immune"], "report": True, "count": [{"giga_per_l": 1.2}]
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["dose", "plan", "batch"])
+def test_commands_that_compute_doses_take_the_option(command):
+    assert [one.path for one in options_of(command) if one.setting.flag == "--immune"] == [
+        ("immune", "report")
+    ]
