@@ -30,6 +30,7 @@ COMMANDS = {
     "course": "Run the sessions of one patient in order: plan, dose, compare, accumulate; one page with the time line.",
     "batch": "Compute the doses of every study of a cohort; what is done already is not computed again.",
     "dvh": "Compute dose-volume histograms and metrics of any dose file with any regions.",
+    "commission": "Commission a camera from a phantom: calibration, recovery, resolution, noise, dead time, scanner.toml.",
     "twin": "Write the digital twin of a phantom as DICOM, with its filling record and known truth.",
     "kernel": "Write voxel S values [Gy/(Bq s)] of a uniform medium for any voxel size, or a radial kernel.",
     "schema": "Print the JSON Schema of the case file.",

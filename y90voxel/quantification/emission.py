@@ -13,7 +13,7 @@ from y90voxel.quantification.decay import seconds_between
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap
 
-__all__ = ["DecayReference", "EmissionImage", "PlanarImage"]
+__all__ = ["DecayReference", "EmissionImage", "PlanarImage", "Reconstruction"]
 
 # Imaging follows the injection by this many hours, or the header's injection time is somebody's placeholder.
 PLAUSIBLE_DELAY_H = (1.0, 96.0)
@@ -25,6 +25,25 @@ class DecayReference(StrEnum):
     ADMIN = "ADMIN"  # radiopharmaceutical start
     START = "START"  # start of the series
     NONE = "NONE"  # mean over the frame, not corrected
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What an image says of how it was reconstructed, as written; empty where it does not say.
+
+    Parameters
+    ----------
+    method : str
+        Reconstruction Method (0054,1103).
+    filter : str
+        Convolution Kernel (0018,1210).
+    camera : str
+        Manufacturer and model.
+    """
+
+    method: str = ""
+    filter: str = ""
+    camera: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +89,8 @@ class EmissionImage:
         Frame duration of each slice [s]; None where ``frame_duration_s`` is that of all.
     gate : str or None
         What the header calls it where it is one gate of several; None for an image of all phases, or one that does not say.
+    reconstruction : Reconstruction
+        How it was reconstructed, as far as the header says.
     """
 
     volume: CountMap | ActivityMap
@@ -90,6 +111,7 @@ class EmissionImage:
     slice_delays_s: tuple[float, ...] | None = None
     slice_durations_s: tuple[float, ...] | None = None
     gate: str | None = None
+    reconstruction: Reconstruction = Reconstruction()
 
     @property
     def grid(self) -> Grid:

@@ -52,7 +52,7 @@ _WANTED = (
     "RealWorldValueMappingSequence LossyImageCompression CorrectedImage "
     # emission
     "Units CountsSource SeriesType DecayCorrection DecayCorrected DecayCorrectionDateTime DecayFactor "
-    "AttenuationCorrected FrameReferenceTime ActualFrameDuration "
+    "AttenuationCorrected FrameReferenceTime ActualFrameDuration ReconstructionMethod ConvolutionKernel "
     "RadiopharmaceuticalInformationSequence NumberOfTimeSlices CountsAccumulated "
     # regions and references
     "StructureSetLabel StructureSetROISequence RTROIObservationsSequence ReferencedFrameOfReferenceSequence "

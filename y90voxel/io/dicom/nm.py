@@ -27,6 +27,7 @@ from y90voxel.io.dicom.nm_geometry import volume_affine
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.real_world import MappedRange, check_ranges, mapped_values, range_of
+from y90voxel.io.dicom.reconstruction import reconstruction_of
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.io.dicom.uniform import one_slice
 from y90voxel.io.notices import accept, warn
@@ -187,6 +188,7 @@ def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]]
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
+        "reconstruction": reconstruction_of(first),
         "administration_day_assumed": any(f.code == "administration-day-assumed" for f in assumed),
     }, (*drug.notices, *notices)
 

@@ -29,6 +29,7 @@ from y90voxel.io.dicom.pet_decay import (
 )
 from y90voxel.io.dicom.pet_values import check_units, check_values, gate_of
 from y90voxel.io.dicom.radionuclide import check_half_life, radiopharmaceutical_of
+from y90voxel.io.dicom.reconstruction import reconstruction_of
 from y90voxel.io.dicom.regularise import regularise, settle
 from y90voxel.io.dicom.slice_times import slice_times
 from y90voxel.io.notices import warn
@@ -104,6 +105,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
+        "reconstruction": reconstruction_of(first),
         "administration_day_assumed": any(f.code == "administration-day-assumed" for f in notices),
         "slice_delays_s": times.delays_s,
         "slice_durations_s": times.durations_s,
