@@ -66,7 +66,6 @@ def _rows(table: str, keys: str, needed: str, holds: Needs = _never) -> dict[Pat
 
 
 _OF_COUNTS = "free_activity alpha_per_gy slow_share pool_weighted cycle_dates cycle_days count"
-_MICROSCALE = "report activity_per_sphere days_since_calibration clusters places"
 
 # What a job needs to use a setting, in words and as a test, where it does not always use it.
 CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
@@ -103,14 +102,12 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
     Job.PLAN: {
         **_rows("plan", "table_limits", "administration.device is given", _has_device),
         **_rows("plan", "intent", "somebody reads it; no limit depends on it"),
-        **_rows("microscale", _MICROSCALE, "`dose` is run"),
         **_rows("lung", "compare_methods", "`dose` is run"),
         **_rows("immune", _OF_COUNTS, "`dose` is run"),
         **_rows("uncertainty", "calibration decay registration_mm", "`dose` is run"),
         **_rows("administration", "time time_zone", "a time is compared with it", _has_times),
     },
     Job.PLAN_FROM_MASSES: {
-        **_rows("microscale", _MICROSCALE, "`dose` is run"),
         **_rows("plan", "intent", "somebody reads it; no limit depends on it"),
         **_rows(
             "dose",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.case.microscale_settings import MicroscaleSettings
 from y90voxel.errors import Notice
 from y90voxel.metrics.summary import RegionMetrics
-from y90voxel.microscale.cluster_models import cluster_model
+from y90voxel.microscale.cluster_models import ClusterModel, cluster_model
 from y90voxel.microscale.laplace import dose_functional
 from y90voxel.microscale.microscale_report import (
     ILLUSTRATIVE_ALPHAS_PER_GY,
@@ -17,7 +18,7 @@ from y90voxel.microscale.microscale_report import (
 from y90voxel.microscale.sphere_kernel import SCORING_MM, scoring_kernel
 from y90voxel.regions.roles import Role
 
-__all__ = ["HEPATIC_ROLES", "with_microscale"]
+__all__ = ["HEPATIC_ROLES", "MEDIUM", "clusters_notice", "stated_clusters", "with_microscale"]
 
 # Where spheres lodge in sinusoids and tracts, so that one medium and one geometry hold; lungs and other organs are left out.
 HEPATIC_ROLES = (
@@ -65,7 +66,7 @@ def with_microscale(evaluation: Evaluation) -> Evaluation:
                 "one with --role 'NAME=liver', or draw it.",
             )
         )
-    model = cluster_model(settings.clusters or DEFAULT_CLUSTERS)
+    model = stated_clusters(settings)
     functional = dose_functional(sphere.activity_bq, kernel, model, settings.places)
     regions = tuple(
         region_between_spheres(
@@ -83,6 +84,24 @@ def with_microscale(evaluation: Evaluation) -> Evaluation:
         sphere, model.name, model.label, settings.places, MEDIUM, evaluation.dose.grid.spacing_mm, regions
     )
     return replace(evaluation, microscale=report).with_notices(*_notices(evaluation, report))
+
+
+def stated_clusters(settings: MicroscaleSettings) -> ClusterModel:
+    """Return the cluster model that was stated, else that of single spheres."""
+    return cluster_model(settings.clusters or DEFAULT_CLUSTERS)
+
+
+def clusters_notice(settings: MicroscaleSettings) -> list[Notice]:
+    """Say that single spheres are assumed, where nobody stated how they lie."""
+    if settings.clusters is not None:
+        return []
+    return [
+        Notice(
+            "microscale-clusters",
+            "how microspheres cluster is not known and was not stated (--clusters): single spheres are assumed, the most even "
+            "dose there can be. Clusters lower D98, D70 and EUD.",
+        )
+    ]
 
 
 def _shown(evaluation: Evaluation) -> list[RegionMetrics]:
@@ -112,14 +131,7 @@ def _notices(evaluation: Evaluation, report: MicroscaleReport) -> list[Notice]:
             "and is exploratory.",
         )
     ]
-    if evaluation.case.settings.microscale.clusters is None:
-        said.append(
-            Notice(
-                "microscale-clusters",
-                "how microspheres cluster is not known and was not stated (--clusters): single spheres are assumed, the most "
-                "even dose there can be. Clusters lower D98, D70 and EUD.",
-            )
-        )
+    said += clusters_notice(evaluation.case.settings.microscale)
     if len(evaluation.case.injections) > 1 or evaluation.arteries:
         said.append(
             Notice(

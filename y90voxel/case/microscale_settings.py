@@ -11,7 +11,7 @@ from y90voxel.microscale.cluster_models import known_cluster_models
 
 __all__ = ["MicroscaleSettings"]
 
-COMMANDS = ("dose",)
+COMMANDS = ("dose", "plan")
 
 
 class MicroscaleSettings(Group):
@@ -22,7 +22,7 @@ class MicroscaleSettings(Group):
         Setting(
             "Expected dose between microspheres (0.1 mm) beside that of the voxels: exploratory.",
             "--microscale",
-            ("dose", "batch"),
+            ("dose", "plan", "batch"),
             sets=True,
         ),
     ] = False

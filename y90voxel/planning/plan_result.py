@@ -25,6 +25,7 @@ from y90voxel.planning.plan_orders import Order
 from y90voxel.planning.plan_radiobiology import planned_model_doses
 from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_shunt import ShuntMethod
+from y90voxel.planning.plan_spheres import PlanMicroscale
 from y90voxel.planning.plan_spread import PlanUncertainty
 from y90voxel.planning.product_rule import ProductRule, product_rule
 from y90voxel.planning.stop_rules import Stop
@@ -124,6 +125,8 @@ class Plan:
         How well activities and doses are known; None when it was not asked for.
     immune : PlanImmune or None
         Dose to blood by model, where it was asked for; exploratory.
+    microscale : PlanMicroscale or None
+        Dose between microspheres by model, where it was asked for; exploratory.
     """
 
     facts: PlanFacts
@@ -142,6 +145,7 @@ class Plan:
     basis: PlanBasis
     uncertainty: PlanUncertainty | None = None
     immune: PlanImmune | None = None
+    microscale: PlanMicroscale | None = None
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -262,6 +266,7 @@ class Plan:
             "uncertainty": None if self.uncertainty is None else self.uncertainty.as_dict(),
             "residual_fraction": self.request.residual_fraction,
             "immune": None if self.immune is None else self.immune.as_dict(),
+            "microscale": None if self.microscale is None else self.microscale.as_dict(),
             "warnings": [{"code": notice.code, "message": notice.message} for notice in self.notices],
             "provenance": dict(self.provenance),
         }

@@ -24,6 +24,7 @@ from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.plan_immune_rows import plan_immune_section
 from y90voxel.report.plan_limit_rows import fraction_row, limit_row, missing_liver_limit, planned_organ_rows
+from y90voxel.report.plan_microscale_rows import plan_microscale_section
 from y90voxel.report.plan_model_rows import planned_model_content
 from y90voxel.report.plan_order_rows import order_rows
 from y90voxel.report.plan_slider import slider_data
@@ -107,6 +108,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "whole_vials": facts.device is not None and device_record(facts.device).whole_vial,
         "residual": percent(plan.request.residual_fraction),
         "immune": plan_immune_section(plan),
+        "microscale": plan_microscale_section(plan),
         "patient": patient_rows(facts.patient),
         "contradictions": contradictions(facts.patient),
         "warnings": [{"code": notice.code, "message": notice.message} for notice in plan.warnings],

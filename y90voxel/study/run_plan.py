@@ -95,6 +95,7 @@ def _run(
             *unused_radiobiology(settings.radiobiology, ())
         )
         planned = _with_immune(_with_uncertainty(planned, settings, report_progress), settings)
+        planned = _with_microscale(planned, settings)
     else:
         planned = _with_images(path, settings, request, given, report_progress)
     planned = planned.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
@@ -223,7 +224,7 @@ def _with_images(
     )
     planned = plan(case, engine, request, lambda what, done: report_progress(what, 0.4 + 0.3 * done))
     planned = _with_uncertainty(planned, settings, report_progress)
-    planned = _with_immune(planned, settings, study.identity.patient_sex)
+    planned = _with_microscale(_with_immune(planned, settings, study.identity.patient_sex), settings)
     if not settings.output.anonymise:
         return planned
     notices = tuple(replace(n, message=without_identity(n.message)) for n in planned.notices)
@@ -253,6 +254,16 @@ def _with_immune(planned: Plan, settings: StudySettings, image_sex: str = "") ->
     from y90voxel.planning.plan_immune import with_plan_immune
 
     return with_plan_immune(planned, settings.immune, image_sex)
+
+
+def _with_microscale(planned: Plan, settings: StudySettings) -> Plan:
+    """The plan with the dose between microspheres of every model, where it is asked for."""
+    if not settings.microscale.report:
+        return planned
+    # deferred: for what is asked for alone
+    from y90voxel.planning.plan_microscale import with_plan_microscale
+
+    return with_plan_microscale(planned, settings.microscale)
 
 
 def _without_images(settings: StudySettings, request: PlanRequest) -> Plan:
