@@ -402,3 +402,19 @@ def test_results_of_ours_in_a_study_are_none_of_its_files(tmp_path):
     (tmp_path / "study" / "out" / "own.dcm").write_bytes((tmp_path / "study" / "file0000").read_bytes())
     names = {file.name for file in sources.list_files(tmp_path / "study")}
     assert names - {f"out/{MANIFEST}"} == {*(f"file{n:04d}" for n in range(5)), "out/own.dcm"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [
+        (["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"], SeriesRole.EMISSION),
+        (["ORIGINAL", "PRIMARY", "RECON TOMO", "TRANSMISSION"], SeriesRole.OTHER),
+        (["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION", "TRANSMISSION"], SeriesRole.EMISSION),
+        (["ORIGINAL", "PRIMARY", "RECON TOMO"], SeriesRole.EMISSION),
+    ],
+)
+def test_the_fourth_value_of_the_image_type_tells_a_transmission(tmp_path, kind, role):
+    """PS3.3 C.8.4.9.1.1.4; further values are the maker's own."""
+    factory.save(factory.nm(STORED, ImageType=kind), tmp_path)
+    (series,) = index_study(tmp_path).series
+    assert series.role is role

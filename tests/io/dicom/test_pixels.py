@@ -18,7 +18,7 @@ from pydicom.uid import (
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom import pixels
 from y90voxel.io.dicom.ct import read_ct
-from y90voxel.io.dicom.headers import OVERLAY_BIT_TAG, lenient_reading, read_header, read_whole
+from y90voxel.io.dicom.headers import lenient_reading, read_header, read_whole
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.pixels import native_pixels, stored_values
 from y90voxel.io.dicom.sources import list_files
@@ -133,7 +133,7 @@ def test_only_the_stored_bits_count(tmp_path, stored_bits, high, signed):
     noise = rng.integers(0, 1 << 16, STORED.shape) & ~(((1 << stored_bits) - 1) << (high - stored_bits + 1))
     packed = (((values & ((1 << stored_bits) - 1)) << (high - stored_bits + 1)) | noise).astype(np.uint16)
     dataset = factory.nm(packed, BitsStored=stored_bits, HighBit=high, PixelRepresentation=signed)
-    dataset.add_new(OVERLAY_BIT_TAG, "US", 15)
+    dataset.add_new(0x60000102, "US", 15)  # OverlayBitPosition of the first overlay
     np.testing.assert_array_equal(stored_values(saved(tmp_path, dataset)), values)
 
 
