@@ -14,6 +14,7 @@ from y90voxel.planning.aims import DoseAim, judge
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.liver_limits import has_liver_limit
+from y90voxel.planning.plan import _bounds
 from y90voxel.planning.plan_draws import PlanSpread
 from y90voxel.planning.plan_model import PlanModel, rule_model
 from y90voxel.planning.plan_models import shunt_together
@@ -127,6 +128,15 @@ def test_a_stated_activity_is_divided_as_the_model_divides_its_own(by_model, exp
     assert _ordered(order, PlanModel("m", "", by_model, TABLE), 2) == pytest.approx(expected)
     unstated = OrderRequest(noon, (noon,))
     assert _ordered(unstated, PlanModel("m", "", by_model, TABLE), 2) == by_model
+
+
+@pytest.mark.parametrize("available", [True, False])
+@pytest.mark.parametrize("goal_only", [True, False])
+def test_that_no_liver_limit_binds_is_said_of_an_activity_without_one_alone(available, goal_only):
+    activities = (1.0,) if available else ()
+    model = PlanModel("m", "", activities, TABLE, reason="" if available else "none", goal_only=goal_only)
+    assert model.available is available
+    assert [notice.code for notice in _bounds(model)] == ["no-liver-limit"] * (available and goal_only)
 
 
 class _Lost:

@@ -12,9 +12,13 @@ from y90voxel.case.verify import verify
 from y90voxel.clinical.limits import Sense
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
+from y90voxel.io.dicom.seg_frames import _common_box, _spread
 from y90voxel.io.dicom.sources import _check_total
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.solved_model import _reached
+from y90voxel.quantification.administration import Administration
+from y90voxel.quantification.calibration import Calibration, CalibrationRegion
+from y90voxel.quantification.calibration_region import calibration_region
 from y90voxel.quantification.focal_uptake import _maxima
 from y90voxel.study.run_dose import _single
 from y90voxel.study.study import Study
@@ -92,3 +96,26 @@ def test_what_the_solver_leaves_below_a_goal_is_given_and_no_more(below, brought
     problem = SimpleNamespace(table=table, split=None, greatest_scale=lambda direction: 10.0)
     found = _reached(problem, [goal], (2.0 * (1.0 - below),), (1.0,))
     assert found == pytest.approx((2.0 if brought else 2.0 * (1.0 - below),), rel=1e-9)
+
+
+@pytest.mark.parametrize("origin", [(1, 2), (0, 0)])
+def test_two_planes_of_a_segment_lie_in_the_box_that_holds_both(origin):
+    row, column = origin
+    one = (0, row, column, np.ones((2, 3), np.float32))
+    other = (1, row + 2, column + 1, np.ones((1, 4), np.float32))
+    box = _common_box(one, other)
+    assert box == (row, column, row + 3, column + 5)
+    np.testing.assert_array_equal(_spread(one, box), [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(_spread(other, box), [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, 1, 1, 1]])
+
+
+def test_over_the_whole_image_with_both_lungs_in_it_no_shunt_is_needed():
+    case = liver_case()
+    whole = SimpleNamespace(
+        calibration=Calibration(region=CalibrationRegion.FIELD_OF_VIEW), lung_masses_g=None
+    )
+    given = Administration(activity_bq=2e9)
+    assert calibration_region(whole, case.injections[0], case.regions, given) == (None, 2e9)
+    without = liver_case(lungs=False).regions
+    with pytest.raises(InputError, match="needs the lung shunt fraction"):
+        calibration_region(whole, case.injections[0], without, given)
