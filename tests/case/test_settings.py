@@ -2,6 +2,7 @@ from datetime import datetime
 
 import pytest
 
+from y90voxel.case.plan_settings import PlanSettings
 from y90voxel.case.settings import StudySettings, load_settings, merge
 from y90voxel.errors import InputError
 
@@ -103,3 +104,27 @@ def test_merge_goes_table_by_table_and_keeps_the_base():
     base = {"a": {"x": 1, "y": 2}, "b": 3}
     assert merge(base, {"a": {"y": 5, "z": None}, "c": {"q": None}}) == {"a": {"x": 1, "y": 5}, "b": 3}
     assert base == {"a": {"x": 1, "y": 2}, "b": 3}
+
+
+@pytest.mark.parametrize("scenario", [None, "lobectomy", "segmentectomy", "unilobar", "bilobar"])
+@pytest.mark.parametrize("intent", [None, "hypertrophy"])
+def test_hypertrophy_is_wanted_of_a_lobectomy_alone(intent, scenario):
+    given = {"intent": intent, "scenario": scenario}
+    if intent == "hypertrophy" and scenario not in (None, "lobectomy"):
+        with pytest.raises(ValueError, match=f"but scenario = {scenario}; correct one of them"):
+            PlanSettings.model_validate(given)
+    else:
+        assert PlanSettings.model_validate(given).intent == intent
+
+
+@pytest.mark.parametrize(
+    ("function", "liver_function", "refused"),
+    [("good", "good", False), ("good", None, False), (None, "poor", False), ("good", "poor", True)],
+)
+def test_liver_function_under_both_of_its_names_is_one(function, liver_function, refused):
+    given = {"function": function, "liver_function": liver_function}
+    if refused:
+        with pytest.raises(ValueError, match="contradict each other; give one of them"):
+            PlanSettings.model_validate(given)
+    else:
+        assert PlanSettings.model_validate(given).context.liver_function == (function or liver_function)
