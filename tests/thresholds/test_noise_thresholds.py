@@ -1,4 +1,4 @@
-"""Guards around noise, recovery and foci, one case on each side."""
+"""Guards around noise, recovery, foci and the dose grid, one case on each side."""
 
 from types import SimpleNamespace
 
@@ -7,6 +7,7 @@ import pytest
 from phantoms import ellipsoid, liver_case
 from scipy.ndimage import distance_transform_edt
 
+from y90voxel.case.grid_error import GridError, grid_error_notices
 from y90voxel.case.noise_marks import _notices
 from y90voxel.case.recovery_correction import _Background
 from y90voxel.case.verify import verify
@@ -110,3 +111,24 @@ def test_the_hundred_highest_maxima_are_looked_at(before, found):
     points = [(centre, 8.0, 6.5) for centre in at[:before]]
     foci = find_foci(image(*points, ((130, 60, 60), 40.0, 1.5)), FAR_LIVER, 10.0)
     assert len(foci) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "told"),
+    [
+        ("GTV1", -0.0099, False),
+        ("GTV1", -0.0101, True),
+        ("Liver", 0.0099, False),
+        ("Liver", 0.0101, True),
+        ("non-tumour liver", 0.0101, True),
+        ("lungs", 0.0299, False),
+        ("lungs", -0.0301, True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["by_activity", "by_outline"])
+def test_the_grid_is_told_from_1_percent_in_liver_and_tumours_and_3_in_lungs(name, error, told, kind):
+    parts = {"by_activity": 0.0, "by_outline": 0.0, kind: error}
+    notices = grid_error_notices(liver_case(), {name: GridError(**parts)})
+    assert [notice.code for notice in notices] == ["grid-error"] * told
+    if told:
+        assert f"{name} {100 * error:+.1f} %" in notices[0].message
