@@ -109,7 +109,9 @@ def test_the_fine_run_is_what_stands_here(run):
     assert found.region("lungs").mean_gy == pytest.approx(FINE_LUNGS_GY, rel=2e-4)
 
 
-@pytest.mark.parametrize(("grid", "used_mm"), [(3.09, 3.09), (3.1, 4.42), (4.0, 4.42), (5.0, 4.42), ("ct", 2.0)])
+@pytest.mark.parametrize(
+    ("grid", "used_mm"), [(3.09, 3.09), (3.1, 4.42), (4.0, 4.42), (5.0, 4.42), ("ct", 2.0)]
+)
 def test_a_grid_that_moves_activity_over_outlines_becomes_that_of_the_image_and_says_so(study, grid, used_mm):
     case = case_of(study, grid)
     assert case.grid.spacing_mm[2] == pytest.approx(used_mm)

@@ -1,5 +1,7 @@
 """Radial kernels against the reference Monte Carlo that they were merged from, and against each other."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
@@ -193,3 +195,13 @@ def test_wrong_arguments_of_the_methods_are_refused():
     for density in (0.0, -1.0, np.nan):
         with pytest.raises(InputError, match="density must be positive"):
             kernel.scaled_to_density(density)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["edges_mm", "electron_fraction", "photon_fraction", "sigma"])
+def test_numbers_that_are_none_are_refused(name, bad):
+    kernel = radial_kernel("Y-90")
+    values = np.array(getattr(kernel, name))
+    values[3] = bad
+    with pytest.raises(InputError, match=f"{name} of a radial kernel holds NaN or infinite"):
+        replace(kernel, **{name: values})

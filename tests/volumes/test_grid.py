@@ -125,6 +125,9 @@ def test_bad_spacing_is_refused(spacing):
         (((3, 4, 5), (1.0, 1.0, 1.0), (0.0, 0.0)), "origin of a grid is three numbers"),
         (((3, 4.5, 5), (1.0, 1.0, 1.0)), "three positive whole numbers"),
         (((3, -4, 5), (1.0, 1.0, 1.0)), "three positive whole numbers"),
+        (((3, 4, 5), (1.0, -1.0, 1.0)), "spacing of a grid must be positive, got"),
+        (((3, 4, 5), (1.0, 0.0, 1.0)), "spacing of a grid must be positive, got"),
+        (((3, 4, 5), (1.0, float("nan"), 1.0)), "spacing of a grid must be positive, got"),
     ],
 )
 def test_wrong_lengths_are_refused_by_name(arguments, message):

@@ -48,6 +48,11 @@ class RadialKernel:
         Checksum of the file that the numbers come from.
     provenance : mapping of str to str
         The header of that file: code, histories, cut-offs, source spectrum, how it was made.
+
+    Raises
+    ------
+    InputError
+        If a radius, fraction or deviation is NaN or infinite.
     """
 
     nuclide: str
@@ -64,6 +69,10 @@ class RadialKernel:
     def __post_init__(self) -> None:
         for name in ("edges_mm", "electron_fraction", "photon_fraction", "sigma"):
             array = np.array(getattr(self, name), dtype=np.float64)
+            if not np.isfinite(array).all():
+                raise InputError(
+                    f"the {name} of a radial kernel holds NaN or infinite numbers: doses made from it would be none."
+                )
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 

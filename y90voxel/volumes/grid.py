@@ -96,7 +96,7 @@ class Grid:
         Raises
         ------
         GeometryError
-            If one of them is not three numbers, or the shape not positive integers.
+            If one of them is not three numbers, the shape not positive integers, or a spacing not positive.
         """
         for what, values in (("shape", shape), ("spacing", spacing_mm), ("origin", origin_mm)):
             if np.shape(values) != (3,):
@@ -105,6 +105,8 @@ class Grid:
                 )
         if any(float(n) != int(n) or n < 1 for n in shape):
             raise GeometryError(f"a grid needs three positive whole numbers of voxels, got {tuple(shape)}.")
+        if not all(step > 0 for step in spacing_mm):
+            raise GeometryError(f"the spacing of a grid must be positive, got {tuple(spacing_mm)} mm.")
         affine = np.zeros((4, 4))
         affine[2, 0], affine[1, 1], affine[0, 2] = spacing_mm
         affine[:3, 3] = origin_mm
