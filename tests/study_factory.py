@@ -53,3 +53,15 @@ def write_study(folder, *, rois=None, with_ct=True, with_regions=True, nm=None, 
     for prefix, datasets in parts.items():
         dicom.save([dicom.change(ds, **identity) for ds in datasets], folder, prefix)
     return folder
+
+
+def write_therapy_study(folder, tumour_counts=500, **identity):
+    """Write the study with a SPECT of Y-90 and other counts in the tumour, and return the folder."""
+    counts = spect_counts()
+    counts[counts == 500] = tumour_counts
+    image = dicom.nm(counts, SPECT_AFFINE)
+    item = image.RadiopharmaceuticalInformationSequence[0]
+    item.RadionuclideCodeSequence[0].CodeValue = "14691008"
+    item.RadionuclideCodeSequence[0].CodeMeaning = "^90^Yttrium"
+    item.Radiopharmaceutical = "Y-90 microspheres"
+    return write_study(folder, nm=[image], **identity)

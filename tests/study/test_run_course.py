@@ -6,7 +6,7 @@ import shutil
 import dicom_factory as dicom
 import numpy as np
 import pytest
-from study_factory import SPECT_AFFINE, spect_counts, write_study
+from study_factory import write_study, write_therapy_study
 
 from y90voxel.case.course_settings import folder_name, read_course
 from y90voxel.errors import InputError
@@ -68,23 +68,12 @@ engine = "local"
 """
 
 
-def therapy_study(folder, tumour_counts):
-    counts = spect_counts()
-    counts[counts == 500] = tumour_counts
-    image = dicom.nm(counts, SPECT_AFFINE)
-    item = image.RadiopharmaceuticalInformationSequence[0]
-    item.RadionuclideCodeSequence[0].CodeValue = "14691008"
-    item.RadionuclideCodeSequence[0].CodeMeaning = "^90^Yttrium"
-    item.Radiopharmaceutical = "Y-90 microspheres"
-    return write_study(folder, nm=[image])
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("course")
     write_study(root / "maa")
-    therapy_study(root / "first", 500)
-    therapy_study(root / "second", 300)
+    write_therapy_study(root / "first", 500)
+    write_therapy_study(root / "second", 300)
     grid = Grid.from_spacing((30, 30, 30), (4.0, 4.0, 4.0), (-58, -58, -58), dicom.FRAME)
     centres = grid.index_to_lps(np.stack(np.indices(grid.shape), axis=-1))
     ball = 40.0 / (1 + np.exp((np.linalg.norm(centres - np.array([12, 5, -10]), axis=-1) - 20) / 4))

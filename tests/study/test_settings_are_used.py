@@ -35,7 +35,7 @@ VALUES = {
     "patient.systemic_therapy_date": "2024-04-01", "patient.treatment_date": "2024-03-12", "patient.weight_kg": 70.0,
     "plan.scenario": "unilobar", "plan.disease": "mCRC", "plan.function": "poor", "plan.pretreated": True,
     "plan.intent": "bridging", "plan.gastrointestinal_focus": True, "plan.liver_function": "poor",
-    "plan.previous_lung_doses_gy": [45.0], "plan.table_limits": False,
+    "plan.previous_lung_doses_gy": [45.0], "plan.previous": ["no folder"], "plan.table_limits": False,
     "plan.goal": [{"region": "GTV1", "value": 100.0}], "plan.limit": [{"region": "Liver", "value": 30.0}],
     "plan.perfused_dose_gy": 100.0, "plan.residual_fraction": 0.02, "plan.split": [0.5, 0.5],
     "plan.greatest_activity": ["1 MBq"], "plan.objective": {"Stomach": 1.0}, "plan.recovery": {"GTV1": 0.8},

@@ -197,6 +197,16 @@ class PlanSettings(Group):
         list[NotNegative] | None,
         Setting("Lung dose of an earlier treatment [Gy]; may be repeated.", "--previous-lung-dose", PLAN),
     ] = None
+    previous: Annotated[
+        list[str],
+        Setting("Folders of earlier treatments (`dose`): lungs and limits given here count them."),
+        Setting(
+            "Result folder of an earlier treatment, which the lungs' limit and limits given here count; may be repeated.",
+            "--previous",
+            PLAN,
+            metavar="FOLDER",
+        ),
+    ] = Field(default_factory=list)
     table_limits: Annotated[
         bool,
         Setting("Whether the limits and goals of the device's table hold."),

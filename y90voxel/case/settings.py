@@ -44,7 +44,9 @@ from y90voxel.regions.roles import Role
 __all__ = ["StudySettings", "load_settings", "merge", "read_case_file"]
 
 # Settings that name a file.
-NAMED_FILES = (("partial_volume", "recovery"), ("dead_time", "curve"), ("noise", "halves"))
+NAMED_FILES = (
+    ("partial_volume", "recovery"), ("dead_time", "curve"), ("noise", "halves"), ("plan", "previous"),
+)  # fmt: skip
 BOTH = ("dose", "plan")
 ALL = ("dose", "plan", "batch")
 

@@ -36,6 +36,7 @@ from y90voxel.study.anonymous_text import anonymous_errors, without_identity
 from y90voxel.study.engine_choice import build_engine
 from y90voxel.study.given_injections import net_activity_of
 from y90voxel.study.phantom_files import recovery_curve
+from y90voxel.study.previous_treatments import PreviousTreatments, with_previous_treatments
 from y90voxel.study.run_dose import StudyFiles, anonymised, make_case, read_chosen
 from y90voxel.units import BQ_PER_GBQ
 
@@ -87,6 +88,8 @@ def _run(
     """Do what :func:`run_plan` says."""
     if out is not None:
         check_output_folder(out)
+    earlier = with_previous_treatments(settings)
+    settings = earlier.settings
     request = request_of(settings)
     given = {name: file for name, file in files.items() if file}
     masses = path is None and not given
@@ -97,7 +100,8 @@ def _run(
         planned = _with_immune(_with_uncertainty(planned, settings, report_progress), settings)
         planned = _with_microscale(planned, settings)
     else:
-        planned = _with_images(path, settings, request, given, report_progress)
+        planned = _with_images(path, earlier, request, given, report_progress)
+    planned = planned.with_notices(*earlier.notices)
     planned = planned.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
     if settings.partial_volume.method is not None:
         text = f"partial_volume.method = {settings.partial_volume.method!r} is not used: it corrects results of `dose`."
@@ -198,18 +202,20 @@ def _gbq(activities_bq: list[float] | None) -> tuple[float, ...] | None:
 
 def _with_images(
     path: str | Path | None,
-    settings: StudySettings,
+    earlier: PreviousTreatments,
     request: PlanRequest,
     files: StudyFiles,
     report_progress: Progress,
 ) -> Plan:
     """The plan of a study."""
+    settings = earlier.settings
     if settings.plan.anatomy is not None:
         raise InputError(
             "masses are given in plan.anatomy, but also images, which they are measured on. Leave one of them out.",
             tag="plan.anatomy",
         )
     study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.4 * done))
+    earlier.check_patient(study.identity)
     study, settings, shown = anonymised(study, settings)
     if settings.output.anonymise:
         request = request_of(settings)  # regions have other names now
