@@ -50,7 +50,7 @@ def accumulate(
     no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print accumulate.json, and errors as JSON.")] = False,
 ) -> None:
-    """Add the doses of several treatments, as absorbed and as biologically effective dose, and say what is left."""
+    """Add the doses of several treatments: absorbed and biologically effective dose, limits, what is left."""
     import json
 
     import typer

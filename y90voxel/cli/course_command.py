@@ -24,7 +24,7 @@ def course(
     no_report: Annotated[bool, Option("--no-report", help="No HTML pages and no figures.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print course.json, and errors as JSON.")] = False,
 ) -> None:
-    """Run what is missing of a patient's sessions, compare, add up, and write one page with the time line."""
+    """Run the sessions of one patient in order: plan, dose, compare, accumulate; one page with the time line."""
     import json
 
     import typer
