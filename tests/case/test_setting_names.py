@@ -29,7 +29,8 @@ TYPED = {
     "lung_shunt": "6 %", "nuclide": "Ho-166", "time_zone": "+02:00", "liver_density": "1.03", "grid": "4",
     "acquisition_time": "2026-03-02T14:30", "accept": ["units-swapped"],
     "target_uncertainty": "1%", "role": ["Segment 8=tumour"], "isocontour": ["tumour=40%"], "goal": ["GTV1 mean >= 205"],
-    "sphere_activity": "340 Bq", "limit": ["liver mean <= 60"], "previous_lung_dose": [3.0], "residual_fraction": "2 %",
+    "sphere_activity": "340 Bq", "limit": ["liver mean <= 60"], "previous_lung_dose": [3.0], "previous": ["OUT"],
+    "residual_fraction": "2 %",
 }  # fmt: skip
 
 

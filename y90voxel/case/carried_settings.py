@@ -94,7 +94,8 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("plan", "intent", "somebody reads it; no limit depends on it"),
         **_rows(
             "plan",
-            "gastrointestinal_focus previous table_limits goal limit perfused_dose_gy residual_fraction split greatest_activity objective "
+            "gastrointestinal_focus previous table_limits goal limit perfused_dose_gy residual_fraction split "
+            "greatest_activity objective "
             "recovery order treatment anatomy",
             "`plan` is run",
         ),
