@@ -4,9 +4,11 @@ import json
 import re
 import shutil
 
+import dicom_factory as factory
 import numpy as np
 import pytest
 from phantoms import liver_case
+from registration_factory import matrices, reg
 from study_factory import write_study
 
 from y90voxel.case.verify import verify
@@ -306,6 +308,23 @@ def test_command_prints_the_document_as_json(runs, run_cli, tmp_path):
         "reference": "predicted",
     }  # fmt: skip
     assert found["normalisation"]["mode"] == "mean-liver"
+
+
+def test_a_registration_object_gives_the_voxels_of_other_frames(runs, run_cli, tmp_path):
+    run_dose(tmp_path / "other", predicted=False, tumour_to_normal=4.0, frame="1.2.840.99.8")
+    item = [(FRAME, matrices(np.eye(4)), ())]
+    factory.save([reg(item, own="1.2.840.99.8")], tmp_path / "reg")
+    (file,) = (tmp_path / "reg").iterdir()
+    arguments = ("compare", runs[0] / "plan", tmp_path / "other", "-o", tmp_path / "out")
+    done = run_cli(*arguments, "--register", file, "--no-report", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["voxels"]["how"].startswith("registration object, rigid")
+    assert found["registration"]["liver"]["dice"] == pytest.approx(1.0, abs=1e-3)
+    assert "registration-object" in [warning["code"] for warning in found["warnings"]]
+    straight = run_compare(runs[0] / "plan", runs[0] / "delivered", tmp_path / "straight", report=False)
+    one, other = (part["voxels"]["agreement"]["rmse_gy"] for part in (found, straight))
+    assert one == pytest.approx(other, rel=1e-6)
 
 
 def test_resolutions_are_matched_as_asked(runs, run_cli, tmp_path):

@@ -54,6 +54,39 @@ class Sides:
 
 
 @dataclass(frozen=True)
+class Registration:
+    """Options about frames of reference that differ."""
+
+    register: Annotated[
+        str | None,
+        Option(
+            metavar="HOW",
+            help="Register the predicted with the delivered study, for voxels: rigid or deformable (CT to CT, around the liver), "
+            "or the file of a DICOM registration object.  [default: off]",
+        ),
+    ] = None
+    predicted_ct: Annotated[
+        Path | None,
+        Option(help="For --register: study (folder, zip) or image file with the CT of the prediction."),
+    ] = None
+    delivered_ct: Annotated[Path | None, Option(help="For --register: the same of the delivered study.")] = (
+        None
+    )
+
+    def wanted(self) -> Any:
+        """What is to be registered, None for nothing."""
+        from y90voxel.errors import InputError
+        from y90voxel.study.registering import Registering
+
+        if self.register is not None:
+            return Registering(self.register, self.predicted_ct, self.delivered_ct)
+        unused = self.predicted_ct or self.delivered_ct
+        if unused is not None:
+            raise InputError(f"{unused} is for --register, which is not given.", tag="--register")
+        return None
+
+
+@dataclass(frozen=True)
 class Gamma:
     """Options about gamma."""
 
@@ -77,6 +110,7 @@ def compare(
     *,
     out: Annotated[Path, Option("-o", "--out", help="Folder to write; appears complete or not at all.")],
     sides: Sides,
+    registration: Registration,
     gamma: Gamma,
     no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
     as_json: AsJson = False,
@@ -88,8 +122,9 @@ def compare(
 
     from y90voxel.cli.progress import progress
     from y90voxel.study.resolution_spec import read_resolution
-    from y90voxel.study.run_compare import run_compare
+    from y90voxel.study.run_compare import Matching, run_compare
 
+    resolution = None if sides.match_resolution is None else read_resolution(sides.match_resolution)
     criteria = _criteria(gamma.gamma_dose, gamma.gamma_distance, gamma.gamma_local)
     with progress(quiet=as_json) as report_progress:
         document = run_compare(
@@ -102,7 +137,7 @@ def compare(
             plan_model=sides.plan_model,
             trust_frames=sides.trust_frames,
             accept=sides.accept or (),
-            resolution=None if sides.match_resolution is None else read_resolution(sides.match_resolution),
+            matching=Matching(resolution, registration.wanted()),
             report=not no_report,
             progress=report_progress,
         )

@@ -19,8 +19,8 @@ __all__ = ["grid_notices", "in_one_frame", "on_delivered_grid", "regions_of_othe
 WHOLLY = 0.999
 # What gives a comparison voxel by voxel where frames of reference differ.
 WAY_OUT = (
-    "Compute the prediction in the frame of the delivered study, or state that the coordinates are common (--trust-frames); "
-    "the regions are compared all the same."
+    "--register rigid or --register deformable, with the CTs of both studies (--predicted-ct, --delivered-ct), gives it, and so "
+    "does a registration object between the two frames (--register FILE.dcm); the regions are compared all the same."
 )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.comparison.common_grid import (
@@ -16,6 +17,14 @@ from y90voxel.comparison.common_grid import (
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.comparison_result import Comparison, Normalisation
 from y90voxel.comparison.compatibility import check_facts, gamma_notices
+from y90voxel.comparison.dose_placement import (
+    Placement,
+    liver_changed,
+    moved_rigidly,
+    on_grid,
+    placement_entry,
+    with_moved_masks,
+)
 from y90voxel.comparison.lesion_places import check_places
 from y90voxel.comparison.region_comparison import compare_regions, lesion_agreement
 from y90voxel.comparison.region_pairs import RegionPair, pair_regions
@@ -39,6 +48,7 @@ def compare(
     levels_gy: Sequence[float] = ISODOSES_GY,
     trust_frames: bool = False,
     resolution: Resolution | None = None,
+    placement: Placement | None = None,
 ) -> Comparison:
     """Return how a delivered dose agrees with its prediction.
 
@@ -65,6 +75,8 @@ def compare(
         Take coordinates of different frames of reference as common.
     resolution : Resolution or None
         Resolutions of the two images: the sharper side is blurred to that of the other; None matches nothing.
+    placement : Placement or None
+        A registration of the two frames; the predicted dose then lies where its tissue lies in the delivered study.
 
     Raises
     ------
@@ -86,31 +98,64 @@ def compare(
     if resolution is not None:
         before, after, match, new_notices = match_resolution(before, after, resolution)
         notices += new_notices
-    placed, new_notices, how = in_one_frame(before, after, trust_frames)
+    way = _way(before, after, trust_frames, placement)
+    notices += way.notices
+    matched, new_notices = _pairs(way.side, after, pairs, one_frame=way.one_frame)
     notices += new_notices
-    before = before if placed is None else placed
-    matched, new_notices = _pairs(before, after, pairs, one_frame=placed is not None)
-    notices += new_notices
-    factor = _factor(mode, before, after, matched)
-    regions = compare_regions(before, after, matched, factor)
-    voxels, reason = None, how
-    if placed is not None:
-        voxels, new_notices = _voxels(before, after, matched, factor, how, gamma, levels_gy)
+    factor = _factor(mode, way.side, after, matched)
+    regions = compare_regions(way.side, after, matched, factor)
+    reason = way.reason if placement is None else liver_changed(matched)
+    voxels, entry = None, None
+    if reason is None:
+        voxels, entry, new_notices = _voxels(before, way, after, matched, factor, gamma, levels_gy)
         notices += new_notices
     else:
         notices.append(Notice("no-voxel-comparison", reason))
     return Comparison(
-        predicted=before,
+        predicted=way.side,
         delivered=after,
         normalisation=mode,
         factor=factor,
         regions=regions,
         agreement=lesion_agreement(regions),
         voxels=voxels,
-        voxels_reason=None if voxels is not None else reason,
+        voxels_reason=reason,
         notices=tuple(dict.fromkeys(notices)),
         resolution=match,
+        registration=entry,
     )
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How the predicted dose comes to the delivered grid, or why it does not."""
+
+    side: ComparedDose
+    how: str
+    placement: Placement | None = None
+    reason: str | None = None
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def one_frame(self) -> bool:
+        """Whether coordinates of the side compare with delivered ones as they are."""
+        return self.reason is None and (self.placement is None or self.placement.rigid is not None)
+
+
+def _way(
+    predicted: ComparedDose, delivered: ComparedDose, trust_frames: bool, placement: Placement | None
+) -> _Way:
+    """The way of the predicted side into the delivered frame."""
+    if placement is None:
+        side, notices, how = in_one_frame(predicted, delivered, trust_frames)
+        if side is None:
+            return _Way(predicted, "", reason=how)
+        return _Way(side, how, notices=tuple(notices))
+    placement.check_frames(predicted.dose.grid, delivered.dose.grid)
+    side = predicted
+    if placement.rigid is not None:
+        side = moved_rigidly(predicted, placement.rigid, delivered.dose.grid.frame_of_reference_uid)
+    return _Way(side, placement.how, placement, notices=placement.notices)
 
 
 def _mode(
@@ -193,23 +238,42 @@ def _factor(
 
 
 def _voxels(
-    predicted: ComparedDose,
+    given: ComparedDose,
+    way: _Way,
     delivered: ComparedDose,
     pairs: Sequence[RegionPair],
     factor: float,
-    how: str,
     gamma: GammaCriteria | None,
     levels_gy: Sequence[float],
-) -> tuple[VoxelComparison, list[Notice]]:
-    """Both doses on the delivered grid, voxel by voxel."""
-    raw, covered = on_delivered_grid(predicted.dose, delivered.dose)
-    notices = grid_notices(predicted.dose, delivered.dose)
+) -> tuple[VoxelComparison, dict[str, Any] | None, list[Notice]]:
+    """Both doses on the delivered grid, voxel by voxel, and how the predicted one was registered."""
+    grid, placement = delivered.dose.grid, way.placement
+    notices: list[Notice] = []
+    entry = None
+    if placement is None or placement.rigid is not None:
+        raw, covered = on_delivered_grid(way.side.dose, delivered.dose)
+        notices += grid_notices(way.side.dose, delivered.dose)
+    else:
+        raw, covered = on_grid(given.dose, grid, placement.pull)
+    if placement is not None:
+        moved = with_moved_masks(_as_given(pairs, given), grid, placement.pull)
+        entry = placement_entry(placement, given, delivered, moved)
+        pairs = pairs if placement.rigid is not None else moved
     (raw, target), new_notices = without_negatives(raw, delivered.dose)
     notices += new_notices
     criteria = gamma or GammaCriteria()
-    notices += gamma_notices(gamma, criteria, predicted.dose, delivered.dose)
+    notices += gamma_notices(gamma, criteria, given.dose, delivered.dose)
     scaled = raw if factor == 1.0 else raw.with_array(raw.array * factor)
-    matched, new_notices = compare_voxels(
-        scaled, target, covered, pairs, how=how, criteria=criteria, levels_gy=levels_gy
+    voxels, new_notices = compare_voxels(
+        scaled, target, covered, pairs, how=way.how, criteria=criteria, levels_gy=levels_gy
     )
-    return matched, [*notices, *new_notices]
+    return voxels, entry, [*notices, *new_notices]
+
+
+def _as_given(pairs: Sequence[RegionPair], given: ComparedDose) -> list[RegionPair]:
+    """Pairs whose predicted regions lie in the predicted frame, also where its grid was moved."""
+    grid = given.dose.grid
+    return [
+        replace(pair, predicted=replace(pair.predicted, mask=replace(pair.predicted.mask, grid=grid)))
+        for pair in pairs
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -51,6 +52,8 @@ class Comparison:
         Every assumption and oddity.
     resolution : ResolutionMatch or None
         What was blurred, where resolutions were to be matched.
+    registration : mapping or None
+        How the predicted frame was registered with the delivered one, and how well; None where it was not.
     """
 
     predicted: ComparedDose
@@ -63,6 +66,7 @@ class Comparison:
     voxels_reason: str | None
     notices: tuple[Notice, ...]
     resolution: ResolutionMatch | None = None
+    registration: Mapping[str, Any] | None = None
 
     @property
     def warnings(self) -> tuple[Notice, ...]:
@@ -117,6 +121,7 @@ class Comparison:
                 "delivered": self.delivered.lung_shunt_fraction,
             },
             "resolution": None if self.resolution is None else self.resolution.as_dict(),
+            "registration": None if self.registration is None else dict(self.registration),
             "regions": [region.as_dict() for region in self.regions],
             "agreement": self.agreement.as_dict(),
             "voxels": None if self.voxels is None else self.voxels.as_dict(),

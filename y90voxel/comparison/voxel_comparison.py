@@ -42,7 +42,7 @@ class RegionVoxels:
     mask : Mask
         What is compared: the delivered region, as far as the prediction reaches.
     contour_dice : float
-        Overlap of the region's two contours on the delivered grid, 0 to 1.
+        Overlap of the region's two contours on the delivered grid, as far as the prediction reaches, 0 to 1.
     predicted, delivered : RegionMetrics
         Metrics of both doses in ``mask``; the predicted one normalised.
     voxels : VoxelAgreement or None
@@ -195,7 +195,7 @@ def _compared(
         if not whole.grid.is_same_as(target.grid):  # a region that only the prediction has
             whole = resample(whole, target.grid)
         mask, more = _reached(pair.delivered.name, whole, covered)
-        dice = _overlap(whole, pair.predicted.mask)
+        dice = _overlap(mask, pair.predicted.mask, covered)
         region_notices += more
         if mask.array.any():
             region_notices += _contour_notices(pair, dice)
@@ -226,11 +226,11 @@ def _metrics(pair: RegionPair, mask: Mask, dose: DoseMap) -> RegionMetrics:
     return summarise(region, DoseVolumeHistogram.from_dose(dose, mask), None, None, None)
 
 
-def _overlap(one: Mask, other: Mask) -> float:
-    """The Dice coefficient of two occupancies, 2 Σ min / (Σ + Σ), on the grid of ``one``."""
-    moved = other if other.grid.is_same_as(one.grid) else resample(other, one.grid)
-    both = one.total + moved.total
-    shared = float(np.minimum(one.array, moved.array).sum(dtype=np.float64))
+def _overlap(one: Mask, other: Mask, known: NDArray[np.bool_]) -> float:
+    """The Dice coefficient of two occupancies where the prediction reaches, 2 Σ min / (Σ + Σ), on the grid of ``one``."""
+    moved = (other if other.grid.is_same_as(one.grid) else resample(other, one.grid)).array * known
+    both = one.total + float(moved.sum(dtype=np.float64))
+    shared = float(np.minimum(one.array, moved).sum(dtype=np.float64))
     return 2.0 * shared / both if both else 0.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,33 @@ from y90voxel.comparison.resolution import Resolution
 from y90voxel.comparison.voxel_agreement import GammaCriteria
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
+from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.result_tables import write_json
 from y90voxel.quantification.plausibility import refuse_unless
+from y90voxel.study.registering import Registering, placement_of
 from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder, with_activity
 from y90voxel.version import __version__
 
-__all__ = ["run_compare"]
+__all__ = ["Matching", "run_compare"]
 
 # The refusal that --accept overrides.
 PATIENTS = "patients-differ"
+
+
+@dataclass(frozen=True)
+class Matching:
+    """What is done to bring two studies together before they are compared.
+
+    Parameters
+    ----------
+    resolution : Resolution or None
+        Resolutions of the two images; the sharper side is blurred.
+    register : Registering or None
+        How the predicted frame is registered with the delivered one.
+    """
+
+    resolution: Resolution | None = None
+    register: Registering | None = None
 
 
 def run_compare(
@@ -37,7 +55,7 @@ def run_compare(
     plan_model: str | None = None,
     trust_frames: bool = False,
     accept: Sequence[str] = (),
-    resolution: Resolution | None = None,
+    matching: Matching | None = None,
     report: bool = True,
     progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
@@ -63,8 +81,8 @@ def run_compare(
         Take coordinates of different frames of reference as common.
     accept : sequence of str
         ``patients-differ`` compares although the PatientIDs differ.
-    resolution : Resolution or None
-        Resolutions of the two images; the sharper side is blurred.
+    matching : Matching or None
+        What is done to bring the two studies together; None does nothing.
     report : bool
         Write page and figures too.
     progress : callable or None
@@ -87,18 +105,25 @@ def run_compare(
     before = read_predicted_folder(predicted, plan_model)
     report_progress("reading the delivered dose", 0.2)
     after = read_dose_folder(delivered)
-    report_progress("comparing", 0.4)
     same = _patients(before, after, accept)
     sides = (before.side, after.side)
-    if resolution is not None:
+    together = matching or Matching()
+    if together.resolution is not None or together.register is not None:
         sides = (with_activity(before.side, predicted), with_activity(after.side, delivered))
+    placement, alignment = None, None
+    if together.register is not None:
+        placement, alignment = placement_of(
+            together.register, *sides, lambda what, done: report_progress(what, 0.3 + 0.3 * done)
+        )
+    report_progress("comparing", 0.6)
     comparison = compare(
         *sides,
         normalise=normalise,
         pairs=pairs,
         gamma=gamma,
         trust_frames=trust_frames,
-        resolution=resolution,
+        resolution=together.resolution,
+        placement=placement,
     )
     all_notices = (*before.notices, *after.notices, *same)
     comparison = replace(comparison, notices=tuple(dict.fromkeys((*all_notices, *comparison.notices))))
@@ -113,12 +138,14 @@ def run_compare(
     }
     with output_folder(out, "compare") as folder:
         write_json(document, folder / "compare.json")
+        if alignment is not None:
+            write_registration(alignment, folder / "registration.dcm")
         if report:
             report_progress("drawing the report", 0.7)
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.comparison_page import write_comparison_report
 
-            write_comparison_report(comparison, document["provenance"], folder)
+            write_comparison_report(comparison, document["provenance"], folder, alignment)
     report_progress("done", 1.0)
     return document
 

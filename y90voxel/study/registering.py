@@ -1,0 +1,227 @@
+"""Registrations for a comparison: from the CTs of two studies, or from a registration object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from y90voxel.comparison.compared_dose import ComparedDose
+from y90voxel.comparison.dose_placement import Placement
+from y90voxel.errors import GeometryError, InputError, Notice
+from y90voxel.io.dicom.dicom_study import DicomStudy
+from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.registrations import links_of, path_between
+from y90voxel.io.images import is_image_file, read_ct_file
+from y90voxel.regions.regions import Region, union
+from y90voxel.regions.roles import Role
+from y90voxel.volumes.deformable_registration import DeformableAlignment, Guide, deform_ct
+from y90voxel.volumes.field_quality import check_field, field_quality, rigid_through
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.image_registration import Alignment, align_ct
+from y90voxel.volumes.volume import CtImage, Mask
+
+__all__ = ["Registering", "placement_of"]
+
+RIGID, DEFORMABLE = "rigid", "deformable"
+OPTION = "--register"
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Registering:
+    """What a user wants to be registered, and with what.
+
+    Parameters
+    ----------
+    how : str
+        ``rigid``, ``deformable``, or the path of a DICOM registration object.
+    predicted_ct, delivered_ct : path-like or None
+        Study or image file with the CT of each side; not needed for a registration object.
+    """
+
+    how: str
+    predicted_ct: str | Path | None = None
+    delivered_ct: str | Path | None = None
+
+
+def placement_of(
+    wanted: Registering, predicted: ComparedDose, delivered: ComparedDose, progress: Progress | None = None
+) -> tuple[Placement, Alignment | DeformableAlignment | None]:
+    """Return how the predicted dose comes into the delivered frame, and the alignment of CTs where one was made.
+
+    Parameters
+    ----------
+    wanted : Registering
+        What to do.
+    predicted, delivered : ComparedDose
+        The two sides.
+    progress : callable or None
+        Called with what is being done and the finished fraction.
+
+    Raises
+    ------
+    InputError
+        If a CT is not given or not found, no liver guides the registration, or the option is neither.
+    GeometryError
+        If a CT or registration is of another frame of reference, or the alignment cannot be right.
+    """
+    report_progress = progress or (lambda what, done: None)
+    if wanted.how not in (RIGID, DEFORMABLE):
+        unused = wanted.predicted_ct or wanted.delivered_ct
+        if unused is not None:
+            raise InputError(f"a registration object needs no CT; leave {unused} out.", tag=OPTION)
+        return _of_object(Path(wanted.how), predicted, delivered), None
+    liver = _liver(delivered, "delivered")
+    focus = _surface_points(_liver(predicted, "predicted"))
+    report_progress("reading the CTs", 0.0)
+    moving = _ct(wanted.predicted_ct, "predicted", predicted.dose.grid)
+    fixed = _ct(wanted.delivered_ct, "delivered", delivered.dose.grid)
+    report_progress("aligning the CTs rigidly", 0.1)
+    rigid = align_ct(moving, fixed, focus)
+    if wanted.how == RIGID:
+        return _rigid(rigid), rigid
+    guides = _guides(predicted, delivered)
+    found = deform_ct(rigid, liver, guides, lambda what, done: report_progress(what, 0.3 + 0.7 * done))
+    return _deformed(found, guides), found
+
+
+def _rigid(found: Alignment) -> Placement:
+    """An alignment of CTs as a placement."""
+    message = (
+        f"the predicted study was aligned rigidly with the delivered one, CT to CT, as asked. {found.summary}"
+    )
+    return Placement(
+        pull=found.transform.inverse(),
+        how="CTs aligned rigidly",
+        rigid=found.transform,
+        base=found.transform,
+        record={"kind": RIGID, **found.as_dict()},
+        notices=(Notice("registered-rigidly", message),),
+    )
+
+
+def _deformed(found: DeformableAlignment, guides: list[Guide]) -> Placement:
+    """A deformation of CTs as a placement."""
+    message = (
+        "the predicted study was deformed onto the delivered one, CT to CT, as asked: the dose is that of the tissue, read where "
+        f"it came from. {found.summary} Check the figure before the doses."
+    )
+    return Placement(
+        pull=found.pull,
+        how="CTs aligned and deformed",
+        base=found.rigid.transform,
+        record={"kind": DEFORMABLE, "guides": len(guides), **found.as_dict()},
+        notices=(Notice("registered-deformably", message), *found.notices),
+    )
+
+
+def _of_object(path: Path, predicted: ComparedDose, delivered: ComparedDose) -> Placement:
+    """A registration that somebody else made."""
+    if not path.is_file():
+        raise InputError(
+            f"{OPTION} {path}: neither {RIGID} nor {DEFORMABLE}, and no such file. Give one of the two, or a DICOM registration "
+            "object.",
+            file=path,
+            tag=OPTION,
+        )
+    frames = [side.dose.grid.frame_of_reference_uid for side in (predicted, delivered)]
+    if None in frames:
+        raise GeometryError(
+            f"the frame of reference of one of the doses is not known, so that {path.name} cannot be applied. Use {RIGID} or "
+            f"{DEFORMABLE} with the CTs.",
+            file=path,
+            tag="FrameOfReferenceUID",
+        )
+    links = links_of(index_study(path))
+    way = path_between(links, frames[0], {str(frames[1])})
+    if way is None:
+        known = "; ".join(f"{link.source} with {link.target}" for link in links) or "nothing"
+        raise GeometryError(
+            f"{path.name} registers {known}; needed is {frames[0]} (predicted) with {frames[1]} (delivered). Export the "
+            "registration of the two images that the doses belong to.",
+            file=path,
+            tag="FrameOfReferenceUID",
+        )
+    pull = way.transform.inverse()
+    grid = delivered.dose.grid
+    message = f"the registration object {path.name} was applied: {way.kind}."
+    record = {"kind": "object", "file": path.name, "map": way.kind}
+    rigid = way.transform.rigid
+    if rigid is not None:
+        notice = Notice("registration-object", message)
+        return Placement(
+            pull, f"registration object, {way.kind}", rigid, rigid, record=record, notices=(notice,)
+        )
+    inside = _liver(delivered, "delivered").array >= 0.5
+    quality = field_quality(pull, grid, inside)
+    odd = check_field(quality)
+    points = grid.index_to_lps(np.argwhere(inside).astype(float))
+    places = pull.points(points)
+    known_at = np.isfinite(places).all(axis=1)
+    base = rigid_through(places[known_at], points[known_at])
+    return Placement(
+        pull,
+        f"registration object, {way.kind}",
+        base=base,
+        record={**record, **quality.as_dict()},
+        notices=(Notice("registration-object", message), *odd),
+    )
+
+
+def _ct(path: str | Path | None, which: str, dose: Grid) -> CtImage:
+    """The CT of a side."""
+    if path is None:
+        raise InputError(
+            f"{OPTION} needs the CT of the {which} study: give its folder, zip or image file with --{which}-ct. Result folders "
+            "hold no CT.",
+            tag=OPTION,
+        )
+    path = Path(path)
+    if is_image_file(path):
+        image = read_ct_file(path)
+        return replace(image, grid=replace(image.grid, frame_of_reference_uid=dose.frame_of_reference_uid))
+    found = DicomStudy.open(path, needs_emission=False).ct()
+    if found is None:
+        raise InputError(f"{path} holds no CT.", file=path, tag=OPTION)
+    own, frame = found.grid.frame_of_reference_uid, dose.frame_of_reference_uid
+    if own is not None and frame is not None and own != frame:
+        raise GeometryError(
+            f"the CT in {path} lies in frame of reference {own}, the {which} dose in {frame}: it is not the CT of that study.",
+            file=path,
+            tag="FrameOfReferenceUID",
+        )
+    return found
+
+
+def _liver(side: ComparedDose, which: str) -> Mask:
+    """The liver of a side, which the registration attends to."""
+    livers = [region.mask for region in side.regions if region.role is Role.LIVER]
+    if not livers:
+        raise InputError(
+            f"the {which} results have no liver, around which CTs are registered. Compute them with one.",
+            tag=OPTION,
+        )
+    return livers[0]
+
+
+def _surface_points(liver: Mask) -> np.ndarray:
+    """Points of the liver [mm]."""
+    return np.asarray(liver.grid.index_to_lps(np.argwhere(liver.array >= 0.5).astype(float)))
+
+
+def _guides(predicted: ComparedDose, delivered: ComparedDose) -> list[Guide]:
+    """Livers and lungs that both sides have."""
+    guides = []
+    for role, sign in ((Role.LIVER, 1.0), (Role.LUNG, -1.0)):
+        sides = [_together([r for r in side.regions if r.role is role]) for side in (predicted, delivered)]
+        if sides[0] is not None and sides[1] is not None:
+            guides.append(Guide(sides[0], sides[1], sign))
+    return guides
+
+
+def _together(regions: list[Region]) -> Mask | None:
+    """Regions of one role as one."""
+    return union([region.mask for region in regions], may_repeat=True) if regions else None
