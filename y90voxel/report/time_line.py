@@ -13,7 +13,7 @@ from y90voxel.report.formatting import shortened
 __all__ = ["TimeLineRow", "time_line_png"]
 
 # Layout [pixels], chosen to stand above a table of the same rows.
-WIDTH_PX, ROW_PX, LABEL_PX = 1420.0, 46.0, 290.0
+WIDTH_PX, ROW_PX, LABEL_PX = 1420.0, 46.0, 330.0
 # A source is drawn until this share of its dose is left: what is left then is seen nowhere.
 _LEFT = 0.02
 _DAY_S = 86400.0  # a day [s]
@@ -73,7 +73,7 @@ def time_line_png(rows: Sequence[TimeLineRow], *, dated: bool = True) -> bytes:
                 axes.plot([begin], [number], marker="D", color=_MARK, markersize=7)
         axes.set_yticks(range(len(rows)))
         labels = [f"{row.name}, {row.start:%Y-%m-%d}" if dated else row.name for row in rows]
-        axes.set_yticklabels([shortened(label, 40) for label in labels], fontsize=9)
+        axes.set_yticklabels([shortened(label, 38) for label in labels], fontsize=9)
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.margins(x=0.03)
         beginning = min(rows, key=lambda row: _seconds(row.start)).start
