@@ -52,12 +52,12 @@ def time_line_png(rows: Sequence[TimeLineRow], *, dated: bool = True) -> bytes:
     dated : bool
         False where only days after the beginning are known.
     """
-    height = 74.0 + ROW_PX * len(rows)
+    height = 80.0 + ROW_PX * len(rows)
     first = min(_seconds(row.start) for row in rows)
     with drawing():
         figure = new_figure(WIDTH_PX, height)
         add_text(figure, 10, height - 10, "Time line", va="top", fontsize=11, fontweight="bold")
-        axes = add_axes(figure, Area(LABEL_PX, 46, WIDTH_PX - LABEL_PX - 30, height - 46 - 34))
+        axes = add_axes(figure, Area(LABEL_PX, 52, WIDTH_PX - LABEL_PX - 30, height - 52 - 34))
         for number, row in enumerate(rows):
             begin = (_seconds(row.start) - first) / _DAY_S
             ends = (number - 0.3, number + 0.3)
