@@ -1,5 +1,6 @@
 """`--microscale` from the command line to the folder of results."""
 
+import csv
 import json
 
 import pytest
@@ -83,3 +84,9 @@ def test_a_batch_has_it_for_every_study(study, run_cli, tmp_path):
     assert done.code == 0, done.err
     block = metrics(tmp_path / "out" / "p1")["microscale"]
     assert block["activity_per_sphere_bq"] == 68.0
+    with (tmp_path / "out" / "cohort.csv").open(encoding="utf-8") as stream:
+        rows = {row["region"]: row for row in csv.DictReader(stream)}
+    for region in block["regions"]:
+        row = rows[region["region"]]
+        assert float(row["microscale_d70_gy"]) == pytest.approx(region["d70_gy"], rel=1e-6)
+        assert row["microscale_clusters"] == "single"

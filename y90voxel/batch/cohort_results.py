@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.batch.cohort_immune import immune_columns
+from y90voxel.batch.cohort_microscale import microscale_columns
 from y90voxel.batch.cohort_patient import patient_columns
 from y90voxel.batch.cohort_writing import cohort_page
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
@@ -157,8 +158,12 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
         "warnings": " ".join(_codes(metrics)),
         "version": metrics.get("provenance", {}).get("version"),
     }
-    regions = metrics.get("regions", [])
-    return [of_study | cohort_values(region) for region in regions] or [of_study]
+    regions, spheres = metrics.get("regions", []), metrics.get("microscale")
+    rows = [
+        of_study | cohort_values(region) | microscale_columns(spheres, region.get("name", ""))
+        for region in regions
+    ]
+    return rows or [of_study]
 
 
 _PLAIN = (

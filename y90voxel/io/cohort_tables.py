@@ -67,6 +67,15 @@ COLUMNS: dict[str, str] = {
     "immune_count_ratio": "double",
     "immune_count_low": "double",
     "immune_count_high": "double",
+    "microscale_activity_per_sphere_bq": "double",
+    "microscale_clusters": "string",
+    "microscale_places": "string",
+    "microscale_spheres_per_ml": "double",
+    "microscale_empty_lobules_percent": "double",
+    "microscale_cv_alone": "double",
+    "microscale_d98_gy": "double",
+    "microscale_d70_gy": "double",
+    "microscale_d2_gy": "double",
     **cohort_types(),
 }
 ROWS_AT_ONCE = 1000  # chosen: few row groups of Parquet, and little held in memory
