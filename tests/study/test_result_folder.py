@@ -27,7 +27,8 @@ def write_plan(folder, *models, first="partition", maps=1):
     document = {
         "schema_version": 1, "kind": "plan", "study": {"label": "S", "study_instance_uid": "2.25.1"}, "nuclide": "Y-90",
         "engine": "convolution", "energy_per_activity_j_per_gbq": 49.77, "lung": {"shunt_fraction": 0.06},
-        "frame_of_reference_uid": "1.2.3", "regions": [{"name": "Liver"}], "first_model": first, "models": models,
+        "frame_of_reference_uid": "1.2.3", "first_model": first, "models": models, "tumour_to_normal": [],
+        "regions": [{"name": "Liver", "mass_g": None, "dose_per_gbq_gy": [10.0 * (n + 1) for n in range(maps)]}],
     }  # fmt: skip
     (folder / "plan.json").write_text(json.dumps(document))
     write_nifti(DoseMap(np.full(GRID.shape, 10.0), GRID), folder / "dose_per_gbq.nii.gz")
