@@ -6,6 +6,7 @@ import body_phantom as body
 import dicom_factory as factory
 import numpy as np
 import pytest
+from dicom_checks import DCIODVFY, dciodvfy_errors
 from registration_factory import applied, deformable, reg, rigid
 
 import y90voxel as yv
@@ -167,6 +168,8 @@ def test_voxels_are_compared_through_a_deformation(sides, deformed, tmp_path):
 def test_a_deformation_is_written_and_read_again(sides, deformed, tmp_path):
     path = tmp_path / "registration.dcm"
     write_registration(deformed[1], path)
+    if DCIODVFY is not None:
+        assert dciodvfy_errors(path, "DeformableSpatialRegistration") == []
     (link,) = links_of(index_study(path))
     assert {link.source, link.target} == {BEFORE, AFTER}
     again, alignment = placement_of(Registering(str(path)), *sides)
