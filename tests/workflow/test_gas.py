@@ -1,10 +1,10 @@
-"""A wall behind gas: electrons cross the gas as the air that it is, and not as the floor that dose is divided by."""
+"""Gas beside a hot liver, and the wall behind it: electrons cross gas as the air that it is, not as the floor of densities."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from phantoms import liver_case
+from phantoms import ellipsoid, liver_case
 
 from y90voxel.case.verify import verify
 from y90voxel.dose.density.superposition import DensitySuperposition
@@ -12,6 +12,7 @@ from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.study.engine_choice import build_engine
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, CtImage, Mask
 
@@ -61,3 +62,38 @@ def test_the_wall_behind_gas_gets_what_monte_carlo_gives_it():
     exact = wall_gy(MonteCarlo("Y-90", histories=3_000_000))
     assert exact == pytest.approx(MONTE_CARLO_GY, rel=0.02)
     assert wall_gy(DensitySuperposition("Y-90")) == pytest.approx(exact, rel=0.05)
+
+
+BOWEL_GRID = Grid.from_spacing((40, 40, 60), (3.0, 3.0, 3.0), (-60.0, -60.0, -60.0))
+# As above: a ball of gas that the liver's surface cuts, mean by volume and by mass [Gy].
+BOWEL_GY, BOWEL_BY_MASS_GY = 7.36, 23.7
+
+
+def bowel(name, histories=None):
+    """Metrics of gas that lies on a liver without a wall between them, by an engine."""
+    liver, ball = (
+        ellipsoid(BOWEL_GRID, *place) for place in (((-20, 0, 0), (38, 50, 50)), ((32, 0, 0), (20,) * 3))
+    )
+    gas = Mask(np.clip(ball.array - liver.array, 0.0, 1.0), BOWEL_GRID)
+    regions = Regions(BOWEL_GRID, (Region("Liver", Role.LIVER, liver), Region("Bowel", Role.BOWEL, gas)))
+    case = liver_case(shunt=0.0, lungs=False)
+    emission = EmissionImage(CountMap(100.0 * liver.array, BOWEL_GRID), "NM", "Tc-99m", predicted=True)
+    injection = replace(case.injections[0], emission=emission, regions=regions)
+    hu = TISSUE_HU + (AIR_HU - TISSUE_HU) * gas.array
+    case = replace(case, regions=regions, injections=(injection,), ct=CtImage(hu, BOWEL_GRID))
+    engine = build_engine(name, case) if histories is None else MonteCarlo("Y-90", histories=histories)
+    return verify(case, engine).region("Bowel")
+
+
+def test_gas_filled_bowel_on_a_hot_liver_gets_what_monte_carlo_gives_it_and_not_four_times_as_much():
+    found = bowel("auto")
+    assert found.mean_gy == pytest.approx(BOWEL_GY, rel=0.05)
+    assert found.mass_weighted_mean_gy == pytest.approx(BOWEL_BY_MASS_GY, rel=0.03)
+    assert bowel("convolution").mean_gy > 4.0 * BOWEL_GY
+
+
+@pytest.mark.slow
+def test_the_doses_of_bowel_are_those_of_monte_carlo():
+    found = bowel("monte-carlo", 3_000_000)
+    assert found.mean_gy == pytest.approx(BOWEL_GY, rel=0.03)
+    assert found.mass_weighted_mean_gy == pytest.approx(BOWEL_BY_MASS_GY, rel=0.02)
