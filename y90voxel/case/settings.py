@@ -194,7 +194,11 @@ class DoseSettings(Group):
     grid: Annotated[
         float | Literal["emission", "ct"],
         BeforeValidator(_grid),
-        Setting("emission, ct, or a voxel size in mm.", "--grid", BOTH),
+        Setting(
+            "emission, ct, or a voxel size in mm (the image's where that one would move activity over outlines).",
+            "--grid",
+            BOTH,
+        ),
     ] = "emission"
     register_: Annotated[
         Literal["refuse", "trust", "align"],
