@@ -398,6 +398,10 @@ class OutputSettings(Group):
 class StudySettings(Group):
     """Everything that can be said about a study besides its files."""
 
+    scanner: Annotated[
+        Path | None,
+        Setting("scanner.toml of `commission`: recovery, calibration, dead time.", "--scanner", BOTH),
+    ] = None
     administration: AdministrationSettings = Field(default_factory=AdministrationSettings)
     injection: list[InjectionSettings] = Field(default_factory=list)
     patient: PatientSettings | None = None
@@ -477,6 +481,8 @@ def read_case_file(path: str | Path) -> dict[str, Any]:
         raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"the case file {path} cannot be read: {error}.", file=path) from error
+    if "scanner" in raw:
+        raw["scanner"] = _beside(Path(path), raw["scanner"])
     for table, key in NAMED_FILES:
         group = raw.get(table)
         if isinstance(group, dict) and key in group:

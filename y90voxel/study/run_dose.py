@@ -31,6 +31,7 @@ from y90voxel.study.phantom_files import dead_time_of, deconvolution_of, recover
 from y90voxel.study.read_halves import read_halves
 from y90voxel.study.read_study import read_study
 from y90voxel.study.study import Study
+from y90voxel.study.use_scanner import use_scanner
 
 __all__ = ["StudyFiles", "anonymised", "make_case", "read_chosen", "run_study"]
 
@@ -91,10 +92,11 @@ def _run(
 ) -> Evaluation:
     """Do what :func:`run_study` says."""
     check_output_folder(out)  # before minutes of work, not after
+    settings, scanner = use_scanner(settings)
     partial = settings.partial_volume
     curve = recovery_curve(settings)  # its file may be wrong: said before anything is computed
     study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.5 * done), only)
-    study, halves = read_halves(study, settings.noise.halves)
+    study, halves = read_halves(scanner.checked(study), settings.noise.halves)
     study, settings, shown = anonymised(study, settings)
     report_progress("placing regions", 0.5)
     case = make_case(study, settings, shown=shown)

@@ -38,6 +38,7 @@ from y90voxel.study.given_injections import net_activity_of
 from y90voxel.study.phantom_files import recovery_curve
 from y90voxel.study.previous_treatments import PreviousTreatments, with_previous_treatments
 from y90voxel.study.run_dose import StudyFiles, anonymised, make_case, read_chosen
+from y90voxel.study.use_scanner import UsedScanner, use_scanner
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["request_of", "run_plan"]
@@ -88,11 +89,17 @@ def _run(
     """Do what :func:`run_plan` says."""
     if out is not None:
         check_output_folder(out)
+    settings, scanner = use_scanner(settings, plans=True)
     earlier = with_previous_treatments(settings)
     settings = earlier.settings
     request = request_of(settings)
     given = {name: file for name, file in files.items() if file}
     masses = path is None and not given
+    if masses and settings.scanner is not None:
+        raise InputError(
+            "a plan without images has no use for a scanner file: there is nothing to correct or calibrate. Leave --scanner out.",
+            tag="scanner",
+        )
     if masses:
         planned = _without_images(settings, request).with_notices(
             *unused_radiobiology(settings.radiobiology, ())
@@ -100,7 +107,7 @@ def _run(
         planned = _with_immune(_with_uncertainty(planned, settings, report_progress), settings)
         planned = _with_microscale(planned, settings)
     else:
-        planned = _with_images(path, earlier, request, given, report_progress)
+        planned = _with_images(path, earlier, request, given, report_progress, scanner)
     planned = planned.with_notices(*earlier.notices)
     planned = planned.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
     if settings.partial_volume.method is not None:
@@ -206,6 +213,7 @@ def _with_images(
     request: PlanRequest,
     files: StudyFiles,
     report_progress: Progress,
+    scanner: UsedScanner,
 ) -> Plan:
     """The plan of a study."""
     settings = earlier.settings
@@ -216,6 +224,7 @@ def _with_images(
         )
     study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.4 * done))
     earlier.check_patient(study.identity)
+    study = scanner.checked(study)
     study, settings, shown = anonymised(study, settings)
     if settings.output.anonymise:
         request = request_of(settings)  # regions have other names now

@@ -1,0 +1,68 @@
+"""Whether an image is of the camera as it was commissioned."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from y90voxel.errors import InputError
+from y90voxel.quantification.emission import EmissionImage, Reconstruction
+from y90voxel.quantification.scanner import Scanner, check_scanner
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CountMap
+
+MADE = Reconstruction("OSEM 5i12s", "Gauss 5", "Maker Model")
+SCANNER = Scanner(
+    Path("scanner.toml"), "Y-90", "NM", MADE, (4.8, 4.8, 4.8), factor_cps_per_mbq=3.0, highest_rate_cps=100.0
+)
+
+
+def image(voxel=4.8, counts=27.0, **facts):
+    grid = Grid.from_spacing((3, 3, 3), (voxel,) * 3)
+    usual = {"imaged_nuclide": "Y-90", "reconstruction": MADE, "frame_duration_s": 1.0}
+    return EmissionImage(CountMap(np.full((3, 3, 3), counts / 27.0), grid), "NM", **(usual | facts))
+
+
+def test_an_image_of_the_same_camera_passes():
+    assert check_scanner(SCANNER, image()) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"imaged_nuclide": "Ho-166"}, "'Y-90' as nuclide, the image says 'Ho-166'"),
+        ({"reconstruction": replace(MADE, method="FBP")}, "'OSEM 5i12s' as method of the reconstruction"),
+        ({"reconstruction": replace(MADE, filter="Gauss 8")}, "'Gauss 5' as filter of the reconstruction"),
+        ({"reconstruction": replace(MADE, camera="Other")}, "'Maker Model' as camera"),
+    ],
+)
+def test_another_nuclide_reconstruction_or_filter_is_refused(facts, message):
+    with pytest.raises(InputError, match=message):
+        check_scanner(SCANNER, image(**facts))
+
+
+def test_another_kind_of_image_is_refused():
+    with pytest.raises(InputError, match="'NM' as modality"):
+        check_scanner(SCANNER, replace(image(), modality="PT"))
+
+
+@pytest.mark.parametrize(("voxel", "good"), [(4.8 * 1.009, True), (4.8 * 1.011, False), (4.8 * 0.989, False)])
+def test_voxels_are_those_of_the_phantom_within_one_per_cent(voxel, good):
+    if good:
+        assert check_scanner(SCANNER, image(voxel)) == []
+        return
+    with pytest.raises(InputError, match="commissioned with voxels"):
+        check_scanner(SCANNER, image(voxel))
+
+
+def test_what_is_not_known_is_said():
+    plain = replace(image(imaged_nuclide=None, reconstruction=Reconstruction()), modality="file")
+    (notice,) = check_scanner(SCANNER, plain)
+    assert notice.code == "scanner-not-checked"
+    assert "nuclide, method, filter, camera" in notice.message
+
+
+@pytest.mark.parametrize(("counts", "codes"), [(99.0, []), (101.0, ["scanner-rate-outside"])])
+def test_rates_above_the_phantom_are_said(counts, codes):
+    assert [n.code for n in check_scanner(SCANNER, image(counts=counts))] == codes

@@ -1,0 +1,108 @@
+"""Settings with what a commissioning knows of the camera laid into them; what is typed beside it is used or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from y90voxel.case.settings import StudySettings
+from y90voxel.case.uncertainty_settings import DeadTimeSettings
+from y90voxel.errors import InputError, Notice
+from y90voxel.quantification.scanner import Scanner
+from y90voxel.reference.nuclide_records import surrogate_nuclides
+
+__all__ = ["with_scanner"]
+
+# A calibration of Bq/mL further from one than this many of its standard uncertainties is said; nothing is scaled by it.
+ODD_DEVIATIONS = 2.0
+
+
+def with_scanner(
+    settings: StudySettings, scanner: Scanner, *, plans: bool = False
+) -> tuple[StudySettings, list[Notice]]:
+    """Return settings that use a commissioning, and what has to be said.
+
+    Recovery comes from the scanner's table. Counts are calibrated by its factor, with its dead time, unless relative calibration
+    is asked for; the uncertainty of the calibration is the scanner's unless one is given.
+
+    Parameters
+    ----------
+    settings : StudySettings
+        As given.
+    scanner : Scanner
+        What a commissioning found.
+    plans : bool
+        Whether they are for `plan`: then tumour-to-normal ratios are corrected, which no calibration changes.
+
+    Raises
+    ------
+    InputError
+        If the settings state what the scanner states, or recovery would count what left the liver twice.
+    """
+    dose, changes, notices = settings.dose, dict[str, dict[str, Any]](), list[Notice]()
+    plans_or_tracer = plans or scanner.nuclide in surrogate_nuclides()
+    _check_stated_once(settings, scanner)
+    update: dict[str, Any] = {}
+    if scanner.recovery_file is not None:
+        changes["partial_volume"] = {"recovery": scanner.recovery_file}
+    if (
+        scanner.factor_cps_per_mbq is not None
+        and not plans_or_tracer
+        and dose.calibration in (None, "factor")
+    ):
+        changes["dose"] = {"calibration": "factor", "calibration_factor": scanner.factor_cps_per_mbq}
+        if scanner.time_constant_us is not None:
+            update["dead_time"] = DeadTimeSettings(time_constant_us=scanner.time_constant_us)
+    relative = dose.calibration == "relative" or (dose.calibration is None and "dose" not in changes)
+    if scanner.modality == "PT" and dose.calibration is None:
+        relative = False  # Bq/mL are absolute where nothing else is asked for
+    if not plans and scanner.recovery_file is not None and relative and dose.calibration_region == "liver":
+        raise InputError(
+            f"{scanner.path.name} has recovery, and the calibration is relative over the liver: its counts are scaled to all "
+            "activity, so that recovery would count once more what blur carried out. Give --calibration factor (counts), "
+            "absolute (Bq/mL), or --calibration-region body or fov.",
+            file=scanner.path,
+            tag="dose.calibration_region",
+        )
+    if not plans and not relative and settings.uncertainty.calibration is None:
+        changes["uncertainty"] = {"calibration": scanner.relative_uncertainty}
+    if not plans and relative and scanner.factor_cps_per_mbq is not None:
+        notices.append(
+            Notice(
+                "scanner-calibration-unused",
+                f"calibration and dead time of {scanner.path.name} are not used: the calibration is relative.",
+            )
+        )
+    notices += _shown(scanner)
+    return settings.changed(**changes).model_copy(update=update), notices
+
+
+def _check_stated_once(settings: StudySettings, scanner: Scanner) -> None:
+    """Refuse settings that state what the scanner states."""
+    stated = {
+        "partial_volume.recovery": settings.partial_volume.recovery is not None
+        and scanner.recovery_file is not None,
+        "dose.calibration_factor": settings.dose.calibration_factor is not None
+        and scanner.factor_cps_per_mbq is not None,
+        "dead_time": settings.dead_time is not None and scanner.time_constant_us is not None,
+    }
+    twice = [name for name, both in stated.items() if both]
+    if twice:
+        raise InputError(
+            f"{', '.join(twice)} is given, and {scanner.path.name} states it too: leave one of them out.",
+            file=scanner.path,
+            tag=twice[0],
+        )
+
+
+def _shown(scanner: Scanner) -> list[Notice]:
+    """Say where the camera shows another Bq/mL than is there."""
+    shown, spread = scanner.shown_over_true, scanner.relative_uncertainty
+    if shown is None or abs(shown - 1.0) <= ODD_DEVIATIONS * spread:
+        return []
+    return [
+        Notice(
+            "scanner-shows-other-activity",
+            f"the camera shows {shown:.3f} ± {spread * shown:.3f} times the true Bq/mL by {scanner.path.name}. Nothing is "
+            "scaled by it: correct the scanner's cross calibration.",
+        )
+    ]

@@ -1,0 +1,132 @@
+"""What a commissioning knows of a camera, and whether an image is of the camera as it was commissioned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from y90voxel.errors import InputError, Notice
+from y90voxel.quantification.emission import EmissionImage, Reconstruction
+from y90voxel.volumes.volume import CountMap
+
+__all__ = ["Scanner", "check_scanner"]
+
+# Voxels of an image may differ from those of the phantom by this part: rounding of headers, no other matrix.
+SAME_VOXELS = 0.01
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """A camera as `y90voxel commission` found it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    nuclide, modality : str
+        What the phantom held, ``"NM"`` or ``"PT"``.
+    reconstruction : Reconstruction
+        Of the phantom's images; empty where it is not known.
+    voxel_mm : tuple of float
+        Their voxels [mm].
+    factor_cps_per_mbq : float or None
+        Calibration of counts, without dead time.
+    shown_over_true : float or None
+        Calibration of Bq/mL.
+    relative_uncertainty : float
+        Of the calibration.
+    recovery_file : Path or None
+        Table of recovery.
+    volumes_ml : tuple of float or None
+        Smallest and largest sphere of it [mL].
+    time_constant_us, highest_rate_cps : float or None
+        Dead time [µs], and the highest rate that it was measured at [1/s].
+    """
+
+    path: Path
+    nuclide: str
+    modality: str
+    reconstruction: Reconstruction
+    voxel_mm: tuple[float, ...]
+    factor_cps_per_mbq: float | None = None
+    shown_over_true: float | None = None
+    relative_uncertainty: float = 0.0
+    recovery_file: Path | None = None
+    volumes_ml: tuple[float, float] | None = None
+    time_constant_us: float | None = None
+    highest_rate_cps: float | None = None
+
+
+def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
+    """Refuse an image that the commissioning does not hold for; return what could not be checked.
+
+    Raises
+    ------
+    InputError
+        If nuclide, kind of image, reconstruction, filter or voxels are others.
+    """
+    imaged = emission.imaged_nuclide
+    _same("nuclide", scanner.nuclide, imaged, scanner)
+    if emission.modality != "file":
+        _same("modality", scanner.modality, emission.modality, scanner)
+    own, other = scanner.reconstruction, emission.reconstruction
+    unknown = [] if imaged else ["nuclide"]
+    for name, tag in (
+        ("method", "ReconstructionMethod"),
+        ("filter", "ConvolutionKernel"),
+        ("camera", "ManufacturerModelName"),
+    ):
+        known, found = getattr(own, name), getattr(other, name)
+        if known and found:
+            _same(f"{name} of the reconstruction" if name != "camera" else name, known, found, scanner, tag)
+        else:
+            unknown.append(name)
+    voxels = np.array(emission.grid.spacing_mm)
+    if np.abs(voxels / np.array(scanner.voxel_mm) - 1.0).max() > SAME_VOXELS:
+        raise InputError(
+            f"{scanner.path.name} was commissioned with voxels of {' × '.join(f'{v:g}' for v in scanner.voxel_mm)} mm, the image "
+            f"has {' × '.join(f'{v:.4g}' for v in voxels)} mm: recovery is of one reconstruction. Commission "
+            "the camera with this one.",
+            file=scanner.path,
+            tag="scanner",
+        )
+    notices = _rate_notices(scanner, emission)
+    if not unknown:
+        return notices
+    return [
+        *notices,
+        Notice(
+            "scanner-not-checked",
+            f"{', '.join(unknown)} of the image or of {scanner.path.name} is not known: whether the commissioning holds for this "
+            "image in that respect was not checked.",
+        ),
+    ]
+
+
+def _rate_notices(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
+    """Say where an image has more counts per second than the phantom ever had."""
+    highest, duration = scanner.highest_rate_cps, emission.frame_duration_s
+    if highest is None or duration is None or not isinstance(emission.volume, CountMap):
+        return []
+    rate = emission.volume.total / duration
+    if rate <= highest:
+        return []
+    return [
+        Notice(
+            "scanner-rate-outside",
+            f"the image has {rate:.4g} counts per second, the phantom had {highest:.4g} at most: dead time is extrapolated.",
+        )
+    ]
+
+
+def _same(what: str, known: str, found: str | None, scanner: Scanner, tag: str = "scanner") -> None:
+    """Refuse what differs from the commissioning."""
+    if found and known != found:
+        raise InputError(
+            f"{scanner.path.name} was commissioned for {known!r} as {what}, the image says {found!r}: recovery, calibration and "
+            "dead time do not hold for it. Give the scanner file of this one, or leave --scanner out.",
+            file=scanner.path,
+            tag=tag,
+        )
