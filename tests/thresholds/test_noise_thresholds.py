@@ -1,5 +1,6 @@
 """Guards around noise, recovery, foci and the dose grid, one case on each side."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +18,7 @@ from y90voxel.quantification.noise_estimate import _uniform_liver, estimate_nois
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import ActivityMap, CountMap
+from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
 GRID = Grid.from_spacing((44, 48, 50), (4.0, 4.0, 4.0), (-98.0, -94.0, -86.0))
 LIVER = Region("Liver", Role.LIVER, ellipsoid(GRID, (0, 0, 0), (85, 75, 70)))
@@ -132,3 +133,17 @@ def test_the_grid_is_told_from_1_percent_in_liver_and_tumours_and_3_in_lungs(nam
     assert [notice.code for notice in notices] == ["grid-error"] * told
     if told:
         assert f"{name} {100 * error:+.1f} %" in notices[0].message
+
+
+@pytest.mark.parametrize(("voxels", "name"), [(78, "non-tumour liver"), (79, "perfused non-tumour liver")])
+def test_a_background_of_recovery_holds_5_ml_or_another_is_taken(voxels, name):
+    """Voxels of 0.064 mL: 4.99 mL of perfused liver are too few, 5.06 mL are enough."""
+    case = liver_case(lungs=False)
+    liver, tumours = (case.regions.mask_of(role) for role in (Role.LIVER, Role.TUMOUR))
+    near = distance_transform_edt(tumours.array < 0.5, sampling=case.grid.spacing_mm)
+    far = np.flatnonzero((near > 20.0) & (liver.array > 0.999))[:voxels]
+    perfused = np.zeros(case.grid.size, np.float32)
+    perfused[far] = 1.0
+    drawn = Region("Perfused", Role.PERFUSED, Mask(perfused.reshape(case.grid.shape), case.grid))
+    regions = Regions(case.grid, (*case.regions.drawn, drawn))
+    assert _Background.of(verify(replace(case, regions=regions), LocalDeposition("Y-90"))).name == name
