@@ -242,10 +242,11 @@ def with_frame(given, uid):
 
 def test_other_frames_are_compared_by_region_alone_unless_trusted():
     found = yv.compare(side(), with_frame(delivered(), "9.9.9"), gamma=EXPLICIT)
-    assert codes(found) == ["no-voxel-comparison"]
+    assert codes(found) == ["no-voxel-comparison", "gamma-unused"]
+    assert "10 % / 5 mm global was asked for" in found.notices[1].message
     assert (found.voxels, found.as_dict()["voxels"]) == (None, None)
     assert "1.2.3, the delivered one in 9.9.9" in found.voxels_reason
-    assert "--trust-frames" in found.as_dict()["voxels_reason"]
+    assert "--register rigid or --register deformable" in found.as_dict()["voxels_reason"]
     assert found.region("Liver").difference["mean_gy"] == 0.0
     found = yv.compare(side(), with_frame(delivered(), "9.9.9"), trust_frames=True, gamma=EXPLICIT)
     assert codes(found) == ["frames-trusted"]
@@ -258,7 +259,7 @@ def test_regions_of_one_side_need_a_common_frame():
     bare = replace(with_frame(delivered(), "9.9.9"), regions=())
     found = yv.compare(side(), bare, gamma=EXPLICIT)
     assert found.regions == ()
-    assert codes(found) == ["regions-of-one-side", "no-voxel-comparison"]
+    assert codes(found) == ["regions-of-one-side", "no-voxel-comparison", "gamma-unused"]
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,8 @@ def test_a_placement_of_other_frames_is_refused(sides):
     unmoved = AffineTransform(np.eye(4))
     with pytest.raises(GeometryError, match=r"frame of reference 9\.9 on the predicted side"):
         yv.compare(*sides, placement=Placement(unmoved, "x", rigid=unmoved, source="9.9"))
+    with pytest.raises(InputError, match=r"--trust-frames takes coordinates as common.*give one of the two"):
+        yv.compare(*sides, placement=Placement(unmoved, "x", rigid=unmoved), trust_frames=True)
     far = AffineTransform(rigid((0, 0, 0), (5000.0, 0.0, 0.0)))
     with pytest.raises(InputError, match="do not overlap after registration"):
         yv.compare(*sides, placement=Placement(far, "x"))

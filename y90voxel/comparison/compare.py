@@ -82,7 +82,8 @@ def compare(
     ------
     InputError
         If the nuclides differ, the two are swapped, their left and right are, lesions of one name lie apart, pairs cannot
-        be understood, maps of one frame do not overlap, or a fact for the normalisation is missing.
+        be understood, maps of one frame do not overlap, frames are trusted and registered at once, or a fact for the
+        normalisation is missing.
     RegionError
         If the liver is to normalise and is not compared.
 
@@ -111,6 +112,10 @@ def compare(
         notices += new_notices
     else:
         notices.append(Notice("no-voxel-comparison", reason))
+        if gamma is not None:
+            notices.append(
+                Notice("gamma-unused", f"gamma {gamma} was asked for and needs voxels: it is not computed.")
+            )
     return Comparison(
         predicted=way.side,
         delivered=after,
@@ -151,6 +156,11 @@ def _way(
         if side is None:
             return _Way(predicted, "", reason=how)
         return _Way(side, how, notices=tuple(notices))
+    if trust_frames:
+        raise InputError(
+            "--trust-frames takes coordinates as common, --register finds out how they differ: give one of the two.",
+            tag="--register",
+        )
     placement.check_frames(predicted.dose.grid, delivered.dose.grid)
     side = predicted
     if placement.rigid is not None:
