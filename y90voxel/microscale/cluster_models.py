@@ -88,7 +88,7 @@ def known_cluster_models() -> tuple[str, ...]:
 def cluster_model(name: str | ClusterModel) -> ClusterModel:
     """Return a cluster model by its name; a model of your own is returned as it is.
 
-    How large clusters are in a patient is not known. Of 3 888 spheres of resin in 240 sections of liver the largest cluster
+    How large clusters are in a patient is not known. Of 3 888 spheres in 240 sections of liver the largest cluster
     held 453 (Högberg et al. 2015, PMC4545624): single spheres are the most even dose that is possible.
 
     Raises
