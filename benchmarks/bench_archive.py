@@ -50,13 +50,13 @@ def timed_walk(*arguments):
 catalogue.walk_archive = timed_walk
 
 class Clock(Listener):
-    def found(self, files):
+    def files_found(self, files):
         stamps.setdefault("progress", time.time())
     def read(self, done, of):
         headers[0] = done
     def planned(self, total, to_do, workers):
         stamps["planned"] = time.time()
-    def say(self, line):
+    def message(self, line):
         if line == "writing the tables of the cohort":
             stamps["computed"] = time.time()
 

@@ -164,7 +164,7 @@ def test_while_there_are_no_workers_it_says_that_it_waits(cohort, tmp_path, monk
     cluster = Cluster(tmp_path)
 
     class Ear(Listener):
-        def say(self, line):
+        def message(self, line):
             if line == "workers at the scheduler: 0; waiting":
                 cluster.add_worker()
 

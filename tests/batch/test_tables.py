@@ -7,6 +7,7 @@ import pytest
 from batch_work import WORK
 
 from y90voxel.batch import run_batch as run
+from y90voxel.batch.batch_folder import batch_folder
 from y90voxel.batch.batch_tables import (
     TABLES,
     compute_tables,
@@ -16,7 +17,6 @@ from y90voxel.batch.batch_tables import (
     write_tables,
 )
 from y90voxel.batch.ledger import Ledger
-from y90voxel.batch.place import batch_folder
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.errors import InputError
 

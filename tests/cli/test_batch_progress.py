@@ -17,9 +17,9 @@ def hear(listener):
     listener.files_found(200)
     listener.read(90, 100)
     listener.read(100, 100)
-    listener.say("p[2]: new")
+    listener.message("p[2]: new")
     listener.planned(3, 2, "2 workers")
-    listener.say("0 of [2] jobs are running; waiting")
+    listener.message("0 of [2] jobs are running; waiting")
     listener.ended(REFUSED, 0.5)
 
 

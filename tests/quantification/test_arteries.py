@@ -13,7 +13,7 @@ from y90voxel.quantification.arteries import (
     artery_notices,
     artery_shares,
     at_own_injections,
-    together,
+    combined_administration,
 )
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -41,7 +41,7 @@ def left_and_right():
 
 def test_the_activity_at_the_last_injection_is_the_sum_of_the_decayed_injections():
     arteries = [artery(1, 2.0, 24.0, shunt=0.02), artery(2, 1.0, 0.0, shunt=0.10), artery(3, 0.5, 30.0, 0.0)]
-    whole = together(arteries, T_HALF_S)
+    whole = combined_administration(arteries, T_HALF_S)
     parts = [2.0 * 2 ** (-6 / 64.1), 1.0 * 2 ** (-30 / 64.1), 0.5]
     assert whole.activity_bq == pytest.approx(1e9 * sum(parts), rel=1e-12)
     assert whole.time == FIRST + timedelta(hours=30)
@@ -51,7 +51,7 @@ def test_the_activity_at_the_last_injection_is_the_sum_of_the_decayed_injections
 
 def test_the_order_of_the_injections_changes_nothing():
     arteries = [artery(1, 2.0, 24.0), artery(2, 1.0, 0.0)]
-    assert together(arteries, T_HALF_S) == together(arteries[::-1], T_HALF_S)
+    assert combined_administration(arteries, T_HALF_S) == combined_administration(arteries[::-1], T_HALF_S)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_order_of_the_injections_changes_nothing():
 )
 def test_an_injection_that_lacks_a_fact_is_refused(second, message, tag):
     with pytest.raises(InputError, match=message) as refused:
-        together([artery(1, 1.0, 0.0), second], T_HALF_S)
+        combined_administration([artery(1, 1.0, 0.0), second], T_HALF_S)
     assert refused.value.tag == tag
 
 
@@ -77,17 +77,17 @@ def test_times_of_which_one_has_a_zone_are_refused():
     plain = artery(2, 1.0, 0.0)
     zoned = replace(plain, administration=replace(plain.administration, time=FIRST.replace(tzinfo=UTC)))
     with pytest.raises(InputError, match="only one has a time zone"):
-        together([artery(1, 1.0, 0.0), zoned], T_HALF_S)
+        combined_administration([artery(1, 1.0, 0.0), zoned], T_HALF_S)
 
 
 def test_a_shunt_that_is_measured_is_that_of_all():
     arteries = [artery(n, 1.0, n, None, source="planar") for n in (1, 2)]
-    whole = together(arteries, T_HALF_S)
+    whole = combined_administration(arteries, T_HALF_S)
     assert (whole.lung_shunt_fraction, whole.shunt_source) == (None, "planar")
 
 
 def shared_out(arteries, values=None):
-    whole = together(arteries, T_HALF_S)
+    whole = combined_administration(arteries, T_HALF_S)
     activity = ActivityMap(np.ones(GRID.shape) if values is None else values, GRID)
     shares = artery_shares(arteries, activity, left_and_right(), whole, T_HALF_S)
     return (*at_own_injections(activity, shares, left_and_right(), whole), shares)

@@ -17,7 +17,7 @@ from y90voxel.planning.liver_limits import has_liver_limit
 from y90voxel.planning.plan import _bounds
 from y90voxel.planning.plan_draws import PlanSpread
 from y90voxel.planning.plan_model import PlanModel, rule_model
-from y90voxel.planning.plan_models import shunt_together
+from y90voxel.planning.plan_models import combined_shunt
 from y90voxel.planning.plan_orders import _ordered
 from y90voxel.planning.plan_request import OrderRequest
 from y90voxel.planning.plan_spread import spread_of
@@ -37,7 +37,7 @@ def test_a_table_without_rows_has_no_liver_limit():
 @pytest.mark.parametrize(("activities", "shunt"), [((0.0, 0.0), 0.2), ((1.0, 3.0), 0.25), ((), 0.2)])
 def test_the_shunt_of_injections_without_activity_is_their_mean(activities, shunt):
     territories = (Territory("a", 0.10), Territory("b", 0.30))
-    assert shunt_together(activities, territories) == pytest.approx(shunt)
+    assert combined_shunt(activities, territories) == pytest.approx(shunt)
 
 
 def test_a_limit_on_a_region_without_dose_bounds_no_rule():

@@ -40,10 +40,10 @@ class BatchLog(ArchiveWatch):
         with suppress(OSError):
             self._stream.close()
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """A line for the log."""
         self._write(line)
-        self._listener.say(line)
+        self._listener.message(line)
 
     def files_found(self, files: int) -> None:
         """So many files of the cohort have been found."""

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from y90voxel.batch.batch_folder import BatchFolder
 from y90voxel.batch.ending import ended, explain
 from y90voxel.batch.ledger import Ledger
-from y90voxel.batch.place import BatchFolder
 from y90voxel.batch.study_outcome import StudyOutcome
 from y90voxel.batch.study_units import canonical, digest_of
 from y90voxel.batch.worker import Request, StudyWorker

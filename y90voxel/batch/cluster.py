@@ -49,7 +49,7 @@ class ClusterWorkers:
     ----------
     client : distributed.Client
         A connection to its scheduler.
-    say : callable
+    message : callable
         Takes a line for the log when workers have come or gone.
     workers_text : str
         What is said of their number: ``{} of 20 Slurm jobs are running``.
@@ -60,11 +60,16 @@ class ClusterWorkers:
     def __init__(
         self,
         client: Any,
-        say: Callable[[str], None],
+        message: Callable[[str], None],
         workers_text: str,
         are_gone: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._client, self._say, self._workers_text, self._are_gone = client, say, workers_text, are_gone
+        self._client, self._message, self._workers_text, self._are_gone = (
+            client,
+            message,
+            workers_text,
+            are_gone,
+        )
         self._waiting: dict[str, Any] = {}
         self._workers, self._looked = -1, -math.inf
 
@@ -109,7 +114,9 @@ class ClusterWorkers:
         with suppress(OSError, CancelledError):  # the scheduler is lost, as the studies will tell
             before, self._workers = self._workers, len(self._client.nthreads())
             if self._workers != before:
-                self._say(self._workers_text.format(self._workers) + ("" if self._workers else "; waiting"))
+                self._message(
+                    self._workers_text.format(self._workers) + ("" if self._workers else "; waiting")
+                )
         if self._are_gone() and not self._workers:  # asked every time: it has to have seen the jobs before
             raise InputError(
                 f"all Slurm jobs have ended, but {len(self._waiting)} studies have not: the walltime was over, or no worker "
@@ -127,8 +134,8 @@ def compute_on_worker(request: Request) -> dict[str, Any]:
 
 
 @contextmanager
-def dask_cluster(address: str, say: Callable[[str], None]) -> Iterator[ClusterWorkers]:
-    """Connect to a running Dask scheduler; ``say`` takes lines for the log.
+def dask_cluster(address: str, message: Callable[[str], None]) -> Iterator[ClusterWorkers]:
+    """Connect to a running Dask scheduler; ``message`` takes lines for the log.
 
     Raises
     ------
@@ -136,7 +143,7 @@ def dask_cluster(address: str, say: Callable[[str], None]) -> Iterator[ClusterWo
         If distributed is not installed, or there is no scheduler at the address, or it takes nobody with our key.
     """
     with _connected(address) as client:
-        yield ClusterWorkers(client, say, "workers at the scheduler: {}")
+        yield ClusterWorkers(client, message, "workers at the scheduler: {}")
 
 
 def _connected(address: str) -> Any:
@@ -199,7 +206,7 @@ def _event_loop() -> Any:
 
 @contextmanager
 def slurm_cluster(
-    workers: int | None, memory_gb: float | None, say: Callable[[str], None]
+    workers: int | None, memory_gb: float | None, message: Callable[[str], None]
 ) -> Iterator[ClusterWorkers]:
     """Start workers as Slurm jobs; queue, account and walltime come from dask-jobqueue's own configuration.
 
@@ -209,7 +216,7 @@ def slurm_cluster(
         Jobs, one study each at a time; None is 8.
     memory_gb : float or None
         Memory of a study [GiB]; a job asks for 1 GiB more.
-    say : callable
+    message : callable
         Takes lines for the log.
 
     Raises
@@ -226,7 +233,9 @@ def slurm_cluster(
         _check_submitted(cluster, jobs)
         with distributed.Client(cluster, set_as_default=False, loop=loop) as client:
             queue = _SlurmQueue(cluster)
-            yield ClusterWorkers(client, say, f"{{}} of {jobs} Slurm jobs are running", queue.has_lost_them)
+            yield ClusterWorkers(
+                client, message, f"{{}} of {jobs} Slurm jobs are running", queue.has_lost_them
+            )
     finally:
         with suppress(AssertionError):  # dask's own, about jobs that never were submitted
             cluster.close()

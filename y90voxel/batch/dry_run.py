@@ -10,13 +10,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from y90voxel.batch.batch_folder import BatchFolder
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.folder_lock import FolderLock
 from y90voxel.batch.header_memory import remembered_headers
 from y90voxel.batch.keyed_labels import check_labels_are_keyed, owners_secret
 from y90voxel.batch.ledger import LEDGER, Ledger
-from y90voxel.batch.place import BatchFolder
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.batch.study_units import Unit
 from y90voxel.batch.work_plan import Choices, Task, make_plan

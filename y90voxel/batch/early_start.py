@@ -118,6 +118,6 @@ class EarlyStart(ArchiveWatch):
         self._ids[unit.key] = name
         request = self._requests.of(unit, name, settings)
         self._started[unit.key] = request
-        self._log.say(f"{name}: started while headers are read")
+        self._log.message(f"{name}: started while headers are read")
         self.workers.hand_out(request)
         return True

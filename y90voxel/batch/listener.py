@@ -10,7 +10,7 @@ __all__ = ["Listener"]
 class Listener:
     """Receives the progress of a batch; every method may be overridden."""
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """A line for the log."""
 
     def files_found(self, files: int) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from y90voxel.batch.batch_folder import BatchFolder, batch_folder
 from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.batch_tables import note_tables, tables_are_current, write_tables
@@ -19,7 +20,6 @@ from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.listener import Listener
 from y90voxel.batch.local import LocalWorkers
-from y90voxel.batch.place import BatchFolder, batch_folder
 from y90voxel.batch.running import RunningBatch
 from y90voxel.batch.study_requests import StudyRequests
 from y90voxel.batch.work_plan import Choices, Task, make_plan
@@ -117,9 +117,9 @@ def _run(
             BatchLog(folder.logs / "batch.log", listener) as log,
         ):
             folder.mark()
-            log.say(f"y90voxel {__version__}: {'a cohort' if anonymous else cohort.resolve()}")
+            log.message(f"y90voxel {__version__}: {'a cohort' if anonymous else cohort.resolve()}")
             for line in (*restored, *ledger.remarks):
-                log.say(line)
+                log.message(line)
             requests = StudyRequests(folder.staging, folder.logs, resources, work)
             if anonymous:
                 secret = owners_secret(out.resolve(), choices.handling.key_file, ledger)
@@ -132,13 +132,13 @@ def _run(
                 remarks = [] if anonymous else list(archive.remarks)
                 remarks += _gone(ledger, tasks)
                 for remark in remarks:
-                    log.say(remark)
+                    log.message(remark)
                 computed = batch.run()
             messages = (*restored, *ledger.remarks, *remarks)
             result = BatchResult(out, tuple(batch.outcomes()), computed, messages)
             title = "Cohort" if anonymous else cohort.resolve().stem
             if not tables_are_current(folder, ledger, result.outcomes, title, read=choices.handling.verify):
-                log.say("writing the tables of the cohort")
+                log.message("writing the tables of the cohort")
                 write_tables(folder, result.outcomes, title)
                 note_tables(folder, ledger, result.outcomes, title)
             with atomic_file(folder.path / "status.json") as temporary:

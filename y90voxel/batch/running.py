@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from y90voxel.batch.batch_folder import BatchFolder, Outputs
 from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.batch_tables import forget_tables
 from y90voxel.batch.cluster import dask_cluster, slurm_cluster
@@ -19,7 +20,6 @@ from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.keyed_labels import CHECK, carried_columns, marks_of
 from y90voxel.batch.ledger import MADE_OF, Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
-from y90voxel.batch.place import BatchFolder, Outputs
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.batch.study_requests import StudyRequests
 from y90voxel.batch.work_plan import Choices, Task
@@ -74,7 +74,7 @@ class RunningBatch:
         # the largest first: no worker is left alone with one at the end
         to_do = sorted((t for t in self.tasks if t.unit.problem is None and t.why), key=lambda t: -t.bytes)
         for task in to_do:
-            self.log.say(f"{task.study_id}: {task.why}")
+            self.log.message(f"{task.study_id}: {task.why}")
         if not to_do:
             self.log.planned(len(self.tasks), 0, "no workers")
             return 0
@@ -256,10 +256,10 @@ class RunningBatch:
         """What computes the studies, and what it is called."""
         given = self.requests.resources
         if given.scheduler is not None:
-            with dask_cluster(given.scheduler, self.log.say) as cluster:
+            with dask_cluster(given.scheduler, self.log.message) as cluster:
                 yield cluster, f"the Dask cluster at {given.scheduler}"
         elif given.slurm:
-            with slurm_cluster(given.workers, given.memory_gb, self.log.say) as cluster:
+            with slurm_cluster(given.workers, given.memory_gb, self.log.message) as cluster:
                 yield cluster, "Slurm jobs"
         else:
             local = (

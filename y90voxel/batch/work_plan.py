@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from y90voxel.batch.batch_folder import BatchFolder
 from y90voxel.batch.fingerprint import InputState, content_sha256, input_files, look_at
 from y90voxel.batch.handling import RETRY, Handling
 from y90voxel.batch.ledger import Entry, Ledger
 from y90voxel.batch.matching import match_units
-from y90voxel.batch.place import BatchFolder
 from y90voxel.batch.reasons import kind_of
 from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.batch.study_units import Unit, canonical, digest_of, study_ids

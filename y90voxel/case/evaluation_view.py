@@ -1,4 +1,4 @@
-"""A whole result in a notebook: one table and one figure, and the ways to pandas and xarray."""
+"""A whole result in a notebook: one table and one figure, and its conversion to pandas and xarray."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from y90voxel.case.reporting_view import Found, Reported
+from y90voxel.case.reporting_view import ItemStatus, Reported
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import device as device_record
@@ -68,16 +68,16 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def _of_parts(present: Iterable[str], absent: Iterable[str], how: str) -> Found:
+def _of_parts(present: Iterable[str], absent: Iterable[str], how: str) -> ItemStatus:
     """An item of several parts: missing as long as one of them is."""
     present, absent = list(present), list(absent)
     if not absent:
-        return Found.derived(_listed(present))
+        return ItemStatus.derived(_listed(present))
     there = f"only {_listed(present)}; " if present else ""
-    return Found.missing(f"{there}no {_listed(absent)}: {how}")
+    return ItemStatus.missing(f"{there}no {_listed(absent)}: {how}")
 
 
-def source_tissues(evaluation: Reported) -> Found:
+def source_tissues(evaluation: Reported) -> ItemStatus:
     """Tumours, normal liver and lungs, where the spheres are."""
     roles = _roles(evaluation)
     lungs = Role.LUNGS in roles or any(dose is not None for dose in evaluation.lung.mird_gy.values())
@@ -92,85 +92,89 @@ def source_tissues(evaluation: Reported) -> Found:
     )
 
 
-def body_dose(evaluation: Reported) -> Found:
+def body_dose(evaluation: Reported) -> ItemStatus:
     """Mean dose of the body."""
     bodies = _with_role(evaluation, Role.BODY)
     if bodies:
-        return Found.derived(f"mean of {bodies[0].name!r}, the part in the image")
-    return Found.missing("no body is drawn, and none was segmented from a CT")
+        return ItemStatus.derived(f"mean of {bodies[0].name!r}, the part in the image")
+    return ItemStatus.missing("no body is drawn, and none was segmented from a CT")
 
 
-def activity_by_region(evaluation: Reported) -> Found:
+def activity_by_region(evaluation: Reported) -> ItemStatus:
     """Activity of each region in the image, at administration."""
     images = len(evaluation.case.injections)
     if not evaluation.regions:
-        return Found.missing("no regions; draw them")
-    return Found.derived(
+        return ItemStatus.missing("no regions; draw them")
+    return ItemStatus.derived(
         f"activity_bq of each region at administration, from {images} time point{'s' * (images > 1)}"
     )
 
 
-def time_course(evaluation: Reported) -> Found:
+def time_course(evaluation: Reported) -> ItemStatus:
     """The time-activity curve is that of decay in place."""
     hours = nuclide(evaluation.case.nuclide).half_life_s / SECONDS_PER_HOUR
-    return Found.derived(f"spheres stay where they are: decay alone, half-life {hours:.4g} h; not fitted")
+    return ItemStatus.derived(
+        f"spheres stay where they are: decay alone, half-life {hours:.4g} h; not fitted"
+    )
 
 
-def volumes(evaluation: Reported) -> Found:
+def volumes(evaluation: Reported) -> ItemStatus:
     """Volumes of the regions."""
     if not evaluation.regions:
-        return Found.missing("no regions; draw them")
-    return Found.derived(f"volume_ml of {len(evaluation.regions)} regions")
+        return ItemStatus.missing("no regions; draw them")
+    return ItemStatus.derived(f"volume_ml of {len(evaluation.regions)} regions")
 
 
-def organs_reported(evaluation: Reported) -> Found:
+def organs_reported(evaluation: Reported) -> ItemStatus:
     """Organs outside liver and lungs."""
     roles = _roles(evaluation)
     present = [organ.value for organ in ORGANS if organ in roles]
     return _of_parts(present, [organ.value for organ in ORGANS if organ not in roles], "draw or segment them")
 
 
-def tumour_doses(evaluation: Reported) -> Found:
+def tumour_doses(evaluation: Reported) -> ItemStatus:
     """Mean, D and V of each tumour."""
     tumours = _with_role(evaluation, Role.TUMOUR)
     if not tumours:
-        return Found.missing("no tumour is drawn")
-    return Found.derived(f"mean, D98 to D2, V50 to V205 of {_listed(metrics.name for metrics in tumours)}")
+        return ItemStatus.missing("no tumour is drawn")
+    return ItemStatus.derived(
+        f"mean, D98 to D2, V50 to V205 of {_listed(metrics.name for metrics in tumours)}"
+    )
 
 
-def sub_structures(evaluation: Reported) -> Found:
+def sub_structures(evaluation: Reported) -> ItemStatus:
     """Perfused and unperfused parts of the liver."""
     parts = _with_role(evaluation, Role.PERFUSED_NON_TUMOUR_LIVER, Role.UNPERFUSED_LIVER)
     if not parts:
-        return Found.missing("no perfused volume is drawn")
-    return Found.derived(_listed(metrics.name for metrics in parts))
+        return ItemStatus.missing("no perfused volume is drawn")
+    return ItemStatus.derived(_listed(metrics.name for metrics in parts))
 
 
-def biological_dose(evaluation: Reported) -> Found:
+def biological_dose(evaluation: Reported) -> ItemStatus:
     """BED with its parameters."""
     names = [metrics.name for metrics in evaluation.regions if metrics.bed_mean_gy is not None]
     if not names:
-        return Found.missing("off: give [radiobiology.ROLE] with alpha_beta_gy and repair_half_time_h")
-    return Found.derived(f"mean BED and EQD2 of {_listed(names)}, with the parameters")
+        return ItemStatus.missing("off: give [radiobiology.ROLE] with alpha_beta_gy and repair_half_time_h")
+    return ItemStatus.derived(f"mean BED and EQD2 of {_listed(names)}, with the parameters")
 
 
-def voxel_map(evaluation: Reported) -> Found:
+def voxel_map(evaluation: Reported) -> ItemStatus:
     """Dose map and histograms."""
-    return Found.derived("dose.dcm, dose.nii.gz, dvh.csv; D90 and D98 of every region")
+    return ItemStatus.derived("dose.dcm, dose.nii.gz, dvh.csv; D90 and D98 of every region")
 
 
-def lung_shunt(evaluation: Reported) -> Found:
+def lung_shunt(evaluation: Reported) -> ItemStatus:
     """Shunt and how it was found."""
     lung = evaluation.lung
     if lung.shunt_fraction is None:
-        return Found.missing("give --lung-shunt: a fraction, spect or planar")
+        return ItemStatus.missing("give --lung-shunt: a fraction, spect or planar")
     text = f"{100.0 * lung.shunt_fraction:.3g} %"
     if lung.shunt_source == "given":
-        return Found.present(f"{text}, given; how it was measured is not recorded")
-    return Found.derived(f"{text}, by {lung.shunt_source}")
+        return ItemStatus.present(f"{text}, given; how it was measured is not recorded")
+    return ItemStatus.derived(f"{text}, by {lung.shunt_source}")
 
 
-def vascular_territory(evaluation: Reported) -> Found:
+def vascular_territory(evaluation: Reported) -> ItemStatus:
     """What each artery supplies."""
     injections = evaluation.case.injections
     stated = [one.territory for one in injections]
@@ -178,67 +182,73 @@ def vascular_territory(evaluation: Reported) -> Found:
     named = [name for name in stated if name]
     perfused = [metrics.name for metrics in _with_role(evaluation, Role.PERFUSED)]
     if named or perfused:
-        return Found.present(_listed(dict.fromkeys([*named, *perfused])))
-    return Found.missing("no perfused volume and no territory: the whole liver is taken as supplied")
+        return ItemStatus.present(_listed(dict.fromkeys([*named, *perfused])))
+    return ItemStatus.missing("no perfused volume and no territory: the whole liver is taken as supplied")
 
 
-def tumour_volumes(evaluation: Reported) -> Found:
+def tumour_volumes(evaluation: Reported) -> ItemStatus:
     """Volume of each tumour."""
     tumours = _with_role(evaluation, Role.TUMOUR)
     if not tumours:
-        return Found.missing("no tumour is drawn")
-    return Found.derived(_listed(f"{metrics.name} {metrics.volume_ml:.3g} mL" for metrics in tumours))
+        return ItemStatus.missing("no tumour is drawn")
+    return ItemStatus.derived(_listed(f"{metrics.name} {metrics.volume_ml:.3g} mL" for metrics in tumours))
 
 
-def disease_named(evaluation: Reported) -> Found:
+def disease_named(evaluation: Reported) -> ItemStatus:
     """HCC, ICC or mCRC."""
     disease = evaluation.case.clinical_context.disease
-    return Found.missing("give --disease") if disease is None else Found.present(disease.value)
+    return ItemStatus.missing("give --disease") if disease is None else ItemStatus.present(disease.value)
 
 
-def device_named(evaluation: Reported) -> Found:
+def device_named(evaluation: Reported) -> ItemStatus:
     """Glass, resin or holmium."""
     device = evaluation.case.device
-    return Found.missing("give --device") if device is None else Found.present(device_record(device).product)
+    return (
+        ItemStatus.missing("give --device")
+        if device is None
+        else ItemStatus.present(device_record(device).product)
+    )
 
 
-def administered_activity(evaluation: Reported) -> Found:
+def administered_activity(evaluation: Reported) -> ItemStatus:
     """Net activity given."""
     text = format_activity(evaluation.net_activity_bq)
     if all(one.administration.activity_bq is not None for one in evaluation.case.injections):
-        return Found.present(f"{text} net")
-    return Found.derived(f"{text}, from the image; give --activity")
+        return ItemStatus.present(f"{text} net")
+    return ItemStatus.derived(f"{text}, from the image; give --activity")
 
 
-def assay(evaluation: Reported) -> Found:
+def assay(evaluation: Reported) -> ItemStatus:
     """When the vial was measured; nothing records with what."""
     if all(one.activity_time is not None for one in evaluation.case.settings.injections):
-        return Found.missing(
+        return ItemStatus.missing(
             "the time of the assay is stated; the calibrator and its traceability are not recorded here"
         )
-    return Found.missing("give --activity-time; the calibrator and its traceability are not recorded here")
+    return ItemStatus.missing(
+        "give --activity-time; the calibrator and its traceability are not recorded here"
+    )
 
 
-def surveys(_: Reported) -> Found:
+def surveys(_: Reported) -> ItemStatus:
     """Radiation surveys."""
-    return Found.missing("not recorded by this program")
+    return ItemStatus.missing("not recorded by this program")
 
 
-def accuracy_of_delivery(_: Reported) -> Found:
+def accuracy_of_delivery(_: Reported) -> ItemStatus:
     """Given against intended activity."""
-    return Found.missing(
+    return ItemStatus.missing(
         "the intended activity is not known here: y90voxel plan with [[plan.treatment]] says it"
     )
 
 
-def delivery_verified(evaluation: Reported) -> Found:
+def delivery_verified(evaluation: Reported) -> ItemStatus:
     """Whether the therapy itself was imaged."""
     if evaluation.case.predicted:
-        return Found.missing("the image is of a surrogate: this dose is predicted")
-    return Found.derived("dose of the image of the therapy")
+        return ItemStatus.missing("the image is of a surrogate: this dose is predicted")
+    return ItemStatus.derived("dose of the image of the therapy")
 
 
-def clinical_state(evaluation: Reported) -> Found:
+def clinical_state(evaluation: Reported) -> ItemStatus:
     """Stage, liver function, vascular invasion."""
     facts = {} if evaluation.case.patient is None else evaluation.case.patient.as_dict()
     keys = {
@@ -252,100 +262,100 @@ def clinical_state(evaluation: Reported) -> Found:
     absent = [title for key, title in keys.items() if facts.get(key) is None]
     stated = [title for title in keys.values() if title not in absent]
     if not absent:
-        return Found.present(_listed(stated))
+        return ItemStatus.present(_listed(stated))
     there = f"only {_listed(stated)}; " if stated else ""
-    return Found.missing(f"{there}no {_listed(absent)}: give them in [patient]")
+    return ItemStatus.missing(f"{there}no {_listed(absent)}: give them in [patient]")
 
 
-def intent_named(evaluation: Reported) -> Found:
+def intent_named(evaluation: Reported) -> ItemStatus:
     """What the treatment is for."""
     context = evaluation.case.clinical_context
     parts = {"--scenario": context.scenario and context.scenario.value, "--intent": context.intent}
     absent = [option for option, value in parts.items() if not value]
     stated = _listed(str(value) for value in parts.values() if value)
     if not absent:
-        return Found.present(stated)
-    return Found.missing(f"{f'only {stated}; ' if stated else ''}give {' and '.join(absent)}")
+        return ItemStatus.present(stated)
+    return ItemStatus.missing(f"{f'only {stated}; ' if stated else ''}give {' and '.join(absent)}")
 
 
-def vial_record(_: Reported) -> Found:
+def vial_record(_: Reported) -> ItemStatus:
     """Vial and lot."""
-    return Found.missing(
+    return ItemStatus.missing(
         "lot and vial are not recorded; y90voxel plan with an order gives the spheres of each vial"
     )
 
 
-def residual_named(evaluation: Reported) -> Found:
+def residual_named(evaluation: Reported) -> ItemStatus:
     """What stayed in vial and lines."""
     if all(one.residual is not None for one in evaluation.case.settings.injections):
-        return Found.present("given, and taken off the activity")
-    return Found.missing("taken as none; give --residual")
+        return ItemStatus.present("given, and taken off the activity")
+    return ItemStatus.missing("taken as none; give --residual")
 
 
-def administration_time(evaluation: Reported) -> Found:
+def administration_time(evaluation: Reported) -> ItemStatus:
     """Whether the time is known, with its zone; the time itself is not shown."""
     if evaluation.case.settings.output.anonymise:
-        return Found.missing("left out of an anonymised report")
+        return ItemStatus.missing("left out of an anonymised report")
     times = [one.administration.time for one in evaluation.case.injections]
     if any(time is None for time in times):
-        return Found.missing("give --time")
+        return ItemStatus.missing("give --time")
     if any(time is not None and time.tzinfo is None for time in times):
-        return Found.missing("known without a zone; give --time-zone")
-    return Found.present("known with its zone")
+        return ItemStatus.missing("known without a zone; give --time-zone")
+    return ItemStatus.present("known with its zone")
 
 
-def imaging_record(evaluation: Reported) -> Found:
+def imaging_record(evaluation: Reported) -> ItemStatus:
     """The image: modality and voxels are shown, scanner and reconstruction are not."""
     image = evaluation.case.injections[0].emission
     spacing = " × ".join(f"{step:.3g}" for step in image.volume.grid.spacing_mm)
-    return Found.missing(
+    return ItemStatus.missing(
         f"only {image.modality} with voxels of {spacing} mm; scanner and reconstruction stand in the header of the image"
     )
 
 
-def calibration_method(evaluation: Reported) -> Found:
+def calibration_method(evaluation: Reported) -> ItemStatus:
     """How counts became activity, and the check by the whole map."""
     mode = evaluation.case.calibration.mode.value
     ratio = evaluation.map_activity_bq / evaluation.net_activity_bq
-    return Found.derived(f"{mode}; the whole map holds {ratio:.3g} times the net activity")
+    return ItemStatus.derived(f"{mode}; the whole map holds {ratio:.3g} times the net activity")
 
 
-def registration_done(evaluation: Reported) -> Found:
+def registration_done(evaluation: Reported) -> ItemStatus:
     """Whether the CTs were aligned."""
     if evaluation.case.alignment is not None:
-        return Found.derived("CT to CT, with a picture before and after")
-    return Found.present("coordinates of one frame of reference, or taken as such; see the notices")
+        return ItemStatus.derived("CT to CT, with a picture before and after")
+    return ItemStatus.present("coordinates of one frame of reference, or taken as such; see the notices")
 
 
-def region_origin(evaluation: Reported) -> Found:
+def region_origin(evaluation: Reported) -> ItemStatus:
     """Who drew the regions."""
     drawn = list(evaluation.case.regions.drawn)
     if not drawn:
-        return Found.missing("no regions; draw them")
+        return ItemStatus.missing("no regions; draw them")
     automatic = [region.name for region in drawn if region.automatic]
     if not automatic:
-        return Found.present("drawn")
+        return ItemStatus.present("drawn")
     if len(automatic) == len(drawn):
-        return Found.present("all automatic: no person drew one")
-    return Found.present(f"automatic: {_listed(automatic)}; the others drawn")
+        return ItemStatus.present("all automatic: no person drew one")
+    return ItemStatus.present(f"automatic: {_listed(automatic)}; the others drawn")
 
 
-def density_and_mass(evaluation: Reported) -> Found:
+def density_and_mass(evaluation: Reported) -> ItemStatus:
     """Where densities come from."""
     sources = _listed(f"{part} {source}" for part, source in evaluation.density_sources.items())
-    return Found.derived(sources or "masses of the regions")
+    return ItemStatus.derived(sources or "masses of the regions")
 
 
-def computation(evaluation: Reported) -> Found:
+def computation(evaluation: Reported) -> ItemStatus:
     """Engine, constant, version."""
     version = evaluation.provenance.get("version", "unknown")
     energy = f"{evaluation.energy_per_activity_j_per_gbq:.4g} J/GBq"
-    return Found.derived(
+    return ItemStatus.derived(
         f"engine {evaluation.engine}, {energy}, y90voxel {version}; checksums in the provenance"
     )
 
 
-def normal_liver_both(evaluation: Reported) -> Found:
+def normal_liver_both(evaluation: Reported) -> ItemStatus:
     """Perfused and whole normal liver."""
     roles = _roles(evaluation)
     parts = {
@@ -358,7 +368,7 @@ def normal_liver_both(evaluation: Reported) -> Found:
     )
 
 
-def lung_conventions_reported(evaluation: Reported) -> Found:
+def lung_conventions_reported(evaluation: Reported) -> ItemStatus:
     """MIRD with 1 kg and with the mass from CT."""
     doses = {row.mass_text: evaluation.lung.mird_gy.get(row.key) for row in LUNG_CONVENTIONS}
     absent = [name for name, dose in doses.items() if dose is None]
@@ -366,32 +376,32 @@ def lung_conventions_reported(evaluation: Reported) -> Found:
     return _of_parts(doses_text, absent, "needs the lung shunt, and both lungs whole on the CT")
 
 
-def recovery_applied(evaluation: Reported) -> Found:
+def recovery_applied(evaluation: Reported) -> ItemStatus:
     """Corrections for blur."""
     if evaluation.partial_volume is None:
-        return Found.missing("off: give [partial_volume]")
-    return Found.derived("corrected numbers beside the uncorrected ones")
+        return ItemStatus.missing("off: give [partial_volume]")
+    return ItemStatus.derived("corrected numbers beside the uncorrected ones")
 
 
-def uncertainty_given(evaluation: Reported) -> Found:
+def uncertainty_given(evaluation: Reported) -> ItemStatus:
     """Budget and bands."""
     if evaluation.uncertainty is None:
-        return Found.missing("off: give --uncertainty")
-    return Found.derived("budget of each mean (k = 1 and 2), bands of 95 %")
+        return ItemStatus.missing("off: give --uncertainty")
+    return ItemStatus.derived("budget of each mean (k = 1 and 2), bands of 95 %")
 
 
-def limits_tested(evaluation: Reported) -> Found:
+def limits_tested(evaluation: Reported) -> ItemStatus:
     """Limits with their sources."""
     if evaluation.case.device is None:
-        return Found.missing("give --device")
-    return Found.derived(f"{len(evaluation.limits)} rows, each with its source")
+        return ItemStatus.missing("give --device")
+    return ItemStatus.derived(f"{len(evaluation.limits)} rows, each with its source")
 
 
-def plan_compared(_: Reported) -> Found:
+def plan_compared(_: Reported) -> ItemStatus:
     """Predicted against delivered."""
-    return Found.missing("of two results: y90voxel compare")
+    return ItemStatus.missing("of two results: y90voxel compare")
 
 
-def deviations(_: Reported) -> Found:
+def deviations(_: Reported) -> ItemStatus:
     """Stasis, changes of the catheter, events."""
-    return Found.missing("not recorded by this program")
+    return ItemStatus.missing("not recorded by this program")

@@ -50,7 +50,7 @@ from y90voxel.case.reporting_finders import (
     volumes,
     voxel_map,
 )
-from y90voxel.case.reporting_view import Found, Reported
+from y90voxel.case.reporting_view import ItemStatus, Reported
 
 __all__ = ["REPORTING_ITEMS", "ItemResult", "ReportingItem", "ReportingSource", "reporting_items"]
 
@@ -82,7 +82,7 @@ class ReportingItem:
 
     name: str
     source: ReportingSource
-    find: Callable[[Reported], Found]
+    find: Callable[[Reported], ItemStatus]
 
 
 @dataclass(frozen=True)
@@ -109,19 +109,19 @@ class ItemResult:
         return asdict(self)
 
 
-def _no_effective_dose(_: Reported) -> Found:
+def _no_effective_dose(_: Reported) -> ItemStatus:
     """Effective dose has no place in a therapy."""
-    return Found.not_asked("without sense in therapies, says the table")
+    return ItemStatus.not_asked("without sense in therapies, says the table")
 
 
-def _no_rbe(_: Reported) -> Found:
+def _no_rbe(_: Reported) -> ItemStatus:
     """RBE is for alpha and Auger emitters."""
-    return Found.not_asked("for alpha and Auger emitters only, says the table; these spheres emit betas")
+    return ItemStatus.not_asked("for alpha and Auger emitters only, says the table; these spheres emit betas")
 
 
-def _cohort(_: Reported) -> Found:
+def _cohort(_: Reported) -> ItemStatus:
     """Statistics of a population."""
-    return Found.not_asked("of several patients: y90voxel batch writes them")
+    return ItemStatus.not_asked("of several patients: y90voxel batch writes them")
 
 
 _E, _A, _G, _U = (

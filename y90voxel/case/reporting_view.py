@@ -10,7 +10,7 @@ from y90voxel.case.case import Case
 from y90voxel.clinical.limits import LimitResult
 from y90voxel.metrics.summary import RegionMetrics
 
-__all__ = ["Found", "Reported", "ReportedLungs"]
+__all__ = ["ItemStatus", "Reported", "ReportedLungs"]
 
 
 class ReportedLungs(Protocol):
@@ -82,28 +82,28 @@ class Reported(Protocol):
 
 
 @dataclass(frozen=True)
-class Found:
+class ItemStatus:
     """Status and words of an item, as in `y90voxel.case.reporting_items.ItemResult`."""
 
     status: str
     where: str
 
     @classmethod
-    def present(cls, where: str) -> Found:
+    def present(cls, where: str) -> ItemStatus:
         """Stated by the study or the user."""
         return cls("present", where)
 
     @classmethod
-    def derived(cls, where: str) -> Found:
+    def derived(cls, where: str) -> ItemStatus:
         """Computed here."""
         return cls("derived", where)
 
     @classmethod
-    def missing(cls, where: str) -> Found:
+    def missing(cls, where: str) -> ItemStatus:
         """Not there; ``where`` says how it would come in."""
         return cls("missing", where)
 
     @classmethod
-    def not_asked(cls, where: str) -> Found:
+    def not_asked(cls, where: str) -> ItemStatus:
         """Without meaning for a single therapy with these spheres."""
         return cls("not asked", where)

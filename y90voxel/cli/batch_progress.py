@@ -59,7 +59,7 @@ class PlainLines(Listener):
         self._ended = 0
         self._next_s = 0.0
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Write a line."""
         sys.stderr.write(f"[{time.monotonic() - self._started:7.1f} s] {line}\n")
         sys.stderr.flush()
@@ -77,18 +77,18 @@ class PlainLines(Listener):
         elapsed = time.monotonic() - self._started
         if last or elapsed >= self._next_s:
             self._next_s = elapsed + SAID_EVERY_S
-            self.say(line)
+            self.message(line)
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """Say how much there is to do."""
         self._to_do, self._begun = to_do, time.monotonic()
-        self.say(f"{total} studies, {to_do} to compute, {workers}")
+        self.message(f"{total} studies, {to_do} to compute, {workers}")
 
     def ended(self, outcome: StudyOutcome, share: float) -> None:
         """Say how a study ended, and how long the others will take."""
         self._ended += 1
         left = time_left(time.monotonic() - self._begun, share)
-        self.say(f"{self._ended}/{self._to_do} {outcome_line(outcome)} ({left} left)")
+        self.message(f"{self._ended}/{self._to_do} {outcome_line(outcome)} ({left} left)")
 
 
 class RunningTable(Listener):
@@ -123,7 +123,7 @@ class RunningTable(Listener):
         counts = "  ".join(f"[{COLOURS[s]}]{self._counts[s]} {s.value}" for s in StudyStatus)
         return Group(self._bar, table, counts, f"[dim]{escape(self._said)}")
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Show the last line that the log got."""
         self._said = line
 

@@ -15,7 +15,7 @@ class StudyCommand(TyperCommand):
     """A command that says, where arguments are left over, that ``--regions`` is to be repeated."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the arguments; an error about those left over gets the way out where the command reads regions."""
+        """Parse the arguments; an error about those left over says what to type where the command reads regions."""
         try:
             return super().parse_args(ctx, args)
         except Exception as error:

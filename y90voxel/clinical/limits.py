@@ -172,7 +172,7 @@ def evaluate_limits(
         reason = why_not(limit, context)
         if limit.approach is Approach.SINGLE:
             reason = reason or "for the single compartment, not for dose maps"
-        doses = [] if reason else _held(limit, doses_gy, lung_dose_gy, context)
+        doses = [] if reason else _doses_of(limit, doses_gy, lung_dose_gy, context)
         condition = applies_if(limit, context)
         for name, dose in doses:
             status = judged_status(limit.sense, dose, limit.value_gy, open_facts=bool(condition))
@@ -297,7 +297,7 @@ def _check_device(device: str) -> None:
         )
 
 
-def _held(
+def _doses_of(
     limit: Limit,
     doses_gy: Mapping[str, tuple[Role, float]],
     lung_dose_gy: float | None,

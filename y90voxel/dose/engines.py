@@ -100,7 +100,7 @@ class EngineRow:
     beside : Beside
         When its lung dose stands beside another engine's.
     in_place : bool
-        Whether it leaves all energy in the voxel of the decay.
+        Whether it deposits all energy in the voxel of the decay.
     simulates : bool
         Whether it draws histories until it is told to stop.
     """

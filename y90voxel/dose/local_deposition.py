@@ -55,7 +55,7 @@ class LocalDeposition(BaseEngine):
 
     @property
     def energy_j_per_decay(self) -> float:
-        """Energy that one decay leaves in its voxel [J]."""
+        """Energy that one decay deposits in its voxel [J]."""
         record = nuclide(self.nuclide)
         if self.dose_constant_gy_kg_per_gbq is None:
             return record.mean_electron_energy_mev * JOULE_PER_MEV
@@ -66,7 +66,7 @@ class LocalDeposition(BaseEngine):
         return float(self.dose_constant_gy_kg_per_gbq or super().energy_per_activity_j_per_gbq(record))
 
     def emitted_j_per_gbq(self, record: Nuclide) -> float:
-        """Return what it deposits [J/GBq]: no photon leaves anything."""
+        """Return what it deposits [J/GBq]: no photon deposits anything."""
         return self.energy_per_activity_j_per_gbq(record)
 
     def electrons_only(self) -> DoseEngine:

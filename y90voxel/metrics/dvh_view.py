@@ -1,4 +1,4 @@
-"""A dose-volume histogram in a notebook: its numbers with a small figure, and the way to pandas."""
+"""A dose-volume histogram in a notebook: its numbers with a small figure, and its conversion to pandas."""
 
 from __future__ import annotations
 

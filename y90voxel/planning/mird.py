@@ -81,7 +81,9 @@ def mird_activity(
     3.175
     """
     check_not_negative(dose_gy, "the dose", "Gy")
-    fraction = _kept(mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq)
+    fraction = _fraction_in_liver(
+        mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq
+    )
     return dose_gy * mass_kg / (dose_constant_gy_kg_per_gbq * fraction)
 
 
@@ -104,7 +106,9 @@ def mird_dose(
         If the mass is not positive, the activity negative, or a fraction outside its range.
     """
     check_not_negative(activity_gbq, "the activity", "GBq")
-    fraction = _kept(mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq)
+    fraction = _fraction_in_liver(
+        mass_kg, lung_shunt_fraction, residual_fraction, dose_constant_gy_kg_per_gbq
+    )
     return dose_constant_gy_kg_per_gbq * activity_gbq * fraction / mass_kg
 
 
@@ -172,7 +176,7 @@ def concentration_dose(
     return dose_constant_gy_kg_per_gbq * concentration_mbq_per_ml / density_g_per_ml
 
 
-def _kept(mass_kg: float, shunt: float, residual: float, constant: float) -> float:
+def _fraction_in_liver(mass_kg: float, shunt: float, residual: float, constant: float) -> float:
     """Share of the vial that stays in the liver, after checking what both directions need."""
     check_positive(mass_kg, "the mass", "kg")
     check_positive(constant, "the dose constant", "Gy kg/GBq")

@@ -116,7 +116,7 @@ class PlanSpread:
         volumes = {
             name: self._volume(kg, rng.standard_normal()) for name, kg in anatomy.tumour_masses_kg.items()
         }
-        moved = _Moved(self, volumes, density, capsule, shunt, fit)
+        moved = _ShiftedBoundaries(self, volumes, density, capsule, shunt, fit)
         drawn = moved.anatomy(anatomy, uncorrected, lung)
         reached = [
             moved.territory(t, self._statistics(number), anatomy, drawn, rng)
@@ -145,7 +145,7 @@ class PlanSpread:
 
 
 @dataclass(frozen=True)
-class _Moved:
+class _ShiftedBoundaries:
     """Masses and ratios with every boundary where one draw puts it."""
 
     spread: PlanSpread
@@ -211,7 +211,7 @@ class _Moved:
             return Territory(territory.name, shunt, tumours, normal)
         # Activities in units of what one kilogram of normal liver holds.
         normal_equivalents = {u.name: float(u.ratio or 0.0) * u.mass_kg for u in territory.tumours}
-        moved = {u.name: self._held(u, nominal) for u in territory.tumours}
+        moved = {u.name: self._activity_within(u, nominal) for u in territory.tumours}
         all_kg = territory.normal_kg + sum(parts.values())
         edge = 0.5 * edge_intensity(_diameter_mm(all_kg), self.spread.emission_fwhm_mm)
         whole = (territory.normal_kg + sum(normal_equivalents.values())) * self.spread._volume(
@@ -232,7 +232,7 @@ class _Moved:
         )
         return Territory(territory.name, shunt, tumours, normal)
 
-    def _held(self, tumour: TumourUptake, nominal: Anatomy) -> float:
+    def _activity_within(self, tumour: TumourUptake, nominal: Anatomy) -> float:
         """Activity within the moved boundary of a tumour, in units of what one kilogram of normal liver holds."""
         ratio, name = float(tumour.ratio or 0.0), tumour.name
         phi = edge_intensity(_diameter_mm(nominal.tumour_masses_kg[name]), self.spread.emission_fwhm_mm)

@@ -261,12 +261,12 @@ class DoseMaps:
         name, shunt = self.names[number], float(evaluation.lung.shunt_fraction or 0.0)
         if reached is None or normal is None:
             return Territory(name, shunt)
-        normal_kg, normal_bq = self._mass_kg(normal), _held(evaluation.activity, normal)
+        normal_kg, normal_bq = self._mass_kg(normal), _activity_bq(evaluation.activity, normal)
         uptakes = []
         for tumour, part in regions.tumour_parts(reached).items():
             mass = self._mass_kg(part)
             if mass > 0:
-                tumour_bq = _held(evaluation.activity, part)
+                tumour_bq = _activity_bq(evaluation.activity, part)
                 ratio = _ratio(tumour_bq, mass, normal_bq, normal_kg, recovery.get(tumour))
                 uptakes.append(TumourUptake(tumour, mass, ratio))
         return Territory(name, shunt, tuple(uptakes), normal_kg)
@@ -293,7 +293,7 @@ def _shared(one: Mask, other: Mask) -> Mask:
     return one.with_array(np.minimum(one.array, other.array))
 
 
-def _held(activity: ActivityMap, mask: Mask) -> float:
+def _activity_bq(activity: ActivityMap, mask: Mask) -> float:
     """Activity in a region [Bq]."""
     return _sum_of_products(activity.array, mask.array)
 

@@ -33,7 +33,7 @@ from y90voxel.reference.devices import activity_rule_devices
 from y90voxel.reference.devices import device as device_record
 from y90voxel.regions.roles import Role
 
-__all__ = ["all_models", "first_of", "greatest_vial_gbq", "shunt_together"]
+__all__ = ["all_models", "combined_shunt", "first_model_of", "greatest_vial_gbq"]
 
 TITLES = {
     "given": "activity as given",
@@ -93,12 +93,12 @@ def all_models(
         _solved("multi-artery", basis, by_tumour, missing or _single_artery(basis), fixed=False),
         _voxel(basis, voxel, measure),
     )
-    first = first_of(models, basis.first_model)
-    stop = stop_of(basis.device, shunt_together(first.activities_gbq, basis.territories), basis.context)
+    first = first_model_of(models, basis.first_model)
+    stop = stop_of(basis.device, combined_shunt(first.activities_gbq, basis.territories), basis.context)
     return models if stop is None else tuple(stopped(model, stop) for model in models)
 
 
-def first_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:
+def first_model_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:
     """Return the model of that name; without one the most detailed one that can be used, else the first in the list.
 
     One that refuses its goal comes first as well: a coarser model or an activity rule below it would hide that.
@@ -110,7 +110,7 @@ def first_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:
     return models[0]
 
 
-def shunt_together(activities_gbq: Sequence[float], territories: Sequence[Territory]) -> float:
+def combined_shunt(activities_gbq: Sequence[float], territories: Sequence[Territory]) -> float:
     """Return the shunt of all injections together in that split; their mean where nothing is split."""
     shunts = [territory.lung_shunt_fraction for territory in territories]
     if sum(activities_gbq) <= 0 or len(set(shunts)) == 1:

@@ -181,7 +181,7 @@ def place_orders(
             orders.append(order)
             notices += _notices_of(order)
     if len(orders) > 1:
-        notices += inputs.together(orders, names, activities)
+        notices += inputs.notices_of_all(orders, names, activities)
     return tuple(orders), tuple(notices)
 
 
@@ -262,7 +262,7 @@ class _OrderInputs:
         right = reaches if self.goal_bound else stays
         return (not offer.offered, not right, abs(offer.deviation), offer.vial.spheres)
 
-    def together(
+    def notices_of_all(
         self, orders: Sequence[Order], names: Sequence[str], activities: Sequence[float]
     ) -> list[Notice]:
         """Say when vials that each keep the limits exceed one together."""

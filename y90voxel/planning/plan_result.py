@@ -20,7 +20,7 @@ from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_blood import PlanImmune
 from y90voxel.planning.plan_maps import DoseMaps
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.planning.plan_models import first_of, shunt_together
+from y90voxel.planning.plan_models import combined_shunt, first_model_of
 from y90voxel.planning.plan_orders import Order
 from y90voxel.planning.plan_radiobiology import planned_model_doses
 from y90voxel.planning.plan_request import PlanRequest
@@ -174,7 +174,7 @@ class Plan:
         order = self.request.order
         if order is not None and order.model is not None:
             return self.model(order.model)
-        return first_of(self.models)
+        return first_model_of(self.models)
 
     @property
     def stop(self) -> Stop | None:
@@ -281,8 +281,8 @@ class Plan:
         """Shunt of all injections together, in the split of the first model."""
         if self.stop is not None:
             given = self.facts.given_gbq or ()
-            return shunt_together(given if self.first.name == "given" else (), self.territories)
-        return shunt_together(self.first.activities_gbq, self.territories)
+            return combined_shunt(given if self.first.name == "given" else (), self.territories)
+        return combined_shunt(self.first.activities_gbq, self.territories)
 
     def _device(self) -> dict[str, Any] | None:
         """The record of the device."""

@@ -31,8 +31,8 @@ __all__ = [
     "artery_notices",
     "artery_shares",
     "at_own_injections",
+    "combined_administration",
     "missing_fact",
-    "together",
 ]
 
 # Image over stated activity of a territory outside this range is said, as for a whole image (see `quantify`).
@@ -111,7 +111,7 @@ class ArteryShare:
         }
 
 
-def together(arteries: Sequence[Artery], half_life_s: float) -> Administration:
+def combined_administration(arteries: Sequence[Artery], half_life_s: float) -> Administration:
     """Return all injections as one administration at the time of the last: A_ref, and their common shunt at that time.
 
     Parameters

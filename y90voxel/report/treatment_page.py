@@ -72,14 +72,14 @@ def _injection(plan: Plan, index: int) -> dict[str, Any]:
         ("Intended net activity", _gbq(intended)),
         ("Vial ordered", vial),
         ("Injection planned for", when),
-        *([] if best is None else [("Net activity of that vial then", _held(best))]),
+        *([] if best is None else [("Net activity of that vial then", _vial_activity(best))]),
         *_measured(plan, day),
         *_delivered(delivery),
     ]
     return {"name": name, "rows": rows}
 
 
-def _held(offer: VialOffer) -> str:
+def _vial_activity(offer: VialOffer) -> str:
     """Net activity of a vial at the planned time, against what is intended."""
     return f"{_gbq(offer.net_gbq)} ({100 * offer.deviation:+.1f} %)"
 

@@ -50,7 +50,7 @@ def earlier_dose(folder: Path, case: Case, engine: str) -> PlainDose | None:
         if computed_by == ("dose", engine, __version__) and all(
             _fits(v, case) for v in (dose, spread) if v is not None
         ):
-            return _known(case, metrics, dose, spread)
+            return _simulated_dose(case, metrics, dose, spread)
     return None
 
 
@@ -59,7 +59,9 @@ def _fits(image: NiftiImage, case: Case) -> bool:
     return image.array.shape == (1, *case.grid.shape) and image.array.dtype == np.float32
 
 
-def _known(case: Case, metrics: dict[str, Any], dose: NiftiImage, spread: NiftiImage | None) -> PlainDose:
+def _simulated_dose(
+    case: Case, metrics: dict[str, Any], dose: NiftiImage, spread: NiftiImage | None
+) -> PlainDose:
     """What the engine gave."""
     uncertain = {region["name"]: region["relative_uncertainty"] for region in metrics["regions"]}
     return PlainDose(

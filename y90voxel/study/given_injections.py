@@ -9,7 +9,7 @@ from datetime import datetime
 from y90voxel.case.settings import InjectionFacts, InjectionSettings, StudySettings
 from y90voxel.errors import InputError, Notice
 from y90voxel.quantification.administration import Administration, net_activity, therapy_nuclide
-from y90voxel.quantification.arteries import Artery, missing_fact, together
+from y90voxel.quantification.arteries import Artery, combined_administration, missing_fact
 from y90voxel.quantification.calibration import (
     CalibrationMode,
     elapsed_since_administration,
@@ -120,7 +120,9 @@ def one_scan_of_several(
             raise missing_fact(name, "time")
         territory = facts.territory if isinstance(facts, InjectionSettings) else None
         arteries.append(Artery(name, _administration(facts, settings, time, time), territory))
-    administration = together(arteries, therapy_nuclide(settings.administration.nuclide).half_life_s)
+    administration = combined_administration(
+        arteries, therapy_nuclide(settings.administration.nuclide).half_life_s
+    )
     last, acquired = administration.time, emission.acquisition_start
     assert last is not None  # every injection states its time
     if acquired is not None and (acquired.tzinfo is None) == (last.tzinfo is None):

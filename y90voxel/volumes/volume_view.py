@@ -1,4 +1,4 @@
-"""A volume in a notebook: three small pictures with its numbers, and the way to xarray."""
+"""A volume in a notebook: three small pictures with its numbers, and its conversion to xarray."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from y90voxel.dose.density._ray_source_loops import (
     pick_sources,
     weigh_sources,
 )
-from y90voxel.dose.density._superposition_loops import add_correction, keep_similar, trace_rays
+from y90voxel.dose.density._superposition_loops import add_correction, fade_dense_voxels, trace_rays
 
 SHAPE, SPACING = (5, 7, 9), (2.0, 1.5, 1.0)
 REACH = 6.0
@@ -119,7 +119,7 @@ def test_keep_similar_and_add_correction_match_numpy():
     medium = rng.uniform(0.2, 2.0, (*SHAPE, 2)).astype(np.float32)
     dose = rng.random(SHAPE).astype(np.float32)
     out = dose.copy()
-    keep_similar(medium, 0.8, 1, 4, out)
+    fade_dense_voxels(medium, 0.8, 1, 4, out)
     expected = dose * np.vectorize(naive.kept)(medium[..., 0], 0.8)
     expected[[0, 4]] = dose[[0, 4]]
     np.testing.assert_allclose(out, expected, rtol=1e-6, atol=1e-6)  # single precision without compilation

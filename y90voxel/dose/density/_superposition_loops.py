@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from y90voxel.compiled import njit
 
-__all__ = ["add_correction", "keep_similar", "trace_rays"]
+__all__ = ["add_correction", "fade_dense_voxels", "trace_rays"]
 
 
 @njit(cache=True, nogil=True)
@@ -23,7 +23,9 @@ def _convolution_share(path: float, reference: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def keep_similar(medium: NDArray[Any], reference: float, first: int, last: int, dose: NDArray[Any]) -> None:
+def fade_dense_voxels(
+    medium: NDArray[Any], reference: float, first: int, last: int, dose: NDArray[Any]
+) -> None:
     """Multiply slices ``first`` to ``last`` of ``dose`` by what voxels much denser than the reference keep."""
     for z in range(first, last):
         for y in range(dose.shape[1]):
@@ -62,7 +64,7 @@ def trace_rays(
     crossing_mm: NDArray[Any], starts: NDArray[Any], table: NDArray[Any], per_mm: float, reach: float,
     dose: NDArray[Any], touched: NDArray[Any],
 ) -> None:  # fmt: skip
-    """Add to ``dose`` what rays of sources ``first`` to ``last`` leave in the true minus the uniform medium.
+    """Add to ``dose`` what electrons along rays of sources ``first`` to ``last`` deposit in the true minus the uniform medium.
 
     Parameters
     ----------

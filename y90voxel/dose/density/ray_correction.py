@@ -34,7 +34,7 @@ LARGEST_SUM = 2.0**61
 
 @lru_cache(maxsize=8)
 def depth_table(radial: RadialKernel) -> tuple[NDArray[np.float64], float]:
-    """Return the electrons' energy within a depth as straight pieces, see ``trace_rays``, and their reach [mm]."""
+    """Return the electrons' energy within a depth as a piecewise linear table, see ``trace_rays``, and their reach [mm]."""
     reach = radial.electron_reach_mm
     depth = np.arange(int(np.ceil(reach * TABLE_ENTRIES_PER_MM)) + 1)
     within = radial.cumulative(np.minimum(depth / TABLE_ENTRIES_PER_MM, reach), "electrons")
@@ -53,12 +53,12 @@ def add_ray_correction(
     non_negative: bool,
     threads: int,
 ) -> None:
-    """Add, in place, what the electrons leave in the true medium minus what they leave in the uniform ones.
+    """Add, in place, what the electrons deposit in the true medium minus what they deposit in the uniform ones.
 
     Parameters
     ----------
     dose : ndarray of float32, (z, y, x)
-        Dose in the uniform media [Gy], after ``keep_similar``.
+        Dose in the uniform media [Gy], after ``fade_dense_voxels``.
     sources : RaySources
         From ``ray_sources``.
     medium : ndarray of float32, (z, y, x, 2)

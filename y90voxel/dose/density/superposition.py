@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.dose.convolution.convolve import convolve
-from y90voxel.dose.density._superposition_loops import keep_similar
+from y90voxel.dose.density._superposition_loops import fade_dense_voxels
 from y90voxel.dose.density.ray_correction import add_ray_correction
 from y90voxel.dose.density.ray_sources import ray_sources
 from y90voxel.dose.density.voxel_media import LUNG_BELOW, WATER, UniformMedium, uniform_media, voxel_media
@@ -33,7 +33,7 @@ GRAM_PER_KG, MM3_PER_ML = 1000.0, 1000.0  # exact unit conversions
 class DensitySuperposition(BaseEngine):
     """Dose by the radial kernel of water at the mass depth along the straight line from source to target.
 
-    The energy that a decay at x leaves per volume at y, a distance r away, is ::
+    The energy that a decay at x deposits per volume at y, a distance r away, is ::
 
         e(y) = E · w(y) · f(m) / (4π r²),     m = ∫ w dl from x to y,     w = ρ / c(ρ)
 
@@ -172,7 +172,7 @@ class DensitySuperposition(BaseEngine):
         for one, part in zip(media, _split(activity, medium, media), strict=True):
             if one is not None:
                 uniform = self._convolved(part, one, spacing_mm, threads)
-                _keep_similar(uniform, medium, one, threads)
+                _fade_dense_voxels(uniform, medium, one, threads)
                 dose += uniform
         radial = self._radial()
         reach_mm = radial.electron_reach_mm
@@ -213,7 +213,7 @@ def _split(
     return np.where(lung, np.float32(0), activity), np.where(lung, activity, np.float32(0))
 
 
-def _keep_similar(
+def _fade_dense_voxels(
     dose: NDArray[np.float32], medium: NDArray[np.float32], reference: UniformMedium, threads: int
 ) -> None:
     """Take, in place, dose by convolution from voxels much denser than its medium; rays give it there.
@@ -221,7 +221,7 @@ def _keep_similar(
     Where little of the uniform dose is true, the difference between both is noisier than the true dose.
     """
     share_work(
-        lambda: lambda z: keep_similar(medium, np.float32(reference.water_path), z, z + 1, dose),
+        lambda: lambda z: fade_dense_voxels(medium, np.float32(reference.water_path), z, z + 1, dose),
         range(len(dose)),
         threads,
     )

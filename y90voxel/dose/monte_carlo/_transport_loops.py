@@ -90,9 +90,9 @@ def isotropic(rng: Array) -> Vector:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def turned(way: Vector, cosine: float, c: float, s: float) -> Vector:
-    """The direction ``way`` turned by a polar angle of given cosine, and by an azimuth of cosine c and sine s."""
-    u, v, w = way
+def turned(direction: Vector, cosine: float, c: float, s: float) -> Vector:
+    """A direction turned by a polar angle of given cosine, and by an azimuth of cosine c and sine s."""
+    u, v, w = direction
     sine = np.sqrt(max(0.0, 1.0 - cosine * cosine))
     c *= sine
     s *= sine
@@ -109,24 +109,26 @@ def turned(way: Vector, cosine: float, c: float, s: float) -> Vector:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shell_of(place: Vector, radii: Array) -> int:
+def shell_of(position: Vector, radii: Array) -> int:
     """Index of the shell that holds a point; the last one reaches to infinity."""
-    r = np.sqrt(place[0] ** 2 + place[1] ** 2 + place[2] ** 2)
+    r = np.sqrt(position[0] ** 2 + position[1] ** 2 + position[2] ** 2)
     return min(int(np.searchsorted(radii, r, side="right")) - 1, radii.size - 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def leave(energy: float, place: Vector, cell: Cell, geometry: Geometry, score: Array, lineage: int) -> None:
+def deposit(
+    energy: float, position: Vector, cell: Cell, geometry: Geometry, score: Array, lineage: int
+) -> None:
     """Deposit energy where the particle is."""
     if geometry.shells == 1:
-        score[0, lineage, shell_of(place, geometry.edges_mm[0])] += energy
+        score[0, lineage, shell_of(position, geometry.edges_mm[0])] += energy
     else:
         score[cell[0], cell[1], cell[2]] += energy
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def face_distance(x: float, slope: float, low: float, high: float) -> float:
-    """How far along its way a particle at x meets the face of its voxel on one axis."""
+    """How far along its direction a particle at x meets the face of its voxel on one axis."""
     if slope > 0.0:
         return max((high - x) / slope, 0.0)
     if slope < 0.0:
@@ -136,28 +138,28 @@ def face_distance(x: float, slope: float, low: float, high: float) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def next_voxel(
-    place: Vector, way: Vector, cell: Cell, edges: Array, length: float
+    position: Vector, direction: Vector, cell: Cell, edges: Array, length: float
 ) -> tuple[Vector, Cell, float, int]:
-    """Go straight to the nearest face, at most ``length`` mm: place, cell behind the face, distance, axis (or -1)."""
+    """Go straight to the nearest face, at most ``length`` mm: position, cell behind the face, distance, axis (or -1)."""
     i, j, k = cell
-    x, y, z = place
-    a = face_distance(x, way[0], edges[0, i], edges[0, i + 1])
-    b = face_distance(y, way[1], edges[1, j], edges[1, j + 1])
-    c = face_distance(z, way[2], edges[2, k], edges[2, k + 1])
+    x, y, z = position
+    a = face_distance(x, direction[0], edges[0, i], edges[0, i + 1])
+    b = face_distance(y, direction[1], edges[1, j], edges[1, j + 1])
+    c = face_distance(z, direction[2], edges[2, k], edges[2, k + 1])
     d = min(min(a, b), min(c, length))
-    x += way[0] * d
-    y += way[1] * d
-    z += way[2] * d
+    x += direction[0] * d
+    y += direction[1] * d
+    z += direction[2] * d
     # On the face exactly, so that rounding cannot put the particle before it.
     if d == a:
-        x = edges[0, i + 1] if way[0] > 0.0 else edges[0, i]
-        return (x, y, z), (i + 1 if way[0] > 0.0 else i - 1, j, k), d, 0
+        x = edges[0, i + 1] if direction[0] > 0.0 else edges[0, i]
+        return (x, y, z), (i + 1 if direction[0] > 0.0 else i - 1, j, k), d, 0
     if d == b:
-        y = edges[1, j + 1] if way[1] > 0.0 else edges[1, j]
-        return (x, y, z), (i, j + 1 if way[1] > 0.0 else j - 1, k), d, 1
+        y = edges[1, j + 1] if direction[1] > 0.0 else edges[1, j]
+        return (x, y, z), (i, j + 1 if direction[1] > 0.0 else j - 1, k), d, 1
     if d == c:
-        z = edges[2, k + 1] if way[2] > 0.0 else edges[2, k]
-        return (x, y, z), (i, j, k + 1 if way[2] > 0.0 else k - 1), d, 2
+        z = edges[2, k + 1] if direction[2] > 0.0 else edges[2, k]
+        return (x, y, z), (i, j, k + 1 if direction[2] > 0.0 else k - 1), d, 2
     return (x, y, z), cell, d, -1
 
 
@@ -170,8 +172,8 @@ def outside(cell: Cell, shape: Cell) -> bool:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk_shells(
-    place: Vector,
-    way: Vector,
+    position: Vector,
+    direction: Vector,
     mass: float,
     loss_per_mass: float,
     geometry: Geometry,
@@ -179,10 +181,10 @@ def walk_shells(
     lineage: int,
     rng: Array,
 ) -> Vector:
-    """As ``walk``, in an infinite medium: the loss is left at a random point of the way, which is unbiased."""
+    """As ``walk``, in an infinite medium: the loss is deposited at a random point of the path, which is unbiased."""
     length = 10.0 * mass / geometry.density[0, 0, 0]
-    x, y, z = place
-    u, v, w = way
+    x, y, z = position
+    u, v, w = direction
     part = length * uniform(rng)
     here = (x + u * part, y + v * part, z + w * part)
     score[0, lineage, shell_of(here, geometry.edges_mm[0])] += loss_per_mass * mass
@@ -191,21 +193,25 @@ def walk_shells(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk(
-    place: Vector,
-    way: Vector,
+    position: Vector,
+    direction: Vector,
     cell: Cell,
     mass: float,
     loss_per_mass: float,
     geometry: Geometry,
     score: Array,
 ) -> tuple[Vector, Cell, int, float]:
-    """Go straight for a mass length, leaving energy on the way: place, cell, status, mass length not walked."""
+    """Go straight for a mass length, depositing energy along the path: position, cell, status, mass length not walked."""
     edges = geometry.edges_mm
     while True:
         i, j, k = cell
         per_mm = 0.1 * geometry.density[i, j, k]
         length = mass / per_mm
-        x, y, z = place[0] + way[0] * length, place[1] + way[1] * length, place[2] + way[2] * length
+        x, y, z = (
+            position[0] + direction[0] * length,
+            position[1] + direction[1] * length,
+            position[2] + direction[2] * length,
+        )
         if (
             edges[0, i] <= x <= edges[0, i + 1]
             and edges[1, j] <= y <= edges[1, j + 1]
@@ -213,17 +219,17 @@ def walk(
         ):
             score[i, j, k] += loss_per_mass * mass
             return (x, y, z), cell, DONE, 0.0
-        place, cell, distance, axis = next_voxel(place, way, cell, edges, length)
+        position, cell, distance, axis = next_voxel(position, direction, cell, edges, length)
         score[i, j, k] += loss_per_mass * distance * per_mm
         mass -= distance * per_mm
         if axis < 0 or mass <= 0.0:
             if outside(cell, geometry.density.shape):
-                return place, cell, ESCAPED, 0.0
-            return place, cell, DONE, 0.0
+                return position, cell, ESCAPED, 0.0
+            return position, cell, DONE, 0.0
         if outside(cell, geometry.density.shape):
-            return place, cell, ESCAPED, mass
+            return position, cell, ESCAPED, mass
         if geometry.material[cell[0], cell[1], cell[2]] != geometry.material[i, j, k]:
-            return place, cell, OTHER_MATERIAL, mass
+            return position, cell, OTHER_MATERIAL, mass
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -295,15 +301,15 @@ def push(
     count: int,
     kind: float,
     energy: float,
-    place: Vector,
-    way: Vector,
+    position: Vector,
+    direction: Vector,
     cell: Cell,
     lineage: int,
 ) -> int:
-    """Put a particle aside and return how many wait."""
+    """Put a particle on the stack and return how many wait."""
     stack[count, 0], stack[count, 1], stack[count, 2] = kind, energy, lineage
-    stack[count, 3], stack[count, 4], stack[count, 5] = place
-    stack[count, 6], stack[count, 7], stack[count, 8] = way
+    stack[count, 3], stack[count, 4], stack[count, 5] = position
+    stack[count, 6], stack[count, 7], stack[count, 8] = direction
     stack_cells[count, 0], stack_cells[count, 1], stack_cells[count, 2] = cell
     return count + 1
 
@@ -312,8 +318,8 @@ def push(
 def hard_collision(
     energy: float,
     delta: bool,
-    place: Vector,
-    way: Vector,
+    position: Vector,
+    direction: Vector,
     cell: Cell,
     lineage: int,
     tables: Tables,
@@ -326,28 +332,36 @@ def hard_collision(
     c, s = azimuth(rng)
     if delta:
         if energy <= 2.0 * tables.limits[2]:
-            return energy, way, waiting
+            return energy, direction, waiting
         lost = energy * moller_fraction(energy, tables.limits[2], rng)
         twice = 2.0 * MASS
         rest = energy - lost
-        aside = turned(way, np.sqrt(lost * (energy + twice) / (energy * (lost + twice))), c, s)
-        way = turned(way, np.sqrt(rest * (energy + twice) / (energy * (rest + twice))), -c, -s)
-        return rest, way, push(stack, stack_cells, waiting, ELECTRON, lost, place, aside, cell, lineage)
+        new_direction = turned(direction, np.sqrt(lost * (energy + twice) / (energy * (lost + twice))), c, s)
+        direction = turned(direction, np.sqrt(rest * (energy + twice) / (energy * (rest + twice))), -c, -s)
+        return (
+            rest,
+            direction,
+            push(stack, stack_cells, waiting, ELECTRON, lost, position, new_direction, cell, lineage),
+        )
     if energy <= tables.limits[3]:
-        return energy, way, waiting
+        return energy, direction, waiting
     lost = energy * brems_fraction(energy, tables.limits[3], tables, rng)
     beta = np.sqrt(energy * (energy + 2.0 * MASS)) / (energy + MASS)
     u = 2.0 * uniform(rng) - 1.0
-    aside = turned(way, (u + beta) / (1.0 + u * beta), c, s)
-    return energy - lost, way, push(stack, stack_cells, waiting, PHOTON, lost, place, aside, cell, 1)
+    new_direction = turned(direction, (u + beta) / (1.0 + u * beta), c, s)
+    return (
+        energy - lost,
+        direction,
+        push(stack, stack_cells, waiting, PHOTON, lost, position, new_direction, cell, 1),
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def stays_in_voxel(place: Vector, cell: Cell, reach: float, geometry: Geometry) -> bool:
+def stays_in_voxel(position: Vector, cell: Cell, reach: float, geometry: Geometry) -> bool:
     """Whether an electron that goes ``reach`` g/cm² at most cannot leave its voxel."""
     i, j, k = cell
     far = 10.0 * reach / geometry.density[i, j, k]
-    x, y, z = place
+    x, y, z = position
     edges = geometry.edges_mm
     return bool(
         edges[0, i] <= x - far
@@ -365,7 +379,7 @@ def absorb(
     m: int,
     i: int,
     w: float,
-    place: Vector,
+    position: Vector,
     cell: Cell,
     geometry: Geometry,
     tables: Tables,
@@ -386,17 +400,17 @@ def absorb(
         part = (wanted - steps[m, row, 7]) / (steps[m, row + 1, 7] - steps[m, row, 7])
         emitter = min(np.exp(tables.log_low + (row + part) / tables.per_log), energy)
         photon = emitter * brems_fraction(emitter, tables.limits[3], tables, rng)
-        waiting = push(stack, stack_cells, waiting, PHOTON, photon, place, isotropic(rng), cell, 1)
+        waiting = push(stack, stack_cells, waiting, PHOTON, photon, position, isotropic(rng), cell, 1)
         energy -= photon
-    leave(energy, place, cell, geometry, score, 0)
+    deposit(energy, position, cell, geometry, score, 0)
     return waiting
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def follow_electron(
     energy: float,
-    place: Vector,
-    way: Vector,
+    position: Vector,
+    direction: Vector,
     cell: Cell,
     lineage: int,
     geometry: Geometry,
@@ -417,9 +431,9 @@ def follow_electron(
         i = min(int(x), steps.shape[1] - 2)
         w = x - i
         reach = steps[m, i, 6] + w * (steps[m, i + 1, 6] - steps[m, i, 6])
-        if not shells and energy < tables.limits[4] and stays_in_voxel(place, cell, reach, geometry):
+        if not shells and energy < tables.limits[4] and stays_in_voxel(position, cell, reach, geometry):
             waiting = absorb(
-                energy, m, i, w, place, cell, geometry, tables, score, stack, stack_cells, waiting, rng
+                energy, m, i, w, position, cell, geometry, tables, score, stack, stack_cells, waiting, rng
             )
             return 0.0, waiting
         step = steps[m, i, 0] + w * (steps[m, i + 1, 0] - steps[m, i, 0])
@@ -435,19 +449,23 @@ def follow_electron(
         hinge = step * (u + tilt * u * (1.0 - u))
         first, status, left = min(hinge, end), DONE, 0.0
         if shells:
-            place = walk_shells(place, way, first, loss_per_mass, geometry, score, lineage, rng)
+            position = walk_shells(position, direction, first, loss_per_mass, geometry, score, lineage, rng)
         else:
-            place, cell, status, left = walk(place, way, cell, first, loss_per_mass, geometry, score)
+            position, cell, status, left = walk(
+                position, direction, cell, first, loss_per_mass, geometry, score
+            )
         walked = first - left
         if status == DONE and hinge < end:
             cosine = multiple_scattering_cosine(m, i + 1 if uniform(rng) < w else i, tables, rng)
             c, s = azimuth(rng)
-            way = turned(way, cosine, c, s)
+            direction = turned(direction, cosine, c, s)
             if shells:
-                place = walk_shells(place, way, end - hinge, loss_per_mass, geometry, score, lineage, rng)
+                position = walk_shells(
+                    position, direction, end - hinge, loss_per_mass, geometry, score, lineage, rng
+                )
             else:
-                place, cell, status, left = walk(
-                    place, way, cell, end - hinge, loss_per_mass, geometry, score
+                position, cell, status, left = walk(
+                    position, direction, cell, end - hinge, loss_per_mass, geometry, score
                 )
             walked += end - hinge - left
         energy -= walked * loss_per_mass
@@ -456,11 +474,11 @@ def follow_electron(
             return max(energy, 0.0), waiting
         if status == DONE and collides:
             until_hard = -np.log(1.0 - uniform(rng))
-            energy, way, waiting = hard_collision(
+            energy, direction, waiting = hard_collision(
                 energy,
                 uniform(rng) * hard < deltas,
-                place,
-                way,
+                position,
+                direction,
                 cell,
                 lineage,
                 tables,
@@ -469,7 +487,7 @@ def follow_electron(
                 waiting,
                 rng,
             )
-    leave(energy, place, cell, geometry, score, lineage)
+    deposit(energy, position, cell, geometry, score, lineage)
     return 0.0, waiting
 
 
@@ -499,29 +517,40 @@ def attenuation(m: int, i: int, w: float, tables: Tables) -> tuple[float, float]
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk_photon(
-    depth: float, place: Vector, way: Vector, cell: Cell, i: int, w: float, geometry: Geometry, tables: Tables
+    depth: float,
+    position: Vector,
+    direction: Vector,
+    cell: Cell,
+    i: int,
+    w: float,
+    geometry: Geometry,
+    tables: Tables,
 ) -> tuple[Vector, Cell, int]:
-    """Go straight for a number of mean free paths; return place, cell and a status."""
+    """Go straight for a number of mean free paths; return position, cell and a status."""
     while True:
         photo, free = attenuation(geometry.material[cell[0], cell[1], cell[2]], i, w, tables)
         mu = 0.1 * (photo + free) * geometry.density[cell[0], cell[1], cell[2]]
         length = depth / mu
         if geometry.shells == 1:
-            x, y, z = place[0] + way[0] * length, place[1] + way[1] * length, place[2] + way[2] * length
+            x, y, z = (
+                position[0] + direction[0] * length,
+                position[1] + direction[1] * length,
+                position[2] + direction[2] * length,
+            )
             return (x, y, z), cell, ESCAPED if x * x + y * y + z * z > geometry.far_mm**2 else DONE
-        place, cell, distance, axis = next_voxel(place, way, cell, geometry.edges_mm, length)
+        position, cell, distance, axis = next_voxel(position, direction, cell, geometry.edges_mm, length)
         if axis < 0:
-            return place, cell, DONE
+            return position, cell, DONE
         if outside(cell, geometry.density.shape):
-            return place, cell, ESCAPED
+            return position, cell, ESCAPED
         depth -= distance * mu
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def follow_photon(
     energy: float,
-    place: Vector,
-    way: Vector,
+    position: Vector,
+    direction: Vector,
     cell: Cell,
     geometry: Geometry,
     tables: Tables,
@@ -537,26 +566,28 @@ def follow_photon(
         i = min(int(x), tables.photons.shape[1] - 2)
         w = x - i
         depth = -np.log(1.0 - uniform(rng))
-        place, cell, status = walk_photon(depth, place, way, cell, i, w, geometry, tables)
+        position, cell, status = walk_photon(depth, position, direction, cell, i, w, geometry, tables)
         if status == ESCAPED:
             return energy, waiting
         photo, free = attenuation(geometry.material[cell[0], cell[1], cell[2]], i, w, tables)
-        freed, scattered, aside = energy, 0.0, way
+        transferred, scattered, new_direction = energy, 0.0, direction
         if uniform(rng) * (photo + free) >= photo:
             scattered, cosine = compton(energy, rng)
             scattered *= energy
-            freed = energy - scattered
+            transferred = energy - scattered
             c, s = azimuth(rng)
-            if freed > tables.limits[0]:
-                along = (energy - scattered * cosine) / np.sqrt(freed * (freed + 2.0 * MASS))
-                aside = turned(way, min(along, 1.0), -c, -s)
-            way = turned(way, cosine, c, s)
-        if freed > tables.limits[0]:
-            waiting = push(stack, stack_cells, waiting, ELECTRON, freed, place, aside, cell, 1)
+            if transferred > tables.limits[0]:
+                along = (energy - scattered * cosine) / np.sqrt(transferred * (transferred + 2.0 * MASS))
+                new_direction = turned(direction, min(along, 1.0), -c, -s)
+            direction = turned(direction, cosine, c, s)
+        if transferred > tables.limits[0]:
+            waiting = push(
+                stack, stack_cells, waiting, ELECTRON, transferred, position, new_direction, cell, 1
+            )
         else:
-            leave(freed, place, cell, geometry, score, 1)
+            deposit(transferred, position, cell, geometry, score, 1)
         energy = scattered
-    leave(energy, place, cell, geometry, score, 1)
+    deposit(energy, position, cell, geometry, score, 1)
     return 0.0, waiting
 
 
@@ -564,7 +595,7 @@ def follow_photon(
 def emit(
     source: Source,
     quantile: float,
-    place: Vector,
+    position: Vector,
     cell: Cell,
     geometry: Geometry,
     score: Array,
@@ -576,18 +607,18 @@ def emit(
     x = quantile * (source.energies_mev.size - 1)
     i = int(x)
     energy = source.energies_mev[i] + (x - i) * (source.energies_mev[i + 1] - source.energies_mev[i])
-    waiting = push(stack, stack_cells, 0, ELECTRON, energy, place, isotropic(rng), cell, 0)
+    waiting = push(stack, stack_cells, 0, ELECTRON, energy, position, isotropic(rng), cell, 0)
     emitted = energy + source.local_mev
-    leave(source.local_mev, place, cell, geometry, score, 0)
+    deposit(source.local_mev, position, cell, geometry, score, 0)
     for row in range(source.electrons.shape[0]):
         energy = source.electrons[row, 0]
         for _ in range(int(source.electrons[row, 1] + uniform(rng))):
-            waiting = push(stack, stack_cells, waiting, ELECTRON, energy, place, isotropic(rng), cell, 0)
+            waiting = push(stack, stack_cells, waiting, ELECTRON, energy, position, isotropic(rng), cell, 0)
             emitted += energy
     for row in range(source.photons.shape[0]):
         energy = source.photons[row, 0]
         for _ in range(int(source.photons[row, 1] + uniform(rng))):
-            waiting = push(stack, stack_cells, waiting, PHOTON, energy, place, isotropic(rng), cell, 1)
+            waiting = push(stack, stack_cells, waiting, PHOTON, energy, position, isotropic(rng), cell, 1)
             emitted += energy
     return waiting, emitted
 
@@ -634,23 +665,23 @@ def run_histories(
         while at < source.cumulative.size - 1 and source.cumulative[at] <= wanted:
             at += 1
         cell = (source.cells[at, 0], source.cells[at, 1], source.cells[at, 2])
-        place = start_of(cell, geometry, rng)
+        position = start_of(cell, geometry, rng)
         quantile += GOLDEN
         quantile -= np.floor(quantile)
-        waiting, emitted = emit(source, quantile, place, cell, geometry, score, stack, stack_cells, rng)
+        waiting, emitted = emit(source, quantile, position, cell, geometry, score, stack, stack_cells, rng)
         tally[0] += emitted
         while waiting > 0:
             waiting -= 1
             n = waiting
             energy, lineage = stack[n, 1], int(stack[n, 2])
-            place = (stack[n, 3], stack[n, 4], stack[n, 5])
-            way = (stack[n, 6], stack[n, 7], stack[n, 8])
+            position = (stack[n, 3], stack[n, 4], stack[n, 5])
+            direction = (stack[n, 6], stack[n, 7], stack[n, 8])
             cell = (stack_cells[n, 0], stack_cells[n, 1], stack_cells[n, 2])
             if stack[n, 0] == ELECTRON:
                 escaped, waiting = follow_electron(
                     energy,
-                    place,
-                    way,
+                    position,
+                    direction,
                     cell,
                     lineage,
                     geometry,
@@ -663,6 +694,16 @@ def run_histories(
                 )
             else:
                 escaped, waiting = follow_photon(
-                    energy, place, way, cell, geometry, tables, score, stack, stack_cells, waiting, rng
+                    energy,
+                    position,
+                    direction,
+                    cell,
+                    geometry,
+                    tables,
+                    score,
+                    stack,
+                    stack_cells,
+                    waiting,
+                    rng,
                 )
             tally[1] += escaped

@@ -1,4 +1,4 @@
-"""What one decay emits, made ready for sampling."""
+"""Particles emitted by one decay, tabulated for sampling."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def point_source(emitted: Emission) -> Source:
 
 
 def _source(cumulative: Array, cells: NDArray[np.int64], emitted: Emission) -> Source:
-    """Bundle places and particles for the compiled loops."""
+    """Bundle positions and particles for the compiled loops."""
     return Source(cumulative, cells, emitted.betas_mev, emitted.electrons, emitted.photons, emitted.local_mev)
 
 

@@ -47,7 +47,7 @@ def radial_kernel_from_monte_carlo(
     threads: int | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> RadialKernel:
-    """Return the energy that one decay leaves in shells around a point source, by our own Monte Carlo.
+    """Return the energy that one decay deposits in shells around a point source, by our own Monte Carlo.
 
     Shells are 0.1 mm of water thick up to 12 mm, then 1 to 10 mm up to 200 mm, divided by the density. Electrons are
     followed to 10 keV, photons to 1 keV, in steps of at most 0.1 transport mean free paths and 6 % of the energy.

@@ -94,7 +94,7 @@ def send_objects(
     with _association(peer, our_title, contexts) as association:
         for done, (file, _) in enumerate(zip(files, kinds, strict=True)):
             report_progress("sending", done / len(files))
-            reason = _stored(association, file)
+            reason = _run_c_store(association, file)
             if reason:
                 failures.append(Failure(file.name, reason))
     report_progress("sent", 1.0)
@@ -164,8 +164,8 @@ def fetch_study(
                     f"{peer} does not offer {service} for studies. Use its DICOMweb address (--dicomweb URL)."
                 )
         report_progress("looking for the study", 0.0)
-        listed = _listed(association, models[0], uid, peer)
-        completed, failed = _got(
+        listed = _count_objects(association, models[0], uid, peer)
+        completed, failed = _run_c_get(
             association, query, models[1], peer, lambda done: report_progress("fetching", done)
         )
     if problems or failed or writer.count < max(completed, listed, 1):
@@ -217,7 +217,7 @@ def _association(
         peer.host, peer.port, ae_title=peer.title, ext_neg=roles, evt_handlers=list(handlers)
     )
     if not association.is_established:
-        raise _refused(association, peer, our_title)
+        raise _association_error(association, peer, our_title)
     try:
         yield association
     finally:
@@ -237,7 +237,7 @@ def _check_reachable(peer: Peer) -> None:
         ) from error
 
 
-def _refused(association: Association, peer: Peer, our_title: str) -> InputError:
+def _association_error(association: Association, peer: Peer, our_title: str) -> InputError:
     """Return the error for an association that did not come about."""
     if not association.is_rejected:
         return InputError(
@@ -254,7 +254,7 @@ def _refused(association: Association, peer: Peer, our_title: str) -> InputError
     )
 
 
-def _stored(association: Association, file: Path) -> str:
+def _run_c_store(association: Association, file: Path) -> str:
     """Send one file; return why it was not stored, empty when it was."""
     if not association.is_established:
         return "the connection was lost before"
@@ -268,7 +268,7 @@ def _stored(association: Association, file: Path) -> str:
     return "no answer" if code is None else f"status 0x{code:04X}"
 
 
-def _listed(association: Association, model: str, uid: str, peer: Peer) -> int:
+def _count_objects(association: Association, model: str, uid: str, peer: Peer) -> int:
     """Return how many objects the peer lists, 0 where it does not say; raise when it does not know the study."""
     matches = listed = 0
     query = Dataset()
@@ -289,7 +289,7 @@ def _listed(association: Association, model: str, uid: str, peer: Peer) -> int:
     return listed
 
 
-def _got(
+def _run_c_get(
     association: Association, query: Dataset, model: str, peer: Peer, report_fraction: Callable[[float], None]
 ) -> tuple[int, int]:
     """Run the C-GET; return how many objects the peer says it sent, and how many failed."""

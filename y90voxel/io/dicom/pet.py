@@ -30,7 +30,7 @@ from y90voxel.io.dicom.pet_decay import (
 from y90voxel.io.dicom.pet_values import check_units, check_values, gate_of
 from y90voxel.io.dicom.radionuclide import check_half_life, radiopharmaceutical_of
 from y90voxel.io.dicom.reconstruction import reconstruction_of
-from y90voxel.io.dicom.regularise import regularise, settle
+from y90voxel.io.dicom.regularise import regularise, shift_to_even_positions
 from y90voxel.io.dicom.slice_times import slice_times
 from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import DecayReference, EmissionImage
@@ -56,7 +56,7 @@ def read_pet(series: SeriesRecord) -> tuple[EmissionImage, tuple[Notice, ...]]:
     concentration = read_frames(stack.frames).astype(np.float32, copy=False)
     if stack.tilted or stack.uneven:
         concentration = regularise(concentration, stack, fill=0.0)
-    concentration = settle(concentration, stack)
+    concentration = shift_to_even_positions(concentration, stack)
     values: NDArray[Any] = concentration * np.float32(stack.grid.voxel_volume_ml)
     activity = ActivityMap(values, stack.grid, header.pop("reference_time")).check_finite()
     return EmissionImage(volume=activity, modality="PT", **header), (*notes, *notices)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from y90voxel.io.dicom.geometry import Stack
 from y90voxel.io.dicom.slice_positions import ROUNDING_MM
 
-__all__ = ["regularise", "settle"]
+__all__ = ["regularise", "shift_to_even_positions"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -38,12 +38,12 @@ def regularise(values: Floats, stack: Stack, fill: float) -> Floats:
     return values
 
 
-def settle(values: Floats, stack: Stack) -> Floats:
+def shift_to_even_positions(values: Floats, stack: Stack) -> Floats:
     """Return activity brought to even positions where slices lie within the accepted tolerance of them.
 
     Linear between the two slices around each even position, and scaled so that the sum over all voxels stays that
     of the file. Left as they are, values put a blob up to the tolerance beside its place (0.03 mm for steps of
-    3.19 to 3.29 mm); settled, it stays within 0.01 mm.
+    3.19 to 3.29 mm); shifted, it stays within 0.01 mm.
 
     Parameters
     ----------
