@@ -125,7 +125,7 @@ def _recovery(axes: Any, result: Commissioning) -> None:
     axes.set_ylim(0.0, max(1.5, 1.4 * max(one.fixed_recovery for one in spheres)))  # with room for the legend
     axes.axhline(1.0, color=MUTED, lw=0.8)
     tidy(axes, "Inner diameter, mm", "Recovery")
-    axes.plot([], [], "o-", color=INK, ms=5, lw=1, label="mean of the volume, ± 2 standard uncertainties")
+    axes.plot([], [], "o-", color=INK, ms=5, lw=1, label="mean of the volume ± 2 u")
     axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
 
 
@@ -184,5 +184,13 @@ def _trend(result: Commissioning, trend: list[Mapping[str, Any]]) -> bytes:
         axes.set_xticks(x, labels)
         tidy(axes, "", "Difference from today, %")
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
-        add_text(figure, 20, 310, "Trend", va="top", fontsize=10.5, fontweight="bold")
+        add_text(
+            figure,
+            20,
+            310,
+            "Calibration and recovery since earlier runs",
+            va="top",
+            fontsize=10.5,
+            fontweight="bold",
+        )
         return png_bytes(figure)
