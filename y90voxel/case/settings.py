@@ -400,7 +400,12 @@ class StudySettings(Group):
 
     scanner: Annotated[
         Path | None,
-        Setting("scanner.toml of `commission`: recovery, calibration, dead time.", "--scanner", BOTH),
+        Setting(
+            "scanner.toml of `commission`: recovery, calibration, dead time.",
+            "--scanner",
+            BOTH,
+            column="scanner",
+        ),
     ] = None
     administration: AdministrationSettings = Field(default_factory=AdministrationSettings)
     injection: list[InjectionSettings] = Field(default_factory=list)
