@@ -187,9 +187,11 @@ def edit_distance(one: str, other: str) -> int:
 
 @lru_cache(maxsize=1)
 def dotted_only() -> dict[str, str]:
-    """Return the options of `dose` that are columns under their dotted names only; facts of the patient are carried."""
+    """Return the options of `dose` that are columns under their dotted names only; facts such as a scanner are carried."""
     options = {
-        one.name: ".".join(one.path) for one in options_of("dose") if one.path[0] not in ("patient", "plan")
+        one.name: ".".join(one.path)
+        for one in options_of("dose")
+        if len(one.path) > 1 and one.path[0] not in ("patient", "plan")
     }
     return {
         name: next(key for key in all_keys() if key.startswith(dotted)).replace(ANY, "NAME")

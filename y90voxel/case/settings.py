@@ -400,12 +400,7 @@ class StudySettings(Group):
 
     scanner: Annotated[
         Path | None,
-        Setting(
-            "scanner.toml of `commission`: recovery, calibration, dead time.",
-            "--scanner",
-            BOTH,
-            column="scanner",
-        ),
+        Setting("scanner.toml of `commission`: recovery, calibration, dead time.", "--scanner", BOTH),
     ] = None
     administration: AdministrationSettings = Field(default_factory=AdministrationSettings)
     injection: list[InjectionSettings] = Field(default_factory=list)
