@@ -294,3 +294,16 @@ def test_the_result_is_json():
     document = json.loads(json.dumps(commissioned(study({"noise_cv": 0.1})).as_dict(), allow_nan=False))
     assert document["acquisitions"][0]["start"] == "2026-03-02T14:00:00"
     assert document["reference_time"] == FILLED.isoformat()
+
+
+def test_a_sphere_below_the_background_is_left_out_of_the_curve():
+    result = commissioned(study({"fwhm_mm": 15.0, "noise_cv": 0.6, "noise_fwhm_mm": 10.0}, seed=9))
+    assert result.first.spheres[0].recovery < 0
+    assert "spheres-lost" in {n.code for n in result.notices}
+    assert [row["diameter_mm"] for row in result.recovery_rows()] == [13, 17, 22, 28, 37]
+    assert result.recovery_fit is not None
+
+
+def test_spheres_that_drown_in_noise_are_not_found():
+    with pytest.raises(InputError, match="spheres stand out from the noise"):
+        commissioned(study({"fwhm_mm": 15.0, "noise_cv": 0.6, "noise_fwhm_mm": 10.0}, seed=2))

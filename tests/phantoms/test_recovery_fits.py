@@ -128,3 +128,13 @@ def test_a_covariance_grows_with_what_the_fit_leaves():
     small, large = (fit_dead_time(rates, 25.0 * rates / true * off, [e] * 4).error_s for e in (1e-4, 1e-3))
     assert small == pytest.approx(large, rel=0.01)
     assert math.isfinite(small)
+
+
+@pytest.mark.parametrize(("rate", "good"), [(991.0, True), (989.0, False)])
+def test_a_rate_may_fall_by_one_per_cent_by_noise(rate, good):
+    rates, activities = np.array([rate, 1000.0]), np.array([110.0, 100.0])
+    if good:
+        assert fit_dead_time(rates, rates / activities, [0.01] * 2).time_constant_s > 0
+        return
+    with pytest.raises(InputError, match="outside the linear range"):
+        fit_dead_time(rates, rates / activities, [0.01] * 2)
