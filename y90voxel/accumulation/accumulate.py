@@ -16,10 +16,10 @@ from y90voxel.accumulation.treatment import FOCAL, LIVER_SETS, EffectParameters,
 from y90voxel.errors import GeometryError, InputError, Notice
 from y90voxel.metrics.radiobiology import eqd2
 from y90voxel.regions.roles import Role
-from y90voxel.volumes.carried import energy_over_mass, pulled_back
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import DoseMap, Volume
+from y90voxel.volumes.warp import energy_over_mass, pulled_back
 
 __all__ = ["Accumulation", "accumulate"]
 
@@ -222,10 +222,14 @@ def _on_reference(treatment: Treatment, base: Treatment, carry: Carry) -> tuple[
     dose = treatment.dose.with_array(np.maximum(treatment.dose.array, 0.0))
     grid = base.dose.grid
     if treatment.pull is not None and carry == "energy":
-        moved, mass = energy_over_mass(dose, grid, treatment.pull.inverse())
+        even = np.full(dose.grid.shape, dose.grid.voxel_volume_ml)  # mass of tissue of even density
+        array, mass = energy_over_mass(dose.array, even, dose.grid, grid, treatment.pull.inverse())
         reached = mass > 0
+        moved = DoseMap(array, grid)
     elif treatment.pull is not None:
-        moved, reached = pulled_back(dose, grid, treatment.pull)
+        array, known = pulled_back(dose.array, dose.grid, grid, treatment.pull)
+        reached = known >= _WHOLLY
+        moved = DoseMap(np.where(reached, array, 0.0), grid)
     elif dose.grid.is_same_as(grid):
         return dose.array, []
     else:
