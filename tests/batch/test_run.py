@@ -17,7 +17,7 @@ import psutil
 import pytest
 from batch_work import WORK
 
-from y90voxel.batch import folder_lock, ledger, place
+from y90voxel.batch import batch_folder, folder_lock, ledger
 from y90voxel.batch import run_batch as run
 from y90voxel.batch.cohort_results import write_cohort
 from y90voxel.batch.discovery import Cohort
@@ -413,7 +413,7 @@ def test_a_share_without_locks_has_another_lock(cohort, tmp_path, monkeypatch):
     assert batch(manifest, out).computed == 1
     assert not (out / ".owner").exists()
     with (
-        place.batch_folder(out),
+        batch_folder.batch_folder(out),
         pytest.raises(InputError, match=f"another batch is writing .*process {os.getpid()} on"),
     ):
         batch(manifest, out)
@@ -435,7 +435,7 @@ def test_a_folder_that_cannot_be_locked_is_refused_with_where_to_write(tmp_path,
     monkeypatch.setattr(folder_lock.fcntl, "flock", broken)
     with (
         pytest.raises(OutputError, match=r"cannot be locked .*Choose an OUT on a local disk"),
-        place.batch_folder(tmp_path / "out"),
+        batch_folder.batch_folder(tmp_path / "out"),
     ):
         pytest.fail("the block must not run")
 
@@ -579,7 +579,7 @@ def test_two_batches_on_one_folder_are_refused(cohort, tmp_path, monkeypatch):
     monkeypatch.setattr(folder_lock, "PATIENCE_S", 0.2)
     manifest = cohort({"a": "sleep 0"})
     with (
-        place.batch_folder(tmp_path / "out"),
+        batch_folder.batch_folder(tmp_path / "out"),
         pytest.raises(InputError, match=f"another batch is writing .* \\(process {os.getpid()} on"),
     ):
         batch(manifest, tmp_path / "out")
@@ -621,7 +621,7 @@ def test_a_disk_that_fills_while_results_are_put_in_place_stops_the_batch(cohort
     def full(self, staged, study_id, facts):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(place.BatchFolder, "accept", full)
+    monkeypatch.setattr(batch_folder.BatchFolder, "accept", full)
     with pytest.raises(InputError, match="no space left"):
         batch(cohort({"a": "sleep 0"}), tmp_path / "out")
 

@@ -8,7 +8,7 @@ import pytest
 
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import GeometryError
-from y90voxel.io.dicom.network import _stored
+from y90voxel.io.dicom.network import _run_c_store
 from y90voxel.io.dicom.rtdose import read_rtdose, write_rtdose
 from y90voxel.planning.aims import DoseAim, judge
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
@@ -145,7 +145,7 @@ class _Lost:
 
 def test_a_file_is_not_sent_over_a_connection_that_was_lost(tmp_path):
     """An archive may hang up between two files."""
-    assert _stored(_Lost(), tmp_path / "x.dcm") == "the connection was lost before"
+    assert _run_c_store(_Lost(), tmp_path / "x.dcm") == "the connection was lost before"
 
 
 class _Peer:
@@ -163,7 +163,7 @@ class _Peer:
 
 @pytest.mark.parametrize(("code", "said"), [(0, ""), (None, "no answer"), (0xA700, "status 0xA700")])
 def test_an_answer_to_a_stored_file_is_told(tmp_path, code, said):
-    assert _stored(_Peer(code), tmp_path / "x.dcm") == said
+    assert _run_c_store(_Peer(code), tmp_path / "x.dcm") == said
 
 
 @pytest.mark.parametrize(("off", "accepted"), [(0.009, True), (0.011, False)])

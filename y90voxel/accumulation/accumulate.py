@@ -135,18 +135,18 @@ def accumulate(
     ordered = _checked(treatments)
     base = _reference(ordered, reference)
     notices, summed = _summable(ordered, base, frames_joined)
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     doses: list[NDArray[Any]] | None = None
     if summed:
         doses = []
         for number, treatment in enumerate(ordered):
-            tell(f"moving the dose of {treatment.name}", 0.2 + 0.4 * number / len(ordered))
-            moved, said = _on_reference(treatment, base, carry)
+            report_progress(f"moving the dose of {treatment.name}", 0.2 + 0.4 * number / len(ordered))
+            moved, new_notices = _on_reference(treatment, base, carry)
             doses.append(moved)
-            notices += said
-    tell("adding regions", 0.6)
+            notices += new_notices
+    report_progress("adding regions", 0.6)
     regions = tuple(region_sum(region, ordered, doses, base) for region in base.regions)
-    tell("adding voxels", 0.8)
+    report_progress("adding voxels", 0.8)
     physical, bed, equivalent = (None, None, None) if doses is None else _maps(doses, ordered, base.dose.grid)
     notices += _assumed(ordered, regions)
     return Accumulation(
@@ -187,9 +187,9 @@ def _reference(treatments: Sequence[Treatment], name: str | None) -> Treatment:
             if not treatment.regions:
                 raise InputError(f"{name} has no regions: take another reference.", tag="reference")
             return treatment
-    known = ", ".join(treatment.name for treatment in treatments)
+    names = ", ".join(treatment.name for treatment in treatments)
     raise InputError(
-        f"there is no treatment {name!r} to be the reference; there are {known}.", tag="reference"
+        f"there is no treatment {name!r} to be the reference; there are {names}.", tag="reference"
     )
 
 

@@ -147,14 +147,14 @@ def parse_limit(text: str) -> CumulativeLimit:
     >>> parse_limit("non-tumour liver eqd2 <= 40 Gy")
     CumulativeLimit(region='non-tumour liver', quantity='eqd2', value_gy=40.0, source='given')
     """
-    found = _LIMIT.fullmatch(text)
-    if found is None:
+    match = _LIMIT.fullmatch(text)
+    if match is None:
         raise InputError(
             f"the limit {text!r} is not understood: write REGION mean, bed or eqd2 <= VALUE, such as 'non-tumour liver bed "
             "<= 70'.",
             tag="--limit",
         )
-    return CumulativeLimit(found["region"], found["quantity"].lower(), float(found["value"]))
+    return CumulativeLimit(match["region"], match["quantity"].lower(), float(match["value"]))
 
 
 def fraction_dose_left(bed_left_gy: float, alpha_beta_gy: float, fractions: int) -> float:
@@ -222,7 +222,7 @@ def _named(name: str, regions: Sequence[RegionSum]) -> RegionSum | None:
     exact = [region for region in regions if region.name == name]
     alike = [region for region in regions if region.name.casefold() == name.casefold()]
     of_role = [region for region in regions if region.role.value.replace("_", " ") == name.replace("_", " ")]
-    return next((found[0] for found in (exact, alike, of_role) if len(found) == 1), None)
+    return next((candidates[0] for candidates in (exact, alike, of_role) if len(candidates) == 1), None)
 
 
 def _lungs(treatments: Sequence[Treatment], regions: Sequence[RegionSum]) -> LimitResult:
@@ -236,11 +236,11 @@ def _lungs(treatments: Sequence[Treatment], regions: Sequence[RegionSum]) -> Lim
         else None
         for t in treatments
     ]
-    known = [mean for mean in means if mean is not None]
+    stated_means = [mean for mean in means if mean is not None]
     limit = CumulativeLimit(
         "lungs" if lungs is None else lungs.name,
         "mean",
         LUNGS_ALL_TREATMENTS_GY,
         LUNGS_ALL_SOURCE,
     )
-    return LimitResult(limit, None, sum(known) if len(known) == len(means) else None)
+    return LimitResult(limit, None, sum(stated_means) if len(stated_means) == len(means) else None)

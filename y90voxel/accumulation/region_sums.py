@@ -80,14 +80,14 @@ class RegionSum:
 
     def as_dict(self) -> dict[str, Any]:
         """Return them for JSON."""
-        found = self.histogram
+        histogram = self.histogram
         return {
             "name": self.name,
             "role": self.role.value,
             "volume_ml": self.volume_ml,
             "mean_gy_by_treatment": dict(self.means_gy),
             "mean_gy": self.mean_gy,
-            **{f"d{x}_gy": None if found is None else found.dose_at_volume(x) for x in (98, 70, 2)},
+            **{f"d{x}_gy": None if histogram is None else histogram.dose_at_volume(x) for x in (98, 70, 2)},
             "effective": [effect.as_dict() for effect in self.effects],
         }
 

@@ -21,8 +21,8 @@ def microscale_columns(block: Mapping[str, Any] | None, region: str) -> dict[str
     region : str
         Name of the region.
     """
-    found = next((row for row in (block or {}).get("regions", ()) if row.get("region") == region), None)
-    if block is None or found is None:
+    region_row = next((row for row in (block or {}).get("regions", ()) if row.get("region") == region), None)
+    if block is None or region_row is None:
         return {}
-    values = {key: block.get(key) for key in _OF_STUDY} | {key: found.get(key) for key in _OF_REGION}
+    values = {key: block.get(key) for key in _OF_STUDY} | {key: region_row.get(key) for key in _OF_REGION}
     return {f"microscale_{key}": value for key, value in values.items()}

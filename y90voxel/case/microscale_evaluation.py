@@ -123,7 +123,7 @@ def _notices(evaluation: Evaluation, report: MicroscaleReport) -> list[Notice]:
     spacing = " × ".join(f"{s:.3g}" for s in report.voxel_mm)
     densest = max(region.spheres_per_ml for region in report.regions)
     in_voxel = densest * evaluation.dose.grid.voxel_volume_ml
-    said = [
+    notices = [
         Notice(
             "microscale-hidden",
             f"voxels of {spacing} mm average over the unevenness between microspheres (up to {in_voxel:.3g} spheres in one): "
@@ -131,9 +131,9 @@ def _notices(evaluation: Evaluation, report: MicroscaleReport) -> list[Notice]:
             "and is exploratory.",
         )
     ]
-    said += clusters_notice(evaluation.case.settings.microscale)
+    notices += clusters_notice(evaluation.case.settings.microscale)
     if len(evaluation.case.injections) > 1 or evaluation.arteries:
-        said.append(
+        notices.append(
             Notice(
                 "microscale-staged",
                 f"several injections: the spheres of all of them are taken to hold {report.sphere.activity_bq:.4g} Bq.",
@@ -141,10 +141,10 @@ def _notices(evaluation: Evaluation, report: MicroscaleReport) -> list[Notice]:
         )
     empty = [region.region for region in report.regions if region.mean_gy == 0]
     if empty:
-        said.append(
+        notices.append(
             Notice(
                 "microscale-no-dose",
                 f"no dose and so no spheres in {', '.join(empty)}: D98, D70, D2 and EUD are zero.",
             )
         )
-    return said
+    return notices

@@ -102,8 +102,8 @@ def on_grid(dose: DoseMap, target: Grid, pull: Transform) -> tuple[DoseMap, NDAr
     InputError
         If it is known nowhere.
     """
-    values, known = pulled_back(dose.array, dose.grid, target, pull)
-    reached = known >= WHOLLY
+    values, coverage_share = pulled_back(dose.array, dose.grid, target, pull)
+    reached = coverage_share >= WHOLLY
     if not reached.any():
         raise InputError(
             f"the two dose maps do not overlap after registration: the predicted one is {dose.grid}, the delivered one {target}. "
@@ -118,12 +118,15 @@ def with_moved_masks(pairs: Sequence[RegionPair], target: Grid, pull: Transform)
     if not pairs:
         return []
     grid = pairs[0].predicted.mask.grid
-    arrays, known = all_pulled_back([pair.predicted.mask.array for pair in pairs], grid, target, pull)
+    arrays, coverage_share = all_pulled_back(
+        [pair.predicted.mask.array for pair in pairs], grid, target, pull
+    )
     return [
         replace(
             pair,
             predicted=replace(
-                pair.predicted, mask=Mask(np.clip(values * known, 0.0, 1.0).astype(np.float32), target)
+                pair.predicted,
+                mask=Mask(np.clip(values * coverage_share, 0.0, 1.0).astype(np.float32), target),
             ),
         )
         for pair, values in zip(pairs, arrays, strict=True)

@@ -226,9 +226,9 @@ def _metrics(pair: RegionPair, mask: Mask, dose: DoseMap) -> RegionMetrics:
     return summarise(region, DoseVolumeHistogram.from_dose(dose, mask), None, None, None)
 
 
-def _overlap(one: Mask, other: Mask, known: NDArray[np.bool_]) -> float:
+def _overlap(one: Mask, other: Mask, covered: NDArray[np.bool_]) -> float:
     """The Dice coefficient of two occupancies where the prediction reaches, 2 Σ min / (Σ + Σ), on the grid of ``one``."""
-    moved = (other if other.grid.is_same_as(one.grid) else resample(other, one.grid)).array * known
+    moved = (other if other.grid.is_same_as(one.grid) else resample(other, one.grid)).array * covered
     both = one.total + float(moved.sum(dtype=np.float64))
     shared = float(np.minimum(one.array, moved).sum(dtype=np.float64))
     return 2.0 * shared / both if both else 0.0

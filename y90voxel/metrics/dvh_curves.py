@@ -115,12 +115,12 @@ def _curves(
         if name in bands:
             _, low, high = bands[name].volumes_at(doses)
             limits = (low, high)
-        found, d70 = 100.0 * histogram.cumulative(doses), histogram.dose_at_volume(MARKED_PERCENT)
-        by_name[name] = DvhCurve(found, limits, d70)
+        percents, d70 = 100.0 * histogram.cumulative(doses), histogram.dose_at_volume(MARKED_PERCENT)
+        by_name[name] = DvhCurve(percents, limits, d70)
         if name in shrink:
             quiet = 100.0 * shares_without_noise(histogram, doses, shrink[name])
             d70 = float(shrunk(d70, histogram.mean_gy, shrink[name]))
-            by_name[name] = DvhCurve(quiet, limits, d70, found)
+            by_name[name] = DvhCurve(quiet, limits, d70, percents)
     return DvhCurves(doses, by_name, drawn_gy)
 
 

@@ -172,15 +172,15 @@ def measure_acquisition(
     if not layout.spheres:
         return _uniform(image, layout, filling)
     values, grid = image.values, image.grid
-    found = (
+    phantom = (
         find_spheres(values, grid, layout)
         if drawn_mm is None
         else found_at(values, grid, layout, drawn_mm, drawn=True)
     )
-    model = found.model
+    model = phantom.model
     background, true = None, filling.background_bq_per_ml
     if true > 0:
-        background = measure_background(values, grid, layout, found, model.background, model.fwhm_mm)
+        background = measure_background(values, grid, layout, phantom, model.background, model.fwhm_mm)
         if background is None:
             raise InputError(
                 f"no background is far enough ({model.fwhm_mm:.1f} mm FWHM) from spheres, insert and edges of the image: the "
@@ -189,19 +189,19 @@ def measure_acquisition(
             )
         calibration, error = background.mean / true, background.relative_error
     else:
-        calibration, error = _by_spheres(image, found, filling)
+        calibration, error = _by_spheres(image, phantom, filling)
     level = 0.0 if background is None else background.mean
-    results = _results(image, found, filling, calibration, background)
+    results = _results(image, phantom, filling, calibration, background)
     insert = None
     if layout.insert_diameter_mm is not None and level > 0:
-        left = measure_insert(values, grid, found)
+        left = measure_insert(values, grid, phantom)
         insert = None if left is None else left / level
-    return AcquisitionMeasure(image, calibration, error, background, found, results, insert)
+    return AcquisitionMeasure(image, calibration, error, background, phantom, results, insert)
 
 
 def _results(
     image: PhantomImage,
-    found: FoundPhantom,
+    phantom: FoundPhantom,
     filling: Filling,
     calibration: float,
     background: BackgroundMeasure | None,
@@ -218,14 +218,14 @@ def _results(
         )
     results = []
     for sphere, one in zip(
-        found.spheres, measure_spheres(image.values, image.grid, found.spheres, level), strict=True
+        phantom.spheres, measure_spheres(image.values, image.grid, phantom.spheres, level), strict=True
     ):
         variability = None if background is None else _variability(background, sphere.diameter_mm)
         if variability is not None:
             noise = variability * math.sqrt(max(one.mean, level) * level)  # variance grows with what is seen
         else:
             _, share = ball_share(image.grid, sphere.centre_mm, 0.5 * sphere.diameter_mm)
-            noise = found.model.residual / math.sqrt(share.sum())
+            noise = phantom.model.residual / math.sqrt(share.sum())
         recovery = [
             (value - level) / scale for value in (one.mean, one.half_mean, one.fixed_mean, one.greatest)
         ]
@@ -246,19 +246,19 @@ def _variability(background: BackgroundMeasure, diameter_mm: float) -> float | N
     return background.uniformity * math.pow(background.spot_diameter_mm / diameter_mm, 1.5)
 
 
-def _by_spheres(image: PhantomImage, found: FoundPhantom, filling: Filling) -> tuple[float, float]:
+def _by_spheres(image: PhantomImage, phantom: FoundPhantom, filling: Filling) -> tuple[float, float]:
     """Calibration of spheres in water: all that is in and around them over their activity, and its error by noise."""
     around = np.zeros(image.grid.shape, bool)
-    for sphere in found.spheres:
+    for sphere in phantom.spheres:
         box, share = ball_share(
-            image.grid, sphere.centre_mm, 0.5 * sphere.diameter_mm + WHOLE_FWHM * found.model.fwhm_mm
+            image.grid, sphere.centre_mm, 0.5 * sphere.diameter_mm + WHOLE_FWHM * phantom.model.fwhm_mm
         )
         around[box] |= share > 0.5
-    volume = sum(sphere_volume_ml(sphere.diameter_mm) for sphere in found.spheres)
+    volume = sum(sphere_volume_ml(sphere.diameter_mm) for sphere in phantom.spheres)
     assert filling.sphere_bq_per_ml is not None
     total = float(image.values[around].sum()) * image.grid.voxel_volume_ml
     error = (
-        found.model.residual * math.sqrt(np.count_nonzero(around)) * image.grid.voxel_volume_ml / abs(total)
+        phantom.model.residual * math.sqrt(np.count_nonzero(around)) * image.grid.voxel_volume_ml / abs(total)
     )
     return total / (filling.sphere_bq_per_ml * volume), error
 

@@ -65,11 +65,11 @@ def fit_dead_time(
     from scipy.optimize import least_squares
     from scipy.special import lambertw
 
-    rates, found = np.asarray(rates_cps, float), np.asarray(factors, float)
+    rates, factor_values = np.asarray(rates_cps, float), np.asarray(factors, float)
     spread = np.maximum(np.asarray(relative_errors, float), 1e-6)
-    if rates.size < 2 or rates.shape != found.shape:
+    if rates.size < 2 or rates.shape != factor_values.shape:
         raise InputError(f"a dead time needs two acquisitions or more, got {rates.size}.")
-    activities = rates / found
+    activities = rates / factor_values
     order = np.argsort(activities)
     falling = np.diff(rates[order]) < -RATE_TOLERANCE * rates[order][1:]
     if falling.any():
@@ -84,9 +84,9 @@ def fit_dead_time(
     most = 0.999 * math.exp(-1.0) / rates.max()
 
     def missed(p: np.ndarray) -> np.ndarray:
-        return np.asarray((np.log(found) - p[0] - lambertw(-rates * p[1] * most).real) / spread)
+        return np.asarray((np.log(factor_values) - p[0] - lambertw(-rates * p[1] * most).real) / spread)
 
-    best = least_squares(missed, [math.log(found.max()), 0.1], bounds=([-np.inf, 0.0], [np.inf, 1.0]))
+    best = least_squares(missed, [math.log(factor_values.max()), 0.1], bounds=([-np.inf, 0.0], [np.inf, 1.0]))
     covariance = np.linalg.pinv(best.jac.T @ best.jac)
     if rates.size > 2:  # what the fit leaves, where it is more than the stated errors
         covariance = covariance * max(1.0, 2.0 * best.cost / (rates.size - 2))

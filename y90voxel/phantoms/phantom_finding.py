@@ -135,9 +135,9 @@ def found_at(
     InputError
         As `find_spheres`.
     """
-    known = [k for k, centre in enumerate(centres_mm) if centre is not None]
+    placed = [k for k, centre in enumerate(centres_mm) if centre is not None]
     if pose is None:
-        pose = _fitted(layout, known, [c for c in centres_mm if c is not None])
+        pose = _fitted(layout, placed, [c for c in centres_mm if c is not None])
     diameters = [sphere.diameter_mm for sphere in layout.spheres]
     places = [pose.to_image(np.array(sphere.centre_mm)) for sphere in layout.spheres]
     start = [place if centre is None else centre for place, centre in zip(places, centres_mm, strict=True)]
@@ -210,11 +210,13 @@ def _circle(
     # three places of a hexagon, up to its symmetries
     triples = [order for triple in ((0, 1, 2), (0, 1, 3), (0, 2, 4)) for order in permutations(triple)]
     for three in combinations(range(len(blobs)), 3):
-        found = np.array([sides[three[0], three[1]], sides[three[1], three[2]], sides[three[0], three[2]]])
+        measured_sides = np.array(
+            [sides[three[0], three[1]], sides[three[1], three[2]], sides[three[0], three[2]]]
+        )
         for order in triples:
             a, b, c = places[list(order)]
             wanted = np.linalg.norm([a - b, b - c, a - c], axis=1)
-            if np.abs(found - wanted).max() > PLACE_TOLERANCE_MM:
+            if np.abs(measured_sides - wanted).max() > PLACE_TOLERANCE_MM:
                 continue
             pose = _fitted(layout, order, list(blobs[list(three)]))
             at = grid.lps_to_index(pose.to_image(places))
@@ -314,12 +316,12 @@ def _check_inside(
 def _diameters_by_counts(model: SphereModel, diameters: Sequence[float]) -> list[float | None]:
     """Diameter of each sphere from its counts above background, on the scale that fits the well-known ones together."""
     doubt = model.count_errors / np.maximum(np.abs(model.counts), 1e-300)
-    known = doubt < 1.0 / LEAST_SIGNAL
-    if known.sum() < LEAST_SPHERES:
+    certain = doubt < 1.0 / LEAST_SIGNAL
+    if certain.sum() < LEAST_SPHERES:
         return [None] * len(diameters)
-    scale = float(np.median(model.counts[known]))
+    scale = float(np.median(model.counts[certain]))
     sizes = np.cbrt(np.maximum(model.counts / scale, 0.0)) * np.array(diameters)
-    return [float(size) if ok else None for size, ok in zip(sizes, known, strict=True)]
+    return [float(size) if ok else None for size, ok in zip(sizes, certain, strict=True)]
 
 
 def _check_sizes(spheres: Sequence[FoundSphere], model: SphereModel) -> None:

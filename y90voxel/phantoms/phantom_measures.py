@@ -135,7 +135,7 @@ def measure_background(
     image: NDArray[np.float64],
     grid: Grid,
     layout: PhantomLayout,
-    found: FoundPhantom | None,
+    phantom: FoundPhantom | None,
     level: float,
     fwhm_mm: float,
 ) -> BackgroundMeasure | None:
@@ -147,7 +147,7 @@ def measure_background(
         The image.
     layout : PhantomLayout
         What else is in it.
-    found : FoundPhantom or None
+    phantom : FoundPhantom or None
         Where spheres and insert are; None in a uniform phantom.
     level : float
         About the background, in the unit of the image.
@@ -163,14 +163,14 @@ def measure_background(
     # the edge of the image is an edge too: slices there are noisier
     depth = distance_transform_edt(np.pad(body, 1), sampling=grid.spacing_mm)
     region = depth[1:-1, 1:-1, 1:-1] > margin
-    if found is not None:
+    if phantom is not None:
         points = grid.index_to_lps(np.argwhere(region))
-        kept = np.ones(len(points), bool)
-        for sphere in found.spheres:
-            kept &= np.linalg.norm(points - sphere.centre_mm, axis=1) > 0.5 * sphere.diameter_mm + margin
+        clear = np.ones(len(points), bool)
+        for sphere in phantom.spheres:
+            clear &= np.linalg.norm(points - sphere.centre_mm, axis=1) > 0.5 * sphere.diameter_mm + margin
         if layout.insert_diameter_mm is not None:
-            kept &= _axis_distance(points, found) > 0.5 * layout.insert_diameter_mm + margin
-        region[region] = kept
+            clear &= _axis_distance(points, phantom) > 0.5 * layout.insert_diameter_mm + margin
+        region[region] = clear
     values = image[region]
     if values.size < 2 or not values.mean() > 0:
         return None
@@ -255,17 +255,17 @@ def voxel_recovery(grid: Grid, centre_mm: NDArray[np.float64], diameter_mm: floa
     return float((mean * inside).sum() / inside.sum())
 
 
-def measure_insert(image: NDArray[np.float64], grid: Grid, found: FoundPhantom) -> float | None:
+def measure_insert(image: NDArray[np.float64], grid: Grid, phantom: FoundPhantom) -> float | None:
     """Return the mean in the middle of the cold insert, in the unit of the image; None where the image does not hold it."""
     points = grid.index_to_lps(np.indices(grid.shape).reshape(3, -1).T)
-    along = np.abs((points - found.pose.centre_mm) @ found.pose.rotation[:, 2])
-    inside = (_axis_distance(points, found) <= INSERT_RADIUS_MM) & (along <= INSERT_HALF_LENGTH_MM)
+    along = np.abs((points - phantom.pose.centre_mm) @ phantom.pose.rotation[:, 2])
+    inside = (_axis_distance(points, phantom) <= INSERT_RADIUS_MM) & (along <= INSERT_HALF_LENGTH_MM)
     return float(image.ravel()[inside].mean()) if inside.any() else None
 
 
-def _axis_distance(points: NDArray[np.float64], found: FoundPhantom) -> NDArray[np.float64]:
+def _axis_distance(points: NDArray[np.float64], phantom: FoundPhantom) -> NDArray[np.float64]:
     """Distance of points from the axis of the phantom [mm]."""
-    off, axis = points - found.pose.centre_mm, found.pose.rotation[:, 2]
+    off, axis = points - phantom.pose.centre_mm, phantom.pose.rotation[:, 2]
     return np.asarray(np.linalg.norm(off - np.outer(off @ axis, axis), axis=1))
 
 

@@ -87,12 +87,12 @@ def fit_gaussian(
     from scipy.interpolate import CubicSpline
     from scipy.optimize import minimize_scalar
 
-    found, relative = np.asarray(recovery, float), np.asarray(relative_uncertainty, float)
-    if found.size < 2 or found.shape != relative.shape:
+    recoveries, relative = np.asarray(recovery, float), np.asarray(relative_uncertainty, float)
+    if recoveries.size < 2 or recoveries.shape != relative.shape:
         raise InputError(
-            f"a width needs recovery and uncertainty of two spheres or more, got {found.size} and {relative.size}."
+            f"a width needs recovery and uncertainty of two spheres or more, got {recoveries.size} and {relative.size}."
         )
-    spread = found * relative
+    spread = recoveries * relative
     if not ((spread > 0).all() and np.isfinite(spread).all()):
         raise InputError(
             f"recovery and its uncertainties must be positive: {list(recovery)}, {list(relative_uncertainty)}."
@@ -101,11 +101,11 @@ def fit_gaussian(
     table = CubicSpline(np.log(widths), np.array([shape(w) for w in widths]))
 
     def scale_of(model: NDArray[np.float64]) -> float:
-        return float((model * found / spread**2).sum() / (model**2 / spread**2).sum())
+        return float((model * recoveries / spread**2).sum() / (model**2 / spread**2).sum())
 
     def chi2(log_fwhm: float) -> float:
         model = table(log_fwhm)
-        return float((((found - scale_of(model) * model) / spread) ** 2).sum())
+        return float((((recoveries - scale_of(model) * model) / spread) ** 2).sum())
 
     coarse = np.linspace(math.log(FWHM_RANGE_MM[0]), math.log(FWHM_RANGE_MM[1]), 20 * WIDTHS)
     start = int(np.argmin([chi2(x) for x in coarse]))
@@ -114,4 +114,4 @@ def fit_gaussian(
     model, fwhm = table(best), math.exp(best)
     scale = scale_of(model)
     jacobian = np.column_stack([scale * table(best, 1) / fwhm, model]) / spread[:, None]
-    return GaussianFit(fwhm, scale, np.linalg.inv(jacobian.T @ jacobian), chi2(best), found.size - 2)
+    return GaussianFit(fwhm, scale, np.linalg.inv(jacobian.T @ jacobian), chi2(best), recoveries.size - 2)

@@ -226,10 +226,10 @@ def _moved(
     def missed(at: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(blurred_sphere(np.linalg.norm(part.points - at, axis=1), radius, wide) - rest)
 
-    found = least_squares(missed, centre, max_nfev=20)
-    variance = 2.0 * found.cost / max(len(part.values) - 3, 1)
-    spread = np.trace(np.linalg.pinv(found.jac.T @ found.jac)) * variance / 3.0
-    return np.asarray(found.x), math.sqrt(spread)
+    optimum = least_squares(missed, centre, max_nfev=20)
+    variance = 2.0 * optimum.cost / max(len(part.values) - 3, 1)
+    spread = np.trace(np.linalg.pinv(optimum.jac.T @ optimum.jac)) * variance / 3.0
+    return np.asarray(optimum.x), math.sqrt(spread)
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def with_plan_immune(plan: Plan, chosen: ImmuneSettings, image_sex: str = "") ->
     if omitted:
         words = "; ".join(f"{name}: {reason}" for name, reason in omitted.items())
         notices.append(Notice("immune-omitted", f"the dose to blood is left out for some models: {words}."))
-    found = PlanImmune(models, omitted, half_life_s, source)
-    return replace(plan, immune=found).with_notices(*notices)
+    plan_immune = PlanImmune(models, omitted, half_life_s, source)
+    return replace(plan, immune=plan_immune).with_notices(*notices)
 
 
 def _blood(plan: Plan, model: PlanModel, half_life_s: float, assumed: BloodAssumptions) -> BloodSummary | str:

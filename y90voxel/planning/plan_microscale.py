@@ -67,5 +67,5 @@ def with_plan_microscale(plan: Plan, chosen: MicroscaleSettings) -> Plan:
                 "dose between microspheres was asked for and is left out: no model gives a dose of liver or tumour.",
             )
         ]
-    found = PlanMicroscale(sphere, model.name, model.label, chosen.places, tuple(rows))
-    return replace(plan, microscale=found).with_notices(*notices)
+    plan_microscale = PlanMicroscale(sphere, model.name, model.label, chosen.places, tuple(rows))
+    return replace(plan, microscale=plan_microscale).with_notices(*notices)

@@ -78,9 +78,15 @@ def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
         ("filter", "ConvolutionKernel"),
         ("camera", "ManufacturerModelName"),
     ):
-        known, found = getattr(own, name), getattr(other, name)
-        if known and found:
-            _same(f"{name} of the reconstruction" if name != "camera" else name, known, found, scanner, tag)
+        commissioned, stated = getattr(own, name), getattr(other, name)
+        if commissioned and stated:
+            _same(
+                f"{name} of the reconstruction" if name != "camera" else name,
+                commissioned,
+                stated,
+                scanner,
+                tag,
+            )
         else:
             unknown.append(name)
     voxels = np.array(emission.grid.spacing_mm)
@@ -121,12 +127,12 @@ def _rate_notices(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
     ]
 
 
-def _same(what: str, known: str, found: str | None, scanner: Scanner, tag: str = "scanner") -> None:
+def _same(what: str, commissioned: str, imaged: str | None, scanner: Scanner, tag: str = "scanner") -> None:
     """Refuse what differs from the commissioning."""
-    if found and known != found:
+    if imaged and commissioned != imaged:
         raise InputError(
-            f"{scanner.path.name} was commissioned for {known!r} as {what}, the image says {found!r}: recovery, calibration and "
-            "dead time do not hold for it. Give the scanner file of this one, or leave --scanner out.",
+            f"{scanner.path.name} was commissioned for {commissioned!r} as {what}, the image says {imaged!r}: recovery, "
+            "calibration and dead time do not hold for it. Give the scanner file of this one, or leave --scanner out.",
             file=scanner.path,
             tag=tag,
         )

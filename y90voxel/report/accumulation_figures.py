@@ -44,18 +44,20 @@ DVH_POINTS = 400  # of a curve: one every two or three pixels
 TAIL_PERCENT = 0.5
 
 
-def accumulation_figures(found: Accumulation) -> dict[str, bytes]:
+def accumulation_figures(accumulation: Accumulation) -> dict[str, bytes]:
     """Return the figures of a sum: file name to PNG."""
-    figures = {"time_line.png": time_line_png([_on_time_line(treatment) for treatment in found.treatments])}
-    if found.physical is not None and found.eqd2 is not None:
-        figures["maps.png"] = _maps_png(found, found.physical, found.eqd2)
-        figures["dvh.png"] = _dvh_png(found)
+    figures = {
+        "time_line.png": time_line_png([_on_time_line(treatment) for treatment in accumulation.treatments])
+    }
+    if accumulation.physical is not None and accumulation.eqd2 is not None:
+        figures["maps.png"] = _maps_png(accumulation, accumulation.physical, accumulation.eqd2)
+        figures["dvh.png"] = _dvh_png(accumulation)
     return figures
 
 
-def accumulation_styles(found: Accumulation) -> dict[str, RegionStyle]:
+def accumulation_styles(accumulation: Accumulation) -> dict[str, RegionStyle]:
     """Return the style of each region by name, as figures and table use it."""
-    return region_styles((region.name, region.role) for region in found.regions)
+    return region_styles((region.name, region.role) for region in accumulation.regions)
 
 
 def _on_time_line(treatment: Treatment) -> TimeLineRow:
@@ -67,9 +69,9 @@ def _on_time_line(treatment: Treatment) -> TimeLineRow:
     return TimeLineRow(treatment.name, treatment.start, fractions_after_s=times)
 
 
-def _maps_png(found: Accumulation, physical: DoseMap, equivalent: DoseMap) -> bytes:
+def _maps_png(accumulation: Accumulation, physical: DoseMap, equivalent: DoseMap) -> bytes:
     """Sum of the absorbed doses and 2 Gy-equivalent dose, axial and coronal through the hottest voxel."""
-    base = next(t for t in found.treatments if t.name == found.reference)
+    base = next(t for t in accumulation.treatments if t.name == accumulation.reference)
     regions = [region for region in base.regions if region.role in OUTLINED] or list(base.regions)
     grid = physical.grid
     inside = np.any([region.mask.array >= 0.5 for region in regions], axis=0)
@@ -81,7 +83,7 @@ def _maps_png(found: Accumulation, physical: DoseMap, equivalent: DoseMap) -> by
     planes = [display_plane(grid, view, focus, box, pixel_mm) for view in (View.AXIAL, View.CORONAL)]
     heights, columns = [plane.grid.shape[1] for plane in planes], max(plane.grid.shape[2] for plane in planes)
     tops = [max(float(dose.array[inside].max()), 1e-6) for dose in (physical, equivalent)]
-    styles = accumulation_styles(found)
+    styles = accumulation_styles(accumulation)
     with drawing():
         height = TITLE_PX + sum(heights) + GAP_PX * len(planes) + 34
         width = 2 * (columns + BAR_PX) + 4 * GAP_PX
@@ -132,11 +134,13 @@ def _maps_png(found: Accumulation, physical: DoseMap, equivalent: DoseMap) -> by
         return png_bytes(figure)
 
 
-def _dvh_png(found: Accumulation) -> bytes:
+def _dvh_png(accumulation: Accumulation) -> bytes:
     """Histograms of the absorbed dose, and dashed of the 2 Gy-equivalent dose with every set of parameters."""
     height, legend = 520.0, 300.0
-    styles = accumulation_styles(found)
-    plotted = [region for region in found.regions if region.role in PLOTTED] or list(found.regions)
+    styles = accumulation_styles(accumulation)
+    plotted = [region for region in accumulation.regions if region.role in PLOTTED] or list(
+        accumulation.regions
+    )
     curves: list[tuple[str, Any, RegionStyle]] = []
     for region in plotted:
         colour, name = styles[region.name].colour, shortened(region.name, 22)

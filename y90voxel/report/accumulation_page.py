@@ -21,13 +21,13 @@ __all__ = ["accumulation_content", "write_accumulation_report"]
 
 
 def write_accumulation_report(
-    found: Accumulation, provenance: Mapping[str, Any], folder: str | Path
+    accumulation: Accumulation, provenance: Mapping[str, Any], folder: str | Path
 ) -> list[Path]:
     """Write ``accumulate.html`` and ``figures/*.png``, and return their paths.
 
     Parameters
     ----------
-    found : Accumulation
+    accumulation : Accumulation
         What is reported.
     provenance : mapping
         Version, inputs, time.
@@ -35,38 +35,42 @@ def write_accumulation_report(
         Exists; files in it are replaced.
     """
     folder = Path(folder)
-    figures = accumulation_figures(found)
+    figures = accumulation_figures(accumulation)
     (folder / "figures").mkdir(exist_ok=True)
     paths = [folder / "accumulate.html"]
     for name, png in figures.items():
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
-    content = accumulation_content(found, provenance) | {"figures": embedded(figures)}
+    content = accumulation_content(accumulation, provenance) | {"figures": embedded(figures)}
     paths[0].write_text(render_page("accumulate.html.j2", content), encoding="utf-8")
     return paths
 
 
-def accumulation_content(found: Accumulation, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def accumulation_content(accumulation: Accumulation, provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that the page shows besides its figures."""
-    predicted = [treatment.name for treatment in found.treatments if treatment.predicted]
+    predicted = [treatment.name for treatment in accumulation.treatments if treatment.predicted]
     return {
         "heading": "Treatments together",
-        "label": f"{len(found.treatments)} treatments",
-        "subtitle": f"{found.treatments[0].start:%Y-%m-%d} to {found.treatments[-1].start:%Y-%m-%d}",
+        "label": f"{len(accumulation.treatments)} treatments",
+        "subtitle": f"{accumulation.treatments[0].start:%Y-%m-%d} to {accumulation.treatments[-1].start:%Y-%m-%d}",
         "predicted": f"{', '.join(predicted)}: predicted from a surrogate, not delivered."
         if predicted
         else None,
         "disclaimer": DISCLAIMER,
         "version": str(provenance.get("version", MISSING)),
         "computed": date_and_time(provenance.get("started")),
-        "model_value": MODEL_VALUE if found.mixed else None,
-        "cards": _cards(found),
-        "warnings": [{"code": notice.code, "message": notice.message} for notice in found.notices],
-        "treatments": [_treatment_row(treatment, found.reference) for treatment in found.treatments],
-        "names": [treatment.name for treatment in found.treatments],
-        "regions": [_region_row(found, region) for region in found.regions],
-        "limits": [_limit_row(limit) for limit in found.limits],
-        "focal": [{"bed": f"{level:g}", "volume": number(ml)} for level, ml in found.focal_liver_ml.items()],
+        "model_value": MODEL_VALUE if accumulation.mixed else None,
+        "cards": _cards(accumulation),
+        "warnings": [{"code": notice.code, "message": notice.message} for notice in accumulation.notices],
+        "treatments": [
+            _treatment_row(treatment, accumulation.reference) for treatment in accumulation.treatments
+        ],
+        "names": [treatment.name for treatment in accumulation.treatments],
+        "regions": [_region_row(accumulation, region) for region in accumulation.regions],
+        "limits": [_limit_row(limit) for limit in accumulation.limits],
+        "focal": [
+            {"bed": f"{level:g}", "volume": number(ml)} for level, ml in accumulation.focal_liver_ml.items()
+        ],
         "inputs": [
             {"file": item["file"], "sha256": str(item["sha256"])[:12]}
             for item in provenance.get("inputs") or ()
@@ -74,18 +78,18 @@ def accumulation_content(found: Accumulation, provenance: Mapping[str, Any]) -> 
     }
 
 
-def _cards(found: Accumulation) -> list[dict[str, str]]:
+def _cards(accumulation: Accumulation) -> list[dict[str, str]]:
     """The few numbers that are read first."""
     cards: list[dict[str, str]] = []
     for role in (Role.TUMOURS, Role.TUMOUR, Role.NON_TUMOUR_LIVER):
-        region = next((r for r in found.regions if r.role is role), None)
+        region = next((r for r in accumulation.regions if r.role is role), None)
         if region is None or (role is Role.TUMOUR and cards):
             continue
         effects = "; ".join(
             f"EQD2 {dose_text(e.eqd2_mean_gy)} Gy ({e.parameters.name})" for e in region.effects
         )
         cards.append(_card(region.name, f"{dose_text(region.mean_gy)} Gy", effects or "absorbed dose"))
-    for limit in found.limits:
+    for limit in accumulation.limits:
         parameters = "" if limit.parameters is None else f", {limit.parameters.name}"
         note = f"{limit.limit.quantity}{parameters}, of {limit.limit.value_gy:g} Gy; left {dose_text(limit.left_gy)} Gy"
         card = _card(limit.limit.region, limit.status, note)
@@ -114,9 +118,9 @@ def _treatment_row(treatment: Treatment, reference: str) -> dict[str, str]:
     }
 
 
-def _region_row(found: Accumulation, region: RegionSum) -> dict[str, Any]:
+def _region_row(accumulation: Accumulation, region: RegionSum) -> dict[str, Any]:
     """Doses of one region."""
-    style = accumulation_styles(found)[region.name]
+    style = accumulation_styles(accumulation)[region.name]
     histogram = region.histogram
     return {
         "name": region.name,
@@ -124,7 +128,7 @@ def _region_row(found: Accumulation, region: RegionSum) -> dict[str, Any]:
         "colour": style.colour,
         "dash": " ".join(str(2.2 * length) for length in style.dash),
         "volume": number(region.volume_ml),
-        "alone": [dose_text(region.means_gy.get(treatment.name)) for treatment in found.treatments],
+        "alone": [dose_text(region.means_gy.get(treatment.name)) for treatment in accumulation.treatments],
         "sum": dose_text(region.mean_gy),
         "d70": MISSING if histogram is None else dose_text(histogram.dose_at_volume(70)),
         "effects": [

@@ -63,13 +63,13 @@ def _title(first: AcquisitionMeasure) -> str:
 def _slice(figure: Any, first: AcquisitionMeasure, area: Area) -> None:
     """The slice that holds most of the spheres, or the middle one."""
     image, grid = first.image.values, first.image.grid
-    found = first.found
-    at = grid.lps_to_index(found.pose.centre_mm) if found is not None else (np.array(grid.shape) - 1) / 2
+    phantom = first.found
+    at = grid.lps_to_index(phantom.pose.centre_mm) if phantom is not None else (np.array(grid.shape) - 1) / 2
     k = int(np.clip(round(float(at[0])), 0, grid.shape[0] - 1))
     axes = add_axes(figure, area)
     _, row, column = grid.spacing_mm
     extent = (-0.5 * column, (grid.shape[2] - 0.5) * column, (grid.shape[1] - 0.5) * row, -0.5 * row)
-    top = float(np.percentile(image, 99.9)) if found is None else float(image[k].max())
+    top = float(np.percentile(image, 99.9)) if phantom is None else float(image[k].max())
     axes.imshow(image[k], cmap="gray_r", vmin=0.0, vmax=top or 1.0, extent=extent, interpolation="nearest")
     if first.background is not None and first.background.region[k].any():
         shown = first.background.region[k].astype(float)

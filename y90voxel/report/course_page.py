@@ -96,17 +96,17 @@ def _session(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
     summary = entry.get("summary") or {}
     doses = summary.get("doses_gy") or {}
     activity = summary.get("activity_bq")
-    said = []
+    remarks = []
     if summary.get("stop"):
-        said.append(f"STOP: {summary['stop']}")
+        remarks.append(f"STOP: {summary['stop']}")
     if summary.get("not_met"):
-        said.append(f"not met: {', '.join(summary['not_met'])}")
+        remarks.append(f"not met: {', '.join(summary['not_met'])}")
     if summary.get("predicted"):
-        said.append("predicted")
+        remarks.append("predicted")
     if summary.get("model"):
-        said.append(summary["model"])
+        remarks.append(summary["model"])
     if summary.get("warnings"):
-        said.append(f"{summary['warnings']} warnings")
+        remarks.append(f"{summary['warnings']} warnings")
     when = (entry["date"] or "")[:10] or f"day {entry['day']:g}"
     return {
         "when": when,
@@ -119,7 +119,7 @@ def _session(entry: Mapping[str, Any], root: Path) -> dict[str, Any]:
         "tumours": dose_text(doses.get("tumours")),
         "normal": dose_text(doses.get("non_tumour_liver")),
         "lungs": dose_text(doses.get("lungs")),
-        "said": "; ".join(said),
+        "said": "; ".join(remarks),
     }
 
 

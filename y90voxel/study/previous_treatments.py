@@ -149,7 +149,7 @@ def _region(name: str, regions: Sequence[Region]) -> Region | None:
     of_role = [
         region for region in regions if region.role.value.replace("_", " ") == name.replace("_", " ").lower()
     ]
-    return next((found[0] for found in (named, of_role) if len(found) == 1), None)
+    return next((candidates[0] for candidates in (named, of_role) if len(candidates) == 1), None)
 
 
 def _earlier_value(folder: DoseFolder, region: Region, metric: Metric) -> float:

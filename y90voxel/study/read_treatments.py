@@ -92,8 +92,8 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
     else:
         number = _fractions(path, facts, rtdose)
         _check_whole(path, float(dose.array.max()), number, rtdose)
-        dates, said = _fraction_dates(facts, start, number)
-        notices += said
+        dates, date_notices = _fraction_dates(facts, start, number)
+        notices += date_notices
         course = ExternalBeam(tuple(_seconds(day) for day in dates))
     treatment = Treatment(name, dose, start, course, nuclide=facts.nuclide)
     return ReadTreatment(treatment, identity, inputs, tuple(notices))

@@ -84,37 +84,35 @@ def placement_of(
     if wanted.how == RIGID:
         return _rigid(rigid), rigid
     guides = _guides(predicted, delivered)
-    found = deform_ct(rigid, liver, guides, lambda what, done: report_progress(what, 0.3 + 0.7 * done))
-    return _deformed(found, guides), found
+    deformed = deform_ct(rigid, liver, guides, lambda what, done: report_progress(what, 0.3 + 0.7 * done))
+    return _deformed(deformed, guides), deformed
 
 
-def _rigid(found: Alignment) -> Placement:
+def _rigid(alignment: Alignment) -> Placement:
     """An alignment of CTs as a placement."""
-    message = (
-        f"the predicted study was aligned rigidly with the delivered one, CT to CT, as asked. {found.summary}"
-    )
+    message = f"the predicted study was aligned rigidly with the delivered one, CT to CT, as asked. {alignment.summary}"
     return Placement(
-        pull=found.transform.inverse(),
+        pull=alignment.transform.inverse(),
         how="CTs aligned rigidly",
-        rigid=found.transform,
-        base=found.transform,
-        record={"kind": RIGID, **found.as_dict()},
+        rigid=alignment.transform,
+        base=alignment.transform,
+        record={"kind": RIGID, **alignment.as_dict()},
         notices=(Notice("registered-rigidly", message),),
     )
 
 
-def _deformed(found: DeformableAlignment, guides: list[Guide]) -> Placement:
+def _deformed(alignment: DeformableAlignment, guides: list[Guide]) -> Placement:
     """A deformation of CTs as a placement."""
     message = (
         "the predicted study was deformed onto the delivered one, CT to CT, as asked: the dose is that of the tissue, read where "
-        f"it came from. {found.summary} Check the figure before the doses."
+        f"it came from. {alignment.summary} Check the figure before the doses."
     )
     return Placement(
-        pull=found.pull,
+        pull=alignment.pull,
         how="CTs aligned and deformed",
-        base=found.rigid.transform,
-        record={"kind": DEFORMABLE, "guides": len(guides), **found.as_dict()},
-        notices=(Notice("registered-deformably", message), *found.notices),
+        base=alignment.rigid.transform,
+        record={"kind": DEFORMABLE, "guides": len(guides), **alignment.as_dict()},
+        notices=(Notice("registered-deformably", message), *alignment.notices),
     )
 
 
@@ -138,9 +136,9 @@ def _of_object(path: Path, predicted: ComparedDose, delivered: ComparedDose) -> 
     links = links_of(index_study(path))
     way = path_between(links, frames[0], {str(frames[1])})
     if way is None:
-        known = "; ".join(f"{link.source} with {link.target}" for link in links) or "nothing"
+        pairs = "; ".join(f"{link.source} with {link.target}" for link in links) or "nothing"
         raise GeometryError(
-            f"{path.name} registers {known}; needed is {frames[0]} (predicted) with {frames[1]} (delivered). Export the "
+            f"{path.name} registers {pairs}; needed is {frames[0]} (predicted) with {frames[1]} (delivered). Export the "
             "registration of the two images that the doses belong to.",
             file=path,
             tag="FrameOfReferenceUID",
@@ -183,17 +181,17 @@ def _ct(path: str | Path | None, which: str, dose: Grid) -> CtImage:
     if is_image_file(path):
         image = read_ct_file(path)
         return replace(image, grid=replace(image.grid, frame_of_reference_uid=dose.frame_of_reference_uid))
-    found = DicomStudy.open(path, needs_emission=False).ct()
-    if found is None:
+    ct = DicomStudy.open(path, needs_emission=False).ct()
+    if ct is None:
         raise InputError(f"{path} holds no CT.", file=path, tag=OPTION)
-    own, frame = found.grid.frame_of_reference_uid, dose.frame_of_reference_uid
+    own, frame = ct.grid.frame_of_reference_uid, dose.frame_of_reference_uid
     if own is not None and frame is not None and own != frame:
         raise GeometryError(
             f"the CT in {path} lies in frame of reference {own}, the {which} dose in {frame}: it is not the CT of that study.",
             file=path,
             tag="FrameOfReferenceUID",
         )
-    return found
+    return ct
 
 
 def _liver(side: ComparedDose, which: str) -> Mask:

@@ -66,23 +66,27 @@ def run_accumulate(
     """
     check_output_folder(out)
     started, clock = datetime.now(UTC), time.perf_counter()
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     asked = settings or AccumulationSettings()
     files = [Path(path) for path in paths]
     read: list[ReadTreatment] = []
     for path, facts in zip(files, facts_of(files, asked), strict=True):
-        tell(f"reading {path.name}", 0.2 * len(read) / len(files))
+        report_progress(f"reading {path.name}", 0.2 * len(read) / len(files))
         read.append(read_treatment(path, facts))
     notices = [*(notice for one in read for notice in one.notices), *check_one_patient(read)]
     if regions:
         notices += _give_regions(read, asked.reference, regions, trust_frames)
     base = _base([one.treatment for one in read], asked.reference)
-    treatments, joined, said = join_frames(read, asked.registration, base, trust_frames=trust_frames)
+    treatments, joined, frame_notices = join_frames(read, asked.registration, base, trust_frames=trust_frames)
     limits = [parse_limit(text) for text in asked.limit]
-    found = accumulate(treatments, base, limits, frames_joined=joined, carry=asked.carry, progress=tell)
-    found = replace(found, notices=tuple(dict.fromkeys((*notices, *said, *found.notices))))
+    accumulation = accumulate(
+        treatments, base, limits, frames_joined=joined, carry=asked.carry, progress=report_progress
+    )
+    accumulation = replace(
+        accumulation, notices=tuple(dict.fromkeys((*notices, *frame_notices, *accumulation.notices)))
+    )
     identity = next(one.identity for one in read if one.treatment.name == base)
-    document = found.as_dict() | {
+    document = accumulation.as_dict() | {
         "provenance": {
             "version": __version__,
             "inputs": [dict(item) for one in read for item in one.inputs],
@@ -92,14 +96,14 @@ def run_accumulate(
         }
     }
     with output_folder(out, "accumulate") as folder:
-        _write(found, identity, document, folder)
+        _write(accumulation, identity, document, folder)
         if report:
-            tell("drawing the report", 0.9)
+            report_progress("drawing the report", 0.9)
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.accumulation_page import write_accumulation_report
 
-            write_accumulation_report(found, document["provenance"], folder)
-    tell("done", 1.0)
+            write_accumulation_report(accumulation, document["provenance"], folder)
+    report_progress("done", 1.0)
     return document
 
 
@@ -140,21 +144,21 @@ def _give_regions(
     if whose is not None and one.identity is not None:
         one.identity.check_patient(whose, one.treatment.name, "the regions")
     if trust_frames:
-        drawn, said = trusted_regions(drawn, grid.frame_of_reference_uid)
-        notices += said
-    placed, said = place_regions(drawn, grid, None, must_be_whole=(), liver_tumours="ask")
+        drawn, new_notices = trusted_regions(drawn, grid.frame_of_reference_uid)
+        notices += new_notices
+    placed, new_notices = place_regions(drawn, grid, None, must_be_whole=(), liver_tumours="ask")
     read[wanted[0]] = replace(one, treatment=replace(one.treatment, regions=tuple(placed)))
-    return [*notices, *said]
+    return [*notices, *new_notices]
 
 
 def _write(
-    found: Accumulation, identity: StudyIdentity | None, document: dict[str, Any], folder: Path
+    accumulation: Accumulation, identity: StudyIdentity | None, document: dict[str, Any], folder: Path
 ) -> None:
     """The files of a sum."""
     write_json(document, folder / "accumulate.json")
     rows = [
         (f"{region.name}, {what}", region.role.value, histogram)
-        for region in found.regions
+        for region in accumulation.regions
         for what, histogram in (
             ("absorbed dose", region.histogram),
             *((f"EQD2, {effect.parameters.name}", effect.histogram) for effect in region.effects),
@@ -162,16 +166,16 @@ def _write(
         if histogram is not None
     ]
     write_dvh_csv(rows, folder / "dvh.csv")
-    if found.bed is None or found.eqd2 is None or found.physical is None:
+    if accumulation.bed is None or accumulation.eqd2 is None or accumulation.physical is None:
         return
     parameters = LIVER_SETS[0]
     write_rtdose(
-        found.bed,
+        accumulation.bed,
         folder / "bed.dcm",
         identity=identity,
         comment=f"BED, a/b {parameters.alpha_beta_gy:g} Gy, repair {parameters.repair_half_time_s / 3600:g} h, "
-        f"{len(found.treatments)} treatments",
+        f"{len(accumulation.treatments)} treatments",
         effective=True,
     )
-    write_nifti(found.eqd2, folder / "eqd2.nii.gz")
-    write_nifti(found.physical, folder / "dose.nii.gz")
+    write_nifti(accumulation.eqd2, folder / "eqd2.nii.gz")
+    write_nifti(accumulation.physical, folder / "dose.nii.gz")

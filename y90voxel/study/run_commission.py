@@ -132,9 +132,9 @@ def _read(folder: Path) -> tuple[list[SeriesRecord], list[EmissionImage], list[N
     emissions, notices = [], []
     with lenient_reading():
         for one in series:
-            emission, found = (read_nm if is_nm(one) else read_pet)(one)
+            emission, series_notices = (read_nm if is_nm(one) else read_pet)(one)
             emissions.append(emission)
-            notices += [notice for notice in found if notice.severity is Severity.WARN]
+            notices += [notice for notice in series_notices if notice.severity is Severity.WARN]
     return series, emissions, notices
 
 
@@ -158,16 +158,16 @@ def _reconstruction(
         )
     (own,) = stated
     notices = []
-    for field, said in (("method", record.image.reconstruction), ("filter", record.image.filter)):
+    for field, recorded in (("method", record.image.reconstruction), ("filter", record.image.filter)):
         header = getattr(own, field)
-        if said and header and said != header:
+        if recorded and header and recorded != header:
             raise InputError(
-                f"the filling record says {said!r}, the image headers {header!r} for the {field} of the reconstruction. Correct "
-                "the record.",
+                f"the filling record says {recorded!r}, the image headers {header!r} for the {field} of the reconstruction. "
+                "Correct the record.",
                 tag=f"image.{'reconstruction' if field == 'method' else field}",
             )
-        if said:
-            own = replace(own, **{field: said})
+        if recorded:
+            own = replace(own, **{field: recorded})
         elif not header:
             notices.append(
                 Notice(
@@ -190,8 +190,8 @@ def _drawn(
         If names do not tell which is which, or fewer than three are drawn.
     """
     assert record.contours is not None
-    found, _ = read_regions(record.contours, notices)
-    regions, more = place_regions(found, emission.grid, {}, must_be_whole=())
+    drawn, _ = read_regions(record.contours, notices)
+    regions, more = place_regions(drawn, emission.grid, {}, must_be_whole=())
     notices += more
     diameters = [sphere.diameter_mm for sphere in layout_of(record).spheres]
     centres: list[NDArray[np.float64] | None] = [None] * len(diameters)
@@ -204,10 +204,10 @@ def _drawn(
         where = np.argwhere(weights > 0)
         share = weights[tuple(where.T)]
         centres[fitting[0]] = emission.grid.index_to_lps(share @ where / share.sum())
-    known = sum(centre is not None for centre in centres)
-    if known < 3:
+    named = sum(centre is not None for centre in centres)
+    if named < 3:
         raise InputError(
-            f"{record.contours} has {known} drawn spheres whose names hold one diameter of the record "
+            f"{record.contours} has {named} drawn spheres whose names hold one diameter of the record "
             f"({', '.join(f'{d:g}' for d in diameters) or 'none'} mm); three are needed. Name them such as 'sphere 37'.",
             file=record.contours,
             tag="contours",

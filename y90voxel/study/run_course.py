@@ -79,16 +79,16 @@ def run_course(
     root = Path(out)
     earlier = _earlier(root)
     root.mkdir(parents=True, exist_ok=True)
-    tell = progress or (lambda what, done: None)
+    report_progress = progress or (lambda what, done: None)
     steps: list[_Step] = []
     for number, session in enumerate(course.session, 1):
         if session.kind in ("plan", "dose"):
-            tell(f"{session.kind} {session.name}", 0.8 * (number - 1) / len(course.session))
+            report_progress(f"{session.kind} {session.name}", 0.8 * (number - 1) / len(course.session))
             steps.append(
                 _session(session, root / f"{number:02d}-{folder_name(session.name)}", earlier, report)
             )
     comparisons = _comparisons(course, steps, root, earlier, report)
-    tell("adding treatments", 0.85)
+    report_progress("adding treatments", 0.85)
     total = _sum(course, steps, root, earlier, report)
     document = {
         "schema_version": 1,
@@ -111,12 +111,12 @@ def run_course(
     with atomic_file(root / COURSE_FILE) as path:
         write_json(document, path)
     if report:
-        tell("drawing the page", 0.95)
+        report_progress("drawing the page", 0.95)
         # deferred: 0.3 s, for reports alone
         from y90voxel.report.course_page import write_course_page
 
         write_course_page(course, document, root)
-    tell("done", 1.0)
+    report_progress("done", 1.0)
     return document
 
 

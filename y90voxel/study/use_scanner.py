@@ -39,11 +39,13 @@ class UsedScanner:
         """
         if self.scanner is None:
             return study
-        said = [notice for emission in study.emissions for notice in check_scanner(self.scanner, emission)]
+        scanner_notices = [
+            notice for emission in study.emissions for notice in check_scanner(self.scanner, emission)
+        ]
         files = [file_record(self.scanner.path, "scanner")]
         if self.scanner.recovery_file is not None:
             files.append(file_record(self.scanner.recovery_file, "recovery"))
-        notices = tuple(dict.fromkeys((*study.notices, *self.notices, *said)))
+        notices = tuple(dict.fromkeys((*study.notices, *self.notices, *scanner_notices)))
         return replace(study, notices=notices, inputs=(*study.inputs, *files))
 
 

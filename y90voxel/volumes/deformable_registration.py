@@ -205,10 +205,10 @@ def _nearest(array: Floats, grid: Grid, target: Grid, pull: Transform) -> Floats
 
     points = target.index_to_lps(np.moveaxis(np.indices(target.shape, dtype=float), 0, -1))
     places = grid.lps_to_index(pull.points(points))
-    found = map_coordinates(
+    values = map_coordinates(
         np.asarray(array, np.float32), np.moveaxis(places, -1, 0), order=1, mode="nearest"
     )
-    return np.asarray(found, np.float32)
+    return np.asarray(values, np.float32)
 
 
 def _image(array: NDArray[np.float32], grid: Grid) -> SimpleITK.Image:
@@ -272,9 +272,9 @@ def _correlations(
         np.clip(rigid.fixed.array, *WINDOW_HU), rigid.fixed.grid, grid, AffineTransform(np.eye(4))
     )
     moving = np.clip(rigid.moving.array, *WINDOW_HU)
-    found = []
+    correlations = []
     for way in (rigid.transform.inverse(), pull):
         other = _nearest(moving, rigid.moving.grid, grid, way)
         pair = np.stack([fixed[around], other[around]])
-        found.append(float(np.corrcoef(pair)[0, 1]) if min(pair.std(axis=1)) > 0 else 0.0)
-    return found[0], found[1]
+        correlations.append(float(np.corrcoef(pair)[0, 1]) if min(pair.std(axis=1)) > 0 else 0.0)
+    return correlations[0], correlations[1]

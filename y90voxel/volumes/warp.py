@@ -32,8 +32,8 @@ def pulled_back(array: Floats, grid: Grid, target: Grid, pull: Transform) -> tup
 
     As `all_pulled_back`, for one image.
     """
-    (values,), known = all_pulled_back([array], grid, target, pull)
-    return values, known
+    (values,), weights = all_pulled_back([array], grid, target, pull)
+    return values, weights
 
 
 def all_pulled_back(
@@ -65,7 +65,7 @@ def all_pulled_back(
     offsets = _points_in_voxel(target, grid.spacing_mm)
     images = [_Splines.of(array) for array in arrays]
     values: list[Floats] = [np.zeros(target.shape) for _ in arrays]
-    known: Floats = np.zeros(target.shape)
+    weights: Floats = np.zeros(target.shape)
     rows, columns = np.indices(target.shape[1:], dtype=float)
     last = np.array(grid.shape) - 1.0
     for plane in range(target.shape[0]):  # positions take 24 bytes a point
@@ -75,17 +75,17 @@ def all_pulled_back(
             )
             places = grid.lps_to_index(pull.points(target.index_to_lps(index)))
             inside = ((places >= -0.5) & (places <= last + 0.5)).all(axis=-1)  # NaN is outside
-            known[plane] += inside
+            weights[plane] += inside
             here = np.clip(np.where(np.isnan(places), 0.0, places), 0.0, last)
-            for image, found in zip(images, values, strict=True):
+            for image, out in zip(images, values, strict=True):
                 wanted = inside & ((here >= image.low) & (here <= image.high)).all(axis=-1)
                 if wanted.any():
                     at = here[wanted].T
                     value = map_coordinates(image.splines, at, mode="nearest", prefilter=False)
-                    found[plane][wanted] += np.clip(value, image.least, image.most)
-    for found in values:
-        np.divide(found, known, out=found, where=known > 0)
-    return values, known / len(offsets)
+                    out[plane][wanted] += np.clip(value, image.least, image.most)
+    for out in values:
+        np.divide(out, weights, out=out, where=weights > 0)
+    return values, weights / len(offsets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +104,12 @@ class _Splines:
         # deferred: 0.2 s
         from scipy.ndimage import spline_filter
 
-        held = [
+        occupied = [
             np.flatnonzero(array.any(axis=tuple(other for other in range(3) if other != axis)))
             for axis in range(3)
         ]
-        low = np.array([places[0] - 1.0 if len(places) else 0.0 for places in held])
-        high = np.array([places[-1] + 1.0 if len(places) else -1.0 for places in held])
+        low = np.array([places[0] - 1.0 if len(places) else 0.0 for places in occupied])
+        high = np.array([places[-1] + 1.0 if len(places) else -1.0 for places in occupied])
         return cls(spline_filter(array, mode="nearest"), float(array.min()), float(array.max()), low, high)
 
 
@@ -142,13 +142,17 @@ def pushed(array: Floats, grid: Grid, target: Grid, push: Transform) -> tuple[Fl
     strides = np.array([target.shape[1] * target.shape[2], target.shape[2], 1])
     lost = 0.0
     for plane in range(array.shape[0]):
-        held = np.argwhere(array[plane] != 0)
-        if not len(held):
+        occupied = np.argwhere(array[plane] != 0)
+        if not len(occupied):
             continue
-        amount = array[plane][tuple(held.T)].astype(np.float64) / len(offsets)
+        amount = array[plane][tuple(occupied.T)].astype(np.float64) / len(offsets)
         for shift in offsets:
             index = np.column_stack(
-                [np.full(len(held), plane + shift[0]), held[:, 0] + shift[1], held[:, 1] + shift[2]]
+                [
+                    np.full(len(occupied), plane + shift[0]),
+                    occupied[:, 0] + shift[1],
+                    occupied[:, 1] + shift[2],
+                ]
             )
             places = target.lps_to_index(push.points(grid.index_to_lps(index)))
             inside = ((places >= -0.5) & (places <= size - 0.5)).all(axis=-1)
