@@ -225,8 +225,15 @@ def test_negative_voxels_of_noise_count_as_nothing():
 
 
 def test_what_is_said_with_every_sum():
-    alike = accumulate([spheres("a", 1.0), spheres("b", 1.0, day=30.0)])
-    mixed = accumulate([spheres("a", 1.0, predicted=True), beam("SBRT", 1.0)])
+    stated = {"lung_mean_gy": 2.0}
+    alike = accumulate([spheres("a", 1.0, **stated), spheres("b", 1.0, day=30.0, **stated)])
+    mixed = accumulate([spheres("a", 1.0, predicted=True, **stated), beam("SBRT", 1.0)])
+    (of_map,) = [
+        n.message
+        for n in accumulate([spheres("a", 1.0), beam("SBRT", 1.0)]).notices
+        if n.code == "lung-dose-of-map"
+    ]
+    assert of_map.startswith("a: no lung dose in the convention of the limit")
     holmium = accumulate([spheres("a", 1.0), spheres("b", 1.0, day=30.0, nuclide="Ho-166")])
     assert {n.code for n in alike.notices} == {"effect-parameters"}
     assert {n.code for n in mixed.notices} == {"effect-parameters", "mixed-sum", "predicted-dose"}

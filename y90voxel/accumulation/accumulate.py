@@ -15,6 +15,7 @@ from y90voxel.accumulation.region_sums import RegionSum, region_sum
 from y90voxel.accumulation.treatment import FOCAL, LIVER_SETS, EffectParameters, Treatment
 from y90voxel.errors import GeometryError, InputError, Notice
 from y90voxel.metrics.radiobiology import eqd2
+from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import coverage, resample
@@ -294,6 +295,13 @@ def _assumed(treatments: Sequence[Treatment], regions: Sequence[RegionSum]) -> l
         notices.append(
             Notice("mixed-sum", f"{MODEL_VALUE}; absorbed doses of each treatment stand beside the sums.")
         )
+    of_map = [t.name for t in treatments if t.nuclide is not None and t.lung_mean_gy is None]
+    if of_map:
+        message = (
+            f"{', '.join(of_map)}: no lung dose in the convention of the limit ({limiting_convention().mass_text}) is stated; "
+            "the mean of the dose map over the lungs counts instead."
+        )
+        notices.append(Notice("lung-dose-of-map", message))
     guessed = [treatment.name for treatment in treatments if treatment.predicted]
     if guessed:
         notices.append(
