@@ -135,6 +135,13 @@ def test_what_one_scan_cannot_be_read_with_is_refused(facts, said, run_cli, file
     assert said in ran.err
 
 
+@pytest.mark.parametrize("calibration", ["absolute", "relative"])
+def test_a_scan_before_the_last_injection_is_refused_however_it_is_calibrated(calibration, run_cli, files):
+    ran = run_dose(run_cli, files, case_file(files, calibration, acquired="2026-03-03T09:00"))
+    assert ran.code == 2
+    assert "precedes the administration" in ran.err
+
+
 def test_an_activity_shared_by_both_is_refused(run_cli, files):
     case = case_file(files, "relative")
     case.write_text('[administration]\nactivity = "2 GBq"\n' + case.read_text())
