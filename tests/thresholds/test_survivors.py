@@ -20,6 +20,9 @@ from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.calibration import Calibration, CalibrationRegion
 from y90voxel.quantification.calibration_region import calibration_region
 from y90voxel.quantification.focal_uptake import _maxima
+from y90voxel.quantification.lung_shunt import _possible_source
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
 from y90voxel.study.run_dose import _single
 from y90voxel.study.study import Study
 from y90voxel.volumes.grid import Grid
@@ -119,3 +122,28 @@ def test_over_the_whole_image_with_both_lungs_in_it_no_shunt_is_needed():
     without = liver_case(lungs=False).regions
     with pytest.raises(InputError, match="needs the lung shunt fraction"):
         calibration_region(whole, case.injections[0], without, given)
+
+
+@pytest.mark.parametrize(
+    ("in_emission", "image", "in_views", "source"),
+    [
+        ("lungs and liver", None, None, "spect"),
+        ("liver", None, None, "none"),
+        ("liver", "placed", "lungs and liver", "planar"),
+        ("liver", "placed", "liver", "none"),
+        ("liver", "unplaced", "lungs and liver", "none"),
+        ("liver", None, "lungs and liver", "none"),
+        ("lungs", "placed", "lungs and liver", "none"),
+    ],
+)
+def test_what_a_shunt_that_is_not_given_can_be_measured_on(in_emission, image, in_views, source):
+    every = liver_case().regions
+    drawn = {
+        "lungs and liver": every,
+        "liver": liver_case(lungs=False).regions,
+        "lungs": Regions(every.grid, tuple(r for r in every.drawn if r.role is Role.LUNG)),
+        None: None,
+    }
+    views = image and SimpleNamespace(grid=every.grid if image == "placed" else None)
+    setup = SimpleNamespace(image=views, regions=drawn[in_views])
+    assert _possible_source(drawn[in_emission], setup) == source
