@@ -1,6 +1,7 @@
 """Faults that a sample of mutants went through (docs/mutants.md), each held by a test."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,9 +22,11 @@ from y90voxel.quantification.calibration import Calibration, CalibrationRegion
 from y90voxel.quantification.calibration_region import calibration_region
 from y90voxel.quantification.focal_uptake import _maxima
 from y90voxel.quantification.lung_shunt import _possible_source
+from y90voxel.quantification.stated_facts import check_stated_time
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.study.run_dose import _single
+from y90voxel.study.run_plan import _with_uncertainty
 from y90voxel.study.study import Study
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CtImage
@@ -147,3 +150,28 @@ def test_what_a_shunt_that_is_not_given_can_be_measured_on(in_emission, image, i
     views = image and SimpleNamespace(grid=every.grid if image == "placed" else None)
     setup = SimpleNamespace(image=views, regions=drawn[in_views])
     assert _possible_source(drawn[in_emission], setup) == source
+
+
+HEADER = datetime(2024, 3, 12, 8)
+
+
+@pytest.mark.parametrize(
+    ("apart_s", "said"),
+    [(3600, 0), (3601, 1), (86400, 1), (86401, None), (-3600, 0), (-3601, 1), (-86401, None)],
+)
+def test_a_stated_time_an_hour_off_the_header_is_said_and_a_day_off_refused(apart_s, said):
+    image = SimpleNamespace(
+        administration_time=HEADER, day_unknown=False, predicted=False, administration_day_assumed=False
+    )
+    time = HEADER + timedelta(seconds=apart_s)
+    if said is None:
+        with pytest.raises(InputError, match="one of both is wrong"):
+            check_stated_time(image, time, trusted=False)
+        said = 1
+    codes = [notice.code for notice in check_stated_time(image, time, trusted=True)]
+    assert codes == ["time-contradicts-header"] * said
+
+
+def test_a_plan_without_uncertainty_is_the_plan_as_it_is():
+    plan, settings = object(), SimpleNamespace(output=SimpleNamespace(uncertainty=False))
+    assert _with_uncertainty(plan, settings, lambda what, done: None) is plan
