@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -87,6 +88,12 @@ def two_arteries(**facts):
 def planned():
     request = PlanRequest(ClinicalContext(Scenario.UNILOBAR, Disease.HCC, bilirubin_umol_per_l=12.0))
     return yv.plan(one_artery(), ENGINE, request)
+
+
+def test_a_plan_says_how_long_it_took():
+    clock = time.perf_counter()
+    said = yv.plan(one_artery(), ENGINE, PlanRequest(ClinicalContext())).provenance["seconds"]
+    assert 0.0 < said <= time.perf_counter() - clock + 0.001
 
 
 def test_doses_of_the_given_activity_are_those_of_the_main_job(planned):

@@ -17,7 +17,7 @@ from y90voxel.planning.liver_limits import has_liver_limit
 from y90voxel.planning.plan import _bounds
 from y90voxel.planning.plan_draws import PlanSpread
 from y90voxel.planning.plan_model import PlanModel, rule_model
-from y90voxel.planning.plan_models import combined_shunt
+from y90voxel.planning.plan_models import combined_shunt, first_of
 from y90voxel.planning.plan_orders import _ordered
 from y90voxel.planning.plan_request import OrderRequest
 from y90voxel.planning.plan_spread import spread_of
@@ -137,6 +137,26 @@ def test_that_no_liver_limit_binds_is_said_of_an_activity_without_one_alone(avai
     model = PlanModel("m", "", activities, TABLE, reason="" if available else "none", goal_only=goal_only)
     assert model.available is available
     assert [notice.code for notice in _bounds(model)] == ["no-liver-limit"] * (available and goal_only)
+
+
+def _models(*available):
+    names = ("mird", "partition", "voxel")
+    return [
+        PlanModel(name, "", (1.0,) if name in available else (), reason="" if name in available else "none")
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize(
+    ("available", "asked", "first"),
+    [
+        (("mird", "partition", "voxel"), None, "voxel"), (("mird", "partition"), None, "partition"),
+        (("mird",), None, "mird"), ((), None, "mird"), (("mird", "voxel"), "partition", "partition"),
+        (("mird", "voxel"), "mird", "mird"),
+    ],
+)  # fmt: skip
+def test_the_most_detailed_model_comes_first_and_one_that_is_asked_for_before_all(available, asked, first):
+    assert first_of(_models(*available), asked).name == first
 
 
 class _Lost:
