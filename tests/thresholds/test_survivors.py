@@ -175,3 +175,16 @@ def test_a_stated_time_an_hour_off_the_header_is_said_and_a_day_off_refused(apar
 def test_a_plan_without_uncertainty_is_the_plan_as_it_is():
     plan, settings = object(), SimpleNamespace(output=SimpleNamespace(uncertainty=False))
     assert _with_uncertainty(plan, settings, lambda what, done: None) is plan
+
+
+@pytest.mark.parametrize(("second", "said"), [("Y-90", None), ("Ho-166", "found Ho-166, Y-90")])
+def test_all_injections_of_a_case_are_of_one_nuclide(second, said):
+    case = liver_case()
+    (one,) = case.injections
+    given = replace(one.administration, nuclide=second)
+    other = replace(one, emission=replace(one.emission), administration=given)
+    if said is None:
+        assert replace(case, injections=(one, other)).nuclide == "Y-90"
+    else:
+        with pytest.raises(InputError, match=said):
+            replace(case, injections=(one, other))
