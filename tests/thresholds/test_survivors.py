@@ -13,7 +13,7 @@ from y90voxel.case.verify import verify
 from y90voxel.clinical.limits import Sense
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import InputError
-from y90voxel.io.dicom.seg_frames import _common_box, _spread
+from y90voxel.io.dicom.seg_frames import _common_box, _contradicts, _spread
 from y90voxel.io.dicom.sources import _check_total
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.solved_model import _reached
@@ -188,3 +188,12 @@ def test_all_injections_of_a_case_are_of_one_nuclide(second, said):
     else:
         with pytest.raises(InputError, match=said):
             replace(case, injections=(one, other))
+
+
+@pytest.mark.parametrize(
+    ("heights", "speaks"),
+    [((0.0, 4.0), False), ((0.0, 4.0, 8.0), True), ((0.0, 4.0, 8.079), True), ((0.0, 4.0, 8.083), False)],
+)
+def test_planes_at_every_other_place_speak_against_it_from_two_even_steps_on(heights, speaks):
+    """Steps alike within 2 % of 4 mm, twice what is stated; two planes alone tell nothing."""
+    assert _contradicts(np.array(heights), 4.0, 2.0, None) is speaks
