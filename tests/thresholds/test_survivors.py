@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from phantoms import liver_case
 
+from y90voxel.case.uncertainty_inputs import complete_inputs
 from y90voxel.case.verify import verify
 from y90voxel.clinical.limits import Sense
 from y90voxel.dose.local_deposition import LocalDeposition
@@ -197,3 +198,18 @@ def test_all_injections_of_a_case_are_of_one_nuclide(second, said):
 def test_planes_at_every_other_place_speak_against_it_from_two_even_steps_on(heights, speaks):
     """Steps alike within 2 % of 4 mm, twice what is stated; two planes alone tell nothing."""
     assert _contradicts(np.array(heights), 4.0, 2.0, None) is speaks
+
+
+@pytest.mark.parametrize(
+    ("with_ct", "edge_mm", "blur_mm", "where"), [(False, 4.0, 10.0, "emission image"), (True, 1.0, 2.0, "CT")]
+)
+def test_contours_are_as_sure_as_the_image_they_were_drawn_on(with_ct, edge_mm, blur_mm, where):
+    """Voxels of 4 mm in the emission, of 2 × 1 × 1 mm in the CT; a registration error is half a voxel of the emission."""
+    case = liver_case()
+    if with_ct:
+        case = replace(case, ct=CtImage(np.zeros((4, 4, 4)), Grid.from_spacing((4, 4, 4), (2.0, 1.0, 1.0))))
+    found, notices = complete_inputs(case, {"fwhm_mm": 10.0})[:2]
+    assert found.registration_mm == 2.0
+    assert found.contour_fwhm_mm == blur_mm
+    assert found.contour_voxel_mm == pytest.approx(edge_mm, rel=0.3)
+    assert f"regions drawn on voxels of the {where}," in notices[0].message
