@@ -17,7 +17,7 @@ from y90voxel.planning.liver_limits import has_liver_limit
 from y90voxel.planning.plan import _bounds
 from y90voxel.planning.plan_draws import PlanSpread
 from y90voxel.planning.plan_model import PlanModel, rule_model
-from y90voxel.planning.plan_models import combined_shunt, first_of
+from y90voxel.planning.plan_models import combined_shunt, first_model_of
 from y90voxel.planning.plan_orders import _ordered
 from y90voxel.planning.plan_request import OrderRequest
 from y90voxel.planning.plan_spread import spread_of
@@ -156,7 +156,7 @@ def _models(*available):
     ],
 )  # fmt: skip
 def test_the_most_detailed_model_comes_first_and_one_that_is_asked_for_before_all(available, asked, first):
-    assert first_of(_models(*available), asked).name == first
+    assert first_model_of(_models(*available), asked).name == first
 
 
 class _Lost:
