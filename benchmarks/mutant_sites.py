@@ -25,7 +25,15 @@ COMPARISONS = {
 }
 SIGNS = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*"}
 WRITTEN = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-SAYS = {"Notice", "warn", "Finding", "progress", "tell"}  # calls whose arguments are texts
+SAYS = {
+    "Notice",
+    "warn",
+    "accept",
+    "add_notice",
+    "progress",
+    "report_progress",
+    "message",
+}  # calls whose arguments are texts
 
 
 @dataclass(frozen=True, order=True)
