@@ -15,7 +15,9 @@ from y90voxel.io.dicom.describe import describe_study
 from y90voxel.study.judgement import judge_study
 
 ASKED = {"spect": {"--activity", "--lung-shunt"}, "pet": set(), "enhanced": set()}
-DAMAGED, CONTRADICTED = 40, 60
+# In every run, and in the slow one.
+DAMAGED = (20, pytest.param(40, marks=pytest.mark.slow))
+CONTRADICTED = (30, pytest.param(60, marks=pytest.mark.slow))
 
 
 def assert_agreement(folder, kind):
@@ -47,9 +49,10 @@ def test_inspect_and_dose_agree_on_every_named_fault(tmp_path, name):
     assert_agreement(write(files_of(study) if files is None else files, tmp_path / "study"), fault.study)
 
 
-def test_inspect_and_dose_agree_on_random_damage(tmp_path):
+@pytest.mark.parametrize("count", DAMAGED)
+def test_inspect_and_dose_agree_on_random_damage(tmp_path, count):
     made = {kind: files_of(study()) for kind, study in STUDIES.items()}
-    for seed in range(DAMAGED):
+    for seed in range(count):
         rng = np.random.default_rng(90_000 + seed)
         kind = list(STUDIES)[seed % len(STUDIES)]
         name = str(rng.choice(list(made[kind])))
@@ -57,9 +60,10 @@ def test_inspect_and_dose_agree_on_random_damage(tmp_path):
         assert_agreement(write(files, tmp_path / f"study{seed}"), kind)
 
 
-def test_inspect_and_dose_agree_on_contradicting_facts(tmp_path):
+@pytest.mark.parametrize("count", CONTRADICTED)
+def test_inspect_and_dose_agree_on_contradicting_facts(tmp_path, count):
     rng = np.random.default_rng(91)
-    for number in range(CONTRADICTED):
+    for number in range(count):
         changes = drawn(rng)
         kind = changes[0].place[0]
         study = consistent(kind)
