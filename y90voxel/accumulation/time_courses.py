@@ -128,8 +128,8 @@ def cross_factor(one: TimeCourse, other: TimeCourse, repair_half_time_s: float) 
 
     >>> half_life, repair = 64.05 * 3600, 2.5 * 3600
     >>> first, second = DecayingSource(half_life), DecayingSource(half_life, 72 * 3600)
-    >>> round(2 * protraction_factor(first, repair) + cross_factor(first, second, repair), 5)
-    0.11101
+    >>> round(2 * protraction_factor(first, repair) + cross_factor(first, second, repair), 4)
+    0.111
     """
     check_positive(repair_half_time_s, "the repair half-time", "s")
     repair = math.log(2.0) / repair_half_time_s
