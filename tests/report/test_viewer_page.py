@@ -91,16 +91,26 @@ def page():
 
 def opened(page, evaluation, folder):
     """The page of an evaluation, ready; what it complained about is a failure."""
+    return shown(page, write_viewer(dose_report(evaluation), folder / "viewer.html"))
+
+
+def shown(page, file):
     page.errors.clear()
     page.requests.clear()
-    page.open(write_viewer(dose_report(evaluation), folder / "viewer.html"), SIZE.width, SIZE.height)
+    page.open(file, SIZE.width, SIZE.height)
     page.run("viewer.ready", 120)
     return page
 
 
 @pytest.fixture(scope="module")
-def axial(page, tmp_path_factory):
-    return opened(page, phantom(AXIAL), tmp_path_factory.mktemp("axial"))
+def axial_file(tmp_path_factory):
+    return write_viewer(dose_report(phantom(AXIAL)), tmp_path_factory.mktemp("axial") / "viewer.html")
+
+
+@pytest.fixture
+def axial(page, axial_file):
+    """The page of the axial phantom, opened anew: other tests move, zoom and hide in the same browser."""
+    return shown(page, axial_file)
 
 
 def text(page, identifier):
