@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import dicom_factory as factory
 import numpy as np
@@ -17,6 +18,7 @@ from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.rtdose import read_rtdose, write_rtdose
 from y90voxel.io.nifti import read_nifti, write_nifti
 from y90voxel.metrics.dvh import DoseVolumeHistogram
+from y90voxel.quantification.emission import EmissionImage
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.result_folder import read_dose_folder
 from y90voxel.volumes.grid import Grid
@@ -34,12 +36,20 @@ def ball(grid, top_gy=45.0):
     return DoseMap(top_gy / (1 + np.exp((np.linalg.norm(centres, axis=-1) - 25.0) / 4.0)), grid)
 
 
+def folder_of(root, name, *, predicted=False, scale=1.0):
+    """What `dose` writes of the phantom; another scale stands for another engine."""
+    imaged = "Tc-99m" if predicted else "Y-90"
+    counts = liver_case(GRID).injections[0].emission.volume
+    emission = EmissionImage(counts, "NM", imaged, predicted=predicted)
+    evaluation = verify(liver_case(GRID, emission=emission), LocalDeposition("Y-90"))
+    dose = evaluation.dose.with_array(evaluation.dose.array * scale)
+    write_results(replace(evaluation, dose=dose), root / name, IDENTITY, (), Output(report=False))
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("treatments")
-    write_results(
-        verify(liver_case(GRID), LocalDeposition("Y-90")), root / "first", IDENTITY, (), Output(report=False)
-    )
+    folder_of(root, "first")
     write_rtdose(ball(SMALL), root / "sbrt.dcm", identity=IDENTITY)
     write_nifti(ball(GRID, 60.0), root / "old.nii.gz")
     return root
@@ -213,6 +223,34 @@ def test_a_treatment_counts_once(add, files):
         paths=("first", "again"), usual=("--date", "first=2026-01-05", "--date", "again=2026-02-05")
     )
     failed(done, "the same dose", "counts once")
+
+
+def test_one_session_counts_once_whatever_the_engine(add, files):
+    """Another engine of the same study and day; a later day of the same study is another treatment."""
+    folder_of(files, "density", scale=0.99)
+    for day, refused in (("2026-01-05", True), ("2026-01-06", False)):
+        usual = ("--date", "first=2026-01-05", "--date", f"density={day}")
+        done, _ = add(paths=("first", "density"), usual=usual)
+        assert (done.code == 2) is refused
+        if refused:
+            failed(done, "one study and one day", "2026-01-05", "[[injection]]")
+
+
+def test_a_prediction_counts_only_where_the_user_says_so(add, files):
+    folder_of(files, "maa", predicted=True)
+    usual = ("--date", "maa=2026-02-05", "--date", "sbrt.dcm=2026-03-02", "--fractions", "sbrt.dcm=5")
+    done, _ = add(paths=("maa", "sbrt.dcm"), usual=usual)
+    failed(done, "prediction from a surrogate", "predicted = true")
+    (files / "case.toml").write_text('[[treatment]]\npath = "maa"\npredicted = true\ndate = 2026-02-05\n')
+    done, _ = add("--case", files / "case.toml", paths=("maa", "sbrt.dcm"), usual=usual[2:])
+    assert "predicted-dose" in {warning["code"] for warning in json.loads(done.out)["warnings"]}
+
+
+@pytest.mark.parametrize("name", ["dose.dcm", "dose.nii.gz"])
+def test_a_file_out_of_a_result_folder_is_not_taken_for_a_beam(add, name):
+    usual = ("--date", f"{name}=2026-01-05", "--date", "sbrt.dcm=2026-03-02", "--fractions", f"{name}=1",
+             "--fractions", "sbrt.dcm=5")  # fmt: skip
+    failed(add(paths=(f"first/{name}", "sbrt.dcm"), usual=usual)[0], "result folder", "give the folder")
 
 
 def test_fractions_of_the_plan_beside_the_dose(add, files):

@@ -54,6 +54,9 @@ class TreatmentFacts(Group):
     name: Annotated[str | None, Setting("What it is called in outputs.")] = None
     date: Annotated[Day | None, Setting("When it began.")] = None
     nuclide: Annotated[str | None, Setting("Of a radioembolization whose dose is a file.")] = None
+    predicted: Annotated[
+        bool, Setting("Whether a prediction from a surrogate stands for a treatment that was never imaged.")
+    ] = False
     fractions: Annotated[
         int | None, AfterValidator(_fractions), Setting("Number of fractions of an external beam.")
     ] = None

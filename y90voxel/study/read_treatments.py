@@ -74,6 +74,12 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
     path = Path(path)
     if path.is_dir():
         return _folder(path, facts)
+    if (path.parent / "metrics.json").is_file():
+        raise InputError(
+            f"{path.name} lies in a result folder of y90voxel, which knows its nuclide and its lungs: give the folder "
+            f"{path.parent} instead of the file.",
+            file=path,
+        )
     notices: list[Notice] = []
     dose = read_dose(path, notices=notices)
     rtdose = None if is_image_file(path) else read_rtdose_facts(path)
@@ -170,6 +176,14 @@ def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
     folder = read_dose_folder(path)
     document = read_json(path / "metrics.json")
     side = folder.side
+    if side.is_prediction and not facts.predicted:
+        raise InputError(
+            f"{path.name} is a prediction from a surrogate, not a dose that was given: beside the delivered dose it would count "
+            "one treatment twice. Give the dose of the treatment; where that was never imaged, say so in the case file "
+            "(predicted = true under its [[treatment]]).",
+            file=path,
+            tag="predicted",
+        )
     settings = document["provenance"].get("settings", {}).get("administration", {})
     start = _start(path, facts, settings.get("time") or settings.get("activity_time"))
     record = nuclide_record(str(side.nuclide))
@@ -298,7 +312,7 @@ def check_one_patient(read: Sequence[ReadTreatment]) -> list[Notice]:
     Raises
     ------
     InputError
-        If identities differ, or two inputs are the same dose.
+        If identities differ, or two inputs are the same dose or of the same study and day.
     """
     named = [one for one in read if one.identity is not None and one.identity.patient_key]
     for one in named[1:]:
@@ -311,6 +325,12 @@ def check_one_patient(read: Sequence[ReadTreatment]) -> list[Notice]:
                 raise InputError(
                     f"{other.treatment.name} and {one.treatment.name} are the same dose: a treatment counts once.",
                 )
+            if _one_session(one, other):
+                raise InputError(
+                    f"{other.treatment.name} and {one.treatment.name} are of one study and one day "
+                    f"({one.treatment.start:%Y-%m-%d}), such as of two engines: a treatment counts once. Several injections of "
+                    "one day belong into one case file ([[injection]]).",
+                )
     if len(named) == len(read):
         return []
     unknown = ", ".join(one.treatment.name for one in read if one not in named)
@@ -319,6 +339,18 @@ def check_one_patient(read: Sequence[ReadTreatment]) -> list[Notice]:
             "patient-unknown", f"{unknown}: whose dose it is is not in the file; taken as the same patient's."
         )
     ]
+
+
+def _one_session(one: ReadTreatment, other: ReadTreatment) -> bool:
+    """Whether two radioembolizations are of the same study and began on the same day."""
+    if (
+        one.identity is None
+        or other.identity is None
+        or None in (one.treatment.nuclide, other.treatment.nuclide)
+    ):
+        return False
+    same_study = one.identity.study_instance_uid == other.identity.study_instance_uid
+    return same_study and one.treatment.start.date() == other.treatment.start.date()
 
 
 def _same(one: ReadTreatment, other: ReadTreatment) -> bool:
