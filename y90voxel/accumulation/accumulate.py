@@ -22,7 +22,7 @@ from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import DoseMap, Volume
 from y90voxel.volumes.warp import energy_over_mass, pulled_back
 
-__all__ = ["Accumulation", "accumulate"]
+__all__ = ["Accumulation", "accumulate", "reference_of"]
 
 Carry = Literal["point", "energy"]
 
@@ -134,7 +134,7 @@ def accumulate(
         a dose does not overlap the reference.
     """
     ordered = _checked(treatments)
-    base = _reference(ordered, reference)
+    base = reference_of(ordered, reference)
     notices, summed = _summable(ordered, base, frames_joined)
     report_progress = progress or (lambda what, done: None)
     doses: list[NDArray[Any]] | None = None
@@ -174,15 +174,21 @@ def _checked(treatments: Sequence[Treatment]) -> tuple[Treatment, ...]:
     return tuple(sorted(treatments, key=lambda treatment: treatment.course_start_s))
 
 
-def _reference(treatments: Sequence[Treatment], name: str | None) -> Treatment:
-    """The treatment whose grid and regions are used."""
+def reference_of(treatments: Sequence[Treatment], name: str | None) -> Treatment:
+    """Return the treatment whose grid and regions are used: that of a name, else the latest one with regions.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name, or it has no regions, or none has any.
+    """
     with_regions = [treatment for treatment in treatments if treatment.regions]
     if name is None:
         if not with_regions:
             raise InputError(
                 "no treatment has regions: give a result folder of `y90voxel dose` among them, or regions (--regions)."
             )
-        return with_regions[-1]
+        return max(with_regions, key=lambda treatment: treatment.course_start_s)
     for treatment in treatments:
         if treatment.name == name:
             if not treatment.regions:

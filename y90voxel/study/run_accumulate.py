@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from y90voxel.accumulation.accumulate import Accumulation, accumulate
+from y90voxel.accumulation.accumulate import Accumulation, accumulate, reference_of
 from y90voxel.accumulation.cumulative_limits import parse_limit
-from y90voxel.accumulation.treatment import LIVER_SETS, Treatment
+from y90voxel.accumulation.treatment import LIVER_SETS
 from y90voxel.case.accumulation_settings import AccumulationSettings, facts_of
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
@@ -76,7 +76,7 @@ def run_accumulate(
     notices = [*(notice for one in read for notice in one.notices), *check_one_patient(read)]
     if regions:
         notices += _give_regions(read, asked.reference, regions, trust_frames)
-    base = _base([one.treatment for one in read], asked.reference)
+    base = reference_of([one.treatment for one in read], asked.reference).name
     treatments, joined, frame_notices = join_frames(read, asked.registration, base, trust_frames=trust_frames)
     limits = [parse_limit(text) for text in asked.limit]
     accumulation = accumulate(
@@ -105,24 +105,6 @@ def run_accumulate(
             write_accumulation_report(accumulation, document["provenance"], folder)
     report_progress("done", 1.0)
     return document
-
-
-def _base(treatments: Sequence[Treatment], reference: str | None) -> str:
-    """Name of the reference: as asked, else the latest treatment with regions."""
-    if reference is not None:
-        names = [treatment.name for treatment in treatments]
-        if reference not in names:
-            raise InputError(
-                f"there is no treatment {reference!r} to be the reference; there are {', '.join(names)}.",
-                tag="reference",
-            )
-        return reference
-    with_regions = [treatment for treatment in treatments if treatment.regions]
-    if not with_regions:
-        raise InputError(
-            "no treatment has regions: give a result folder of `y90voxel dose` among them, or regions (--regions)."
-        )
-    return max(with_regions, key=lambda treatment: treatment.course_start_s).name
 
 
 def _give_regions(
