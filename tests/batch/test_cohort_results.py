@@ -414,3 +414,15 @@ def test_a_thousand_studies_take_less_than_300_mb(tmp_path):
     assert count == "1000"
     assert float(peak_mb) < 300
     assert (tmp_path / "cohort.html").stat().st_size < 15e6
+
+
+def test_a_limit_that_several_regions_miss_counts_the_study_once(tmp_path):
+    rng = np.random.default_rng(1)
+    document = metrics("p1", **simulated(1, rng), missed=("tumour goal", "tumour goal", "lung dose"))
+    write_results(tmp_path / "p1", document)
+    outcome = StudyOutcome("p1", "p1", StudyStatus.DONE, None, Path("p1"))
+    (summary,) = write_cohort(tmp_path, [outcome])
+    assert summary.missed == ("tumour goal", "lung dose")
+    page = (tmp_path / "cohort.html").read_text()
+    assert re.findall(r"<tr><td>tumour goal</td><td class=\"number\">(\d+)</td>", page) == ["1"]
+    assert read_csv(tmp_path / "cohort.csv")[0]["limits_not_met"] == "tumour goal; lung dose"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from dicom_factory import rtstruct, save
@@ -10,6 +11,7 @@ from study_factory import ROIS, ball_contours, write_study
 
 from y90voxel.batch.study_units import Unit
 from y90voxel.batch.study_work import compute_study
+from y90voxel.batch.work_plan import Choices, optional_roles
 from y90voxel.study.anonymous_text import without_identity
 from y90voxel.version import __version__
 
@@ -95,3 +97,44 @@ def test_words_are_hidden_only_when_asked(anonymous):
     assert without_identity("the liver of Doe", ["doe"] if anonymous else []) == (
         "the liver of …" if anonymous else "the liver of Doe"
     )
+
+
+ROLES = {"GTV*": "tumour", "HCC*": "tumour"}
+
+
+def test_a_pattern_for_all_studies_may_fit_nothing_in_one_and_is_listed(tmp_path):
+    write_study(tmp_path / "study")
+    given = request(tmp_path, optional_roles=["GTV*", "HCC*"])
+    given["settings"]["regions"] = {"roles": ROLES}
+    assert compute_study(given)["status"] == "done"
+    metrics = json.loads((tmp_path / "staging" / "x" / "metrics.json").read_text())
+    assert {r["name"]: r["role"] for r in metrics["regions"]}["GTV1"] == "tumour"
+    said = {w["code"]: w["message"] for w in metrics["warnings"]}["role-without-region"]
+    assert said == "roles given for all studies that fit no region of this one: 'HCC*'."
+
+
+def test_a_pattern_that_the_study_itself_gives_has_to_fit(tmp_path):
+    write_study(tmp_path / "study")
+    given = request(tmp_path, optional_roles=["GTV*"])
+    given["settings"]["regions"] = {"roles": ROLES}
+    said = compute_study(given)
+    assert (said["status"], "'HCC*'" in said["reason"]) == ("refused", True)
+
+
+def test_a_pattern_reaches_regions_that_get_other_names(tmp_path):
+    write_study(tmp_path / "study", rois={"Liver": ROIS["Liver"], "Smith node": ROIS["GTV1"]})
+    given = request(tmp_path)
+    given["settings"] |= {
+        "regions": {"roles": {"smith*": "tumour"}},
+        "output": {"report": False, "anonymise": True},
+    }
+    assert "done" in in_a_process(given)
+    metrics = json.loads((tmp_path / "staging" / "x" / "metrics.json").read_text())
+    assert {r["name"]: r["role"] for r in metrics["regions"]}["region 2"] == "tumour"
+
+
+def test_which_roles_may_fit_nothing_changes_what_a_study_was_made_of(tmp_path):
+    unit = Unit("p1", "p1", tmp_path, settings={"regions": {"roles": {"HCC*": "tumour"}}})
+    choices = Choices({"regions": {"roles": {"HCC*": "tumour", "CCC*": "tumour"}}})
+    assert optional_roles(unit, choices) == ["CCC*"]
+    assert optional_roles(replace(unit, settings={}), choices) == ["CCC*", "HCC*"]

@@ -242,8 +242,9 @@ def _codes(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _missed(metrics: Mapping[str, Any]) -> list[str]:
-    """Limits and goals that are not met."""
-    return [str(limit["name"]) for limit in metrics.get("limits", ()) if limit.get("status") == "not met"]
+    """Limits and goals that are not met, each once: several regions may miss one."""
+    names = (str(limit["name"]) for limit in metrics.get("limits", ()) if limit.get("status") == "not met")
+    return list(dict.fromkeys(names))
 
 
 def _link(study: StudyOutcome, out: Path) -> str | None:

@@ -17,7 +17,7 @@ from y90voxel.batch.ledger import Entry
 from y90voxel.batch.local import LocalWorkers
 from y90voxel.batch.study_requests import StudyRequests
 from y90voxel.batch.study_units import Unit, study_ids
-from y90voxel.batch.work_plan import Choices, settings_of, without_name
+from y90voxel.batch.work_plan import Choices, optional_roles, settings_of, without_name
 from y90voxel.batch.worker import Request
 from y90voxel.case.settings import load_settings
 from y90voxel.errors import InputError
@@ -116,7 +116,7 @@ class EarlyStart(ArchiveWatch):
             return False  # the plan says what is wrong
         name = study_ids([unit], self._ids, anonymous=secret is not None, secret=secret)[unit.key]
         self._ids[unit.key] = name
-        request = self._requests.of(unit, name, settings)
+        request = self._requests.of(unit, name, settings, roles=optional_roles(unit, self._choices))
         self._started[unit.key] = request
         self._log.message(f"{name}: started while headers are read")
         self.workers.hand_out(request)

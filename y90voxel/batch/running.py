@@ -22,7 +22,7 @@ from y90voxel.batch.ledger import MADE_OF, Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.batch.study_requests import StudyRequests
-from y90voxel.batch.work_plan import Choices, Task
+from y90voxel.batch.work_plan import Choices, Task, optional_roles
 from y90voxel.batch.worker import Request
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.storage_errors import NO_ROOM, storage_error
@@ -244,7 +244,9 @@ class RunningBatch:
     def _request(self, task: Task) -> Request:
         """The study as a worker gets it."""
         earlier = self.folder.path / task.study_id if task.report_only else None
-        request = self.requests.of(task.unit, task.study_id, task.settings, earlier)
+        request = self.requests.of(
+            task.unit, task.study_id, task.settings, earlier, optional_roles(task.unit, self.choices)
+        )
         return request if self.early is None else self.early.claim(request)
 
     def _is_started(self, request: Request) -> bool:

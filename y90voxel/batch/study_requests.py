@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,17 @@ class StudyRequests:
     work: str
 
     def of(
-        self, unit: Unit, study_id: str, settings: Mapping[str, Any], earlier: Path | None = None
+        self,
+        unit: Unit,
+        study_id: str,
+        settings: Mapping[str, Any],
+        earlier: Path | None = None,
+        roles: Sequence[str] = (),
     ) -> Request:
-        """Return the request for a study, with a place of its own to write to; its dose may be that of earlier results."""
+        """Return the request for a study, with a place of its own to write to.
+
+        Its dose may be that of ``earlier`` results; ``roles`` are names and patterns that may fit no region of it.
+        """
         memory = self.resources.memory_gb
         return Request(
             unit.key,
@@ -49,6 +57,7 @@ class StudyRequests:
                 "only": unit.only,
                 "files": unit.named_files(resolved=True),
                 "settings": settings,
+                "optional_roles": list(roles),
                 "earlier": None if earlier is None else str(earlier),
                 "staging": str(self.staging / uuid.uuid4().hex),
             },

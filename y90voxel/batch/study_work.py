@@ -36,7 +36,8 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     request : mapping
-        ``version``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``earlier``, ``memory_bytes``.
+        ``version``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``earlier``, ``memory_bytes``;
+        ``optional_roles`` that may fit no region.
 
     Returns
     -------
@@ -69,6 +70,7 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
             files=_files(request),
             only=request["only"],
             earlier=None if request["earlier"] is None else Path(request["earlier"]),
+            optional_roles=request.get("optional_roles", ()),
         )
         spent = time.perf_counter() - started
         outcome = ended("done", None, warnings=len(evaluation.notices), work_seconds=spent)

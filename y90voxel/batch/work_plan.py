@@ -24,7 +24,15 @@ from y90voxel.io.atomic import check_output_folder
 from y90voxel.study.anonymous_text import without_identity
 from y90voxel.version import __version__
 
-__all__ = ["Choices", "Task", "make_plan", "settings_of", "without_name", "without_report"]
+__all__ = [
+    "Choices",
+    "Task",
+    "make_plan",
+    "optional_roles",
+    "settings_of",
+    "without_name",
+    "without_report",
+]
 
 # Settings of the table "output" that change the report and not the dose.
 OF_REPORT = {"report", "pdf", "label"}
@@ -141,14 +149,22 @@ def settings_of(unit: Unit, choices: Choices) -> dict[str, Any]:
     return settings
 
 
+def optional_roles(unit: Unit, choices: Choices) -> list[str]:
+    """Return names and patterns of roles that are given for all studies and not by the study itself: they may fit nothing."""
+    own = unit.settings.get("regions", {}).get("roles", {})
+    common = [given.get("regions", {}).get("roles", {}) for given in (choices.case, choices.options)]
+    return sorted({text for roles in common for text in roles} - set(own))
+
+
 def _task(
     unit: Unit, study_id: str, entry: Entry | None, ledger: Ledger, folder: BatchFolder, choices: Choices
 ) -> Task:
     """What to do about one study; what is wrong with it already becomes its problem."""
     settings = settings_of(unit, choices)
-    files = unit.named_files(resolved=False)
+    made_of: list[Any] = [unit.named_files(resolved=False)]
+    made_of += filter(None, [optional_roles(unit, choices)])
     whole, dose = (
-        digest_of(canonical([stated, files]), choices.secret)
+        digest_of(canonical([stated, *made_of]), choices.secret)
         for stated in (settings, without_report(settings))
     )
     task = Task(unit, study_id, settings, whole, dose, None, 0, entry)

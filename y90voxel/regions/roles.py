@@ -17,6 +17,7 @@ __all__ = [
     "ORGANS",
     "Role",
     "assign_roles",
+    "fitting_names",
     "lobe_of_name",
     "normalised_name",
     "overridden_names",
@@ -256,7 +257,7 @@ def assign_roles(
     by_pattern: dict[str, tuple[str, Role]] = {}
     by_name: dict[str, Role] = {}
     for text, wanted in (overrides or {}).items():
-        role, fitting = parse_role(wanted), _fitting(text, names)
+        role, fitting = parse_role(wanted), fitting_names(text, names)
         if not fitting:
             raise InputError(
                 f"--role names the region {text!r}, but the regions are: {', '.join(names) or 'none'}.",
@@ -286,7 +287,7 @@ def _skin_beside_body(roles: dict[str, Role]) -> dict[str, Role]:
 
 def overridden_names(names: Sequence[str], overrides: Mapping[str, str] | None) -> frozenset[str]:
     """Return the ROIs whose role was given by name or pattern."""
-    return frozenset(name for text in overrides or {} for name in _fitting(text, names))
+    return frozenset(name for text in overrides or {} for name in fitting_names(text, names))
 
 
 def _is_pattern(text: str, names: Sequence[str]) -> bool:
@@ -294,8 +295,14 @@ def _is_pattern(text: str, names: Sequence[str]) -> bool:
     return text not in names and ("*" in text or "?" in text)
 
 
-def _fitting(text: str, names: Sequence[str]) -> list[str]:
-    """Return the regions that an override names, by spelling or pattern."""
+def fitting_names(text: str, names: Sequence[str]) -> list[str]:
+    """Return the regions that a name or pattern of a role stands for, by spelling or pattern.
+
+    Examples
+    --------
+    >>> fitting_names("HCC*", ["HCC 1", "hcc seg 5", "Liver"]), fitting_names("liver ", ["HCC 1", "Liver"])
+    (['HCC 1', 'hcc seg 5'], ['Liver'])
+    """
     if text in names:
         return [text]
     if _is_pattern(text, names):

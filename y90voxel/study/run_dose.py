@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from y90voxel.study.anonymous_text import anonymous_errors
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.earlier_dose import earlier_dose
 from y90voxel.study.engine_choice import build_engine, decide_engine
+from y90voxel.study.optional_roles import renamed_roles, with_optional_roles
 from y90voxel.study.phantom_files import dead_time_of, deconvolution_of, recovery_curve
 from y90voxel.study.read_halves import read_halves
 from y90voxel.study.read_study import read_study
@@ -48,6 +49,7 @@ def run_study(
     files: StudyFiles | None = None,
     only: Iterable[str] | None = None,
     earlier: Path | None = None,
+    optional_roles: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Evaluation:
     """Read a study, compute its dose, and write the results to ``out``.
@@ -66,6 +68,8 @@ def run_study(
         Names of the files below ``path`` that make the study, in a folder that holds several; None takes all.
     earlier : Path or None
         Results of the same files and settings but those of the report: their dose is read, not computed again.
+    optional_roles : collection of str
+        Names and patterns of ``regions.roles`` that may fit no region: given for many studies.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -78,7 +82,7 @@ def run_study(
     """
     report_progress = progress or (lambda what, done: None)
     with anonymous_errors(settings.output.anonymise):
-        return _run(path, Path(out), settings, files or {}, only, earlier, report_progress)
+        return _run(path, Path(out), settings, files or {}, only, earlier, optional_roles, report_progress)
 
 
 def _run(
@@ -88,6 +92,7 @@ def _run(
     files: StudyFiles,
     only: Iterable[str] | None,
     earlier: Path | None,
+    optional_roles: Collection[str],
     report_progress: Progress,
 ) -> Evaluation:
     """Do what :func:`run_study` says."""
@@ -97,6 +102,7 @@ def _run(
     curve = recovery_curve(settings)  # its file may be wrong: said before anything is computed
     study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.5 * done), only)
     study, halves = read_halves(scanner.checked(study), settings.noise.halves)
+    study, settings = with_optional_roles(study, settings, optional_roles)
     study, settings, shown = anonymised(study, settings)
     report_progress("placing regions", 0.5)
     case = make_case(study, settings, shown=shown)
@@ -244,7 +250,7 @@ def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySetti
     if not settings.output.anonymise:
         return study, settings, shown
     names = anonymous_names(study.drawn, study.identity)
-    roles = {names.get(name, name): role for name, role in settings.regions.roles.items()}
+    roles = renamed_roles(study, settings.regions.roles, names)
     settings = settings.changed(regions={"roles": roles}, output={"label": None})
     injections = [
         one.model_copy(update={"territory": names.get(one.territory or "", one.territory)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -35,6 +35,7 @@ from y90voxel.study.anonymous import anonymous_case, anonymous_settings
 from y90voxel.study.anonymous_text import anonymous_errors, without_identity
 from y90voxel.study.engine_choice import build_engine
 from y90voxel.study.given_injections import net_activity_of
+from y90voxel.study.optional_roles import with_optional_roles
 from y90voxel.study.phantom_files import recovery_curve
 from y90voxel.study.previous_treatments import PreviousTreatments, with_previous_treatments
 from y90voxel.study.run_dose import StudyFiles, anonymised, make_case, read_chosen
@@ -52,6 +53,8 @@ def run_plan(
     settings: StudySettings,
     *,
     files: StudyFiles | None = None,
+    only: Iterable[str] | None = None,
+    optional_roles: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Plan:
     """Read an MAA study, or masses from the settings, plan, and write the results to ``out``.
@@ -66,6 +69,10 @@ def run_plan(
         Clinical facts and choices.
     files : mapping
         ``emission``, ``ct``, ``regions``: files that complete or replace the study's; regions may be several.
+    only : iterable of str or None
+        Names of the files below ``path`` that make the study; None takes all.
+    optional_roles : collection of str
+        Names and patterns of ``regions.roles`` that may fit no region: given for many studies.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -76,7 +83,8 @@ def run_plan(
     """
     report_progress = progress or (lambda what, done: None)
     with anonymous_errors(settings.output.anonymise):
-        return _run(path, None if out is None else Path(out), settings, files or {}, report_progress)
+        place = None if out is None else Path(out)
+        return _run(path, place, settings, files or {}, only, optional_roles, report_progress)
 
 
 def _run(
@@ -84,6 +92,8 @@ def _run(
     out: Path | None,
     settings: StudySettings,
     files: StudyFiles,
+    only: Iterable[str] | None,
+    optional_roles: Collection[str],
     report_progress: Progress,
 ) -> Plan:
     """Do what :func:`run_plan` says."""
@@ -107,7 +117,7 @@ def _run(
         planned = _with_immune(_with_uncertainty(planned, settings, report_progress), settings)
         planned = _with_microscale(planned, settings)
     else:
-        planned = _with_images(path, earlier, request, given, report_progress, scanner)
+        planned = _with_images(path, earlier, request, given, report_progress, scanner, only, optional_roles)
     planned = planned.with_notices(*earlier.notices)
     planned = planned.with_notices(*carried_notices(settings, Job.PLAN_FROM_MASSES if masses else Job.PLAN))
     if settings.partial_volume.method is not None:
@@ -214,6 +224,8 @@ def _with_images(
     files: StudyFiles,
     report_progress: Progress,
     scanner: UsedScanner,
+    only: Iterable[str] | None,
+    optional_roles: Collection[str],
 ) -> Plan:
     """The plan of a study."""
     settings = earlier.settings
@@ -222,9 +234,9 @@ def _with_images(
             "masses are given in plan.anatomy, but also images, which they are measured on. Leave one of them out.",
             tag="plan.anatomy",
         )
-    study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.4 * done))
+    study = read_chosen(path, settings, files, lambda what, done: report_progress(what, 0.4 * done), only)
     earlier.check_patient(study.identity)
-    study = scanner.checked(study)
+    study, settings = with_optional_roles(scanner.checked(study), settings, optional_roles)
     study, settings, shown = anonymised(study, settings)
     if settings.output.anonymise:
         request = request_of(settings)  # regions have other names now
