@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "y90voxel"
 # Each may import those before it: what lies further right knows more of the world.
 LAYERS = (
-    "version errors lazy caches < startup < units optional display compiled bounds < volumes < reference < regions"
+    "version short_repr errors lazy caches < startup < units optional display compiled bounds < volumes < reference < regions"
     " < quantification < dose < metrics microscale < clinical immune < case < planning < comparison accumulation"
     " phantoms < cohort < io < report < study < batch < cli"
 )

@@ -24,6 +24,13 @@ from y90voxel.dose.monte_carlo.radial_simulation import (
 )
 from y90voxel.io.dicom.rtdose import read_rtdose as read_rtdose
 from y90voxel.io.dicom.rtdose import write_rtdose as write_rtdose
+from y90voxel.io.dicom.rtstruct_writer import write_rtstruct as write_rtstruct
+from y90voxel.io.dicom.seg_writer import write_seg as write_seg
+from y90voxel.io.images import read_image as read_image
+from y90voxel.io.interchange import from_nibabel as from_nibabel
+from y90voxel.io.interchange import from_simpleitk as from_simpleitk
+from y90voxel.io.interchange import to_nibabel as to_nibabel
+from y90voxel.io.interchange import to_simpleitk as to_simpleitk
 from y90voxel.io.nifti import write_nifti as write_nifti
 from y90voxel.metrics import radiobiology as radiobiology
 from y90voxel.metrics.dvh import DoseVolumeHistogram as DoseVolumeHistogram
@@ -41,6 +48,7 @@ from y90voxel.reference.voxel_kernel import voxel_kernel as voxel_kernel
 from y90voxel.regions.regions import Region as Region
 from y90voxel.regions.regions import Regions as Regions
 from y90voxel.regions.roles import Role as Role
+from y90voxel.study.read_study import read_regions as read_regions
 from y90voxel.study.read_study import read_study as read_study
 from y90voxel.version import __version__ as __version__
 from y90voxel.volumes.grid import Grid as Grid
@@ -52,3 +60,4 @@ from y90voxel.volumes.volume import DensityMap as DensityMap
 from y90voxel.volumes.volume import DoseMap as DoseMap
 from y90voxel.volumes.volume import Mask as Mask
 from y90voxel.volumes.volume import TimeIntegratedActivityMap as TimeIntegratedActivityMap
+from y90voxel.volumes.volume import Volume as Volume

@@ -15,7 +15,9 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curve", "block", "curves_svg", "image_tag", "png", "table"]
+__all__ = ["NOT_A_DEVICE", "Curve", "block", "closing_notes", "curves_svg", "image_tag", "png", "table"]
+
+NOT_A_DEVICE = "Research software, not a medical device."
 
 # Dark through warm to light, even in lightness: where the dose is high it is bright.
 _WARM = ((0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
@@ -53,6 +55,14 @@ def block(title: str, *parts: str, notes: Iterable[str] = ()) -> str:
         f"<div class='y90voxel' style='line-height:1.4'><div><strong>{escape(title)}</strong></div>"
         f"{''.join(parts)}{notes_html}</div>"
     )
+
+
+def closing_notes(codes: Iterable[str], where: str) -> list[str]:
+    """Return how many warnings there are, their codes and where they are read, and what this software is not."""
+    every = list(codes)
+    named = ", ".join(dict.fromkeys(every))
+    said = [f"{len(every)} warnings: {named}. Read them: {where}"] if every else []
+    return [*said, NOT_A_DEVICE]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], colours: Sequence[str] | None = None) -> str:

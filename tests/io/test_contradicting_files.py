@@ -12,7 +12,7 @@ import pytest
 from io_grids import GRIDS, ramp
 
 from y90voxel.errors import GeometryError, InputError
-from y90voxel.io.images import read_image, read_layers
+from y90voxel.io.images import read_layers, read_values
 from y90voxel.io.nifti import read_nifti, write_nifti
 from y90voxel.io.other_formats import described_format
 from y90voxel.io.segmentations import read_regions_file
@@ -164,10 +164,10 @@ def metaimage(folder, header, data="LOCAL", tail=b"", voxels=24, name="a.mhd"):
 def test_a_place_that_is_stated_twice_and_differs_is_refused(again, message, tmp_path):
     path = metaimage(tmp_path, META + SPACING + again, name="a.mha")
     if message is None:
-        np.testing.assert_allclose(read_image(path)[1].origin_mm, (10, 20, 30))
+        np.testing.assert_allclose(read_values(path)[1].origin_mm, (10, 20, 30))
     else:
         with pytest.raises(GeometryError, match=message):
-            read_image(path)
+            read_values(path)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_place_that_is_stated_twice_and_differs_is_refused(again, message, tmp
 )
 def test_numbers_of_python_are_no_numbers_of_a_header(header, tmp_path):
     with pytest.raises(InputError, match="is not a number"):
-        read_image(metaimage(tmp_path, header, name="a.mha"))
+        read_values(metaimage(tmp_path, header, name="a.mha"))
     with pytest.raises(InputError, match="'1_0' is not a number"):
         nrrd(tmp_path / "b.nrrd", PLACE.replace("(10,", "(1_0,"))
 
@@ -188,32 +188,32 @@ def test_numbers_of_python_are_no_numbers_of_a_header(header, tmp_path):
 def test_a_data_file_must_be_there_a_file_and_long_enough(tmp_path):
     whole = np.arange(24, dtype="<f4").tobytes()
     (tmp_path / "a.raw").write_bytes(whole)
-    assert read_image(metaimage(tmp_path, META + SPACING, "a.raw"))[0].sum() == 276
+    assert read_values(metaimage(tmp_path, META + SPACING, "a.raw"))[0].sum() == 276
     (tmp_path / "a.raw").write_bytes(whole[:-4])
     with pytest.raises(InputError, match=r"a.raw holds 92 bytes, 4 x 3 x 2 voxels of MET_FLOAT need 96"):
-        read_image(metaimage(tmp_path, META + SPACING, "a.raw"))
+        read_values(metaimage(tmp_path, META + SPACING, "a.raw"))
     for data, message in (
         ("b.raw", "b.raw, is not there"),
         ("/dev/zero", "/dev/zero, is no file, but a folder, pipe or device"),
         ("LIST", r"a list of data files follows \(LIST\), and none does"),
     ):
         with pytest.raises(InputError, match=message):
-            read_image(metaimage(tmp_path, META + SPACING, data))
+            read_values(metaimage(tmp_path, META + SPACING, data))
     with pytest.raises(InputError, match="/dev/zero, is no file"):
-        read_image(metaimage(tmp_path, META + SPACING, "LIST", b"/dev/zero\n/dev/zero\n"))
+        read_values(metaimage(tmp_path, META + SPACING, "LIST", b"/dev/zero\n/dev/zero\n"))
 
 
 def test_numbered_data_files_of_a_metaimage_are_read_in_their_order(tmp_path):
     slices = np.arange(24, dtype="<f4").reshape(2, -1)
     for number, own in ((9, slices[0]), (10, slices[1])):
         (tmp_path / f"a{number:03d}.raw").write_bytes(own.tobytes())
-    read = read_image(metaimage(tmp_path, META + SPACING, "a%03d.raw 9 10 1"))[0]
+    read = read_values(metaimage(tmp_path, META + SPACING, "a%03d.raw 9 10 1"))[0]
     np.testing.assert_array_equal(read.ravel(), np.arange(24))
     (tmp_path / "a011.raw").write_bytes(slices[1].tobytes())
-    read = read_image(metaimage(tmp_path, META + SPACING, "a%03d.raw 9 11 2"))[0]
+    read = read_values(metaimage(tmp_path, META + SPACING, "a%03d.raw 9 11 2"))[0]
     np.testing.assert_array_equal(read.ravel(), np.arange(24))
     listed = b"a009.raw\na010.raw\n"
-    assert read_image(metaimage(tmp_path, META + SPACING, "LIST", listed))[0].sum() == 276
+    assert read_values(metaimage(tmp_path, META + SPACING, "LIST", listed))[0].sum() == 276
 
 
 @pytest.mark.parametrize(
@@ -230,24 +230,24 @@ def test_a_pattern_must_name_as_many_files_as_slices(tmp_path, data, message):
     for number in (9, 10, 11):
         (tmp_path / f"a{number:03d}.raw").write_bytes(bytes(48))
     with pytest.raises(InputError, match=message):
-        read_image(metaimage(tmp_path, META + SPACING, data))
+        read_values(metaimage(tmp_path, META + SPACING, data))
 
 
 def test_each_of_several_data_files_must_be_long_enough_and_hold_whole_slices(tmp_path):
     (tmp_path / "a1.raw").write_bytes(bytes(40))
     (tmp_path / "a2.raw").write_bytes(bytes(56))
     with pytest.raises(InputError, match=r"a1.raw holds 40 bytes, 4 x 3 x 1 voxels of MET_FLOAT need 48"):
-        read_image(metaimage(tmp_path, META + SPACING, "a%d.raw 1 2 1"))
+        read_values(metaimage(tmp_path, META + SPACING, "a%d.raw 1 2 1"))
     listed = b"a2.raw\na2.raw\na2.raw\n"
     with pytest.raises(InputError, match="2 slices in 3 data files"):
-        read_image(metaimage(tmp_path, META + SPACING, "LIST", listed))
+        read_values(metaimage(tmp_path, META + SPACING, "LIST", listed))
 
 
 def nrrd(path, header, extra="encoding: raw\n", data=None):
     voxels = np.arange(24, dtype="<f4").tobytes() if data is None else data
     text = f"NRRD0004\ntype: float\ndimension: 3\nsizes: 4 3 2\nendian: little\n{extra}{header}\n"
     path.write_bytes(text.encode() + voxels)
-    return read_image(path)
+    return read_values(path)
 
 
 def test_data_of_a_nrrd_must_be_there_a_file_and_long_enough(tmp_path):

@@ -12,7 +12,7 @@ import SimpleITK
 from io_grids import GRIDS, ramp
 
 from y90voxel.errors import GeometryError, InputError, Notice, UnitError
-from y90voxel.io.images import is_image_file, read_ct_file, read_emission_file, read_image, read_layers
+from y90voxel.io.images import is_image_file, read_ct_file, read_emission_file, read_layers, read_values
 from y90voxel.io.nifti import write_nifti
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, DoseMap
@@ -61,7 +61,7 @@ LPS_MHA = "TransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 10 20 30\nElementSpacin
 def test_every_format_gives_the_same_values_at_the_same_points(name, ending, tmp_path):
     grid = GRIDS[name]
     path = save_with_itk(tmp_path / f"image{ending}", ramp(grid), grid)
-    array, found = read_image(path)
+    array, found = read_values(path)
     np.testing.assert_array_equal(array, ramp(grid))
     np.testing.assert_allclose(found.corners_mm(), grid.corners_mm(), atol=2e-3)
     assert found.frame_of_reference_uid is None
@@ -70,7 +70,7 @@ def test_every_format_gives_the_same_values_at_the_same_points(name, ending, tmp
 @pytest.mark.parametrize("ending", [".nrrd", ".mha"])
 def test_one_slice_is_a_volume(ending, tmp_path):
     grid = GRIDS["one_slice"]
-    array, found = read_image(save_with_itk(tmp_path / f"image{ending}", ramp(grid), grid))
+    array, found = read_values(save_with_itk(tmp_path / f"image{ending}", ramp(grid), grid))
     np.testing.assert_array_equal(array, ramp(grid))
     np.testing.assert_allclose(found.corners_mm(), grid.corners_mm(), atol=1e-6)
 
@@ -78,14 +78,14 @@ def test_one_slice_is_a_volume(ending, tmp_path):
 @pytest.mark.parametrize("ending", [".nii.gz", ".mha"])
 def test_fourth_axis_of_length_one_is_accepted(ending, tmp_path):
     grid = GRIDS["oblique"]
-    array, found = read_image(save_with_itk(tmp_path / f"image{ending}", ramp(grid)[None], grid))
+    array, found = read_values(save_with_itk(tmp_path / f"image{ending}", ramp(grid)[None], grid))
     np.testing.assert_array_equal(array, ramp(grid))
     np.testing.assert_allclose(found.corners_mm(), grid.corners_mm(), atol=2e-3)
 
 
 def test_nrrd_with_a_list_axis_of_length_one_is_accepted(tmp_path):
     header = LPS_NRRD.replace("directions: ", "directions: none ") + "kinds: list domain domain domain\n"
-    array, grid = read_image(save_nrrd(tmp_path / "a.nrrd", header, (2, 3, 4, 1)))
+    array, grid = read_values(save_nrrd(tmp_path / "a.nrrd", header, (2, 3, 4, 1)))
     np.testing.assert_array_equal(array, np.arange(24.0).reshape(2, 3, 4))
     assert grid.is_same_as(Grid.from_spacing((2, 3, 4), (4.0, 3.0, 2.0), (10.0, 20.0, 30.0)))
 
@@ -94,7 +94,7 @@ def test_nrrd_with_a_list_axis_of_length_one_is_accepted(tmp_path):
 def test_several_volumes_are_refused(ending, array, tmp_path):
     path = save_with_itk(tmp_path / f"image{ending}", np.zeros(array, np.float32), GRIDS["axial"])
     with pytest.raises(InputError, match=r"holds 2 volumes or values per voxel"):
-        read_image(path)
+        read_values(path)
 
 
 def test_several_values_per_voxel_are_refused_and_become_layers(tmp_path):
@@ -102,7 +102,7 @@ def test_several_values_per_voxel_are_refused_and_become_layers(tmp_path):
     colours = np.stack([ramp(grid), 2 * ramp(grid), 3 * ramp(grid)], axis=-1)
     path = save_with_itk(tmp_path / "a.nrrd", colours, grid, is_vector=True)
     with pytest.raises(InputError, match="holds 3 volumes or values per voxel"):
-        read_image(path)
+        read_values(path)
     np.testing.assert_array_equal(read_layers(path).array[2], 3 * ramp(grid))
 
 
@@ -118,7 +118,7 @@ def test_several_values_per_voxel_are_refused_and_become_layers(tmp_path):
 )
 def test_nrrd_spaces_are_turned_to_lps(space, sign, tmp_path):
     header = LPS_NRRD.replace("left-posterior-superior", space)
-    _, grid = read_image(save_nrrd(tmp_path / "a.nrrd", header))
+    _, grid = read_values(save_nrrd(tmp_path / "a.nrrd", header))
     for index in np.ndindex(2, 3, 4):
         by_hand = np.array([10 + 2 * index[2], 20 + 3 * index[1], 30 + 4 * index[0]]) * sign
         np.testing.assert_allclose(grid.index_to_lps(index), by_hand)
@@ -206,7 +206,7 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
     values[0, 0, :2] = np.nan, np.inf
     path = save_with_itk(tmp_path / "a.mha", values, GRIDS["axial"])
     with pytest.raises(InputError, match=r"a\.mha: 2 of 315 voxels are NaN or infinite"):
-        read_image(path)
+        read_values(path)
 
 
 @pytest.mark.parametrize(
@@ -219,14 +219,14 @@ def test_values_that_are_not_finite_are_refused(tmp_path):
 )
 def test_nrrd_without_a_place_is_refused(header, tmp_path):
     with pytest.raises(GeometryError, match=r"a\.nrrd does not say where its voxels lie"):
-        read_image(save_nrrd(tmp_path / "a.nrrd", header))
+        read_values(save_nrrd(tmp_path / "a.nrrd", header))
 
 
 @pytest.mark.parametrize("line", LPS_MHA.splitlines())
 def test_metaimage_without_a_place_is_refused(line, tmp_path):
     path = save_mha(tmp_path / "a.mha", LPS_MHA.replace(line + "\n", ""))
     with pytest.raises(GeometryError, match=f"does not say where its voxels lie: no {line.split()[0]}"):
-        read_image(path)
+        read_values(path)
 
 
 def test_sheared_axes_are_refused(tmp_path):
@@ -236,7 +236,7 @@ def test_sheared_axes_are_refused(tmp_path):
         with pytest.raises(
             GeometryError, match=re.escape(f"{path}: the axes of a grid must be perpendicular")
         ):
-            read_image(path)
+            read_values(path)
 
 
 def test_other_units_are_refused(tmp_path):
@@ -244,9 +244,9 @@ def test_other_units_are_refused(tmp_path):
     mha = save_mha(tmp_path / "a.mha", LPS_MHA + "DistanceUnits = cm\n")
     for path in (nrrd, mha):
         with pytest.raises(UnitError, match=r"is in .*cm.*; mm is needed"):
-            read_image(path)
-    read_image(save_nrrd(tmp_path / "b.nrrd", LPS_NRRD + 'space units: "mm" "mm" "mm"\n'))
-    read_image(save_mha(tmp_path / "b.mha", LPS_MHA + "DistanceUnits = mm\n"))
+            read_values(path)
+    read_values(save_nrrd(tmp_path / "b.nrrd", LPS_NRRD + 'space units: "mm" "mm" "mm"\n'))
+    read_values(save_mha(tmp_path / "b.mha", LPS_MHA + "DistanceUnits = mm\n"))
 
 
 def test_unit_that_is_not_stated_is_told(tmp_path):
@@ -256,11 +256,11 @@ def test_unit_that_is_not_stated_is_told(tmp_path):
     raw[123] = 0  # xyzt_units
     (tmp_path / "a.nii").write_bytes(raw)
     with pytest.warns(Notice, match="mm is assumed"):
-        read_image(tmp_path / "a.nii")
+        read_values(tmp_path / "a.nii")
     notices = []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        read_image(tmp_path / "a.nii", notices=notices)
+        read_values(tmp_path / "a.nii", notices=notices)
     assert [notice.code for notice in notices] == ["length-unit-assumed"]
 
 
@@ -269,25 +269,25 @@ def test_complex_and_flat_images_are_refused(tmp_path):
     waves.SetDirection([1, 0, 0, 0, 1, 0, 0, 0, 1])
     SimpleITK.WriteImage(waves, str(tmp_path / "waves.nrrd"))
     with pytest.raises(InputError, match="not a three-dimensional image of real numbers: 3 dimensions"):
-        read_image(tmp_path / "waves.nrrd")
+        read_values(tmp_path / "waves.nrrd")
     flat = SimpleITK.GetImageFromArray(np.zeros((7, 9), np.float32))
     SimpleITK.WriteImage(flat, str(tmp_path / "flat.mha"))
     with pytest.raises(InputError, match=r"2 dimensions of \(9, 7\) voxels"):
-        read_image(tmp_path / "flat.mha")
+        read_values(tmp_path / "flat.mha")
 
 
 def test_files_that_are_not_what_they_say_are_refused(tmp_path):
     (tmp_path / "a.nrrd").write_text("not a NRRD file")
     with pytest.raises(InputError, match="is not a NRRD file"):
-        read_image(tmp_path / "a.nrrd")
+        read_values(tmp_path / "a.nrrd")
     save_mha(tmp_path / "a.mha", LPS_MHA).write_bytes((tmp_path / "a.mha").read_bytes()[:-8])
     with pytest.raises(InputError, match=r"a\.mha holds 88 bytes, 4 x 3 x 2 voxels of MET_FLOAT need 96"):
-        read_image(tmp_path / "a.mha")
+        read_values(tmp_path / "a.mha")
     with pytest.raises(InputError, match="there is no file"):
-        read_image(tmp_path / "absent.nrrd")
+        read_values(tmp_path / "absent.nrrd")
     (tmp_path / "a.txt").write_text("")
     with pytest.raises(InputError, match="none of the endings of an image"):
-        read_image(tmp_path / "a.txt")
+        read_values(tmp_path / "a.txt")
 
 
 def test_image_files_are_known_by_their_endings():

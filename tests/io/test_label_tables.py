@@ -11,7 +11,7 @@ import pytest
 from y90voxel.errors import InputError
 from y90voxel.io.segmentations import read_regions_file
 from y90voxel.regions.roles import Role, role_of_name
-from y90voxel.study.read_study import read_regions
+from y90voxel.study.read_study import read_region_files
 
 AFFINE = np.diag([-4.0, -4.0, 4.0, 1.0])
 VOXEL_ML = 0.064
@@ -139,11 +139,11 @@ def test_a_folder_of_one_mask_an_organ_is_a_set_of_regions(tmp_path):
         save(tmp_path / "seg" / f"{name}.nii.gz", array.astype(np.uint8))
     (tmp_path / "seg" / "statistics.json").write_text("{}")
     notices = []
-    regions, _ = read_regions(tmp_path / "seg", notices)
+    regions, _ = read_region_files(tmp_path / "seg", notices)
     assert volumes(regions) == {"liver": 208, "stomach": 8}
     assert [(notice.code, "spleen" in notice.message) for notice in notices] == [("empty-mask", True)]
     save(tmp_path / "seg" / "liver_tumor.nii.gz", np.zeros_like(LABELS))
-    regions, _ = read_regions(tmp_path / "seg", [])
+    regions, _ = read_region_files(tmp_path / "seg", [])
     assert not next(r for r in regions if r.name == "liver_tumor").shape.polygons  # decided with its role
 
 
@@ -157,7 +157,7 @@ def test_eight_segments_are_the_liver_where_none_is_drawn(segments, with_liver, 
     if with_liver:
         save(tmp_path / "seg" / "liver.nii.gz", (LABELS > 0).astype(np.uint8))
     notices = []
-    regions, _ = read_regions(tmp_path / "seg", notices)
+    regions, _ = read_region_files(tmp_path / "seg", notices)
     livers = [r for r in regions if (r.role or role_of_name(r.name)) is Role.LIVER]
     codes = [notice.code for notice in notices]
     if with_liver:

@@ -12,7 +12,7 @@ from y90voxel.case.settings import StudySettings
 from y90voxel.errors import InputError
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.region_files import paths_of
-from y90voxel.study.read_study import read_regions, read_study
+from y90voxel.study.read_study import read_region_files, read_study
 from y90voxel.study.run_dose import read_chosen
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask
@@ -103,7 +103,7 @@ def test_a_file_given_twice_is_refused(bare, tmp_path):
     with pytest.raises(InputError, match="files of regions add up"):
         read_study(bare, regions=[file, file])
     with pytest.raises(InputError, match="files of regions add up"):
-        read_regions([file, file], [])
+        read_region_files([file, file], [])
 
 
 def test_a_name_that_one_file_has_twice_is_its_own_matter(bare, tmp_path):

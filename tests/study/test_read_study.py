@@ -12,7 +12,7 @@ from y90voxel.errors import DicomError, GeometryError, InputError, RegionError
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.quantify import quantify
-from y90voxel.study.read_study import read_regions, read_study
+from y90voxel.study.read_study import read_region_files, read_study
 from y90voxel.volumes.volume import CountMap, CtImage, Mask
 
 
@@ -133,9 +133,9 @@ def test_nothing_is_refused():
 
 def test_regions_of_any_kind_are_read(folder, files, tmp_path):
     notices = []
-    assert len(read_regions(files / "regions.nii.gz", notices)[0]) == 2
+    assert len(read_region_files(files / "regions.nii.gz", notices)[0]) == 2
     contours = {name: ball_contours(*shape) for name, shape in ROIS.items()}
-    assert len(read_regions(save([rtstruct(contours)], tmp_path)[0], notices)[0]) == 2
+    assert len(read_region_files(save([rtstruct(contours)], tmp_path)[0], notices)[0]) == 2
 
 
 def test_two_injections_with_their_own_images(tmp_path):

@@ -17,6 +17,7 @@ from y90voxel.errors import GeometryError, InputError, Notice
 from y90voxel.metrics.radiobiology import eqd2
 from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import DoseMap, Volume
@@ -70,6 +71,8 @@ class Accumulation:
     eqd2: DoseMap | None
     focal_liver_ml: dict[float, float]
     notices: tuple[Notice, ...]
+
+    __repr__ = short_repr
 
     @property
     def mixed(self) -> bool:

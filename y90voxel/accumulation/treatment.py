@@ -11,6 +11,7 @@ from y90voxel.accumulation.time_courses import DecayingSource, ExternalBeam, Tim
 from y90voxel.bounds import check_positive
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.transform import Transform
 from y90voxel.volumes.volume import DoseMap
 
@@ -57,6 +58,8 @@ class Treatment:
     stated_means_gy: Mapping[str, float] = field(default_factory=dict)
     lung_mean_gy: float | None = None
     predicted: bool = False
+
+    __repr__ = short_repr
 
     @property
     def course_start_s(self) -> float:

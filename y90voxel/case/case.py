@@ -11,6 +11,7 @@ from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.settings import StudySettings
 from y90voxel.clinical.limits import ClinicalContext
 from y90voxel.clinical.patient import PatientRecord
+from y90voxel.display import block, closing_notes, table
 from y90voxel.dose.ct_tissue import CtTissue
 from y90voxel.dose.density_map import DensityModel
 from y90voxel.errors import InputError, Notice
@@ -27,8 +28,10 @@ from y90voxel.reference.devices import check_carries
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Regions
+from y90voxel.regions.regions_view import regions_table
 from y90voxel.regions.roles import Role
-from y90voxel.units import SECONDS_PER_HOUR
+from y90voxel.short_repr import short_repr
+from y90voxel.units import SECONDS_PER_HOUR, format_activity
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage
@@ -92,12 +95,29 @@ class Case:
     dead_time: DeadTime | None = None
     patient: PatientRecord | None = None
     alignment: Alignment | None = None
-    study_instance_uid: str | None = None
+    study_instance_uid: str | None = field(default=None, repr=False)
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()
     shown_settings: Mapping[str, Any] | None = None
     ct_tissue: CtTissue | None = None
     engine_decision: EngineDecision | None = None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Show facts and regions in a notebook; nothing of the patient: no identifier, no date, no path."""
+        activities = (injection.administration.activity_bq for injection in self.injections)
+        given = ["not stated" if activity is None else format_activity(activity) for activity in activities]
+        rows = [
+            ("injections", ", ".join(given)),
+            ("device", self.device or "not stated"),
+            ("dose grid", str(self.grid)),
+            ("CT", "none" if self.ct is None else str(self.ct.grid)),
+        ]
+        kind = "Case, predicted" if self.predicted else "Case, delivered"
+        parts = (table((), rows), regions_table(self.regions.drawn, self.regions.derived))
+        notes = closing_notes([notice.code for notice in self.notices], "case.notices")
+        return block(f"{kind}: {self.nuclide}", *parts, notes=notes)
 
     def __post_init__(self) -> None:
         if not self.injections:

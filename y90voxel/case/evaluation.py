@@ -26,6 +26,7 @@ from y90voxel.microscale.microscale_report import MicroscaleReport
 from y90voxel.quantification.calibration_spread import CalibrationSpread
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, limiting_convention
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
@@ -82,6 +83,8 @@ class LungDose:
     reliable: bool = True
     shunt_error: float | None = None
 
+    __repr__ = short_repr
+
     def as_dict(self) -> dict[str, Any]:
         """Return the attributes for JSON."""
         values: dict[str, Any] = {}
@@ -124,6 +127,8 @@ class UncertaintyReport:
     inputs: Mapping[str, Any]
     bands: Mapping[str, DvhBand]
     statement: tuple[str, ...]
+
+    __repr__ = short_repr
 
     def as_dict(self) -> dict[str, Any]:
         """Return inputs and statement for JSON; bands have a file of their own."""
@@ -206,6 +211,8 @@ class Evaluation:
     immune: ImmuneReport | None = None
     microscale: MicroscaleReport | None = None
     histograms: RegionHistograms | None = field(default=None, repr=False)
+
+    __repr__ = short_repr
 
     @property
     def warnings(self) -> tuple[Notice, ...]:

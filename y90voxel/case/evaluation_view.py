@@ -9,7 +9,7 @@ import numpy as np
 
 from y90voxel.case.case import Case
 from y90voxel.clinical.limits import LimitResult
-from y90voxel.display import block, curves_svg, table
+from y90voxel.display import block, closing_notes, curves_svg, table
 from y90voxel.errors import Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.dvh_view import dvh_curve
@@ -162,9 +162,5 @@ def _notes(evaluation: ViewedEvaluation) -> list[str]:
     """Limits not met, warnings by their codes, and what this software is not."""
     missed = [result for result in evaluation.limits if result.status == "not met"]
     notes = [f"not met: {result.limit.name} ({result.region}), {result.value_gy:.4g} Gy" for result in missed]
-    codes = list(dict.fromkeys(notice.code for notice in evaluation.warnings))
-    if codes:
-        notes.append(
-            f"{len(evaluation.warnings)} warnings: {', '.join(codes)}. Read them: evaluation.warnings"
-        )
-    return [*notes, "Research software, not a medical device."]
+    codes = [notice.code for notice in evaluation.warnings]
+    return [*notes, *closing_notes(codes, "evaluation.warnings")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.regions.regions import Region, Regions
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.volume import DensityMap, DoseMap
 
 __all__ = ["RegionHistograms"]
@@ -32,6 +33,8 @@ class RegionHistograms(Mapping[str, DoseVolumeHistogram]):
     density: DensityMap
     regions: Regions
     by_name: Mapping[str, DoseVolumeHistogram] = field(repr=False)
+
+    __repr__ = short_repr
 
     def __getitem__(self, name: str) -> DoseVolumeHistogram:
         return self.by_name[name]

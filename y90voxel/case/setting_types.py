@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from y90voxel.errors import alternatives
+from y90voxel.short_repr import shortened
 from y90voxel.units import format_activity, parse_activity, parse_fraction
 
 __all__ = [
@@ -181,3 +182,10 @@ class Group(BaseModel):
     """A table of the case file; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    def __repr__(self) -> str:
+        """Show what was stated, for defaults fill a page."""
+        stated = self.model_dump(exclude_unset=True)
+        return shortened(f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in stated.items())}") + ")"
+
+    __str__ = __repr__

@@ -10,6 +10,7 @@ from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.regions.regions import Region
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.volume import ActivityMap, DoseMap
 
 __all__ = ["ComparedDose"]
@@ -62,6 +63,8 @@ class ComparedDose:
     activity: ActivityMap | None = None
     stated: Mapping[str, RegionMetrics] = field(default_factory=dict)
     tumour_to_normal: Mapping[str, float] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> ComparedDose:

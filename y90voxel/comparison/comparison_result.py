@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 from y90voxel.comparison.compared_dose import ComparedDose
+from y90voxel.comparison.comparison_view import comparison_html
 from y90voxel.comparison.region_comparison import LesionAgreement, RegionComparison
 from y90voxel.comparison.resolution import ResolutionMatch
 from y90voxel.comparison.voxel_comparison import VoxelComparison
 from y90voxel.errors import Notice, RegionError
+from y90voxel.short_repr import short_repr
 from y90voxel.units import format_activity
 
 __all__ = ["Comparison", "Normalisation"]
@@ -67,6 +69,12 @@ class Comparison:
     notices: tuple[Notice, ...]
     resolution: ResolutionMatch | None = None
     registration: Mapping[str, Any] | None = None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Show the regions of both sides in a notebook."""
+        return comparison_html(self)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:

@@ -25,6 +25,7 @@ from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
 from y90voxel.metrics.summary import RegionMetrics
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = [
@@ -73,6 +74,8 @@ class RegionSide:
     activity_share: float | None
     tumour_to_normal: float | None
 
+    __repr__ = short_repr
+
     def as_dict(self) -> dict[str, Any]:
         """Return what is said of this side, for JSON."""
         metrics = self.metrics
@@ -106,6 +109,8 @@ class RegionComparison:
     pair: RegionPair
     predicted: RegionSide
     delivered: RegionSide
+
+    __repr__ = short_repr
 
     @property
     def name(self) -> str:
@@ -202,6 +207,8 @@ class LesionAgreement:
     concordance: float | None = None
     pearson: float | None = None
     spearman: float | None = None
+
+    __repr__ = short_repr
 
     @property
     def reason(self) -> str | None:

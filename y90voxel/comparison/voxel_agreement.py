@@ -21,6 +21,7 @@ from y90voxel.metrics.agreement import (
     spearman,
 )
 from y90voxel.metrics.gamma import GammaNormalisation, gamma_index
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.volume import DoseMap, Mask
 
 __all__ = ["GammaCriteria", "VoxelAgreement", "agree", "defined", "gamma_map"]
@@ -111,6 +112,8 @@ class VoxelAgreement:
     gamma_count: int
     quality_factor: float | None
     quality_volume_histogram: NDArray[np.float64] | None
+
+    __repr__ = short_repr
 
     def as_dict(self) -> dict[str, Any]:
         """Return the agreement for JSON."""

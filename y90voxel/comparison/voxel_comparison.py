@@ -17,6 +17,7 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
 from y90voxel.regions.regions import union
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import DoseMap, Mask
 
@@ -55,6 +56,8 @@ class RegionVoxels:
     predicted: RegionMetrics
     delivered: RegionMetrics
     voxels: VoxelAgreement | None
+
+    __repr__ = short_repr
 
     @property
     def name(self) -> str:
@@ -112,6 +115,8 @@ class VoxelComparison:
     voxels: VoxelAgreement | None
     gamma: NDArray[np.float64] | None
     criteria: GammaCriteria
+
+    __repr__ = short_repr
 
     def region(self, name: str) -> RegionVoxels:
         """Return the voxels of a region.

@@ -14,6 +14,7 @@ from y90voxel.regions.placement import place_shape
 from y90voxel.regions.region import Contours
 from y90voxel.regions.regions import Region, Regions, union
 from y90voxel.regions.roles import ORGANS, Role
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.box import Box, is_empty
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
@@ -54,6 +55,8 @@ class TissueOnCt:
     light_ml: float
     dense_ml: float
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class CtTissue:
@@ -69,6 +72,8 @@ class CtTissue:
 
     liver: TissueOnCt | None = None
     regions: Mapping[str, TissueOnCt] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
 
 def measure_tissue(

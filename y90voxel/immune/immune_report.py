@@ -12,6 +12,7 @@ from y90voxel.immune.blood_dose import blood_dose_growth, fraction_of_blood_seen
 from y90voxel.immune.blood_summary import BloodSummary
 from y90voxel.immune.drug_cycles import dose_rate_gy_per_h, share_of_dose_left
 from y90voxel.immune.lymphocyte_forecast import LymphocyteForecast
+from y90voxel.short_repr import short_repr
 
 __all__ = ["EXPLORATORY", "ImmuneReport", "drug_cycles"]
 
@@ -59,6 +60,8 @@ class ImmuneReport:
     free_activity_gy: float | None = None
     sex_source: str = "stated"
     not_drawn: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def assumptions(self) -> tuple[str, str]:

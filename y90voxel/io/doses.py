@@ -38,7 +38,7 @@ def read_dose(path: str | Path, *, notices: list[Notice] | None = None) -> DoseM
     ------
     InputError
         If the file cannot be read (see :func:`~y90voxel.io.dicom.rtdose.read_rtdose` and
-        :func:`~y90voxel.io.images.read_image`).
+        :func:`~y90voxel.io.images.read_values`).
     UnitError
         If the file says that it holds something else than dose in Gy.
     """

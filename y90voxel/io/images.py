@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import GeometryError, InputError, Notice
 from y90voxel.io.image_headers import check_metaimage, nrrd_fields
+from y90voxel.io.interchange import as_volume, simpleitk_grid
 from y90voxel.io.nifti import read_nifti
 from y90voxel.io.notices import add_notice
 from y90voxel.io.other_formats import described_format
 from y90voxel.io.pet_sidecar import read_pet_sidecar, sidecar_of
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import CountMap, CtImage
+from y90voxel.volumes.volume import CountMap, CtImage, Volume
 
 __all__ = [
     "IMAGE_ENDINGS",
@@ -34,10 +35,12 @@ __all__ = [
     "read_emission_file",
     "read_image",
     "read_layers",
+    "read_values",
     "single_volume",
 ]
 
 IMAGE_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+V = TypeVar("V", bound=Volume)
 # What to write where a file was given in the place of a study.
 SAY_OPTIONS = (
     "Each file needs its own option: --emission FILE, --ct FILE, and --regions before every file of regions, such as "
@@ -89,7 +92,32 @@ def is_image_file(path: str | Path) -> bool:
     return Path(path).name.lower().endswith(IMAGE_ENDINGS)
 
 
-def read_image(path: str | Path, *, notices: list[Notice] | None = None) -> tuple[NDArray[Any], Grid]:
+def read_image(path: str | Path, kind: type[V], *, notices: list[Notice] | None = None) -> V:
+    """Return an image file as a volume; only what its values mean has to be said.
+
+    Parameters
+    ----------
+    path : path-like
+        As for :func:`read_values`, which also lists what is raised. DICOM is read by `y90voxel.read_study`, which
+        completes it by its headers.
+    kind : type
+        What the values are, in its unit: ``CtImage`` [HU; checked as by :func:`read_ct_file`], ``CountMap``,
+        ``ActivityMap`` [Bq per voxel], ``DensityMap`` [g/mL], ``DoseMap`` [Gy], ``Mask`` (0 to 1).
+    notices : list of Notice, optional
+        Receives what was assumed; warned when it is not given.
+
+    Raises
+    ------
+    InputError
+        If the values cannot be of that kind.
+    """
+    if isinstance(kind, type) and issubclass(kind, CtImage):
+        ct = read_ct_file(path, notices=notices)
+        return kind(ct.array, ct.grid)
+    return as_volume(*read_values(path, notices=notices), kind)
+
+
+def read_values(path: str | Path, *, notices: list[Notice] | None = None) -> tuple[NDArray[Any], Grid]:
     """Return the voxels of an image file, (slices, rows, columns), and where they lie.
 
     Parameters
@@ -116,7 +144,7 @@ def read_image(path: str | Path, *, notices: list[Notice] | None = None) -> tupl
 def single_volume(
     image: ImageLayers, path: str | Path, notices: list[Notice] | None
 ) -> tuple[NDArray[Any], Grid]:
-    """Return the one volume of an image that was read; raises as :func:`read_image`."""
+    """Return the one volume of an image that was read; raises as :func:`read_values`."""
     if len(image.array) != 1:
         raise InputError(
             f"{path} holds {len(image.array)} volumes or values per voxel; one is needed. "
@@ -140,7 +168,7 @@ def read_emission_file(path: str | Path, *, notices: list[Notice] | None = None)
     Parameters
     ----------
     path, notices
-        As for :func:`read_image`, which also lists what is raised.
+        As for :func:`read_values`, which also lists what is raised.
 
     Returns
     -------
@@ -153,7 +181,7 @@ def read_emission_file(path: str | Path, *, notices: list[Notice] | None = None)
     InputError
         If no voxel is positive, or the side-car cannot be used (see :func:`~y90voxel.io.pet_sidecar.read_pet_sidecar`).
     """
-    array, grid = read_image(path, notices=notices)
+    array, grid = read_values(path, notices=notices)
     if not array.max() > 0:
         raise InputError(f"{path}: no voxel is above 0; this is not an emission image.", file=path)
     emission = EmissionImage(CountMap(_as_float(array), grid), modality="file")
@@ -172,14 +200,14 @@ def read_ct_file(path: str | Path, *, notices: list[Notice] | None = None) -> Ct
     Parameters
     ----------
     path, notices
-        As for :func:`read_image`, which also lists what is raised.
+        As for :func:`read_values`, which also lists what is raised.
 
     Raises
     ------
     InputError
         If no voxel is below 0 and some reach 1000: then soft tissue lies near 1024, not near 0 HU.
     """
-    array, grid = read_image(path, notices=notices)
+    array, grid = read_values(path, notices=notices)
     lowest, highest = float(array.min()), float(array.max())
     if lowest >= 0 and highest >= OFFSET_SOFT_TISSUE:
         raise InputError(
@@ -198,7 +226,7 @@ def read_ct_file(path: str | Path, *, notices: list[Notice] | None = None) -> Ct
 
 
 def read_layers(path: str | Path) -> ImageLayers:
-    """Return all volumes of an image file, values unchecked; raises as :func:`read_image`."""
+    """Return all volumes of an image file, values unchecked; raises as :func:`read_values`."""
     source = Path(path)
     if not source.is_file():
         raise InputError(f"there is no file {source} (or it is a folder, pipe or device).", file=source)
@@ -244,12 +272,8 @@ def _read_with_itk(path: Path, fields: Mapping[str, str]) -> ImageLayers:
     if dimension == 3:
         view = np.moveaxis(view, -1, 0) if image.GetNumberOfComponentsPerPixel() > 1 else view[None]
     array = np.array(view, order="C")  # the view dies with the image
-    directions = np.reshape(image.GetDirection(), (dimension, dimension))[:3, :3]
-    affine = np.eye(4)
-    affine[:3, :3] = (directions * image.GetSpacing()[:3])[:, ::-1]
-    affine[:3, 3] = image.GetOrigin()[:3]
     try:
-        grid = Grid(array.shape[1:4], affine)
+        grid = simpleitk_grid(image)
     except GeometryError as error:
         raise GeometryError(f"{path}: {error.message}", file=path) from error
     return ImageLayers(array, grid, fields=fields)

@@ -29,8 +29,11 @@ __all__ = [
     "data_offset",
     "image_grid",
     "image_shape",
+    "lps_affine",
     "new_header",
     "parse_header",
+    "ras_affine",
+    "same_geometry",
     "stored_type",
     "unit_notices",
     "voxel_size_notices",
@@ -126,14 +129,13 @@ def image_grid(header: Nifti1Header, shape: tuple[int, int, int], path: str | Pa
         )
     try:
         grids = [
-            Grid(shape, _lps_affine(ras))
+            Grid(shape, lps_affine(ras))
             for ras in ([header.get_sform()] if has_sform else []) + ([_qform(header)] if has_qform else [])
         ]
     except GeometryError as error:
         raise GeometryError(f"{path}: {error.message}", file=path) from error
-    gap = _largest_gap_mm(grids[0], grids[-1])
-    diagonal = float(np.linalg.norm(np.multiply(shape, grids[0].spacing_mm)))
-    if gap > AGREEMENT * min(grids[0].spacing_mm) + QUATERNION_LOSS_RAD * diagonal:
+    if not same_geometry(grids[0], grids[-1]):
+        gap = _largest_gap_mm(grids[0], grids[-1])
         raise GeometryError(
             f"{path} states two geometries that lie up to {gap:.2f} mm apart: sform {grids[0]}, "
             f"qform {grids[-1]}. Write it again with one of them.",
@@ -169,9 +171,21 @@ def voxel_size_notices(header: Nifti1Header, grid: Grid, path: str | Path) -> tu
     return (Notice("voxel-size-unset", message),)
 
 
-def _lps_affine(ras: NDArray[np.float64]) -> NDArray[np.float64]:
+def lps_affine(ras: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the LPS affine of (slice, row, column) for the RAS affine of (column, row, slice)."""
     return np.asarray(RAS_TO_LPS @ ras[:, [2, 1, 0, 3]])
+
+
+def ras_affine(grid: Grid) -> NDArray[np.float64]:
+    """Return the RAS affine of (column, row, slice) of a grid."""
+    return np.asarray(RAS_TO_LPS @ grid.affine[:, [2, 1, 0, 3]])
+
+
+def same_geometry(first: Grid, second: Grid) -> bool:
+    """Return whether two grids lie as close as the quaternion of a qform can say."""
+    diagonal = float(np.linalg.norm(np.multiply(first.shape, first.spacing_mm)))
+    allowed = AGREEMENT * min(first.spacing_mm) + QUATERNION_LOSS_RAD * diagonal
+    return bool(_largest_gap_mm(first, second) <= allowed)
 
 
 def _largest_gap_mm(first: Grid, second: Grid) -> float:
@@ -229,10 +243,10 @@ def new_header(
     header.set_slope_inter(1.0, 0.0)
     header.set_xyzt_units("mm")
     header["descrip"] = f"y90voxel: {description}".encode("ascii", "replace")[:79]
-    ras = RAS_TO_LPS @ grid.affine[:, [2, 1, 0, 3]]
+    ras = ras_affine(grid)
     header.set_sform(ras, SCANNER_ANATOMICAL)
     header.set_qform(ras, SCANNER_ANATOMICAL)
-    stated = Grid(grid.shape, _lps_affine(_qform(header)))
+    stated = Grid(grid.shape, lps_affine(_qform(header)))
     if _largest_gap_mm(stated, grid) > AGREEMENT * min(grid.spacing_mm):
         header["qform_code"] = 0
     return header

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import InputError, RegionError
 from y90voxel.metrics.dvh_view import dvh_frame, dvh_html
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.box import Box
 from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
@@ -39,6 +40,8 @@ class DoseVolumeHistogram:
     volumes_ml: NDArray[np.float64]
     masses_g: NDArray[np.float64] | None
     occupancies: NDArray[np.float64]
+
+    __repr__ = short_repr
 
     @classmethod
     def from_dose(

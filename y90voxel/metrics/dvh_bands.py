@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["BAND_PERCENT", "LEAST_SAMPLES", "VOLUMES_PERCENT", "DvhBand"]
 
@@ -44,6 +45,8 @@ class DvhBand:
     high_gy: NDArray[np.float64]
     mean_low_gy: float
     mean_high_gy: float
+
+    __repr__ = short_repr
 
     @classmethod
     def from_samples(cls, doses_gy: ArrayLike, means_gy: ArrayLike) -> DvhBand:

@@ -14,6 +14,7 @@ from y90voxel.metrics.region_columns import D_PERCENT, V_GY, region_entry
 from y90voxel.metrics.region_noise import RegionNoise
 from y90voxel.metrics.uncertainty_budget import DoseUncertainty
 from y90voxel.regions.regions import Region
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.volume import ActivityMap
 
 __all__ = ["PartialVolume", "RegionMetrics", "RegionUncertainty", "summarise"]
@@ -146,6 +147,8 @@ class RegionMetrics:
     partial_volume: PartialVolume | None = None
     whole_mass_g: float | None = None
     noise: RegionNoise | None = None
+
+    __repr__ = short_repr
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``metrics.json``."""

@@ -14,6 +14,7 @@ from y90voxel.microscale.laplace import DoseFunctional, MicroscaleDvh
 from y90voxel.microscale.local_doses import LocalDoses
 from y90voxel.microscale.sphere_activity import SphereActivity
 from y90voxel.microscale.sphere_kernel import SCORING_MM, ScoringKernel
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "EXPLORATORY",
@@ -152,6 +153,8 @@ class MicroscaleReport:
     medium: str
     voxel_mm: tuple[float, float, float]
     regions: tuple[MicroscaleRegion, ...]
+
+    __repr__ = short_repr
 
     @property
     def assumptions(self) -> tuple[str, ...]:

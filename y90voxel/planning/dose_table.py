@@ -13,6 +13,7 @@ from y90voxel.planning.partition import multi_tumour_partition_doses
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, LUNGS_VOXEL, limiting_convention
 from y90voxel.quantification.lung_measures import mean_lung_dose
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "LUNGS",
@@ -83,6 +84,8 @@ class DoseTable:
     """
 
     rows: tuple[RegionDoses, ...]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         names = [row.name for row in self.rows]

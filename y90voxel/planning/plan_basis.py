@@ -9,6 +9,7 @@ from y90voxel.clinical.limits import Approach, ClinicalContext
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.planning.solver import effective_lung_shunt_fraction
+from y90voxel.short_repr import short_repr
 
 __all__ = ["PlanBasis"]
 
@@ -61,6 +62,8 @@ class PlanBasis:
     objective: Mapping[str, float] = field(default_factory=dict)
     first_model: str | None = None
     context: ClinicalContext = field(default_factory=ClinicalContext)
+
+    __repr__ = short_repr
 
     def aims_for(self, approach: Approach) -> tuple[DoseAim, ...]:
         """Limits and goals that hold for models of an approach."""

@@ -25,6 +25,7 @@ from y90voxel.quantification.partial_volume import correct_tumour_to_normal_rati
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import ORGANS, Role
+from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.volumes.volume import ActivityMap, DoseMap, Mask
 
@@ -109,6 +110,8 @@ class DoseMaps:
 
     case: Case
     evaluations: tuple[Evaluation, ...]
+
+    __repr__ = short_repr
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from y90voxel.planning.liver_limits import NO_LIVER_LIMIT, UNBOUNDED_GBQ, has_li
 from y90voxel.planning.prescription import Prescription, prescribe
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = [
@@ -97,6 +98,8 @@ class PlanModel:
     goal_refused: bool = False
     stop: Stop | None = None
     measure: Measure | None = field(default=None, compare=False, repr=False)
+
+    __repr__ = short_repr
 
     @property
     def available(self) -> bool:

@@ -18,6 +18,7 @@ from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.reference.devices import Device
 from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.nuclide import nuclide
+from y90voxel.short_repr import short_repr
 from y90voxel.units import SECONDS_PER_HOUR
 
 __all__ = ["OrderRequest", "PlanRequest", "check_given", "greatest_activities", "vials_on_offer"]
@@ -121,6 +122,8 @@ class PlanRequest:
     recovery_curve: RecoveryFit | None = None
     order: OrderRequest | None = None
     treatment: tuple[TreatmentDay, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_fraction(

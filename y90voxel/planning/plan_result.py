@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_shunt import ShuntMethod
 from y90voxel.planning.plan_spheres import PlanMicroscale
 from y90voxel.planning.plan_spread import PlanUncertainty
+from y90voxel.planning.plan_view import plan_html
 from y90voxel.planning.product_rule import ProductRule, product_rule
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.planning.treatment_day import Delivery, deliver, doses_delivered
@@ -35,6 +36,7 @@ from y90voxel.reference.devices import check_carries
 from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["Plan", "PlanFacts"]
@@ -81,8 +83,10 @@ class PlanFacts:
     given_gbq: tuple[float, ...] | None = None
     patient: PatientRecord | None = None
     hepatic_reserve: float | None = None
-    study_instance_uid: str | None = None
+    study_instance_uid: str | None = field(default=None, repr=False)
     dated: bool = True
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_carries(self.device, self.nuclide)
@@ -146,6 +150,12 @@ class Plan:
     uncertainty: PlanUncertainty | None = None
     immune: PlanImmune | None = None
     microscale: PlanMicroscale | None = None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Show the models in a notebook."""
+        return plan_html(self)
 
     @property
     def warnings(self) -> tuple[Notice, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["INTERVAL_PERCENT", "DoseSpread", "ModelSpread", "PlanUncertainty", "spread_of"]
@@ -90,6 +91,8 @@ class PlanUncertainty:
     inputs: Mapping[str, Any]
     models: Mapping[str, ModelSpread]
     statement: tuple[str, ...]
+
+    __repr__ = short_repr
 
     def as_dict(self) -> dict[str, Any]:
         """Return the entry of ``plan.json``."""

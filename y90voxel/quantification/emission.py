@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.quantification.decay import seconds_between
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CountMap
 
@@ -113,6 +114,8 @@ class EmissionImage:
     gate: str | None = None
     reconstruction: Reconstruction = Reconstruction()
 
+    __repr__ = short_repr
+
     @property
     def grid(self) -> Grid:
         """Where the image lies."""
@@ -150,3 +153,5 @@ class PlanarImage:
     anterior: NDArray[np.float64]
     posterior: NDArray[np.float64]
     grid: Grid | None = None
+
+    __repr__ = short_repr

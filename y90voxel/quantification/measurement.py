@@ -13,6 +13,7 @@ from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.planar_shunt import PlanarSetup
 from y90voxel.regions.regions import Regions
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.grid import Grid
 
 __all__ = ["Injection", "Measurement"]
@@ -43,6 +44,8 @@ class Injection:
     territory: str | None = None
     regions: Regions | None = None
     arteries: tuple[Artery, ...] = ()
+
+    __repr__ = short_repr
 
 
 class Measurement(Protocol):

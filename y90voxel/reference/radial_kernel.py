@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.shipped import kernel_index, shipped_kernel_text
+from y90voxel.short_repr import short_repr
 
 __all__ = ["RadialKernel", "radial_kernel"]
 
@@ -65,6 +66,8 @@ class RadialKernel:
     sigma: NDArray[np.float64]
     sha256: str
     provenance: Mapping[str, str]
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name in ("edges_mm", "electron_fraction", "photon_fraction", "sigma"):

@@ -13,6 +13,7 @@ from y90voxel.errors import InputError, PhysicsError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.radial_kernel import RadialKernel, radial_kernel
 from y90voxel.reference.voxel_integration import octant_energy_fractions
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 
 __all__ = ["DoseKernel", "voxel_kernel", "without_empty_layers"]
@@ -55,6 +56,8 @@ class DoseKernel:
     density_g_per_ml: float
     nuclide: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         values = np.ascontiguousarray(self.s_values, dtype=np.float64).view()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.volume import Mask
 
 __all__ = ["Contours", "DrawnRegion"]
@@ -30,6 +31,8 @@ class Contours:
     polygons: tuple[NDArray[np.float64], ...]
     frame_of_reference_uid: str | None = None
     plane_step_mm: float | None = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +64,5 @@ class DrawnRegion:
     role: Role | None = None
     from_ct: bool = False
     cut_off: bool = False
+
+    __repr__ = short_repr

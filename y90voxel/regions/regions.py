@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import RegionError
+from y90voxel.regions.regions_view import regions_html
 from y90voxel.regions.roles import LUNG_LOBES, Role, lobe_of_name, side_of_name
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.box import shared_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
@@ -62,6 +64,8 @@ class Region:
     from_ct: bool = False
     cut_off: bool = False
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, eq=False)
 class Regions:
@@ -87,6 +91,12 @@ class Regions:
     grid: Grid
     drawn: tuple[Region, ...] = ()
     tumours_together: Mask | None = None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Show the regions in a notebook."""
+        return regions_html(self.drawn, self.derived)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "drawn", tuple(self.drawn))

@@ -12,18 +12,22 @@ from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.index import SeriesRole, StudyIndex
 from y90voxel.io.images import SAY_OPTIONS, image_stem, is_image_file, read_ct_file, read_emission_file
+from y90voxel.io.notices import add_notice
 from y90voxel.io.pet_sidecar import sidecar_of
 from y90voxel.io.region_files import check_names_differ, masks_of_folder, paths_of
 from y90voxel.io.segmentations import read_regions_file, region_name_of_file
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.regions.liver_segments import with_liver_of_segments
+from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.study.study import Study, file_record
+from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage, Volume
 
-__all__ = ["read_regions", "read_study", "trusted_regions"]
+__all__ = ["read_region_files", "read_regions", "read_study", "trusted_regions"]
 
 Progress = Callable[[str, float], None]
 V = TypeVar("V", bound=Volume)
@@ -288,6 +292,41 @@ class _Parts:
 
 
 def read_regions(
+    path: str | Path | Sequence[str | Path],
+    grid: Grid,
+    *,
+    roles: Mapping[str, str] | None = None,
+    notices: list[Notice] | None = None,
+) -> Regions:
+    """Return the regions of files as occupancies on a grid, with those that follow from them.
+
+    Parameters
+    ----------
+    path : path-like or sequence of path-like
+        RTSTRUCT, SEG, ``.seg.nrrd``, label images and masks, or a folder of masks; several add up.
+    grid : Grid
+        Where the occupancies are wanted, such as ``ct.grid`` or ``dose.grid``.
+    roles : mapping of str to str, optional
+        Roles by ROI name that win over the name's own, such as ``{"HCC 1": "tumour"}``.
+    notices : list of Notice, optional
+        Receives what was assumed, and which regions the grid cuts off; warned when it is not given.
+
+    Raises
+    ------
+    InputError
+        If a file holds no regions or cannot be read, regions of two files share a name, or a role names no region.
+    GeometryError
+        If the regions lie in another frame of reference than the grid.
+    """
+    found: list[Notice] = []
+    drawn, _ = read_region_files(path, found)
+    regions, placing = place_regions(drawn, grid, roles, must_be_whole=())
+    for notice in (*found, *placing):
+        add_notice(notices, notice.code, notice.message)
+    return regions
+
+
+def read_region_files(
     path: str | Path | Sequence[str | Path], notices: list[Notice]
 ) -> tuple[list[DrawnRegion], StudyIdentity | None]:
     """Return the regions of RTSTRUCT, SEG, ``.seg.nrrd``, label images and masks, and whose they are where that is known.

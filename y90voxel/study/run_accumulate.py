@@ -20,7 +20,7 @@ from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.nifti import write_nifti
 from y90voxel.io.result_tables import write_dvh_csv, write_json
 from y90voxel.regions.placement import place_regions
-from y90voxel.study.read_study import read_regions, trusted_regions
+from y90voxel.study.read_study import read_region_files, trusted_regions
 from y90voxel.study.read_treatments import ReadTreatment, check_one_patient, join_frames, read_treatment
 from y90voxel.version import __version__
 
@@ -122,7 +122,7 @@ def _give_regions(
     one = read[wanted[0]]
     notices: list[Notice] = []
     grid = one.treatment.dose.grid
-    drawn, whose = read_regions([Path(file) for file in files], notices)
+    drawn, whose = read_region_files([Path(file) for file in files], notices)
     if whose is not None and one.identity is not None:
         one.identity.check_patient(whose, one.treatment.name, "the regions")
     if trust_frames:

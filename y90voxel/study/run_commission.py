@@ -27,7 +27,7 @@ from y90voxel.phantoms.commissioning import Commissioning, commission, one_gauss
 from y90voxel.phantoms.filling import layout_of
 from y90voxel.quantification.emission import EmissionImage, Reconstruction
 from y90voxel.regions.placement import place_regions
-from y90voxel.study.read_study import read_regions
+from y90voxel.study.read_study import read_region_files
 from y90voxel.study.result_folder import read_document
 from y90voxel.study.run_twin import FILLING_FILE
 from y90voxel.study.study import file_record
@@ -190,7 +190,7 @@ def _drawn(
         If names do not tell which is which, or fewer than three are drawn.
     """
     assert record.contours is not None
-    drawn, _ = read_regions(record.contours, notices)
+    drawn, _ = read_region_files(record.contours, notices)
     regions, more = place_regions(drawn, emission.grid, {}, must_be_whole=())
     notices += more
     diameters = [sphere.diameter_mm for sphere in layout_of(record).spheres]

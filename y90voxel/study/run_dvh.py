@@ -17,7 +17,7 @@ from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
 from y90voxel.regions.placement import place_regions, urgent_first
 from y90voxel.regions.whole_liver import LiverTumours
-from y90voxel.study.read_study import read_regions, trusted_regions
+from y90voxel.study.read_study import read_region_files, trusted_regions
 from y90voxel.study.study import file_record
 from y90voxel.version import __version__
 
@@ -66,7 +66,7 @@ def run_dvh(
     notices: list[Notice] = []
     dose = read_dose(dose_path, notices=notices)
     rois = paths_of(rois_path)
-    drawn, whose = read_regions(rois, notices)
+    drawn, whose = read_region_files(rois, notices)
     identity = read_dose_identity(dose_path)
     if identity is not None and whose is not None:
         identity.check_patient(whose, str(dose_path), ", ".join(map(str, rois)))

@@ -29,9 +29,11 @@ from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
 from y90voxel.regions.segmentation import AUTOMATIC_NAMES, automatic_regions
 from y90voxel.regions.whole_liver import LiverTumours
+from y90voxel.short_repr import short_repr
 from y90voxel.study.anonymous import anonymous_names
 from y90voxel.study.anonymous_text import without_identity
 from y90voxel.study.given_injections import check_nothing_shared, given_injection, one_scan_of_several
+from y90voxel.study.study_view import study_html
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
@@ -86,6 +88,12 @@ class Study:
     inputs: tuple[Mapping[str, Any], ...]
     notices: tuple[Notice, ...]
     alignment: Alignment | None = None
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Show images and regions in a notebook."""
+        return study_html(self)
 
     def case(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import GeometryError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["Grid", "patient_axes"]
 
@@ -50,6 +51,8 @@ class Grid:
     shape: tuple[int, int, int]
     affine: NDArray[np.float64]
     frame_of_reference_uid: str | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.box import Box, is_empty
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, Mask
@@ -34,6 +35,8 @@ class OwnDensity:
     grid: Grid
     box: Box
     g_per_ml: NDArray[Any] | float
+
+    __repr__ = short_repr
 
     def within(self, box: Box) -> NDArray[Any]:
         """Return the densities [g/mL] in a box that lies in that of the region."""

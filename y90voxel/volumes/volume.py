@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.errors import GeometryError, GridMismatchError, InputError
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.box import Box, occupied_box
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume_view import to_xarray, volume_html
@@ -58,6 +59,8 @@ class Volume:
     window: ClassVar[tuple[float, float] | None] = (
         None  # darkest and lightest value there; None: least and greatest
     )
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array).view()
@@ -157,6 +160,8 @@ class ActivityMap(Volume):
     quantity = "activity"
     extensive = True
 
+    __repr__ = short_repr
+
 
 class TimeIntegratedActivityMap(Volume):
     """Time-integrated activity, the number of decays [Bq·s per voxel]."""
@@ -210,6 +215,8 @@ class DoseMap(Volume):
 
     unit = "Gy"
     quantity = "absorbed dose"
+
+    __repr__ = short_repr
 
     def __post_init__(self, zero_outside: Box | None) -> None:
         super().__post_init__()

@@ -19,6 +19,7 @@ from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, Notice, PhysicsError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.voxel_kernel import DoseKernel
+from y90voxel.short_repr import short_repr
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
 
@@ -63,6 +64,8 @@ class KernelConvolution(BaseEngine):
     density_floor_g_per_ml: float = 0.05
 
     name: ClassVar[str] = "convolution"
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_method(self.method)

@@ -21,6 +21,7 @@ from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, Notice
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
@@ -68,6 +69,8 @@ class MonteCarloResult:
     around_mev: float
     escaped_mev: float
     notices: tuple[Notice, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +132,8 @@ class MonteCarlo(BaseEngine):
     name: ClassVar[str] = "monte-carlo"
     wants_comparison: ClassVar[bool] = True
     draws_histories: ClassVar[bool] = True
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         nuclide(self.nuclide)

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from y90voxel.errors import DicomError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["SourceSeries", "StudyIdentity"]
 
@@ -119,6 +120,8 @@ class SourceSeries:
     series_instance_uid: str
     instances: tuple[tuple[str, str], ...]
     study_instance_uid: str | None = None
+
+    __repr__ = short_repr
 
     @classmethod
     def from_datasets(cls, datasets: Iterable[Dataset]) -> tuple[SourceSeries, ...]:
