@@ -17,7 +17,7 @@ from y90voxel.version import __version__
 
 __all__ = ["forget_tables", "note_tables", "tables_are_current", "write_tables"]
 
-TABLES = ("cohort.csv", "cohort.parquet", "cohort.html")
+TABLES = ("cohort.csv", "cohort.parquet", "patients.csv", "patients.parquet", "cohort.html")
 NOTED = "tables"
 
 
@@ -63,7 +63,7 @@ def _made_of(outcomes: Sequence[StudyOutcome], title: str) -> str:
 
 
 def write_tables(folder: BatchFolder, outcomes: Sequence[StudyOutcome], title: str) -> None:
-    """Write ``cohort.csv``, ``cohort.parquet`` and ``cohort.html``.
+    """Write the tables ``cohort`` and ``patients`` (CSV, Parquet) and ``cohort.html``.
 
     Raises
     ------

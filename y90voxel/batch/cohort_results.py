@@ -16,6 +16,7 @@ from y90voxel.batch.cohort_immune import immune_columns
 from y90voxel.batch.cohort_microscale import microscale_columns
 from y90voxel.batch.cohort_patient import patient_columns
 from y90voxel.batch.cohort_writing import cohort_page
+from y90voxel.batch.patient_table import write_patients
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.cohort.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED, StudySummary
 from y90voxel.errors import InputError
@@ -42,7 +43,9 @@ def write_cohort(
     title: str = "Cohort",
     progress: Progress | None = None,
 ) -> tuple[StudySummary, ...]:
-    """Write ``cohort.csv``, ``cohort.parquet`` and ``cohort.html`` to ``out``; each appears complete or not at all.
+    """Write the tables ``cohort`` and ``patients`` (CSV, Parquet) and ``cohort.html`` to ``out``.
+
+    Each appears complete or not at all.
 
     The files of one study are read at a time, so that memory hardly grows with the number of studies.
 
@@ -89,6 +92,7 @@ def write_cohort(
             yield [row | carried for row in study_rows]
 
     write_cohort_tables(rows(), {name: kinds[name] for name in renamed.values()}, folder)
+    write_patients(summaries, studies, folder)
     report_progress("drawing the page", 0.8)
     page = cohort_page(
         summaries, title=title, version=__version__, computed=datetime.now(UTC), examples=examples
@@ -137,6 +141,9 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
     of_study = {
         "study_id": study.study_id,
         "label": study.label,
+        "patient": study.patient or None,
+        "study": study.study or study.study_id,
+        "variant": study.variant or None,
         "status": UNREADABLE if problem and study.status is StudyStatus.DONE else study.status.value,
         "reason": problem,
         "folder": None if study.folder is None else study.folder.as_posix(),
@@ -188,17 +195,20 @@ def _summary(
         reason=problem,
         link=_link(study, out) if metrics else None,
         columns={**study.columns, **patient_columns(metrics.get("patient"))},
-        facts=_facts(metrics) if metrics else {},
+        facts=_facts(metrics, study.variant) if metrics else {},
         values=_values(metrics) if metrics else {},
         warnings=tuple(_codes(metrics)),
         missed=tuple(_missed(metrics)),
         histograms=histograms,
         seconds=study.seconds,
         peak_memory_bytes=study.peak_memory_bytes,
+        study=study.study,
+        variant=study.variant,
+        patient=study.patient,
     )
 
 
-def _facts(metrics: Mapping[str, Any]) -> dict[str, str]:
+def _facts(metrics: Mapping[str, Any], variant: str) -> dict[str, str]:
     """How a study was computed: what should be alike over a cohort."""
     calibration = metrics.get("calibration", {})
     facts = {
@@ -207,6 +217,7 @@ def _facts(metrics: Mapping[str, Any]) -> dict[str, str]:
         "engine": metrics.get("engine"),
         "calibration": " over ".join(filter(None, (calibration.get("mode"), calibration.get("region")))),
         "version": metrics.get("provenance", {}).get("version"),
+        "variant": variant,
     }
     return {key: str(value) for key, value in facts.items() if value}
 

@@ -17,9 +17,11 @@ from y90voxel.io.images import is_image_file
 __all__ = [
     "CASE",
     "FILES",
+    "PATIENTS",
     "PLACES",
     "SETTINGS",
     "STUDY",
+    "VARIANT",
     "dotted_only",
     "edit_distance",
     "read_columns",
@@ -28,7 +30,10 @@ __all__ = [
 STUDY = "study"
 CASE = "case"
 FILES = ("emission", "ct", "regions")
-PLACES = (STUDY, CASE, *FILES)
+VARIANT = "variant"
+PLACES = (STUDY, CASE, VARIANT, *FILES)
+# Columns that say whose a study is, in any case; they are carried through as well.
+PATIENTS = ("patient", "patient_id", "subject")
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
 SETTINGS = manifest_columns()
 # Names of so many characters or more may differ by two letters from a setting and still be taken for it; shorter by one.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from y90voxel.batch.manifest import is_manifest, read_manifest
-from y90voxel.batch.study_units import Unit, shown
+from y90voxel.batch.study_units import DIGEST, Unit, shown
 from y90voxel.case.settings import merge, read_case_file
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.catalogue import ArchiveWatch, Catalogue, HeaderMemory, list_archive
+from y90voxel.io.dicom.headers import read_header
 from y90voxel.io.dicom.index import SeriesRole
 from y90voxel.io.dicom.pairing import PairedStudy, pair_series
+from y90voxel.io.dicom.sources import list_files
 
 __all__ = ["Cohort", "find_cohort", "whole_studies"]
 
@@ -70,7 +73,7 @@ def find_cohort(
     if not path.exists():
         raise InputError(f"there is no cohort {path}: give a folder of studies or a manifest.", file=path)
     if path.is_file() and is_manifest(path):
-        cohort = Cohort(tuple(read_manifest(path)))
+        cohort = Cohort(tuple(_with_patient(unit) for unit in read_manifest(path)))
     elif path.is_dir():
         catalogue = list_archive(
             path, leave_out=leave_out, watch=watch, memory=memory, readers=resolve_threads(None)
@@ -141,6 +144,18 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     return Cohort(tuple(sorted(units, key=lambda unit: (unit.name, unit.key))), tuple(remarks))
 
 
+def _with_patient(unit: Unit) -> Unit:
+    """A study with the digest of its patient, by the first header that can be read, where its row does not say whose it is."""
+    if unit.patient or unit.path is None or unit.problem is not None:
+        return unit
+    with suppress(InputError, OSError):
+        for source in list_files(unit.path, unit.only):
+            with suppress(InputError):
+                if (instance := read_header(source)) is not None:
+                    return replace(unit, patient=f"{DIGEST}{instance.patient_key}")
+    return unit
+
+
 def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
     """The unit of a study, in the deepest folder that holds all of its files."""
     names = sorted({name for series in study.series for name in series.files} | set(damaged))
@@ -158,6 +173,7 @@ def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
         name=shown(folder.as_posix()),
         path=root / folder,
         only=_below(folder, names),
+        patient=f"{DIGEST}{study.series[0].patient}",
         **case_facts,
     )
 

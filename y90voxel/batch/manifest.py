@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.columns import CASE, FILES, PLACES, STUDY, read_columns
+from y90voxel.batch.columns import CASE, FILES, PATIENTS, PLACES, STUDY, VARIANT, read_columns
 from y90voxel.batch.european import without_commas_and_european_dates
 from y90voxel.batch.study_units import Cell, Unit, shown
 from y90voxel.case.settings import merge, read_case_file
@@ -37,7 +37,8 @@ def read_manifest(path: str | Path) -> list[Unit]:
         CSV (comma, semicolon or tab, UTF-8) or Parquet with a column ``study``: folder or zip, relative to the
         manifest. Columns named like options of `dose` or like keys of a case file (``dose.engine``) are
         settings, ``emission``, ``ct`` and ``regions`` are files (several regions with ``|`` between them), ``case`` is
-        a case file, all of them in any case; all others are carried through.
+        a case file, ``variant`` tells rows of one study apart, all of them in any case; all others are carried
+        through, ``patient`` (or ``patient_id``, ``subject``) too, which says whose the study is.
 
     Raises
     ------
@@ -101,8 +102,19 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
         )
     # rows may share a folder when each chooses its own emission image
     series = settings.get("series", {}).get("emission")
-    key = shown(where.resolve().as_posix()) + (f"|{series}" if series else "")
-    return Unit(key, _name(where, base), study, None, files, settings, columns, problem)
+    place = shown(where.resolve().as_posix()) + (f"|{series}" if series else "")
+    variant = shown(stated[VARIANT])
+    key = place + (f"|variant={variant}" if variant else "")
+    return Unit(
+        key, _name(where, base), study, None, files, settings, columns, problem,
+        patient=_patient(columns), variant=variant, study=place,
+    )  # fmt: skip
+
+
+def _patient(columns: Mapping[str, Cell]) -> str:
+    """Whose the study is, by a column of the manifest; empty where none says it."""
+    texts = {name.strip().lower(): _text(value) for name, value in columns.items()}
+    return next((texts[name] for name in PATIENTS if texts.get(name)), "")
 
 
 def _paths(base: Path, text: str, *, several: bool) -> Path | tuple[Path, ...]:
@@ -131,7 +143,8 @@ def _without_doubles(numbered: list[tuple[int, Unit]]) -> list[Unit]:
             listed = ", ".join(str(number) for number, _ in same)
             problem = (
                 f"rows {listed} of the manifest name the same study ({unit.name}): none of them was computed. "
-                "Keep one; several injections of one study go into its case file."
+                "Keep one, or tell them apart by a column 'variant' (reader A, reader B); several injections of one study go "
+                "into its case file."
             )
             unit = replace(unit, settings={}, columns={}, problem=problem)
         units_once.append(unit)

@@ -14,6 +14,7 @@ from y90voxel.batch.batch_folder import BatchFolder, Outputs
 from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.batch_tables import forget_tables
 from y90voxel.batch.cluster import dask_cluster, slurm_cluster
+from y90voxel.batch.columns import VARIANT
 from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.ending import NO_SPACE
 from y90voxel.batch.fingerprint import fingerprint, input_files
@@ -22,6 +23,7 @@ from y90voxel.batch.ledger import MADE_OF, Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.batch.study_requests import StudyRequests
+from y90voxel.batch.study_units import digest_of, patient_name
 from y90voxel.batch.work_plan import Choices, Task, optional_roles
 from y90voxel.batch.worker import Request
 from y90voxel.errors import InputError, OutputError
@@ -66,6 +68,10 @@ class RunningBatch:
 
     def __post_init__(self) -> None:
         self._names = Counter(task.unit.name for task in self.tasks)
+        first: dict[str, str] = {}
+        for task in self.tasks:
+            first.setdefault(task.unit.study or task.unit.key, task.study_id)
+        self._studies = first
         self._full: str | None = None
 
     def run(self) -> int:
@@ -234,12 +240,25 @@ class RunningBatch:
             columns,
             entry.seconds,
             entry.peak_memory_bytes,
+            self._studies[task.unit.study or task.unit.key],
+            self._variant(task),
+            patient_name(task.unit.patient, self.choices.secret),
         )
 
     def _label(self, task: Task) -> str:
         """The study for people: its own label, else its folder, else what no other study is called."""
         label = None if self.choices.secret is not None else task.settings.get("output", {}).get("label")
+        if label and task.unit.variant:
+            return f"{label}, {self._variant(task)}"
         return label or (task.unit.name if self._names[task.unit.name] == 1 else task.study_id)
+
+    def _variant(self, task: Task) -> str:
+        """What the variant is called; where nothing may tell of patients a keyed digest, unless the column is kept."""
+        secret, variant = self.choices.secret, task.unit.variant
+        kept = {name.strip().casefold() for name in self.choices.handling.keep_columns}
+        if not variant or secret is None or VARIANT in kept:
+            return variant
+        return f"variant-{digest_of(variant, secret)[:6]}"
 
     def _request(self, task: Task) -> Request:
         """The study as a worker gets it."""

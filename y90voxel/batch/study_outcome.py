@@ -50,6 +50,12 @@ class StudyOutcome:
         Wall-clock time of the study [s].
     peak_memory_bytes : int or None
         Greatest resident memory of the study's process [bytes].
+    study : str
+        The same for all variants of a study; empty for its ``study_id``.
+    variant : str
+        Which of several rows of one study: a reader, an engine.
+    patient : str
+        Whose it is; empty where that is not known.
 
     Raises
     ------
@@ -65,6 +71,9 @@ class StudyOutcome:
     columns: Mapping[str, str | float | int | bool | None] = field(default_factory=dict)
     seconds: float | None = None
     peak_memory_bytes: int | None = None
+    study: str = ""
+    variant: str = ""
+    patient: str = ""
 
     def __post_init__(self) -> None:
         if self.status is StudyStatus.DONE and self.folder is None:
@@ -83,6 +92,9 @@ class StudyOutcome:
             "columns": dict(self.columns),
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "study": self.study,
+            "variant": self.variant,
+            "patient": self.patient,
         }
 
     @classmethod

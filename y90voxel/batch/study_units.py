@@ -15,8 +15,10 @@ from typing import Any
 
 from y90voxel.io.leftovers import cut_by_bytes
 
-__all__ = ["Cell", "Unit", "canonical", "digest_of", "shown", "study_ids"]
+__all__ = ["DIGEST", "Cell", "Unit", "canonical", "digest_of", "patient_name", "shown", "study_ids"]
 
+# Before a patient that is known by a digest of headers and not by a name.
+DIGEST = "digest:"
 Cell = str | float | int | bool | None
 # Names that the cohort's own files have in the output folder.
 RESERVED = {"logs", "figures", "cohort", "status", "ledger"}
@@ -51,6 +53,12 @@ class Unit:
         tells.
     passed_over : bool
         Whether the problem is that nobody would compute it: it is passed over, not refused.
+    patient : str
+        What is alike in all studies of one patient; empty where it is not known.
+    variant : str
+        Tells rows of one study apart: a reader, an engine.
+    study : str
+        What is alike in all variants of a study; empty for its key.
     """
 
     key: str
@@ -63,6 +71,14 @@ class Unit:
     problem: str | None = None
     what: str = ""
     passed_over: bool = False
+    patient: str = ""
+    variant: str = ""
+    study: str = ""
+
+    @property
+    def whole_name(self) -> str:
+        """Name and variant: what no other row of a manifest is called."""
+        return f"{self.name} {self.variant}" if self.variant else self.name
 
     @property
     def identity(self) -> str:
@@ -107,19 +123,33 @@ def study_ids(
         Makes digests that nobody can guess without it.
     """
     ids = {unit.key: ids_by_key[unit.key] for unit in units if unit.key in ids_by_key}
-    slugs = {unit.key: slug(unit.name).casefold() for unit in units}
+    slugs = {unit.key: slug(unit.whole_name).casefold() for unit in units}
     shared = {name for name, count in Counter(slugs.values()).items() if count > 1}
     taken = {name.casefold() for name in ids_by_key.values()} | RESERVED | shared
     for unit in units:
         if unit.key in ids:
             continue
         digest = digest_of(unit.key, secret)
-        name = f"study-{digest[:12]}" if anonymous else slug(unit.name)
+        name = f"study-{digest[:12]}" if anonymous else slug(unit.whole_name)
         if name.casefold() in taken:
             name = f"{name}-{digest[:8]}"
         taken.add(name.casefold())
         ids[unit.key] = name
     return ids
+
+
+def patient_name(patient: str, secret: bytes | None) -> str:
+    """Return what a patient is called in tables: as the manifest says, else a digest; with a secret always a keyed digest.
+
+    Examples
+    --------
+    >>> patient_name("P 07", None), patient_name("digest:0123456789abcdef", None), patient_name("", None)
+    ('P 07', 'patient-0123456789ab', '')
+    """
+    if not patient or (secret is None and not patient.startswith(DIGEST)):
+        return patient
+    digest = patient.removeprefix(DIGEST) if secret is None else digest_of(patient, secret)
+    return f"patient-{digest[:12]}"
 
 
 def slug(name: str) -> str:

@@ -246,5 +246,10 @@ def without_name(unit: Unit, secret: bytes, words: Sequence[str]) -> Unit:
     digest = digest_of(unit.key, secret)
     problem = None if unit.problem is None else without_identity(unit.problem, [unit.name, *words])
     return replace(
-        unit, key=digest, what=digest_of(unit.identity, secret), name=f"study {digest[:8]}", problem=problem
+        unit,
+        key=digest,
+        what=digest_of(unit.identity, secret),
+        name=f"study {digest[:8]}",
+        problem=problem,
+        study=digest_of(unit.study or unit.key, secret),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ __all__ = [
     "Outlier",
     "Quantity",
     "StudySummary",
+    "count_studies",
+    "of_patients",
+    "one_a_patient",
     "outliers",
 ]
 
@@ -95,6 +98,12 @@ class StudySummary:
         Wall-clock time [s].
     peak_memory_bytes : int or None
         Greatest resident memory [bytes].
+    study : str
+        The same for all variants of a study; empty for its ``study_id``.
+    variant : str
+        Which of several calculations of one study.
+    patient : str
+        Whose it is; empty where that is not known.
     """
 
     study_id: str
@@ -110,6 +119,14 @@ class StudySummary:
     histograms: Mapping[Role, NDArray[np.float32]] = field(default_factory=dict)
     seconds: float | None = None
     peak_memory_bytes: int | None = None
+    study: str = ""
+    variant: str = ""
+    patient: str = ""
+
+    @property
+    def whose(self) -> str:
+        """The patient; the study where that is not known."""
+        return self.patient or f"study {self.study or self.study_id}"
 
     @property
     def predicted(self) -> bool:
@@ -138,6 +155,47 @@ class Outlier:
     value: float
     median: float
     score: float
+
+
+def count_studies(studies: Iterable[StudySummary]) -> int:
+    """Return how many studies there are: variants of one study are one."""
+    return len({study.study or study.study_id for study in studies})
+
+
+def of_patients(studies: Iterable[StudySummary]) -> dict[tuple[str, str], list[StudySummary]]:
+    """Return the studies of each patient, by patient and variant, in the order of the cohort."""
+    grouped: dict[tuple[str, str], list[StudySummary]] = {}
+    for study in studies:
+        grouped.setdefault((study.whose, study.variant), []).append(study)
+    return grouped
+
+
+def one_a_patient(studies: Iterable[StudySummary]) -> list[StudySummary]:
+    """Return one study of every patient: the first that was delivered, else the first; of the patient's first variant.
+
+    It has the columns of all of the patient's studies, its own first. For what counts patients, such as survival: a
+    patient who was imaged twice died once.
+    """
+    chosen: dict[str, StudySummary] = {}
+    columns: dict[str, dict[str, str | float | int | bool | None]] = {}
+    for study in studies:
+        known_columns = columns.setdefault(study.whose, {})
+        for name, value in study.columns.items():
+            if known_columns.get(name) is None:
+                known_columns[name] = value
+        known = chosen.get(study.whose)
+        better = known is not None and known.variant == study.variant and _rank(study) < _rank(known)
+        if known is None or better:
+            chosen[study.whose] = study
+    return [
+        replace(study, columns=columns[who] | {k: v for k, v in study.columns.items() if v is not None})
+        for who, study in chosen.items()
+    ]
+
+
+def _rank(study: StudySummary) -> int:
+    """Doses that were delivered first, then predictions, then studies without results."""
+    return 2 if not study.values else int(study.predicted)
 
 
 def outliers(studies: Sequence[StudySummary]) -> tuple[Outlier, ...]:

@@ -14,7 +14,7 @@ from y90voxel.io.result_tables import plain_cell
 from y90voxel.metrics.region_columns import cohort_types
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 
-__all__ = ["COLUMNS", "carried_names", "column_type", "typed", "write_cohort_tables"]
+__all__ = ["COLUMNS", "carried_names", "column_type", "typed", "write_cohort_tables", "write_table"]
 
 Cell = str | float | int | bool | None
 
@@ -22,6 +22,9 @@ Cell = str | float | int | bool | None
 COLUMNS: dict[str, str] = {
     "study_id": "string",
     "label": "string",
+    "patient": "string",
+    "study": "string",
+    "variant": "string",
     "status": "string",
     "reason": "string",
     "folder": "string",
@@ -147,11 +150,25 @@ def write_cohort_tables(
     folder : path-like
         Where.
     """
+    write_table(rows, COLUMNS | dict(carried), Path(folder) / "cohort")
+
+
+def write_table(rows: Iterable[Sequence[Mapping[str, Any]]], types: Mapping[str, str], stem: Path) -> None:
+    """Write a table as CSV and as Parquet; each appears complete or not at all.
+
+    Parameters
+    ----------
+    rows : iterable of sequences of mappings
+        Some rows at a time; absent values are empty.
+    types : mapping of str to str
+        Type of each column: string, double, int64 or bool.
+    stem : Path
+        The files without their endings.
+    """
     # deferred: 0.05 s
     import pyarrow
     from pyarrow import parquet
 
-    types = COLUMNS | dict(carried)
     made = {
         "string": pyarrow.string(),
         "double": pyarrow.float64(),
@@ -160,8 +177,8 @@ def write_cohort_tables(
     }
     schema = pyarrow.schema([(name, made[kind]) for name, kind in types.items()])
     with ExitStack() as stack:
-        csv_path = stack.enter_context(atomic_file(Path(folder) / "cohort.csv"))
-        parquet_path = stack.enter_context(atomic_file(Path(folder) / "cohort.parquet"))
+        csv_path = stack.enter_context(atomic_file(stem.with_suffix(".csv")))
+        parquet_path = stack.enter_context(atomic_file(stem.with_suffix(".parquet")))
         stream = stack.enter_context(csv_path.open("w", newline="", encoding="utf-8"))
         writer = csv.DictWriter(stream, list(types), extrasaction="raise")
         writer.writeheader()

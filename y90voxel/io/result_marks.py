@@ -35,7 +35,7 @@ MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
 OUR_NAMES = re.compile(
     r"(dose|report|plan|treatment)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq(_injection_\d+)?)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
     r"|(bed|registration)\.dcm|bed\.nii\.gz"
-    r"|(dvh|metrics|cohort)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
+    r"|(dvh|metrics|cohort|patients)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
 )
 # Left behind by file browsers or said by us; neither results nor anybody's work.
 ASIDE = {".DS_Store", "Thumbs.db", "desktop.ini", MANIFEST, STALE_NOTE}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.cohort.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary
+from y90voxel.cohort.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary, count_studies
 from y90voxel.metrics.dose_outcome import DoseResponse, SurvivalCurve, SurvivalGroups
 from y90voxel.metrics.robust import bands
 from y90voxel.regions.palette import region_styles
@@ -53,7 +53,7 @@ def population_dvh_png(studies: Sequence[StudySummary]) -> bytes | None:
         figure = new_figure(WIDTH_PX, HEIGHT_PX)
         for place, (role, curves) in enumerate(shown):
             left = 10 + place * WIDTH_PX / 3
-            title = f"{TITLES[role]}, {len(curves)} studies"
+            title = f"{TITLES[role]}, {count_studies(s for s in studies if role in s.histograms)} studies"
             add_text(figure, left, HEIGHT_PX - 10, title, va="top", fontsize=11, fontweight="bold")
             axes = add_axes(figure, Area(left + 58, 54, WIDTH_PX / 3 - 92, HEIGHT_PX - 54 - 44))
             _draw_bands(axes, np.array(curves), styles[role.value].colour)

@@ -9,7 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from y90voxel.cohort.cohort import QUANTITIES, Outlier, StudySummary, outliers
+from y90voxel.cohort.cohort import (
+    QUANTITIES,
+    Outlier,
+    StudySummary,
+    count_studies,
+    one_a_patient,
+    outliers,
+)
 from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES, Outcomes, outcomes
 from y90voxel.errors import InputError
 from y90voxel.metrics.dose_outcome import (
@@ -65,11 +72,11 @@ def render_cohort_page(
     population = population_dvh_png(studies)
     if population is not None:
         figures["population.png"] = population
-    outcome_section = _outcome_section(studies, figures)
+    outcome_section = _outcome_section(one_a_patient(studies), figures)
     done = [study for study in studies if study.link is not None]
     content = {
         "heading": title,
-        "label": f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}",
+        "label": _how_many(studies),
         "subtitle": "Dose, outliers and outcome over a cohort",
         "predicted": _predicted(studies),
         "unlike": _unlike(studies),
@@ -94,20 +101,32 @@ def render_cohort_page(
     return render_page("cohort.html.j2", content)
 
 
+def _how_many(studies: Sequence[StudySummary]) -> str:
+    """Studies and patients in words."""
+    count, patients = count_studies(studies), len({study.whose for study in studies})
+    words = f"{count} {'study' if count == 1 else 'studies'}"
+    return (
+        words if patients == count else f"{words} of {patients} {'patient' if patients == 1 else 'patients'}"
+    )
+
+
 def _predicted(studies: Sequence[StudySummary]) -> str | None:
     """What is said when doses are predictions."""
-    done = [study for study in studies if study.facts]
-    predicted = sum(study.predicted for study in done)
+    done = count_studies(study for study in studies if study.facts)
+    predicted = count_studies(study for study in studies if study.predicted)
     if predicted == 0:
         return None
-    return PREDICTED if predicted == len(done) else f"{predicted} of {len(done)} studies are {PREDICTED}"
+    return PREDICTED if predicted == done else f"{predicted} of {done} studies are {PREDICTED}"
 
 
 def _unlike(studies: Sequence[StudySummary]) -> list[str]:
     """Facts in which the studies differ, with how many have each."""
     sentences = []
     for fact in dict.fromkeys(key for study in studies for key in study.facts):
-        counts = Counter(study.facts[fact] for study in studies if fact in study.facts)
+        values = dict.fromkeys(study.facts[fact] for study in studies if fact in study.facts)
+        counts = Counter(
+            {value: count_studies(s for s in studies if s.facts.get(fact) == value) for value in values}
+        )
         if len(counts) > 1:
             sentences.append(
                 f"{fact}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common())
@@ -117,15 +136,16 @@ def _unlike(studies: Sequence[StudySummary]) -> list[str]:
 
 def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict[str, str]]:
     """The few numbers that are read first."""
-    ended = Counter(study.status for study in studies)
-    without = len(studies) - ended["done"]
+    statuses = dict.fromkeys(study.status for study in studies)
+    ended = Counter({status: count_studies(s for s in studies if s.status == status) for status in statuses})
+    without = count_studies(study for study in studies if study.status != "done")
     kinds = ", ".join(f"{count} {status}" for status, count in ended.items() if status != "done")
-    names = {o.study.study_id for o in odd}
+    names = count_studies(o.study for o in odd)
     cards = [
         {
             "label": "Studies with results",
             "value": f"{ended['done']}",
-            "note": f"of {len(studies)}",
+            "note": f"of {count_studies(studies)}",
             "status": "",
         },
         {
@@ -136,7 +156,7 @@ def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict
         },
         {
             "label": "Outlying studies",
-            "value": str(len(names)),
+            "value": str(names),
             "note": f"{len(odd)} numbers far from the others",
             "status": "not-met" if names else "met",
         },
@@ -208,7 +228,7 @@ def _grouped(entries: Iterable[tuple[str, str, StudySummary]]) -> list[dict[str,
         {
             "what": what,
             "why": why,
-            "count": len(members),
+            "count": count_studies(members),
             "studies": [_named(study) for study in members[:MOST_NAMED]],
             "more": max(0, len(members) - MOST_NAMED),
         }

@@ -1,0 +1,88 @@
+"""The table of patients beside that of regions: one row a patient, or one for each variant of the patient's studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
+from y90voxel.cohort.cohort import DELIVERED, PREDICTED, QUANTITIES, StudySummary, of_patients
+from y90voxel.io.cohort_tables import Cell, column_type, typed, write_table
+
+__all__ = ["PATIENT_COLUMNS", "write_patients"]
+
+# Name and type of every column of ours; docs/cohort.md says what they mean.
+PATIENT_COLUMNS: dict[str, str] = {
+    "patient": "string",
+    "variant": "string",
+    "studies": "string",
+    **{
+        name: kind
+        for side in (DELIVERED, PREDICTED)
+        for name, kind in (
+            (f"{side}_studies", "int64"),
+            (f"{side}_study", "string"),
+            *((f"{side}_{quantity.key}", "double") for quantity in QUANTITIES),
+        )
+    },
+}
+
+
+def write_patients(
+    summaries: Sequence[StudySummary], outcomes: Sequence[StudyOutcome], folder: str | Path
+) -> None:
+    """Write ``patients.csv`` and ``patients.parquet``.
+
+    A patient's doses are those of the first study in the order of the cohort that was delivered, and of the first that was
+    predicted; how many there are stands beside them. A study whose patient is not known is a patient of its own.
+
+    Parameters
+    ----------
+    summaries : sequence of StudySummary
+        What the page shows of each study.
+    outcomes : sequence of StudyOutcome
+        The studies, in the same order: their columns of the manifest are carried.
+    folder : path-like
+        Where.
+    """
+    carried = {outcome.study_id: outcome.columns for outcome in outcomes}
+    names = {
+        key: f"manifest_{key}" if key in PATIENT_COLUMNS else key
+        for outcome in outcomes
+        for key in outcome.columns
+    }
+    groups = of_patients(summaries)
+    merged = {
+        who: {names[key]: _agreed(carried[s.study_id].get(key) for s in studies) for key in names}
+        for who, studies in groups.items()
+    }
+    kinds = {name: column_type(row[name] for row in merged.values()) for name in names.values()}
+    rows = [
+        _row(who, studies) | {name: typed(merged[who, variant][name], kind) for name, kind in kinds.items()}
+        for (who, variant), studies in groups.items()
+    ]
+    write_table([rows], PATIENT_COLUMNS | kinds, Path(folder) / "patients")
+
+
+def _row(who: str, studies: Sequence[StudySummary]) -> dict[str, Any]:
+    """What is said of one patient."""
+    row: dict[str, Any] = {
+        "patient": who,
+        "variant": studies[0].variant or None,
+        "studies": "; ".join(study.label for study in studies),
+    }
+    done = [study for study in studies if study.status == StudyStatus.DONE]
+    for side in (DELIVERED, PREDICTED):
+        on_side = [study for study in done if study.facts.get("dose") == side]
+        row[f"{side}_studies"] = len(on_side)
+        if on_side:
+            row[f"{side}_study"] = on_side[0].label
+            row |= {f"{side}_{key}": value for key, value in on_side[0].values.items()}
+    return row
+
+
+def _agreed(values: Iterator[Cell]) -> Cell:
+    """The value that all studies of a patient have in a column; several as text."""
+    known = list(dict.fromkeys(value for value in values if value is not None))
+    return known[0] if len(known) == 1 else "; ".join(map(str, known)) or None
