@@ -11,7 +11,8 @@ from mutation.contradictions import PLACES, Change, consistent, drawn, drawn_sil
 from mutation.outcome import outcome_of
 from mutation.studies import files_of, write
 
-IN_EVERY_RUN, WITH_SILENCES, IN_THE_LONG_RUN = 200, 100, 2000
+IN_EVERY_RUN, WITH_SILENCES = 60, 30  # a few seconds
+IN_THE_LONG_RUN, WITH_SILENCES_IN_THE_LONG_RUN = 2000, 300
 LARGEST_SILENT_CHANGE = 0.02
 
 
@@ -66,10 +67,13 @@ def test_no_draw_of_contradicting_facts_changes_a_dose_silently(tmp_path, undama
     assert [one for one in silent if one] == []
 
 
-def test_no_draw_changes_a_dose_silently_where_fewer_places_state_a_fact(tmp_path, undamaged):
+@pytest.mark.parametrize(
+    "count", [WITH_SILENCES, pytest.param(WITH_SILENCES_IN_THE_LONG_RUN, marks=pytest.mark.slow)]
+)
+def test_no_draw_changes_a_dose_silently_where_fewer_places_state_a_fact(tmp_path, undamaged, count):
     rng = np.random.default_rng(19)
     silent = []
-    for n in range(WITH_SILENCES):
+    for n in range(count):
         changes = drawn(rng)
         silent.append(silent_change(changes, undamaged, tmp_path / str(n), drawn_silences(rng, changes)))
     assert [one for one in silent if one] == []
