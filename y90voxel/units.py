@@ -20,6 +20,7 @@ JOULE_PER_MEV = 1.602176634e-13  # exact since the SI of 2019
 SECONDS_PER_HOUR = 3600.0  # exact
 BQ_PER_GBQ = 1.0e9  # exact
 BQ_PER_MBQ = 1.0e6  # exact
+MGY_PER_GY = 1.0e3  # exact
 
 # Spelled out, because case tells milli from mega: "mbq" could be either and is refused.
 _ACTIVITY_BQ = {"Bq": 1.0, "kBq": 1e3, "MBq": 1e6, "GBq": 1e9, "TBq": 1e12, "mCi": 3.7e7, "Ci": 3.7e10}

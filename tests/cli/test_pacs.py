@@ -11,9 +11,12 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.archive import Peer
+from y90voxel.io.dicom.encapsulated_pdf import write_encapsulated_pdf
+from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.io.dicom.radiation_dose_sr import AdministeredDose, OrganDose, write_radiation_dose_sr
 
 pynetdicom = pytest.importorskip("pynetdicom")
-from pynetdicom import AE, StoragePresentationContexts, evt, sop_class  # noqa: E402
+from pynetdicom import AE, StoragePresentationContexts, build_context, evt, sop_class  # noqa: E402
 
 FIND = sop_class.StudyRootQueryRetrieveInformationModelFind
 GET = sop_class.StudyRootQueryRetrieveInformationModelGet
@@ -80,7 +83,8 @@ def serve(archive, *, title="ARCHIVE", contexts=(FIND, GET), storage=True, requi
     for context in contexts:
         entity.add_supported_context(context, SYNTAXES)
     if storage:
-        for context in StoragePresentationContexts:
+        dose_report = build_context(sop_class.RadiopharmaceuticalRadiationDoseSRStorage)
+        for context in (*StoragePresentationContexts, dose_report):
             entity.add_supported_context(context.abstract_syntax, SYNTAXES, scu_role=True, scp_role=True)
     handlers = [
         (evt.EVT_C_STORE, archive.store),
@@ -121,6 +125,23 @@ def test_results_are_sent_and_come_back_the_same(run_cli, archive, results, tmp_
     done = run_cli("fetch", factory.STUDY, "--from", archive.address, "-o", tmp_path / "back", "--json")
     assert json.loads(done.out) == {"objects": 2, "folder": str(tmp_path / "back")}
     sent = {d.SOPInstanceUID: d for d in map(pydicom.dcmread, results.glob("*0000"))}
+    back = {d.SOPInstanceUID: d for d in map(pydicom.dcmread, (tmp_path / "back").rglob("*.dcm"))}
+    assert sent.keys() == back.keys()
+    assert all(same(sent[uid], back[uid]) for uid in sent)
+
+
+def test_dose_report_and_enclosed_pdf_are_sent_and_come_back_the_same(run_cli, archive, tmp_path):
+    folder, identity = tmp_path / "results", StudyIdentity(study_instance_uid=factory.STUDY)
+    folder.mkdir()
+    (folder / "report.pdf").write_bytes(b"%PDF-1.4 report")
+    write_encapsulated_pdf(folder / "report.pdf", folder / "report.pdf.dcm", title="Dose", identity=identity)
+    given = AdministeredDose("Y-90", 230760.0, 2e9, "1.2.3.5", organs=(OrganDose("liver", "Leber ä", 41.5),))
+    write_radiation_dose_sr(given, folder / "dose.sr.dcm", identity=identity)
+    done = run_cli("send", folder, "--to", archive.address, "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["sent"] == ["dose.sr.dcm", "report.pdf.dcm"]
+    assert run_cli("fetch", factory.STUDY, "--from", archive.address, "-o", tmp_path / "back").code == 0
+    sent = {d.SOPInstanceUID: d for d in map(pydicom.dcmread, folder.glob("*.dcm"))}
     back = {d.SOPInstanceUID: d for d in map(pydicom.dcmread, (tmp_path / "back").rglob("*.dcm"))}
     assert sent.keys() == back.keys()
     assert all(same(sent[uid], back[uid]) for uid in sent)

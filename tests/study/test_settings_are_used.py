@@ -70,7 +70,8 @@ VALUES = {
     "immune.free_activity": 0.005, "immune.alpha_per_gy": 0.5, "immune.slow_share": 0.5, "immune.pool_weighted": True,
     "immune.cycle_dates": ["2024-04-01"], "immune.cycle_days": [14.0], "immune.count": [{"day": 30.0, "giga_per_l": 0.7}],
     "dead_time.curve": "RECOVERY", "dead_time.observed_rate_cps": 1e4, "dead_time.time_constant_us": 1.0,
-    "output.uncertainty": True, "output.anonymise": True, "output.report": True, "output.pdf": True,
+    "output.uncertainty": True, "output.anonymise": True, "output.report": True, "output.pdf": True, "output.pdf_dicom": True,
+    "output.sr": True,
     "output.label": "another",
 }  # fmt: skip
 # They permit or state what this study does not ask for; the tests in which they act.

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # Settings of the table "output" that change the report and not the dose.
-OF_REPORT = {"report", "pdf", "label"}
+OF_REPORT = {"report", "pdf", "pdf_dicom", "sr", "label"}
 REPORT_CHANGED = "only settings of its report changed; its dose is kept"
 
 

@@ -47,10 +47,11 @@ def _never(settings: StudySettings) -> bool:
 
 
 def _dates_activity(settings: StudySettings) -> bool:
-    """Whether a dose depends on when the administration was."""
+    """Whether a dose, or what is said of it, depends on when the administration was."""
     given = settings.administration
     timed = given.activity_time is not None or given.residual_time is not None
-    return timed or bool(settings.injection) or settings.dose.calibration != "relative"
+    dated = timed or settings.output.sr
+    return dated or bool(settings.injection) or settings.dose.calibration != "relative"
 
 
 def _has_times(settings: StudySettings) -> bool:
@@ -73,7 +74,7 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows(
             "administration",
             "time time_zone",
-            "an activity has its own time, or the calibration is absolute or factor",
+            "an activity has its own time, the calibration is absolute or factor, or output.sr is true",
             _dates_activity,
         ),
         **_rows(
@@ -104,6 +105,7 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("plan", "table_limits", "administration.device is given", _has_device),
         **_rows("plan", "intent", "somebody reads it; no limit depends on it"),
         **_rows("lung", "compare_methods", "`dose` is run"),
+        **_rows("output", "pdf_dicom sr", "`dose` is run"),
         **_rows("immune", _OF_COUNTS, "`dose` is run"),
         **_rows("uncertainty", "calibration decay registration_mm", "`dose` is run"),
         **_rows("administration", "time time_zone", "a time is compared with it", _has_times),
@@ -122,6 +124,7 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         **_rows("series", "emission ct regions acquisition_time decay_reference", "there are images"),
         **_rows("accept", "codes surrogate trust_time", "there are images"),
         **_rows("immune", _OF_COUNTS, "`dose` is run"),
+        **_rows("output", "pdf_dicom sr", "`dose` is run"),
     },
 }
 

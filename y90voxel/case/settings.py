@@ -392,6 +392,24 @@ class OutputSettings(Group):
         Setting("No HTML page and no figures.", "--no-report", (*ALL, "dvh"), sets=False),
     ] = True
     pdf: Annotated[bool, Setting("A PDF report too.", "--pdf", ALL, sets=True)] = False
+    pdf_dicom: Annotated[
+        bool,
+        Setting(
+            "A PDF report, and the same as DICOM object for the archive.",
+            "--pdf-dicom",
+            ("dose", "batch"),
+            sets=True,
+        ),
+    ] = False
+    sr: Annotated[
+        bool,
+        Setting(
+            "DICOM Radiopharmaceutical Radiation Dose SR: what was administered, and organ doses.",
+            "--sr",
+            ("dose", "batch"),
+            sets=True,
+        ),
+    ] = False
     label: Annotated[str | None, Setting("What the study is called in outputs.", column="label")] = None
 
 

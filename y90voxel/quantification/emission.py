@@ -92,6 +92,8 @@ class EmissionImage:
         What the header calls it where it is one gate of several; None for an image of all phases, or one that does not say.
     reconstruction : Reconstruction
         How it was reconstructed, as far as the header says.
+    administration_event_uid : str or None
+        What other objects call the administration by (0008,3012).
     """
 
     volume: CountMap | ActivityMap
@@ -113,6 +115,7 @@ class EmissionImage:
     slice_durations_s: tuple[float, ...] | None = None
     gate: str | None = None
     reconstruction: Reconstruction = Reconstruction()
+    administration_event_uid: str | None = None
 
     __repr__ = short_repr
 

@@ -61,7 +61,11 @@ def anonymous_case(case: Case) -> Case:
         replace(
             injection,
             emission=replace(
-                injection.emission, acquisition_start=None, series_start=None, administration_time=None
+                injection.emission,
+                acquisition_start=None,
+                series_start=None,
+                administration_time=None,
+                administration_event_uid=None,
             ),
             administration=replace(injection.administration, time=None),
             arteries=tuple(

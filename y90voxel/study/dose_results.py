@@ -10,13 +10,16 @@ from y90voxel.case.bed_map import bed_map
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.errors import Notice
 from y90voxel.io.atomic import output_folder
+from y90voxel.io.dicom.encapsulated_pdf import write_encapsulated_pdf
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
+from y90voxel.io.dicom.radiation_dose_sr import write_radiation_dose_sr
 from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.dicom.rtstruct_writer import write_rtstruct
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.nifti import write_activity_concentration, write_nifti, write_regions_nifti
 from y90voxel.io.result_tables import write_result_tables
+from y90voxel.study.administered_doses import administered_doses
 from y90voxel.volumes.volume import Volume
 
 __all__ = ["Output", "write_results"]
@@ -34,10 +37,16 @@ class Output:
         HTML report, figures and interactive page.
     pdf : bool
         A PDF of the report.
+    pdf_dicom : bool
+        A PDF of the report, and the same as DICOM object.
+    sr : bool
+        Radiation Dose SR, one for each administration.
     """
 
     report: bool = True
     pdf: bool = False
+    pdf_dicom: bool = False
+    sr: bool = False
 
 
 def write_results(
@@ -86,9 +95,20 @@ def write_results(
                 alignment, temporary / "registration.dcm", identity=identity, references=sources
             )
         evaluation = evaluation.with_notices(*format_notices)
+        if wanted.sr:
+            evaluation = evaluation.with_notices(*_write_sr(evaluation, temporary, identity, sources))
         histograms = {metrics.name: evaluation.dvh(metrics.name) for metrics in evaluation.regions}
-        if wanted.report or wanted.pdf:
+        if wanted.report or wanted.pdf or wanted.pdf_dicom:
             _write_reports(evaluation, temporary, wanted, report_progress)
+        if wanted.pdf_dicom:
+            write_encapsulated_pdf(
+                temporary / "report.pdf",
+                temporary / "report.pdf.dcm",
+                title="Dose of radioembolization",
+                objects=[temporary / "dose.dcm"],
+                identity=identity,
+                references=sources,
+            )
         bands = None if evaluation.uncertainty is None else evaluation.bands
         write_result_tables(evaluation.metrics, histograms, temporary, bands, evaluation.shrink)
     return evaluation
@@ -134,6 +154,17 @@ def _write_maps(
     return tuple(dict.fromkeys((*dose_notices, *region_notices)))
 
 
+def _write_sr(
+    evaluation: Evaluation, folder: Path, identity: StudyIdentity, sources: tuple[SourceSeries, ...]
+) -> tuple[Notice, ...]:
+    """A Radiation Dose SR for each administration; returns what has to be said of them."""
+    stated, notices = administered_doses(evaluation, identity)
+    for number, one in enumerate(stated, start=1):
+        name = "dose.sr.dcm" if len(stated) == 1 else f"dose_injection_{number}.sr.dcm"
+        write_radiation_dose_sr(one, folder / name, identity=identity, references=sources)
+    return notices
+
+
 def _write_reports(evaluation: Evaluation, folder: Path, wanted: Output, progress: Progress) -> None:
     """What people read."""
     # deferred: 0.3 s, for reports alone
@@ -148,4 +179,4 @@ def _write_reports(evaluation: Evaluation, folder: Path, wanted: Output, progres
         from y90voxel.report.viewer_page import write_viewer
 
         viewer = write_viewer(report, folder / "viewer.html").name
-    write_report(report, folder, viewer=viewer, page=wanted.report, pdf=wanted.pdf)
+    write_report(report, folder, viewer=viewer, page=wanted.report, pdf=wanted.pdf or wanted.pdf_dicom)

@@ -16,6 +16,7 @@ from y90voxel.case.settings import StudySettings
 from y90voxel.case.verify import verify
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
+from y90voxel.study.administered_doses import check_administrations
 from y90voxel.study.anonymous import (
     anonymous_aims,
     anonymous_evaluation,
@@ -107,6 +108,8 @@ def _run(
     report_progress("placing regions", 0.5)
     case = make_case(study, settings, shown=shown)
     case = replace(case, notices=(*case.notices, *carried_notices(case.settings, Job.DOSE)))
+    if settings.output.sr:
+        check_administrations(case, anonymised=settings.output.anonymise)
     if halves is not None:
         check_halves(case, halves)
     engine = build_engine(
@@ -150,7 +153,7 @@ def _run(
         out,
         study.identity,
         study.sources,
-        Output(settings.output.report, settings.output.pdf),
+        Output(*(getattr(settings.output, name) for name in ("report", "pdf", "pdf_dicom", "sr"))),
         lambda what, done: report_progress(what, 0.85 + 0.15 * done),
     )
     report_progress("done", 1.0)

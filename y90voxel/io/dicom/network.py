@@ -43,6 +43,8 @@ RECEIVED = (
     "LegacyConvertedEnhancedPETImageStorage", "NuclearMedicineImageStorage", "SecondaryCaptureImageStorage",
     "RTStructureSetStorage", "RTDoseStorage", "RTPlanStorage", "SegmentationStorage", "SpatialRegistrationStorage",
     "DeformableSpatialRegistrationStorage", "RealWorldValueMappingStorage", "XRayAngiographicImageStorage",
+    "RadiopharmaceuticalRadiationDoseSRStorage", "XRayRadiationDoseSRStorage", "BasicTextSRStorage", "EnhancedSRStorage",
+    "ComprehensiveSRStorage", "KeyObjectSelectionDocumentStorage", "EncapsulatedPDFStorage",
 )  # fmt: skip
 SYNTAXES = [
     UID(f"1.2.840.10008.1.2{end}")

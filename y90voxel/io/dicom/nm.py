@@ -188,6 +188,7 @@ def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]]
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
+        "administration_event_uid": drug.event_uid,
         "reconstruction": reconstruction_of(first),
         "administration_day_assumed": any(f.code == "administration-day-assumed" for f in assumed),
     }, (*drug.notices, *notices)

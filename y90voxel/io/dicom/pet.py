@@ -105,6 +105,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]
         "header_half_life_s": drug.half_life_s,
         "header_positron_fraction": drug.positron_fraction,
         "agent": drug.agent,
+        "administration_event_uid": drug.event_uid,
         "reconstruction": reconstruction_of(first),
         "administration_day_assumed": any(f.code == "administration-day-assumed" for f in notices),
         "slice_delays_s": times.delays_s,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import items, number, text
@@ -81,6 +82,12 @@ class Radiopharmaceutical:
         """Whether the scanner's half-life is that of a therapy nuclide."""
         stated = self.half_life_s
         return any(stated is not None and _agrees(name, stated) for name in therapy_nuclides())
+
+    @property
+    def event_uid(self) -> str | None:
+        """UID of the administration (0008,3012), None where the header has none."""
+        uid = str(self.item.get("RadiopharmaceuticalAdministrationEventUID") or "")
+        return uid if UID(uid).is_valid and self.given_at is None else None
 
     @property
     def is_surrogate(self) -> bool:
