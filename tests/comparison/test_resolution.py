@@ -10,11 +10,12 @@ from scipy.ndimage import gaussian_filter
 import y90voxel as yv
 from y90voxel.comparison.resolution import EQUAL_MM, WIDEST_MM, Resolution, estimate_fwhm_mm, match_resolution
 from y90voxel.errors import InputError
+from y90voxel.io.toml_files import toml_text
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
-from y90voxel.study.resolution_spec import read_resolution
+from y90voxel.study.resolution_spec import read_resolution, resolution_of_scanners
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, DoseMap
 
@@ -160,3 +161,88 @@ def test_what_is_no_resolution_is_refused(tmp_path, text, content, message):
     file.write_text(content or "")
     with pytest.raises(InputError, match=message):
         read_resolution(text.format(file=file))
+
+
+# what a commissioning wrote
+
+
+def scanner(path, nuclide, fwhm_mm, *, fits=True):
+    """A scanner file with a resolution, or without one."""
+    document = {
+        "schema_version": 1, "kind": "scanner", "nuclide": nuclide, "modality": "NM",
+        "reconstruction": {"voxel_mm": [4.8, 4.8, 4.8]}, "calibration": {"relative_uncertainty": 0.03},
+    }  # fmt: skip
+    if fwhm_mm is not None:
+        document["resolution"] = {"fwhm_mm": fwhm_mm, "one_gaussian_fits": fits}
+    path.write_text(toml_text(document))
+    return path
+
+
+@pytest.fixture
+def files(tmp_path):
+    return {
+        n: scanner(tmp_path / f"{n}.toml", n, mm)
+        for n, mm in (("Tc-99m", 12.0), ("Y-90", 6.0), ("Ho-166", 15.0))
+    }
+
+
+SIDES = (
+    replace(sphere(22), nuclide="Y-90", is_prediction=True),
+    replace(sphere(22), nuclide="Y-90", is_prediction=False),
+)
+
+
+def test_scanner_files_are_resolutions_of_the_side_whose_image_has_their_nuclide(files):
+    stated = read_resolution(f"{files['Tc-99m']},{files['Y-90']}")
+    assert (stated.predicted_mm, stated.delivered_mm) == (12.0, 6.0)
+    assert (stated.nuclides, stated.source) == (("Tc-99m", "Y-90"), "from Tc-99m.toml and Y-90.toml")
+    for order in (("Tc-99m", "Y-90"), ("Y-90", "Tc-99m")):
+        assert resolution_of_scanners([files[n] for n in order], *SIDES) == stated
+    *_, match, notices = match_resolution(*SIDES, stated)
+    assert (match.blurred, match.filter_mm) == ("delivered", pytest.approx(np.sqrt(12.0**2 - 6.0**2)))
+    assert [notice.code for notice in notices] == ["resolution-matched"]
+
+
+def test_a_scanner_file_of_another_nuclide_is_refused(files):
+    swapped = read_resolution(f"{files['Y-90']},{files['Tc-99m']}")
+    with pytest.raises(
+        InputError, match=r"the delivered image is of a phantom with Tc-99m, the image of Y-90"
+    ):
+        match_resolution(*SIDES, swapped)
+    with pytest.raises(
+        InputError, match=r"the predicted image is of a phantom with Ho-166, the image of Y-90 or Tc-99m"
+    ):
+        match_resolution(*SIDES, read_resolution(f"{files['Ho-166']},6"))
+    with pytest.raises(InputError, match="the delivered image is of a phantom with Ho-166"):
+        resolution_of_scanners([files["Tc-99m"], files["Ho-166"]], *SIDES)
+
+
+def test_one_scanner_file_is_of_both_sides(files):
+    for stated in (read_resolution(str(files["Y-90"])), resolution_of_scanners([files["Y-90"]], *SIDES)):
+        assert (stated.predicted_mm, stated.delivered_mm) == (6.0, 6.0)
+        *_, match, _ = match_resolution(*SIDES, stated)
+        assert match.blurred is None
+    with pytest.raises(InputError, match="the delivered image is of a phantom with Tc-99m"):
+        resolution_of_scanners([files["Tc-99m"]], *SIDES)
+
+
+def test_a_side_that_tells_no_nuclide_is_not_checked(files):
+    nameless = replace(sphere(22), nuclide=None)
+    assert (
+        match_resolution(nameless, nameless, read_resolution(f"{files['Ho-166']},6"))[2].predicted_mm == 15.0
+    )
+
+
+def test_a_phantom_that_is_no_gaussian_is_said(tmp_path):
+    file = scanner(tmp_path / "scanner.toml", "Y-90", 6.0, fits=False)
+    *_, notices = match_resolution(*SIDES, read_resolution(f"12,{file}"))
+    assert [notice.code for notice in notices] == ["resolution-not-gaussian", "resolution-matched"]
+
+
+def test_scanner_files_without_resolution_and_a_third_are_refused(files, tmp_path):
+    plain = scanner(tmp_path / "plain.toml", "Y-90", None)
+    for asked in (lambda: read_resolution(f"{plain},6"), lambda: resolution_of_scanners([plain], *SIDES)):
+        with pytest.raises(InputError, match=r"plain\.toml states no resolution"):
+            asked()
+    with pytest.raises(InputError, match="3 scanner files are given"):
+        resolution_of_scanners([*files.values()], *SIDES)

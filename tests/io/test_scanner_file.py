@@ -34,6 +34,9 @@ def test_a_scanner_is_read(tmp_path):
     assert (found.time_constant_us, found.highest_rate_cps) == (5.0, 3e4)
     plain = read_scanner(written(tmp_path, recovery=None, dead_time=None))
     assert (plain.recovery_file, plain.time_constant_us) == (None, None)
+    assert (plain.fwhm_mm, plain.one_gaussian_fits) == (None, True)
+    resolved = read_scanner(written(tmp_path, resolution={"fwhm_mm": 11.5, "one_gaussian_fits": False}))
+    assert (resolved.fwhm_mm, resolved.one_gaussian_fits) == (11.5, False)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.nifti import read_nifti, write_nifti
+from y90voxel.io.toml_files import toml_text
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.result_folder import read_dose_folder
@@ -345,6 +346,37 @@ def test_resolutions_are_matched_as_asked(runs, run_cli, tmp_path):
     assert means["GTV1"]["mean_before_gy"] == pytest.approx(runs[1].region("GTV1").mean_gy)
     assert "Mean blurred, Gy" in (tmp_path / "out" / "compare.html").read_text()
     assert "warning [resolution-matched]" in done.err
+
+
+def test_scanner_files_match_resolutions_and_stand_among_the_inputs(runs, run_cli, tmp_path):
+    folders = (runs[0] / "plan", runs[0] / "delivered")
+    for nuclide, fwhm_mm in (("Tc-99m", 6.0), ("Y-90", 15.0), ("Ho-166", 15.0)):
+        document = {
+            "schema_version": 1, "kind": "scanner", "nuclide": nuclide, "modality": "NM", "resolution": {"fwhm_mm": fwhm_mm},
+            "reconstruction": {"voxel_mm": [5.0] * 3}, "calibration": {"relative_uncertainty": 0.03},
+        }  # fmt: skip
+        (tmp_path / f"{nuclide}.toml").write_text(toml_text(document))
+    asked = (
+        "compare",
+        *folders,
+        "-o",
+        tmp_path / "out",
+        "--no-report",
+        "--scanner",
+        tmp_path / "Tc-99m.toml",
+        "--scanner",
+    )
+    done = run_cli(*asked, tmp_path / "Y-90.toml")
+    assert done.code == 0, done.err
+    found = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert found["resolution"]["filter_fwhm_mm"] == pytest.approx(np.sqrt(15**2 - 6**2))
+    assert [i["file"] for i in found["provenance"]["scanners"]] == ["Tc-99m.toml", "Y-90.toml"]
+    done = run_cli(*asked, tmp_path / "Ho-166.toml")
+    assert done.code == 2
+    assert "of a phantom with Ho-166" in done.err
+    done = run_cli(*asked, tmp_path / "Y-90.toml", "--match-resolution", "6,15")
+    assert done.code == 2
+    assert "give one of them" in done.err
 
 
 def test_swapped_folders_end_with_2(runs, run_cli, tmp_path):

@@ -40,8 +40,14 @@ class Sides:
         str | None,
         Option(
             metavar="PREDICTED,DELIVERED",
-            help="Blur the sharper side: resolutions in mm FWHM, each a number or a TOML file with fwhm_mm, such as 12,6; or "
-            "estimate.  [default: off]",
+            help="Blur the sharper side: resolutions in mm FWHM, each a number or a TOML file with fwhm_mm (scanner.toml of "
+            "`commission`), such as 12,6; or estimate.  [default: off]",
+        ),
+    ] = None
+    scanner: Annotated[
+        list[Path] | None,
+        Option(
+            help="The same, with the resolution of scanner.toml, for the side whose image has its nuclide; repeatable.",
         ),
     ] = None
     trust_frames: Annotated[
@@ -121,9 +127,14 @@ def compare(
     import typer
 
     from y90voxel.cli.progress import progress
+    from y90voxel.errors import InputError
     from y90voxel.study.resolution_spec import read_resolution
     from y90voxel.study.run_compare import Matching, run_compare
 
+    if sides.match_resolution is not None and sides.scanner:
+        raise InputError(
+            "--match-resolution and --scanner both state resolutions: give one of them.", tag="--scanner"
+        )
     resolution = None if sides.match_resolution is None else read_resolution(sides.match_resolution)
     criteria = _criteria(gamma.gamma_dose, gamma.gamma_distance, gamma.gamma_local)
     with progress(quiet=as_json) as report_progress:
@@ -137,7 +148,7 @@ def compare(
             plan_model=sides.plan_model,
             trust_frames=sides.trust_frames,
             accept=sides.accept or (),
-            matching=Matching(resolution, registration.wanted()),
+            matching=Matching(resolution, registration.wanted(), tuple(sides.scanner or ())),
             report=not no_report,
             progress=report_progress,
         )

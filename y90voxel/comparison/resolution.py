@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from y90voxel.bounds import check_not_negative
 from y90voxel.comparison.compared_dose import ComparedDose
-from y90voxel.errors import InputError, Notice
+from y90voxel.errors import InputError, Notice, alternatives
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
+from y90voxel.reference.nuclide_records import surrogate_nuclides
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.volume import DoseMap
@@ -44,6 +45,10 @@ class Resolution:
         Of the image that each dose was computed from.
     source : str
         Where they come from.
+    nuclides : tuple of (str or None), (2,)
+        Nuclides of the phantoms that they were measured with; None where they are not of a commissioning.
+    one_gaussian : bool
+        Whether one Gaussian fits those phantoms.
 
     Raises
     ------
@@ -54,6 +59,8 @@ class Resolution:
     predicted_mm: float | None = None
     delivered_mm: float | None = None
     source: str = "given"
+    nuclides: tuple[str | None, str | None] = (None, None)
+    one_gaussian: bool = True
 
     def __post_init__(self) -> None:
         for which, width in (("predicted", self.predicted_mm), ("delivered", self.delivered_mm)):
@@ -64,6 +71,27 @@ class Resolution:
                 raise InputError(
                     f"the resolution of the {which} image is {width:g} mm FWHM, more than the {WIDEST_MM:g} mm of any camera. "
                     "Check its unit.",
+                    tag=OPTION,
+                )
+
+    def check_nuclides(self, predicted: ComparedDose, delivered: ComparedDose) -> None:
+        """Refuse a commissioning with another nuclide than the one whose image a dose is from.
+
+        Raises
+        ------
+        InputError
+            If a nuclide is neither that of the therapy nor, of a prediction, that of a surrogate.
+        """
+        for which, nuclide, side in zip(
+            ("predicted", "delivered"), self.nuclides, (predicted, delivered), strict=True
+        ):
+            if nuclide is None or side.nuclide is None:
+                continue
+            imaged = (side.nuclide, *(() if side.is_prediction is False else surrogate_nuclides()))
+            if nuclide not in imaged:
+                raise InputError(
+                    f"the resolution of the {which} image is of a phantom with {nuclide}, the image of {alternatives(imaged)}: "
+                    "it does not hold for it. Give the scanner.toml of the one that was imaged.",
                     tag=OPTION,
                 )
 
@@ -141,10 +169,14 @@ def match_resolution(
     Raises
     ------
     InputError
-        If a resolution is to be estimated and a dose has no liver with uptake to estimate it from.
+        If a resolution is to be estimated and a dose has no liver with uptake to estimate it from, or is of another nuclide.
     """
     one, other, source = widths.predicted_mm, widths.delivered_mm, widths.source
+    widths.check_nuclides(predicted, delivered)
     notices: list[Notice] = []
+    if not widths.one_gaussian:
+        message = "no single Gaussian fits the spheres of the phantom that a resolution is from: blurring by one is approximate."
+        notices.append(Notice("resolution-not-gaussian", message))
     if one is None or other is None:
         one, other = _estimated(predicted, "predicted"), _estimated(delivered, "delivered")
         source = "estimated"

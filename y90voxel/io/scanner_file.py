@@ -55,6 +55,7 @@ def _scanner(source: Path, document: dict[str, Any]) -> Scanner:
     """The record of a document."""
     made, calibration = document["reconstruction"], document["calibration"]
     recovery, dead = document.get("recovery"), document.get("dead_time")
+    resolution = document.get("resolution") or {}
     table = None if recovery is None else source.parent / str(recovery["file"])
     if recovery is not None and table is not None:
         fit = read_recovery(table)
@@ -81,6 +82,8 @@ def _scanner(source: Path, document: dict[str, Any]) -> Scanner:
         else (float(recovery["smallest_ml"]), float(recovery["largest_ml"])),
         time_constant_us=None if dead is None else float(dead["time_constant_us"]),
         highest_rate_cps=None if dead is None else float(dead["highest_rate_cps"]),
+        fwhm_mm=_number(resolution, "fwhm_mm"),
+        one_gaussian_fits=bool(resolution.get("one_gaussian_fits", True)),
     )
 
 

@@ -43,6 +43,10 @@ class Scanner:
         Smallest and largest sphere of it [mL].
     time_constant_us, highest_rate_cps : float or None
         Dead time [µs], and the highest rate that it was measured at [1/s].
+    fwhm_mm : float or None
+        FWHM of the Gaussian that fits its spheres [mm].
+    one_gaussian_fits : bool
+        Whether one does.
     """
 
     path: Path
@@ -57,6 +61,8 @@ class Scanner:
     volumes_ml: tuple[float, float] | None = None
     time_constant_us: float | None = None
     highest_rate_cps: float | None = None
+    fwhm_mm: float | None = None
+    one_gaussian_fits: bool = True
 
 
 def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:

@@ -19,7 +19,9 @@ from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.result_tables import write_json
 from y90voxel.quantification.plausibility import refuse_unless
 from y90voxel.study.registering import Registering, placement_of
+from y90voxel.study.resolution_spec import resolution_of_scanners
 from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder, with_activity
+from y90voxel.study.study import file_record
 from y90voxel.version import __version__
 
 __all__ = ["Matching", "run_compare"]
@@ -38,10 +40,13 @@ class Matching:
         Resolutions of the two images; the sharper side is blurred.
     register : Registering or None
         How the predicted frame is registered with the delivered one.
+    scanners : tuple of Path
+        Scanner files that state the resolutions instead.
     """
 
     resolution: Resolution | None = None
     register: Registering | None = None
+    scanners: tuple[Path, ...] = ()
 
 
 def run_compare(
@@ -108,6 +113,8 @@ def run_compare(
     same = _patients(before, after, accept)
     sides = (before.side, after.side)
     together = matching or Matching()
+    if together.scanners:
+        together = replace(together, resolution=resolution_of_scanners(together.scanners, *sides))
     if together.resolution is not None or together.register is not None:
         sides = (with_activity(before.side, predicted), with_activity(after.side, delivered))
     placement, alignment = None, None
@@ -132,6 +139,7 @@ def run_compare(
             "version": __version__,
             "predicted": list(before.inputs),
             "delivered": list(after.inputs),
+            "scanners": [file_record(file, "scanner") for file in together.scanners],
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 3),
         }
