@@ -26,7 +26,12 @@ ALL = WRITE | RENAME | SYNC | LOCK | MAKE
 ERRORS = (errno.ENOSPC, errno.EIO, errno.ENOSYS, errno.EROFS, errno.EDQUOT)
 FACTS = ("--activity", "2 GBq", "--lung-shunt", "0.05", "--engine", "local", "--no-report")
 COMMANDS = ("dose", "plan", "compare", "batch")
-POINTS = {"dose": 20, "plan": 10, "compare": 20, "batch": 10}  # each kind of error, with and without end, once or twice
+POINTS = {
+    "dose": 20,
+    "plan": 10,
+    "compare": 20,
+    "batch": 10,
+}  # each kind of error, with and without end, once or twice
 
 
 @pytest.fixture(scope="module")
