@@ -39,6 +39,7 @@ def objects():
         yv.nuclide("Y-90"), evaluation.dvh("GTV1"), plan.facts, plan.request, case.injections[0].administration,
         yv.LocalDeposition("Y-90"), yv.DensitySuperposition("Y-90"), yv.KernelConvolution(kernel), simulation,
         yv.TimeIntegratedActivityMap(evaluation.dose.array, case.grid), yv.GammaCriteria(), yv.Deconvolution(8.0),
+        yv.EngineRequest("Y-90", (4.0, 4.0, 4.0), target_mask=lambda: region.mask),
     ]  # fmt: skip
 
 

@@ -17,6 +17,9 @@ from y90voxel.comparison.comparison_result import Comparison as Comparison
 from y90voxel.comparison.voxel_agreement import GammaCriteria as GammaCriteria
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution as KernelConvolution
 from y90voxel.dose.density.superposition import DensitySuperposition as DensitySuperposition
+from y90voxel.dose.engine import BaseEngine as BaseEngine
+from y90voxel.dose.engine import Engine as Engine
+from y90voxel.dose.engines import EngineRequest as EngineRequest
 from y90voxel.dose.local_deposition import LocalDeposition as LocalDeposition
 from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo as MonteCarlo
 from y90voxel.dose.monte_carlo.radial_simulation import (
@@ -44,6 +47,7 @@ from y90voxel.quantification.administration import Administration as Administrat
 from y90voxel.reference.nuclide import Nuclide as Nuclide
 from y90voxel.reference.nuclide import nuclide as nuclide
 from y90voxel.reference.voxel_kernel import DoseKernel as DoseKernel
+from y90voxel.reference.voxel_kernel import Kernel as Kernel
 from y90voxel.reference.voxel_kernel import voxel_kernel as voxel_kernel
 from y90voxel.regions.regions import Region as Region
 from y90voxel.regions.regions import Regions as Regions

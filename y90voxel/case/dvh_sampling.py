@@ -25,7 +25,7 @@ from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.image_noise import NoisyImage
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
-from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engine import Engine
 from y90voxel.dose.engines import engine_rows
 from y90voxel.errors import Notice
 from y90voxel.metrics._band_loops import fill_histogram
@@ -290,7 +290,7 @@ class _NoiseToDose:
     scene: _Scene
     images: list[NoisyImage]
     half_life_s: float
-    local: DoseEngine | None
+    local: Engine | None
     convolution: KernelConvolution
 
     @classmethod

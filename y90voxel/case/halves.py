@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.verify import verify
-from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engine import Engine
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.region_noise import (
     RegionNoise,
@@ -139,7 +139,7 @@ def _shift_mm(case: Case, a: NDArray[np.float64], b: NDArray[np.float64]) -> NDA
 
 def with_halves(
     evaluation: Evaluation,
-    engine: DoseEngine,
+    engine: Engine,
     halves: Halves,
     progress: Callable[[str, float], None] | None = None,
 ) -> Evaluation:
@@ -149,7 +149,7 @@ def with_halves(
     ----------
     evaluation : Evaluation
         Of `verify`.
-    engine : DoseEngine
+    engine : Engine
         The engine that computed it; both halves go through it too.
     halves : tuple of EmissionImage
         Two independent halves of the emission image, see `check_halves`.
@@ -177,7 +177,7 @@ def with_halves(
 
 
 def _dose_of(
-    case: Case, half: EmissionImage, engine: DoseEngine, progress: Callable[[str, float], None] | None
+    case: Case, half: EmissionImage, engine: Engine, progress: Callable[[str, float], None] | None
 ) -> DoseMap:
     """Dose of one half, as strong as the whole image."""
     injection = case.injections[0]

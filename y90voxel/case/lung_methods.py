@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from y90voxel.case.case import Case
 from y90voxel.case.engine_request import engine_request
 from y90voxel.dose.density_map import TissueMap
-from y90voxel.dose.engine import DoseEngine, answering
+from y90voxel.dose.engine import Engine, answering
 from y90voxel.dose.engines import Beside, engine_names, engine_rows
 from y90voxel.quantification.lung_measures import exclude_margin
 from y90voxel.regions.roles import Role
@@ -58,12 +58,12 @@ class LungMethod:
 
 def lung_doses_by_method(
     case: Case,
-    engine: DoseEngine,
+    engine: Engine,
     dose: DoseMap,
     tissue: TissueMap,
     tia: TimeIntegratedActivityMap,
     mird_gy: Mapping[str, float | None],
-    dose_of: Callable[[DoseEngine, TimeIntegratedActivityMap], DoseMap],
+    dose_of: Callable[[Engine, TimeIntegratedActivityMap], DoseMap],
 ) -> tuple[LungMethod, ...]:
     """Return the lung dose by MIRD and by the engines beside each other.
 
@@ -74,7 +74,7 @@ def lung_doses_by_method(
     ----------
     case : Case
         Regions, and whether to compare.
-    engine : DoseEngine
+    engine : Engine
         The one that ran.
     dose : DoseMap
         Its result [Gy].
@@ -103,7 +103,7 @@ def lung_doses_by_method(
     return tuple(rows)
 
 
-def _engines(case: Case, engine: DoseEngine) -> list[DoseEngine]:
+def _engines(case: Case, engine: Engine) -> list[Engine]:
     """The engine that ran among those to compare it with, from the simplest to the best."""
     wanted = case.compare_lung_methods
     everything = answering(engine).wants_comparison if wanted is None else wanted
@@ -151,7 +151,7 @@ class _Spill:
         near = (liver.array > 0) & (far.array == 0)
         return cls(decays.with_array(np.where(near, decays.array, 0.0)), _part(density, box), weights)
 
-    def mean_gy(self, engine: DoseEngine) -> float | None:
+    def mean_gy(self, engine: Engine) -> float | None:
         """Mass-weighted mean lung dose by an engine [Gy]; None where that would take another run."""
         electrons = answering(engine).electrons_only()
         if electrons is None:

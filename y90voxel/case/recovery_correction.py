@@ -11,7 +11,7 @@ import numpy as np
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.verify import verify
-from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engine import Engine
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.summary import PartialVolume, RegionMetrics
 from y90voxel.quantification.calibration import CalibrationRegion
@@ -57,7 +57,7 @@ class Deconvolution:
 
 def with_partial_volume(
     evaluation: Evaluation,
-    engine: DoseEngine,
+    engine: Engine,
     curve: RecoveryFit | None = None,
     deconvolution: Deconvolution | None = None,
     progress: Callable[[str, float], None] | None = None,
@@ -68,7 +68,7 @@ def with_partial_volume(
     ----------
     evaluation : Evaluation
         Of `verify`.
-    engine : DoseEngine
+    engine : Engine
         The engine that computed it; the deconvolved image goes through it too.
     curve : RecoveryFit or None
         Recovery of spheres: corrects the mean dose of every tumour and its ratio to normal liver, in warm background.

@@ -22,7 +22,7 @@ from y90voxel.case.territory_doses import territory_doses
 from y90voxel.case.unused_settings import unused_radiobiology
 from y90voxel.clinical.limits import evaluate_limits
 from y90voxel.dose.density_map import TissueMap, build_tissue_map
-from y90voxel.dose.engine import BaseEngine, DoseEngine, SimulatedDose, answering
+from y90voxel.dose.engine import BaseEngine, Engine, SimulatedDose, answering
 from y90voxel.errors import Notice, PhysicsError, RegionError
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import RegionMetrics, summarise
@@ -48,7 +48,7 @@ Progress = Callable[[str, float], None]
 
 def verify(
     case: Case,
-    engine: DoseEngine,
+    engine: Engine,
     progress: Progress | None = None,
     *,
     simulated: SimulatedDose | None = None,
@@ -59,7 +59,7 @@ def verify(
     ----------
     case : Case
         Images, regions, clinical facts and choices.
-    engine : DoseEngine
+    engine : Engine
         Turns decays into dose on the grid of the case.
     progress : callable, optional
         Called with what is being done and the finished fraction.
@@ -91,7 +91,7 @@ def verify(
     crossed = tissue.path if isinstance(engine, BaseEngine) else density
     masks = {region.name: region.mask for region in case.regions}
     result = answers.complete_dose(tia, crossed, record, masks) if simulated is None else simulated
-    dose, uncertainty = result.dose, result.region_uncertainty
+    dose, uncertainty = _checked_dose(result.dose, case, engine.name), result.region_uncertainty
     notices += [*answers.caveats(_may_hold_lung(case)), *result.notices]
     energy_j_per_gbq = answers.energy_per_activity_j_per_gbq(record)
     _check_energy(dose, density, quantification.map_activity_bq, answers.emitted_j_per_gbq(record))
@@ -302,7 +302,22 @@ def _overlap_notices(regions: Regions) -> list[Notice]:
     ]
 
 
-def _provenance(case: Case, engine: DoseEngine, started: datetime, seconds: float) -> dict[str, Any]:
+def _checked_dose(dose: object, case: Case, engine: str) -> DoseMap:
+    """What an engine gave, if it is a dose on the dose grid: one from elsewhere may give anything.
+
+    Raises
+    ------
+    PhysicsError
+        If it is no dose map.
+    GridMismatchError
+        If it lies elsewhere.
+    """
+    if not isinstance(dose, DoseMap):
+        raise PhysicsError(f"the engine {engine!r} gave {type(dose).__name__}, not a DoseMap [Gy].")
+    return dose.check_on(case.grid, f"the dose of the engine {engine!r}")
+
+
+def _provenance(case: Case, engine: Engine, started: datetime, seconds: float) -> dict[str, Any]:
     """Version, inputs, kernel, settings and times."""
     kernel = answering(engine).provenance
     return {

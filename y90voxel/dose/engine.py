@@ -12,16 +12,18 @@ from y90voxel.reference.nuclide import Nuclide
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
 
-__all__ = ["BaseEngine", "DoseEngine", "PlainDose", "SimulatedDose", "SimulatingEngine", "answering"]
+__all__ = ["BaseEngine", "Engine", "PlainDose", "SimulatedDose", "SimulatingEngine", "answering"]
 
 
-class DoseEngine(Protocol):
+class Engine(Protocol):
     """Time-integrated activity to absorbed dose: frozen settings and one method.
 
     This is all that an engine must have. `BaseEngine` holds the answers to everything else that is asked of one.
     """
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """What settings and outputs call it; an attribute of the class will do."""
 
     def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
         """Return the absorbed dose [Gy] on the grid of the activity.
@@ -98,7 +100,7 @@ class BaseEngine(ABC):
 
     @abstractmethod
     def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
-        """Return the absorbed dose [Gy], as `DoseEngine.dose`."""
+        """Return the absorbed dose [Gy], as `Engine.dose`."""
 
     @property
     def provenance(self) -> Mapping[str, Any] | None:
@@ -118,7 +120,7 @@ class BaseEngine(ABC):
         """Return where its doses are known to be wrong; ``lung_or_ct`` when a lung is drawn or there is a CT."""
         return ()
 
-    def electrons_only(self) -> DoseEngine | None:
+    def electrons_only(self) -> Engine | None:
         """Return the engine without its photons; None where their part is not known, or would cost another run."""
         return None
 
@@ -150,7 +152,7 @@ class BaseEngine(ABC):
         return PlainDose(self.dose(tia, density))
 
 
-def answering(engine: DoseEngine) -> BaseEngine:
+def answering(engine: Engine) -> BaseEngine:
     """Return the engine with an answer to everything; one that only has ``name`` and ``dose`` gets those of `BaseEngine`.
 
     Of such an engine these attributes are used where it has them: ``simulate`` (`SimulatingEngine`),
@@ -163,7 +165,7 @@ def answering(engine: DoseEngine) -> BaseEngine:
 class _PlainEngine(BaseEngine):
     """An engine from elsewhere."""
 
-    engine: DoseEngine
+    engine: Engine
 
     @property
     def wants_comparison(self) -> bool:  # type: ignore[override]

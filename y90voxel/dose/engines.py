@@ -1,7 +1,8 @@
 """The table of dose engines: everything that is said about one, and how it is made.
 
 It is read where commands print their help, so it imports no engine: a factory imports the one it makes when it is called.
-This is the only place of the package where an import is put off to choose among implementations.
+This is the only place of the package where an import is put off to choose among implementations. Engines of other packages
+are known by the names of their entry points, and loaded when one is made.
 """
 
 from __future__ import annotations
@@ -9,23 +10,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import cache
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from y90voxel.errors import InputError
 
 if TYPE_CHECKING:
-    from y90voxel.dose.engine import DoseEngine
+    from importlib.metadata import EntryPoint
+
+    from y90voxel.dose.engine import Engine
     from y90voxel.volumes.volume import Mask
 
 __all__ = [
     "AUTO_ENGINE",
     "DEFAULT_ENGINE",
+    "ENTRY_POINTS",
     "Beside",
     "EngineRequest",
     "EngineRow",
     "engine_choices",
     "engine_label",
     "engine_names",
+    "engine_package",
     "engine_row",
     "engine_rows",
     "register_engine",
@@ -34,6 +41,7 @@ __all__ = [
 # A choice of the setting and no engine: `y90voxel.study.engine_choice` makes one of the table of it, case by case.
 AUTO_ENGINE = "auto"
 DEFAULT_ENGINE = AUTO_ENGINE
+ENTRY_POINTS = "y90voxel.engines"  # the group in which other packages name their engines
 
 
 class Beside(StrEnum):
@@ -102,27 +110,30 @@ class EngineRow:
     in_place : bool
         Whether it deposits all energy in the voxel of the decay.
     simulates : bool
-        Whether it draws histories until it is told to stop.
+        Whether it draws histories until it is told to stop, or may do so.
+    package : str
+        Name and version of the package that brings it; empty for those of this one.
     """
 
     name: str
     label: str
     help: str
     needs: tuple[str, ...]
-    make: Callable[[EngineRequest], DoseEngine]
+    make: Callable[[EngineRequest], Engine]
     beside: Beside = Beside.NEVER
     in_place: bool = False
     simulates: bool = False
+    package: str = ""
 
 
-def _local(request: EngineRequest) -> DoseEngine:
+def _local(request: EngineRequest) -> Engine:
     # deferred: for this engine alone
     from y90voxel.dose.local_deposition import LocalDeposition
 
     return LocalDeposition(request.nuclide, dose_constant_gy_kg_per_gbq=request.dose_constant_gy_kg_per_gbq)
 
 
-def _convolution(request: EngineRequest) -> DoseEngine:
+def _convolution(request: EngineRequest) -> Engine:
     """The kernel is the liver's at the liver's density, so that it needs no scaling where most of the activity lies."""
     # deferred: for this engine alone
     from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
@@ -134,14 +145,14 @@ def _convolution(request: EngineRequest) -> DoseEngine:
     return KernelConvolution(kernel, threads=request.threads)
 
 
-def _density(request: EngineRequest) -> DoseEngine:
+def _density(request: EngineRequest) -> Engine:
     # deferred: for this engine alone
     from y90voxel.dose.density.superposition import DensitySuperposition
 
     return DensitySuperposition(request.nuclide, threads=request.threads)
 
 
-def _monte_carlo(request: EngineRequest) -> DoseEngine:
+def _monte_carlo(request: EngineRequest) -> Engine:
     # deferred: for this engine alone
     from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo
 
@@ -181,13 +192,13 @@ _ROWS = [
 
 
 def engine_rows() -> tuple[EngineRow, ...]:
-    """Return all engines, from the simplest to the best."""
-    return tuple(_ROWS)
+    """Return all engines, from the simplest to the best, those of other packages last."""
+    return (*_ROWS, *_packaged_rows())
 
 
 def engine_names() -> tuple[str, ...]:
     """Return the names of all engines."""
-    return tuple(row.name for row in _ROWS)
+    return tuple(dict.fromkeys(row.name for row in engine_rows()))
 
 
 def engine_choices() -> tuple[str, ...]:
@@ -201,23 +212,34 @@ def engine_row(name: str) -> EngineRow:
     Raises
     ------
     InputError
-        If there is none; the message lists the names.
+        If there is none; the message lists the names. If several packages bring one of that name.
     """
-    for row in _ROWS:
-        if row.name == name:
-            return row
-    raise InputError(
-        f"unknown engine {name!r}. The engines are {', '.join(engine_names())}.", tag="dose.engine"
-    )
+    rows = [row for row in engine_rows() if row.name == name]
+    if len(rows) > 1:
+        packages = " and ".join(row.package or "y90voxel itself" for row in rows)
+        raise InputError(
+            f"there are {len(rows)} engines {name!r}, of {packages}. Uninstall the package that is not meant.",
+            tag="dose.engine",
+        )
+    if not rows:
+        raise InputError(
+            f"unknown engine {name!r}. The engines are {', '.join(engine_names())}.", tag="dose.engine"
+        )
+    return rows[0]
 
 
 def engine_label(name: str) -> str:
     """Return what people call an engine: its name where it is not in the table."""
-    return next((row.label for row in _ROWS if row.name == name), name)
+    return next((row.label for row in engine_rows() if row.name == name), name)
+
+
+def engine_package(name: str) -> str:
+    """Return name and version of the package that brings an engine; empty for those of this one."""
+    return engine_row(name).package
 
 
 def register_engine(row: EngineRow) -> None:
-    """Add an engine at the end of the table, as one from another package.
+    """Add an engine at the end of the table, in this process.
 
     Raises
     ------
@@ -227,3 +249,58 @@ def register_engine(row: EngineRow) -> None:
     if row.name in engine_names():
         raise InputError(f"there is an engine {row.name!r} already.", tag="dose.engine")
     _ROWS.append(row)
+
+
+@cache
+def _packaged_rows() -> tuple[EngineRow, ...]:
+    """The engines of other packages that are installed, by name."""
+    # deferred: 0.03 s
+    from importlib.metadata import entry_points
+
+    return tuple(_packaged_row(point) for point in sorted(entry_points(group=ENTRY_POINTS)))
+
+
+def _packaged_row(point: EntryPoint) -> EngineRow:
+    """An engine as an entry point names it; nothing of its package is loaded before it is made."""
+    package = "an unknown package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+
+    def make(request: EngineRequest) -> Engine:
+        try:
+            factory = point.load()
+        except Exception as error:  # whatever its modules do when they are loaded
+            raise InputError(
+                f"the engine {point.name!r} of {package} cannot be loaded from {point.value}: {type(error).__name__}: {error}. "
+                "Repair or uninstall that package, or choose another engine.",
+                tag="dose.engine",
+            ) from error
+        what = f"the engine {point.name!r} of {package} ({point.value})"
+        if not callable(factory):
+            raise InputError(f"{what} is no function of an EngineRequest.", tag="dose.engine")
+        return _checked(factory(request), point.name, what)
+
+    label, words = f"{point.name} ({package})", f"of the package {package}"
+    # It gets the whole request: whether it draws histories is its own business.
+    return EngineRow(point.name, label, words, ("its package",), make, simulates=True, package=package)
+
+
+def _checked(engine: Any, name: str, what: str) -> Engine:
+    """What another package made, if it is an engine.
+
+    Raises
+    ------
+    InputError
+        If it has another name or no ``dose(tia, density)``.
+    """
+    own = getattr(engine, "name", None)
+    if own != name:
+        raise InputError(
+            f"{what} calls itself {own!r}; outputs must say {name!r}: its attribute name is that of the entry point.",
+            tag="dose.engine",
+        )
+    dose = getattr(engine, "dose", None)
+    try:
+        signature(dose).bind(None, None)  # type: ignore[arg-type]  # what is no function is a TypeError
+    except TypeError as error:
+        raise InputError(f"{what} has no method dose(tia, density): {error}.", tag="dose.engine") from error
+    made: Engine = engine
+    return made

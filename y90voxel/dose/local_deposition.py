@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from y90voxel.dose.engine import BaseEngine, DoseEngine
+from y90voxel.dose.engine import BaseEngine, Engine
 from y90voxel.errors import InputError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
@@ -69,7 +69,7 @@ class LocalDeposition(BaseEngine):
         """Return what it deposits [J/GBq]: no photon deposits anything."""
         return self.energy_per_activity_j_per_gbq(record)
 
-    def electrons_only(self) -> DoseEngine:
+    def electrons_only(self) -> Engine:
         """Return itself, for it deposits nothing else."""
         return self
 

@@ -12,7 +12,7 @@ from y90voxel.case.case import Case
 from y90voxel.case.focal_doses import FIRST_SCREEN
 from y90voxel.clinical.limits import ClinicalContext, inapplicable_limits, lung_dose_notice
 from y90voxel.clinical.patient import PatientRecord
-from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engine import Engine
 from y90voxel.errors import Notice
 from y90voxel.planning.aims import DoseAim, resolve_aims, table_aims
 from y90voxel.planning.compartments import Anatomy, Territory
@@ -40,7 +40,7 @@ _SHUNTS_DIFFER = 0.5
 
 def plan(
     case: Case,
-    engine: DoseEngine,
+    engine: Engine,
     request: PlanRequest | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> Plan:
@@ -50,7 +50,7 @@ def plan(
     ----------
     case : Case
         One injection or several, each with its own map; activities are needed only to compare with.
-    engine : DoseEngine
+    engine : Engine
         Turns decays into dose on the grid of the case.
     request : PlanRequest or None
         Limits, goals, and what may be ordered.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.case.verify import verify
-from y90voxel.dose.engine import DoseEngine
+from y90voxel.dose.engine import Engine
 from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.planning.aims import DoseAim
@@ -44,7 +44,7 @@ NO_PERFUSED_VOLUME = Notice(
 
 
 def dose_per_gbq(
-    case: Case, engine: DoseEngine, progress: Callable[[str, float], None] | None = None
+    case: Case, engine: Engine, progress: Callable[[str, float], None] | None = None
 ) -> DoseMaps:
     """Return the dose of 1 GBq of every injection, each by its own normalised map.
 
@@ -52,7 +52,7 @@ def dose_per_gbq(
     ----------
     case : Case
         Activities in it play no part.
-    engine : DoseEngine
+    engine : Engine
         Any.
     progress : callable or None
         Called with what is being done and the finished fraction.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,40 @@ from y90voxel.reference.voxel_integration import octant_energy_fractions
 from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 
-__all__ = ["DoseKernel", "voxel_kernel", "without_empty_layers"]
+__all__ = ["DoseKernel", "Kernel", "voxel_kernel", "without_empty_layers"]
 
 # Below this the radial kernel's own shells (0.1 mm) would show; above it the kernel is one voxel.
 SPACING_RANGE_MM = (0.3, 20.0)
 # An outer layer of voxels with less of the energy than this is left out.
 NEGLIGIBLE_LAYER = 1e-6
+
+
+class Kernel(Protocol):
+    """What a convolution needs of a voxel kernel; `DoseKernel` is one, and holds each to what it says."""
+
+    @property
+    def s_values(self) -> NDArray[np.float64]:
+        """Voxel S values [Gy/(Bq·s)], three odd lengths with the source voxel in the middle."""
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Voxel size along slice, row, column [mm]."""
+
+    @property
+    def medium(self) -> str:
+        """The uniform medium that it holds for."""
+
+    @property
+    def density_g_per_ml(self) -> float:
+        """Mass density of that medium [g/mL]."""
+
+    @property
+    def nuclide(self) -> str:
+        """Name of the nuclide."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where the values come from."""
 
 
 @dataclass(frozen=True, eq=False)

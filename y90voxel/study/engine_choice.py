@@ -10,8 +10,8 @@ from y90voxel.case.case import Case
 from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.engine_request import engine_request
 from y90voxel.case.settings import MonteCarloSettings
-from y90voxel.dose.engine import DoseEngine
-from y90voxel.dose.engines import AUTO_ENGINE, engine_row
+from y90voxel.dose.engine import Engine
+from y90voxel.dose.engines import AUTO_ENGINE, engine_package, engine_row
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.resample import coverage
 
@@ -38,7 +38,10 @@ def decide_engine(wanted: str, case: Case) -> EngineDecision:
         If there is no such engine.
     """
     if wanted != AUTO_ENGINE:
-        return EngineDecision(engine_row(wanted).name, wanted, "asked for")
+        package = engine_package(wanted)
+        return EngineDecision(
+            wanted, wanted, f"asked for; of the package {package}" if package else "asked for"
+        )
     if case.ct is None:
         return EngineDecision("convolution", wanted, "there is no CT to take densities from")
     share = share_in_ct(case)
@@ -72,7 +75,7 @@ def build_engine(
     threads: int | None = None,
     monte_carlo: MonteCarloSettings | None = None,
     progress: Callable[[str, float], None] | None = None,
-) -> DoseEngine:
+) -> Engine:
     """Return the engine of that name for a case.
 
     The convolution kernel is the liver's at the liver density of the case; where the liver takes the CT's density, the

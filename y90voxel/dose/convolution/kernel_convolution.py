@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from y90voxel.dose.convolution._scale_loops import scale_by_density
 from y90voxel.dose.convolution.convolve import Method, check_method, convolve_cropped
 from y90voxel.dose.convolution.prepared import PreparedKernel
-from y90voxel.dose.engine import BaseEngine, DoseEngine, PlainDose
+from y90voxel.dose.engine import BaseEngine, Engine, PlainDose
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, Notice, PhysicsError
 from y90voxel.reference.nuclide import Nuclide, nuclide
-from y90voxel.reference.voxel_kernel import DoseKernel
+from y90voxel.reference.voxel_kernel import DoseKernel, Kernel
 from y90voxel.short_repr import short_repr
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
@@ -40,8 +40,9 @@ class KernelConvolution(BaseEngine):
 
     Parameters
     ----------
-    kernel : DoseKernel
-        Voxel S values for the spacing of the grid, as ``voxel_kernel(nuclide, grid.spacing_mm)`` makes them.
+    kernel : Kernel
+        Voxel S values for the spacing of the grid, as ``voxel_kernel(nuclide, grid.spacing_mm)`` makes them; one of another
+        class is copied into a `DoseKernel`, which checks it.
     threads : int or None
         Threads to use; None means every core that this process may run on. Nothing global is
         changed.
@@ -58,7 +59,7 @@ class KernelConvolution(BaseEngine):
         If the method is unknown, or threads or floor are not positive.
     """
 
-    kernel: DoseKernel
+    kernel: Kernel
     threads: int | None = None
     method: Method = "auto"
     density_floor_g_per_ml: float = 0.05
@@ -69,6 +70,8 @@ class KernelConvolution(BaseEngine):
 
     def __post_init__(self) -> None:
         check_method(self.method)
+        if not isinstance(self.kernel, DoseKernel):
+            object.__setattr__(self, "kernel", _checked_kernel(self.kernel))
         resolve_threads(self.threads)
         if not (np.isfinite(self.density_floor_g_per_ml) and self.density_floor_g_per_ml > 0):
             raise InputError(
@@ -108,7 +111,7 @@ class KernelConvolution(BaseEngine):
         """Where the kernel comes from."""
         return self.kernel.provenance
 
-    def electrons_only(self) -> DoseEngine:
+    def electrons_only(self) -> Engine:
         """Return itself, for the kernel ends where the electrons do."""
         return self
 
@@ -174,3 +177,20 @@ class KernelConvolution(BaseEngine):
         """Multiply, in place, by kernel density over local density."""
         floor = np.float32(self.density_floor_g_per_ml)
         scale_by_density(dose, density, np.float32(self.kernel.density_g_per_ml), floor)
+
+
+def _checked_kernel(kernel: Kernel) -> DoseKernel:
+    """A kernel of another class as one of ours.
+
+    Raises
+    ------
+    InputError
+        If it lacks what a kernel has, or cannot be one.
+    """
+    names = ("s_values", "spacing_mm", "medium", "density_g_per_ml", "nuclide", "provenance")
+    missing = [name for name in names if not hasattr(kernel, name)]
+    if missing:
+        raise InputError(
+            f"{type(kernel).__name__} is no voxel kernel: it lacks {', '.join(missing)}. See y90voxel.Kernel."
+        )
+    return DoseKernel(*(getattr(kernel, name) for name in names))

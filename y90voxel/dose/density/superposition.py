@@ -14,7 +14,7 @@ from y90voxel.dose.density._superposition_loops import fade_dense_voxels
 from y90voxel.dose.density.ray_correction import add_ray_correction
 from y90voxel.dose.density.ray_sources import ray_sources
 from y90voxel.dose.density.voxel_media import LUNG_BELOW, WATER, UniformMedium, uniform_media, voxel_media
-from y90voxel.dose.engine import BaseEngine, DoseEngine
+from y90voxel.dose.engine import BaseEngine, Engine
 from y90voxel.dose.extent import scan_extent
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.dose.threads import resolve_threads, share_work
@@ -119,7 +119,7 @@ class DensitySuperposition(BaseEngine):
             "photon_tail": self.photon_tail,
         }
 
-    def electrons_only(self) -> DoseEngine:
+    def electrons_only(self) -> Engine:
         """Return the engine without the photons beyond the electrons' reach."""
         return replace(self, photon_tail=False)
 
