@@ -121,7 +121,7 @@ def _series(unit: Unit, task: Task) -> Iterator[str]:
             ct_series=settings.series.ct,
             regions_series=settings.series.regions,
             trust_frames=settings.dose.register_ == "trust",
-            register=settings.dose.register_ == "align",
+            register=settings.dose.registration,
             needs_emission="emission" not in unit.files and not settings.injection,
             only=unit.only,
         )

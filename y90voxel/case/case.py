@@ -32,6 +32,7 @@ from y90voxel.regions.regions_view import regions_table
 from y90voxel.regions.roles import Role
 from y90voxel.short_repr import short_repr
 from y90voxel.units import SECONDS_PER_HOUR, format_activity
+from y90voxel.volumes.deformable_registration import DeformableAlignment
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage
@@ -63,7 +64,7 @@ class Case:
         How the camera loses counts.
     patient : PatientRecord or None
         Clinical facts that are carried into the outputs; no identity.
-    alignment : Alignment or None
+    alignment : Alignment, DeformableAlignment or None
         How the CT that the regions were drawn on was aligned with that of the emission image, where it was.
     study_instance_uid : str or None
         Of the DICOM study.
@@ -94,7 +95,7 @@ class Case:
     settings: StudySettings = field(default_factory=StudySettings)
     dead_time: DeadTime | None = None
     patient: PatientRecord | None = None
-    alignment: Alignment | None = None
+    alignment: Alignment | DeformableAlignment | None = None
     study_instance_uid: str | None = field(default=None, repr=False)
     notices: tuple[Notice, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()

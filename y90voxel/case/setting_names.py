@@ -115,6 +115,7 @@ def manifest_columns() -> dict[str, str]:
             one.path[0] in ("administration", "dose", "series")
             and one.setting.flag
             and one.setting.sets is None
+            and one.setting.bare is None
         ):
             columns.setdefault(one.name, dotted)
             if one.path[0] == "administration":

@@ -58,6 +58,8 @@ class Setting:
         From the text of an option, or the texts of a repeatable one, to what a case file would hold.
     sets : object
         The value that the option stands for when it takes none itself.
+    bare : str or None
+        What an option that takes a value means where none of its values follows it.
     column : str or None
         Further name of a column of a manifest; the flag's own name is one.
     argument : str or None
@@ -70,6 +72,7 @@ class Setting:
     metavar: str | None = None
     parse: Callable[[Any], Any] | None = None
     sets: Any = None
+    bare: str | None = None
     column: str | None = None
     argument: str | None = None
 

@@ -48,6 +48,7 @@ NAMED_FILES = (
     ("partial_volume", "recovery"), ("dead_time", "curve"), ("noise", "halves"), ("plan", "previous"),
 )  # fmt: skip
 BOTH = ("dose", "plan")
+REGISTRATIONS = ("rigid", "deformable")
 ALL = ("dose", "plan", "batch")
 
 
@@ -61,6 +62,11 @@ def _grid(value: Any) -> Any:
     if isinstance(value, str) and value.strip().lower() in ("emission", "ct"):
         return value.strip().lower()
     return float(value)
+
+
+def _register(value: Any) -> Any:
+    """Accept ``align``, the name of rigid alignment before there was another."""
+    return "rigid" if value == "align" else value
 
 
 def named_values(
@@ -201,14 +207,16 @@ class DoseSettings(Group):
         ),
     ] = "emission"
     register_: Annotated[
-        Literal["refuse", "trust", "align"],
+        Literal["refuse", "trust", "rigid", "deformable"],
         Field(alias="register"),
-        Setting("What is done about regions or CT of another frame of reference: {choices}."),
+        BeforeValidator(_register),
         Setting(
-            "Align the CT of regions of another frame of reference, CT to CT.",
+            "What is done about regions or CT of another frame of reference: {choices} (registers CT to CT; alone the option means "
+            "rigid).",
             "--register",
             BOTH,
-            sets="align",
+            metavar="[HOW]",
+            bare="rigid",
         ),
         Setting(
             "Take coordinates of other frames of reference as common.",
@@ -224,6 +232,11 @@ class DoseSettings(Group):
     dome_margin_mm: Annotated[
         Positive, Setting("Lung closer to the liver is left out of one of the lung means [mm].")
     ] = 20.0
+
+    @property
+    def registration(self) -> str | None:
+        """How CTs of two frames of reference are registered; None where they are not."""
+        return self.register_ if self.register_ in REGISTRATIONS else None
 
 
 class RegionSettings(Group):

@@ -18,6 +18,7 @@ from y90voxel.case.lung_methods import lung_doses_by_method
 from y90voxel.case.noise_marks import with_noise_marks
 from y90voxel.case.region_histograms import RegionHistograms
 from y90voxel.case.region_masses import mass_notices, whole_mass_g
+from y90voxel.case.registration_record import registration_record
 from y90voxel.case.territory_doses import territory_doses
 from y90voxel.case.unused_settings import unused_radiobiology
 from y90voxel.clinical.limits import evaluate_limits
@@ -319,12 +320,12 @@ def _checked_dose(dose: object, case: Case, engine: str) -> DoseMap:
 
 def _provenance(case: Case, engine: Engine, started: datetime, seconds: float) -> dict[str, Any]:
     """Version, inputs, kernel, settings and times."""
-    kernel = answering(engine).provenance
+    kernel, registration = answering(engine).provenance, registration_record(case)
     return {
         "version": __version__,
         "inputs": [dict(item) for item in case.inputs],
         "kernel": None if kernel is None else dict(kernel),
-        **({} if case.alignment is None else {"registration": case.alignment.as_dict()}),
+        **({} if registration is None else {"registration": registration}),
         "settings": case.settings_for_provenance,
         "started": started.isoformat(),
         "seconds": round(seconds, 3),

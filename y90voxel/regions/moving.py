@@ -15,11 +15,17 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.transform import Chain, sampled
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["carried"]
+__all__ = ["as_mask", "carried", "frame_of"]
 
 # Regions that are deformed become masks of this fineness [mm].
 FINENESS_MM = 2.0
 MARGIN_VOXELS = 3  # around the region; chosen: room for what a boundary voxel is blended with
+
+
+def frame_of(region: DrawnRegion) -> str | None:
+    """Return the frame of reference that a region was drawn in."""
+    shape = region.shape
+    return shape.grid.frame_of_reference_uid if isinstance(shape, Mask) else shape.frame_of_reference_uid
 
 
 def carried(region: DrawnRegion, transform: Chain, frame_of_reference_uid: str | None) -> DrawnRegion:
@@ -58,7 +64,7 @@ def carried(region: DrawnRegion, transform: Chain, frame_of_reference_uid: str |
 
 def _deformed(region: DrawnRegion, transform: Chain, frame: str | None) -> Mask:
     """Return a region as a mask in the new frame."""
-    mask = _as_mask(region.shape)
+    mask = as_mask(region.shape)
     inside = np.argwhere(mask.array > 0)
     reached = transform.points(mask.grid.index_to_lps(_surface(mask.array, inside)))
     undefined = float(np.isnan(reached).any(axis=-1).mean())
@@ -76,8 +82,8 @@ def _deformed(region: DrawnRegion, transform: Chain, frame: str | None) -> Mask:
     return Mask(np.clip(occupancy, 0.0, 1.0), target)
 
 
-def _as_mask(shape: Contours | Mask) -> Mask:
-    """Return a region as a mask in its own frame."""
+def as_mask(shape: Contours | Mask) -> Mask:
+    """Return the shape of a region as a mask in its own frame."""
     if isinstance(shape, Mask):
         return shape
     points = np.concatenate(shape.polygons)

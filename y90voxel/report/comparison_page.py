@@ -18,6 +18,7 @@ from y90voxel.report.comparison_figures import comparison_figures, comparison_st
 from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
 from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.registration_rows import registration_rows
 from y90voxel.units import format_activity
 from y90voxel.volumes.deformable_registration import DeformableAlignment
 from y90voxel.volumes.image_registration import Alignment
@@ -26,8 +27,6 @@ __all__ = ["comparison_content", "render_comparison_page", "write_comparison_rep
 
 # Metrics in the table of regions, by heading.
 COLUMNS = {"Mean dose": "mean_gy", "D90": "d90_gy", "D70": "d70_gy", "D2": "d2_gy"}
-# Names of a mean, a percentile and a maximum, and their keys.
-THREE = (("mean", "mean"), ("95 %", "p95"), ("most", "max"))
 # Percentages of less than this say nothing [Gy].
 LEAST_GY = 0.1
 
@@ -96,7 +95,11 @@ def comparison_content(comparison: Comparison, provenance: Mapping[str, Any]) ->
         "resolution": None if comparison.resolution is None else _resolution_part(comparison.resolution),
         "registration": None
         if comparison.registration is None
-        else _registration_part(comparison.registration),
+        else registration_rows(
+            comparison.registration,
+            f"{comparison.registration['how']}.",
+            "the delivered and the predicted CT",
+        ),
         "voxels_reason": comparison.voxels_reason,
         "inputs": [
             {"side": side, "file": item["file"], "sha256": str(item["sha256"])[:12]}
@@ -236,49 +239,6 @@ def _resolution_part(match: ResolutionMatch) -> dict[str, Any]:
         for name, (before, after) in match.means_gy.items()
     ]
     return {"statement": match.statement, "side": match.blurred, "rows": rows}
-
-
-def _registration_part(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What was registered and how well, as rows of text."""
-    rows: list[tuple[str, str]] = []
-    liver = entry["liver"]
-    if liver is not None:
-        rows.append(("Liver contours", f"Dice {number(liver['dice'])}, HD95 {number(liver['hd95_mm'])} mm"))
-    if "jacobian" in entry:
-        ratio, moved = entry["jacobian"], entry["displacement_mm"]
-        folded = percent(ratio["folded_share"])
-        rows.append(
-            (
-                "Volume ratios in the liver",
-                f"{number(ratio['min'])} to {number(ratio['max'])}; folded {folded}",
-            )
-        )
-        three = ", ".join(f"{name} {number(moved[key])}" for name, key in THREE)
-        rows.append(("Displacement in the liver beyond a rigid motion, mm", three))
-        rows.append(("Harmonic energy in the liver", number(entry["harmonic_energy"])))
-        back = entry["inverse_consistency_mm"]
-        if back is not None:
-            three = ", ".join(f"{name} {number(back[key])}" for name, key in THREE)
-            rows.append(("There and back by a registration of its own, mm", three))
-    if "correlation" in entry:
-        before, after = entry["correlation"]
-        rows.append(("Correlation of CT numbers, before and after", f"{number(before)}, {number(after)}"))
-    activity = entry["activity"]
-    if activity is not None:
-        told = f"{format_activity(activity['before_bq'])}, {format_activity(activity['carried_bq'])}"
-        outside = (
-            percent(activity["outside_bq"] / activity["before_bq"]) if activity["before_bq"] else MISSING
-        )
-        rows.append(("Activity of the map, before and carried along", f"{told}; outside the view {outside}"))
-    tumours = [
-        {
-            "name": tumour["name"],
-            "displacement": number(tumour["displacement_mm"]),
-            "apart": number(tumour["centroid_distance_mm"]),
-        }
-        for tumour in entry["tumours"]
-    ]
-    return {"how": entry["how"], "rows": rows, "tumours": tumours}
 
 
 def _voxel_part(voxels: VoxelComparison) -> dict[str, Any]:

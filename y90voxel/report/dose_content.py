@@ -28,6 +28,7 @@ from y90voxel.report.region_table import (
     region_columns,
     region_rows,
 )
+from y90voxel.report.registration_rows import REGISTERED_CTS, registration_rows
 from y90voxel.report.reporting_rows import reporting_content
 from y90voxel.report.territory_rows import artery_rows, reference_activity, territory_rows
 from y90voxel.report.uncertainty_table import partial_volume_note, partial_volume_rows, uncertainty_rows
@@ -55,6 +56,7 @@ BY_MASS = "voxel map, mass-weighted"
 def dose_content(evaluation: Evaluation) -> dict[str, Any]:
     """Return everything that the page of an evaluation shows besides its figures."""
     case, provenance = evaluation.case, evaluation.provenance
+    record = provenance.get("registration")
     engine, device = engine_label(evaluation.engine), device_label(case.device)
     given = [injection.administration.activity_bq for injection in case.injections]
     given_texts = ["from the image" if bq is None else format_activity(bq) for bq in given]
@@ -82,7 +84,9 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "underlay": underlay_sentence(evaluation),
         "region_columns": columns,
         "regions": region_rows(evaluation, columns),
-        "registration": "" if case.alignment is None else case.alignment.summary,
+        "registration": None
+        if record is None or case.alignment is None
+        else registration_rows(record, case.alignment.summary, REGISTERED_CTS),
         "automatic_note": ALL_AUTOMATIC,
         "all_automatic": every_region_is_automatic(evaluation),
         **_model_values(evaluation, net),

@@ -19,8 +19,9 @@ from y90voxel.regions.palette import RegionStyle
 from y90voxel.regions.roles import Role
 from y90voxel.report.dose_content import dose_content
 from y90voxel.report.overlays import PAGE_PX, Overlay, sampled_overlays
-from y90voxel.report.registration_figure import FINENESS_MM, MARGIN_MM, Views
 from y90voxel.report.scene import Scene, build_scene
+from y90voxel.volumes.deformable_registration import DeformableAlignment
+from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.packing import PackedVolume, pack_activity, pack_ct, pack_dose, pack_mask
 
 __all__ = ["DoseReport", "ShownRegion", "dose_report", "drawn_bands"]
@@ -70,8 +71,8 @@ class DoseReport:
         Those that have a curve, in the same order.
     underlay, dose : PackedVolume
         The images of the interactive page.
-    registration : tuple of ndarray or None
-        The aligned CTs, where there was an alignment.
+    registration : Alignment, DeformableAlignment or None
+        Of the CTs, where they were registered.
     immune : ImmuneReport or None
         Blood and lymphocytes, where they were asked for.
     microscale : MicroscaleReport or None
@@ -86,7 +87,7 @@ class DoseReport:
     regions: tuple[ShownRegion, ...]
     underlay: PackedVolume
     dose: PackedVolume
-    registration: Views | None
+    registration: Alignment | DeformableAlignment | None
     immune: ImmuneReport | None = None
     microscale: MicroscaleReport | None = None
 
@@ -121,7 +122,6 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
     curves = drawn_curves(histograms, bands, shrink=evaluation.shrink)
     whole = whole_curves(histograms, bands, VIEWER_DVH_POINTS, evaluation.shrink)
     scene = build_scene(evaluation)
-    registration = None if case.alignment is None else case.alignment.views(MARGIN_MM, FINENESS_MM)
     metrics = {region.name: region for region in evaluation.regions}
     regions = [
         ShownRegion(
@@ -141,7 +141,7 @@ def dose_report(evaluation: Evaluation) -> DoseReport:
         regions=tuple(regions),
         underlay=pack_activity(evaluation.activity) if case.ct is None else pack_ct(case.ct, dose.grid),
         dose=pack_dose(dose),
-        registration=registration,
+        registration=case.alignment,
         immune=evaluation.immune,
         microscale=evaluation.microscale,
     )

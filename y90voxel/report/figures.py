@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from y90voxel.report.alignment_figure import alignment_png
 from y90voxel.report.dose_report import DoseReport
 from y90voxel.report.drawing import Area, drawing, drawn_png, new_figure
 from y90voxel.report.dvh_plot import dvh_png
 from y90voxel.report.immune_figure import immune_png
 from y90voxel.report.microscale_figure import microscale_png
 from y90voxel.report.overlays import PAGE_PX, Overlay, draw_frame, draw_planes, overlay_height_px
-from y90voxel.report.registration_figure import registration_png
 
 __all__ = ["dose_figures", "overlay_pngs"]
 
@@ -28,7 +28,7 @@ def dose_figures(report: DoseReport) -> dict[str, bytes]:
     if report.microscale is not None:
         figures["microscale.png"] = microscale_png(report.microscale, report.curves)
     if report.registration is not None:
-        figures["registration.png"] = registration_png(report.registration)
+        figures["registration.png"] = alignment_png(report.registration)
     return figures
 
 

@@ -48,6 +48,7 @@ from y90voxel.report.plan_verdict import (
     without_liver_limit,
 )
 from y90voxel.report.product_rule_rows import product_rule_content
+from y90voxel.report.registration_rows import REGISTERED_CTS, registration_rows
 from y90voxel.units import BQ_PER_GBQ, format_activity
 
 __all__ = ["PLANNED", "plan_content"]
@@ -99,6 +100,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "product_rule": product_rule_content(plan.product_rule),
         **planned_model_content(plan),
         "organs": planned_organ_rows(plan),
+        "registration": _registration(plan),
         "shunts": _shunt_rows(plan),
         "ratios": _ratio_rows(plan),
         "masses": _mass_rows(plan),
@@ -116,6 +118,15 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "inputs": [input_row(item) for item in provenance.get("inputs") or ()],
         "settings": list(flatten(provenance.get("settings") or {})),
     }
+
+
+def _registration(plan: Plan) -> dict[str, Any] | None:
+    """How the CT of the regions was registered, None where it was not."""
+    entry = plan.provenance.get("registration")
+    alignment = None if plan.maps is None else plan.maps.case.alignment
+    if entry is None or alignment is None:
+        return None
+    return registration_rows(entry, alignment.summary, REGISTERED_CTS)
 
 
 def _subtitle(plan: Plan) -> tuple[str | None, ...]:

@@ -11,6 +11,7 @@ from y90voxel.clinical.limits import Sense
 from y90voxel.metrics.dvh_curves import drawn_curves
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
+from y90voxel.report.alignment_figure import alignment_png
 from y90voxel.report.drawing import INK, MUTED, RULE, Area, add_axes, add_text, drawing, new_figure, png_bytes
 from y90voxel.report.dvh_plot import dvh_png, tumours_among
 from y90voxel.report.figures import overlay_pngs
@@ -105,6 +106,8 @@ def plan_figures(plan: Plan) -> dict[str, bytes]:
     if shown:
         tumours = tumours_among({region.name: region.role for region in evaluation.case.regions})
         figures["dvh.png"] = dvh_png(drawn_curves(shown), scene.styles, tumours)
+    if evaluation.case.alignment is not None:
+        figures["registration.png"] = alignment_png(evaluation.case.alignment)
     return figures
 
 

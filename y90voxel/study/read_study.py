@@ -18,11 +18,14 @@ from y90voxel.io.region_files import check_names_differ, masks_of_folder, paths_
 from y90voxel.io.segmentations import read_regions_file, region_name_of_file
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.regions.liver_segments import with_liver_of_segments
+from y90voxel.regions.moving import frame_of
 from y90voxel.regions.placement import place_regions
 from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.regions.region_alignment import RIGID, align_regions
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role, role_of_name
 from y90voxel.study.study import Study, file_record
+from y90voxel.volumes.deformable_registration import DeformableAlignment
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import CtImage, Volume
@@ -44,7 +47,7 @@ def read_study(
     ct_series: str | None = None,
     regions_series: str | None = None,
     trust_frames: bool = False,
-    register: bool = False,
+    register: bool | str = False,
     only: Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -62,8 +65,8 @@ def read_study(
         series is one an injection.
     trust_frames : bool
         Take the coordinates of other frames of reference as common; said in the notices.
-    register : bool
-        Align the CT that regions of another frame of reference were drawn on with the emission image's CT.
+    register : bool or {'rigid', 'deformable'}
+        Register the CT that regions of another frame of reference were drawn on with the emission image's CT; True is rigid.
     only : iterable of str or None
         Names of the files below ``path`` that make the study, in a folder that holds several; None takes all.
     progress : callable or None
@@ -73,7 +76,7 @@ def read_study(
     ------
     InputError
         If nothing is given, ``path`` is no study, no emission image is found, several fit, or regions of two files share
-        a name.
+        a name, or there is no such way to register.
     DicomError, GeometryError
         If a file cannot be trusted; the message names file and tag.
     """
@@ -81,12 +84,13 @@ def read_study(
         raise InputError("no study: give a folder or .zip with DICOM, or an image with --emission.")
     report_progress = progress or (lambda what, done: None)
     region_files = paths_of(regions)
-    parts = _Parts(trust_frames=trust_frames)
+    how = RIGID if register is True else register or None
+    parts = _Parts(trust_frames, how, lambda what, done: report_progress(what, 0.3 + 0.5 * done))
     wanted = [emission_series] if isinstance(emission_series, str | None) else list(emission_series)
     choice = {
         "ct_series": ct_series,
         "regions_series": regions_series,
-        "register": register,
+        "register": how,
         "needs_emission": emission is None,
     }
     if path is not None:
@@ -105,7 +109,7 @@ def read_study(
                 ct_series=ct_series,
                 regions_series=regions_series,
                 trust_frames=trust_frames,
-                register=register,
+                register=how,
             )
             if other.selection.emission in chosen:
                 raise InputError(
@@ -133,12 +137,14 @@ class _Parts:
     """A study while it is put together from several sources."""
 
     trust_frames: bool
+    register: str | None = None
+    registering: Progress | None = None
     main: DicomStudy | None = None
     emissions: list[EmissionImage] = field(default_factory=list)
     drawn: list[DrawnRegion] = field(default_factory=list)
     ct: CtImage | None = None
     planar: PlanarImage | None = None
-    alignment: Alignment | None = None
+    alignment: Alignment | DeformableAlignment | None = None
     label: str | None = None
     first: Path | None = None  # where the identity comes from
     identity: StudyIdentity | None = None
@@ -154,6 +160,7 @@ class _Parts:
         if "ct" not in replaced:
             self.ct = main.ct()
         if "regions" not in replaced:
+            main.registered(self.registering)
             self.drawn, self.alignment = main.regions(), main.alignment
         self.planar, self.label = main.planar(), main.label
         self.add_dicom_facts(main, replaced=replaced)
@@ -231,7 +238,41 @@ class _Parts:
             drawn = self.main.brought(drawn)
             self.notices += [n for n in self.main.warnings if n not in self.notices]
         self.add_dicom_facts(study)
+        if self.register is not None:
+            return self._registered_regions(drawn, study)
         return self._trusted_regions(drawn)
+
+    def _registered_regions(self, drawn: list[DrawnRegion], study: DicomStudy) -> list[DrawnRegion]:
+        """The regions under the emission's frame of reference by registering the CT beside them with the emission's."""
+        frame = self.emissions[0].grid.frame_of_reference_uid
+        moving = study.ct()
+        if frame is None or moving is None or {frame_of(region) for region in drawn} <= {None, frame}:
+            return drawn  # nothing to do, or refused where regions are placed
+        if self.ct is None:
+            raise InputError(
+                f"--register aligns the CT in {study.index.path} with that of the emission image, which has none. Give it "
+                "(--ct).",
+                file=study.index.path,
+                tag="dose.register",
+            )
+        if self.alignment is not None:
+            raise InputError(
+                f"regions of two other frames of reference would be registered ({study.index.path} is the second); one is read. "
+                "Give the regions of one session, or a registration object (REG) of the other.",
+                file=study.index.path,
+                tag="dose.register",
+            )
+        own = [region for region in drawn if frame_of(region) == moving.grid.frame_of_reference_uid]
+        found = align_regions(str(self.register), moving, self.ct, own, self.registering)
+        self.alignment = found.alignment
+        self.notices += found.notices
+        placed = []
+        for region in drawn:
+            if frame_of(region) == moving.grid.frame_of_reference_uid:
+                region, notices = found.carried(region, frame)
+                self.notices += notices
+            placed.append(region)
+        return placed
 
     def add_dicom_facts(self, study: DicomStudy, replaced: Set[str] = frozenset()) -> None:
         """Take identity, references, checksums and warnings of a DICOM source, once each, for what is used of it.
@@ -253,6 +294,9 @@ class _Parts:
 
     def study(self, path: Path) -> Study:
         """The study that the parts make."""
+        if self.register is not None and self.alignment is None:
+            message = "--register had nothing to do: no regions lie in another frame of reference beside a CT of it."
+            self.notices.append(Notice("register-unused", message))
         return Study(
             label=self.label or path.name.split(".")[0],
             emissions=tuple(self.emissions),
@@ -361,10 +405,7 @@ def trusted_regions(
         return list(drawn), []
     moved, others = [], set()
     for region in drawn:
-        shape = region.shape
-        own = (
-            shape.frame_of_reference_uid if isinstance(shape, Contours) else shape.grid.frame_of_reference_uid
-        )
+        shape, own = region.shape, frame_of(region)
         if own in (None, frame):
             moved.append(region)
             continue

@@ -96,7 +96,7 @@ def _rigid(alignment: Alignment) -> Placement:
         how="CTs aligned rigidly",
         rigid=alignment.transform,
         base=alignment.transform,
-        record={"kind": RIGID, **alignment.as_dict()},
+        record=alignment.as_dict(),
         notices=(Notice("registered-rigidly", message),),
     )
 
@@ -111,7 +111,7 @@ def _deformed(alignment: DeformableAlignment, guides: list[Guide]) -> Placement:
         pull=alignment.pull,
         how="CTs aligned and deformed",
         base=alignment.rigid.transform,
-        record={"kind": DEFORMABLE, "guides": len(guides), **alignment.as_dict()},
+        record={"guides": len(guides), **alignment.as_dict()},
         notices=(Notice("registered-deformably", message), *alignment.notices),
     )
 

@@ -184,7 +184,7 @@ def read_chosen(
         ct_series=settings.series.ct,
         regions_series=settings.series.regions,
         trust_frames=settings.dose.register_ == "trust",
-        register=settings.dose.register_ == "align",
+        register=settings.dose.registration or False,
         only=only,
         progress=progress,
     )

@@ -20,6 +20,7 @@ from y90voxel.case.unused_settings import unused_radiobiology
 from y90voxel.clinical.limits import ClinicalContext, Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
+from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.io.result_tables import write_json
 from y90voxel.planning.aims import DoseAim, parse_metric
@@ -420,6 +421,9 @@ def _write(planned: Plan, out: Path, *, report: bool, pdf: bool) -> None:
         write_json(planned.metrics, folder / "plan.json")
         if planned.maps is not None:
             _write_maps(planned, folder)
+            alignment = planned.maps.case.alignment
+            if alignment is not None and planned.facts.dated:  # an anonymous plan names no frame of reference
+                write_registration(alignment, folder / "registration.dcm")
         if report or pdf:
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.plan_page import write_plan_page

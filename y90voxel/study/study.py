@@ -34,6 +34,7 @@ from y90voxel.study.anonymous import anonymous_names
 from y90voxel.study.anonymous_text import without_identity
 from y90voxel.study.given_injections import check_nothing_shared, given_injection, one_scan_of_several
 from y90voxel.study.study_view import study_html
+from y90voxel.volumes.deformable_registration import DeformableAlignment
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.volume import ActivityMap, CtImage
@@ -74,7 +75,7 @@ class Study:
         Series or files with checksums, for provenance.
     notices : tuple of Notice
         What was accepted or assumed while reading.
-    alignment : Alignment or None
+    alignment : Alignment, DeformableAlignment or None
         How the CT of the regions was aligned with that of the emission image, where it was.
     """
 
@@ -87,7 +88,7 @@ class Study:
     sources: tuple[SourceSeries, ...]
     inputs: tuple[Mapping[str, Any], ...]
     notices: tuple[Notice, ...]
-    alignment: Alignment | None = None
+    alignment: Alignment | DeformableAlignment | None = None
 
     __repr__ = short_repr
 

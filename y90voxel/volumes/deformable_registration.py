@@ -94,9 +94,15 @@ class DeformableAlignment:
             f"{self.correlation[0]:.2f} to {self.correlation[1]:.2f}."
         )
 
+    def beyond_rigid_mm(self, points_mm: Floats) -> Floats:
+        """Return how far the deformation moves points of the fixed CT's frame beyond the rigid motion [mm]."""
+        came_from = self.rigid.transform.points(self.pull.points(points_mm))
+        return np.asarray(np.linalg.norm(came_from - points_mm, axis=-1))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the figures of merit for JSON."""
         return {
+            "kind": "deformable",
             "rigid": self.rigid.as_dict(),
             **self.quality.as_dict(),
             "correlation": list(self.correlation),

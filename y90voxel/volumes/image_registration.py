@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.errors import GeometryError
+from y90voxel.errors import GeometryError, Notice
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.transform import AffineTransform, sampled
 from y90voxel.volumes.volume import CtImage
@@ -87,33 +87,28 @@ class Alignment:
             "not undone."
         )
 
-    def views(self, margin_mm: float, spacing_mm: float) -> tuple[Floats, Floats, Floats]:
-        """Return the fixed CT, the moving one as it was and as aligned [HU], on one axial grid around the focus.
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What is unusual in it: nothing, for an alignment that is not plausible is refused."""
+        return ()
 
-        Parameters
-        ----------
-        margin_mm : float
-            Seen around the focus [mm].
-        spacing_mm : float
-            Distance between voxels, the same along all axes [mm].
-        """
+    def reversed(self) -> Alignment:
+        """Return the same alignment with the CTs in each other's place."""
         corners = np.array(np.meshgrid(*self.focus_mm.T, indexing="ij")).reshape(3, -1).T
         placed = self.transform.points(corners)
-        low, high = placed.min(axis=0) - margin_mm, placed.max(axis=0) + margin_mm
-        size = np.ceil((high - low) / spacing_mm).astype(int)
-        grid = Grid.from_spacing(size[::-1].tolist(), (spacing_mm,) * 3, low.tolist())
-        unmoved = AffineTransform(np.eye(4))
-        fixed = sampled(self.fixed.array, self.fixed.grid, grid, unmoved, OUTSIDE_HU)
-        pulls = (unmoved, self.transform.inverse())
-        before, after = (
-            sampled(self.moving.array, self.moving.grid, grid, pull, OUTSIDE_HU) for pull in pulls
+        return replace(
+            self,
+            transform=self.transform.inverse(),
+            moving=self.fixed,
+            fixed=self.moving,
+            focus_mm=np.stack([placed.min(axis=0), placed.max(axis=0)]),
         )
-        return fixed, before, after
 
     def as_dict(self) -> dict[str, Any]:
         """Return matrix and figures of merit for JSON; NaN, where nothing overlapped, as None."""
         before = self.correlation[0]
         return {
+            "kind": "rigid",
             "matrix": self.transform.matrix.tolist(),
             "mutual_information": list(self.information),
             "correlation": [before if np.isfinite(before) else None, self.correlation[1]],

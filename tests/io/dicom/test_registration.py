@@ -383,7 +383,7 @@ def test_a_second_injection_is_read_beside_regions_that_are_aligned(tmp_path, mo
         transform = AffineTransform(rigid())
         return Alignment(transform, moving, fixed, (0.1, 1.0), (0.1, 0.9), 1.0, 0.1, np.zeros((2, 3)))
 
-    monkeypatch.setattr("y90voxel.io.dicom.dicom_study.align_ct", aligned)
+    monkeypatch.setattr("y90voxel.regions.region_alignment.align_ct", aligned)
     objects = (
         factory.nm(COUNTS, WIDE, series="second"),
         factory.ct(STORED, series="hybrid"),

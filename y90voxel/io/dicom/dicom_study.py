@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, TypeVar, cast
 
 from y90voxel.errors import DicomError, Notice, Severity
 from y90voxel.io.dicom.attributes import shown
@@ -31,12 +28,12 @@ from y90voxel.io.dicom.selection import (
     raise_unreadable,
     select_series,
 )
-from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
-from y90voxel.regions.moving import carried
+from y90voxel.regions.moving import carried, frame_of
 from y90voxel.regions.region import DrawnRegion
-from y90voxel.regions.roles import Role, role_of_name
-from y90voxel.volumes.image_registration import Alignment, align_ct
+from y90voxel.regions.region_alignment import RIGID, RegionAlignment, align_regions
+from y90voxel.volumes.deformable_registration import DeformableAlignment
+from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.transform import Chain, sampled
 from y90voxel.volumes.volume import CtImage, Volume
 
@@ -56,7 +53,6 @@ IDENTITY_KEYWORDS = (
     "AccessionNumber",
     "ReferringPhysicianName",
 )
-HALF = 0.5  # occupancy: a boundary voxel belongs to the region that fills at least half of it
 # A deformed CT is sampled around the emission image, no finer than this.
 FINEST_DEFORMED_CT_MM = 2.0
 OUTSIDE_HU = -1024.0  # [HU]: the least value of 12-bit CT, which is air
@@ -87,7 +83,7 @@ class DicomStudy:
         ct_series: str | None = None,
         regions_series: str | None = None,
         trust_frames: bool = False,
-        register: bool = False,
+        register: str | None = None,
         needs_emission: bool = True,
         only: Iterable[str] | None = None,
         progress: Progress | None = None,
@@ -102,8 +98,8 @@ class DicomStudy:
             Series instance UID, or a unique beginning of it, where several series fit.
         trust_frames : bool
             Take the coordinates of other frames of reference as common (warned).
-        register : bool
-            Align the CT of the regions with that of the emission image where they lie in different frames.
+        register : {'rigid', 'deformable'} or None
+            Register the CT of the regions with that of the emission image where they lie in different frames.
         needs_emission : bool
             Whether a study without emission image is an error.
         only : iterable of str or None
@@ -288,25 +284,42 @@ class DicomStudy:
         grid = self._emission.grid.with_spacing(min(spacing))
         return CtImage(sampled(image.array, image.grid, grid, transform.inverse(), OUTSIDE_HU), grid)
 
-    @cached_property
-    def alignment(self) -> Alignment | None:
-        """How the CT of the regions was aligned with that of the emission image; None where it was not asked for.
+    @property
+    def alignment(self) -> Alignment | DeformableAlignment | None:
+        """How the CT of the regions was registered with that of the emission image; None where it was not asked for."""
+        found = self.registered()
+        return None if found is None else found.alignment
+
+    def registered(self, progress: Progress | None = None) -> RegionAlignment | None:
+        """Return the registration of the CT of the regions with that of the emission image; None where it was not asked for.
+
+        It is found once.
+
+        Parameters
+        ----------
+        progress : callable or None
+            Called with what is being done and the finished fraction.
 
         Raises
         ------
         DicomError
             If one of the CTs cannot be read.
         GeometryError
-            If the alignment is not plausible.
+            If the registration is not plausible.
         """
         moving = self.selection.moving_ct
         if moving is None or self._ct is None:
             return None
-        with lenient_reading():
-            other, self._read["moving ct"] = read_ct(moving)
-        alignment = align_ct(other, self._ct, focus_points_mm=_liver_points(self._drawn))
-        self._read["alignment"] = (_aligned(alignment, moving, self.frame_of_reference_uid),)
-        return alignment
+        if "region_alignment" not in self.__dict__:
+            with lenient_reading():
+                other, self._read["moving ct"] = read_ct(moving)
+            how = self.selection.register or RIGID
+            found = align_regions(how, other, self._ct, self._drawn, progress)
+            self._read["alignment"] = found.notices
+            self.__dict__["region_alignment"] = (
+                found  # a frozen record keeps what it read, like its cached properties
+            )
+        return cast("RegionAlignment", self.__dict__["region_alignment"])
 
     @cached_property
     def _regions(self) -> tuple[DrawnRegion, ...]:
@@ -358,7 +371,7 @@ class DicomStudy:
         One file can hold several frames: each region is brought from its own, by a registration of the study or by
         the alignment of the CTs, or refused.
         """
-        own = _frame_of(region)
+        own = frame_of(region)
         chosen, common = self.selection, self.frame_of_reference_uid
         images = (chosen.emission, None if chosen.ct_path else chosen.ct)
         frames = {s.frame_of_reference_uid for s in images if s is not None} - {None}
@@ -368,8 +381,12 @@ class DicomStudy:
             if path is not None:
                 self._note_registered(own, path)
                 return carried(region, path.transform, common)
-            if moving is not None and moving.frame_of_reference_uid == own and self.alignment is not None:
-                return carried(region, Chain([self.alignment.transform]), common)
+            if moving is not None and moving.frame_of_reference_uid == own:
+                found = self.registered()
+                if found is not None:
+                    moved, notices = found.carried(region, common)
+                    self._read["alignment"] = tuple(dict.fromkeys((*self._read["alignment"], *notices)))
+                    return moved
             if not chosen.trust_frames:
                 raise DicomError(
                     f"{shown(region.name)!r} was drawn in frame of reference {own}, the images lie in "
@@ -395,40 +412,10 @@ class DicomStudy:
         return (
             None
             if registrations is None
-            else registrations.path(_frame_of(region), [self.frame_of_reference_uid])
+            else registrations.path(frame_of(region), [self.frame_of_reference_uid])
         )
 
     def _note_registered(self, own: str, path: FramePath) -> None:
         """Note once that regions of a frame were brought to the common one."""
         notice = registration_applied("regions", own, path.links[-1].target, path)
         self._read["registration"] = tuple(dict.fromkeys((*self._read.get("registration", ()), notice)))
-
-
-def _frame_of(region: DrawnRegion) -> str | None:
-    """Return the frame of reference that a region was drawn in."""
-    shape = region.shape
-    return shape.grid.frame_of_reference_uid if isinstance(shape, Volume) else shape.frame_of_reference_uid
-
-
-def _liver_points(drawn: Sequence[DrawnRegion]) -> NDArray[np.float64] | None:
-    """Return points on the liver where one was drawn, else on all regions: what the alignment attends to."""
-    livers = [region for region in drawn if role_of_name(region.name) is Role.LIVER] or drawn
-    parts = []
-    for region in livers:
-        shape = region.shape
-        if isinstance(shape, Volume):
-            parts.append(shape.grid.index_to_lps(np.argwhere(shape.array > HALF)))
-        else:
-            parts += list(shape.polygons)
-    return np.concatenate(parts) if parts else None
-
-
-def _aligned(alignment: Alignment, moving: SeriesRecord, frame: str | None) -> Notice:
-    """Return what is said about regions that an alignment of CTs brought to the emission's frame."""
-    return warn(
-        "registered-ct-to-ct",
-        f"regions were drawn on a CT in frame of reference {moving.frame_of_reference_uid}, the emission image lies in "
-        f"{frame}: the CTs were aligned rigidly, as asked. {alignment.summary} Check the figure before the doses.",
-        file=moving.first.source.name,
-        tag="FrameOfReferenceUID",
-    )

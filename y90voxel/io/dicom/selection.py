@@ -46,6 +46,8 @@ class Selection:
         The CT in the frame of the regions, which is to be aligned with the other CT.
     registrations : Registrations or None
         Registrations of the patient.
+    register : {'rigid', 'deformable'} or None
+        How CTs of two frames are registered.
     """
 
     emission: SeriesRecord | None
@@ -59,6 +61,7 @@ class Selection:
     regions_path: Path | None = None
     moving_ct: SeriesRecord | None = None
     registrations: Registrations | None = field(default=None, repr=False)
+    register: str | None = None
 
 
 def select_series(
@@ -68,7 +71,7 @@ def select_series(
     ct_series: str | None = None,
     regions_series: str | None = None,
     trust_frames: bool = False,
-    register: bool = False,
+    register: str | None = None,
     needs_emission: bool = True,
 ) -> Selection:
     """Return the series to use, by the caller's choice and the rules of the package.
@@ -81,8 +84,8 @@ def select_series(
         Series instance UID or a unique beginning of it.
     trust_frames : bool
         Take coordinates of other frames of reference as common.
-    register : bool
-        Align the CT that regions of another frame were drawn on with the CT of the emission image.
+    register : {'rigid', 'deformable'} or None
+        Register the CT that regions of another frame were drawn on with the CT of the emission image.
     needs_emission : bool
         Whether a study without emission image is an error.
 
@@ -105,10 +108,10 @@ def select_series(
     native_ct = ct if ct_path is None else None
     images = [s for s in (anchor, native_ct) if s is not None]
     regions, regions_path = choose_regions(
-        pool, images, regions_series, trust_frames, registrations, notices, register=register
+        pool, images, regions_series, trust_frames, registrations, notices, register=register is not None
     )
     moving = None
-    if register and regions is not None and regions_path is None and images:
+    if register is not None and regions is not None and regions_path is None and images:
         moving = choose_moving_ct(index.series, regions, images, native_ct)
     planar = _planar(pool, anchor, notices)
     if images and regions is not None:
@@ -127,6 +130,7 @@ def select_series(
         regions_path,
         moving,
         registrations,
+        register,
     )
 
 
