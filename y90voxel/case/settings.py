@@ -211,8 +211,8 @@ class DoseSettings(Group):
         Field(alias="register"),
         BeforeValidator(_register),
         Setting(
-            "What is done about regions or CT of another frame of reference: {choices} (registers CT to CT; alone the option means "
-            "rigid).",
+            "What is done about regions or CT of another frame of reference: {choices} (registers CT to CT; alone the option "
+            "means rigid).",
             "--register",
             BOTH,
             metavar="[HOW]",
