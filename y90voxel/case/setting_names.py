@@ -76,7 +76,7 @@ class NamedSetting:
     def help(self) -> str:
         """The help with the choices and the default."""
         text = self.setting.help.replace("{choices}", alternatives(self.choices) if self.choices else "")
-        shown = self.default not in (None, "", 0.0) or (self.kind is int and self.default is not None)
+        shown = self.default not in (None, "", 0.0, []) or (self.kind is int and self.default is not None)
         return f"{text}  [default: {self.default}]" if shown and self.setting.sets is None else text
 
     def value(self, typed: Any) -> Any:
@@ -282,7 +282,7 @@ def _choices(annotation: Any) -> Iterator[str]:
             if isinstance(one, OneOf):
                 yield from one.names()
         yield from _choices(base)
-    elif origin in (Union, types.UnionType):
+    elif origin in (Union, types.UnionType, list):
         for part in get_args(annotation):
             yield from _choices(part)
 

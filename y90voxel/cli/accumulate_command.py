@@ -89,7 +89,7 @@ def _print(document: dict[str, Any]) -> None:
     """Print doses by region, limits with what is left, and warnings."""
     import typer
 
-    from y90voxel.cli.terminal_tables import format_table
+    from y90voxel.cli.terminal_tables import format_table, print_warnings
 
     names = [treatment["name"] for treatment in document["treatments"]]
     rows = []
@@ -109,8 +109,7 @@ def _print(document: dict[str, Any]) -> None:
             f"limit {limit['region']} {limit['quantity']}{parameters}: {_number(limit['value_gy'])} of {limit['limit_gy']:g} Gy, "
             f"{limit['status']}, left {_number(limit['left_gy'])} Gy"
         )
-    for warning in document["warnings"]:
-        typer.echo(f"warning [{warning['code']}]: {warning['message']}", err=True)
+    print_warnings((warning["code"], warning["message"]) for warning in document["warnings"])
 
 
 def _number(value: float | None) -> str:

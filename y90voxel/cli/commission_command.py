@@ -60,7 +60,7 @@ def _print(document: dict[str, Any]) -> None:
     """Print calibration, recovery, limits and warnings."""
     import typer
 
-    from y90voxel.cli.terminal_tables import format_table
+    from y90voxel.cli.terminal_tables import format_table, print_warnings
 
     calibration = document["calibration"]
     typer.echo(
@@ -83,5 +83,4 @@ def _print(document: dict[str, Any]) -> None:
         typer.echo(
             f"{'passed' if limit['passed'] else 'FAILED'}: {limit['name']} {limit['value']:.4g}, limit {limit['limit']:.4g}"
         )
-    for warning in document["warnings"]:
-        typer.echo(f"warning [{warning['code']}]: {warning['message']}", err=True)
+    print_warnings((warning["code"], warning["message"]) for warning in document["warnings"])

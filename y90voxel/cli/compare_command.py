@@ -181,7 +181,7 @@ def _print(document: dict[str, Any]) -> None:
     """Print mean doses by region, the agreement, and the warnings."""
     import typer
 
-    from y90voxel.cli.terminal_tables import format_table
+    from y90voxel.cli.terminal_tables import format_table, print_warnings
 
     voxels = document["voxels"]
     passed = (
@@ -212,8 +212,7 @@ def _print(document: dict[str, Any]) -> None:
             f"\nover {len(agreement['lesions'])} lesions: bias {limits['bias_gy']:+.4g} Gy, limits of agreement "
             f"{limits['lower_gy']:.4g} to {limits['upper_gy']:.4g} Gy, concordance {_number(agreement['concordance'], '.3f')}"
         )
-    for warning in document["warnings"]:
-        typer.echo(f"warning [{warning['code']}]: {warning['message']}", err=True)
+    print_warnings((warning["code"], warning["message"]) for warning in document["warnings"])
 
 
 def _gamma(agreement: dict[str, Any] | None) -> float | None:

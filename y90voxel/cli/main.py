@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib import import_module
-from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from y90voxel.cli.command import StudyCommand
+from y90voxel.cli.command_log import LogFile, Verbose, command_log, start_log, with_log_options
+from y90voxel.cli.help_pages import EXAMPLES, sections
 from y90voxel.errors import Y90Error
 from y90voxel.io.storage_errors import storage_error
 from y90voxel.startup import prepare_process
@@ -39,8 +41,17 @@ COMMANDS = {
 }
 
 
+LONGEST_NAME = max(map(len, COMMANDS))  # [characters], so that the groups are one table
+# ``-h`` asks for help too; wider lines than these are hard to read [characters].
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
 class CommandGroup(TyperGroup):
     """The commands of the program; the settings that become options take longer to load than all the rest of the help."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = dict.fromkeys(COMMANDS)  # type: ignore[assignment]  # their names, for "did you mean"
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order of the help."""
@@ -52,15 +63,27 @@ class CommandGroup(TyperGroup):
             return None
         function = getattr(import_module(f"y90voxel.cli.{cmd_name}_command"), cmd_name)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cmd_name, cls=StudyCommand)(function)
+        make = single.command(cmd_name, cls=StudyCommand, epilog=EXAMPLES.get(cmd_name))
+        make(with_log_options(function))
         return typer.main.get_command(single)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands without loading them."""
-        width = formatter.width - 6 - max(map(len, COMMANDS))
-        rows = [(name, shorten(text, width, placeholder="...")) for name, text in COMMANDS.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        """Write the list of commands, by groups, without loading them."""
+        for title, names in sections(COMMANDS):
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(LONGEST_NAME), COMMANDS[name]) for name in names])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is meant; where a file or folder stands in its place, say what to write."""
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            if args and os.path.exists(args[0]):
+                error.message = (  # type: ignore[attr-defined]
+                    f"{args[0]} is a file or folder; a command comes first, such as: y90voxel dose {args[0]} -o OUT, or "
+                    f"y90voxel inspect {args[0]}."
+                )
+            raise
 
 
 app = typer.Typer(
@@ -68,7 +91,7 @@ app = typer.Typer(
     name="y90voxel",
     help="Voxel dosimetry for radioembolization of liver tumours. Research software, not a medical device.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings=CONTEXT,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -87,15 +110,19 @@ def _options(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    verbose: Verbose = False,
+    log_file: LogFile = None,
 ) -> None:
     """Voxel dosimetry for radioembolization of liver tumours. Research software, not a medical device."""
+    start_log(verbose, log_file)
 
 
 def main() -> None:
     """Run the command line: exit 0 when done, 2 when the input cannot be used, 1 for a bug."""
     prepare_process()
     try:
-        app()
+        with command_log():
+            app()
     except Y90Error as error:
         if "--json" in sys.argv:
             details = {

@@ -12,6 +12,7 @@ from typer import Option
 
 from y90voxel.case.setting_names import NamedSetting, nested, options_of
 from y90voxel.case.settings import merge
+from y90voxel.cli.help_pages import panel_of
 from y90voxel.errors import InputError
 
 if TYPE_CHECKING:
@@ -129,7 +130,10 @@ def _default(one: NamedSetting) -> Any:
 
 def _annotation(one: NamedSetting) -> Any:
     """Type and option of one setting."""
-    option = Option(one.setting.flag or "", help=one.help, metavar=one.setting.metavar, show_default=False)
+    flag, panel = one.setting.flag or "", panel_of(one.path)
+    option = Option(
+        flag, help=one.help, metavar=one.setting.metavar, show_default=False, rich_help_panel=panel
+    )
     if one.kind is bool:
         return Annotated[bool, option]
     return Annotated[(list[one.kind] if one.repeated else one.kind) | None, option]  # type: ignore[name-defined]

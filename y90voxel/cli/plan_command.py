@@ -65,7 +65,7 @@ def _print(planned: Plan, out: Path | None, as_json: bool) -> None:
     import typer
 
     from y90voxel.cli.plan_tables import limits_text, print_first_screen, print_orders
-    from y90voxel.cli.terminal_tables import format_table
+    from y90voxel.cli.terminal_tables import format_table, print_warnings
     from y90voxel.clinical.organ_doses import NO_LIMIT
     from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
     from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
@@ -128,7 +128,6 @@ def _print(planned: Plan, out: Path | None, as_json: bool) -> None:
     if planned.product_rule is not None:
         typer.echo(product_rule_line(planned.product_rule))
     print_orders(planned)
-    for notice in planned.notices:
-        typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
+    print_warnings((notice.code, notice.message) for notice in planned.notices)
     page = out / "plan.html"
     typer.echo(f"\n{page if page.exists() else out}")

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from y90voxel.cli.command_log import LOGGER, is_verbose
+
 __all__ = ["progress"]
 
 
@@ -19,6 +21,22 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
     quiet : bool
         Show nothing.
     """
+    with _shown(quiet or is_verbose()) as show:
+        last = ""
+
+        def report(what: str, done: float) -> None:
+            nonlocal last
+            if what != last:
+                LOGGER.info("%s", what)
+            last = what
+            show(what, done)
+
+        yield report
+
+
+@contextmanager
+def _shown(quiet: bool) -> Iterator[Callable[[str, float], None]]:
+    """Yield what shows progress; the log shows it where nothing else does."""
     if quiet:
         yield lambda what, done: None
     elif sys.stderr.isatty():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from y90voxel.cli.command_log import LOGGER
 from y90voxel.clinical.organ_doses import NO_LIMIT
 from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.units import format_activity
@@ -16,7 +17,7 @@ from y90voxel.units import format_activity
 if TYPE_CHECKING:
     from y90voxel.case.evaluation import Evaluation
 
-__all__ = ["format_table", "print_evaluation"]
+__all__ = ["format_table", "print_evaluation", "print_warnings"]
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -30,6 +31,13 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         )
         for line in lines
     )
+
+
+def print_warnings(warnings: Iterable[tuple[str, str]]) -> None:
+    """Print warnings, code and message, on stderr, and log them."""
+    for code, message in warnings:
+        typer.echo(f"warning [{code}]: {message}", err=True)
+        LOGGER.warning("[%s] %s", code, message, extra={"printed": True})
 
 
 def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
@@ -78,7 +86,6 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
             )
     for name, (role, dose) in evaluation.organs.items():
         typer.echo(f"{'none printed':>11}: {role.value} ({name}): {dose:.4g} Gy, {NO_LIMIT}")
-    for notice in evaluation.notices:
-        typer.echo(f"warning [{notice.code}]: {notice.message}", err=True)
+    print_warnings((notice.code, notice.message) for notice in evaluation.notices)
     pages = [page for page in (out / "viewer.html", out / "report.html") if page.exists()]
     typer.echo("\n" + "\n".join(f"{page.stem}: {page}" for page in pages) if pages else f"\n{out}")
