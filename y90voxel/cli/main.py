@@ -31,6 +31,7 @@ COMMANDS = {
     "accumulate": "Add the doses of several treatments: absorbed and biologically effective dose, limits, what is left.",
     "course": "Run the sessions of one patient in order: plan, dose, compare, accumulate; one page with the time line.",
     "batch": "Compute the doses of every study of a cohort; what is done already is not computed again.",
+    "check": "Check a dose of another program against our own: regions, gamma, and what explains the difference.",
     "dvh": "Compute dose-volume histograms and metrics of any dose file with any regions.",
     "commission": "Commission a camera from a phantom: calibration, recovery, resolution, noise, dead time, scanner.toml.",
     "twin": "Write the digital twin of a phantom as DICOM, with its filling record and known truth.",
