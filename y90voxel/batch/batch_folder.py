@@ -69,7 +69,7 @@ class BatchFolder:
             If they cannot be moved; what was there before still is.
         """
         mark = read_mark(staged)
-        command = mark.get("command", "dose")
+        command = mark.get("command", facts.get("job", "dose"))
         checksums = mark.get("checksums") or write_mark(staged, command)["checksums"]
         write_mark(staged, command, checksums, checksums=checksums, batch=dict(facts))
         outputs: Outputs = {

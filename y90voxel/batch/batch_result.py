@@ -9,6 +9,7 @@ from typing import Any
 
 from y90voxel.batch.reasons import grouped
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
+from y90voxel.batch.study_units import DOSE
 from y90voxel.version import __version__
 
 __all__ = ["BatchResult"]
@@ -28,12 +29,15 @@ class BatchResult:
         Studies that this run computed; the others were settled before.
     remarks : tuple of str
         What was left out, restored or noticed.
+    job : str
+        What was done with the studies.
     """
 
     out: Path
     outcomes: tuple[StudyOutcome, ...]
     computed: int
     remarks: tuple[str, ...] = field(default=())
+    job: str = DOSE
 
     def with_status(self, status: StudyStatus) -> list[StudyOutcome]:
         """Return the studies that ended so."""
@@ -54,6 +58,7 @@ class BatchResult:
             "schema_version": 1,
             "kind": "batch",
             "version": __version__,
+            "job": self.job,
             "counts": {status.value: len(self.with_status(status)) for status in StudyStatus},
             "computed": self.computed,
             "done": [outcome.study_id for outcome in self.with_status(StudyStatus.DONE)],

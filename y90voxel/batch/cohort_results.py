@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from y90voxel.batch.cohort_immune import immune_columns
 from y90voxel.batch.cohort_microscale import microscale_columns
 from y90voxel.batch.cohort_patient import patient_columns
 from y90voxel.batch.cohort_writing import cohort_page
+from y90voxel.batch.job_results import PAGES, JobResult, read_job
 from y90voxel.batch.patient_table import write_patients
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
+from y90voxel.batch.study_units import DOSE
 from y90voxel.cohort.cohort import DELIVERED, DVH_DOSES_GY, DVH_ROLES, PREDICTED, StudySummary
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
@@ -109,6 +112,8 @@ def _one(study: StudyOutcome, out: Path) -> tuple[list[dict[str, Any]], StudySum
         return _rows(study, {}, study.reason), _summary(study, {}, {}, study.reason, out), {}
     folder = out / study.folder
     try:
+        if study.job != DOSE:
+            return _of_job(study, read_job(study.job, folder), out)
         metrics = read_json(folder / "metrics.json")
         if not isinstance(metrics, dict) or metrics.get("kind") != "dose":
             raise ValueError("metrics.json is not that of a dose calculation")
@@ -118,6 +123,24 @@ def _one(study: StudyOutcome, out: Path) -> tuple[list[dict[str, Any]], StudySum
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"the results in {study.folder.as_posix()} cannot be read: {error}"
         return _rows(study, {}, problem), _summary(study, {}, {}, problem, out), {}
+
+
+def _of_job(
+    study: StudyOutcome, result: JobResult, out: Path
+) -> tuple[list[dict[str, Any]], StudySummary, dict[str, str]]:
+    """Rows, summary and warnings of what is no dose."""
+    (of_study,) = _rows(study, {}, None)
+    of_study |= result.of_study
+    summary = replace(
+        _summary(study, {}, {}, None, out),
+        link=_link(study, out),
+        facts={**result.facts, **({"variant": study.variant} if study.variant and result.facts else {})},
+        values=result.values,
+        warnings=tuple(result.messages),
+        pairs=result.pairs,
+    )
+    rows = [of_study | dict(row) for row in result.rows] or [of_study]
+    return rows, summary, dict(result.messages)
 
 
 def _histograms(path: Path) -> dict[Role, NDArray[np.float32]]:
@@ -144,6 +167,7 @@ def _rows(study: StudyOutcome, metrics: Mapping[str, Any], problem: str | None) 
         "patient": study.patient or None,
         "study": study.study or study.study_id,
         "variant": study.variant or None,
+        "job": study.job,
         "status": UNREADABLE if problem and study.status is StudyStatus.DONE else study.status.value,
         "reason": problem,
         "folder": None if study.folder is None else study.folder.as_posix(),
@@ -262,7 +286,7 @@ def _link(study: StudyOutcome, out: Path) -> str | None:
     """Address of a study's report, or of its folder, relative to the page."""
     if study.folder is None:
         return None
-    report = out / study.folder / "report.html"
+    report = out / study.folder / PAGES.get(study.job, "report.html")
     target = report if report.is_file() else out / study.folder
     try:
         relative = target.resolve().relative_to(out.resolve()).as_posix()

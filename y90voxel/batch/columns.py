@@ -16,9 +16,11 @@ from y90voxel.io.images import is_image_file
 
 __all__ = [
     "CASE",
+    "COURSE_COLUMN",
     "FILES",
     "PATIENTS",
     "PLACES",
+    "PREDICTED_BY",
     "SETTINGS",
     "STUDY",
     "VARIANT",
@@ -31,7 +33,9 @@ STUDY = "study"
 CASE = "case"
 FILES = ("emission", "ct", "regions")
 VARIANT = "variant"
-PLACES = (STUDY, CASE, VARIANT, *FILES)
+COURSE_COLUMN = "course"
+PREDICTED_BY = "predicted_by"
+PLACES = (STUDY, CASE, VARIANT, COURSE_COLUMN, PREDICTED_BY, *FILES)
 # Columns that say whose a study is, in any case; they are carried through as well.
 PATIENTS = ("patient", "patient_id", "subject")
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from y90voxel.batch.jobs import courses_in
 from y90voxel.batch.manifest import is_manifest, read_manifest
 from y90voxel.batch.study_units import DIGEST, Unit, shown
 from y90voxel.case.settings import merge, read_case_file
@@ -50,6 +51,7 @@ def find_cohort(
     leave_out: Path | None = None,
     watch: ArchiveWatch | None = None,
     memory: HeaderMemory | None = None,
+    courses: bool = False,
 ) -> Cohort:
     """Return the studies of a manifest, or of a tree.
 
@@ -63,6 +65,8 @@ def find_cohort(
         Receives the progress of the listing of a tree.
     memory : HeaderMemory or None
         Knows headers that were read before.
+    courses : bool
+        Look for the files of courses too.
 
     Raises
     ------
@@ -79,6 +83,8 @@ def find_cohort(
             path, leave_out=leave_out, watch=watch, memory=memory, readers=resolve_threads(None)
         )
         cohort = _find_in_tree(path, catalogue)
+        if courses:
+            cohort = replace(cohort, units=(*cohort.units, *courses_in(path, leave_out)))
     else:
         raise InputError(
             f"{path} is neither a folder nor a manifest (.csv, .parquet). For one study use y90voxel dose.",

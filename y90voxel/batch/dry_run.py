@@ -15,10 +15,11 @@ from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.folder_lock import FolderLock
 from y90voxel.batch.header_memory import remembered_headers
+from y90voxel.batch.jobs import ALL, units_of_job
 from y90voxel.batch.keyed_labels import check_labels_are_keyed, owners_secret
 from y90voxel.batch.ledger import LEDGER, Ledger
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
-from y90voxel.batch.study_units import Unit
+from y90voxel.batch.study_units import COMPARE, COURSE, PLAN, Unit
 from y90voxel.batch.work_plan import Choices, Task, make_plan
 from y90voxel.case.settings import load_settings
 from y90voxel.errors import InputError
@@ -58,14 +59,18 @@ def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> Bat
         records = folder.records() if out.is_dir() else ()
         with closing(Ledger(Path(place), anonymous=anonymous, records=records)) as ledger:
             with remembered_headers(ledger, anonymous) as memory:
-                archive = find_cohort(cohort, leave_out=out, memory=memory)
+                wants_courses = choices.job in (COURSE, ALL)
+                archive = find_cohort(cohort, leave_out=out, memory=memory, courses=wants_courses)
+            units, idle = units_of_job(archive.units, choices.job, choices.given)
+            if choices.job in (COMPARE, ALL):
+                idle.append("what is compared is known when the doses are there")
             if anonymous:
                 check_labels_are_keyed(ledger)
                 key = choices.handling.key_file or out.with_name(f"{out.name}.key")
                 secret = owners_secret(out, key, ledger) if key.exists() else secrets.token_bytes(32)
                 choices = replace(choices, secret=secret)
-            tasks = make_plan(archive.units, ledger, folder, choices)
-            return _preview(out, tasks, folder, [] if anonymous else list(archive.remarks), choices)
+            tasks = make_plan(units, ledger, folder, choices)
+            return _preview(out, tasks, folder, [*idle, *([] if anonymous else archive.remarks)], choices)
 
 
 def _preview(
@@ -114,6 +119,8 @@ def _series(unit: Unit, task: Task) -> Iterator[str]:
     from y90voxel.io.dicom.dicom_study import DicomStudy
 
     settings = load_settings(None, task.settings)
+    if unit.job == PLAN:
+        yield "plan"
     if unit.path is not None:
         study = DicomStudy.open(
             unit.path,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.study_units import Unit
+from y90voxel.batch.study_units import COURSE, Unit
+from y90voxel.case.course_settings import read_course
 from y90voxel.io.dicom.sources import list_files
 
 __all__ = ["InputState", "content_sha256", "fingerprint", "input_files", "look_at"]
@@ -52,12 +53,23 @@ def input_files(unit: Unit) -> list[Path]:
     InputError
         If one of them is not there.
     """
-    files = unit.all_files
+    files = unit.all_files if unit.job != COURSE else _files_of_course(unit)
     if unit.path is not None:
         if unit.path.is_file():
             files.append(unit.path)  # an archive stands for its members
         else:
             files += [source.path for source in list_files(unit.path, unit.only)]
+    return files
+
+
+def _files_of_course(unit: Unit) -> list[Path]:
+    """The file of a course and every file that its sessions are read from."""
+    files = unit.all_files
+    for file in list(files):
+        course = read_course(file)
+        named = [getattr(session, key) for session in course.session for key in ("study", "case", "dose")]
+        for place in dict.fromkeys([*filter(None, named), *course.accumulate.registration]):
+            files += dict.fromkeys(source.path for source in list_files(place))
     return files
 
 

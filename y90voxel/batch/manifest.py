@@ -11,7 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.columns import CASE, FILES, PATIENTS, PLACES, STUDY, VARIANT, read_columns
+from y90voxel.batch.columns import (
+    CASE,
+    COURSE_COLUMN,
+    FILES,
+    PATIENTS,
+    PLACES,
+    PREDICTED_BY,
+    STUDY,
+    VARIANT,
+    read_columns,
+)
 from y90voxel.batch.european import without_commas_and_european_dates
 from y90voxel.batch.study_units import Cell, Unit, shown
 from y90voxel.case.settings import merge, read_case_file
@@ -37,7 +47,8 @@ def read_manifest(path: str | Path) -> list[Unit]:
         CSV (comma, semicolon or tab, UTF-8) or Parquet with a column ``study``: folder or zip, relative to the
         manifest. Columns named like options of `dose` or like keys of a case file (``dose.engine``) are
         settings, ``emission``, ``ct`` and ``regions`` are files (several regions with ``|`` between them), ``case`` is
-        a case file, ``variant`` tells rows of one study apart, all of them in any case; all others are carried
+        a case file, ``course`` the file of a course, ``predicted_by`` the ``study`` of another row that predicts the dose
+        of this one, ``variant`` tells rows of one study apart, all of them in any case; all others are carried
         through, ``patient`` (or ``patient_id``, ``subject``) too, which says whose the study is.
 
     Raises
@@ -52,7 +63,7 @@ def read_manifest(path: str | Path) -> list[Unit]:
         raise InputError(f"the manifest {path} has no rows.", file=path)
     names = list(rows[0][1])
     meanings = read_columns(path, [row for _, row in rows])
-    if not {STUDY, "emission"} & set(meanings.values()):
+    if not {STUDY, "emission", COURSE_COLUMN} & set(meanings.values()):
         raise InputError(
             f"the manifest {path} has no column 'study' (found {', '.join(map(repr, names))}): each row needs the "
             "folder or .zip of its study.",
@@ -70,10 +81,14 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
     stated = dict.fromkeys(PLACES, "") | {
         meaning: _text(row[name]) for name, meaning in meanings.items() if meaning in PLACES
     }
-    files = {role: _paths(base, stated[role], several=role == "regions") for role in FILES if stated[role]}
+    files = {
+        role: _paths(base, stated[role], several=role == "regions")
+        for role in (*FILES, COURSE_COLUMN)
+        if stated[role]
+    }
     study = base / stated[STUDY] if stated[STUDY] else None
-    emission = files.get("emission")
-    where = study or (emission if isinstance(emission, Path) else None)
+    places = (study, files.get("emission"), files.get(COURSE_COLUMN))
+    where = next((place for place in places if isinstance(place, Path)), None)
     settings: dict[str, Any] = {}
     columns: dict[str, Cell] = {}
     for name, value in row.items():
@@ -107,8 +122,13 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
     key = place + (f"|variant={variant}" if variant else "")
     return Unit(
         key, _name(where, base), study, None, files, settings, columns, problem,
-        patient=_patient(columns), variant=variant, study=place,
+        patient=_patient(columns), variant=variant, study=place, predicted_by=_predictor(base, stated[PREDICTED_BY]),
     )  # fmt: skip
+
+
+def _predictor(base: Path, text: str) -> str:
+    """The place of the study that predicts this one."""
+    return shown((base / text).resolve().as_posix()) if text else ""
 
 
 def _patient(columns: Mapping[str, Cell]) -> str:

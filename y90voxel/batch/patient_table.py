@@ -9,6 +9,7 @@ from typing import Any
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.cohort.cohort import DELIVERED, PREDICTED, QUANTITIES, StudySummary, of_patients
 from y90voxel.io.cohort_tables import Cell, column_type, typed, write_table
+from y90voxel.regions.roles import Role
 
 __all__ = ["PATIENT_COLUMNS", "write_patients"]
 
@@ -26,7 +27,14 @@ PATIENT_COLUMNS: dict[str, str] = {
             *((f"{side}_{quantity.key}", "double") for quantity in QUANTITIES),
         )
     },
+    "compare_study": "string",
+    **{
+        f"compare_{side}_{name}": "double"
+        for name in ("tumour_gy", "non_tumour_liver_gy")
+        for side in (PREDICTED, DELIVERED)
+    },
 }
+_COMPARED = {Role.TUMOURS: "tumour_gy", Role.NON_TUMOUR_LIVER: "non_tumour_liver_gy"}
 
 
 def write_patients(
@@ -35,7 +43,8 @@ def write_patients(
     """Write ``patients.csv`` and ``patients.parquet``.
 
     A patient's doses are those of the first study in the order of the cohort that was delivered, and of the first that was
-    predicted; how many there are stands beside them. A study whose patient is not known is a patient of its own.
+    predicted; how many there are stands beside them. What compares has its own columns, of the first comparison. A study
+    whose patient is not known is a patient of its own.
 
     Parameters
     ----------
@@ -79,6 +88,15 @@ def _row(who: str, studies: Sequence[StudySummary]) -> dict[str, Any]:
         if on_side:
             row[f"{side}_study"] = on_side[0].label
             row |= {f"{side}_{key}": value for key, value in on_side[0].values.items()}
+    compared = next((study for study in done if study.pairs), None)
+    if compared is not None:
+        row["compare_study"] = compared.label
+        for pair in compared.pairs:
+            if (name := _COMPARED.get(Role(pair.role))) is not None:
+                row |= {
+                    f"compare_predicted_{name}": pair.predicted_gy,
+                    f"compare_delivered_{name}": pair.delivered_gy,
+                }
     return row
 
 

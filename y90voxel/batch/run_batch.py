@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,19 @@ from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.handling import Handling, Resources
 from y90voxel.batch.header_memory import remembered_headers
+from y90voxel.batch.jobs import ALL, first_jobs, parse_job, units_of_job
 from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.listener import Listener
 from y90voxel.batch.local import LocalWorkers
+from y90voxel.batch.patient_pairs import comparisons
 from y90voxel.batch.running import RunningBatch
+from y90voxel.batch.study_outcome import StudyStatus
 from y90voxel.batch.study_requests import StudyRequests
+from y90voxel.batch.study_units import COMPARE, COURSE, DOSE, job_of
 from y90voxel.batch.work_plan import Choices, Task, make_plan
 from y90voxel.case.settings import load_settings, merge, read_case_file
+from y90voxel.errors import InputError
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.result_tables import write_json
 from y90voxel.study.anonymous_text import anonymous_errors
@@ -47,6 +53,7 @@ def run_batch(
     retry: str | None = None,
     listener: Listener | None = None,
     work: str = WORK,
+    job: str = DOSE,
 ) -> BatchResult:
     """Compute every study of a cohort that is new, changed or failed before.
 
@@ -70,6 +77,8 @@ def run_batch(
         Receives the progress.
     work : str
         What a worker does with a study, as ``package.module:function``.
+    job : str
+        What is done with the studies: ``dose``, ``plan``, ``compare``, ``course``, or ``all`` that each allows.
 
     Raises
     ------
@@ -93,7 +102,8 @@ def run_batch(
     with anonymous_errors(asked, words):
         common = {} if case is None else read_case_file(case)
     anonymous = load_settings(None, merge(common, options)).output.anonymise
-    choices = Choices(common, options, handling, None, words if anonymous else ())
+    choices = Choices(common, options, handling, None, words if anonymous else (), parse_job(job))
+    _check_job(choices, anonymous)
     with anonymous_errors(anonymous, words):
         if handling.dry_run:
             return plan_only(cohort, out, choices, anonymous)
@@ -123,19 +133,35 @@ def _run(
             requests = StudyRequests(folder.staging, folder.logs, resources, work)
             if anonymous:
                 secret = owners_secret(out.resolve(), choices.handling.key_file, ledger)
-                choices = Choices(choices.case, choices.options, choices.handling, secret, choices.words)
+                choices = replace(choices, secret=secret)
             with _early_start(cohort, ledger, choices, requests, folder, log) as early:
                 with remembered_headers(ledger, anonymous) as memory:
-                    archive = find_cohort(cohort, leave_out=folder.path, watch=early or log, memory=memory)
-                tasks = make_plan(archive.units, ledger, folder, choices)
-                batch = RunningBatch(folder, ledger, tasks, requests, log, choices, early)
-                remarks = [] if anonymous else list(archive.remarks)
-                remarks += _gone(ledger, tasks)
+                    archive = find_cohort(
+                        cohort,
+                        leave_out=folder.path,
+                        watch=early or log,
+                        memory=memory,
+                        courses=choices.job in (COURSE, ALL),
+                    )
+                units, idle = units_of_job(archive.units, choices.job, choices.given)
+                tasks = make_plan(units, ledger, folder, choices)
+                jobs = first_jobs(choices.job)
+                batch = RunningBatch(folder, ledger, tasks, requests, log, choices, early, jobs)
+                remarks = [*idle, *([] if anonymous else archive.remarks)]
+                remarks += _gone(ledger, tasks, jobs)
                 for remark in remarks:
                     log.message(remark)
                 computed = batch.run()
+            outcomes = list(batch.outcomes())
+            if choices.job in (COMPARE, ALL):
+                second, more = _comparing(batch)
+                for remark in more:
+                    log.message(remark)
+                computed += second.run()
+                outcomes += second.outcomes()
+                remarks += more
             messages = (*restored, *ledger.remarks, *remarks)
-            result = BatchResult(out, tuple(batch.outcomes()), computed, messages)
+            result = BatchResult(out, tuple(outcomes), computed, messages, choices.job)
             title = "Cohort" if anonymous else cohort.resolve().stem
             if not tables_are_current(folder, ledger, result.outcomes, title, read=choices.handling.verify):
                 log.message("writing the tables of the cohort")
@@ -145,6 +171,46 @@ def _run(
                 write_json(result.as_dict(), temporary)
             folder.tidy()
             return result
+
+
+def _check_job(choices: Choices, anonymous: bool) -> None:
+    """Refuse what a course would not heed.
+
+    Raises
+    ------
+    InputError
+        If courses are to be anonymous, or settings are given for them.
+    """
+    if choices.job in (COURSE, ALL) and anonymous:
+        raise InputError(
+            f"--job {choices.job} runs courses, which have no --anonymise: their pages show dates and names. Leave it out, or "
+            "choose another --job.",
+            tag="output.anonymise",
+        )
+    idle = sorted(set(choices.given) - {"output"})
+    if choices.job == COURSE and idle:
+        raise InputError(
+            f"--job course takes its settings from the case files of the sessions: {', '.join(idle)} would not be used. Leave "
+            "it out.",
+            tag=idle[0],
+        )
+
+
+def _comparing(batch: RunningBatch) -> tuple[RunningBatch, list[str]]:
+    """What compares the results of a batch, and what is said of those that cannot be compared."""
+    entries = batch.ledger.entries()
+    done = {
+        task.unit.key: task.study_id
+        for task in batch.tasks
+        if entries[task.unit.key].state == StudyStatus.DONE
+    }
+    units, remarks = comparisons(batch.tasks, batch.folder.path, done)
+    tasks = make_plan(units, batch.ledger, batch.folder, batch.choices)
+    jobs, known = frozenset({COMPARE}), batch.studies
+    second = RunningBatch(
+        batch.folder, batch.ledger, tasks, batch.requests, batch.log, batch.choices, None, jobs, known
+    )
+    return second, [*remarks, *_gone(batch.ledger, tasks, jobs)]
 
 
 @contextmanager
@@ -158,7 +224,7 @@ def _early_start(
 ) -> Iterator[EarlyStart | None]:
     """Start studies of a tree while it is read, where this machine computes them; nothing outlives the block."""
     resources = requests.resources
-    if not cohort.is_dir() or resources.scheduler is not None or resources.slurm:
+    if choices.job != DOSE or not cohort.is_dir() or resources.scheduler is not None or resources.slurm:
         yield None
         return
     workers = LocalWorkers(resources.workers, folder.lock.inherited)
@@ -176,9 +242,10 @@ def _ledger(folder: BatchFolder, anonymous: bool) -> Ledger:
     )
 
 
-def _gone(ledger: Ledger, tasks: Sequence[Task]) -> Iterator[str]:
+def _gone(ledger: Ledger, tasks: Sequence[Task], jobs: Collection[str]) -> Iterator[str]:
     """Yield what is said of studies that an earlier run settled and that the cohort does not have any more."""
     here = {task.unit.key for task in tasks}
-    gone = sorted(entry.study_id for key, entry in ledger.entries().items() if key not in here)
+    entries = ledger.entries()
+    gone = sorted(e.study_id for key, e in entries.items() if key not in here and job_of(key) in jobs)
     if gone:
         yield f"not in the cohort any more; what was computed of them stays: {', '.join(gone)}"

@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from y90voxel.batch.ledger import MADE_OF, Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.batch.study_requests import StudyRequests
-from y90voxel.batch.study_units import digest_of, patient_name
+from y90voxel.batch.study_units import COURSE, DOSE, digest_of, job_of, patient_name
 from y90voxel.batch.work_plan import Choices, Task, optional_roles
 from y90voxel.batch.worker import Request
 from y90voxel.errors import InputError, OutputError
@@ -56,6 +56,10 @@ class RunningBatch:
         What holds for all studies.
     early : EarlyStart or None
         Studies that were started already.
+    jobs : frozenset of str
+        What this run does; of other jobs nothing is known to be missing.
+    studies : mapping of str to str
+        What studies are called whose results are worked on.
     """
 
     folder: BatchFolder
@@ -65,13 +69,15 @@ class RunningBatch:
     log: BatchLog
     choices: Choices
     early: EarlyStart | None = None
+    jobs: frozenset[str] = frozenset({DOSE})
+    studies: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._names = Counter(task.unit.name for task in self.tasks)
-        first: dict[str, str] = {}
+        first = dict(self.studies)
         for task in self.tasks:
             first.setdefault(task.unit.study or task.unit.key, task.study_id)
-        self._studies = first
+        self.studies = first
         self._full: str | None = None
 
     def run(self) -> int:
@@ -101,7 +107,7 @@ class RunningBatch:
             yield self._outcome(task, entries[task.unit.key])
         here = {task.unit.key for task in self.tasks}
         for key, entry in sorted(entries.items(), key=lambda item: item[1].study_id):
-            if key not in here and entry.state == StudyStatus.STALE:
+            if key not in here and job_of(key) in self.jobs and entry.state == StudyStatus.STALE:
                 yield StudyOutcome(
                     entry.study_id, entry.study_id, StudyStatus.STALE, entry.reason, Path(entry.study_id)
                 )
@@ -146,7 +152,7 @@ class RunningBatch:
                 self._record(task, {"status": refused, "reason": task.unit.problem}, None)
         here = {task.unit.key for task in self.tasks}
         for key, entry in self.ledger.entries().items():
-            if key not in here and self.folder.has_results(entry.study_id):
+            if key not in here and job_of(key) in self.jobs and self.folder.has_results(entry.study_id):
                 settled.append((key, "stale", GONE, "missing"))
         self.ledger.settle(settled)
 
@@ -205,6 +211,7 @@ class RunningBatch:
         return {
             "key": task.unit.key,
             "identity": task.unit.identity,
+            "job": task.unit.job,
             "anonymous": secret is not None,
             "key_check": None if secret is None else self.ledger.value(CHECK),
             "version": __version__,
@@ -240,17 +247,20 @@ class RunningBatch:
             columns,
             entry.seconds,
             entry.peak_memory_bytes,
-            self._studies[task.unit.study or task.unit.key],
+            self.studies[task.unit.study or task.unit.key],
             self._variant(task),
             patient_name(task.unit.patient, self.choices.secret),
+            task.unit.job,
         )
 
     def _label(self, task: Task) -> str:
         """The study for people: its own label, else its folder, else what no other study is called."""
         label = None if self.choices.secret is not None else task.settings.get("output", {}).get("label")
-        if label and task.unit.variant:
-            return f"{label}, {self._variant(task)}"
-        return label or (task.unit.name if self._names[task.unit.name] == 1 else task.study_id)
+        if label:
+            job = "" if task.unit.job == DOSE else task.unit.job
+            return ", ".join(filter(None, (label, self._variant(task), job)))
+        alone = self._names[task.unit.name] == 1 and task.unit.job in (DOSE, COURSE)
+        return task.unit.name if alone else task.study_id
 
     def _variant(self, task: Task) -> str:
         """What the variant is called; where nothing may tell of patients a keyed digest, unless the column is kept."""
@@ -262,7 +272,8 @@ class RunningBatch:
 
     def _request(self, task: Task) -> Request:
         """The study as a worker gets it."""
-        earlier = self.folder.path / task.study_id if task.report_only else None
+        kept = task.report_only or (task.unit.job == COURSE and self.folder.has_results(task.study_id))
+        earlier = self.folder.path / task.study_id if kept else None
         request = self.requests.of(
             task.unit, task.study_id, task.settings, earlier, optional_roles(task.unit, self.choices)
         )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from y90voxel.batch.study_units import DOSE
 from y90voxel.errors import InputError
 
 __all__ = ["StudyOutcome", "StudyStatus"]
@@ -56,6 +57,8 @@ class StudyOutcome:
         Which of several rows of one study: a reader, an engine.
     patient : str
         Whose it is; empty where that is not known.
+    job : str
+        What was done with it.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class StudyOutcome:
     study: str = ""
     variant: str = ""
     patient: str = ""
+    job: str = DOSE
 
     def __post_init__(self) -> None:
         if self.status is StudyStatus.DONE and self.folder is None:
@@ -95,6 +99,7 @@ class StudyOutcome:
             "study": self.study,
             "variant": self.variant,
             "patient": self.patient,
+            "job": self.job,
         }
 
     @classmethod

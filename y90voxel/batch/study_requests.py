@@ -53,6 +53,7 @@ class StudyRequests:
             self.work,
             {
                 "version": __version__,
+                "job": unit.job,
                 "path": None if unit.path is None else str(unit.path.resolve()),
                 "only": unit.only,
                 "files": unit.named_files(resolved=True),

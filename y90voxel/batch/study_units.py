@@ -15,11 +15,31 @@ from typing import Any
 
 from y90voxel.io.leftovers import cut_by_bytes
 
-__all__ = ["DIGEST", "Cell", "Unit", "canonical", "digest_of", "patient_name", "shown", "study_ids"]
+__all__ = [
+    "COMPARE",
+    "COURSE",
+    "DIGEST",
+    "DOSE",
+    "JOBS",
+    "PLAN",
+    "Cell",
+    "Unit",
+    "canonical",
+    "digest_of",
+    "job_key",
+    "job_of",
+    "patient_name",
+    "shown",
+    "study_ids",
+]
 
 # Before a patient that is known by a digest of headers and not by a name.
 DIGEST = "digest:"
 Cell = str | float | int | bool | None
+# What is done with a study.
+DOSE, PLAN, COMPARE, COURSE = "dose", "plan", "compare", "course"
+JOBS = (DOSE, PLAN, COMPARE, COURSE)
+_JOB = "|job="  # in a key, before any job but the first
 # Names that the cohort's own files have in the output folder.
 RESERVED = {"logs", "figures", "cohort", "status", "ledger"}
 # Names of results get a digest, of their logs an ending, of what is moved aside a token: 255 bytes are the most.
@@ -58,7 +78,11 @@ class Unit:
     variant : str
         Tells rows of one study apart: a reader, an engine.
     study : str
-        What is alike in all variants of a study; empty for its key.
+        What is alike in all variants and jobs of a study; empty for its key.
+    job : str
+        What is done with it: one of `JOBS`.
+    predicted_by : str
+        The ``study`` whose image predicts the dose of this one; empty where the patient has only one.
     """
 
     key: str
@@ -74,11 +98,13 @@ class Unit:
     patient: str = ""
     variant: str = ""
     study: str = ""
+    job: str = DOSE
+    predicted_by: str = ""
 
     @property
     def whole_name(self) -> str:
-        """Name and variant: what no other row of a manifest is called."""
-        return f"{self.name} {self.variant}" if self.variant else self.name
+        """Name, variant and job: what no other unit is called."""
+        return " ".join(filter(None, (self.name, self.variant, "" if self.job == DOSE else self.job)))
 
     @property
     def identity(self) -> str:
@@ -136,6 +162,23 @@ def study_ids(
         taken.add(name.casefold())
         ids[unit.key] = name
     return ids
+
+
+def job_key(key: str, job: str) -> str:
+    """Return the key of a study under a job; under that of doses it is the study's own.
+
+    Examples
+    --------
+    >>> job_key("p1", "dose"), job_key("p1", "plan"), job_of("p1"), job_of("p1|job=plan")
+    ('p1', 'p1|job=plan', 'dose', 'plan')
+    """
+    return key if job == DOSE else f"{key}{_JOB}{job}"
+
+
+def job_of(key: str) -> str:
+    """Return the job that a key is of."""
+    job = key.rpartition(_JOB)[2]
+    return job if job in JOBS and _JOB in key else DOSE
 
 
 def patient_name(patient: str, secret: bytes | None) -> str:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,13 @@ import y90voxel.report.dose_page  # noqa: F401
 from y90voxel.batch.ending import ended, explain
 from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.identity_tokens import identity_tokens
-from y90voxel.batch.study_units import Unit
-from y90voxel.case.settings import load_settings
+from y90voxel.batch.job_work import do_job
+from y90voxel.batch.study_units import DOSE, Unit
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.headers import read_header
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.sources import list_files
 from y90voxel.study.anonymous_text import identity_words, without_identity
-from y90voxel.study.run_dose import run_study
 from y90voxel.version import __version__
 
 __all__ = ["compute_study"]
@@ -36,7 +36,7 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     request : mapping
-        ``version``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``earlier``, ``memory_bytes``;
+        ``version``, ``job``, ``path``, ``only``, ``files``, ``settings``, ``staging``, ``earlier``, ``memory_bytes``;
         ``optional_roles`` that may fit no region.
 
     Returns
@@ -63,17 +63,9 @@ def compute_study(request: Mapping[str, Any]) -> dict[str, Any]:
         if anonymous:
             looked["identity"] = _identity(request)
         started = time.perf_counter()
-        evaluation = run_study(
-            request["path"],
-            staging,
-            load_settings(None, request["settings"]),
-            files=_files(request),
-            only=request["only"],
-            earlier=None if request["earlier"] is None else Path(request["earlier"]),
-            optional_roles=request.get("optional_roles", ()),
-        )
+        warnings = do_job(request, _files(request))
         spent = time.perf_counter() - started
-        outcome = ended("done", None, warnings=len(evaluation.notices), work_seconds=spent)
+        outcome = ended("done", None, warnings=warnings, work_seconds=spent)
     except Exception as error:
         outcome = (
             explain(error, request, partial(without_identity, words=_names(request)), log)
@@ -116,9 +108,8 @@ def _identity(request: Mapping[str, Any]) -> list[str]:
 def _look(request: Mapping[str, Any]) -> dict[str, Any]:
     """Look at the files of the study and read them."""
     path = request["path"]
-    return fingerprint(
-        input_files(Unit("", "", None if path is None else Path(path), request["only"], _files(request)))
-    )
+    unit = Unit("", "", None if path is None else Path(path), request["only"], _files(request))
+    return fingerprint(input_files(replace(unit, job=request.get("job", DOSE))))
 
 
 def _files(request: Mapping[str, Any]) -> dict[str, Path | tuple[Path, ...]]:

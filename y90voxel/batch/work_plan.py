@@ -17,7 +17,16 @@ from y90voxel.batch.ledger import Entry, Ledger
 from y90voxel.batch.matching import match_units
 from y90voxel.batch.reasons import kind_of
 from y90voxel.batch.study_outcome import StudyStatus
-from y90voxel.batch.study_units import Unit, canonical, digest_of, study_ids
+from y90voxel.batch.study_units import (
+    COMPARE,
+    COURSE,
+    DOSE,
+    Unit,
+    canonical,
+    digest_of,
+    job_key,
+    study_ids,
+)
 from y90voxel.case.settings import load_settings, merge
 from y90voxel.errors import InputError
 from y90voxel.io.atomic import check_output_folder
@@ -53,6 +62,8 @@ class Choices:
         Makes keys and identifiers that tell nothing; None where they may tell.
     words : tuple of str
         What must not stand in any message either: the name of the manifest.
+    job : str
+        What is done with the studies, as ``--job`` takes it.
     """
 
     case: Mapping[str, Any] = field(default_factory=dict)
@@ -60,6 +71,12 @@ class Choices:
     handling: Handling = field(default_factory=Handling)
     secret: bytes | None = None
     words: tuple[str, ...] = ()
+    job: str = DOSE
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Settings of all studies."""
+        return merge(self.case, self.options)
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,8 @@ def make_plan(units: Sequence[Unit], ledger: Ledger, folder: BatchFolder, choice
     """
     secret = choices.secret
     if secret is not None:
-        units = [without_name(unit, secret, choices.words) for unit in units]
+        # what is compared is made of studies that are nameless already
+        units = [unit if unit.job == COMPARE else without_name(unit, secret, choices.words) for unit in units]
     entries = ledger.entries()
     before = match_units(units, entries)
     ids = study_ids(
@@ -146,6 +164,8 @@ def settings_of(unit: Unit, choices: Choices) -> dict[str, Any]:
     """Return everything that is said about a study, nested as in a case file and as a worker gets it: times are text."""
     merged = merge(merge(choices.case, unit.settings), choices.options)
     settings: dict[str, Any] = json.loads(json.dumps(merged, default=str))
+    if unit.job in (COMPARE, COURSE):  # made of results, and of sessions with case files of their own
+        return {"output": settings["output"]} if "output" in settings else {}
     return settings
 
 
@@ -162,10 +182,10 @@ def _task(
     """What to do about one study; what is wrong with it already becomes its problem."""
     settings = settings_of(unit, choices)
     made_of: list[Any] = [unit.named_files(resolved=False)]
-    made_of += filter(None, [optional_roles(unit, choices)])
+    made_of += filter(None, [optional_roles(unit, choices), None if unit.job == DOSE else unit.job])
     whole, dose = (
         digest_of(canonical([stated, *made_of]), choices.secret)
-        for stated in (settings, without_report(settings))
+        for stated in (settings, without_report(settings) if unit.job == DOSE else settings)
     )
     task = Task(unit, study_id, settings, whole, dose, None, 0, entry)
     try:
@@ -244,12 +264,14 @@ def _only_report_changed(task: Task, result: Mapping[str, Any]) -> bool:
 def without_name(unit: Unit, secret: bytes, words: Sequence[str]) -> Unit:
     """Return a unit whose key, name and problem tell nothing of its patient; its columns are chosen when it was read."""
     digest = digest_of(unit.key, secret)
+    key = job_key(digest, unit.job)
     problem = None if unit.problem is None else without_identity(unit.problem, [unit.name, *words])
     return replace(
         unit,
-        key=digest,
+        key=key,
         what=digest_of(unit.identity, secret),
         name=f"study {digest[:8]}",
         problem=problem,
         study=digest_of(unit.study or unit.key, secret),
+        predicted_by=digest_of(unit.predicted_by, secret) if unit.predicted_by else "",
     )

@@ -69,6 +69,13 @@ class Dealing:
             help="With --anonymise: carry this column of the manifest through; may be repeated.",
         ),
     ] = None
+    job: Annotated[
+        str,
+        Option(
+            help="What to do with each study: dose, plan (of surrogates), compare (a patient's prediction with the treatment), "
+            "course (course.toml), or all that it allows."
+        ),
+    ] = "dose"
     key_file: Annotated[
         Path | None,
         Option("--key-file", help="With --anonymise: secret that labels are made with.  [default: OUT.key]"),
@@ -121,6 +128,7 @@ def batch(
             ),
             handling=handling,
             listener=listener,
+            job=dealing.job,
         )
     _print(result, as_json, dealing.dry_run)
     if result.needs_attention(accepted):

@@ -81,7 +81,7 @@ class PlainLines(Listener):
 
     def planned(self, total: int, to_do: int, workers: str) -> None:
         """Say how much there is to do."""
-        self._to_do, self._begun = to_do, time.monotonic()
+        self._to_do, self._begun, self._ended = to_do, time.monotonic(), 0
         self.message(f"{total} studies, {to_do} to compute, {workers}")
 
     def ended(self, outcome: StudyOutcome, share: float) -> None:
@@ -104,6 +104,7 @@ class RunningTable(Listener):
         self._task = self._bar.add_task("looking for studies", total=None, left="")
         self._last: deque[StudyOutcome] = deque(maxlen=SHOWN_OUTCOMES)
         self._counts: Counter[StudyStatus] = Counter()
+        self._before = 0
         self._said = ""
 
     def show(self) -> Group:
@@ -141,6 +142,7 @@ class RunningTable(Listener):
         """Start the bar."""
         self._said = ""  # why each study is computed fills the log, not the screen
         self._to_do, self._begun = to_do, time.monotonic()
+        self._before = sum(self._counts.values())  # of studies whose results are worked on now
         self._bar.reset(self._task, total=1.0, description=f"0 of {to_do} studies, {workers}", left="")
 
     def ended(self, outcome: StudyOutcome, share: float) -> None:
@@ -151,7 +153,7 @@ class RunningTable(Listener):
         self._bar.update(
             self._task,
             completed=share,
-            description=f"{sum(self._counts.values())} of {self._to_do} studies",
+            description=f"{sum(self._counts.values()) - self._before} of {self._to_do} studies",
             left=f"{left} left",
         )
 

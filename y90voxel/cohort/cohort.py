@@ -18,6 +18,7 @@ __all__ = [
     "PREDICTED",
     "QUANTITIES",
     "Outlier",
+    "Pair",
     "Quantity",
     "StudySummary",
     "count_studies",
@@ -68,6 +69,24 @@ QUANTITIES = (
 )
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A region of a patient that was predicted and delivered.
+
+    Parameters
+    ----------
+    role, region : str
+        The region.
+    predicted_gy, delivered_gy : float
+        Mean doses by volume [Gy], the predicted one as it was scaled.
+    """
+
+    role: str
+    region: str
+    predicted_gy: float
+    delivered_gy: float
+
+
 @dataclass(frozen=True, eq=False)
 class StudySummary:
     """One study of a cohort, as its page shows it.
@@ -104,6 +123,8 @@ class StudySummary:
         Which of several calculations of one study.
     patient : str
         Whose it is; empty where that is not known.
+    pairs : tuple of Pair
+        Of a comparison, its regions.
     """
 
     study_id: str
@@ -122,6 +143,7 @@ class StudySummary:
     study: str = ""
     variant: str = ""
     patient: str = ""
+    pairs: tuple[Pair, ...] = ()
 
     @property
     def whose(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.cohort.cohort import DVH_DOSES_GY, DVH_ROLES, StudySummary, count_studies
+from y90voxel.cohort.pooled_agreement import PooledAgreement
 from y90voxel.metrics.dose_outcome import DoseResponse, SurvivalCurve, SurvivalGroups
 from y90voxel.metrics.robust import bands
 from y90voxel.regions.palette import region_styles
@@ -26,7 +27,13 @@ from y90voxel.report.drawing import (
 )
 from y90voxel.report.formatting import number
 
-__all__ = ["dose_response_png", "population_dvh_png", "survival_png", "until_last_seen"]
+__all__ = [
+    "dose_response_png",
+    "pooled_agreement_png",
+    "population_dvh_png",
+    "survival_png",
+    "until_last_seen",
+]
 
 WIDTH_PX, HEIGHT_PX = 1420.0, 400.0  # of a figure over the whole page [px]
 HALF_PX = 700.0  # of one beside another [px]
@@ -39,7 +46,46 @@ TITLES = {
 PERCENTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 # The dose axis ends where the upper band has less than this much of the volume left [%].
 TAIL_PERCENT = 1.0
+MOST_PANELS = 3  # beside each other; chosen: as the histograms
 GROUPS = ("#7450c4", "#10a872", "#d0479b", "#5c6a75")
+
+
+def pooled_agreement_png(found: Sequence[PooledAgreement]) -> bytes | None:
+    """Return delivered minus predicted over their mean, a panel a region and a dot a patient, or None without any."""
+    shown = [one for one in found if one.bland_altman is not None][:MOST_PANELS]
+    if not shown:
+        return None
+    with drawing():
+        figure = new_figure(WIDTH_PX, HEIGHT_PX)
+        for place, one in enumerate(shown):
+            left = 10 + place * WIDTH_PX / MOST_PANELS
+            title = f"{one.title}, {len(one.pairs)} patients"
+            add_text(figure, left, HEIGHT_PX - 10, title, va="top", fontsize=11, fontweight="bold")
+            area = Area(left + 62, 54, WIDTH_PX / MOST_PANELS - 96, HEIGHT_PX - 54 - 44)
+            _draw_agreement(add_axes(figure, area), one, place == 0)
+        return png_bytes(figure)
+
+
+def _draw_agreement(axes: Any, one: PooledAgreement, named: bool) -> None:
+    """Dots, bias and limits of agreement."""
+    means = [0.5 * (pair.predicted_gy + pair.delivered_gy) for pair in one.pairs]
+    changes = [pair.delivered_gy - pair.predicted_gy for pair in one.pairs]
+    axes.plot(means, changes, "o", color=GROUPS[0], markersize=5, alpha=0.8)
+    axes.axhline(0.0, color=MUTED, linewidth=0.8)
+    limits = one.bland_altman
+    assert limits is not None  # of those that are shown
+    for value, name, style in (
+        (limits.bias, "bias", "-"),
+        (limits.lower, "− 1.96 SD", "--"),
+        (limits.upper, "+ 1.96 SD", "--"),
+    ):
+        axes.axhline(value, color=INK, linewidth=1.2, linestyle=style)
+        axes.annotate(
+            f"{name} {number(value)}", (1.0, value), xycoords=("axes fraction", "data"), ha="right",
+            va="bottom", fontsize=8, color=MUTED, xytext=(-2, 1), textcoords="offset points",
+        )  # fmt: skip
+    axes.margins(x=0.1, y=0.18)
+    tidy(axes, "mean of predicted and delivered / Gy", "delivered − predicted / Gy" if named else "")
 
 
 def population_dvh_png(studies: Sequence[StudySummary]) -> bytes | None:

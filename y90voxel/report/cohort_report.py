@@ -18,6 +18,7 @@ from y90voxel.cohort.cohort import (
     outliers,
 )
 from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES, Outcomes, outcomes
+from y90voxel.cohort.pooled_agreement import LEAST_PATIENTS, PooledAgreement, pooled_agreement
 from y90voxel.errors import InputError
 from y90voxel.metrics.dose_outcome import (
     DoseResponse,
@@ -27,7 +28,12 @@ from y90voxel.metrics.dose_outcome import (
 )
 from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE
 from y90voxel.quantification.lung_conventions import limiting_convention
-from y90voxel.report.cohort_figures import dose_response_png, population_dvh_png, survival_png
+from y90voxel.report.cohort_figures import (
+    dose_response_png,
+    pooled_agreement_png,
+    population_dvh_png,
+    survival_png,
+)
 from y90voxel.report.cohort_strips import strips
 from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
 from y90voxel.report.dose_page import embedded, render_page
@@ -72,6 +78,10 @@ def render_cohort_page(
     population = population_dvh_png(studies)
     if population is not None:
         figures["population.png"] = population
+    pooled = pooled_agreement(studies)
+    agreement = pooled_agreement_png(pooled)
+    if agreement is not None:
+        figures["agreement.png"] = agreement
     outcome_section = _outcome_section(one_a_patient(studies), figures)
     done = [study for study in studies if study.link is not None]
     content = {
@@ -92,6 +102,8 @@ def render_cohort_page(
         "missed": _grouped((name, "", s) for s in studies for name in s.missed),
         "warning_rows": _warning_rows(studies, examples or {}),
         "strips": strips(studies, QUANTITIES, odd),
+        "agreement": [_agreement_row(one) for one in pooled],
+        "least_patients": LEAST_PATIENTS,
         "outcome": outcome_section,
         "outcome_names": OUTCOME_NAMES,
         "quantities": [q for q in QUANTITIES if any(q.key in s.values for s in studies)],
@@ -268,6 +280,23 @@ def _study_rows(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list
         }
         for study in studies
     ]
+
+
+# predicted against delivered
+
+
+def _agreement_row(one: PooledAgreement) -> dict[str, Any]:
+    """One region of the table."""
+    gy, ratio = one.bland_altman, one.bland_altman_ratio
+    return {
+        "title": one.title,
+        "patients": len(one.pairs),
+        "bias": MISSING if gy is None else f"{gy.bias:+.3g} Gy",
+        "limits": MISSING if gy is None else f"{number(gy.lower)} to {number(gy.upper)} Gy",
+        "ratio": MISSING if ratio is None else f"× {number(ratio.bias)}",
+        "ratio_limits": MISSING if ratio is None else f"× {number(ratio.lower)} to × {number(ratio.upper)}",
+        "concordance": MISSING if one.concordance is None else f"{one.concordance:.3f}",
+    }
 
 
 # dose against outcome
