@@ -217,7 +217,7 @@ def test_cts_that_are_not_those_of_the_doses_are_refused(sides, tmp_path):
     affine = np.array([[0, 0, 5.0, 0], [0, 5.0, 0, 0], [5.0, 0, 0, 0], [0, 0, 0, 1]])
     factory.save(factory.ct(values, affine, FrameOfReferenceUID="9.9.9"), tmp_path / "ct")
     with pytest.raises(
-        GeometryError, match=f"lies in frame of reference 9.9.9, the predicted dose in {BEFORE}"
+        GeometryError, match=f"lies in frame of reference 9.9.9, the dose of the predicted study in {BEFORE}"
     ):
         placement_of(Registering("rigid", tmp_path / "ct", tmp_path / "ct"), *sides)
     factory.save([reg([(BEFORE, matrices(MOTION), ())], own=AFTER)], tmp_path / "reg")
@@ -225,13 +225,25 @@ def test_cts_that_are_not_those_of_the_doses_are_refused(sides, tmp_path):
         placement_of(Registering("rigid", tmp_path / "reg", tmp_path / "reg"), *sides)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_without_a_liver_nothing_is_registered(sides, cts, which):
+def test_without_a_liver_to_go_by_nothing_is_registered(sides, cts):
     from dataclasses import replace
 
-    bare = [replace(side, regions=()) if place == which else side for place, side in enumerate(sides)]
-    with pytest.raises(InputError, match=f"the {('predicted', 'delivered')[which]} results have no liver"):
-        placement_of(Registering("rigid", *cts), *bare)
+    with pytest.raises(InputError, match="the delivered study has no liver"):
+        placement_of(Registering("rigid", *cts), sides[0], replace(sides[1], regions=()))
+
+
+def test_a_prediction_without_a_liver_is_registered_around_the_delivered_one(sides, cts):
+    from dataclasses import replace
+
+    found, alignment = placement_of(Registering("rigid", *cts), replace(sides[0], regions=()), sides[1])
+    own, _ = placement_of(Registering("rigid", *cts), *sides)
+    points = np.argwhere(sides[1].regions[0].mask.array >= 0.5)
+    points = sides[1].dose.grid.index_to_lps(points.astype(float))
+    apart = np.linalg.norm(found.pull.points(points) - own.pull.points(points), axis=-1)
+    assert apart.max() < 3.0
+    low, high = alignment.focus_mm  # in the predicted frame
+    assert ((low < body.LIVER_CENTRE) & (high > body.LIVER_CENTRE)).all()
+    assert alignment.fixed.grid.frame_of_reference_uid == AFTER
 
 
 def matrices(matrix):

@@ -23,7 +23,7 @@ from y90voxel.volumes.resample import coverage, resample
 from y90voxel.volumes.volume import DoseMap, Volume
 from y90voxel.volumes.warp import energy_over_mass, pulled_back
 
-__all__ = ["Accumulation", "accumulate", "reference_of"]
+__all__ = ["Accumulation", "accumulate", "liver_has_changed", "reference_of"]
 
 Carry = Literal["point", "energy"]
 
@@ -35,6 +35,11 @@ _WHOLLY = 0.999
 _REACHED = 0.99
 # BED of the isodoses of changes in MRI, cirrhotic and normal liver [Gy] (PMC4915544, abstract).
 FOCAL_BED_GY = (40.0, 70.0)
+# What is said of doses that came through a registration.
+CARRY_RULES: dict[Carry, str] = {
+    "point": "the dose of each point of tissue was read where that tissue was (carry = point, for treatments weeks apart)",
+    "energy": "energy and mass were carried along and divided (carry = energy, for breathing and positioning)",
+}
 MODEL_VALUE = "model value: products and beams are not equivalent per Gy"
 
 
@@ -143,6 +148,7 @@ def accumulate(
     doses: list[NDArray[Any]] | None = None
     if summed:
         doses = []
+        notices += _carried(ordered, carry)
         for number, treatment in enumerate(ordered):
             report_progress(f"moving the dose of {treatment.name}", 0.2 + 0.4 * number / len(ordered))
             moved, new_notices = _on_reference(treatment, base, carry)
@@ -203,6 +209,12 @@ def reference_of(treatments: Sequence[Treatment], name: str | None) -> Treatment
     )
 
 
+def liver_has_changed(treatment: Treatment, base: Treatment) -> bool:
+    """Return whether the liver of a treatment has another volume than that of the reference, by more than 15 %."""
+    volume, other = base.liver_volume_ml, treatment.liver_volume_ml
+    return volume is not None and other is not None and abs(other - volume) > MOST_LIVER_CHANGE * volume
+
+
 def _summable(
     treatments: Sequence[Treatment], base: Treatment, frames_joined: bool
 ) -> tuple[list[Notice], bool]:
@@ -213,18 +225,25 @@ def _summable(
             "the same name are added; for maps, histograms and effective dose give a registration (--registration FILE)."
         )
         return [Notice("voxels-not-added", message)], False
-    volume = base.liver_volume_ml
     for treatment in treatments:
-        other = treatment.liver_volume_ml
-        if volume is None or other is None or abs(other - volume) <= MOST_LIVER_CHANGE * volume:
+        if not liver_has_changed(treatment, base):
             continue
         message = (
-            f"voxel doses are not added: the liver has {other:.0f} mL for {treatment.name} and {volume:.0f} mL for {base.name}, "
+            f"voxel doses are not added: the liver has {treatment.liver_volume_ml:.0f} mL for {treatment.name} and "
+            f"{base.liver_volume_ml:.0f} mL for {base.name}, "
             f"more than {100 * MOST_LIVER_CHANGE:g} % apart (resection, growth or another contour), so points of one have no "
             "place in the other. Means of regions with the same name are added."
         )
         return [Notice("liver-changed", message)], False
     return [], True
+
+
+def _carried(treatments: Sequence[Treatment], carry: Carry) -> list[Notice]:
+    """Say by which rule doses came through registrations."""
+    moved = [treatment.name for treatment in treatments if treatment.pull is not None]
+    if not moved:
+        return []
+    return [Notice("doses-carried", f"{', '.join(moved)}: {CARRY_RULES[carry]}.")]
 
 
 def _on_reference(treatment: Treatment, base: Treatment, carry: Carry) -> tuple[NDArray[Any], list[Notice]]:

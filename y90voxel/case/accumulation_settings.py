@@ -57,6 +57,7 @@ class TreatmentFacts(Group):
     predicted: Annotated[
         bool, Setting("Whether a prediction from a surrogate stands for a treatment that was never imaged.")
     ] = False
+    ct: Annotated[str | None, Setting("Study or image file with its CT, for registering.")] = None
     fractions: Annotated[
         int | None, AfterValidator(_fractions), Setting("Number of fractions of an external beam.")
     ] = None
@@ -76,6 +77,13 @@ class AccumulationSettings(Group):
         default_factory=list
     )
     reference: Annotated[str | None, Setting("Treatment whose grid and regions are used.")] = None
+    register_: Annotated[
+        Literal["rigid", "deformable"] | None,
+        Field(alias="register"),
+        Setting(
+            "How treatments of other frames of reference are registered with the reference, CT to CT: {choices}."
+        ),
+    ] = None
     carry: Annotated[
         Literal["point", "energy"],
         Setting(
@@ -92,7 +100,8 @@ def read_accumulation_settings(path: str | Path | None, options: Mapping[str, An
     path : path-like or None
         The file; relative paths in it lie beside it.
     options : mapping
-        ``fractions``, ``date`` and ``nuclide``: lists of ``FILE=VALUE``; ``limit``, ``registration``.
+        ``fractions``, ``date``, ``nuclide`` and ``ct``: lists of ``FILE=VALUE``; ``limit``, ``registration``, ``register``,
+        ``carry``.
 
     Raises
     ------
@@ -111,7 +120,10 @@ def read_accumulation_settings(path: str | Path | None, options: Mapping[str, An
     by_path: dict[str, dict[str, Any]] = {
         str(one.get("path")): dict(one) for one in raw.pop("treatment", []) if isinstance(one, dict)
     }
-    for key in ("fractions", "date", "nuclide"):
+    for one in by_path.values():
+        if path is not None and one.get("ct") is not None:
+            one["ct"] = str(Path(path).parent / str(one["ct"]))
+    for key in ("fractions", "date", "nuclide", "ct"):
         for text in options.get(key) or ():
             name, sign, value = str(text).rpartition("=")
             if not sign or not name:
@@ -120,6 +132,9 @@ def read_accumulation_settings(path: str | Path | None, options: Mapping[str, An
                 )
             by_path.setdefault(name, {"path": name})[key] = value
     raw["treatment"] = list(by_path.values())
+    for key in ("register", "carry"):
+        if options.get(key) is not None:
+            raw[key] = options[key]
     for key in ("limit", "registration"):
         raw[key] = [*raw.get(key, []), *(str(value) for value in options.get(key) or ())]
     try:

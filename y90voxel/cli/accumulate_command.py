@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from y90voxel.cli.options import takes_settings
+
 __all__ = ["accumulate"]
 
 
+@dataclass(frozen=True)
+class Frames:
+    """Options about frames of reference that differ."""
+
+    registration: Annotated[
+        list[Path] | None, Option(help="DICOM registration that joins frames of reference; may be repeated.")
+    ] = None
+    register: Annotated[
+        str | None,
+        Option(
+            metavar="HOW",
+            help="Register treatments of other frames with the reference, CT to CT around the liver: rigid or deformable.  "
+            "[default: off]",
+        ),
+    ] = None
+    ct: Annotated[
+        list[str] | None,
+        Option(
+            metavar="FILE=STUDY",
+            help="For --register: study (folder, zip) or image file with the CT of a treatment; of the reference too.",
+        ),
+    ] = None
+    carry: Annotated[
+        str | None,
+        Option(
+            metavar="RULE",
+            help="Doses through a registration: point (treatments weeks apart) or energy (over mass: breathing, positioning).  "
+            "[default: point]",
+        ),
+    ] = None
+    trust_frames: Annotated[
+        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
+    ] = False
+
+
+@takes_settings("accumulate")
 def accumulate(
     treatments: Annotated[
         list[Path],
@@ -41,12 +80,7 @@ def accumulate(
     regions: Annotated[
         list[Path] | None, Option(help="Regions for the dose that has none (reference).")
     ] = None,
-    registration: Annotated[
-        list[Path] | None, Option(help="DICOM registration that joins frames of reference; may be repeated.")
-    ] = None,
-    trust_frames: Annotated[
-        bool, Option("--trust-frames", help="Take coordinates of other frames of reference as common.")
-    ] = False,
+    frames: Frames,
     no_report: Annotated[bool, Option("--no-report", help="No HTML page and no figures.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print accumulate.json, and errors as JSON.")] = False,
 ) -> None:
@@ -64,7 +98,10 @@ def accumulate(
         "date": date,
         "nuclide": nuclide,
         "limit": limit,
-        "registration": registration,
+        "registration": frames.registration,
+        "register": frames.register,
+        "ct": frames.ct,
+        "carry": frames.carry,
     }
     settings = read_accumulation_settings(case, options)
     with progress(quiet=as_json) as show:
@@ -73,7 +110,7 @@ def accumulate(
             out,
             settings,
             regions=regions or (),
-            trust_frames=trust_frames,
+            trust_frames=frames.trust_frames,
             report=not no_report,
             progress=show,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,22 @@ from y90voxel.accumulation.time_courses import DecayingSource
 from y90voxel.accumulation.treatment import Treatment
 from y90voxel.regions.roles import Role
 from y90voxel.report.accumulation_figures import accumulation_figures, accumulation_styles
+from y90voxel.report.alignment_figure import alignment_png
 from y90voxel.report.dose_content import DISCLAIMER
 from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number
+from y90voxel.report.registration_rows import registration_rows
+from y90voxel.volumes.deformable_registration import DeformableAlignment
+from y90voxel.volumes.image_registration import Alignment
 
 __all__ = ["accumulation_content", "write_accumulation_report"]
 
 
 def write_accumulation_report(
-    accumulation: Accumulation, provenance: Mapping[str, Any], folder: str | Path
+    accumulation: Accumulation,
+    provenance: Mapping[str, Any],
+    folder: str | Path,
+    registrations: Sequence[tuple[Mapping[str, Any], Alignment | DeformableAlignment]] = (),
 ) -> list[Path]:
     """Write ``accumulate.html`` and ``figures/*.png``, and return their paths.
 
@@ -33,15 +40,32 @@ def write_accumulation_report(
         Version, inputs, time.
     folder : path-like
         Exists; files in it are replaced.
+    registrations : sequence of tuple
+        What ``accumulate.json`` says of each registration of CTs, and the registration.
     """
     folder = Path(folder)
     figures = accumulation_figures(accumulation)
+    for place, (_, alignment) in enumerate(registrations, 1):
+        figures[f"registration_{place}.png"] = alignment_png(alignment)
     (folder / "figures").mkdir(exist_ok=True)
     paths = [folder / "accumulate.html"]
     for name, png in figures.items():
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
-    content = accumulation_content(accumulation, provenance) | {"figures": embedded(figures)}
+    pictures = embedded(figures)
+    content = accumulation_content(accumulation, provenance) | {"figures": pictures}
+    content["registrations"] = [
+        {
+            "name": entry["treatment"],
+            **registration_rows(
+                entry,
+                alignment.summary,
+                "the CTs of the reference and of the treatment",
+                pictures[f"registration_{place}"],
+            ),
+        }
+        for place, (entry, alignment) in enumerate(registrations, 1)
+    ]
     paths[0].write_text(render_page("accumulate.html.j2", content), encoding="utf-8")
     return paths
 

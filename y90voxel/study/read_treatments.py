@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,7 @@ from y90voxel.accumulation.treatment import Treatment
 from y90voxel.case.accumulation_settings import TreatmentFacts
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.identity import StudyIdentity
-from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.plan_fractions import RtDoseFacts, read_rtdose_facts
-from y90voxel.io.dicom.registrations import Link, links_of, path_between
 from y90voxel.io.doses import read_dose
 from y90voxel.io.images import is_image_file
 from y90voxel.io.json_files import read_json
@@ -26,7 +24,7 @@ from y90voxel.reference.nuclide import nuclide as nuclide_record
 from y90voxel.study.result_folder import read_dose_folder
 from y90voxel.study.study import file_record
 
-__all__ = ["ReadTreatment", "check_one_patient", "join_frames", "read_treatment"]
+__all__ = ["ReadTreatment", "check_one_patient", "read_treatment"]
 
 # No schedule gives less than this in the voxel of the greatest dose: then the file holds the dose of one fraction.
 _LEAST_GY_PER_FRACTION = 1.0
@@ -103,67 +101,6 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
         course = ExternalBeam(tuple(_seconds(day) for day in dates))
     treatment = Treatment(name, dose, start, course, nuclide=facts.nuclide)
     return ReadTreatment(treatment, identity, inputs, tuple(notices))
-
-
-def join_frames(
-    read: Sequence[ReadTreatment], registrations: Sequence[str | Path], base: str, *, trust_frames: bool
-) -> tuple[list[Treatment], bool, list[Notice]]:
-    """Return the treatments with the way from the reference's frame to theirs, and whether there is one for all.
-
-    Parameters
-    ----------
-    read : sequence of ReadTreatment
-        As read.
-    registrations : sequence of path-like
-        DICOM registration objects, files or folders of them.
-    base : str
-        Name of the reference.
-    trust_frames : bool
-        Take the coordinates of all frames as common.
-
-    Raises
-    ------
-    InputError
-        If a registration cannot be read, or joins none of the frames.
-    """
-    links = [link for path in registrations for link in links_of(index_study(path))]
-    if registrations and not links:
-        raise InputError(
-            f"no registration is in {', '.join(map(str, registrations))}: give DICOM REG objects.",
-            tag="--registration",
-        )
-    treatments = [one.treatment for one in read]
-    target = next(t for t in treatments if t.name == base).dose.grid.frame_of_reference_uid
-    joined, notices, whole = [], [], True
-    for treatment in treatments:
-        frame = treatment.dose.grid.frame_of_reference_uid
-        if (frame == target and frame is not None) or treatment.name == base:
-            joined.append(treatment)
-        elif frame is None or target is None:
-            message = f"the frame of reference of {treatment.name} or {base} is not known: coordinates are taken as common."
-            notices.append(Notice("frame-unknown", message))
-            joined.append(treatment)
-        elif (way := _way(links, frame, target)) is not None:
-            notices.append(way[1])
-            joined.append(replace(treatment, pull=way[0]))
-        else:
-            if trust_frames:
-                message = (
-                    f"the frames of {treatment.name} and {base} differ and are taken as common, as was asked."
-                )
-                notices.append(Notice("frames-trusted", message))
-            whole = whole and trust_frames
-            joined.append(treatment)
-    return joined, whole, notices
-
-
-def _way(links: Sequence[Link], frame: str, target: str) -> tuple[Any, Notice] | None:
-    """The transform from the reference's frame to a treatment's, and what to say of it."""
-    path = path_between(links, frame, {target})
-    if path is None:
-        return None
-    files = ", ".join(dict.fromkeys(link.file for link in path.links))
-    return path.transform.inverse(), Notice("registered", f"frames are joined by {files}: {path.kind}.")
 
 
 def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:

@@ -1,4 +1,4 @@
-"""Registrations for a comparison: from the CTs of two studies, or from a registration object."""
+"""Registrations of two doses: from the CTs of their studies, or from a registration object."""
 
 from __future__ import annotations
 
@@ -40,11 +40,17 @@ class Registering:
         ``rigid``, ``deformable``, or the path of a DICOM registration object.
     predicted_ct, delivered_ct : path-like or None
         Study or image file with the CT of each side; not needed for a registration object.
+    names : tuple of str
+        What the two sides are called.
+    options : tuple of str
+        How the CT of each is given.
     """
 
     how: str
     predicted_ct: str | Path | None = None
     delivered_ct: str | Path | None = None
+    names: tuple[str, str] = ("the predicted study", "the delivered study")
+    options: tuple[str, str] = ("--predicted-ct", "--delivered-ct")
 
 
 def placement_of(
@@ -74,23 +80,32 @@ def placement_of(
         if unused is not None:
             raise InputError(f"a registration object needs no CT; leave {unused} out.", tag=OPTION)
         return _of_object(Path(wanted.how), predicted, delivered), None
-    liver = _liver(delivered, "delivered")
-    focus = _surface_points(_liver(predicted, "predicted"))
+    liver = _liver(delivered, wanted.names[1])
+    focus = _own_liver(predicted)
     report_progress("reading the CTs", 0.0)
-    moving = _ct(wanted.predicted_ct, "predicted", predicted.dose.grid)
-    fixed = _ct(wanted.delivered_ct, "delivered", delivered.dose.grid)
+    paths = (wanted.predicted_ct, wanted.delivered_ct)
+    moving, fixed = (
+        _ct(path, name, option, side.dose.grid)
+        for path, name, option, side in zip(
+            paths, wanted.names, wanted.options, (predicted, delivered), strict=True
+        )
+    )
     report_progress("aligning the CTs rigidly", 0.1)
-    rigid = align_ct(moving, fixed, focus)
+    rigid = (
+        align_ct(fixed, moving, _points(liver)).reversed()
+        if focus is None
+        else align_ct(moving, fixed, _points(focus))
+    )
     if wanted.how == RIGID:
-        return _rigid(rigid), rigid
+        return _rigid(rigid, wanted.names), rigid
     guides = _guides(predicted, delivered)
     deformed = deform_ct(rigid, liver, guides, lambda what, done: report_progress(what, 0.3 + 0.7 * done))
-    return _deformed(deformed, guides), deformed
+    return _deformed(deformed, guides, wanted.names), deformed
 
 
-def _rigid(alignment: Alignment) -> Placement:
+def _rigid(alignment: Alignment, names: tuple[str, str]) -> Placement:
     """An alignment of CTs as a placement."""
-    message = f"the predicted study was aligned rigidly with the delivered one, CT to CT, as asked. {alignment.summary}"
+    message = f"{names[0]} was aligned rigidly with {names[1]}, CT to CT, as asked. {alignment.summary}"
     return Placement(
         pull=alignment.transform.inverse(),
         how="CTs aligned rigidly",
@@ -101,11 +116,11 @@ def _rigid(alignment: Alignment) -> Placement:
     )
 
 
-def _deformed(alignment: DeformableAlignment, guides: list[Guide]) -> Placement:
+def _deformed(alignment: DeformableAlignment, guides: list[Guide], names: tuple[str, str]) -> Placement:
     """A deformation of CTs as a placement."""
     message = (
-        "the predicted study was deformed onto the delivered one, CT to CT, as asked: the dose is that of the tissue, read where "
-        f"it came from. {alignment.summary} Check the figure before the doses."
+        f"{names[0]} was deformed onto {names[1]}, CT to CT, as asked. {alignment.summary} Check the figure before the "
+        "doses."
     )
     return Placement(
         pull=alignment.pull,
@@ -153,7 +168,7 @@ def _of_object(path: Path, predicted: ComparedDose, delivered: ComparedDose) -> 
         return Placement(
             pull, f"registration object, {way.kind}", rigid, rigid, record=record, notices=(notice,)
         )
-    inside = _liver(delivered, "delivered").array >= 0.5
+    inside = _liver(delivered, "the delivered study").array >= 0.5
     quality = field_quality(pull, grid, inside)
     odd = check_field(quality)
     points = grid.index_to_lps(np.argwhere(inside).astype(float))
@@ -169,12 +184,11 @@ def _of_object(path: Path, predicted: ComparedDose, delivered: ComparedDose) -> 
     )
 
 
-def _ct(path: str | Path | None, which: str, dose: Grid) -> CtImage:
+def _ct(path: str | Path | None, which: str, option: str, dose: Grid) -> CtImage:
     """The CT of a side."""
     if path is None:
         raise InputError(
-            f"{OPTION} needs the CT of the {which} study: give its folder, zip or image file with --{which}-ct. Result folders "
-            "hold no CT.",
+            f"{OPTION} needs the CT of {which}: give its folder, zip or image file with {option}. Result folders hold no CT.",
             tag=OPTION,
         )
     path = Path(path)
@@ -187,7 +201,7 @@ def _ct(path: str | Path | None, which: str, dose: Grid) -> CtImage:
     own, frame = ct.grid.frame_of_reference_uid, dose.frame_of_reference_uid
     if own is not None and frame is not None and own != frame:
         raise GeometryError(
-            f"the CT in {path} lies in frame of reference {own}, the {which} dose in {frame}: it is not the CT of that study.",
+            f"the CT in {path} lies in frame of reference {own}, the dose of {which} in {frame}: it is not the CT of that study.",
             file=path,
             tag="FrameOfReferenceUID",
         )
@@ -196,16 +210,20 @@ def _ct(path: str | Path | None, which: str, dose: Grid) -> CtImage:
 
 def _liver(side: ComparedDose, which: str) -> Mask:
     """The liver of a side, which the registration attends to."""
-    livers = [region.mask for region in side.regions if region.role is Role.LIVER]
-    if not livers:
+    liver = _own_liver(side)
+    if liver is None:
         raise InputError(
-            f"the {which} results have no liver, around which CTs are registered. Compute them with one.",
-            tag=OPTION,
+            f"{which} has no liver, around which CTs are registered. Compute it with one.", tag=OPTION
         )
-    return livers[0]
+    return liver
 
 
-def _surface_points(liver: Mask) -> np.ndarray:
+def _own_liver(side: ComparedDose) -> Mask | None:
+    """The liver of a side, None where it has none."""
+    return next((region.mask for region in side.regions if region.role is Role.LIVER), None)
+
+
+def _points(liver: Mask) -> np.ndarray:
     """Points of the liver [mm]."""
     return np.asarray(liver.grid.index_to_lps(np.argwhere(liver.array >= 0.5).astype(float)))
 

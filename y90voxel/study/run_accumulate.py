@@ -16,12 +16,14 @@ from y90voxel.case.accumulation_settings import AccumulationSettings, facts_of
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.nifti import write_nifti
 from y90voxel.io.result_tables import write_dvh_csv, write_json
 from y90voxel.regions.placement import place_regions
+from y90voxel.study.joined_treatments import join_frames
 from y90voxel.study.read_study import read_region_files, trusted_regions
-from y90voxel.study.read_treatments import ReadTreatment, check_one_patient, join_frames, read_treatment
+from y90voxel.study.read_treatments import ReadTreatment, check_one_patient, read_treatment
 from y90voxel.version import __version__
 
 __all__ = ["run_accumulate"]
@@ -48,7 +50,7 @@ def run_accumulate(
     out : path-like
         Folder of the sum; appears complete or not at all.
     settings : AccumulationSettings or None
-        Dates, fractions, nuclides, limits, registrations, reference.
+        Dates, fractions, nuclides, CTs, limits, registrations, reference.
     regions : sequence of path-like
         Regions for a reference that has none, such as an RTSTRUCT.
     trust_frames : bool
@@ -70,39 +72,60 @@ def run_accumulate(
     asked = settings or AccumulationSettings()
     files = [Path(path) for path in paths]
     read: list[ReadTreatment] = []
-    for path, facts in zip(files, facts_of(files, asked), strict=True):
+    said = facts_of(files, asked)
+    for path, facts in zip(files, said, strict=True):
         report_progress(f"reading {path.name}", 0.2 * len(read) / len(files))
         read.append(read_treatment(path, facts))
     notices = [*(notice for one in read for notice in one.notices), *check_one_patient(read)]
     if regions:
         notices += _give_regions(read, asked.reference, regions, trust_frames)
     base = reference_of([one.treatment for one in read], asked.reference).name
-    treatments, joined, frame_notices = join_frames(read, asked.registration, base, trust_frames=trust_frames)
+    joined = join_frames(
+        [one.treatment for one in read],
+        base,
+        asked,
+        cts={
+            one.treatment.name: facts.ct
+            for one, facts in zip(read, said, strict=True)
+            if facts.ct is not None
+        },
+        trust_frames=trust_frames,
+        progress=lambda what, done: report_progress(what, 0.2),
+    )
     limits = [parse_limit(text) for text in asked.limit]
     accumulation = accumulate(
-        treatments, base, limits, frames_joined=joined, carry=asked.carry, progress=report_progress
+        joined.treatments,
+        base,
+        limits,
+        frames_joined=joined.whole,
+        carry=asked.carry,
+        progress=report_progress,
     )
     accumulation = replace(
-        accumulation, notices=tuple(dict.fromkeys((*notices, *frame_notices, *accumulation.notices)))
+        accumulation, notices=tuple(dict.fromkeys((*notices, *joined.notices, *accumulation.notices)))
     )
     identity = next(one.identity for one in read if one.treatment.name == base)
     document = accumulation.as_dict() | {
+        "registrations": [dict(one.entry) for one in joined.registered],
         "provenance": {
             "version": __version__,
             "inputs": [dict(item) for one in read for item in one.inputs],
             "settings": asked.model_dump(mode="json", exclude_defaults=True),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 3),
-        }
+        },
     }
     with output_folder(out, "accumulate") as folder:
         _write(accumulation, identity, document, folder)
+        for one in joined.registered:
+            write_registration(one.alignment, folder / str(one.entry["file"]), identity=identity)
         if report:
             report_progress("drawing the report", 0.9)
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.accumulation_page import write_accumulation_report
 
-            write_accumulation_report(accumulation, document["provenance"], folder)
+            pages = [(one.entry, one.alignment) for one in joined.registered]
+            write_accumulation_report(accumulation, document["provenance"], folder, pages)
     report_progress("done", 1.0)
     return document
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from y90voxel.errors import GeometryError
 from y90voxel.volumes.grid import Grid
 
-__all__ = ["AffineTransform", "Chain", "Deformation", "Transform", "sampled"]
+__all__ = ["AffineTransform", "Chain", "Continued", "Deformation", "Transform", "sampled"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -176,6 +176,34 @@ class _InverseDeformation:
     def inverse(self) -> Transform:
         """Return the deformation."""
         return self.of
+
+
+@dataclass(frozen=True, eq=False)
+class Continued:
+    """A transform, and where it is not defined another one.
+
+    Parameters
+    ----------
+    inside : Transform
+        Taken where it is defined.
+    beyond : AffineTransform
+        Taken elsewhere.
+    """
+
+    inside: Transform
+    beyond: AffineTransform
+
+    def points(self, points_mm: ArrayLike) -> Floats:
+        """Return where points lie in the other frame."""
+        points = np.asarray(points_mm, float)
+        places = self.inside.points(points)
+        missing = np.isnan(places).any(axis=-1)
+        places[missing] = self.beyond.points(points[missing])
+        return places
+
+    def inverse(self) -> Continued:
+        """Return the map back."""
+        return Continued(self.inside.inverse(), self.beyond.inverse())
 
 
 @dataclass(frozen=True, eq=False)
