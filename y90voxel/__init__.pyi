@@ -20,6 +20,7 @@ from y90voxel.dose.density.superposition import DensitySuperposition as DensityS
 from y90voxel.dose.engine import BaseEngine as BaseEngine
 from y90voxel.dose.engine import Engine as Engine
 from y90voxel.dose.engines import EngineRequest as EngineRequest
+from y90voxel.dose.exact.exact import Exact as Exact
 from y90voxel.dose.local_deposition import LocalDeposition as LocalDeposition
 from y90voxel.dose.monte_carlo.monte_carlo import MonteCarlo as MonteCarlo
 from y90voxel.dose.monte_carlo.radial_simulation import (

@@ -86,7 +86,7 @@ def test_roles_can_be_given(run_cli, tmp_path):
     assert "other-regions" in {w["code"] for w in json.loads(without.out)["warnings"]}
 
 
-@pytest.mark.parametrize("engine", ["local", "density", "monte-carlo"])
+@pytest.mark.parametrize("engine", ["local", "density", "monte-carlo", "exact"])
 def test_every_engine_gives_the_liver_nearly_the_same_dose(engine, run_cli, study, tmp_path):
     options = ("--engine", engine, "--histories", "200000", "--seed", "3")
     found = json.loads(run_cli("dose", study, *GIVEN, *options, "-o", tmp_path / engine, "--json").out)
@@ -95,7 +95,7 @@ def test_every_engine_gives_the_liver_nearly_the_same_dose(engine, run_cli, stud
     liver, expected = (m["regions"][0] for m in (found, usual))
     # local deposition keeps what crosses the surface (3 to 4 % here); the others differ by statistics and scattering
     assert liver["mean_gy"] == pytest.approx(expected["mean_gy"], rel=0.05 if engine == "local" else 0.01)
-    simulated = engine == "monte-carlo"
+    simulated = engine in ("monte-carlo", "exact")
     assert (liver["relative_uncertainty"] is not None) is simulated
     assert (tmp_path / engine / "dose_uncertainty.nii.gz").exists() is simulated
 

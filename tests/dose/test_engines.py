@@ -52,7 +52,7 @@ def test_a_registered_engine_stands_in_the_help():
         "print(next(one.help for one in options_of('dose') if one.name == 'engine'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "monte-carlo or twice;" in done.stdout
+    assert "exact or twice;" in done.stdout
 
 
 def test_a_name_is_given_once(twice):
@@ -64,7 +64,7 @@ def test_an_unknown_engine_in_the_settings_is_refused_with_the_names():
     with pytest.raises(InputError) as caught:
         load_settings(options={"dose": {"engine": "magic"}})
     assert (
-        "dose.engine = 'magic': Input should be 'auto', 'local', 'convolution', 'density' or 'monte-carlo'"
+        "dose.engine = 'magic': Input should be 'auto', 'local', 'convolution', 'density', 'monte-carlo' or 'exact'"
         in str(caught.value)
     )
     assert caught.value.tag == "dose.engine"

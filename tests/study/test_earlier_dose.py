@@ -16,7 +16,7 @@ from y90voxel.study.run_dose import run_study
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap
 
-ENGINES = ("local", "convolution", "density", "monte-carlo")
+ENGINES = ("local", "convolution", "density", "monte-carlo", "exact")
 SAME = ("dose.nii.gz", "dvh.csv", "metrics.csv", "activity.nii.gz")
 
 
@@ -25,7 +25,7 @@ def settings(engine="local", **more):
         "administration": {"activity": "2 GBq", "lung_shunt_fraction": 0.05},
         "dose": {"engine": engine},
         "monte_carlo": {"histories": 200_000, "target_uncertainty": "0.1 %"}
-        if engine == "monte-carlo"
+        if engine in ("monte-carlo", "exact")
         else {},
         "output": {"report": False},
     }
@@ -70,9 +70,9 @@ def test_the_dose_is_read_and_everything_made_of_it_is_the_same(study, tmp_path,
     for name in SAME:
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "first" / name).read_bytes(), name
     assert metrics(tmp_path / "again") == metrics(tmp_path / "first")
-    if engine == "monte-carlo":
+    if engine in ("monte-carlo", "exact"):
         codes = [warning["code"] for warning in metrics(tmp_path / "again")["warnings"]]
-        assert "monte-carlo-uncertainty" in codes
+        assert {"monte-carlo": "monte-carlo-uncertainty", "exact": "exact-parts"}[engine] in codes
         spread = "dose_uncertainty.nii.gz"
         assert (tmp_path / "again" / spread).read_bytes() == (tmp_path / "first" / spread).read_bytes()
 

@@ -295,26 +295,26 @@ class LungSettings(Group):
 
 
 class MonteCarloSettings(Group):
-    """How long the Monte Carlo engine runs."""
+    """How long the engines that simulate run."""
 
     histories: Annotated[
         int | None,
         AfterValidator(lambda value: None if value is None else positive(value)),
-        Setting("Monte Carlo: decays to simulate at most.", "--histories"),
+        Setting("Monte Carlo, exact: histories to simulate at most.", "--histories"),
     ] = None
     target_uncertainty: Annotated[
         float | None,
         BeforeValidator(lambda value: None if value is None else parse_share(value)),
         Setting(
-            "Monte Carlo: stop at this uncertainty of the tumours' voxels, such as '1%'.",
+            "Monte Carlo, exact: stop at this uncertainty of the tumours' voxels, such as '1%'.",
             "--target-uncertainty",
         ),
     ] = None
     seed: Annotated[
-        int, Setting("Monte Carlo and sampled uncertainties: same seed, same result.", "--seed")
+        int, Setting("Monte Carlo, exact and sampled uncertainties: same seed, same result.", "--seed")
     ] = 0
     time_limit_s: Annotated[
-        Positive | None, Setting("Monte Carlo: stop after this time [s].", "--time-limit")
+        Positive | None, Setting("Monte Carlo, exact: stop after this time [s].", "--time-limit")
     ] = None
 
 

@@ -28,9 +28,9 @@ def _every(settings: StudySettings, name: str) -> bool:
 
 # What a setting needs to be used, in words and as a test. All others are used wherever they are given, or refused.
 UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
-    ("monte_carlo", "histories"): ("dose.engine is monte-carlo", _simulates),
-    ("monte_carlo", "target_uncertainty"): ("dose.engine is monte-carlo", _simulates),
-    ("monte_carlo", "time_limit_s"): ("dose.engine is monte-carlo", _simulates),
+    ("monte_carlo", "histories"): ("dose.engine is monte-carlo or exact", _simulates),
+    ("monte_carlo", "target_uncertainty"): ("dose.engine is monte-carlo or exact", _simulates),
+    ("monte_carlo", "time_limit_s"): ("dose.engine is monte-carlo or exact", _simulates),
     ("dose", "calibration_factor"): ("dose.calibration is factor", lambda s: s.dose.calibration == "factor"),
     ("dose", "acquisition_duration_s"): (
         "dose.calibration is factor",
@@ -41,7 +41,7 @@ UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
         lambda s: s.dose.calibration == "relative",
     ),
     ("monte_carlo", "seed"): (
-        "dose.engine is monte-carlo",
+        "dose.engine is monte-carlo or exact",
         # --seed states both; then the samples of the uncertainties use it
         lambda s: _simulates(s) or (s.output.uncertainty and s.uncertainty.seed == s.monte_carlo.seed),
     ),
@@ -107,7 +107,7 @@ def unused_settings(settings: StudySettings) -> list[tuple[str, str]]:
     --------
     >>> settings = StudySettings.model_validate({"monte_carlo": {"histories": 1000}})
     >>> unused_settings(settings)
-    [('monte_carlo.histories', 'dose.engine is monte-carlo')]
+    [('monte_carlo.histories', 'dose.engine is monte-carlo or exact')]
     """
     plain = StudySettings()
     idle = []

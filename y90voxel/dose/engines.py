@@ -69,7 +69,7 @@ class EngineRequest:
     threads : int or None
         Threads; None takes every core that the process may use.
     histories, seed, target_uncertainty, time_limit_s
-        When a simulation stops, as of `y90voxel.dose.monte_carlo.monte_carlo.MonteCarlo`.
+        When a simulation stops, as of `y90voxel.dose.monte_carlo.monte_carlo.MonteCarlo` and `y90voxel.dose.exact.exact.Exact`.
     target_mask : callable or None
         Called by a simulation for the voxels that the target uncertainty is about.
     progress : callable or None
@@ -168,6 +168,22 @@ def _monte_carlo(request: EngineRequest) -> Engine:
     )
 
 
+def _exact(request: EngineRequest) -> Engine:
+    # deferred: for this engine alone
+    from y90voxel.dose.exact.exact import Exact
+
+    return Exact(
+        request.nuclide,
+        histories=request.histories,
+        seed=request.seed,
+        target_uncertainty=request.target_uncertainty,
+        target_mask=None if request.target_mask is None else request.target_mask(),
+        time_limit_s=request.time_limit_s,
+        threads=request.threads,
+        progress=request.progress,
+    )
+
+
 # From the simplest to the best: the order in which lung doses stand side by side.
 _ROWS = [
     EngineRow(
@@ -187,6 +203,11 @@ _ROWS = [
     EngineRow(
         "monte-carlo", "Monte Carlo", "transport of every electron and photon, with statistical uncertainty",
         ("emission spectra", "density map"), _monte_carlo, simulates=True,
+    ),
+    EngineRow(
+        "exact", "Monte Carlo with a known expectation",
+        "a convolution with the Monte Carlo's own kernel plus transport of what the patient's densities change of it",
+        ("emission spectra", "density map"), _exact, simulates=True,
     ),
 ]  # fmt: skip
 

@@ -21,7 +21,7 @@ __all__ = ["earlier_dose"]
 
 METRICS, DOSE, UNCERTAINTY = "metrics.json", "dose.nii.gz", "dose_uncertainty.nii.gz"
 # What engines say of a run, as it stands among the warnings of its results.
-SAID_BY_ENGINES = {"monte-carlo-uncertainty"}
+SAID_BY_ENGINES = {"monte-carlo-uncertainty", "exact-uncertainty", "exact-parts", "exact-metal"}
 
 
 def earlier_dose(folder: Path, case: Case, engine: str) -> PlainDose | None:

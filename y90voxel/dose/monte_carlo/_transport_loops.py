@@ -22,7 +22,8 @@ Cell = tuple[int, int, int]
 
 # Voxels: edges_mm (3, n + 1) holds the faces along each axis. Shells (``shells`` is 1): row 0 of edges_mm holds the
 # radii, far_mm is where photons are given up. density (g/mL), material (index of the tables): (slices, rows, columns).
-Geometry = namedtuple("Geometry", "shells edges_mm density material far_mm")
+# What is deposited counts for ``weight`` times its energy.
+Geometry = namedtuple("Geometry", "shells edges_mm density material far_mm weight", defaults=(1.0,))
 # cumulative (n): decays up to and including each source voxel; cells (n, 3): their indices; energies_mev: beta
 # energy at equal steps of probability; electrons, photons (k, 2): energy [MeV] and yield per decay; local_mev.
 Source = namedtuple("Source", "cumulative cells energies_mev electrons photons local_mev")
@@ -120,6 +121,7 @@ def deposit(
     energy: float, position: Vector, cell: Cell, geometry: Geometry, score: Array, lineage: int
 ) -> None:
     """Deposit energy where the particle is."""
+    energy *= geometry.weight
     if geometry.shells == 1:
         score[0, lineage, shell_of(position, geometry.edges_mm[0])] += energy
     else:
@@ -187,7 +189,7 @@ def walk_shells(
     u, v, w = direction
     part = length * uniform(rng)
     here = (x + u * part, y + v * part, z + w * part)
-    score[0, lineage, shell_of(here, geometry.edges_mm[0])] += loss_per_mass * mass
+    score[0, lineage, shell_of(here, geometry.edges_mm[0])] += loss_per_mass * mass * geometry.weight
     return (x + u * length, y + v * length, z + w * length)
 
 
@@ -203,6 +205,7 @@ def walk(
 ) -> tuple[Vector, Cell, int, float]:
     """Go straight for a mass length, depositing energy along the path: position, cell, status, mass length not walked."""
     edges = geometry.edges_mm
+    loss_per_mass *= geometry.weight
     while True:
         i, j, k = cell
         per_mm = 0.1 * geometry.density[i, j, k]

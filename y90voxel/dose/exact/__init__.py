@@ -1,0 +1,1 @@
+"""Monte Carlo of the difference to a uniform medium, whose dose is a convolution."""
