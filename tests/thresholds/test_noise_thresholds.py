@@ -135,6 +135,14 @@ def test_the_grid_is_told_from_1_percent_in_liver_and_tumours_and_3_in_lungs(nam
         assert f"{name} {100 * error:+.1f} %" in notices[0].message
 
 
+@pytest.mark.parametrize(("error", "told"), [(-0.0299, False), (-0.0301, True)])
+def test_of_lungs_the_mean_by_volume_is_told_too(error, told):
+    notices = grid_error_notices(liver_case(), {"lungs": GridError(0.0, 0.0, by_mixing=error)})
+    assert [notice.code for notice in notices] == ["grid-error"] * told
+    if told:
+        assert "lungs by volume -3.0 %" in notices[0].message
+
+
 @pytest.mark.parametrize(("voxels", "name"), [(78, "non-tumour liver"), (79, "perfused non-tumour liver")])
 def test_a_background_of_recovery_holds_5_ml_or_another_is_taken(voxels, name):
     """Voxels of 0.064 mL: 4.99 mL of perfused liver are too few, 5.06 mL are enough."""

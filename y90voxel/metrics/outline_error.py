@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from y90voxel.volumes.own_density import OwnDensity
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask
 
-__all__ = ["outline_error"]
+__all__ = ["mixed_density_error", "outline_error"]
 
 
 def outline_error(dose: DoseMap, mask: Mask, density: DensityMap | OwnDensity | None = None) -> float:
@@ -53,6 +53,37 @@ def outline_error(dose: DoseMap, mask: Mask, density: DensityMap | OwnDensity | 
     offset = np.divide(0.5 * (1.0 - share) * beyond, length, out=np.zeros_like(doses), where=length > 0)
     in_place = as_whole + float((weights * offset[inner]).sum())
     return as_whole / in_place - 1.0 if as_whole > 0 and in_place > 0 else 0.0
+
+
+def mixed_density_error(dose: DoseMap, mask: Mask, density: DensityMap, own: OwnDensity) -> float:
+    """Return by how much of itself a mean dose by volume is off at most because voxels that tissues share have one dose.
+
+    Energy that stays where it is released gives the region's part of a voxel the dose of the voxel times its density over that of
+    the part; energy from afar gives both the same. The first is the bound: of Y-90 in lungs on voxels of 4.4 mm, 0.43 of it is
+    found, on finer ones less (``tests/case/test_grid_error.py``). The mean by mass is off by less.
+
+    Parameters
+    ----------
+    dose : DoseMap
+        Absorbed dose [Gy].
+    mask : Mask
+        Occupancies on the same grid.
+    density : DensityMap
+        Mean density of each voxel on the same grid [g/mL].
+    own : OwnDensity
+        That of the region's own tissue [g/mL].
+
+    Returns
+    -------
+    float
+        Mean as found over that with the region's parts at their bound, less one; 0 where there is no dose.
+    """
+    box = mask.box
+    share, doses = (array[box].astype(np.float64) for array in (mask.array, dose.array))
+    mixed, parts = density.array[box].astype(np.float64), own.within(box)
+    ratio = np.divide(mixed, parts, out=np.ones_like(mixed), where=(share > 0) & (share < 1) & (parts > 0))
+    found, bound = float((share * doses).sum()), float((share * doses * ratio).sum())
+    return found / bound - 1.0 if found > 0 and bound > 0 else 0.0
 
 
 def _slope(values: NDArray[Any], axis: int) -> NDArray[np.float64]:
