@@ -1,53 +1,43 @@
-"""The tutorial runs as it stands, and prints what it says."""
+"""The tutorial runs as it stands and prints what it says; as a notebook it is the same cells and nothing else."""
 
-import ast
-import io
-import re
-from contextlib import redirect_stdout
-from pathlib import Path
+import pytest
+from document_blocks import ROOT, blocks_of, run_as_notebook, run_page, words
 
-ROOT = Path(__file__).resolve().parents[1]
-BLOCK = re.compile(r"```(python|text)\n(.*?)```", re.S)
+PAGE = "docs/tutorial.md"
+# Languages whose fences become cells with a magic in a notebook (jupytext, "Notebooks as Markdown").
+MAGICS = {"sh", "bash", "html", "javascript", "js", "latex", "perl", "ruby", "R", "svg", "cmd", "powershell"}
 
 
-def run_as_notebook(source, names):
-    """Run a cell: what it prints; a value on its last line shows itself."""
-    tree = ast.parse(source)
-    last = tree.body[-1]
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        if isinstance(last, ast.Expr):
-            exec(compile(ast.Module(tree.body[:-1], []), "tutorial", "exec"), names)
-            value = eval(compile(ast.Expression(last.value), "tutorial", "eval"), names)
-            if value is not None:
-                assert value._repr_html_().startswith("<div")
-        else:
-            exec(compile(tree, "tutorial", "exec"), names)
-    return printed.getvalue()
-
-
-def words(text):
-    return [line.split() for line in text.strip().splitlines()]
-
-
-def run_tutorial():
-    """Pairs of what each block that prints printed, and what the page says."""
-    names, pairs = {}, []
-    for kind, content in BLOCK.findall((ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")):
-        if kind == "python":
-            printed = run_as_notebook(content, names)
-            pairs += [[printed, ""]] if printed else []
-        else:
-            pairs[-1][1] = content
-    return pairs
-
-
-def test_the_tutorial_runs_and_prints_what_it_says(tmp_path, monkeypatch):
+@pytest.fixture
+def in_a_checkout(tmp_path, monkeypatch):
     (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
     monkeypatch.chdir(tmp_path)
-    pairs = run_tutorial()
+    return tmp_path
+
+
+def test_the_tutorial_runs_and_prints_what_it_says(in_a_checkout):
+    pairs, _ = run_page(PAGE)
     assert len(pairs) >= 11
     for printed, said in pairs:
         assert words(printed) == words(said)
-    for name in ("dose.nii.gz", "dose.dcm", "gtv1.csv"):
-        assert (tmp_path / name).stat().st_size > 1000
+    for name in ("dose.nii.gz", "dose.dcm", "gtv1.csv", "regions_seg.dcm", "regions_rtstruct.dcm"):
+        assert (in_a_checkout / name).stat().st_size > 1000
+
+
+def test_the_tutorial_asks_a_notebook_for_nothing_but_python():
+    languages = {block.language for block in blocks_of(PAGE)}
+    assert languages == {"python", "text"}
+    assert not languages & MAGICS
+
+
+def test_the_notebook_that_jupytext_makes_runs(in_a_checkout):
+    """Its cells are the Python of the page; none installs from an index."""
+    jupytext = pytest.importorskip("jupytext")
+    notebook = jupytext.read(ROOT / PAGE)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    blocks = [block for block in blocks_of(PAGE) if block.language == "python"]
+    assert [cell.strip() for cell in cells] == [block.text.strip() for block in blocks]
+    names = {"__name__": "__main__"}
+    for block in blocks[:2]:  # all of them run above
+        run_as_notebook(block, names)
+    assert names["study"].emissions

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 __all__ = ["EXAMPLES", "GROUPS", "PANEL_ORDER", "PLAIN", "panel_of", "sections"]
 
 GROUPS = {
-    "One treatment": ("demo", "inspect", "plan", "dose", "compare", "dvh"),
+    "One treatment": ("demo", "inspect", "plan", "dose", "compare", "check", "dvh"),
     "One patient": ("accumulate", "course"),
     "Many patients": ("batch",),
     "Camera and physics": ("commission", "twin", "kernel"),
@@ -24,6 +24,7 @@ EXAMPLES = {
     "accumulate": "y90voxel accumulate out-2025 out-2026 -o sum --limit 'non-tumour liver bed <= 150'",
     "course": "y90voxel course course.toml -o course-07",
     "batch": "y90voxel batch cohort.csv -o cohort --case all.toml --workers 4",
+    "check": 'y90voxel check vendor.dcm patient-07 --activity "2.4 GBq" --lung-shunt 0.06 -o check-07',
     "dvh": "y90voxel dvh dose.dcm regions.dcm -o dvh-07",
     "commission": "y90voxel commission nema-iec --filling filling.toml -o camera-1",
     "twin": "y90voxel twin twin.toml -o phantom",
