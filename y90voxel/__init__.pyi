@@ -55,6 +55,10 @@ from y90voxel.regions.regions import Regions as Regions
 from y90voxel.regions.roles import Role as Role
 from y90voxel.study.read_study import read_regions as read_regions
 from y90voxel.study.read_study import read_study as read_study
+from y90voxel.vendor_check.check_dose import VendorCheck as VendorCheck
+from y90voxel.vendor_check.check_dose import check_vendor_dose as check_vendor_dose
+from y90voxel.vendor_check.check_inputs import OwnCalculation as OwnCalculation
+from y90voxel.vendor_check.check_inputs import VendorDose as VendorDose
 from y90voxel.version import __version__ as __version__
 from y90voxel.volumes.grid import Grid as Grid
 from y90voxel.volumes.resample import resample as resample

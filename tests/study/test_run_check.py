@@ -1,12 +1,16 @@
 """A vendor's file against a study, and against our results of it: files, command, errors."""
 
+import html
 import json
+import re
+import shutil
 from dataclasses import replace
 
 import dicom_factory as dicom
 import numpy as np
 import pydicom
 import pytest
+from browser import browser, find_chromium
 from study_factory import ROIS, ball_contours, write_therapy_study
 
 from y90voxel.case.settings import load_settings
@@ -187,8 +191,6 @@ def test_settings_and_files_beside_our_results_are_refused(runs, tmp_path):
 
 
 def test_results_without_activity_are_refused(runs, tmp_path):
-    import shutil
-
     copy = shutil.copytree(runs / "ours", tmp_path / "copy")
     (copy / "activity.nii.gz").unlink()
     file = vendor_file(runs, tmp_path / "vendor.dcm")
@@ -209,3 +211,51 @@ def test_settings_that_decide_nothing_are_listed(runs, tmp_path):
 def test_an_unknown_override_is_refused(runs, tmp_path):
     with pytest.raises(InputError, match="no refusal of check"):
         run_check(VendorFiles(tmp_path / "x"), runs / "ours", tmp_path / "out", override=["anything"])
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
+    """The page of a dose with three causes, and regions of its own."""
+    folder = tmp_path_factory.mktemp("page")
+    file = vendor_file(runs, folder / "vendor.dcm", lambda array: np.minimum(1.063 * array, 300.0))
+    contours = {"Liver": ball_contours(*ROIS["Liver"]), "GTV1": ball_contours(ROIS["GTV1"][0], 20.0)}
+    dicom.save([dicom.rtstruct(contours)], folder / "theirs", "rs")
+    document = run_check(
+        VendorFiles(file, list((folder / "theirs").iterdir())), runs / "ours", folder / "out"
+    )
+    return folder / "out", document
+
+
+def test_the_page_holds_everything_and_needs_nothing_else(page):
+    out, document = page
+    text = (out / "check.html").read_text(encoding="utf-8")
+    plain = html.unescape(text)
+    assert [cause["name"] for cause in document["causes"]] == ["factor", "cut", "regions"]
+    assert document["verdict"] in plain
+    for cause in document["causes"]:
+        assert cause["label"] in plain
+    for candidate in document["causes"][0]["candidates"]:
+        assert candidate["label"] in plain
+    assert "Independent check for research, not a clearance" in plain
+    assert "ot a medical device" in plain
+    assert set(re.findall(r'(?:src|href)="([a-z]+):', text)) == {"data"}
+    assert {file.name for file in (out / "figures").iterdir()} == {"doses.png", "differences.png", "dvh.png"}
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_the_page_fits_a_screen_and_a_telephone(page, width):
+    if find_chromium() is None:
+        pytest.skip("there is no Chromium")
+    with browser() as window:
+        window.open(page[0] / "check.html", width=width)
+        assert window.run("document.documentElement.scrollWidth") == width
+        assert window.errors == []
+
+
+def test_no_report_leaves_the_page_out(runs, tmp_path, run_cli):
+    file = vendor_file(runs, tmp_path / "vendor.dcm")
+    given = ("--activity", "1 GBq", "--lung-shunt", "0.06", "--engine", "convolution")
+    done = run_cli("check", file, runs / "study", "-o", tmp_path / "out", *given, "--no-report")
+    assert done.code == 0, done.err
+    assert [path.name for path in (tmp_path / "out").glob("[a-z]*")] == ["check.json"]
+    assert "Their map is ours by a liver kernel scaled by density" in done.out

@@ -79,13 +79,15 @@ def check(
             chosen,
             files={"emission": emission, "ct": ct, "regions": regions or None},
             override=files.override or (),
+            report=chosen.output.report,
             progress=report_progress,
         )
     if as_json:
         typer.echo(json.dumps(document))
         return
     _print(document)
-    typer.echo(f"\n{out}")
+    page = out / "check.html"
+    typer.echo(f"\n{page if page.exists() else out}")
 
 
 def _print(document: dict[str, Any]) -> None:

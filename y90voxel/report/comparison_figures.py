@@ -34,7 +34,14 @@ from y90voxel.report.scene import SMALLEST
 from y90voxel.volumes.planes import View, display_plane, sample, shown_box
 from y90voxel.volumes.volume import Volume
 
-__all__ = ["comparison_figures", "comparison_styles", "dose_picture", "draw_scale"]
+__all__ = [
+    "comparison_figures",
+    "comparison_styles",
+    "difference_picture",
+    "diverging_colours",
+    "dose_picture",
+    "draw_scale",
+]
 
 # Of the figure, its gaps, a colour bar with its numbers, and the title [px].
 WIDTH_PX, GAP_PX, BAR_PX, TITLE_PX = 1420.0, 10.0, 92.0, 62.0
@@ -119,7 +126,7 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
             for picture in (
                 dose_picture(sample(voxels.predicted_dose, plane), top),
                 dose_picture(sample(voxels.delivered_dose, plane), top),
-                _difference_picture(sample(difference, plane), reach),
+                difference_picture(sample(difference, plane), reach),
             ):
                 _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, outlines)
                 left += plane.grid.shape[2] + GAP_PX
@@ -133,7 +140,11 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
         low, tall = bottom + GAP_PX, sum(heights) + GAP_PX * (len(heights) - 1)
         draw_scale(figure, Area(left, low, 18, tall), colours(), (0.0, top), "dose / Gy")
         draw_scale(
-            figure, Area(left + BAR_PX, low, 18, tall), _diverging(), (-reach, reach), "difference / Gy"
+            figure,
+            Area(left + BAR_PX, low, 18, tall),
+            diverging_colours(),
+            (-reach, reach),
+            "difference / Gy",
         )
         add_legend(
             figure,
@@ -155,13 +166,13 @@ def dose_picture(dose: NDArray[np.float32], top_gy: float) -> NDArray[np.float32
     return np.asarray(colours()[(level * 255).astype(np.uint8)] * shade, np.float32)
 
 
-def _difference_picture(difference: NDArray[np.float32], reach_gy: float) -> NDArray[np.float32]:
+def difference_picture(difference: NDArray[np.float32], reach_gy: float) -> NDArray[np.float32]:
     """A difference in colour, white at zero, (rows, columns, 3)."""
     level = np.clip(0.5 + 0.5 * difference / reach_gy, 0.0, 1.0)
-    return np.asarray(_diverging()[np.rint(level * 255).astype(np.uint8)], np.float32)
+    return np.asarray(diverging_colours()[np.rint(level * 255).astype(np.uint8)], np.float32)
 
 
-def _diverging() -> NDArray[np.float32]:
+def diverging_colours() -> NDArray[np.float32]:
     """Return the colour scale of differences, (256, 3): blue below zero, white, red above."""
     # deferred: matplotlib takes 0.3 s
     import matplotlib

@@ -27,7 +27,7 @@ from y90voxel.study.result_folder import read_document, read_dose_folder, with_a
 from y90voxel.study.run_dose import StudyFiles, make_case, read_chosen
 from y90voxel.study.study import file_record
 from y90voxel.study.use_scanner import use_scanner
-from y90voxel.vendor_check.check_dose import MAPS_UNLIKE, check_vendor_dose
+from y90voxel.vendor_check.check_dose import MAPS_UNLIKE, VendorCheck, check_vendor_dose
 from y90voxel.vendor_check.check_inputs import OwnCalculation, VendorDose
 from y90voxel.version import __version__
 from y90voxel.volumes.volume import DoseMap
@@ -80,9 +80,10 @@ def run_check(
     *,
     files: StudyFiles | None = None,
     override: Collection[str] = (),
+    report: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Write ``check.json`` to ``out``; return its content.
+    """Write ``check.json``, ``check.html`` and ``figures/`` to ``out``; return the content of the first.
 
     Parameters
     ----------
@@ -98,6 +99,8 @@ def run_check(
         ``emission``, ``ct``, ``regions``: files that complete or replace the study's.
     override : collection of str
         ``patients-differ`` and ``maps-unlike``: refusals that are overridden.
+    report : bool
+        Write page and figures too.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -153,8 +156,20 @@ def run_check(
     }
     with output_folder(out, "check") as made:
         write_json(document, made / "check.json")
+        _page(check, document, made, report_progress if report else None)
     report_progress("done", 1.0)
     return document
+
+
+def _page(check: VendorCheck, document: Mapping[str, Any], folder: Path, progress: Progress | None) -> None:
+    """Write the page, where it is wanted."""
+    if progress is None:
+        return
+    progress("drawing the report", 0.8)
+    # deferred: 0.3 s, for reports alone
+    from y90voxel.report.vendor_check_page import write_check_report
+
+    write_check_report(check, document, folder)
 
 
 def _of_study(path: Path, settings: StudySettings, files: StudyFiles, progress: Progress) -> _Ours:

@@ -122,7 +122,7 @@ def clearly_better(residual: float, other: float, count: int) -> bool:
         Voxels.
     """
     ratio = (other**2 + SAME**2) / (residual**2 + SAME**2)
-    return ratio > 1.0 and count / VOXELS_AS_ONE * math.log(ratio) > LEAST_EVIDENCE
+    return other > SAME and ratio > 1.0 and count / VOXELS_AS_ONE * math.log(ratio) > LEAST_EVIDENCE
 
 
 def rounding_step(dose: Floats) -> float | None:

@@ -199,10 +199,11 @@ def margin_mm(ours: Mask, theirs: Mask) -> float:
 
     inside = ours.core
     wanted = int(np.count_nonzero(theirs.core)) - int(np.count_nonzero(inside))
-    if wanted == 0:
+    outside = ~inside if wanted > 0 else inside
+    if wanted == 0 or not outside.any():
         return 0.0
-    grown = wanted > 0
-    distances = distance_transform_edt(~inside if grown else inside, sampling=ours.grid.spacing_mm)
-    layers = np.sort(distances[~inside if grown else inside])
-    reached = float(layers[min(abs(wanted), layers.size) - 1])
-    return reached if grown else -reached
+    distances = distance_transform_edt(outside, sampling=ours.grid.spacing_mm)[outside]
+    layers, counts = np.unique(distances, return_counts=True)
+    # a layer that is filled in part counts by its part
+    margin = np.interp(abs(wanted), np.cumsum([0, *counts]), [0.0, *layers])
+    return float(margin if wanted > 0 else -margin)
