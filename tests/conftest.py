@@ -1,9 +1,11 @@
 """Fixtures shared by all tests."""
 
+import json
 import random
 import sys
 from types import SimpleNamespace
 
+import jsonschema
 import pytest
 from hypothesis import settings
 
@@ -45,3 +47,41 @@ def run_cli(monkeypatch, capsys):
         return SimpleNamespace(code=code, out=captured.out, err=captured.err)
 
     return run
+
+
+class CheckedJson:
+    """The module json for the writer of results: what is written has to fit the schema of its kind."""
+
+    def dumps(self, document, **options):
+        text = json.dumps(document, **options)
+        check_result(json.loads(text))
+        return text
+
+
+def check_result(document):
+    """Raise if a document of a kind that has a schema does not fit it."""
+    from y90voxel.study.result_schemas import schema_of_kind
+
+    kind = document.get("kind")
+    if kind not in VALIDATORS:
+        schema = schema_of_kind(kind)
+        VALIDATORS[kind] = None if schema is None else jsonschema.Draft202012Validator(schema)
+    faults = [] if VALIDATORS[kind] is None else list(VALIDATORS[kind].iter_errors(document))
+    told = "; ".join(f"{fault.json_path}: {fault.message}"[:300] for fault in faults[:5])
+    assert not faults, (
+        f"a document of kind {kind!r} does not fit its schema: {told}. Declare what is new in "
+        "y90voxel/study/result_schemas.py and write docs/schemas again (y90voxel schema NAME)."
+    )
+
+
+VALIDATORS = {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def results_fit_their_schemas():
+    """Check every result that a test writes in this process."""
+    from y90voxel.io import result_tables
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(result_tables, "json", CheckedJson())
+        yield

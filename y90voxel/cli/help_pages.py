@@ -29,7 +29,7 @@ EXAMPLES = {
     "commission": "y90voxel commission nema-iec --filling filling.toml -o camera-1",
     "twin": "y90voxel twin twin.toml -o phantom",
     "kernel": "y90voxel kernel --spacing 3,4.07,4.07 --medium liver -o kernel.csv",
-    "schema": "y90voxel schema",
+    "schema": "y90voxel schema metrics",
     "send": "y90voxel send out-07 --to PACS@192.0.2.5:104",
     "fetch": "y90voxel fetch 1.2.840.113619.2.55.3.1 --from PACS@192.0.2.5:104 -o patient-07",
 }

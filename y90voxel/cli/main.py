@@ -36,7 +36,7 @@ COMMANDS = {
     "commission": "Commission a camera from a phantom: calibration, recovery, resolution, noise, dead time, scanner.toml.",
     "twin": "Write the digital twin of a phantom as DICOM, with its filling record and known truth.",
     "kernel": "Write voxel S values [Gy/(Bq s)] of a uniform medium for any voxel size, or a radial kernel.",
-    "schema": "Print the JSON Schema of the case file.",
+    "schema": "Print the JSON Schema of the case file, or of a kind of result.",
     "send": "Send the DICOM objects of a result folder to an archive.",
     "fetch": "Fetch a study from an archive into a new folder.",
 }
