@@ -78,6 +78,13 @@ class Registration:
     delivered_ct: Annotated[Path | None, Option(help="For --register: the same of the delivered study.")] = (
         None
     )
+    landmarks: Annotated[
+        list[Path] | None,
+        Option(
+            help="For --register: points marked on both images, for the target error: a CSV of pairs, or two point lists of 3D "
+            "Slicer (.fcsv, .mrk.json), the predicted study's first."
+        ),
+    ] = None
 
     def wanted(self) -> Any:
         """What is to be registered, None for nothing."""
@@ -85,8 +92,10 @@ class Registration:
         from y90voxel.study.registering import Registering
 
         if self.register is not None:
-            return Registering(self.register, self.predicted_ct, self.delivered_ct)
-        unused = self.predicted_ct or self.delivered_ct
+            return Registering(
+                self.register, self.predicted_ct, self.delivered_ct, tuple(self.landmarks or ())
+            )
+        unused = self.predicted_ct or self.delivered_ct or next(iter(self.landmarks or ()), None)
         if unused is not None:
             raise InputError(f"{unused} is for --register, which is not given.", tag="--register")
         return None

@@ -36,6 +36,11 @@ def registration_rows(
     liver = entry.get("liver")
     if liver is not None:
         rows.append(("Liver contours", f"Dice {number(liver['dice'])}, HD95 {number(liver['hd95_mm'])} mm"))
+    landmarks = entry.get("landmarks")
+    if landmarks is not None:
+        rows.append((f"Target error at {landmarks['count']} landmarks, mm", _three(landmarks["mm"])))
+        if landmarks["rigid_mm"] is not None:
+            rows.append(("The same aligned rigidly, mm", _three(landmarks["rigid_mm"])))
     if "jacobian" in entry:
         rows += _field_rows(entry)
     if "correlation" in entry:

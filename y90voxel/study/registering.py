@@ -40,6 +40,8 @@ class Registering:
         ``rigid``, ``deformable``, or the path of a DICOM registration object.
     predicted_ct, delivered_ct : path-like or None
         Study or image file with the CT of each side; not needed for a registration object.
+    landmarks : tuple of path-like
+        Landmarks marked on both images; see `read_landmark_pairs`.
     names : tuple of str
         What the two sides are called.
     options : tuple of str
@@ -49,6 +51,7 @@ class Registering:
     how: str
     predicted_ct: str | Path | None = None
     delivered_ct: str | Path | None = None
+    landmarks: tuple[str | Path, ...] = ()
     names: tuple[str, str] = ("the predicted study", "the delivered study")
     options: tuple[str, str] = ("--predicted-ct", "--delivered-ct")
 

@@ -12,10 +12,12 @@ from typing import Any
 from y90voxel.comparison.compare import compare
 from y90voxel.comparison.comparison_result import Normalisation
 from y90voxel.comparison.resolution import Resolution
+from y90voxel.comparison.target_error import with_target_error
 from y90voxel.comparison.voxel_agreement import GammaCriteria
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.dicom.reg_writer import write_registration
+from y90voxel.io.landmark_files import read_landmark_pairs
 from y90voxel.io.result_tables import write_json
 from y90voxel.quantification.plausibility import refuse_unless
 from y90voxel.study.registering import Registering, placement_of
@@ -119,9 +121,12 @@ def run_compare(
         sides = (with_activity(before.side, predicted), with_activity(after.side, delivered))
     placement, alignment = None, None
     if together.register is not None:
+        landmarks = read_landmark_pairs(together.register.landmarks) if together.register.landmarks else []
         placement, alignment = placement_of(
             together.register, *sides, lambda what, done: report_progress(what, 0.3 + 0.3 * done)
         )
+        if landmarks:
+            placement = with_target_error(placement, landmarks, *(side.dose.grid for side in sides))
     report_progress("comparing", 0.6)
     comparison = compare(
         *sides,
