@@ -210,6 +210,10 @@ def test_a_beam_without_regions_is_registered_around_the_liver_of_the_reference(
     out = tmp_path / "out"
     document = json.loads((out / "accumulate.json").read_text())
     assert document["voxels_summed"]
+    assert [i["file"] for i in document["provenance"]["inputs"] if i["role"] == "ct"] == [
+        "first.nii.gz",
+        "second.nii.gz",
+    ]
     (entry,) = document["registrations"]
     assert entry["treatment"] == "beam"
     assert entry["liver"] is None

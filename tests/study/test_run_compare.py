@@ -317,12 +317,21 @@ def test_a_registration_object_gives_the_voxels_of_other_frames(runs, run_cli, t
     factory.save([reg(item, own="1.2.840.99.8")], tmp_path / "reg")
     (file,) = (tmp_path / "reg").iterdir()
     arguments = ("compare", runs[0] / "plan", tmp_path / "other", "-o", tmp_path / "out")
-    done = run_cli(*arguments, "--register", file, "--no-report", "--json")
+    (tmp_path / "points.csv").write_text(
+        "name,predicted_l,predicted_p,predicted_s,delivered_l,delivered_p,delivered_s\nhilum,0,0,0,0,3,4\n"
+    )
+    asked = ("--register", file, "--landmarks", tmp_path / "points.csv")
+    done = run_cli(*arguments, *asked, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
     assert found["voxels"]["how"].startswith("registration object, rigid")
     assert found["registration"]["liver"]["dice"] == pytest.approx(1.0, abs=1e-3)
     assert "registration-object" in [warning["code"] for warning in found["warnings"]]
+    assert found["registration"]["landmarks"]["mm"]["max"] == pytest.approx(5.0)
+    assert [item["role"] for item in found["provenance"]["registration"]] == ["registration", "landmarks"]
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert "Target error at 1 landmarks, mm" in page
+    assert "points.csv" in page
     straight = run_compare(runs[0] / "plan", runs[0] / "delivered", tmp_path / "straight", report=False)
     one, other = (part["voxels"]["agreement"]["rmse_gy"] for part in (found, straight))
     assert one == pytest.approx(other, rel=1e-6)

@@ -55,6 +55,8 @@ class Placement:
         What ``compare.json`` says of it.
     notices : tuple of Notice
         What is said of it.
+    inputs : tuple of mapping
+        CTs or the registration object that it was made from, for provenance.
     """
 
     pull: Transform
@@ -65,6 +67,7 @@ class Placement:
     target: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
 
     def check_frames(self, predicted: Grid, delivered: Grid) -> None:
         """Refuse a registration of other frames of reference.

@@ -103,7 +103,7 @@ def comparison_content(comparison: Comparison, provenance: Mapping[str, Any]) ->
         "voxels_reason": comparison.voxels_reason,
         "inputs": [
             {"side": side, "file": item["file"], "sha256": str(item["sha256"])[:12]}
-            for side in ("predicted", "delivered")
+            for side in ("predicted", "delivered", "registration")
             for item in provenance.get(side) or ()
         ],
     }

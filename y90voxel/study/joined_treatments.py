@@ -38,11 +38,14 @@ class RegisteredTreatment:
         What ``accumulate.json`` says of it.
     alignment : Alignment or DeformableAlignment
         Of the CTs.
+    inputs : tuple of mapping
+        The CTs, for provenance.
     """
 
     name: str
     entry: Mapping[str, Any]
     alignment: Alignment | DeformableAlignment
+    inputs: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,4 +230,4 @@ def _registered(
             "rigid motion."
         )
         notices.append(Notice("deformation-ends", message))
-    return RegisteredTreatment(name, entry, alignment), pull, tuple(notices)
+    return RegisteredTreatment(name, entry, alignment, placement.inputs), pull, tuple(notices)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from y90voxel.io.dicom.registrations import links_of, path_between
 from y90voxel.io.images import is_image_file, read_ct_file
 from y90voxel.regions.regions import Region, union
 from y90voxel.regions.roles import Role
+from y90voxel.study.study import file_record
 from y90voxel.volumes.deformable_registration import DeformableAlignment, Guide, deform_ct
 from y90voxel.volumes.field_quality import check_field, field_quality, rigid_through
 from y90voxel.volumes.grid import Grid
@@ -82,12 +84,14 @@ def placement_of(
         unused = wanted.predicted_ct or wanted.delivered_ct
         if unused is not None:
             raise InputError(f"a registration object needs no CT; leave {unused} out.", tag=OPTION)
-        return _of_object(Path(wanted.how), predicted, delivered), None
+        path = Path(wanted.how)
+        placement = _of_object(path, predicted, delivered)
+        return replace(placement, inputs=(file_record(path, "registration"),)), None
     liver = _liver(delivered, wanted.names[1])
     focus = _own_liver(predicted)
     report_progress("reading the CTs", 0.0)
     paths = (wanted.predicted_ct, wanted.delivered_ct)
-    moving, fixed = (
+    (moving, moving_input), (fixed, fixed_input) = (
         _ct(path, name, option, side.dose.grid)
         for path, name, option, side in zip(
             paths, wanted.names, wanted.options, (predicted, delivered), strict=True
@@ -100,10 +104,10 @@ def placement_of(
         else align_ct(moving, fixed, _points(focus))
     )
     if wanted.how == RIGID:
-        return _rigid(rigid, wanted.names), rigid
+        return replace(_rigid(rigid, wanted.names), inputs=(moving_input, fixed_input)), rigid
     guides = _guides(predicted, delivered)
     deformed = deform_ct(rigid, liver, guides, lambda what, done: report_progress(what, 0.3 + 0.7 * done))
-    return _deformed(deformed, guides, wanted.names), deformed
+    return replace(_deformed(deformed, guides, wanted.names), inputs=(moving_input, fixed_input)), deformed
 
 
 def _rigid(alignment: Alignment, names: tuple[str, str]) -> Placement:
@@ -187,8 +191,8 @@ def _of_object(path: Path, predicted: ComparedDose, delivered: ComparedDose) -> 
     )
 
 
-def _ct(path: str | Path | None, which: str, option: str, dose: Grid) -> CtImage:
-    """The CT of a side."""
+def _ct(path: str | Path | None, which: str, option: str, dose: Grid) -> tuple[CtImage, Mapping[str, Any]]:
+    """The CT of a side, and what provenance says of it."""
     if path is None:
         raise InputError(
             f"{OPTION} needs the CT of {which}: give its folder, zip or image file with {option}. Result folders hold no CT.",
@@ -197,8 +201,10 @@ def _ct(path: str | Path | None, which: str, option: str, dose: Grid) -> CtImage
     path = Path(path)
     if is_image_file(path):
         image = read_ct_file(path)
-        return replace(image, grid=replace(image.grid, frame_of_reference_uid=dose.frame_of_reference_uid))
-    ct = DicomStudy.open(path, needs_emission=False).ct()
+        image = replace(image, grid=replace(image.grid, frame_of_reference_uid=dose.frame_of_reference_uid))
+        return image, file_record(path, "ct")
+    study = DicomStudy.open(path, needs_emission=False)
+    ct = study.ct()
     if ct is None:
         raise InputError(f"{path} holds no CT.", file=path, tag=OPTION)
     own, frame = ct.grid.frame_of_reference_uid, dose.frame_of_reference_uid
@@ -208,7 +214,7 @@ def _ct(path: str | Path | None, which: str, option: str, dose: Grid) -> CtImage
             file=path,
             tag="FrameOfReferenceUID",
         )
-    return ct
+    return ct, {"file": path.name, **next(item for item in study.inputs() if item["role"] == "ct")}
 
 
 def _liver(side: ComparedDose, which: str) -> Mask:

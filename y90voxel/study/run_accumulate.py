@@ -21,7 +21,7 @@ from y90voxel.io.dicom.rtdose import write_rtdose
 from y90voxel.io.nifti import write_nifti
 from y90voxel.io.result_tables import write_dvh_csv, write_json
 from y90voxel.regions.placement import place_regions
-from y90voxel.study.joined_treatments import join_frames
+from y90voxel.study.joined_treatments import Joined, join_frames
 from y90voxel.study.read_study import read_region_files, trusted_regions
 from y90voxel.study.read_treatments import ReadTreatment, check_one_patient, read_treatment
 from y90voxel.version import __version__
@@ -109,7 +109,7 @@ def run_accumulate(
         "registrations": [dict(one.entry) for one in joined.registered],
         "provenance": {
             "version": __version__,
-            "inputs": [dict(item) for one in read for item in one.inputs],
+            "inputs": _inputs(read, joined),
             "settings": asked.model_dump(mode="json", exclude_defaults=True),
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 3),
@@ -128,6 +128,14 @@ def run_accumulate(
             write_accumulation_report(accumulation, document["provenance"], folder, pages)
     report_progress("done", 1.0)
     return document
+
+
+def _inputs(read: Sequence[ReadTreatment], joined: Joined) -> list[dict[str, Any]]:
+    """Doses that were read, and CTs, each once."""
+    items = [dict(item) for one in read for item in one.inputs]
+    for registered in joined.registered:
+        items += [dict(item) for item in registered.inputs if dict(item) not in items]
+    return items
 
 
 def _give_regions(

@@ -127,6 +127,8 @@ def run_compare(
         )
         if landmarks:
             placement = with_target_error(placement, landmarks, *(side.dose.grid for side in sides))
+            files = (file_record(Path(file), "landmarks") for file in together.register.landmarks)
+            placement = replace(placement, inputs=(*placement.inputs, *files))
     report_progress("comparing", 0.6)
     comparison = compare(
         *sides,
@@ -145,6 +147,7 @@ def run_compare(
             "predicted": list(before.inputs),
             "delivered": list(after.inputs),
             "scanners": [file_record(file, "scanner") for file in together.scanners],
+            "registration": [] if placement is None else [dict(item) for item in placement.inputs],
             "started": started.isoformat(timespec="seconds"),
             "seconds": round(time.perf_counter() - clock, 3),
         }
