@@ -8,13 +8,13 @@ from y90voxel.errors import InputError
 from y90voxel.metrics.uncertainty_budget import (
     Surroundings,
     activity_uncertainty,
-    blurred_sphere_recovery,
     diameter_uncertainty_mm,
     dose_interval_gy,
     dose_uncertainty,
     edge_intensity,
     volume_uncertainty,
 )
+from y90voxel.quantification.recovery_curve import blurred_sphere_recovery
 
 EXAMPLE = {
     "recovery_b1_ml": 1.5,

@@ -111,6 +111,7 @@ def _with_budget(
 ) -> RegionMetrics:
     """The metrics of a region with the uncertainty of its mean and its parts."""
     curve = inputs.recovery
+    b1_ml, b2 = (None, None) if curve is None else curve.touching(metrics.volume_ml)
     fit = (
         0.0 if curve is None else curve.uncertainty(metrics.volume_ml) / curve.coefficient(metrics.volume_ml)
     )
@@ -118,8 +119,8 @@ def _with_budget(
         (6000.0 * metrics.volume_ml / math.pi) ** (1 / 3),
         inputs.contour_voxel_mm,
         inputs.contour_fwhm_mm,
-        recovery_b1_ml=None if curve is None else curve.b1_ml,
-        recovery_b2=None if curve is None else curve.b2,
+        recovery_b1_ml=b1_ml,
+        recovery_b2=b2,
         activity=calibration,
         recovery_fit=fit,
         statistics=statistics(images, lambda regions: _mask_named(regions, metrics.name)),
@@ -129,6 +130,7 @@ def _with_budget(
             _background(evaluation, metrics),
             is_calibrated_over=metrics.role in CALIBRATED and _over_liver(evaluation),
             is_blurred=curve is None,
+            is_corrected=metrics.partial_volume is not None and metrics.partial_volume.recovery is not None,
         ),
     )
     simulated = metrics.relative_uncertainty or 0.0

@@ -210,7 +210,7 @@ def _settings(
 ) -> dict[str, Any]:
     """What the corrections were made with, for JSON."""
     return {
-        "recovery": None if curve is None else {"b1_ml": curve.b1_ml, "b2": curve.b2},
+        "recovery": None if curve is None else {"form": curve.form, "b1_ml": curve.b1_ml, "b2": curve.b2},
         "background": None if background is None else background.name,
         "background_margin_mm": None if background is None else BACKGROUND_MARGIN_MM,
         "deconvolution": None

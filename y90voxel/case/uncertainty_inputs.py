@@ -104,7 +104,9 @@ class UncertaintyInputs:
         """Return the numbers for JSON."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         curve = self.recovery
-        values["recovery"] = None if curve is None else {"b1_ml": curve.b1_ml, "b2": curve.b2}
+        values["recovery"] = (
+            None if curve is None else {"form": curve.form, "b1_ml": curve.b1_ml, "b2": curve.b2}
+        )
         values["assumed"] = list(self.assumed)
         return values
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.dead_time import DeadTimeCurve
-from y90voxel.quantification.partial_volume import RecoveryFit, fit_recovery
+from y90voxel.quantification.partial_volume import RecoveryFit
+from y90voxel.quantification.recovery_curve import recovery_of_spheres
 
 __all__ = ["read_dead_time_curve", "read_recovery"]
 
@@ -48,7 +49,7 @@ def read_recovery(path: str | Path, relative_uncertainty: float | None = None) -
         )
     uncertainty = rows.get("relative_uncertainty") or relative_uncertainty
     assert uncertainty is not None  # one of them is there
-    return fit_recovery(volumes, rows["recovery"], uncertainty)
+    return recovery_of_spheres(volumes, rows["recovery"], uncertainty)
 
 
 def read_dead_time_curve(path: str | Path) -> DeadTimeCurve:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError
 from y90voxel.quantification.partial_volume import recovery_log_slope
+from y90voxel.quantification.recovery_curve import blurred_sphere_recovery
 
 __all__ = [
     "COLD",
@@ -21,7 +20,6 @@ __all__ = [
     "DoseUncertainty",
     "Surroundings",
     "activity_uncertainty",
-    "blurred_sphere_recovery",
     "diameter_uncertainty_mm",
     "dose_interval_gy",
     "dose_uncertainty",
@@ -100,38 +98,6 @@ def edge_intensity(diameter_mm: float, fwhm_mm: float) -> float:
     r, sigma = 0.5 * diameter_mm, fwhm_mm / _FWHM_PER_SIGMA
     tail = 2.0 * sigma / (r * math.sqrt(2.0 * math.pi)) * -math.expm1(-2.0 * (r / sigma) ** 2)
     return math.erf(2.0 * r / (sigma * math.sqrt(2.0))) - tail
-
-
-def blurred_sphere_recovery(diameter_mm: float, fwhm_mm: float) -> float:
-    """Return the recovery of a uniform sphere in a Gaussian blur, the mean inside it without background.
-
-    ∫₀^{2r} (1 − 3s/4r + s³/16r³) 4πs² (2πσ²)^{−3/2} exp(−s²/2σ²) ds: how much of what a point of the sphere sends to a distance
-    s stays in it.
-
-    Parameters
-    ----------
-    diameter_mm : float
-        Diameter 2r [mm].
-    fwhm_mm : float
-        Resolution, σ times 2.355 [mm].
-
-    Raises
-    ------
-    InputError
-        If a length is not positive.
-
-    Examples
-    --------
-    >>> round(blurred_sphere_recovery(37.0, 10.0), 4)
-    0.7301
-    """
-    check_positive(diameter_mm, "the diameter", "mm")
-    check_positive(fwhm_mm, "the resolution", "mm")
-    r, sigma = 0.5 * diameter_mm, fwhm_mm / _FWHM_PER_SIGMA
-    s = np.linspace(0.0, min(2.0 * r, 9.0 * sigma), 2001)
-    stays = 1.0 - 0.75 * s / r + (s / r) ** 3 / 16.0
-    sent = 4.0 * math.pi * s**2 * (2.0 * math.pi * sigma**2) ** -1.5 * np.exp(-0.5 * (s / sigma) ** 2)
-    return float(min(np.trapezoid(stays * sent, s), 1.0))
 
 
 def activity_uncertainty(
@@ -217,6 +183,9 @@ class Surroundings:
     is_blurred : bool
         Whether the dose is that of the blurred image and no recovery curve is given: R is then that of a sphere in a Gaussian
         blur, without slope, for the blurred mean is not divided by it.
+    is_corrected : bool
+        Whether the dose is the mean corrected by recovery in warm background: T = (m − (1 − R) B) / R is known to
+        m / (R T) = 1 + b (1 − R) / R times what the counts of the region are known to.
 
     Raises
     ------
@@ -227,6 +196,7 @@ class Surroundings:
     background: float = 0.0
     is_calibrated_over: bool = False
     is_blurred: bool = False
+    is_corrected: bool = False
 
     def __post_init__(self) -> None:
         check_fraction(self.background, "the background over the region")
@@ -311,6 +281,8 @@ def dose_uncertainty(
     factor = edge_intensity(diameter_mm, blur_mm) / (2.0 * recovery) - log_slope - mass_exponent
     factor = -mass_exponent if surroundings.is_calibrated_over else (1.0 - background) * factor
     recovery_fit *= 1.0 - background
+    if surroundings.is_corrected:
+        statistics *= 1.0 + background * (1.0 - recovery) / recovery
     relative = math.sqrt(activity**2 + recovery_fit**2 + statistics**2 + decay**2 + (factor * volume) ** 2)
     return DoseUncertainty(relative, volume, factor, activity, recovery_fit, statistics, decay)
 

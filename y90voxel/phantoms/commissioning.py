@@ -20,7 +20,8 @@ from y90voxel.phantoms.phantom_image import image_at_filling
 from y90voxel.phantoms.phantom_measures import voxel_recovery
 from y90voxel.phantoms.recovery_fits import GaussianFit, fit_gaussian
 from y90voxel.quantification.emission import EmissionImage
-from y90voxel.quantification.partial_volume import RecoveryFit, fit_recovery
+from y90voxel.quantification.partial_volume import RecoveryFit
+from y90voxel.quantification.recovery_curve import recovery_of_spheres
 from y90voxel.quantification.time_zones import localised, time_zone_of
 
 __all__ = ["Commissioning", "Verdict", "commission", "judged", "one_gaussian"]
@@ -62,7 +63,7 @@ class Commissioning:
     calibration, calibration_uncertainty : float
         cps per MBq without dead time, or shown over true Bq/mL; relative standard uncertainty, filling included.
     recovery_fit : RecoveryFit or None
-        Two-parameter curve through the spheres.
+        Recovery over the volume, as `dose` takes it.
     gaussian : GaussianFit or None
         One Gaussian with free scale.
     dead_time : DeadTimeFit or None
@@ -125,7 +126,7 @@ class Commissioning:
             },
             "recovery_fit": None
             if fit is None
-            else {"b1_ml": fit.b1_ml, "b2": fit.b2, "covariance": fit.covariance.tolist()},
+            else {"form": fit.form, "b1_ml": fit.b1_ml, "b2": fit.b2, "covariance": fit.covariance.tolist()},
             "gaussian_fit": None
             if gaussian is None
             else {
@@ -243,7 +244,7 @@ def _together(
         sizes = [one.sphere.diameter_mm for one in spheres]
         recovery, spread = [one.recovery for one in spheres], [relative_uncertainty(one) for one in spheres]
         try:
-            fit = fit_recovery([sphere_volume_ml(d) for d in sizes], recovery, spread)
+            fit = recovery_of_spheres([sphere_volume_ml(d) for d in sizes], recovery, spread)
         except (PhysicsError, RuntimeError) as problem:
             notices.append(
                 Notice("recovery-not-fitted", f"no two-parameter curve goes through recovery: {problem}")

@@ -75,6 +75,16 @@ class RecoveryFit:
     b2: float
     covariance: NDArray[np.float64]
 
+    @property
+    def form(self) -> str:
+        """What the curve is."""
+        return "two parameters"
+
+    def touching(self, volume_ml: float) -> tuple[float, float]:
+        """Return b1 [mL] and b2 of the two-parameter curve with the same recovery and slope at a volume [mL]: its own."""
+        del volume_ml
+        return self.b1_ml, self.b2
+
     def coefficient(self, volume_ml: float) -> float:
         """Return R at a volume [mL]."""
         return recovery_coefficient(volume_ml, self.b1_ml, self.b2)

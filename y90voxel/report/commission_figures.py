@@ -12,6 +12,7 @@ from y90voxel.phantoms.acquisition import AcquisitionMeasure
 from y90voxel.phantoms.blurred_shapes import sphere_volume_ml
 from y90voxel.phantoms.commissioning import Commissioning, usable
 from y90voxel.phantoms.phantom_measures import voxel_recovery
+from y90voxel.quantification.recovery_curve import GaussianRecovery
 from y90voxel.report.drawing import INK, MUTED, Area, add_axes, add_text, drawing, new_figure, png_bytes, tidy
 
 __all__ = ["commission_figures"]
@@ -111,7 +112,10 @@ def _recovery(axes: Any, result: Commissioning) -> None:
     if fit is not None:
         values = np.array([fit.coefficient(sphere_volume_ml(d)) for d in x])
         spread = np.array([fit.uncertainty(sphere_volume_ml(d)) for d in x])
-        axes.plot(x, values, color=ACCENT, lw=1.8, label=f"two parameters: {fit.b1_ml:.2f} mL, {fit.b2:.2f}")
+        label = f"used: two parameters, {fit.b1_ml:.2f} mL, {fit.b2:.2f}"
+        if isinstance(fit, GaussianRecovery):
+            label = f"used: Gaussian of {fit.fwhm_mm:.1f} mm × {fit.scale:.3f}, voxels included"
+        axes.plot(x, values, color=ACCENT, lw=1.8, label=label)
         axes.fill_between(x, values - 2 * spread, values + 2 * spread, color=ACCENT, alpha=0.15, lw=0)
     if gaussian is not None:
         grid = result.first.image.grid
@@ -120,7 +124,7 @@ def _recovery(axes: Any, result: Commissioning) -> None:
             gaussian.scale * voxel_recovery(grid, s.sphere.centre_mm, s.sphere.diameter_mm, gaussian.fwhm_mm)
             for s in good
         ]
-        label = f"Gaussian of {gaussian.fwhm_mm:.1f} mm × {gaussian.scale:.3f}"
+        label = f"Gaussian of {gaussian.fwhm_mm:.1f} mm × {gaussian.scale:.3f} in these voxels"
         axes.plot([s.sphere.diameter_mm for s in good], seen, color=WARM, lw=1.4, ls=(0, (4, 2)), label=label)
     axes.set_ylim(0.0, max(1.5, 1.4 * max(one.fixed_recovery for one in spheres)))  # with room for the legend
     axes.axhline(1.0, color=MUTED, lw=0.8)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.phantoms.commissioning import Commissioning, Verdict, one_gaussian
+from y90voxel.quantification.recovery_curve import GaussianRecovery
 from y90voxel.report.commission_figures import commission_figures
 from y90voxel.report.dose_content import DISCLAIMER
 from y90voxel.report.dose_page import embedded, render_page
@@ -165,7 +166,11 @@ def _facts(result: Commissioning) -> list[tuple[str, str]]:
     if fit is not None:
         errors = [number(float(fit.covariance[k, k]) ** 0.5, 2) for k in range(2)]
         text = f"1 − 1/(1 + (V/b1)^b2), b1 {number(fit.b1_ml)} ± {errors[0]} mL, b2 {number(fit.b2)} ± {errors[1]}"
-        facts.append(("Recovery curve", text))
+        used = " (not used: a Gaussian fits better)" if isinstance(fit, GaussianRecovery) else ""
+        facts.append(("Recovery curve", text + used))
+    if isinstance(fit, GaussianRecovery):
+        text = f"{number(fit.fwhm_mm)} mm with voxels and regions, scale {number(fit.scale, 4)}"
+        facts.append(("Recovery as dose and plan take it", f"one Gaussian: {text}"))
     if gaussian is not None:
         error = number(float(gaussian.covariance[0, 0]) ** 0.5, 2)
         text = (

@@ -294,6 +294,7 @@ def _scanner(result: Commissioning, document: dict[str, Any]) -> str:
         if fit is None
         else {
             "file": "recovery.csv",
+            "form": fit.form,
             "b1_ml": fit.b1_ml,
             "b2": fit.b2,
             "covariance": fit.covariance.tolist(),
