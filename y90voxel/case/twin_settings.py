@@ -70,3 +70,6 @@ class TwinSettings(Group):
         default_factory=lambda: [2.0], min_length=1
     )
     seed: Annotated[int, Setting("Same seed, same noise.")] = 0
+    halves: Annotated[bool, Setting("Write two independent halves of each acquisition too, as NIfTI.")] = (
+        False
+    )

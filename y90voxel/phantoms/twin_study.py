@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,10 +33,13 @@ class TwinFrame:
         Counts (NM) or Bq/mL at the start of the acquisition (PT).
     start : datetime
         Start of the acquisition.
+    halves : tuple of ndarray
+        Two images of independent noise that make it up, where they are asked for: half the counts each, or Bq/mL.
     """
 
     values: NDArray[np.float64]
     start: datetime
+    halves: tuple[NDArray[np.float64], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,19 +109,28 @@ class TwinStudy:
         )
         rng = np.random.default_rng(self.settings.seed)
         hours = sorted(self.settings.hours)
+        wanted = 2 if self.settings.halves else 1
+        # a half of the counts varies by √2 as much, so that both together vary as stated
+        camera = replace(camera, noise_cv=math.sqrt(wanted) * camera.noise_cv)
         for hour in hours:
-            values = twin_frame(
-                seen,
-                grid,
-                camera,
-                activity_mbq=1e-6 * filling.total_bq,
-                elapsed_s=3600.0 * hour,
-                first_elapsed_s=3600.0 * hours[0],
-                half_life_s=filling.half_life_s,
-                reference=filling.background_bq_per_ml or spheres[0],
-                rng=rng,
-            )
-            yield TwinFrame(values, filling.reference_time + timedelta(hours=hour))
+            made = [
+                twin_frame(
+                    seen,
+                    grid,
+                    camera,
+                    activity_mbq=1e-6 * filling.total_bq,
+                    elapsed_s=3600.0 * hour,
+                    first_elapsed_s=3600.0 * hours[0],
+                    half_life_s=filling.half_life_s,
+                    reference=filling.background_bq_per_ml or spheres[0],
+                    rng=rng,
+                )
+                for _ in range(wanted)
+            ]
+            values = np.asarray(sum(made) / wanted)
+            share = 0.5 if camera.modality == "NM" else 1.0
+            halves = tuple(share * half for half in made) if self.settings.halves else ()
+            yield TwinFrame(values, filling.reference_time + timedelta(hours=hour), halves)
 
     def truth(self) -> dict[str, Any]:
         """Return what is known, for JSON: positions, concentrations, analytic recovery of each sphere, the camera."""

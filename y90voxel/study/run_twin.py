@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from y90voxel.case.filling_record import read_toml
 from y90voxel.case.twin_settings import TwinSettings
 from y90voxel.io.atomic import check_output_folder, output_folder
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.twin_writer import TwinHeader, write_twin_image
+from y90voxel.io.nifti import write_nifti
 from y90voxel.io.result_tables import write_json
 from y90voxel.io.toml_files import toml_text
 from y90voxel.phantoms.twin_study import TwinStudy
 from y90voxel.version import __version__
+from y90voxel.volumes.volume import Volume
 
 __all__ = ["FILLING_FILE", "run_twin", "write_twin"]
 
@@ -31,7 +35,8 @@ def run_twin(
     description : path-like or None
         TOML file of `TwinSettings`; None takes a NEMA IEC phantom with Y-90 at 8:1 in a PET scanner of 6 mm.
     out : path-like
-        Folder to write, all or nothing: ``filling.toml``, ``truth.json``, a folder of DICOM for each acquisition.
+        Folder to write, all or nothing: ``filling.toml``, ``truth.json``, a folder of DICOM for each acquisition, its halves
+        as NIfTI where they are asked for.
     progress : callable or None
         Called with what is being done and the finished fraction.
 
@@ -80,6 +85,9 @@ def write_twin(
             write_twin_image(
                 frame.values, grid, camera.modality, header, identity, folder / f"acquisition_{number}"
             )
+            for name, half in zip("ab", frame.halves, strict=False):
+                made = Volume(half.astype(np.float32), grid)
+                write_nifti(made, folder / f"acquisition_{number}_half_{name}.nii.gz")
             report_progress("writing the images", number / len(settings.hours))
         record = settings.filling.model_dump(mode="python", exclude_none=True, exclude_defaults=True)
         (folder / FILLING_FILE).write_text(toml_text(_written(record)), encoding="utf-8")
