@@ -90,3 +90,12 @@ def test_nothing_is_left_behind(run_cli, tmp_path):
     run_cli("-v", "schema", "--log-file", tmp_path / "run.log")
     assert [type(handler) for handler in LOGGER.handlers] == [logging.NullHandler]
     assert not is_verbose()
+
+
+def test_a_log_whose_disk_is_full_ends_with_one_sentence(run_cli, study, tmp_path):
+    done = run_cli("dose", study, *GIVEN, "-o", tmp_path / "out", "--log-file", "/dev/full")
+    assert done.code == 0, done.err
+    assert done.err.count("the log file /dev/full ends here: [Errno 28]") == 1
+    assert "Traceback" not in done.err
+    assert "Logging error" not in done.err
+    assert (tmp_path / "out" / "metrics.json").is_file()

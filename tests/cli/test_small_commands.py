@@ -129,6 +129,17 @@ def test_dvh_prints_a_table(run_cli, dose_and_rois, tmp_path):
     assert not (tmp_path / "out" / "figures").exists()
 
 
+def test_dvh_takes_regions_as_the_other_commands_do(run_cli, dose_and_rois, tmp_path):
+    dose, rois = dose_and_rois
+    options = ("--no-report", "--json")
+    one = run_cli("dvh", dose, rois, "-o", tmp_path / "one", *options)
+    other = run_cli("dvh", dose, "--regions", rois, "-o", tmp_path / "other", *options)
+    assert json.loads(one.out)["regions"] == json.loads(other.out)["regions"]
+    none = run_cli("dvh", dose, "-o", tmp_path / "none")
+    assert none.code == 2
+    assert "each with --regions FILE" in " ".join(none.err.replace("│", " ").split())
+
+
 def test_dvh_refuses_regions_elsewhere(run_cli, dose_and_rois, tmp_path):
     dose, _ = dose_and_rois
     path = save([rtstruct({"Liver": ball_contours((900, 900, 0), 20)}, frame="1.2.3")], tmp_path / "far")[0]

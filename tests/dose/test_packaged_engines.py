@@ -88,6 +88,27 @@ def test_an_engine_of_a_package_is_chosen_by_its_name_and_runs(packaged, monkeyp
     assert decide_engine("local", case).reason == "asked for"
 
 
+def test_a_package_that_ends_the_program_when_it_is_loaded_is_an_error(packaged, tmp_path, monkeypatch):
+    (tmp_path / "ending_package.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    packaged(("foreign", "ending_package:make"))
+    with pytest.raises(InputError, match="cannot be loaded from ending_package:make: SystemExit: 3"):
+        engine_row("foreign").make(REQUEST)
+
+
+def test_the_automatic_choice_is_nobodys_engine(monkeypatch):
+    points = [EntryPoint(name, "a:b", engines.ENTRY_POINTS) for name in ("auto", "mine")]
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: points)
+    engines._packaged_rows.cache_clear()
+    try:
+        assert engine_choices().count("auto") == 1
+        assert engine_choices()[-1] == "mine"
+        assert engine_row("mine").package == "an unknown package"
+    finally:
+        monkeypatch.undo()
+        engines._packaged_rows.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("value", "match"),
     [
@@ -133,7 +154,7 @@ def test_a_name_that_is_claimed_twice_is_refused_when_it_is_chosen(packaged):
     with pytest.raises(InputError, match=r"2 engines 'twice', of other 1\.0 and other 1\.0"):
         engine_row("twice")
     assert engine_row("density").package == ""
-    assert engine_choices() == ("auto", "local", "convolution", "density", "monte-carlo", "twice")
+    assert engine_choices() == ("auto", *(row.name for row in engines._ROWS), "twice")
     with pytest.raises(InputError, match="already"):
         engines.register_engine(EngineRow("twice", "", "", (), lambda request: LocalDeposition("Y-90")))
 

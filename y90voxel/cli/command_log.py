@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -30,6 +30,21 @@ LogFile = Annotated[
     Path | None,
     Option("--log-file", metavar="FILE", help="Add the log to a file; faults with all their details."),
 ]
+
+
+class _LogToFile(logging.FileHandler):
+    """A log file that ends, with one sentence, where its disk takes no more: the command itself goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging calls it so
+        """Say it once and take no more."""
+        self.setLevel(logging.CRITICAL + 1)
+        reason = sys.exc_info()[1]
+        sys.stderr.write(f"y90voxel: the log file {self.baseFilename} ends here: {reason}.\n")
+
+    def close(self) -> None:
+        """Close the file, whether or not the disk takes what is left."""
+        with suppress(OSError):
+            super().close()
 
 
 def with_log_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -67,7 +82,7 @@ def start_log(verbose: bool, log_file: Path | None) -> None:
         handlers.append(console)
     if log_file is not None:
         try:
-            handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+            handlers.append(_LogToFile(log_file, encoding="utf-8"))
         except OSError as error:
             raise InputError(
                 f"cannot write the log file {log_file}: {error.strerror or error}. Give a file in a folder that exists.",

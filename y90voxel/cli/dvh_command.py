@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument
+from typer import Argument, BadParameter
 
-from y90voxel.cli.options import AsJson, Out, Settings, takes_settings
+from y90voxel.cli.options import AsJson, Out, RegionFiles, Settings, takes_settings
 
 __all__ = ["dvh"]
 
@@ -16,11 +16,12 @@ __all__ = ["dvh"]
 def dvh(
     dose: Annotated[Path, Argument(help="Dose: RTDOSE, NIfTI, NRRD or MetaImage in Gy.")],
     rois: Annotated[
-        list[Path],
+        list[Path] | None,
         Argument(help="Regions: RTSTRUCT, SEG, label image, mask or .seg.nrrd; several files add up."),
-    ],
+    ] = None,
     *,
     out: Out,
+    regions: RegionFiles = None,
     settings: Settings,
     as_json: AsJson = False,
 ) -> None:
@@ -33,10 +34,15 @@ def dvh(
     from y90voxel.cli.terminal_tables import format_table
     from y90voxel.study.run_dvh import run_dvh
 
+    files = [*(rois or []), *(regions or [])]
+    if not files:
+        raise BadParameter(
+            "give files of regions after the dose, or each with --regions FILE.", param_hint="ROIS"
+        )
     chosen = load_settings(None, settings)
     metrics = run_dvh(
         dose,
-        rois,
+        files,
         out,
         roles=chosen.regions.roles,
         trust_frames=chosen.dose.register_ == "trust",

@@ -278,7 +278,8 @@ def _packaged_rows() -> tuple[EngineRow, ...]:
     # deferred: 0.03 s
     from importlib.metadata import entry_points
 
-    return tuple(_packaged_row(point) for point in sorted(entry_points(group=ENTRY_POINTS)))
+    points = sorted(point for point in entry_points(group=ENTRY_POINTS) if point.name != AUTO_ENGINE)
+    return tuple(_packaged_row(point) for point in points)
 
 
 def _packaged_row(point: EntryPoint) -> EngineRow:
@@ -288,7 +289,7 @@ def _packaged_row(point: EntryPoint) -> EngineRow:
     def make(request: EngineRequest) -> Engine:
         try:
             factory = point.load()
-        except Exception as error:  # whatever its modules do when they are loaded
+        except (Exception, SystemExit) as error:  # whatever its modules do when they are loaded
             raise InputError(
                 f"the engine {point.name!r} of {package} cannot be loaded from {point.value}: {type(error).__name__}: {error}. "
                 "Repair or uninstall that package, or choose another engine.",
