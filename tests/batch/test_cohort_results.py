@@ -426,5 +426,5 @@ def test_a_limit_that_several_regions_miss_counts_the_study_once(tmp_path):
     (summary,) = write_cohort(tmp_path, [outcome])
     assert summary.missed == ("tumour goal", "lung dose")
     page = (tmp_path / "cohort.html").read_text()
-    assert re.findall(r"<tr><td>tumour goal</td><td class=\"number\">(\d+)</td>", page) == ["1"]
+    assert re.findall(r"<tr><th scope=.row.>tumour goal</th><td class=\"number\">(\d+)</td>", page) == ["1"]
     assert read_csv(tmp_path / "cohort.csv")[0]["limits_not_met"] == "tumour goal; lung dose"

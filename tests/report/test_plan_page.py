@@ -27,6 +27,7 @@ from y90voxel.report.dose_page import render_dose_page
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_figures import plan_figures, planned_evaluation, windows
 from y90voxel.report.plan_page import render_plan_page, write_plan_page
+from y90voxel.units import format_activity
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 RECORD = PatientRecord(
@@ -178,6 +179,50 @@ def test_without_goals_missed_the_headline_says_so():
     )
     plan = plan_from_masses(facts, anatomy, (Territory("a", 0.1, (), 2.0),), asked)
     assert plan_content(plan)["headline"][-1] == "Every limit and goal that applies is met at this activity."
+
+
+@pytest.mark.parametrize(("reserve", "kept"), [(0.30, True), (0.299, False)])
+@pytest.mark.parametrize("device", ["glass", "resin"])
+def test_head_tile_rows_and_table_say_the_same_of_the_reserve(device, reserve, kept):
+    """No activity changes the reserve: it is told apart from doses, and nowhere is everything met."""
+    facts = PlanFacts("lobe", "Y-90", device, 49.67, given_gbq=(1.0,))
+    asked = PlanRequest(ClinicalContext(Scenario.LOBECTOMY, Disease.HCC, hepatic_reserve=reserve))
+    anatomy = Anatomy({"A": 0.2}, perfused_normal_kg=0.8, whole_normal_kg=2.0)
+    reached = Territory("a", 0.02, (TumourUptake("A", 0.2, 3.0),), 0.8)
+    plan = plan_from_masses(facts, anatomy, (reached,), asked)
+    content, name = (
+        plan_content(plan),
+        {"glass": "hepatic reserve", "resin": "hepatic reserve, lobectomy"}[device],
+    )
+    table = [row for row in content["fraction_limits"] if row["name"] == name]
+    assert [(row["status"], row["kind"]) for row in table] == [
+        ("met" if kept else "not met", "condition, at any activity")
+    ]
+    head, tile = " ".join(content["headline"]), content["cards"][-1]
+    assert (f"Not met at any activity: {name}." in head) is not kept
+    assert (
+        "Not met at this activity" not in head
+        or name not in head.split("Not met at this activity")[1].split(".")[0]
+    )
+    if device == "glass":  # resin prints no liver limit here, and the tile says that instead of a number
+        met, _, judged = tile["value"].removesuffix(" met").split()
+        rows = [row["status"] for row in content["limits"] + content["fraction_limits"]]
+        assert (int(met), int(judged)) == (rows.count("met"), rows.count("met") + rows.count("not met"))
+    assert (f"{name}: not met at any activity" in tile["note"]) is not kept
+    assert kept or tile["status"] == "not-met"
+    for row in content["models"]:
+        assert any("not met at any activity" in note for note in row["status"]["notes"]) is not kept, row[
+            "title"
+        ]
+        assert kept or row["status"]["css"] != "met", row["title"]
+
+
+def test_the_picture_of_the_dose_names_its_activity(planned, figures):
+    """It named the first tile, an interval of activities."""
+    assert plan_content(planned)["first_activity"] == format_activity(planned.first.activity_gbq * 1e9)
+    assert f"Predicted dose at {plan_content(planned)['first_activity']}" in render_plan_page(
+        planned, figures
+    )
 
 
 def test_the_dose_report_shows_the_patient_record():

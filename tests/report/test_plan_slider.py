@@ -101,7 +101,7 @@ def test_limits_on_the_slider_are_those_of_the_function(window):
 
 def test_the_slider_names_lung_doses_as_people_do(window):
     labels = window.run(
-        "[...document.querySelectorAll('#slider-doses tbody td:first-child')].map(c => c.textContent)"
+        "[...document.querySelectorAll('#slider-doses tbody th:first-child')].map(c => c.textContent)"
     )
     assert "Lungs, 1 kg" in labels
     assert plan_row_label("lungs_ct") == "Lungs, CT mass"

@@ -119,7 +119,7 @@ def variance_map(
     kernel: ScoringKernel,
     clusters: str | ClusterModel = "single",
 ) -> NDArray[np.float64]:
-    """Return the variance of dose at the 0.1 mm scale in every voxel of an image, N² Σ n(x) k²(x→y) E[m²]/E[m] [Gy²].
+    """Return the variance of dose at the 0.1 mm scale in every voxel of an image, N² Σ n(x) k²(x→y) E[m²]/E[m] in Gy².
 
     Parameters
     ----------

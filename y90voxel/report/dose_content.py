@@ -10,14 +10,20 @@ from y90voxel.case.evaluation import limiting_lung_dose as evaluated_limiting_lu
 from y90voxel.case.focal_doses import first_screen
 from y90voxel.clinical.limits import LIMITS_VERSION, LimitResult, Sense
 from y90voxel.dose.engines import engine_label
-from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.immune_section import immune_section
-from y90voxel.report.method_tables import calibration_note, calibration_rows, mass_sentence
+from y90voxel.report.method_tables import (
+    SHUNT_SOURCES,
+    calibration_note,
+    calibration_rows,
+    calibration_sentence,
+    mass_sentence,
+)
+from y90voxel.report.methods_text import citation, dose_methods
 from y90voxel.report.microscale_section import microscale_section
 from y90voxel.report.model_parameters import model_content
 from y90voxel.report.noise_table import noise_note, noise_rows
@@ -42,13 +48,6 @@ ALL_AUTOMATIC = (
     "No region was drawn by a person: all of them come from an automatic segmentation. Check them first."
 )
 MARKS = {"met": "✓", "not met": "✕", "unconfirmed": "?", "none printed": "!", "not applicable": "–"}
-SHUNT_SOURCES = {
-    "given": "given",
-    "spect": "measured on SPECT",
-    "planar": "measured on planar views",
-    "planar-left": "measured on planar views, left lung alone",
-    "none": "not known",
-}
 LUNG_LABELS = {row.key: row.label for row in LUNG_CONVENTIONS}
 BY_MASS = "voxel map, mass-weighted"
 
@@ -113,6 +112,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "kernel": list(flatten(provenance.get("kernel") or {})),
         "settings": list(flatten(provenance.get("settings") or {})),
         **reporting_content(evaluation),
+        "methods_text": dose_methods(evaluation),
+        "citation": citation(provenance),
         "alarms": [notice.message for notice in first_screen(evaluation.notices)],
     }
 
@@ -312,24 +313,6 @@ def engine_sentence(evaluation: Evaluation) -> str:
     decision = evaluation.engine_decision
     asked = f" (--engine {decision.requested})" if decision.requested != decision.name else ""
     return f"{engine_label(evaluation.engine)}: {decision.reason}{asked}"
-
-
-def calibration_sentence(evaluation: Evaluation) -> str:
-    """Return how counts became activity."""
-    calibration = evaluation.case.calibration
-    if calibration.mode is CalibrationMode.ABSOLUTE:
-        return "absolute: the image states Bq/mL; decayed to administration"
-    if calibration.mode is CalibrationMode.FACTOR:
-        return f"camera factor, {number(calibration.factor_cps_per_mbq, 4)} counts per second and MBq; decayed to administration"
-    net, shunted = "net activity", "net activity × (1 − lung shunt)"
-    body = net if evaluation.case.regions.both_lungs_drawn_in_view else shunted
-    activity_text, over = {
-        CalibrationRegion.LIVER: (shunted, "liver, tumours and perfused volume together"),
-        CalibrationRegion.LIVER_AND_LUNGS: (net, "liver and lungs together"),
-        CalibrationRegion.BODY: (body, "the body"),
-        CalibrationRegion.FIELD_OF_VIEW: (body, "the whole image"),
-    }[calibration.region]
-    return f"relative: {activity_text}, over the counts in {over}; one factor for the whole map"
 
 
 def input_row(item: Mapping[str, Any]) -> dict[str, str]:

@@ -6,12 +6,20 @@ from typing import Any
 
 from y90voxel.case.evaluation import Evaluation
 from y90voxel.metrics.summary import RegionMetrics
-from y90voxel.quantification.calibration import CalibrationRegion
+from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
 from y90voxel.quantification.calibration_spread import LIVER_AND_MARGIN, MARGIN_FWHM, CalibrationSpread
 from y90voxel.regions.roles import Role
 from y90voxel.report.formatting import MISSING, dose_text, number, percent
 
-__all__ = ["calibration_note", "calibration_rows", "mass_sentence"]
+__all__ = ["SHUNT_SOURCES", "calibration_note", "calibration_rows", "calibration_sentence", "mass_sentence"]
+
+SHUNT_SOURCES = {
+    "given": "given",
+    "spect": "measured on SPECT",
+    "planar": "measured on planar views",
+    "planar-left": "measured on planar views, left lung alone",
+    "none": "not known",
+}
 
 # What each region of a relative calibration is called, and why it may be missing.
 REGIONS = {
@@ -103,3 +111,21 @@ def mass_sentence(evaluation: Evaluation) -> str:
         and m.role in (Role.LIVER, Role.LUNG, Role.LUNGS)
     ]
     return text + (f". Of the whole organ by CT on its own grid: {'; '.join(whole)}" if whole else "")
+
+
+def calibration_sentence(evaluation: Evaluation) -> str:
+    """Return how counts became activity."""
+    calibration = evaluation.case.calibration
+    if calibration.mode is CalibrationMode.ABSOLUTE:
+        return "absolute: the image states Bq/mL; decayed to administration"
+    if calibration.mode is CalibrationMode.FACTOR:
+        return f"camera factor, {number(calibration.factor_cps_per_mbq, 4)} counts per second and MBq; decayed to administration"
+    net, shunted = "net activity", "net activity × (1 − lung shunt)"
+    body = net if evaluation.case.regions.both_lungs_drawn_in_view else shunted
+    activity_text, over = {
+        CalibrationRegion.LIVER: (shunted, "liver, tumours and perfused volume together"),
+        CalibrationRegion.LIVER_AND_LUNGS: (net, "liver and lungs together"),
+        CalibrationRegion.BODY: (body, "the body"),
+        CalibrationRegion.FIELD_OF_VIEW: (body, "the whole image"),
+    }[calibration.region]
+    return f"relative: {activity_text}, over the counts in {over}; one factor for the whole map"

@@ -315,7 +315,8 @@ def _is_number(cell: Element) -> bool:
 
 def _stays_whole(cell: Element) -> bool:
     """Whether the lines of a cell are not broken: numbers and what is met."""
-    return (cell.tag == "td" and _is_number(cell)) or any("status" in _classes(part) for part in cell.iter())
+    in_body = cell.tag == "td" or cell.get("scope") == "row"
+    return (in_body and _is_number(cell)) or any("status" in _classes(part) for part in cell.iter())
 
 
 def _left_paddings(cells: list[Element]) -> list[float]:

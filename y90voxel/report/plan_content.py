@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from y90voxel.clinical.limits import LIMITS_VERSION, Sense
+from y90voxel.clinical.limits import LIMITS_VERSION
 from y90voxel.dose.engines import engine_label
 from y90voxel.planning.dose_table import LUNGS
 from y90voxel.planning.plan_alarms import first_screen
@@ -16,11 +16,12 @@ from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.devices import device_label
 from y90voxel.report.dose_content import (
     DISCLAIMER,
-    SHUNT_SOURCES,
     flatten,
     input_row,
 )
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.method_tables import SHUNT_SOURCES
+from y90voxel.report.methods_text import citation, plan_methods
 from y90voxel.report.patient_rows import contradictions, patient_rows
 from y90voxel.report.plan_immune_rows import plan_immune_section
 from y90voxel.report.plan_limit_rows import fraction_row, limit_row, missing_liver_limit, planned_organ_rows
@@ -37,15 +38,14 @@ from y90voxel.report.plan_spread_rows import (
 )
 from y90voxel.report.plan_verdict import (
     card,
-    missed_aims,
-    number_judged,
+    judged_sentences,
+    judgement,
+    model_status,
     prescription_card,
     prescription_sentence,
     short_aim,
-    unconfirmed_aims,
     verdict,
     vial_sentences,
-    without_liver_limit,
 )
 from y90voxel.report.product_rule_rows import product_rule_content
 from y90voxel.report.registration_rows import REGISTERED_CTS, registration_rows
@@ -85,7 +85,7 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "slider": slider_data(plan),
         "cards": _cards(plan),
         "first_title": first.title,
-        "first_basis": first.basis,
+        "first_activity": format_activity(float(first.activity_gbq or 0.0) * BQ_PER_GBQ),
         "columns": [title for _, title in COLUMNS],
         "models": [_model_row(plan, model) for model in plan.models if model.available],
         "intervals": [] if plan.uncertainty is None else plan.uncertainty.statement,
@@ -115,6 +115,8 @@ def plan_content(plan: Plan) -> dict[str, Any]:
         "contradictions": contradictions(facts.patient),
         "warnings": [{"code": notice.code, "message": notice.message} for notice in plan.warnings],
         "methods": _methods(plan),
+        "methods_text": plan_methods(plan),
+        "citation": citation(provenance),
         "inputs": [input_row(item) for item in provenance.get("inputs") or ()],
         "settings": list(flatten(provenance.get("settings") or {})),
     }
@@ -161,18 +163,7 @@ def _headline(plan: Plan) -> list[str]:
         )
     lines += vial_sentences(plan)
     lines += interval_sentence(plan)
-    missed = missed_aims(plan)
-    if missed:
-        lines.append(f"Not met at this activity: {'; '.join(missed)}.")
-    if first.goal_only:
-        lines.append(without_liver_limit(first))
-    elif number_judged(plan) and not missed:
-        open_rows = unconfirmed_aims(plan)
-        lines.append(
-            "Every limit and goal that applies is met at this activity."
-            if not open_rows
-            else f"Kept, but unconfirmed, for not everything is stated: {'; '.join(open_rows)}."
-        )
+    lines += judged_sentences(plan)
     return lines
 
 
@@ -229,8 +220,7 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
     doses = model.table.doses_by_role(model.activities_gbq)
     if "tumours" not in doses and "tumour" in doses:
         doses["tumours"] = doses["tumour"]
-    failed = [result.aim for result in model.results if result.status == "not met"]
-    judged = sum(result.status != "not applicable" for result in model.results)
+    judged = judgement(plan, model)
     relative = dose_uncertainties(plan, model)
     short = {result.aim.name: short_aim(result.aim) for result in model.results}
     split = " + ".join(f"{a:.3g}" for a in model.activities_gbq) if len(model.activities_gbq) > 1 else ""
@@ -243,12 +233,10 @@ def _model_row(plan: Plan, model: PlanModel) -> dict[str, Any]:
         "split": split,
         "interval": activity_interval(plan, model),
         "doses": [(dose_text(doses.get(key)), relative.get(key, "")) for key, _ in COLUMNS],
-        "exceeded": [short_aim(aim) for aim in failed if aim.sense is Sense.BELOW],
-        "missed": [short_aim(aim) for aim in failed if aim.sense is Sense.AT_LEAST],
-        "judged": judged,
-        "unconfirmed": sum(result.status == "unconfirmed" for result in model.results),
+        "exceeded": judged.exceeded,
+        "missed": judged.missed,
+        "status": model_status(model, judged),
         "goal_only": model.goal_only,
-        "goal_bound": model.goal_bound,
         "greatest": number(model.greatest_gbq),
         "greatest_interval": greatest_interval(plan, model),
         "binding": ", ".join(dict.fromkeys(short.get(name, name) for name in model.binding)) or MISSING,

@@ -73,7 +73,7 @@ def fraction_row(row: Mapping[str, Any]) -> dict[str, str]:
     return {
         "name": row["name"],
         "region": row["quantity"],
-        "kind": "limit" if wanted == "at most" else "goal",
+        "kind": "condition, at any activity",
         "metric": "fraction",
         "found": percent(row["value"]),
         "wanted": f"{wanted} {percent(row['limit'])}",

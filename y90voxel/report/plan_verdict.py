@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import DoseAim, MetricKind
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_result import Plan
-from y90voxel.report.formatting import number
+from y90voxel.report.formatting import MISSING, number
 
 __all__ = [
+    "Judgement",
     "card",
-    "missed_aims",
-    "number_judged",
+    "judged_sentences",
+    "judgement",
+    "model_status",
     "prescription_card",
     "prescription_sentence",
     "short_aim",
@@ -51,40 +56,123 @@ def unconfirmed_aims(plan: Plan) -> list[str]:
     return list(dict.fromkeys(short_aim(aim) for aim in rows))
 
 
-def missed_aims(plan: Plan) -> list[str]:
-    """Return limits and goals that the first model misses, in few words."""
-    fractions = [row["name"] for row in plan.metrics["fraction_limits"] if row["status"] == "not met"]
-    missed = (short_aim(result.aim) for result in plan.first.results if result.status == "not met")
-    return [*dict.fromkeys(missed), *fractions]
+@dataclass(frozen=True)
+class Judgement:
+    """What a model of a plan keeps and misses; headline, tile and table all say this.
+
+    Parameters
+    ----------
+    exceeded, missed : tuple of str
+        Limits that its doses exceed and goals that they miss, in few words.
+    doses_met : int
+        Limits and goals on dose that apply and are met.
+    unconfirmed : int
+        Those that only might apply, since not everything is stated.
+    conditions : tuple of str
+        Conditions on shunt or reserve that the patient does not meet, whatever the activity.
+    conditions_met : int
+        Those that are met.
+    """
+
+    exceeded: tuple[str, ...]
+    missed: tuple[str, ...]
+    doses_met: int
+    unconfirmed: int
+    conditions: tuple[str, ...]
+    conditions_met: int
+
+    @property
+    def met(self) -> int:
+        """Limits, goals and conditions that apply and are met."""
+        return self.doses_met + self.conditions_met
+
+    @property
+    def judged(self) -> int:
+        """All that apply; rows that only might, and exclude each other, do not count."""
+        return self.met + len(self.exceeded) + len(self.missed) + len(self.conditions)
 
 
-def number_judged(plan: Plan) -> int:
-    """Return the number of limits and goals that apply; rows that only might, and exclude each other, do not count."""
-    fractions = [row for row in plan.metrics["fraction_limits"] if row["status"] != "not applicable"]
-    return sum(result.status in ("met", "not met") for result in plan.first.results) + len(fractions)
+def judgement(plan: Plan, model: PlanModel) -> Judgement:
+    """Return what a model of a plan keeps and misses."""
+    statuses = [result.status for result in model.results]
+    failed = [result.aim for result in model.results if result.status == "not met"]
+    conditions = plan.metrics["fraction_limits"]
+    return Judgement(
+        exceeded=tuple(short_aim(aim) for aim in failed if aim.sense is Sense.BELOW),
+        missed=tuple(short_aim(aim) for aim in failed if aim.sense is Sense.AT_LEAST),
+        doses_met=statuses.count("met"),
+        unconfirmed=statuses.count("unconfirmed"),
+        conditions=tuple(row["name"] for row in conditions if row["status"] == "not met"),
+        conditions_met=sum(row["status"] == "met" for row in conditions),
+    )
+
+
+def judged_sentences(plan: Plan) -> list[str]:
+    """Return what the first model misses, doses and conditions apart, or that all that applies is met."""
+    first = plan.first
+    judged = judgement(plan, first)
+    doses, lines = dict.fromkeys((*judged.exceeded, *judged.missed)), []
+    if doses:
+        lines.append(f"Not met at this activity: {'; '.join(doses)}.")
+    if judged.conditions:
+        lines.append(f"Not met at any activity: {'; '.join(judged.conditions)}.")
+    if first.goal_only:
+        lines.append(without_liver_limit(first))
+    elif judged.judged and not lines:
+        open_rows = unconfirmed_aims(plan)
+        lines.append(
+            "Every limit and goal that applies is met at this activity."
+            if not open_rows
+            else f"Kept, but unconfirmed, for not everything is stated: {'; '.join(open_rows)}."
+        )
+    return lines
 
 
 def verdict(plan: Plan) -> list[dict[str, str]]:
     """Return the tile of limits and goals; it never says met of a limit that there is not."""
-    first = plan.first
-    judged, unsure = number_judged(plan), sum(r.status == "unconfirmed" for r in first.results)
-    missed = sum(r.status == "not met" for r in first.results)
-    missed += sum(row["status"] == "not met" for row in plan.metrics["fraction_limits"])
+    first, judged = plan.first, judgement(plan, plan.first)
+    notes = [f"{', '.join(judged.conditions)}: not met at any activity"] if judged.conditions else []
     if first.goal_only:
         value = "goal reached" if first.goal_bound else "not known"
-        return [
-            card(
-                "Limits and goals",
-                "goal not reached" if first.limit_bound else value,
-                NO_LIVER_LIMIT,
-                "not-met",
-            )
-        ]
-    if not judged and not unsure:
+        value = "goal not reached" if first.limit_bound else value
+        return [card("Limits and goals", value, "; ".join([NO_LIVER_LIMIT, *notes]), "not-met")]
+    unsure = judged.unconfirmed
+    if not judged.judged and not unsure:
         return []
-    note = f"{unsure} more might apply: not everything is stated" if unsure else "at this activity"
-    status = "not-met" if missed else ("" if unsure else "met")
-    return [card("Limits and goals", f"{judged - missed} of {judged} met", note, status)]
+    if unsure:
+        notes.append(f"{unsure} more might apply: not everything is stated")
+    status = "not-met" if judged.met < judged.judged else ("" if unsure else "met")
+    note = "; ".join(notes) or "at this activity"
+    return [card("Limits and goals", f"{judged.met} of {judged.judged} met", note, status)]
+
+
+def model_status(model: PlanModel, judged: Judgement) -> dict[str, Any]:
+    """Return the cell of a model in the table: style, mark and words, and what stands below them."""
+    doses = "limits met" if judged.missed else "all met"
+    listed = f"{', '.join(judged.conditions)}: not met at any activity"
+    if judged.exceeded:
+        more = len(judged.exceeded) - 2
+        css, words = "not-met", f"✕ {_counted(judged.exceeded, 'limit')}"
+        notes = ["; ".join((*judged.exceeded[:2], *([f"{more} more"] if more > 0 else ())))]
+    elif model.goal_only:
+        css, words = "none-printed", "goal reached" if model.goal_bound else "!"
+        notes = ["no liver limit is known here"]
+    elif judged.conditions:
+        css, words = "not-met", f"✕ {_counted(judged.conditions, 'condition')}"
+        unsure = f"{judged.unconfirmed} unconfirmed"
+        notes = [f"doses: {unsure if judged.unconfirmed else doses}"] if judged.doses_met else []
+    elif judged.unconfirmed:
+        css, words, notes = "unconfirmed", f"? {judged.unconfirmed} unconfirmed", []
+    else:
+        css, words, notes = ("met", f"✓ {doses}", []) if judged.judged else ("", MISSING, [])
+    if judged.conditions:
+        notes.append(listed)
+    return {"css": css, "words": words, "notes": notes}
+
+
+def _counted(names: tuple[str, ...], what: str) -> str:
+    """A number of things with their name."""
+    return f"{len(names)} {what}{'' if len(names) == 1 else 's'}"
 
 
 def prescription_card(model: PlanModel) -> list[dict[str, str]]:
@@ -110,10 +198,9 @@ def prescription_sentence(model: PlanModel) -> list[str]:
     end = f"{prescription.end.name} ends it at {number(prescription.end.activity_gbq)} GBq"
     unsure = " (unconfirmed)" if prescription.end.unconfirmed else ""
     if prescription.feasible:
-        return [f"Goal and limits can both be met: {goal}, {end}{unsure}. Prescribe between the two."]
-    return [
-        f"Goal and limits cannot both be met: {goal}, {end}{unsure}, {100 * prescription.shortfall:.3g} % short of the goal."
-    ]
+        return [f"Goal and limits on dose can both be met: {goal}, {end}{unsure}. Prescribe between the two."]
+    short = f"{100 * prescription.shortfall:.3g} % short of the goal"
+    return [f"Goal and limits on dose cannot both be met: {goal}, {end}{unsure}, {short}."]
 
 
 def vial_sentences(plan: Plan) -> list[str]:

@@ -32,7 +32,9 @@ MOST_LEVELS = 6  # isodoses at once; chosen: more colours are not told apart
 # slider says, which starts at so many percent.
 OPACITY_FROM, OPACITY_TO, OPACITY_PERCENT = 0.4, 1.0, 65
 CT_WINDOWS = (("soft tissue", 40, 400), ("liver", 80, 180), ("lung", -600, 1500), ("bone", 400, 1800))
-SCRIPTS = ("volume.js", "contours.js", "histograms.js", "page.js")
+SCRIPTS = (
+    "volume.js", "contours.js", "histograms.js", "marks.js", "panes.js", "keys.js", "snapshot.js", "page.js",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

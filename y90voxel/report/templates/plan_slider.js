@@ -7,6 +7,12 @@
   const number = (value) => (value === 0 ? "0" : Number(value.toPrecision(4)).toString());
   let activities = plan.injections.map((one) => one.planned);
 
+  const named = (row, text) => {
+    const one = row.appendChild(document.createElement("th"));
+    one.scope = "row";
+    one.textContent = text;
+    return one;
+  };
   const cell = (row, text, css) => {
     const one = row.insertCell();
     one.textContent = text;
@@ -33,7 +39,7 @@
     for (const one of plan.regions) {
       const dose = doses.get(one.name);
       const row = table.insertRow();
-      cell(row, one.label).dataset.region = one.name;
+      named(row, one.label).dataset.region = one.name;
       cell(row, number(dose), "number").dataset.gy = dose;
     }
     const rows = plan.aims.map((aim) => {
@@ -46,7 +52,7 @@
       const row = list.insertRow();
       cell(row).innerHTML = `<span class="status ${one.status.replace(" ", "-")}"></span>`;
       row.cells[0].firstChild.textContent = `${marks[one.status]} ${one.status}`;
-      cell(row, one.aim.text).title = one.aim.condition;
+      named(row, one.aim.text).title = one.aim.condition;
       cell(row, Number.isFinite(one.share) ? `${number(100 * one.share)} %` : "–", "number");
     }
     const limits = rows.filter((one) => one.aim.below).sort((a, b) => a.share - b.share);

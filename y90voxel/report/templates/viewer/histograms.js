@@ -40,10 +40,20 @@ class Histograms {
       const share = (event.clientX - box.left - this.plot.left) / this.plot.width;
       if (share > 0 && share <= 1) dose = share * this.dvh.shown_gy;
     }
-    if (dose === this.hover) return;
-    this.hover = dose;
+    if (dose !== this.hover) this.read(dose);
+  }
+
+  // The dose that is read off at all curves; null for none.
+  read(dose) {
+    this.hover = dose === null ? null : Math.min(Math.max(dose, 0), this.dvh.shown_gy);
     this.drawPointer();
-    this.onHover(dose);
+    this.onHover(this.hover);
+  }
+
+  // What stands beside the pointer, as a sentence.
+  words() {
+    const rows = [...this.pointer.querySelectorAll(".tip")].map((tip) => tip.textContent.replace(/\s+/g, " "));
+    return rows.join(", ");
   }
 
   pick(event) {
@@ -66,27 +76,28 @@ class Histograms {
   }
 
   draw() {
-    const svg = element("svg", { width: "100%", height: "100%" });
+    const svg = element("svg", { width: "100%", height: "100%", "aria-hidden": "true" });
     const { left, top, width, height } = this.plot;
-    svg.append(text("Dose-volume histograms", left - 34, 20, { class: "title" }));
+    const narrow = width < 300; // [CSS pixels]; the whole title needs half of it
+    svg.append(text(narrow ? "DVH" : "Dose-volume histograms", left - 34, 20, { class: "title" }));
     for (let percent = 0; percent <= 100; percent += 20) {
       svg.append(element("line", { x1: left, x2: left + width, y1: this.y(percent), y2: this.y(percent), class: "rule" }));
       svg.append(text(String(percent), left - 7, this.y(percent) + 4, { "text-anchor": "end" }));
     }
-    for (const dose of ticks(this.dvh.shown_gy)) {
+    for (const dose of ticks(this.dvh.shown_gy, narrow ? 4 : 8)) {
       svg.append(element("line", { x1: this.x(dose), x2: this.x(dose), y1: top, y2: top + height, class: "rule" }));
       svg.append(text(String(dose), this.x(dose), top + height + 16, { "text-anchor": "middle" }));
     }
     svg.append(text("absorbed dose / Gy", left + width, top + height + 32, { "text-anchor": "end" }));
     const upwards = width > 400 ? "volume receiving at least this dose / %" : "volume / %";
-    svg.append(text(upwards, left + width, 20, { "text-anchor": "end" }));
+    svg.append(text(upwards, left + width - 18, 20, { "text-anchor": "end" })); // beside the pane's button
     const order = this.regions.map((_, n) => n).sort((a, b) => (a === this.chosen) - (b === this.chosen));
     this.dvh.bands_percent.forEach((band, n) => band && svg.append(this.band(n, band)));
     for (const n of order) this.dvh.found_percent[n] && svg.append(this.line(n, this.dvh.found_percent[n], "found"));
     for (const n of order) svg.append(this.line(n));
     const notes = this.dvh.bands_percent.some(Boolean) ? [this.dvh.band] : [];
     if (this.dvh.found_percent.some(Boolean)) notes.push("thin: as found");
-    svg.append(text(notes.join("; "), left - 34, top + height + 32, {}));
+    if (!narrow) svg.append(text(notes.join("; "), left - 34, top + height + 32, {}));
     this.pointer = element("g", {});
     svg.append(this.pointer);
     this.container.replaceChildren(svg);
@@ -130,6 +141,7 @@ class Histograms {
     if (this.hover === null) return;
     upright(this.hover, "hover");
     const shown = this.chosen >= 0 ? [this.chosen] : this.regions.map((_, n) => n);
+    const length = Math.min(26, Math.floor(this.plot.width / 12));
     const rows = shown.map((n) => [n, this.volumeAt(n, this.hover)]).sort((a, b) => b[1] - a[1]).slice(0, 9);
     const onRight = this.hover < 0.6 * this.dvh.shown_gy;
     const x = onRight ? this.x(this.hover) + 10 : this.x(this.hover) - 10;
@@ -139,7 +151,7 @@ class Histograms {
       const percent = (value) => value.toFixed(volume < 10 ? 1 : 0);
       const limits = this.dvh.bands_percent[n]?.map((edge) => percent(this.volumeAt(n, this.hover, edge)));
       const between = limits ? ` (${limits.join(" to ")})` : "";
-      const label = text(`${percent(volume)}${between} %  ${shortened(this.regions[n].name, 26)}`, x, top + 29 + 15 * row, {
+      const label = text(`${percent(volume)}${between} %  ${shortened(this.regions[n].name, length)}`, x, top + 29 + 15 * row, {
         "text-anchor": anchor,
         class: "tip",
       });
@@ -166,10 +178,10 @@ function shortened(name, length) {
   return name.length <= length ? name : `${name.slice(0, length - 1)}…`;
 }
 
-// Round doses from 0 to the end of the axis, five to ten of them.
-function ticks(end) {
+// Round doses from 0 to the end of the axis, at most so many steps.
+function ticks(end, most) {
   const power = 10 ** Math.floor(Math.log10(end / 5));
-  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => end / n <= 8);
+  const step = [1, 2, 5, 10].map((n) => n * power).find((n) => end / n <= most);
   const found = [];
   for (let n = 0; n * step <= end; n++) found.push(Number((n * step).toPrecision(6)));
   return found;

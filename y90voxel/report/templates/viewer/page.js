@@ -4,12 +4,6 @@
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const ISODOSE_COLOURS = ["#fff3b0", "#ffd166", "#ffa94d", "#ff7b54", "#ff5d73", "#ff8fe0", "#d9a8ff", "#ffffff"];
-const VIEWS = [
-  { name: "axial", across: 2, letters: ["R", "L", "A", "P"], axis: "z", place: [0, 0, 0.5, 0.5] },
-  { name: "coronal", across: 1, letters: ["R", "L", "H", "F"], axis: "y", place: [0, 0.5, 0.5, 0.5] },
-  { name: "sagittal", across: 0, letters: ["A", "P", "H", "F"], axis: "x", place: [0.5, 0, 0.5, 0.5] },
-];
-
 // A colour of the report, which is white, so much lighter that it shows on this page, which is dark.
 function onDark(colour) {
   let rgb = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
@@ -33,7 +27,9 @@ class Viewer {
       onPick: (region) => this.choose(region === this.chosen ? -1 : region),
     });
     this.listRegions();
-    $("dvh").hidden = data.regions.length === 0;
+    this.labels = {};
+    this.panes = new Panes($("stage"), data.regions.length > 0, () => this.arrange());
+    this.keyboard = new Keyboard(this);
     $("regions").hidden = data.regions.length === 0;
     this.histograms.draw(); // now, and not with the first frame: a page that is ready shows them
   }
@@ -80,7 +76,6 @@ class Viewer {
     nv.addVolume(this.wash());
     this.regions = [];
     for (let n = 0; n < data.regions.length; n++) this.regions.push(new Volume(await load(`region-${n}`)));
-    nv.setCustomLayout(VIEWS.map(({ across, place }) => ({ sliceType: 2 - across, position: place })));
     nv.onLocationChange = () => this.moved();
     nv.onIntensityChange = () => this.showWindow();
     const draw = nv.drawScene.bind(nv);
@@ -89,8 +84,18 @@ class Viewer {
       this.paint();
       return done;
     };
+    this.arrange();
     this.control();
     this.goTo(this.position);
+    $("images").addEventListener("pointerdown", (event) => {
+      const box = $("images").getBoundingClientRect();
+      this.panes.active = this.panes.viewAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height) ?? this.panes.active;
+    });
+    for (const kind of ["focus", "blur"]) $("images").addEventListener(kind, () => this.paint());
+    $("dvh").addEventListener("focus", () => (this.panes.active = HISTOGRAMS));
+    $("images").addEventListener("focus", () => {
+      if (this.panes.active === HISTOGRAMS) this.panes.active = this.panes.views[0] ?? VIEWS[0];
+    });
     say("");
   }
 
@@ -102,6 +107,32 @@ class Viewer {
     image.colormap = "y90voxel-dose";
     [image.cal_min, image.cal_max] = [0, data.dose.top_gy];
     return image;
+  }
+
+  // The panes that are shown, where they now lie.
+  arrange() {
+    this.histograms.draw();
+    if (!this.nv) return;
+    const shown = this.panes.views.map((view) => ({ sliceType: 2 - view.across, position: this.panes.placeOf(view) }));
+    if (shown.length) this.nv.setCustomLayout(shown);
+    this.nv.drawScene();
+  }
+
+  save() {
+    return savePicture(this).catch((error) => say(`The picture cannot be saved: ${error.message}.`));
+  }
+
+  // Along a RAS axis, not beyond the anatomy.
+  moveBy(axis, distance) {
+    const [low, high] = this.underlay.extent(axis), to = [...this.position];
+    to[axis] = Math.min(Math.max(to[axis] + distance, low + 1e-3), high - 1e-3);
+    this.goTo(to);
+  }
+
+  zoomBy(step) {
+    const slider = $("zoom");
+    slider.value = Math.min(6, Math.max(1, Number(slider.value) + step));
+    slider.oninput();
   }
 
   goTo(ras) {
@@ -157,7 +188,9 @@ class Viewer {
       const name = button(region.name, () => this.choose(n === this.chosen ? -1 : n), "name");
       name.title = `${region.name} (${region.role})`;
       name.style.setProperty("--colour", region.colour);
-      row.insertCell().append(name);
+      const head = row.appendChild(document.createElement("th"));
+      head.scope = "row";
+      head.append(name);
       for (const value of [region.volume, region.mean, region.d70]) {
         Object.assign(row.insertCell(), { textContent: value, className: "number" });
       }
@@ -201,12 +234,25 @@ class Viewer {
       const found = $("levels").value.split(/[\s,;]+/).filter(Boolean).map(Number);
       const good = found.every((level) => Number.isFinite(level) && level > 0);
       $("levels").classList.toggle("wrong", !good);
+      $("levels").setAttribute("aria-invalid", !good);
       if (good) this.levels = found.sort((a, b) => a - b);
+      this.listLevels();
       this.paint();
     };
+    this.listLevels();
     for (const id of ["show-isodoses", "show-outlines", "show-crosshair"]) $(id).onchange = () => this.paint();
     this.scaleTo(top);
     this.nv.setOpacity(1, data.dose.opacity.percent / 100);
+  }
+
+  // Isodoses in their colours: what a pane has no room to write stands here.
+  listLevels() {
+    const items = this.levels.map((level, n) => {
+      const item = Object.assign(document.createElement("li"), { textContent: `${level} Gy` });
+      item.style.setProperty("--colour", ISODOSE_COLOURS[n % ISODOSE_COLOURS.length]);
+      return item;
+    });
+    $("isodose-key").replaceChildren(...items);
   }
 
   // Sliders move faster than volumes can be redrawn.
@@ -262,14 +308,17 @@ class Viewer {
     const context = lines.getContext("2d");
     context.clearRect(0, 0, lines.width, lines.height);
     for (const tile of this.nv.screenSlices) this.paintTile(context, tile);
+    if (this.panes.alone) return;
     context.fillStyle = "#263340";
     context.fillRect(lines.width / 2, 0, pixelRatio(), lines.height);
     context.fillRect(0, lines.height / 2, lines.width, pixelRatio());
   }
 
   paintTile(context, tile) {
-    const view = VIEWS.find(({ across }) => across === 2 - tile.axCorSag);
-    const pixel = pixelRatio();
+    const view = VIEWS.find(({ across }) => across === 2 - tile.axCorSag), place = view && this.panes.placeOf(view);
+    if (!place) return; // drawn by NiiVue before the panes were laid out
+    const pixel = pixelRatio(), { width: across, height: down } = context.canvas;
+    const pane = [place[0] * across, place[1] * down, place[2] * across, place[3] * down];
     const [left, top, width, height] = tile.leftTopWidthHeight;
     const toScreen = (u, v) => [
       left + ((u - tile.leftTopMM[0]) / tile.fovMM[0]) * width,
@@ -306,96 +355,20 @@ class Viewer {
       const label = { words: `${Number(this.hoverGy.toPrecision(3))} Gy`, angle: -90 };
       stroke(this.dose, this.hoverGy, "#ffffff", 2.4, [], label);
     }
-    for (const found of notes) note(context, found, pixel);
+    const texts = captions(view, pane, lpsOfRas(this.position)[view.across], pixel), scale = scaleBar(tile, pane, pixel);
+    const taken = [...texts, scale.label].map((words) => boxOf(context, words, pixel));
+    this.labels[view.name] = writeValues(context, notes, [left, top, left + width, top + height], taken, pixel);
     const [cx, cy] = toScreen(...[0, 1, 2].filter((axis) => axis !== view.across).map((axis) => this.position[axis]));
     if ($("show-crosshair").checked) crosshair(context, cx, cy, tile.leftTopWidthHeight, pixel);
     context.restore();
-    caption(context, view, tile, lpsOfRas(this.position)[view.across], pixel);
+    for (const words of [...texts, scale.label]) write(context, words, 3 * pixel);
+    context.fillRect(...scale.bar);
+    if (view === this.panes.active && document.activeElement === $("images")) {
+      context.strokeStyle = "#7cc4f0";
+      context.lineWidth = 2 * pixel;
+      context.strokeRect(pane[0] + pixel, pane[1] + pixel, pane[2] - 2 * pixel, pane[3] - 2 * pixel);
+    }
   }
-}
-
-// Lines on a dark edge, so that they show on any colour.
-function strokeLines(context, lines, colour, width, dash, pixel) {
-  const path = new Path2D();
-  for (const line of lines) line.forEach(([x, y], n) => (n ? path.lineTo(x, y) : path.moveTo(x, y)));
-  context.setLineDash([]);
-  context.strokeStyle = "rgba(8, 14, 20, 0.65)";
-  context.lineWidth = width + 1.6 * pixel;
-  context.stroke(path);
-  context.setLineDash(dash.map((length) => length * width));
-  context.strokeStyle = colour;
-  context.lineWidth = width;
-  context.stroke(path);
-}
-
-// Canvas pixels per CSS pixel.
-function pixelRatio() {
-  return $("lines").width / Math.max(1, $("lines").clientWidth);
-}
-
-// The value of an isodose on its longest line, in a direction of its own so that nested lines keep theirs apart.
-function note(context, { lines, words, angle, colour }, pixel) {
-  const longest = lines.reduce((a, b) => (a.length >= b.length ? a : b));
-  if (longest.length < 24) return;
-  const [right, down] = [Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180)];
-  const [x, y] = longest.reduce((a, b) => (a[0] * right + a[1] * down >= b[0] * right + b[1] * down ? a : b));
-  context.setLineDash([]);
-  context.font = `600 ${11 * pixel}px system-ui, sans-serif`;
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  context.lineWidth = 3.5 * pixel;
-  context.strokeStyle = "rgba(8, 14, 20, 0.85)";
-  context.strokeText(words, x, y);
-  context.fillStyle = colour;
-  context.fillText(words, x, y);
-}
-
-function crosshair(context, x, y, [left, top, width, height], pixel) {
-  const gap = 9 * pixel;
-  context.setLineDash([]);
-  context.lineWidth = pixel;
-  context.strokeStyle = "rgba(160, 224, 255, 0.75)";
-  context.beginPath();
-  for (const [x0, y0, x1, y1] of [
-    [left, y, x - gap, y],
-    [x + gap, y, left + width, y],
-    [x, top, x, y - gap],
-    [x, y + gap, x, top + height],
-  ]) {
-    context.moveTo(x0, y0);
-    context.lineTo(x1, y1);
-  }
-  context.stroke();
-}
-
-// Name and place of the plane, sides of the patient, and a scale, along the edges of the view's part of the canvas.
-function caption(context, view, tile, position, pixel) {
-  const { width: across, height: down } = context.canvas;
-  const [left, top, width, height] = [view.place[0] * across, view.place[1] * down, view.place[2] * across, view.place[3] * down];
-  const edge = 14 * pixel;
-  const write = (words, x, y, align) => {
-    context.textAlign = align;
-    context.strokeStyle = "rgba(8, 14, 20, 0.8)";
-    context.lineWidth = 3 * pixel;
-    context.strokeText(words, x, y);
-    context.fillText(words, x, y);
-  };
-  context.setLineDash([]);
-  context.textBaseline = "middle";
-  context.fillStyle = "#dbe6ee";
-  context.font = `600 ${13 * pixel}px system-ui, sans-serif`;
-  const [l, r, t, b] = view.letters;
-  write(l, left + edge, top + height / 2, "center");
-  write(r, left + width - edge, top + height / 2, "center");
-  write(t, left + width / 2, top + edge, "center");
-  write(b, left + width / 2, top + height - edge, "center");
-  context.font = `${12 * pixel}px system-ui, sans-serif`;
-  context.fillStyle = "#a9bac7";
-  write(`${view.name}   ${view.axis} = ${millimetres(position)} mm`, left + 10 * pixel, top + edge, "left");
-  const bar = (50 / Math.abs(tile.fovMM[0])) * Math.abs(tile.leftTopWidthHeight[2]);
-  const x = left + width - 16 * pixel, y = top + height - edge;
-  write("50 mm", x - bar / 2, y - 11 * pixel, "center");
-  context.fillRect(x - bar, y, bar, 2 * pixel);
 }
 
 // Entries 0 to 255: clear below the threshold, then more and more opaque up to four times the threshold.

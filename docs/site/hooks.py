@@ -1,0 +1,61 @@
+"""What the configuration of the site cannot say: decisions in its table of contents, public names in its reference."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+__all__ = ["on_config", "on_page_markdown"]
+
+PACKAGE = Path(__file__).resolve().parents[2] / "y90voxel"
+MARK = re.compile(r"^<!-- public names of (\S+)(?: in ([\w ]+))? -->$", re.M)
+
+
+def on_config(config: Any) -> Any:
+    """Put every decision into the table of contents, in the order of their numbers."""
+    folder = Path(config["docs_dir"]) / "decisions"
+    pages = [f"decisions/{path.name}" for path in sorted(folder.glob("*.md"))]
+    (project,) = (group["Project"] for group in config["nav"] if "Project" in group)
+    for entry in project:
+        if "Decisions" in entry:
+            entry["Decisions"] = pages
+    return config
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the docstrings of public names where a page asks for those of a package, or of some of its folders."""
+    asked = [(match[1], match[2]) for match in MARK.finditer(markdown)]
+    listed = {folder for package, folders in asked if folders for folder in folders.split()}
+    return MARK.sub(lambda match: described(match[1], match[2], listed), markdown)
+
+
+def described(package: str, folders: str | None, listed: set[str]) -> str:
+    """The names of a package from some folders; without folders those of all that no other part of the page lists."""
+    wanted = set((folders or "").split())
+    homes = public_names(package)
+    blocks = [
+        f"::: {home}.{name}"
+        for name, home in sorted(homes.items(), key=lambda pair: (pair[1], pair[0].lower()))
+        if (home.split(".")[1] in wanted if folders else home.split(".")[1] not in listed)
+    ]
+    return "\n\n".join(blocks)
+
+
+def public_names(package: str) -> dict[str, str]:
+    """Name to module of the classes, functions and constants in a package's stub; modules and dunders left out."""
+    stub = PACKAGE.joinpath(*package.split(".")[1:], "__init__.pyi")
+    imports = [
+        node for node in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(node, ast.ImportFrom)
+    ]
+    return {
+        alias.name: node.module or ""
+        for node in imports
+        for alias in node.names
+        if not alias.name.startswith("__") and not is_module(f"{node.module}.{alias.name}")
+    }
+
+
+def is_module(name: str) -> bool:
+    """Whether a dotted name is a module or package of this one."""
+    place = PACKAGE.parent.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
