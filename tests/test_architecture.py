@@ -15,9 +15,9 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "y90voxel"
 # Each may import those before it: what lies further right knows more of the world.
 LAYERS = (
-    "version short_repr errors lazy caches < startup < units optional display compiled bounds < volumes < reference < regions"
-    " < quantification < dose < metrics microscale < clinical immune < case < planning < comparison accumulation"
-    " phantoms < cohort vendor_check < io < report < study < batch < cli"
+    "version short_repr errors lazy caches deflate compiling < startup < units optional display compiled bounds < volumes"
+    " < reference < regions < quantification < dose < metrics microscale < clinical immune < case < planning"
+    " < comparison accumulation phantoms < cohort vendor_check < io < report < study < batch < cli"
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS.split(" < ")) for name in layer.split()}
 # Who may import a library that drags a file format, a window system or a compiler along.

@@ -50,6 +50,7 @@ TOML = {
 }
 # Blocks in no language that can be run, by page and first words.
 NOT_CODE = {
+    ("README.md", "py -3 -m venv"): "PowerShell; the same in sh stands above it",
     ("docs/architecture.md", "cli/dose_command"): "a drawing",
     ("docs/architecture.md", "# deferred:"): "the marker of an import, as it stands inside a function",
     ("docs/container.md", "FROM python"): "needs Docker; test_container.py imitates the container",
@@ -65,6 +66,7 @@ NOT_RUN = {
     r"\bpip install\b|\bapt-get\b|python3 -m venv": "installs: neither index nor root belongs to a test",
     r"\b(docker|apptainer)\b": "needs the program; test_container.py imitates the container",
     r"\b(openssl|chmod|export|dask)\b|--scheduler": "needs a cluster; tests/batch/test_cluster.py starts one",
+    r"organs-07": "needs TotalSegmentator; study/test_run_segment.py has a stub of it",
     r"--slurm": "needs Slurm; tests/batch/test_cluster.py imitates it",
     r"PACS@|\bfetch\b|\bsend\b": "needs an archive; tests/cli/test_pacs.py starts one",
     r"\bpytest\b|pre-commit": "would run the suite within itself",

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from html import escape
 
 import numpy as np
-from isal import isal_zlib
 from numpy.typing import ArrayLike, NDArray
+
+from y90voxel.deflate import crc32, zlib_bytes
 
 __all__ = ["NOT_A_DEVICE", "Curve", "block", "closing_notes", "curves_svg", "image_tag", "png", "table"]
 
@@ -185,8 +186,8 @@ def png(rgb: NDArray[np.uint8], dots_per_inch: float | None = None) -> bytes:
     if dots_per_inch is not None:
         per_metre = round(dots_per_inch / 0.0254)
         chunks.append((b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)))
-    chunks += [(b"IDAT", isal_zlib.compress(lines, 1)), (b"IEND", b"")]
+    chunks += [(b"IDAT", zlib_bytes(lines)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", isal_zlib.crc32(kind + content))
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc32(kind + content))
         for kind, content in chunks
     )

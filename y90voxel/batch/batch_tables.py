@@ -8,10 +8,11 @@ from typing import Any
 
 from y90voxel.batch.batch_folder import BatchFolder
 from y90voxel.batch.ending import ended, explain
+from y90voxel.batch.in_process import run_apart
 from y90voxel.batch.ledger import Ledger
 from y90voxel.batch.study_outcome import StudyOutcome
 from y90voxel.batch.study_units import canonical, digest_of
-from y90voxel.batch.worker import Request, StudyWorker
+from y90voxel.batch.worker import Request
 from y90voxel.errors import InputError
 from y90voxel.version import __version__
 
@@ -72,8 +73,7 @@ def write_tables(folder: BatchFolder, outcomes: Sequence[StudyOutcome], title: s
     """
     arguments = {"out": str(folder.path), "title": title, "outcomes": [o.as_dict() for o in outcomes]}
     request = Request("tables", f"{__name__}:compute_tables", arguments, str(folder.logs / "cohort.log"))
-    with StudyWorker(threads=1, keep_open=folder.lock.inherited) as worker:
-        reply = worker.run(request)
+    reply = run_apart(request, folder.lock.inherited)
     if reply["status"] != "done":
         raise InputError(
             f"the tables of the cohort could not be written: {reply['reason']} Every study is recorded: run the same "

@@ -8,7 +8,6 @@ is touched again and again; when its process is gone, or it was not touched for 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import socket
@@ -20,6 +19,13 @@ from pathlib import Path
 
 from y90voxel.errors import InputError, OutputError
 from y90voxel.io.leftovers import is_free, new_token
+
+try:
+    import fcntl
+
+    HAS_FLOCK = True
+except ImportError:
+    HAS_FLOCK = False  # Windows
 
 __all__ = ["LOCK", "OWNER", "FolderLock", "locked"]
 
@@ -80,7 +86,9 @@ def locked(folder: Path, patience_s: float | None = None) -> Iterator[FolderLock
 
 
 def _flock(descriptor: int, folder: Path, patience_s: float) -> bool:
-    """Lock a file; False where the file system has no locks."""
+    """Lock a file; False where the system or the file system has no locks."""
+    if not HAS_FLOCK:
+        return False
     deadline = time.monotonic() + patience_s
     while True:
         try:

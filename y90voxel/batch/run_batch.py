@@ -17,6 +17,7 @@ from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.handling import Handling, Resources
 from y90voxel.batch.header_memory import remembered_headers
+from y90voxel.batch.in_process import can_isolate, check_resources
 from y90voxel.batch.jobs import ALL, first_jobs, parse_job, units_of_job
 from y90voxel.batch.keyed_labels import owners_secret
 from y90voxel.batch.ledger import Ledger
@@ -120,6 +121,7 @@ def _run(
     work: str,
 ) -> BatchResult:
     """Do what `run_batch` says."""
+    check_resources(resources)
     with batch_folder(out) as folder:
         restored = folder.prepare()
         with (
@@ -224,7 +226,13 @@ def _early_start(
 ) -> Iterator[EarlyStart | None]:
     """Start studies of a tree while it is read, where this machine computes them; nothing outlives the block."""
     resources = requests.resources
-    if choices.job != DOSE or not cohort.is_dir() or resources.scheduler is not None or resources.slurm:
+    if (
+        choices.job != DOSE
+        or not cohort.is_dir()
+        or not can_isolate()
+        or resources.scheduler is not None
+        or resources.slurm
+    ):
         yield None
         return
     workers = LocalWorkers(resources.workers, folder.lock.inherited)

@@ -18,6 +18,7 @@ from y90voxel.batch.columns import VARIANT
 from y90voxel.batch.early_start import EarlyStart
 from y90voxel.batch.ending import NO_SPACE
 from y90voxel.batch.fingerprint import fingerprint, input_files
+from y90voxel.batch.in_process import InProcess, can_isolate
 from y90voxel.batch.keyed_labels import CHECK, carried_columns, marks_of
 from y90voxel.batch.ledger import MADE_OF, Entry, Ledger
 from y90voxel.batch.local import Executor, LocalWorkers
@@ -294,10 +295,11 @@ class RunningBatch:
             with slurm_cluster(given.workers, given.memory_gb, self.log.message) as cluster:
                 yield cluster, "Slurm jobs"
         else:
+            if self.early is None and not can_isolate():
+                yield InProcess(), "one after another in this process: several need WSL or a container"
+                return
             local = (
-                self.early.workers
-                if self.early is not None
-                else LocalWorkers(given.workers, self.folder.lock.inherited)
+                self.early.workers if self.early else LocalWorkers(given.workers, self.folder.lock.inherited)
             )
             yield local, f"{local.workers} workers with {local.threads} threads each"
 

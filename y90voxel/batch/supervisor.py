@@ -28,17 +28,8 @@ from typing import Any, NoReturn
 
 from y90voxel.startup import prepare_process
 
-__all__ = ["THREAD_VARIABLES", "main"]
+__all__ = ["main"]
 
-# Everything that decides how many threads a study uses: this package, BLAS, OpenMP, numba and ITK.
-THREAD_VARIABLES = (
-    "Y90VOXEL_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h: the signal that a child gets when its parent dies
 CHUNK_BYTES = 1 << 16  # read at once [B]: what a pipe of Linux holds
 

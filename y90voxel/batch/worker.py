@@ -14,11 +14,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from y90voxel.batch.supervisor import THREAD_VARIABLES
-
 __all__ = ["Request", "StudyWorker"]
 
 PACKAGE = Path(__file__).resolve().parents[1]
+# Everything that decides how many threads a study uses: this package, BLAS, OpenMP, numba and ITK.
+THREAD_VARIABLES = (
+    "Y90VOXEL_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
 SUPERVISOR = "y90voxel.batch.supervisor"
 GIB = 1024.0**3  # bytes in a GiB
 

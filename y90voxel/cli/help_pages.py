@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 __all__ = ["EXAMPLES", "GROUPS", "PANEL_ORDER", "PLAIN", "panel_of", "sections"]
 
 GROUPS = {
-    "One treatment": ("demo", "inspect", "plan", "dose", "compare", "check", "dvh"),
+    "One treatment": ("demo", "inspect", "plan", "dose", "compare", "check", "dvh", "segment"),
     "One patient": ("accumulate", "course"),
     "Many patients": ("batch",),
     "Camera and physics": ("commission", "twin", "kernel"),
-    "Archive and files": ("fetch", "send", "schema"),
+    "Archive and files": ("fetch", "send", "schema", "warm-up"),
 }
 OTHER = "Other commands"
 
@@ -26,10 +26,12 @@ EXAMPLES = {
     "batch": "y90voxel batch cohort.csv -o cohort --case all.toml --workers 4",
     "check": 'y90voxel check vendor.dcm patient-07 --activity "2.4 GBq" --lung-shunt 0.06 -o check-07',
     "dvh": "y90voxel dvh dose.dcm regions.dcm -o dvh-07",
+    "segment": "y90voxel segment patient-07 -o organs-07.nii.gz",
     "commission": "y90voxel commission nema-iec --filling filling.toml -o camera-1",
     "twin": "y90voxel twin twin.toml -o phantom",
     "kernel": "y90voxel kernel --spacing 3,4.07,4.07 --medium liver -o kernel.csv",
     "schema": "y90voxel schema metrics",
+    "warm-up": "y90voxel warm-up",
     "send": "y90voxel send out-07 --to PACS@192.0.2.5:104",
     "fetch": "y90voxel fetch 1.2.840.113619.2.55.3.1 --from PACS@192.0.2.5:104 -o patient-07",
 }

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from y90voxel.cli.command import StudyCommand
 from y90voxel.cli.command_log import LogFile, Verbose, command_log, start_log, with_log_options
+from y90voxel.cli.console import prepare_console
 from y90voxel.cli.help_pages import EXAMPLES, sections
 from y90voxel.errors import Y90Error
 from y90voxel.io.storage_errors import storage_error
@@ -32,10 +33,12 @@ COMMANDS = {
     "course": "Run the sessions of one patient in order: plan, dose, compare, accumulate; one page with the time line.",
     "batch": "Compute the doses of every study of a cohort; what is done already is not computed again.",
     "check": "Check a dose of another program against our own: regions, gamma, and what explains the difference.",
+    "segment": "Segment the CT of a study with TotalSegmentator where it is installed; its licence and weights are yours.",
     "dvh": "Compute dose-volume histograms and metrics of any dose file with any regions.",
     "commission": "Commission a camera from a phantom: calibration, recovery, resolution, noise, dead time, scanner.toml.",
     "twin": "Write the digital twin of a phantom as DICOM, with its filling record and known truth.",
     "kernel": "Write voxel S values [Gy/(Bq s)] of a uniform medium for any voxel size, or a radial kernel.",
+    "warm-up": "Compile what calculations need, so that the first study does not wait for it; about two minutes, once.",
     "schema": "Print the JSON Schema of the case file, or of a kind of result.",
     "send": "Send the DICOM objects of a result folder to an archive.",
     "fetch": "Fetch a study from an archive into a new folder.",
@@ -62,7 +65,8 @@ class CommandGroup(TyperGroup):
         """Return a command with its options; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        function = getattr(import_module(f"y90voxel.cli.{cmd_name}_command"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        function = getattr(import_module(f"y90voxel.cli.{module}_command"), module)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         make = single.command(cmd_name, cls=StudyCommand, epilog=EXAMPLES.get(cmd_name))
         make(with_log_options(function))
@@ -120,6 +124,7 @@ def _options(
 
 def main() -> None:
     """Run the command line: exit 0 when done, 2 when the input cannot be used, 1 for a bug."""
+    prepare_console()
     prepare_process()
     try:
         with command_log():

@@ -8,8 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from y90voxel.cli.command_log import LOGGER, is_verbose
+from y90voxel.compiling import clock
 
 __all__ = ["progress"]
+
+COMPILING = "compiling once, about a minute"
+WORTH_SAYING_S = 1.0  # compiling that took less [s]; chosen: nobody waits for it
 
 
 @contextmanager
@@ -21,7 +25,7 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
     quiet : bool
         Show nothing.
     """
-    with _shown(quiet or is_verbose()) as show:
+    with _shown(quiet or is_verbose()) as show, _compiling(show, quiet):
         last = ""
 
         def report(what: str, done: float) -> None:
@@ -32,6 +36,28 @@ def progress(quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
             show(what, done)
 
         yield report
+
+
+@contextmanager
+def _compiling(show: Callable[[str, float], None], quiet: bool) -> Iterator[None]:
+    """Say that functions are being compiled when that begins, and in the end what share of the time it took."""
+    started, before = time.perf_counter(), clock.seconds
+
+    def tell() -> None:
+        LOGGER.info("%s", COMPILING)
+        show(COMPILING, 0.0)
+
+    with clock.telling(tell):
+        yield
+    spent, total = clock.seconds - before, time.perf_counter() - started
+    if spent >= WORTH_SAYING_S:
+        said = (
+            f"compiling took {spent:.0f} of {total:.0f} s ({100 * spent / total:.0f} %). It is kept: the next run does without, "
+            "and y90voxel warm-up does it beforehand"
+        )
+        LOGGER.info("%s", said)
+        if not quiet:
+            sys.stderr.write(f"{said}\n")
 
 
 @contextmanager

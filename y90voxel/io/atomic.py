@@ -20,6 +20,7 @@ from y90voxel.io.storage_errors import storage_error
 
 __all__ = ["MANIFEST", "atomic_file", "check_output_folder", "output_folder", "put_in_place"]
 
+MOST_KEPT = 99  # finished results that may wait beside their place; chosen: nobody keeps more
 # Of a name [B]: file systems take 255, the token of the temporary name needs up to 55.
 LONGEST_FILE_BYTES = 200
 
@@ -120,7 +121,10 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         temporary.touch()
         yield temporary
         _synchronise(temporary)
-        os.replace(temporary, target)
+        try:
+            os.replace(temporary, target)
+        except PermissionError as error:
+            raise _kept_beside(temporary, target, error) from error
     except Exception as error:
         cause = storage_error(error, target.parent)
         if cause is None or isinstance(error, OutputError):
@@ -144,8 +148,34 @@ def put_in_place(temporary: Path, target: Path) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
             return
         _move_in_two_steps(temporary, target)
+    except PermissionError as error:
+        raise _kept_beside(temporary, target, error) from error
     except OSError as error:
         raise _unwritable(target, error) from error
+
+
+def _kept_beside(finished: Path, target: Path, error: OSError) -> OutputError:
+    """Keep what is finished and cannot take its place, which another program holds open; return the error that says where.
+
+    Windows lets nobody rename a folder in which a file is open, nor replace such a file.
+    """
+    ending = "" if finished.is_dir() else "".join(target.suffixes)
+    stem = target.name.removesuffix(ending)
+    for number in range(1, MOST_KEPT + 1):
+        place = target.with_name(f"{stem}.new{'' if number == 1 else f'-{number}'}{ending}")
+        if os.path.lexists(place):
+            continue
+        try:
+            os.rename(finished, place)
+        except OSError:
+            break
+        return OutputError(
+            f"{target} cannot be replaced ({error.strerror or error}): another program, such as Excel or a viewer, holds it or a "
+            f"file in it open, or it may not be changed. The finished results are in {place}: close the other program and rename "
+            "them, or run again.",
+            file=target,
+        )
+    return _unwritable(target, error)
 
 
 def _move_in_two_steps(temporary: Path, target: Path) -> None:
@@ -170,7 +200,7 @@ def _has_entries(folder: Path) -> bool:
 
 def _synchronise(path: Path) -> None:
     """Wait until a file is on the disk: a full or broken one says so here."""
-    with path.open("rb") as stream:
+    with path.open("r+b") as stream:  # Windows synchronises only what may be written
         os.fsync(stream.fileno())
 
 

@@ -23,7 +23,10 @@ def exchange(one: Path, other: Path) -> bool:
     OSError
         If it fails for another reason.
     """
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    try:
+        function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    except (TypeError, OSError):  # Windows: no library without a name
+        return False
     if function is None:
         return False
     if function(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
-from isal import igzip
 from numpy.typing import NDArray
 
+from y90voxel.deflate import gzip_bytes, gzip_stream
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import atomic_file
 from y90voxel.io.mask_grid import mask_grid
@@ -244,7 +244,7 @@ def packed_nifti(stored: NDArray[Any], grid: Grid, step: float, description: str
     stream = io.BytesIO()
     header.write_to(stream)
     stream.write(np.ascontiguousarray(stored, dtype=f"<{code}").tobytes())
-    packed: bytes = igzip.compress(stream.getvalue(), 1, mtime=0)
+    packed: bytes = gzip_bytes(stream.getvalue())
     return packed
 
 
@@ -328,9 +328,8 @@ def _data_stream(path: str | Path, compress_level: int) -> Iterator[BinaryIO]:
         if name.endswith(".nii"):
             yield file
         else:  # no name and no time inside: equal data give equal files
-            make = igzip.IGzipFile if compress_level == 1 else gzip.GzipFile
-            with make("", "wb", compress_level, file, mtime=0) as stream:
-                yield cast(BinaryIO, stream)
+            with gzip_stream(file, compress_level) as stream:
+                yield stream
 
 
 def _stem(path: str | Path) -> str:
