@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import date
 from enum import Enum
 from typing import Any
 
@@ -52,6 +53,8 @@ def _value(value: Any) -> str:
         return str(value.value)
     if isinstance(value, PLAIN):
         return repr(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if _is_array(value):
         return f"{value.dtype} {tuple(value.shape)}"
     if isinstance(value, Mapping):

@@ -24,6 +24,7 @@ from y90voxel.quantification.partial_volume import (
     correct_tumour_to_normal_ratio,
 )
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 
 __all__ = ["Deconvolution", "with_partial_volume"]
 
@@ -39,6 +40,8 @@ class Deconvolution:
 
     fwhm_mm: float
     iterations: int = DEFAULT_ITERATIONS
+
+    __repr__ = short_repr
 
     def of(self, case: Case) -> Case:
         """Return the case with its images deconvolved; calibration follows, so that no activity is counted twice."""

@@ -12,6 +12,7 @@ from y90voxel.clinical.limit_records import (
     LiverFunction,
     Scenario,
 )
+from y90voxel.short_repr import short_repr
 
 __all__ = ["ClinicalContext"]
 
@@ -60,6 +61,8 @@ class ClinicalContext:
     bilirubin_reversible: bool | None = None
     gastrointestinal_focus: bool = False
     intent: str | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.bilirubin_umol_per_l is not None:

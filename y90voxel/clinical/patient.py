@@ -11,6 +11,7 @@ from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.clinical.body_surface import bsa
 from y90voxel.clinical.liver_function import albi_grade, albi_score, check_albumin, child_pugh_class
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "AfpUnit",
@@ -115,6 +116,8 @@ class Stated:
     value: str
     source: str
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         if not self.value.strip() or not self.source.strip():
             raise InputError(
@@ -141,6 +144,8 @@ class AlphaFetoprotein:
 
     value: float
     unit: AfpUnit
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unit", _member(AfpUnit, self.unit, "the AFP unit"))
@@ -189,6 +194,8 @@ class Response:
     criterion: ResponseCriterion
     category: ResponseCategory
     date: date
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -252,6 +259,8 @@ class PatientRecord:
     responses: tuple[Response, ...] = ()
     statements: tuple[tuple[str, Stated], ...] = ()
     dated: bool = True
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.sex not in (None, "male", "female"):

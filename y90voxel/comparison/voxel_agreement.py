@@ -57,6 +57,8 @@ class GammaCriteria:
     normalisation: GammaNormalisation = GammaNormalisation.GLOBAL
     cutoff_fraction: float = 0.05
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         check_positive(self.dose_fraction, "the dose criterion of gamma", "")
         check_positive(self.distance_mm, "the distance criterion of gamma", "mm")

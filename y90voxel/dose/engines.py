@@ -15,6 +15,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -87,6 +88,8 @@ class EngineRequest:
     target_mask: Callable[[], Mask | None] | None = None
     time_limit_s: float | None = None
     progress: Callable[[str, float], None] | None = None
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from y90voxel.dose.engine import BaseEngine, Engine
 from y90voxel.errors import InputError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
 
@@ -43,6 +44,8 @@ class LocalDeposition(BaseEngine):
     dose_constant_gy_kg_per_gbq: float | None = None
 
     name: ClassVar[str] = "local"
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         nuclide(self.nuclide)

@@ -18,6 +18,7 @@ from y90voxel.errors import InputError
 from y90voxel.immune.circulation import Circulation
 from y90voxel.immune.reference_blood import BLOOD_DENSITY_G_PER_ML
 from y90voxel.immune.residence_times import residence_law
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "BloodDose",
@@ -46,6 +47,8 @@ class BloodDose:
 
     mean_gy: float
     sd_gy: float
+
+    __repr__ = short_repr
 
     @property
     def cv(self) -> float:

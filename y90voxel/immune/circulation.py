@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
 from y90voxel.immune.reference_blood import PORTAL, ReferenceBlood, Sex, reference_blood
+from y90voxel.short_repr import short_repr
 
 __all__ = ["Circulation", "reference_circulation"]
 
@@ -49,6 +50,8 @@ class Circulation:
     names: tuple[str, ...]
     volumes_l: Array
     flows_l_per_s: Array = field(repr=False)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "volumes_l", np.array(self.volumes_l, float))

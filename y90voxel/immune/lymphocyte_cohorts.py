@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from y90voxel.immune.lymphocytes import effective_dose
+from y90voxel.short_repr import short_repr
 
 __all__ = ["TARE_COHORTS", "LymphocyteCohort"]
 
@@ -33,6 +34,8 @@ class LymphocyteCohort:
     days: tuple[int, ...]
     ratios: tuple[float, ...]
     effective_from: float
+
+    __repr__ = short_repr
 
     @property
     def effective_dose_gy(self) -> float:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "BLOOD_DENSITY_G_PER_ML",
@@ -57,6 +58,8 @@ class ReferenceBlood:
     liver_mass_g: float
     volume_percent: Mapping[str, float] = field(repr=False)
     flow_percent: Mapping[str, float] = field(repr=False)
+
+    __repr__ = short_repr
 
 
 _MALE_VOLUMES = {

@@ -17,6 +17,7 @@ from y90voxel.metrics.tumour_control import (
     tcp_logit,
     tcp_poisson,
 )
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "NtcpParameters",
@@ -60,6 +61,8 @@ class RadiobiologyParameters:
     repair_half_time_s: float
     alpha_per_gy: float | None = None
     source: str = ""
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         given = [

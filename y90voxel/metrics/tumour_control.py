@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "NtcpParameters",
@@ -143,6 +144,8 @@ class NtcpParameters:
     endpoint: str
     source: str
     verified: bool
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_positive(self.td50_gy, "TD50", "Gy")

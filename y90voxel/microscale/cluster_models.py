@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["ClusterModel", "cluster_model", "known_cluster_models"]
 
@@ -38,6 +39,8 @@ class ClusterModel:
     label: str
     mean_size: float
     geometric: bool = False
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_positive(self.mean_size, f"{self.name}: the mean cluster size", "spheres")

@@ -26,6 +26,7 @@ from y90voxel.errors import InputError
 from y90voxel.microscale.cluster_models import ClusterModel, cluster_model
 from y90voxel.microscale.local_doses import LocalDoses
 from y90voxel.microscale.sphere_kernel import NEAR_VOXELS, SCORING_MM, ScoringKernel
+from y90voxel.short_repr import short_repr
 
 __all__ = ["PLACES", "TRACT_CELL", "DoseFunctional", "MicroscaleDvh", "dose_functional", "eud"]
 
@@ -73,6 +74,8 @@ class MicroscaleDvh:
     dose_gy: Array
     volume_fraction: Array
 
+    __repr__ = short_repr
+
     def dose_at_volume(self, percent: float) -> float:
         """Return D_x, the least dose of the hottest ``percent`` of the volume [Gy].
 
@@ -108,6 +111,8 @@ class DoseFunctional:
     volume_mm3: Array
     share: Array
     clusters: ClusterModel
+
+    __repr__ = short_repr
 
     def exponent(self, s: NDArray[np.complex128]) -> NDArray[np.complex128]:
         """Return Ψ(s) around every place [mm³], (len(s), places); s in 1/Gy, its real part not negative."""

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.bounds import check_not_negative
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["LocalDoses"]
 
@@ -29,6 +30,8 @@ class LocalDoses:
 
     doses_gy: Array
     share: Array
+
+    __repr__ = short_repr
 
     @property
     def mean_gy(self) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.radial_kernel import RadialKernel, radial_kernel
 from y90voxel.reference.voxel_integration import octant_energy_fractions
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 
 __all__ = ["SCORING_MM", "ScoringKernel", "lattice_kernel", "scoring_kernel"]
@@ -65,6 +66,8 @@ class ScoringKernel:
     radius_mm: Array
     near_gy: Array
     radial: RadialKernel
+
+    __repr__ = short_repr
 
     @property
     def integral_gy_mm3(self) -> float:

@@ -15,6 +15,7 @@ from y90voxel.microscale.campbell import MM3_PER_ML, spheres_per_ml
 from y90voxel.microscale.cluster_models import ClusterModel, cluster_model
 from y90voxel.microscale.laplace import PLACES, TRACT_CELL, TRACT_LENGTH_MM
 from y90voxel.microscale.sphere_kernel import SCORING_MM, lattice_kernel, scoring_kernel
+from y90voxel.short_repr import short_repr
 
 __all__ = ["SimulatedBox", "dose_of_spheres", "simulate", "sphere_positions"]
 
@@ -36,6 +37,8 @@ class SimulatedBox:
 
     dose_gy: NDArray[np.float32]
     spheres: int
+
+    __repr__ = short_repr
 
     @property
     def mean_gy(self) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "RESIN_SHUNT_REDUCTION",
@@ -46,6 +47,8 @@ class LungShuntReduction:
     factors: tuple[float, ...]
     boundary_in_lower_class: bool = True
     source: str = ""
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip((0.0, *self.bounds), (*self.bounds, 1.0), strict=True))
@@ -179,6 +182,8 @@ class EmpiricalActivity:
     activity_gbq: float
     recommended: bool = False
     source: str = "historical resin label, from memory, unverified"
+
+    __repr__ = short_repr
 
 
 def empirical_activity(

@@ -21,6 +21,7 @@ from y90voxel.errors import InputError
 from y90voxel.planning.dose_table import DoseTable
 from y90voxel.planning.solver import DoseConstraint
 from y90voxel.regions.roles import Role
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "AimResult",
@@ -77,6 +78,8 @@ class Metric:
     kind: MetricKind
     at: float | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
+
+    __repr__ = short_repr
 
     def __str__(self) -> str:
         return f"{self.kind.value}{'' if self.at is None else f'{self.at:g}'}"
@@ -186,6 +189,8 @@ class DoseAim:
     unconfirmed: tuple[str, ...] = ()
     condition: str = ""
     approach: Approach | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_positive(self.value, f"{self.name}: the value", self.metric.unit, tag="plan")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["Anatomy", "Territory", "TumourUptake"]
 
@@ -41,6 +42,8 @@ class TumourUptake:
     mass_kg: float
     ratio: float | None = None
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         check_not_negative(self.mass_kg, f"the mass of {self.name}", "kg", tag="plan.anatomy")
         if self.ratio is not None:
@@ -72,6 +75,8 @@ class Territory:
     lung_shunt_fraction: float
     tumours: tuple[TumourUptake, ...] = ()
     normal_kg: float | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_fraction(
@@ -143,6 +148,8 @@ class Anatomy:
     tumour_volume_in_perfused_ml: float | None = None
     perfused_name: str = "perfused volume"
     liver_kg: float | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name, mass in self.tumour_masses_kg.items():

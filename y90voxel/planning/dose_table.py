@@ -54,6 +54,8 @@ class RegionDoses:
     role: Role
     gy_per_gbq: tuple[float, ...]
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         for value in self.gy_per_gbq:
             check_not_negative(value, f"{self.name}: dose per activity", "Gy/GBq")

@@ -10,6 +10,7 @@ from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.clinical.limits_table import LUNGS_ALL_TREATMENTS_GY, LUNGS_ONE_TREATMENT_GY
 from y90voxel.errors import InputError
 from y90voxel.quantification.lung_measures import MIRD_LUNG_MASS_KG, mean_lung_dose
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "LEGACY_SHUNTED_GBQ",
@@ -59,6 +60,8 @@ class ActivityConstraint:
     previous_gy: float = 0.0
     source: str = ""
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         check_not_negative(self.dose_per_activity_gy_per_gbq, f"{self.name}: dose per activity", "Gy/GBq")
         check_not_negative(self.limit_gy, f"{self.name}: the limit", "Gy")
@@ -93,6 +96,8 @@ class FeasibleActivity:
     activity_gbq: float
     binding_constraint: str
     constraints: tuple[ActivityConstraint, ...]
+
+    __repr__ = short_repr
 
 
 def lung_constraint(
@@ -175,6 +180,8 @@ class LegacyShuntRule:
     limit_gbq: float
     equivalent_lung_dose_gy: float
     met: bool
+
+    __repr__ = short_repr
 
 
 def legacy_shunt_rule(

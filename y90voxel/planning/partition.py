@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from y90voxel.bounds import check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.quantification.lung_measures import MIRD_LUNG_MASS_KG, mean_lung_dose
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "MultiTumourDoses",
@@ -38,6 +39,8 @@ class PartitionDoses:
     lung_gy: float
     tumour_activity_fraction: float
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class MultiTumourDoses:
@@ -57,6 +60,8 @@ class MultiTumourDoses:
     normal_gy: float
     lung_gy: float
     tumour_activity_fractions: tuple[float, ...]
+
+    __repr__ = short_repr
 
 
 def tumour_to_normal_ratio(

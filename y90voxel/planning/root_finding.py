@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["ActivityAtValue", "greatest_activity", "greatest_activity_of_linear_metric", "least_activity"]
 
@@ -52,6 +53,8 @@ class ActivityAtValue:
     activity_gbq: float
     value: float
     at_bound: bool
+
+    __repr__ = short_repr
 
 
 def greatest_activity(

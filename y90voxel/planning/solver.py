@@ -10,6 +10,7 @@ import numpy as np
 from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.split_problem import Array, DoseConstraint, Infeasibility, SplitProblem
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "DoseConstraint",
@@ -48,6 +49,8 @@ class InjectionPlan:
     binding: tuple[str, ...]
     objective_gy: float
     infeasibility: Infeasibility | None = None
+
+    __repr__ = short_repr
 
 
 def injection_doses(

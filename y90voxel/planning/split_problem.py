@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from y90voxel.bounds import check_not_negative, check_positive
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import PhysicsError
+from y90voxel.short_repr import short_repr
 
 __all__ = ["Array", "DoseConstraint", "Infeasibility", "SplitProblem"]
 
@@ -49,6 +50,8 @@ class DoseConstraint:
     value_gy: float
     previous_gy: float = 0.0
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         check_positive(self.value_gy, f"{self.name}: the dose", "Gy")
         check_not_negative(self.previous_gy, f"{self.name}: the earlier dose", "Gy")
@@ -82,6 +85,8 @@ class Infeasibility:
     excesses_gy: dict[str, float]
     extra_activities_gbq: tuple[float, ...]
     closest_activities_gbq: tuple[float, ...]
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False)

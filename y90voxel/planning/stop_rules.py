@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from y90voxel.bounds import check_fraction
 from y90voxel.clinical.limits import ClinicalContext, Scenario
 from y90voxel.clinical.limits_table import FRACTION_TABLE, LUNGS_ALL_TREATMENTS_GY, FractionLimit
+from y90voxel.short_repr import short_repr
 
 __all__ = ["STOP_RULES", "Stop", "stop_of"]
 
@@ -40,6 +41,8 @@ class Stop:
 
     reason: str
     source: str
+
+    __repr__ = short_repr
 
     def __str__(self) -> str:
         """Return the reason and the source."""

@@ -11,6 +11,7 @@ from y90voxel.errors import InputError
 from y90voxel.quantification.decay import decay_factor, seconds_between
 from y90voxel.reference.devices import Device
 from y90voxel.reference.nuclide import nuclide
+from y90voxel.short_repr import short_repr
 from y90voxel.units import SECONDS_PER_HOUR
 
 __all__ = [
@@ -170,6 +171,8 @@ class VialChoice:
     surplus_gbq: float
     spheres: float
     activity_per_sphere_bq: float
+
+    __repr__ = short_repr
 
 
 def choose_vials(

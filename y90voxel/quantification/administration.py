@@ -11,6 +11,7 @@ from y90voxel.errors import InputError
 from y90voxel.quantification.decay import decay_factor, seconds_between
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.nuclide_records import therapy_nuclides
+from y90voxel.short_repr import short_repr
 from y90voxel.units import format_activity
 
 __all__ = ["THERAPY_NUCLIDES", "Administration", "net_activity", "therapy_nuclide"]
@@ -52,6 +53,8 @@ class Administration:
     shunt_source: str = "none"
     device: str | None = None
     shunt_error: float | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.activity_bq is not None and not (np.isfinite(self.activity_bq) and self.activity_bq > 0):

@@ -8,6 +8,7 @@ from typing import Any
 
 from y90voxel.bounds import check_positive
 from y90voxel.errors import InputError
+from y90voxel.short_repr import short_repr
 
 __all__ = [
     "DEVICES_VERSION",
@@ -101,6 +102,8 @@ class Device:
     lung_warning_gy: float | None = None
     by_activity_rules: bool = False
     deciding_facts: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.vial_sizes_gbq and self.order_range_gbq is None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import InputError
 from y90voxel.reference.nuclide_records import ELEMENTS, NUCLIDE_RECORDS
 from y90voxel.reference.shipped import shipped_kernel_text
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 
 __all__ = ["Nuclide", "known_nuclides", "nuclide"]
@@ -59,6 +60,8 @@ class Nuclide:
     beta_spectrum: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)), repr=False)
     electron_lines: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)), repr=False)
     photon_lines: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.half_life_s) and self.half_life_s > 0):

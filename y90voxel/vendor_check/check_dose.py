@@ -12,6 +12,7 @@ from y90voxel.comparison.voxel_agreement import GammaCriteria
 from y90voxel.errors import InputError, Notice, UnitError
 from y90voxel.metrics.gamma import gamma_index
 from y90voxel.reference.nuclide import nuclide
+from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
 from y90voxel.vendor_check.check_causes import Cause, find_causes, is_other_engine, model_label, verdict_of
 from y90voxel.vendor_check.check_inputs import OwnCalculation, VendorDose
@@ -97,6 +98,8 @@ class VendorCheck:
     their_activity_bq: float
     energy_outside: float
     notices: tuple[Notice, ...]
+
+    __repr__ = short_repr
 
     @property
     def single_cause(self) -> str | None:

@@ -13,6 +13,7 @@ from y90voxel.quantification.decay import seconds_between
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.regions import Region
+from y90voxel.short_repr import short_repr
 from y90voxel.units import SECONDS_PER_HOUR
 from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap
 
@@ -71,6 +72,8 @@ class OwnCalculation:
     hours_to_image: float | None = None
     densities_by_role: bool = False
 
+    __repr__ = short_repr
+
     @classmethod
     def of(cls, evaluation: Evaluation) -> OwnCalculation:
         """Return an evaluation as our side of a check."""
@@ -124,6 +127,8 @@ class VendorDose:
 
     dose: DoseMap
     regions: tuple[Region, ...] = ()
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         values = np.asarray(self.dose.array)

@@ -21,6 +21,7 @@ from y90voxel.dose.threads import resolve_threads, share_work
 from y90voxel.errors import InputError
 from y90voxel.reference.nuclide import Nuclide, nuclide
 from y90voxel.reference.radial_kernel import RadialKernel, radial_kernel
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap
 
@@ -97,6 +98,8 @@ class DensitySuperposition(BaseEngine):
     threads: int | None = None
 
     name: ClassVar[str] = "density"
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         resolve_threads(self.threads)

@@ -19,6 +19,7 @@ from y90voxel.dose.monte_carlo.transport_geometry import inner
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError, Notice
 from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
@@ -117,6 +118,8 @@ class Exact(BaseEngine):
     name: ClassVar[str] = "exact"
     wants_comparison: ClassVar[bool] = True
     draws_histories: ClassVar[bool] = True
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         nuclide(self.nuclide)
