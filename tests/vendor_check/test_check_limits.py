@@ -220,3 +220,12 @@ def test_our_own_dose_must_hold_something(own):
     nothing = replace(own, dose=DoseMap(np.zeros(own.dose.grid.shape), own.dose.grid))
     with pytest.raises(InputError, match="our own dose is 0"):
         checked(nothing, own.dose.array)
+
+
+@pytest.mark.parametrize(("degrees", "said"), [(0.0, False), (3.0, True)])
+def test_a_grid_that_is_turned_is_said(own, degrees, said):
+    turn, angle = np.eye(4), np.deg2rad(degrees)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    check = checked(own, own.dose.array, Grid(own.dose.grid.shape, turn @ own.dose.grid.affine))
+    assert ("grids-turned" in {notice.code for notice in check.notices}) is said
+    assert (check.explanation.residual > 0.01) is said

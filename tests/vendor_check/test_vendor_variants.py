@@ -21,7 +21,7 @@ from y90voxel.vendor_check.check_dose import check_vendor_dose
 from y90voxel.vendor_check.check_inputs import OwnCalculation, VendorDose
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, Volume
+from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap, Mask, Volume
 
 HALF_LIFE_H = nuclide("Y-90").half_life_s / 3600
 
@@ -274,3 +274,43 @@ def test_causes_come_apart_when_they_meet(own, ours):
     assert check.cause("shift").size["length_mm"] == pytest.approx(2.5, rel=0.02)
     assert check.cause("cut").size["cut_gy"] == pytest.approx(cut, rel=0.02)
     assert "ours by local deposition times 1.063" in check.verdict
+
+
+def test_a_dose_from_activity_that_was_interpolated_onto_a_finer_grid_is_told(case, own):
+    grid = case.grid.with_spacing(2.5)
+    concentration = resample(DoseMap(own.activity.array, case.grid), grid).array / case.grid.voxel_volume_ml
+    activity = ActivityMap(concentration * grid.voxel_volume_ml, grid)
+    density = DensityMap(resample(Volume(own.density.array, case.grid), grid, fill=1.0).array, grid)
+    dose = LocalDeposition("Y-90").dose(integrate_over_time(activity, HALF_LIFE_H * 3600), density)
+    check = checked(own, dose)
+    assert [cause.name for cause in check.causes] == ["model", "grid"]
+    assert check.cause("grid").size["sampling"] == "their-grid-interpolated"
+
+
+def test_a_field_of_half_the_size_is_told(own):
+    nz, ny, nx = own.dose.grid.shape
+    grid = own.dose.grid.crop((0, 0, 0), (nz, ny, nx // 2))
+    check = checked(own, DoseMap(own.dose.array[:, :, : nx // 2], grid))
+    assert check.single_cause == "field"
+    outside = float((own.dose.array * own.density.array)[:, :, nx // 2 :].sum())
+    share = outside / float((own.dose.array * own.density.array).sum())
+    assert check.cause("field").size["energy_outside_percent"] == pytest.approx(100 * share, rel=0.02)
+
+
+@pytest.mark.parametrize("axes", [(0,), (1, 2), (0, 1, 2)])
+def test_axes_that_run_the_other_way_with_their_coordinates_change_nothing(own, axes):
+    """As in a file whose frames descend, or of a prone patient."""
+    affine = np.array(own.dose.grid.affine)
+    for axis in axes:
+        affine[:3, 3] += affine[:3, axis] * (own.dose.grid.shape[axis] - 1)
+        affine[:3, axis] *= -1
+    grid = Grid(own.dose.grid.shape, affine)
+    assert checked(own, DoseMap(np.flip(own.dose.array, axes), grid)).causes == ()
+
+
+def test_liver_is_a_candidate_where_ours_is_calibrated_over_the_body(case, ours):
+    there = changed(case, calibration=Calibration(CalibrationMode.RELATIVE, CalibrationRegion.BODY))
+    check = checked(OwnCalculation.of(computed(there)), ours.dose)
+    assert check.single_cause == "factor"
+    assert "calibration:liver" in labels(check)
+    assert "calibration:body" not in labels(check)

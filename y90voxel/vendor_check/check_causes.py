@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from y90voxel.regions.regions import Region
+from y90voxel.regions.regions import DERIVED_NAMES, Region
 from y90voxel.vendor_check.check_inputs import OwnCalculation
 from y90voxel.vendor_check.explanation import Explanation
 from y90voxel.vendor_check.factor_candidates import Candidate, factor_candidates
@@ -27,6 +27,8 @@ NAMED_MODEL = 0.001
 OTHER_ENGINE = 0.005
 # Sum of squares over that of noise, from which what is left is more than noise: as much again.
 ABOVE_NOISE = 2.0
+# Of our energy outside their grid; chosen: tails of kernels beyond a tight grid stay below it.
+NAMED_OUTSIDE = 0.01
 MOST_NAMED = 2  # models that fit as well, in the sentence; the table has them all
 SAME_SPACING = 1e-3  # relative: spacings are written with six digits
 
@@ -38,7 +40,7 @@ class Cause:
     Parameters
     ----------
     name : str
-        ``factor``, ``regions``, ``model``, ``shift``, ``mirror``, ``grid``, ``cut``, ``rounding`` or ``other-engine``.
+        ``factor``, ``regions``, ``model``, ``shift``, ``mirror``, ``grid``, ``cut``, ``field``, ``rounding`` or ``other-engine``.
     label : str
         In a sentence.
     size : mapping
@@ -83,6 +85,7 @@ def find_causes(
     regions: Sequence[RegionCheck],
     their_regions: Sequence[Region],
     their_grid: Grid,
+    energy_outside: float = 0.0,
 ) -> tuple[Cause, ...]:
     """Return what makes the doses differ, in the order in which it is said.
 
@@ -98,6 +101,8 @@ def find_causes(
         As their program has them.
     their_grid : Grid
         Of their map.
+    energy_outside : float
+        Share of our energy outside that.
     """
     chosen, without = explanation.chosen, explanation.without
     fit, lying = chosen.fit, chosen.lying
@@ -137,6 +142,9 @@ def find_causes(
     if fit.cut_gy is not None:
         label = f"doses above {fit.cut_gy:.4g} Gy cut off"
         causes.append(Cause("cut", label, {"cut_gy": fit.cut_gy}, without.get("cut")))
+    if energy_outside > NAMED_OUTSIDE:
+        label = f"a field that leaves out {100 * energy_outside:.3g} % of our energy"
+        causes.append(Cause("field", label, {"energy_outside_percent": 100.0 * energy_outside}))
     causes += _regions(regions)
     if explanation.step_gy is not None and explanation.residual > SAME / 10:
         step, top = explanation.step_gy, float(explanation.theirs.array.max())
@@ -172,6 +180,7 @@ def _grid(ours: Grid, theirs: Grid, sampling: Sampling, without: float | None) -
         Sampling.LINEAR: "ours read between voxel centres",
         Sampling.MEAN: "ours averaged over their voxels",
         Sampling.THEIR_GRID: "computed on their voxels",
+        Sampling.THEIR_GRID_SMOOTH: "computed on their voxels from interpolated activity",
     }[sampling]
     ratio = (ratios[0] * ratios[1] * ratios[2]) ** (1 / 3)
     sizes = [" × ".join(f"{s:.3g}" for s in grid.spacing_mm) for grid in (theirs, ours)]
@@ -189,6 +198,7 @@ def _regions(checks: Sequence[RegionCheck]) -> list[Cause]:
         f"{check.name} {check.volume_ratio:.3g} times as large"
         + ("" if check.margin_mm is None else f" (margin {check.margin_mm:+.1f} mm)").replace("-", "−")
         for check in other
+        if check.name not in DERIVED_NAMES or len(other) == 1
     ]
     size = {
         check.name: {
@@ -211,7 +221,9 @@ def verdict_of(own: OwnCalculation, explanation: Explanation, causes: Sequence[C
     if "factor" in by_name:
         words.append(f" times {fit.factor:.4g}")
     moved = [
-        by_name[name].label for name in ("mirror", "shift", "cut", "grid", "rounding") if name in by_name
+        by_name[name].label
+        for name in ("mirror", "shift", "cut", "grid", "field", "rounding")
+        if name in by_name
     ]
     if moved:
         words.append(f", with {', '.join(moved)}")

@@ -14,11 +14,19 @@ from y90voxel.metrics.gamma import gamma_index
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.short_repr import short_repr
 from y90voxel.units import BQ_PER_GBQ
-from y90voxel.vendor_check.check_causes import Cause, find_causes, is_other_engine, model_label, verdict_of
+from y90voxel.vendor_check.check_causes import (
+    NAMED_OUTSIDE,
+    Cause,
+    find_causes,
+    is_other_engine,
+    model_label,
+    verdict_of,
+)
 from y90voxel.vendor_check.check_inputs import OwnCalculation, VendorDose
 from y90voxel.vendor_check.explanation import Explanation, explain
 from y90voxel.vendor_check.geometry_search import Lying, sampled
 from y90voxel.vendor_check.region_check import RegionCheck, check_regions
+from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import DoseMap, Volume
 
@@ -207,9 +215,9 @@ def check_vendor_dose(
     _check_units(found, vendor)
     regions, more = check_regions(own, vendor, found.explained)
     notices += more
-    causes = find_causes(own, found, regions, vendor.regions, vendor.dose.grid)
-    outside = _energy_outside(own, vendor)
-    notices += _notices(own, outside)
+    outside = _energy_outside(own, vendor.dose.grid, found.chosen.lying)
+    causes = find_causes(own, found, regions, vendor.regions, vendor.dose.grid, outside)
+    notices += _notices(own, vendor, outside)
     return VendorCheck(
         own=own,
         vendor=vendor,
@@ -294,23 +302,24 @@ def _activity_by_energy(own: OwnCalculation, vendor: VendorDose) -> float:
     return energy_j / nuclide(own.nuclide).dose_constant_gy_kg_per_gbq * BQ_PER_GBQ
 
 
-def _energy_outside(own: OwnCalculation, vendor: VendorDose) -> float:
-    """Share of our energy outside their grid."""
+def _energy_outside(own: OwnCalculation, theirs: Grid, lying: Lying) -> float:
+    """Share of our energy outside their grid, where that lies once our map is moved onto theirs."""
+    affine = np.array(theirs.affine)
+    affine[:3, 3] -= lying.shift_mm
     energy = own.dose.array.astype(np.float64) * own.density.array
-    total = float(energy.sum())
     # as an extensive quantity: what each voxel holds
-    inside = float(resample(own.activity.with_array(energy), vendor.dose.grid).array.sum(dtype=np.float64))
-    return max(0.0, 1.0 - inside / total)
+    held = own.activity.with_array(energy)
+    inside = resample(held, Grid(theirs.shape, affine, theirs.frame_of_reference_uid)).array
+    return max(0.0, 1.0 - float(inside.sum(dtype=np.float64)) / float(energy.sum()))
 
 
-# Of our energy outside their grid; chosen: tails of kernels beyond a tight grid stay below it.
-MENTIONED_OUTSIDE = 0.01
-
-
-def _notices(own: OwnCalculation, outside: float) -> list[Notice]:
+def _notices(own: OwnCalculation, vendor: VendorDose, outside: float) -> list[Notice]:
     """What must be known of the comparison itself."""
     notices = []
-    if outside > MENTIONED_OUTSIDE:
+    if not vendor.dose.grid.is_aligned_with(own.dose.grid):
+        message = "the axes of their grid are turned against ours: ours is interpolated there, and no rotation is looked for."
+        notices.append(Notice("grids-turned", message))
+    if outside > NAMED_OUTSIDE:
         message = f"their grid leaves out {100 * outside:.1f} % of our energy; nothing is compared there."
         notices.append(Notice("their-grid-small", message))
     if own.densities_by_role:

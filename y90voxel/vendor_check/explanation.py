@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -126,7 +126,10 @@ def explain(own: OwnCalculation, theirs: DoseMap) -> Explanation | None:
     for where in () if _same_spacing(theirs.grid, own.dose.grid) else _samplings(lying, theirs.grid):
         if min((one.fit.residual for one in tried), default=1.0) <= LOOK_ELSEWHERE:
             break
-        made[where] = model_doses(own, theirs.grid) if where.sampling is Sampling.THEIR_GRID else doses
+        made[where] = doses
+        if where.sampling.on_their_grid:
+            smooth = where.sampling is Sampling.THEIR_GRID_SMOOTH
+            made[where] = model_doses(own, theirs.grid, interpolated=smooth)
         tried += _fits(part, made[where], where)
     if not tried:
         return None
@@ -147,7 +150,7 @@ def explain(own: OwnCalculation, theirs: DoseMap) -> Explanation | None:
         difference=_difference(part, doses[first], lying.mirror),
         without=_without(theirs, doses, made, chosen, first),
         step_gy=_rounding(part, explained, chosen.fit),
-        noise=_noise(part, explained, [sampled(there[o.model], part.grid, o.lying)[0] * o.fit.factor for o in at_place]),
+        noise=_noise(part, explained, (sampled(there[o.model], part.grid, o.lying)[0] * o.fit.factor for o in at_place)),
         explained=explained,
         theirs=part,
     )  # fmt: skip
@@ -185,7 +188,8 @@ def _samplings(lying: Lying, grid: Grid) -> list[Lying]:
     """Other ways to come to their voxels, where these are of another size."""
     mean = replace(lying, sampling=Sampling.MEAN)
     small = lying == Lying() and grid.size <= MOST_VOXELS
-    return [mean, *([Lying(sampling=Sampling.THEIR_GRID)] if small else [])]
+    computed = (Sampling.THEIR_GRID, Sampling.THEIR_GRID_SMOOTH)
+    return [mean, *(Lying(sampling=one) for one in computed if small)]
 
 
 def _same_spacing(one: Grid, other: Grid) -> bool:
@@ -265,13 +269,19 @@ def _rounding(part: DoseMap, explained: DoseMap, fit: Fit) -> float | None:
     return step if ROUNDING_FROM * expected < left < ROUNDING_TO * expected else None
 
 
-def _noise(part: DoseMap, explained: DoseMap, variants: Sequence[Floats]) -> float | None:
+def _noise(part: DoseMap, explained: DoseMap, variants: Iterable[Floats]) -> float | None:
     """Noise of the difference over root mean square dose, from neighbours where our models differ least."""
     t, m = part.array.astype(np.float64), explained.array.astype(np.float64)
     hot = m >= QUIET_FROM_DOSE * m.max()
     if not hot.any():
         return None
-    spread = np.std(np.stack(variants), axis=0) / np.maximum(m, 1e-12)
+    total, squares, count = np.zeros(m.shape), np.zeros(m.shape), 0
+    for variant in variants:  # one at a time: maps of a CT's grid do not fit beside each other
+        total += variant
+        squares += np.square(variant, dtype=np.float64)
+        count += 1
+    mean = total / max(count, 1)
+    spread = np.sqrt(np.maximum(squares / max(count, 1) - mean**2, 0.0)) / np.maximum(m, 1e-12)
     quiet = hot & (spread <= np.quantile(spread[hot], QUIET_SHARE))
     relative = np.divide(t - m, m, out=np.zeros_like(m), where=m > 0)
     steps = [np.diff(relative, axis=a)[_both(quiet, a)] for a in range(3)]

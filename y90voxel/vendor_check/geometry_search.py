@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from y90voxel.vendor_check.map_fit import COMPARED_FROM, Fit, Floats, fit_factor
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.resample import coverage, resample
+from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import DoseMap, Volume
 
 __all__ = ["MIRRORS", "Lying", "Sampling", "fit_at", "found_lying", "looked_at", "mirrored", "sampled"]
@@ -29,15 +29,22 @@ BEST_MIRRORS = 2  # starts that are followed of all; chosen: the right one is al
 LONGEST_STEP = 2.0  # [voxels] of one step: beyond it the slope says nothing
 SMALLEST_STEP = 1e-3  # [voxels]; chosen: 4 µm
 MARGIN = 3  # [voxels] around what is compared
+EDGE = 1e-6  # [voxels]: rounding of coordinates
 HALVES = 2  # a slip in a grid is a whole or half a voxel: those are tried as such
 
 
 class Sampling(StrEnum):
-    """How our map comes to their voxels."""
+    """How our map comes to their voxels: read there, averaged, or computed there from activity by share or interpolated."""
 
     LINEAR = "linear"
     MEAN = "mean"
     THEIR_GRID = "their-grid"
+    THEIR_GRID_SMOOTH = "their-grid-interpolated"
+
+    @property
+    def on_their_grid(self) -> bool:
+        """Whether dose is computed on their voxels."""
+        return self in (Sampling.THEIR_GRID, Sampling.THEIR_GRID_SMOOTH)
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,18 @@ def sampled(ours: DoseMap, grid: Grid, lying: Lying) -> tuple[Floats, NDArray[np
         values = resample(Volume(ours.array, moved), grid, fill=0.0).array
     else:
         values = resample(DoseMap(ours.array, moved), grid).array
-    return values, np.asarray(coverage(moved, grid).array > 0.5)
+    return values, _reached(moved, grid)
+
+
+def _reached(source: Grid, target: Grid) -> NDArray[np.bool_]:
+    """Voxels of the target whose centre lies in a voxel of the source."""
+    to_source = np.linalg.solve(source.affine, target.affine)
+    inside = np.ones(target.shape, bool)
+    along = np.ix_(*(np.arange(n) for n in target.shape))
+    for axis, count in enumerate(source.shape):
+        place = sum((to_source[axis, k] * along[k] for k in range(3)), start=to_source[axis, 3])
+        inside &= (place >= -0.5 - EDGE) & (place <= count - 0.5 + EDGE)
+    return inside
 
 
 def fit_at(theirs: DoseMap, ours: DoseMap, lying: Lying) -> Fit | None:

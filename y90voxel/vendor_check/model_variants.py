@@ -20,7 +20,7 @@ from y90voxel.reference.voxel_kernel import voxel_kernel
 from y90voxel.vendor_check.check_inputs import OwnCalculation
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
-from y90voxel.volumes.volume import DensityMap, DoseMap, TimeIntegratedActivityMap, Volume
+from y90voxel.volumes.volume import ActivityMap, DensityMap, DoseMap, TimeIntegratedActivityMap, Volume
 
 __all__ = ["MODELS", "OWN", "Model", "model_doses", "own_model"]
 
@@ -72,7 +72,9 @@ def own_model(engine: str) -> str:
     return engine if engine in ("local", "convolution", "density") else OWN
 
 
-def model_doses(own: OwnCalculation, grid: Grid | None = None) -> dict[str, DoseMap]:
+def model_doses(
+    own: OwnCalculation, grid: Grid | None = None, *, interpolated: bool = False
+) -> dict[str, DoseMap]:
     """Return the dose of every model [Gy], our own calculation first.
 
     Parameters
@@ -82,17 +84,26 @@ def model_doses(own: OwnCalculation, grid: Grid | None = None) -> dict[str, Dose
     grid : Grid or None
         Where they are computed: activity and density are moved there first. None takes our own grid, and our own dose as
         it is.
+    interpolated : bool
+        Whether activity per volume is read between voxel centres on that grid, as many programs do; else each voxel hands
+        on its shares, and the sum is kept.
     """
     activity, density = own.activity, own.density
     first: dict[str, DoseMap] = {own_model(own.engine): own.dose}
     if grid is not None:
-        activity = resample(activity, grid)
+        activity = _interpolated(activity, grid) if interpolated else resample(activity, grid)
         density = DensityMap(resample(Volume(density.array, density.grid), grid, fill=1.0).array, grid)
         first = {}
     tia = integrate_over_time(activity, own.half_life_s)
     made = _in_place(own, tia, density) | _by_kernel(own, tia, density)
     by_model = {name: made[name] for name in MODELS if name in made}
     return first | {name: dose for name, dose in by_model.items() if name not in first}
+
+
+def _interpolated(activity: ActivityMap, grid: Grid) -> ActivityMap:
+    """Activity with its concentration read at voxel centres of a grid."""
+    per_voxel = resample(DoseMap(activity.array, activity.grid), grid).array  # as doses are: linear
+    return ActivityMap(per_voxel * (grid.voxel_volume_ml / activity.grid.voxel_volume_ml), grid)
 
 
 def _in_place(own: OwnCalculation, tia: TimeIntegratedActivityMap, density: DensityMap) -> dict[str, DoseMap]:
