@@ -98,6 +98,11 @@ def write_results(
         if wanted.sr:
             evaluation = evaluation.with_notices(*_write_sr(evaluation, temporary, identity, sources))
         histograms = {metrics.name: evaluation.dvh(metrics.name) for metrics in evaluation.regions}
+        if wanted.report:
+            # deferred: with the report alone
+            from y90voxel.report.slicer_scene import write_slicer_scene
+
+            write_slicer_scene(evaluation, temporary, with_ct=not evaluation.case.settings.output.anonymise)
         if wanted.report or wanted.pdf or wanted.pdf_dicom:
             _write_reports(evaluation, temporary, wanted, report_progress)
         if wanted.pdf_dicom:
