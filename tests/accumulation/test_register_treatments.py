@@ -8,7 +8,7 @@ import body_phantom as body
 import dicom_factory as factory
 import numpy as np
 import pytest
-from registration_factory import applied, matrices, reg, rigid
+from registration_factory import applied, deformable, matrices, reg, rigid
 
 from y90voxel.accumulation.accumulate import accumulate
 from y90voxel.accumulation.effective_dose import summed_bed
@@ -294,6 +294,20 @@ def test_a_ct_that_is_not_needed_is_refused(treatments, cts, tmp_path):
     factory.save([reg([(BEFORE, matrices(MOTION), ())], own=AFTER)], tmp_path / "reg")
     with pytest.raises(InputError, match="a registration object joins them"):
         join_frames(treatments, "second", asked("rigid", registration=[str(tmp_path / "reg")]), cts=cts)
+
+
+@pytest.mark.parametrize(("amplitude_mm", "folds"), [(5.0, False), (14.0, True)])
+def test_a_registration_object_that_folds_in_the_liver_is_refused(treatments, tmp_path, amplitude_mm, folds):
+    grid = around(MIDDLE, 6.0, (40, 40, 44), AFTER)
+    offsets = np.zeros((*grid.shape, 3))
+    offsets[..., 0] = amplitude_mm * np.sin(2 * np.pi * places(grid)[..., 0] / 60.0)
+    factory.save([deformable(BEFORE, offsets, grid.affine, own=AFTER)], tmp_path / "reg")
+    given = asked(None, registration=[str(tmp_path / "reg")])
+    if not folds:
+        assert join_frames(treatments, "second", given).whole
+        return
+    with pytest.raises(GeometryError, match="the deformation folds within the liver of second"):
+        join_frames(treatments, "second", given)
 
 
 def test_a_reference_without_a_liver_is_refused(treatments, cts):

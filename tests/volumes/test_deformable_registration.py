@@ -72,6 +72,24 @@ def test_contrast_agent_in_a_guided_organ_is_taken_out():
     assert np.median(plain[plain > 0.5 * GUIDE_HU]) == pytest.approx(GUIDE_HU, abs=2.0)
 
 
+@pytest.mark.parametrize("on_moving", [True, False])
+def test_contrast_agent_in_one_liver_is_no_motion_where_one_side_has_its_contour(on_moving):
+    before, after = ball(), ball(9.0)
+    both, focus = alignment(ct(before, 130.0), ct(after)), before if on_moving else after
+    ends = np.array([(0.0, 0.0, 54.0), (0.0, 0.0, -36.0), (40.0, 0.0, 9.0), (0.0, -40.0, 9.0)])
+
+    def worst_mm():
+        found = deform_ct(both, focus, drawn_on_moving=on_moving)
+        assert found.quality.folded_share == 0.0
+        return float(np.linalg.norm(found.pull.points(ends) - (ends - (0, 0, 9.0)), axis=-1).max())
+
+    assert worst_mm() < 2.0
+    bright = deformable_registration._as_bright_as
+    small = np.zeros((9, 9, 9), np.float32)
+    small[3:6, 3:6, 3:6] = 1.0  # nothing of it lies deep
+    assert bright(small * 0 + 50.0, small * 0 + 120.0, small)[4, 4, 4] == pytest.approx(50.0, abs=15.0)
+
+
 # refusals
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import RegionError
 from y90voxel.regions.rasterise import rasterise
 from y90voxel.regions.region import Contours, DrawnRegion
+from y90voxel.volumes.field_quality import check_unfolded
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.transform import Chain, sampled
 from y90voxel.volumes.volume import Mask
@@ -48,6 +49,8 @@ def carried(region: DrawnRegion, transform: Chain, frame_of_reference_uid: str |
     ------
     RegionError
         If part of the region lies where the transform is not defined.
+    GeometryError
+        If the transform folds within it.
     """
     rigid, shape = transform.rigid, region.shape
     if rigid is None:
@@ -67,19 +70,22 @@ def _deformed(region: DrawnRegion, transform: Chain, frame: str | None) -> Mask:
     mask = as_mask(region.shape)
     inside = np.argwhere(mask.array > 0)
     reached = transform.points(mask.grid.index_to_lps(_surface(mask.array, inside)))
-    undefined = float(np.isnan(reached).any(axis=-1).mean())
-    if undefined > 0:
-        raise RegionError(
-            f"the registration does not reach all of the region {region.name!r}: it is not defined for "
-            f"{100 * undefined:.1f} % of its surface, outside the deformation field. Use a registration that covers the "
-            "region, or a rigid one.",
-            tag="DeformableRegistrationGridSequence",
-        )
-    low = reached.min(axis=0) - MARGIN_VOXELS * FINENESS_MM
-    shape = np.ceil((reached.max(axis=0) - low) / FINENESS_MM).astype(int) + MARGIN_VOXELS
-    target = Grid.from_spacing(shape[::-1].tolist(), (FINENESS_MM,) * 3, low.tolist(), frame)
-    occupancy = sampled(mask.array, mask.grid, target, transform.inverse(), 0.0)
-    return Mask(np.clip(occupancy, 0.0, 1.0), target)
+    known = reached[~np.isnan(reached).any(axis=-1)]
+    if len(known):
+        low = known.min(axis=0) - MARGIN_VOXELS * FINENESS_MM
+        shape = np.ceil((known.max(axis=0) - low) / FINENESS_MM).astype(int) + MARGIN_VOXELS
+        target = Grid.from_spacing(shape[::-1].tolist(), (FINENESS_MM,) * 3, low.tolist(), frame)
+        pull = transform.inverse()
+        occupancy = sampled(mask.array, mask.grid, target, pull, 0.0)
+        check_unfolded(pull, target, occupancy > 0, f"the region {region.name!r}")
+        if len(known) == len(reached):
+            return Mask(np.clip(occupancy, 0.0, 1.0), target)
+    raise RegionError(
+        f"the registration does not reach all of the region {region.name!r}: it is not defined for "
+        f"{100 * (1 - len(known) / len(reached)):.1f} % of its surface, outside the deformation field. Use a registration that "
+        "covers the region, or a rigid one.",
+        tag="DeformableRegistrationGridSequence",
+    )
 
 
 def as_mask(shape: Contours | Mask) -> Mask:

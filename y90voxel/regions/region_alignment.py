@@ -104,7 +104,9 @@ def align_regions(
     alignment: Alignment | DeformableAlignment = rigid
     if how == DEFORMABLE:
         focus = _focus(livers, rigid)
-        alignment = deform_ct(rigid, focus, (), lambda what, done: report_progress(what, 0.3 + 0.7 * done))
+        alignment = deform_ct(
+            rigid, focus, (), lambda what, done: report_progress(what, 0.3 + 0.7 * done), drawn_on_moving=True
+        )
     return RegionAlignment(alignment, (_said(alignment), *alignment.notices))
 
 

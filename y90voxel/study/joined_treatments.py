@@ -16,8 +16,11 @@ from y90voxel.comparison.region_pairs import pair_regions
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.registrations import Link, links_of, path_between
+from y90voxel.regions.region_alignment import HALF
+from y90voxel.regions.roles import Role
 from y90voxel.study.registering import OPTION, Registering, placement_of
 from y90voxel.volumes.deformable_registration import MARGIN_MM, DeformableAlignment
+from y90voxel.volumes.field_quality import check_unfolded
 from y90voxel.volumes.image_registration import Alignment
 from y90voxel.volumes.transform import Continued, Transform
 
@@ -101,7 +104,7 @@ def join_frames(
     InputError
         If a registration or CT cannot be read, is missing, or is not needed.
     GeometryError
-        If a registration of CTs is not plausible, or folds.
+        If a registration of CTs is not plausible, or any folds in the liver.
     """
     cts = cts or {}
     _check_asked(asked, cts, trust_frames)
@@ -129,6 +132,9 @@ def join_frames(
                 tag="--ct",
             )
         if way is not None:
+            liver = next((r.mask for r in reference.regions if r.role is Role.LIVER), None)
+            if liver is not None:
+                check_unfolded(way[0], liver.grid, liver.array >= HALF, f"the liver of {base}")
             notices.append(way[1])
             treatment = replace(treatment, pull=way[0])
         elif not same and name in cts and not liver_has_changed(treatment, reference):

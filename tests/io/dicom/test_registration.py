@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from registration_factory import applied, deformable, matrices, reg, rigid
 
-from y90voxel.errors import DicomError, RegionError
+from y90voxel.errors import DicomError, GeometryError, RegionError
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.index import index_study
 from y90voxel.io.dicom.registrations import Registrations
@@ -257,6 +257,22 @@ def test_a_region_beyond_the_deformation_field_is_refused(tmp_path):
     drawn = factory.rtstruct({"Liver": ball((95.0, 5.0, -5.0), 30.0)}, frame=OTHER)
     study = study_with(tmp_path, drawn, deformable(OTHER, bulge(WIDE, (40, 40, 40)), WIDE))
     with pytest.raises(RegionError, match="does not reach all of the region 'Liver'"):
+        study.regions()
+
+
+@pytest.mark.parametrize(("amplitude_mm", "folds"), [(5.0, False), (14.0, True)])
+def test_a_deformation_that_folds_within_a_region_is_refused(tmp_path, amplitude_mm, folds):
+    """An offset of a sin(x / 9.5 mm) folds beyond a = 9.5 mm."""
+    drawn = factory.rtstruct({"Liver": ball(CENTRE, 30.0)}, frame=OTHER)
+    shape = (40, 40, 40)
+    places = np.stack(np.indices(shape), axis=-1) @ WIDE[:3, :3].T + WIDE[:3, 3]
+    offsets = np.zeros((*shape, 3))
+    offsets[..., 0] = amplitude_mm * np.sin((places[..., 0] - CENTRE[0]) / 9.5)
+    study = study_with(tmp_path, drawn, deformable(OTHER, offsets, WIDE))
+    if not folds:
+        assert len(study.regions()) == 1
+        return
+    with pytest.raises(GeometryError, match="the deformation folds within the region 'Liver'"):
         study.regions()
 
 
