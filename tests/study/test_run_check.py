@@ -259,3 +259,21 @@ def test_no_report_leaves_the_page_out(runs, tmp_path, run_cli):
     assert done.code == 0, done.err
     assert [path.name for path in (tmp_path / "out").glob("[a-z]*")] == ["check.json"]
     assert "Their map is ours by a liver kernel scaled by density" in done.out
+
+
+def test_a_dose_far_away_is_said_to_be_shifted(runs, tmp_path):
+    ours = runs / "ours" / "dose.dcm"
+    dose, origin = read_dose(ours), read_dose_origin(ours)
+    far = dose.grid.crop((100, 0, 0), dose.grid.shape)
+    write_rtdose(DoseMap(dose.array, far), tmp_path / "far.dcm", identity=origin.identity)
+    document = run_check(VendorFiles(tmp_path / "far.dcm"), runs / "ours", tmp_path / "out")
+    assert document["single_cause"] == "shift"
+    assert document["causes"][0]["size"]["length_mm"] == pytest.approx(800.0, rel=1e-3)
+    assert document["explanation"]["difference_percent"] is None
+    assert document["explanation"]["residual_percent"] < 0.01
+
+
+def test_a_wish_for_anonymity_is_refused(runs, tmp_path):
+    file = vendor_file(runs, tmp_path / "vendor.dcm")
+    with pytest.raises(InputError, match="check has no --anonymise"):
+        run_check(VendorFiles(file), runs / "study", tmp_path / "out", settings(output={"anonymise": True}))

@@ -123,6 +123,11 @@ def run_check(
     started, clock = datetime.now(UTC), time.perf_counter()
     report_progress = progress or (lambda what, done: None)
     chosen = settings or StudySettings()
+    if chosen.output.anonymise:
+        raise InputError(
+            "check has no --anonymise: its results name files and regions of the other program. Check copies that name nobody.",
+            tag="output.anonymise",
+        )
     notices: list[Notice] = []
     report_progress("reading the dose to check", 0.0)
     dose = read_dose(vendor.dose, notices=notices)  # may be wrong: said before anything is computed

@@ -136,7 +136,7 @@ class VendorCheck:
                 "mirrored_axes": list(chosen.lying.mirrored_axes),
                 "sampling": chosen.lying.sampling.value,
                 "cut_gy": chosen.fit.cut_gy,
-                "difference_percent": 100.0 * found.difference,
+                "difference_percent": _percent(found.difference),
                 "residual_percent": 100.0 * found.residual,
                 "noise_percent": _percent(found.noise),
                 "correlation": chosen.fit.correlation,
@@ -211,7 +211,7 @@ def check_vendor_dose(
             "treatment.",
             tag="VENDOR",
         )
-    notices = _check_alike(found, accept)
+    notices = _check_alike(found, own, vendor, accept)
     _check_units(found, vendor)
     regions, more = check_regions(own, vendor, found.explained)
     notices += more
@@ -252,13 +252,16 @@ def _check_units(found: Explanation, vendor: VendorDose) -> None:
     )
 
 
-def _check_alike(found: Explanation, accept: Collection[str]) -> list[Notice]:
+def _check_alike(
+    found: Explanation, own: OwnCalculation, vendor: VendorDose, accept: Collection[str]
+) -> list[Notice]:
     """Refuse maps that have nothing in common."""
     if found.residual <= UNLIKE:
         return []
     message = (
         f"the two maps have little in common: wherever ours is moved and however it is scaled, {100 * found.residual:.0f} % of "
-        f"theirs is left (root mean square; correlation {found.chosen.fit.correlation:.2f}). Theirs is probably of another "
+        f"theirs is left (root mean square; correlation {found.chosen.fit.correlation:.2f}; greatest dose "
+        f"{float(vendor.dose.array.max()):.4g} Gy, ours {float(own.dose.array.max()):.4g} Gy). Theirs is probably of another "
         "patient, treatment or image."
     )
     if MAPS_UNLIKE in accept:

@@ -72,8 +72,8 @@ class Explanation:
         Other models that fit as well there.
     models : tuple of Hypothesis
         Every model at that place, best first.
-    difference : float
-        Root mean square difference of their map and ours as they are, over theirs.
+    difference : float or None
+        Root mean square difference of their map and ours as they are, over theirs; None where they do not meet.
     without : mapping of str to float
         Residual of the best fit without a cause, by its name: ``factor``, ``model``, ``shift``, ``mirror``, ``grid``, ``cut``.
     step_gy : float or None
@@ -89,7 +89,7 @@ class Explanation:
     chosen: Hypothesis
     as_well: tuple[str, ...]
     models: tuple[Hypothesis, ...]
-    difference: float
+    difference: float | None
     without: Mapping[str, float]
     step_gy: float | None
     noise: float | None
@@ -211,18 +211,18 @@ def _applied(one: Hypothesis, dose: DoseMap, grid: Grid) -> DoseMap:
     return DoseMap(values if one.fit.cut_gy is None else np.minimum(values, one.fit.cut_gy), grid)
 
 
-def _difference(part: DoseMap, ours: DoseMap, mirror: Sequence[int]) -> float:
+def _difference(part: DoseMap, ours: DoseMap, mirror: Sequence[int]) -> float | None:
     """Root mean square of theirs less ours as they are, over that of theirs."""
     as_is = mirrored(part, mirror)  # back again, about the part: near enough for one number
     values, inside = sampled(ours, part.grid, Lying())
-    return _relative(as_is.array, values, inside & compared(as_is.array, values))
+    chosen = inside & compared(as_is.array, values)
+    return _relative(as_is.array, values, chosen) if as_is.array[chosen].any() else None
 
 
 def _relative(theirs: Floats, ours: Floats, chosen: NDArray[np.bool_]) -> float:
     """Root mean square difference over root mean square of theirs."""
     t, m = theirs[chosen].astype(np.float64), ours[chosen].astype(np.float64)
-    energy = float((t**2).sum())
-    return math.sqrt(float(((t - m) ** 2).sum()) / energy) if energy > 0 else math.inf
+    return math.sqrt(float(((t - m) ** 2).sum()) / float((t**2).sum()))
 
 
 def _without(
