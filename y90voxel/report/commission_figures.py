@@ -112,9 +112,9 @@ def _recovery(axes: Any, result: Commissioning) -> None:
     if fit is not None:
         values = np.array([fit.coefficient(sphere_volume_ml(d)) for d in x])
         spread = np.array([fit.uncertainty(sphere_volume_ml(d)) for d in x])
-        label = f"used: two parameters, {fit.b1_ml:.2f} mL, {fit.b2:.2f}"
+        label = f"taken: b1 {fit.b1_ml:.2f} mL, b2 {fit.b2:.2f}"
         if isinstance(fit, GaussianRecovery):
-            label = f"used: Gaussian of {fit.fwhm_mm:.1f} mm × {fit.scale:.3f}, voxels included"
+            label = f"taken: Gaussian, {fit.fwhm_mm:.1f} mm in all"
         axes.plot(x, values, color=ACCENT, lw=1.8, label=label)
         axes.fill_between(x, values - 2 * spread, values + 2 * spread, color=ACCENT, alpha=0.15, lw=0)
     if gaussian is not None:
@@ -124,12 +124,12 @@ def _recovery(axes: Any, result: Commissioning) -> None:
             gaussian.scale * voxel_recovery(grid, s.sphere.centre_mm, s.sphere.diameter_mm, gaussian.fwhm_mm)
             for s in good
         ]
-        label = f"Gaussian of {gaussian.fwhm_mm:.1f} mm × {gaussian.scale:.3f} in these voxels"
+        label = f"Gaussian, {gaussian.fwhm_mm:.1f} mm"
         axes.plot([s.sphere.diameter_mm for s in good], seen, color=WARM, lw=1.4, ls=(0, (4, 2)), label=label)
     axes.set_ylim(0.0, max(1.5, 1.4 * max(one.fixed_recovery for one in spheres)))  # with room for the legend
     axes.axhline(1.0, color=MUTED, lw=0.8)
     tidy(axes, "Inner diameter, mm", "Recovery")
-    axes.plot([], [], "o-", color=INK, ms=5, lw=1, label="mean of the volume ± 2 u")
+    axes.plot([], [], "o-", color=INK, ms=5, lw=1, label="mean of volume ± 2 u")
     axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
 
 

@@ -170,7 +170,7 @@ def _facts(result: Commissioning) -> list[tuple[str, str]]:
         facts.append(("Recovery curve", text + used))
     if isinstance(fit, GaussianRecovery):
         text = f"{number(fit.fwhm_mm)} mm with voxels and regions, scale {number(fit.scale, 4)}"
-        facts.append(("Recovery as dose and plan take it", f"one Gaussian: {text}"))
+        facts.append(("Recovery taken", f"one Gaussian: {text}"))
     if gaussian is not None:
         error = number(float(gaussian.covariance[0, 0]) ** 0.5, 2)
         text = (
