@@ -93,8 +93,9 @@ def seen_patient(diameter_mm):
 
 def patient(diameter_mm, rng=None):
     """The case of one realisation; without a generator neither noise nor errors."""
-    image, drawn_mm = seen_patient(diameter_mm), diameter_mm
+    image, drawn_mm, samples = seen_patient(diameter_mm), diameter_mm, 8
     if rng is not None:
+        samples = 4  # a new region each time; its volume is known to a per cent
         image = image + ImageNoise(PATIENT_CV**2 * LIVER_BQ_PER_ML, NOISE_FWHM_MM).draw(
             image, GRID.spacing_mm, rng
         )
@@ -106,7 +107,7 @@ def patient(diameter_mm, rng=None):
     )  # fmt: skip
     regions = (
         Region("Liver", Role.LIVER, ellipsoid(GRID, (0, 0, 0), (LIVER_MM,) * 3)),
-        Region("GTV1", Role.TUMOUR, ellipsoid(GRID, TUMOUR_AT, (drawn_mm / 2.0,) * 3)),
+        Region("GTV1", Role.TUMOUR, ellipsoid(GRID, TUMOUR_AT, (drawn_mm / 2.0,) * 3, samples)),
     )
     given = Administration(time=GIVEN, lung_shunt_fraction=0.0, shunt_source="given")
     case = Case("phantom", (Injection(emission, given),), Regions(GRID, regions))
