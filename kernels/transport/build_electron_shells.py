@@ -1,14 +1,13 @@
 """Write ``electron_shells.csv`` in this folder and its checksum: the electrons' energy in shells by this Monte Carlo.
 
-Usage, with the package importable: ``python build_electron_shells.py [HISTORIES]`` (default 16 million a row, two to three
-minutes of a core each). To be run again when cut-offs, steps or physics of the transport change.
+Usage, with the package importable: ``python build_electron_shells.py``; a minute of a core for 14 million decays.
+To be run again when cut-offs, steps or physics of the transport change.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from pathlib import Path
 
 from y90voxel.dose.exact.difference_run import SETTINGS
@@ -17,6 +16,8 @@ from y90voxel.reference.nuclide import nuclide
 
 HERE = Path(__file__).resolve().parent
 SEED = 20261130
+HISTORIES = {"Y-90": 16_000_000, "Ho-166": 5_000_000}
+MEDIA = ("water", "soft tissue", "lung")
 
 HEADER = """\
 # quantity: energy [MeV] that the electrons of one decay leave in shells around a point source, infinite medium
@@ -29,10 +30,9 @@ nuclide,medium,transport,histories,energies
 
 def main() -> None:
     """Write the table."""
-    histories = int(sys.argv[1]) if len(sys.argv) > 1 else 16_000_000
     lines = []
-    for name in ("Y-90", "Ho-166"):
-        for medium in ("water", "soft tissue"):
+    for name, histories in HISTORIES.items():
+        for medium in MEDIA:
             record = nuclide(name)
             shells = simulated_shells(record, medium, SETTINGS, histories, SEED, 1)
             numbers = ",".join(f"{value:.6g}" for value in shells.ravel())

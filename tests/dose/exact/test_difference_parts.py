@@ -10,6 +10,9 @@ from y90voxel.dose.exact._difference_loops import run_differences
 from y90voxel.dose.exact.difference_pilot import Pilot, importances
 from y90voxel.dose.exact.difference_run import SETTINGS
 from y90voxel.dose.exact.reference_media import (
+    ELSE,
+    LIVER,
+    LUNG,
     NOWHERE_MM,
     STRONG,
     UNCHANGED,
@@ -19,6 +22,7 @@ from y90voxel.dose.exact.reference_media import (
     electron_energies,
     make_starts,
     source_groups,
+    target_kinds,
 )
 from y90voxel.dose.monte_carlo.decay_source import emission
 from y90voxel.dose.monte_carlo.lookup_tables import transport_tables
@@ -83,14 +87,31 @@ def test_kinds_of_voxels_and_reference_density():
     decays[0:3] = 1.0
     decays[8, 4, 4] = 1.0
     groups = source_groups(decays, true, names, tables, energies, SETTINGS)
-    assert [group.medium for group in groups] == ["soft tissue", None]
-    assert groups[0].density_g_per_ml == pytest.approx(1.05, rel=1e-6)
-    column = groups[0].kinds[1:-1, 5, 5]
+    assert [group.medium for group in groups] == ["lung", "soft tissue"]
+    lung, liver = groups
+    assert liver.density_g_per_ml == pytest.approx(1.05, rel=1e-6)
+    column = liver.kinds[1:-1, 5, 5]
     assert column.tolist() == [*[UNCHANGED] * 6, WEAK, STRONG, STRONG]
     # the last active plane is 9 mm from the first that differs; from the one before it, 12 mm, no electron gets there
-    assert set(groups[0].cells[:, 0]) == {3}
-    assert (groups[0].lowest > 0.9).all()
-    assert groups[1].cells.tolist() == [[9, 5, 5]]
+    assert set(liver.cells[:, 0]) == {3}
+    assert (liver.lowest > 0.9).all()
+    assert lung.cells.tolist() == [[9, 5, 5]]
+    assert lung.kinds[9, 5, 5] == UNCHANGED
+    assert lung.density_g_per_ml == pytest.approx(0.26)
+    targets = target_kinds(groups, true, names)
+    assert targets[1:-1, 5, 5].tolist() == [*[LIVER] * 6, ELSE, ELSE, LUNG]
+
+
+def test_fat_has_no_uniform_medium():
+    true, names, tables = small_case({8: 0.9})
+    energies, _ = electron_energies(emission(nuclide("Y-90"), 0.05, 0.005))
+    decays = np.zeros((9, 9, 9))
+    decays[0, 4, 4] = decays[8, 4, 4] = 1.0
+    near, alone = source_groups(decays, true, names, tables, energies, SETTINGS)
+    assert (near.medium, len(near.cells)) == ("soft tissue", 0)  # 21 mm away
+    assert (alone.medium, alone.cells.tolist(), alone.lowest.tolist()) == (None, [[9, 5, 5]], [0.0])
+    starts = make_starts(alone, np.ones(1), 10, energies, 1.0)
+    assert starts.paired == 0
 
 
 @pytest.mark.parametrize("lower", [0.26, 1.2])

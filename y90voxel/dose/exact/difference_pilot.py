@@ -26,7 +26,7 @@ COST_OF_PARTING = 6.0
 # A class that changed nothing in the pilot may yet: it gets this part of the mean importance.
 LEAST_IMPORTANCE = 0.05
 MOST_BETA = 1.2  # beyond it an estimate from few histories is taken for noise
-KINDS = 3  # of target voxels
+KINDS = 3  # of voxels by how they differ, and of targets
 # β by kind where the pilot says nothing; in voxels of the uniform medium it must be 1.
 USUAL_BETAS = (1.0, 1.0, 0.0)
 ROUNDS = 30  # of the allocation, which settles within ten
@@ -39,9 +39,9 @@ class Pilot:
     Parameters
     ----------
     betas : ndarray, (kinds,)
-        β of least variance by kind of target voxel; 1 where nothing differs, as X and Y are the same until they part.
-    squares : ndarray, (classes, kinds)
-        Mean square of X - βY of one electron, weighted and summed over the voxels of each kind.
+        β of least variance by how a voxel differs; 1 where nothing differs, as X and Y are the same until they part.
+    squares : ndarray, (classes, targets)
+        Mean square of X - βY of one electron, weighted and summed over the voxels of each kind of target.
     sampled : ndarray, (classes,)
         Electrons of each class.
     cost : ndarray, (classes,)
@@ -55,7 +55,13 @@ class Pilot:
 
 
 def pilot(
-    group: SourceGroup, true: Geometry, tables: Tables, energies_mev: Array, weights: Array, seed: int
+    group: SourceGroup,
+    true: Geometry,
+    tables: Tables,
+    energies_mev: Array,
+    weights: Array,
+    targets: NDArray[np.uint8],
+    seed: int,
 ) -> Pilot:
     """Run some electrons of each class of sources.
 
@@ -71,12 +77,15 @@ def pilot(
         Equally likely energies.
     weights : ndarray, (slices, rows, columns)
         Of squares of energies: one over mass and dose, squared.
+    targets : ndarray of uint8, (slices, rows, columns)
+        Kinds of targets that histories are shared out among.
     seed : int
         Of histories that no other run has.
     """
     spacing = true.edges_mm[:, 2] - true.edges_mm[:, 1]
     half = tuple(min(math.ceil(BOX_MM / s), BOX_VOXELS) for s in spacing)
     x, y = np.zeros(true.density.shape), np.zeros(true.density.shape)
+    labels = (KINDS * targets + group.kinds).astype(np.uint8)
     found, sampled, cost = [], [], []
     for number, of_class in enumerate(np.unique(group.classes)):
         chosen = group.classes == of_class
@@ -86,22 +95,23 @@ def pilot(
         )  # fmt: skip
         ones = np.ones(len(part.cells))
         starts = make_starts(part, ones, 1, energies_mev, 1.0)._replace(counts=ones)
-        moments = np.zeros((KINDS + 1, 3))
+        moments = np.zeros((KINDS * KINDS + 1, 3))
         run_histories_apart(
             seed, number * HISTORIES, HISTORIES, starts, true, group.even, group.clearance_mm, tables, x, y,
-            weights, group.kinds, half, moments,
+            weights, labels, half, moments,
         )  # fmt: skip
         x.fill(0.0)
         y.fill(0.0)
-        found.append(moments[:KINDS] / HISTORIES)
+        found.append(moments[:-1].reshape(KINDS, KINDS, 3) / HISTORIES)
         sampled.append(float(part.sampled.sum()))
-        cost.append(1.0 + COST_OF_PARTING * moments[KINDS, 1] / HISTORIES)
+        cost.append(1.0 + COST_OF_PARTING * moments[-1, 1] / HISTORIES)
     if group.medium is None:
         cost = [COST_OF_PARTING] * len(cost)
     if not found:
         return Pilot(np.array(USUAL_BETAS), np.zeros((0, KINDS)), np.zeros(0), np.zeros(0))
     betas = _betas(np.array(found), np.array(sampled), group.medium is not None)
-    squares = np.array([m[:, 0] - 2.0 * betas * m[:, 1] + betas**2 * m[:, 2] for m in found])
+    each = np.array(found)
+    squares = (each[..., 0] - 2.0 * betas * each[..., 1] + betas**2 * each[..., 2]).sum(axis=2)
     return Pilot(betas, np.maximum(squares, 0.0), np.array(sampled), np.array(cost))
 
 
@@ -148,7 +158,7 @@ def _betas(found: Array, sampled: Array, paired: bool) -> Array:
     if not paired:
         return np.zeros(KINDS)
     betas = np.array(USUAL_BETAS)
-    sums = np.einsum("c,ckm->km", sampled, found)
+    sums = np.einsum("c,ctkm->km", sampled, found)
     for kind in (WEAK, STRONG):
         if sums[kind, 2] > 0.0:
             betas[kind] = min(max(sums[kind, 1] / sums[kind, 2], 0.0), MOST_BETA)

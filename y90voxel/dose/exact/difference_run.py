@@ -21,6 +21,7 @@ from y90voxel.dose.exact.reference_media import (
     electron_energies,
     make_starts,
     source_groups,
+    target_kinds,
 )
 from y90voxel.dose.monte_carlo._transport_loops import Geometry, Tables
 from y90voxel.dose.monte_carlo.decay_source import SourcePart, emission, source_parts
@@ -191,7 +192,8 @@ def prepare(
         check_expectation(kernel, emitted, energies, per_decay, group.even, tables, seed ^ TEST_SEED)
         kernels.append(kernel)
     weights = np.pad(1.0 / (mass * _rough_dose(decays, mass)) ** 2, 1)
-    pilots = [pilot(group, true, tables, energies, weights, seed ^ PILOT_SEED) for group in groups]
+    targets = target_kinds(groups, true, names)
+    pilots = [pilot(group, true, tables, energies, weights, targets, seed ^ PILOT_SEED) for group in groups]
     left = size - sum(part.histories for part in photons)
     found = importances(groups, pilots)
     shares = np.array([float(group.sampled @ one) for group, one in zip(groups, found, strict=True)])

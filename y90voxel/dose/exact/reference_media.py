@@ -12,19 +12,28 @@ from y90voxel.dose.monte_carlo._transport_loops import Geometry, Tables
 from y90voxel.dose.monte_carlo.decay_source import Emission
 from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings
 
-__all__ = ["STRONG", "UNCHANGED", "WEAK", "SourceGroup", "electron_energies", "make_starts", "source_groups"]
+__all__ = [
+    "STRONG",
+    "UNCHANGED",
+    "WEAK",
+    "SourceGroup",
+    "electron_energies",
+    "make_starts",
+    "source_groups",
+    "target_kinds",
+]
 
 Array = NDArray[np.float64]
 
-# Media whose sources are compared with a uniform one. In lung, density varies from voxel to voxel and electrons go far:
-# X and Y part at once, and comparing costs more than it saves (decision 0022); fat, bone and air hold no spheres.
-REFERENCES = ("water", "soft tissue")
+# Media whose sources are compared with a uniform one; fat, bone and air hold no spheres.
+REFERENCES = ("water", "soft tissue", "lung")
 # Single precision of density maps: below it two densities are the same.
 SAME_DENSITY = 1e-6
 # Up to this difference in density of the same material X and Y stay together beyond the step. Chosen: the noise of a
 # CT in soft tissue (3 %) and its organs lie inside, lung and fat are other materials.
 WEAK_DIFFERENCE = 0.1
 UNCHANGED, WEAK, STRONG = 0, 1, 2  # kinds of target voxels
+LIVER, LUNG, ELSE = 0, 1, 2  # kinds of target voxels that histories are shared out among
 NOWHERE_MM = 1e9  # clearance where no voxel differs
 # Equally likely energies of a decay's electrons, lines among them; chosen: a line of 1e-4 per decay has 7 of them.
 ENERGIES = 1 << 16
@@ -130,9 +139,29 @@ def source_groups(
         density = _weighted_median(true.density[own], np.abs(active[own]))
         groups.append(_compared(active, own, true, index, name, density, tables, energies_mev, settings))
     if rest.any():
-        kinds = max(groups, key=lambda g: float(np.abs(g.decays).sum())).kinds if groups else None
-        groups.append(_alone(active, rest, true, kinds))
+        groups.append(_alone(active, rest, true))
     return groups
+
+
+def target_kinds(groups: list[SourceGroup], true: Geometry, names: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Return which targets are alike when histories are shared out: voxels of the liver's medium, lung, all else.
+
+    Parameters
+    ----------
+    groups : list of SourceGroup
+        Their media.
+    true : Geometry
+        The patient.
+    names : tuple of str
+        Materials by their index.
+    """
+    kinds = np.full(true.density.shape, ELSE, np.uint8)
+    for group in groups:
+        if group.medium is not None and group.medium != "lung":
+            kinds[group.kinds == UNCHANGED] = LIVER
+    if "lung" in names:
+        kinds[true.material == names.index("lung")] = LUNG
+    return kinds
 
 
 def make_starts(
@@ -206,15 +235,12 @@ def _compared(
     )
 
 
-def _alone(
-    active: Array, own: NDArray[np.bool_], true: Geometry, kinds: NDArray[np.uint8] | None
-) -> SourceGroup:
-    """Sources without a uniform medium; voxels are of the kinds that they are to the other sources."""
+def _alone(active: Array, own: NDArray[np.bool_], true: Geometry) -> SourceGroup:
+    """Sources without a uniform medium."""
     shape = true.density.shape
     count = int(own.sum())
-    kinds = np.full(shape, STRONG, np.uint8) if kinds is None else kinds
     return SourceGroup(
-        None, 0.0, true, np.full(shape, -1.0, np.float32), kinds,
+        None, 0.0, true, np.full(shape, -1.0, np.float32), np.full(shape, STRONG, np.uint8),
         np.argwhere(own), active[own], np.zeros(count), np.zeros(count, np.int64),
     )  # fmt: skip
 
