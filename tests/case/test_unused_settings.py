@@ -137,5 +137,12 @@ def test_one_seed_for_both_is_used_by_the_samples_of_uncertainties():
     assert unused_notices(load_settings(None, given | {"output": {"uncertainty": True}})) == []
 
 
+def test_the_seed_of_a_verification_is_used():
+    given = {"monte_carlo": {"seed": 4}, "dose": {"engine": "density"}}
+    assert len(unused_notices(load_settings(None, given))) == 1
+    given["dose"]["verify_engine"] = 5000
+    assert unused_notices(load_settings(None, given)) == []
+
+
 def test_nothing_is_idle_that_is_not_given():
     assert unused_notices(StudySettings()) == []

@@ -47,7 +47,7 @@ VALUES = {
     "dose.liver_density": 1.0, "dose.grid": 6.0, "dose.register": "trust",
     "dose.density_calibration": [[-1000.0, 0.001], [0.0, 1.0], [1000.0, 1.5]], "dose.dome_margin_mm": 10.0,
     "monte_carlo.histories": 1000, "monte_carlo.target_uncertainty": 0.02, "monte_carlo.seed": 5,
-    "monte_carlo.time_limit_s": 60.0,
+    "monte_carlo.time_limit_s": 60.0, "dose.verify_engine": 5000,
     "regions.roles": {"Stomach": "ignore"}, "regions.isocontour": {"tumour": 0.4}, "regions.liver_tumours": "join",
     "regions.automatic": False, "lung.planar_attenuation_per_cm": 0.1, "lung.compare_methods": True,
     "series.emission": "1.2.3", "series.ct": "1.2.3", "series.regions": "1.2.3",

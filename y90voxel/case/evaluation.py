@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from y90voxel.case.case import Case
+from y90voxel.case.checked_engine import EngineCheck
 from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.evaluation_view import evaluation_dataset, evaluation_frame, evaluation_html
 from y90voxel.case.focal_doses import FocalDose
@@ -183,6 +184,8 @@ class Evaluation:
         Blood, lymphocytes and time to immunotherapy, where they were asked for; exploratory.
     microscale : MicroscaleReport or None
         Expected dose between microspheres, where it was asked for.
+    engine_check : EngineCheck or None
+        What the exact engine would change, where it was asked for.
     histograms : RegionHistograms or None
         By region name, as they were computed with the dose. `dvh` computes what is not among them, and what is of another
         dose: a copy with another dose, density or regions may carry them.
@@ -210,6 +213,7 @@ class Evaluation:
     foci: tuple[FocalDose, ...] = ()
     immune: ImmuneReport | None = None
     microscale: MicroscaleReport | None = None
+    engine_check: EngineCheck | None = None
     histograms: RegionHistograms | None = field(default=None, repr=False)
 
     __repr__ = short_repr
@@ -321,6 +325,7 @@ class Evaluation:
             "engine": self.engine,
             "engine_requested": self.engine_decision.requested,
             "engine_reason": self.engine_decision.reason,
+            "engine_check": None if self.engine_check is None else self.engine_check.as_dict(),
             "energy_per_activity_j_per_gbq": self.energy_per_activity_j_per_gbq,
             "activity_bq": self.net_activity_bq,
             "map_activity_bq": self.map_activity_bq,

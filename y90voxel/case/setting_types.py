@@ -31,6 +31,7 @@ __all__ = [
     "Positive",
     "Setting",
     "Time",
+    "enough_histories",
     "parse_share",
     "parse_shunt",
     "positive",
@@ -153,6 +154,17 @@ def positive(value: float) -> float:
     """Refuse what is not above zero."""
     if not value > 0:
         raise ValueError(f"{value} must be above zero")
+    return value
+
+
+# Histories below which the exact engine has no standard deviation worth the name: a hundred a batch.
+FEWEST_HISTORIES = 5000
+
+
+def enough_histories(value: int | None) -> int | None:
+    """Refuse fewer histories than the exact engine takes; None is none asked for."""
+    if value is not None and value < FEWEST_HISTORIES:
+        raise ValueError(f"{value} histories are too few; the exact engine takes {FEWEST_HISTORIES} or more")
     return value
 
 

@@ -22,6 +22,7 @@ from y90voxel.case.setting_types import (
     Positive,
     Setting,
     Time,
+    enough_histories,
     parse_share,
     parse_shunt,
     positive,
@@ -192,6 +193,11 @@ class DoseSettings(Group):
             "{choices}; auto is density where a CT shows the activity, else convolution.", "--engine", ALL
         ),
     ] = DEFAULT_ENGINE
+    verify_engine: Annotated[
+        int | None,
+        AfterValidator(enough_histories),
+        Setting("Histories of the exact engine: what it would change, by region.", "--verify-engine"),
+    ] = None
     liver_density: Annotated[
         float | Literal["ct"],
         BeforeValidator(_density),

@@ -43,7 +43,11 @@ UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
     ("monte_carlo", "seed"): (
         "dose.engine is monte-carlo or exact",
         # --seed states both; then the samples of the uncertainties use it
-        lambda s: _simulates(s) or (s.output.uncertainty and s.uncertainty.seed == s.monte_carlo.seed),
+        lambda s: (
+            _simulates(s)
+            or s.dose.verify_engine is not None
+            or (s.output.uncertainty and s.uncertainty.seed == s.monte_carlo.seed)
+        ),
     ),
     **{
         ("uncertainty", key): ("output.uncertainty is true", lambda s: s.output.uncertainty)

@@ -15,6 +15,7 @@ from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.units import format_activity
 
 if TYPE_CHECKING:
+    from y90voxel.case.checked_engine import EngineCheck
     from y90voxel.case.evaluation import Evaluation
 
 __all__ = ["format_table", "print_evaluation", "print_warnings"]
@@ -71,6 +72,8 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     typer.echo(format_table(("region", "mL", "mean Gy", "by mass", "D70 Gy", "max Gy*"), rows))
     if evaluation.regions:
         typer.echo(noise_summary(evaluation))
+    if evaluation.engine_check is not None:
+        typer.echo(_engine_check(evaluation.engine_check))
     lung = evaluation.lung
     if lung.limiting_mird_gy is not None:
         mass = limiting_convention().mass_text
@@ -89,3 +92,12 @@ def print_evaluation(evaluation: Evaluation, out: Path, as_json: bool) -> None:
     print_warnings((notice.code, notice.message) for notice in evaluation.notices)
     pages = [page for page in (out / "viewer.html", out / "report.html") if page.exists()]
     typer.echo("\n" + "\n".join(f"{page.stem}: {page}" for page in pages) if pages else f"\n{out}")
+
+
+def _engine_check(check: EngineCheck) -> str:
+    """What the exact engine would change, by region."""
+    from y90voxel.report.engine_check_rows import engine_check_rows
+
+    rows = [(row["region"], row["before"], row["after"], row["change"]) for row in engine_check_rows(check)]
+    table = format_table(("region", "by mass Gy", f"{check.engine} Gy", "change"), rows)
+    return f"\nwhat engine {check.engine} would change ({check.histories:,} histories, 1 σ)\n{table}"

@@ -14,6 +14,7 @@ from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS
 from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
+from y90voxel.report.engine_check_rows import engine_check_note, engine_check_rows
 from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
 from y90voxel.report.immune_section import immune_section
 from y90voxel.report.method_tables import (
@@ -94,6 +95,8 @@ def dose_content(evaluation: Evaluation) -> dict[str, Any]:
         "noise": noise_rows(evaluation),
         "noise_note": noise_note(evaluation),
         "microscale": microscale_section(evaluation.microscale),
+        "engine_check": engine_check_rows(evaluation.engine_check),
+        "engine_check_note": engine_check_note(evaluation.engine_check),
         "uncertainty": uncertainty_rows(evaluation),
         "uncertainty_statement": evaluation.uncertainty.statement if evaluation.uncertainty else (),
         "lung": lung_rows(evaluation),

@@ -56,6 +56,7 @@ METRICS = _document(
         "engine": said(TEXT, "what ran"),
         "engine_requested": said(TEXT, "what was asked for: its name, or auto"),
         "engine_reason": TEXT,
+        "engine_check": said(maybe(TABLE), "what the exact engine would change, by region"),
         "energy_per_activity_j_per_gbq": NUMBER,
         "activity_bq": said(NUMBER, "net administered activity of all injections [Bq]"),
         "map_activity_bq": said(NUMBER, "activity of the whole map at administration [Bq]"),

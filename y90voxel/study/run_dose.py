@@ -124,6 +124,15 @@ def _run(
     evaluation = verify(
         case, engine, lambda what, done: report_progress(what, 0.5 + 0.25 * done), simulated=simulated
     )
+    wanted = settings.dose.verify_engine
+    if wanted is not None:
+        # deferred: for those who ask
+        from y90voxel.case.engine_check import with_engine_check
+
+        seed = settings.monte_carlo.seed
+        evaluation = with_engine_check(
+            evaluation, wanted, seed, lambda what, done: report_progress(what, 0.75 + 0.05 * done)
+        )
     if halves is not None:
         evaluation = with_halves(evaluation, engine, halves)
     if partial.asked:

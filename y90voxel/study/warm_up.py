@@ -12,8 +12,8 @@ from y90voxel.study.run_plan import run_plan
 __all__ = ["ENGINES", "run_sample"]
 
 # Those that compile loops of their own; `local` has none.
-ENGINES = ("density", "convolution", "monte-carlo")
-HISTORIES = 2000  # of decays; chosen: all branches of the transport are met, and it takes no time
+ENGINES = ("density", "convolution", "monte-carlo", "exact")
+HISTORIES = 5000  # the fewest of the exact engine; chosen: all branches of the transport are met, and it takes no time
 
 
 def run_sample(out: Path, engine: str) -> None:
