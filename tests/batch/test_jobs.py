@@ -329,3 +329,14 @@ def test_the_page_pools_predicted_and_delivered_over_patients(tmp_path):
     write_cohort(tmp_path, outcomes[:4])
     few = re.sub(r"<[^>]+>", " ", (tmp_path / "cohort.html").read_text())
     assert re.search(r"All tumours of a patient\s+4\s+–\s+–\s", few)
+
+
+def test_one_course_that_several_rows_name_is_run_once(tmp_path):
+    (tmp_path / "c.toml").write_text("")
+    rows = [Unit(n, n, tmp_path, files={"course": tmp_path / "c.toml"}, columns={"row": n}) for n in "ab"]
+    made, remarks = units_of_job(rows, "all", {})
+    assert [(one.name, one.job) for one in made] == [("a", "dose"), ("a", "course"), ("b", "dose")]
+    assert remarks == []
+    alone = Unit("c", "c", None, files={"course": tmp_path / "c.toml"})
+    _, remarks = units_of_job([*rows, alone], "compare", {})
+    assert remarks == ["1 of 3 studies have nothing to do under --job compare"]

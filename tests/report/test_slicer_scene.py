@@ -13,6 +13,8 @@ from study_factory import write_study
 from y90voxel.io.nifti import write_nifti
 from y90voxel.io.nrrd_writer import Segment, write_segments
 from y90voxel.io.segmentations import read_regions_file
+from y90voxel.regions.regions import Regions
+from y90voxel.regions.roles import Role
 from y90voxel.report.scene import THRESHOLD, build_scene
 from y90voxel.report.slicer_scene import COLOURS, CT_SPACING_MM, SCENE_FILE, write_slicer_scene
 from y90voxel.report.viewer import isodose_levels
@@ -238,3 +240,43 @@ def test_every_folder_of_doses_with_a_report_has_a_scene(run_cli, tmp_path, opti
     without = run_cli("dose", study, "-o", tmp_path / "plain", *given, "--no-report")
     assert without.code == 0
     assert not (tmp_path / "plain" / SCENE_FILE).exists()
+
+
+def test_a_plan_has_a_scene_with_the_dose_of_its_first_model(run_cli, tmp_path):
+    study = write_study(tmp_path / "study")
+    given = ["--activity", "2 GBq", "--lung-shunt", "0.05", "--engine", "local"]
+    out = tmp_path / "out"
+    for _ in range(2):
+        done = run_cli("plan", study, "-o", out, *given)
+        assert done.code == 0, done.err
+        (out / ".y90voxel.json").unlink()
+    check(out, ElementTree.parse(out / SCENE_FILE).getroot())
+    per_gbq, planned = (
+        np.asarray(nibabel.load(out / name).dataobj).max()
+        for name in ("dose_per_gbq.nii.gz", "scene/planned_dose.nii.gz")
+    )
+    assert planned == pytest.approx(2.0 * per_gbq, rel=1e-5)
+
+
+def test_regions_without_a_voxel_are_left_out(tmp_path, evaluation):
+    regions = evaluation.case.regions
+    liver = next(region for region in regions.drawn if region.name == "Liver")
+    thin = replace(liver, name="thin", role=Role.OTHER, mask=liver.mask.with_array(0.4 * liver.mask.array))
+    case = replace(evaluation.case, regions=Regions(regions.grid, (liver, thin)))
+    written(tmp_path, replace(evaluation, case=case))
+    found = read_regions_file(tmp_path / "scene" / "regions.seg.nrrd", notices=[])
+    assert [region.name for region in found] == ["Liver"]
+
+
+@pytest.mark.parametrize(("count", "layers"), [(255, 1), (256, 2)])
+def test_a_layer_holds_as_many_segments_as_a_byte(tmp_path, count, layers):
+    grid = Grid.from_spacing((1, 16, 17), (1, 1, 1))
+    cells = np.eye(272, dtype=bool).reshape(272, 1, 16, 17)
+    write_segments(
+        [Segment(str(n), "#102030", cell) for n, cell in enumerate(cells[:count])],
+        grid,
+        tmp_path / "x.seg.nrrd",
+    )
+    image = SimpleITK.ReadImage(str(tmp_path / "x.seg.nrrd"))
+    assert image.GetNumberOfComponentsPerPixel() == layers
+    assert SimpleITK.GetArrayFromImage(image).max() == 255

@@ -83,9 +83,13 @@ def units_of_job(units: Sequence[Unit], job: str, given: Mapping[str, Any]) -> t
     InputError
         If no study has anything to do under the job.
     """
-    made = [one for unit in units for one in _of(unit, job, given)]
+    of_each = [list(_of(unit, job, given)) for unit in units]
+    once: dict[str, Unit] = {}  # several rows of a manifest may name one course
+    for one in (one for each in of_each for one in each):
+        once.setdefault(one.key, one)
+    made = list(once.values())
     remarks = []
-    left = sum(not list(_of(unit, job, given)) for unit in units) if job in (DOSE, PLAN, COURSE) else 0
+    left = sum(not each for each in of_each)
     if not made:
         what = (
             f"no course: a file {COURSE_FILE}, or a column 'course' of a manifest"

@@ -19,6 +19,7 @@ from y90voxel.volumes.grid import Grid
 
 __all__ = ["Segment", "write_nrrd", "write_segments"]
 
+MOST_LABELS = 255  # in a layer: what a byte holds
 _TYPES = {"u1": "unsigned char", "i2": "short"}
 
 
@@ -74,7 +75,10 @@ def write_segments(segments: Sequence[Segment], grid: Grid, path: Path) -> None:
         "Segmentation_ContainedRepresentationNames:=Binary labelmap|",
     ]
     for number, segment in enumerate(segments):
-        layer = next((n for n, own in enumerate(layers) if not own[segment.inside].any()), len(layers))
+        free = (
+            n for n, own in enumerate(layers) if own.max() < MOST_LABELS and not own[segment.inside].any()
+        )
+        layer = next(free, len(layers))
         if layer == len(layers):
             layers.append(np.zeros(grid.shape, np.uint8))
         label = int(layers[layer].max()) + 1

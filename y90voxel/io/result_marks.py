@@ -34,7 +34,7 @@ MARKERS = ("metrics.json", "plan.json", "compare.json", "status.json")
 # What results are called, for folders whose mark was lost.
 OUR_NAMES = re.compile(
     r"(dose|report|plan|treatment|viewer)\.(dcm|html|pdf)|(dose|dose_uncertainty|activity|regions|dose_per_gbq(_injection_\d+)?)\.nii\.gz|regions\.(seg\.dcm|rtstruct\.dcm|json)"
-    r"|scene\.mrml|scene/(ct\.nrrd|dose\.ctbl|(regions|isodoses)\.seg\.nrrd)|(bed|registration)\.dcm|bed\.nii\.gz|report\.pdf\.dcm|dose(_injection_\d+)?\.sr\.dcm"
+    r"|scene\.mrml|scene/(ct\.nrrd|planned_dose\.nii\.gz|dose\.ctbl|(regions|isodoses)\.seg\.nrrd)|(bed|registration)\.dcm|bed\.nii\.gz|report\.pdf\.dcm|dose(_injection_\d+)?\.sr\.dcm"
     r"|(dvh|metrics|cohort|patients)\.(csv|json|parquet|html)|(plan|compare|status)\.(json|html)|figures/[a-z_]+\.png"
 )
 # Left behind by file browsers or said by us; neither results nor anybody's work.

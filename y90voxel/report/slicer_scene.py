@@ -14,15 +14,19 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from y90voxel.case.evaluation import Evaluation
+from y90voxel.io.nifti import write_nifti
 from y90voxel.io.nrrd_writer import Segment, write_nrrd, write_segments
+from y90voxel.planning.plan_result import Plan
+from y90voxel.report.plan_figures import planned_evaluation
 from y90voxel.report.scene import CT_WINDOW_HU, THRESHOLD, Scene, build_scene
 from y90voxel.report.viewer import isodose_levels
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CtImage
 
-__all__ = ["SCENE_FILE", "write_slicer_scene"]
+__all__ = ["SCENE_FILE", "write_planned_scene", "write_slicer_scene"]
 
 SCENE_FILE, PLACE = "scene.mrml", "scene"
+PLANNED_FILE = f"{PLACE}/planned_dose.nii.gz"
 COLOURS = 256  # of the table; Slicer spreads them over the window
 # Dark through warm to light, as the dose of the report: anchors of RGB, even in lightness.
 ANCHORS = ((0, 0, 4), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
@@ -33,8 +37,28 @@ FOREGROUND = 0.5  # opacity of the dose over the CT
 LAYOUTS = ("Red", "Yellow", "Green")
 
 
-def write_slicer_scene(evaluation: Evaluation, folder: Path, *, with_ct: bool = True) -> None:
-    """Write ``scene.mrml`` and what it names that is not there yet, in a folder that holds ``dose.nii.gz``.
+def write_planned_scene(plan: Plan, folder: Path) -> None:
+    """Write the scene of a plan, with the dose of its first model's activity; nothing for a plan without either.
+
+    Parameters
+    ----------
+    plan : Plan
+        The result; a plan that tells no dates is anonymous, and its scene has no CT.
+    folder : Path
+        Of the results.
+    """
+    evaluation = planned_evaluation(plan)
+    if evaluation is None:
+        return
+    (folder / PLACE).mkdir()
+    write_nifti(evaluation.dose, folder / PLANNED_FILE)
+    write_slicer_scene(evaluation, folder, PLANNED_FILE, with_ct=plan.facts.dated)
+
+
+def write_slicer_scene(
+    evaluation: Evaluation, folder: Path, dose_file: str = "dose.nii.gz", *, with_ct: bool = True
+) -> None:
+    """Write ``scene.mrml`` and what it names that is not there yet, in a folder that holds the dose.
 
     Parameters
     ----------
@@ -42,12 +66,14 @@ def write_slicer_scene(evaluation: Evaluation, folder: Path, *, with_ct: bool = 
         The result.
     folder : Path
         Of the results.
+    dose_file : str
+        The dose, in the folder.
     with_ct : bool
         Write the CT too: left out where nothing may tell of the patient.
     """
     scene = build_scene(evaluation)
     place = folder / PLACE
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     nodes: list[str] = []
     ct = evaluation.case.ct if with_ct else None
     if ct is not None:
@@ -56,10 +82,11 @@ def write_slicer_scene(evaluation: Evaluation, folder: Path, *, with_ct: bool = 
         nodes += _volume(1, "CT", f"{PLACE}/ct.nrrd", "vtkMRMLColorTableNodeGrey", (low, high))
     _write_colours(scene.top_gy, place / "dose.ctbl")
     nodes += _colours()
-    nodes += _volume(2, "Dose (Gy)", "dose.nii.gz", "vtkMRMLColorTableNodeDose", (0.0, scene.top_gy))
+    nodes += _volume(2, "Dose (Gy)", dose_file, "vtkMRMLColorTableNodeDose", (0.0, scene.top_gy))
     regions = [
         Segment(region.name, scene.styles[region.name].colour, region.mask.array >= 0.5)
         for region in evaluation.case.regions.drawn
+        if (region.mask.array >= 0.5).any()
     ]
     isodoses = _isodoses(scene, evaluation)
     for number, (title, segments) in enumerate((("Regions", regions), ("Isodoses", isodoses)), 1):

@@ -427,8 +427,11 @@ def _write(planned: Plan, out: Path, *, report: bool, pdf: bool) -> None:
         if report or pdf:
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.plan_page import write_plan_page
+            from y90voxel.report.slicer_scene import write_planned_scene
 
             write_plan_page(planned, folder, page=report, pdf=pdf)
+            if report:
+                write_planned_scene(planned, folder)
 
 
 def _write_maps(planned: Plan, folder: Path) -> None:
