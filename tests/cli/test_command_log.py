@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 
 import pytest
@@ -99,3 +100,13 @@ def test_a_log_whose_disk_is_full_ends_with_one_sentence(run_cli, study, tmp_pat
     assert "Traceback" not in done.err
     assert "Logging error" not in done.err
     assert (tmp_path / "out" / "metrics.json").is_file()
+
+
+def test_names_that_are_no_unicode_are_logged_as_their_bytes(run_cli, tmp_path):
+    """Of a folder on a disk of another encoding; logs go on behind it."""
+    log = tmp_path / "run.log"
+    odd = os.fsdecode(b"M\xfcller")
+    assert run_cli("inspect", odd, "--log-file", log).code == 2
+    text = log.read_text(encoding="utf-8")
+    assert r"M\udcfcller" in text.splitlines()[0]
+    assert text.splitlines()[-1].endswith(" s")

@@ -82,7 +82,7 @@ def start_log(verbose: bool, log_file: Path | None) -> None:
         handlers.append(console)
     if log_file is not None:
         try:
-            handlers.append(_LogToFile(log_file, encoding="utf-8"))
+            handlers.append(_LogToFile(log_file, encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             raise InputError(
                 f"cannot write the log file {log_file}: {error.strerror or error}. Give a file in a folder that exists.",
