@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import yaml
-from document_blocks import ROOT, blocks_of, run_as_notebook
+from document_blocks import FENCE, ROOT, blocks_of, run_as_notebook
 from study_factory import (
     CT_AFFINE,
     ROIS,
@@ -48,6 +48,8 @@ TOML = {
     "docs/course.md": CourseSettings,
     "docs/phantoms.md": TwinSettings,
 }
+# Pages whose commands compute the sample study again and again.
+MINUTES = {"docs/cookbook.md", "docs/gallery.md"}
 # Blocks in no language that can be run, by page and first words.
 NOT_CODE = {
     ("README.md", "py -3 -m venv"): "PowerShell; the same in sh stands above it",
@@ -71,10 +73,13 @@ NOT_RUN = {
     r"PACS@|\bfetch\b|\bsend\b": "needs an archive; tests/cli/test_pacs.py starts one",
     r"\bpytest\b|pre-commit": "would run the suite within itself",
     r"python benchmarks/": "takes minutes; test_mutants.py runs the quick one",
+    r"\bmkdocs\b": "needs mkdocs; test_docs_site.py builds the site among the slow tests",
     r"courses/make_patient_4|patient_4\.toml": "a minute; test_course_page.py runs them among the slow tests",
     r"COURSE\.toml|docs/courses/patient_": "test_course_page.py runs them",
     r"docs/three_patients/": "test_three_patients.py runs them",
 }
+# What was computed for the shelf: pages go on with an `evaluation`.
+EVALUATIONS = []
 SHELL = re.compile(r"^ {0,4}(?:\$ )?((?:y90voxel|python3?|pip|apt-get|pytest) .*)$", re.M)
 
 
@@ -84,13 +89,29 @@ def is_shell(block):
     )
 
 
-def commands_of(page):
-    """Every command of a page, fenced or indented, in one line each."""
-    fenced = [block.text for block in blocks_of(page) if is_shell(block)]
-    outside = re.sub(r"^( *)```.*?^ *```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.S | re.M)
-    indented = re.findall(r"^    ((?:y90voxel|python|pip) .*)$", outside, re.M)
-    lines = "\n".join([*fenced, *indented]).replace("\\\n", " ").splitlines()
+def in_lines(text):
+    """The commands of a shell block, in one line each."""
+    lines = text.replace("\\\n", " ").splitlines()
     return [" ".join(line.split()) for line in lines if line.strip() and not line.lstrip().startswith("#")]
+
+
+def steps_of(page):
+    """Commands (text) and Python (blocks) of a page in its order, fenced or indented."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    steps = [
+        (block.line, step)
+        for block in blocks_of(page)
+        for step in (in_lines(block.text) if is_shell(block) else [block])
+        if isinstance(step, str) or (step.language == "python" and page not in OWN and not reason_of(step))
+    ]
+    outside = FENCE.sub(lambda found: "\n" * found[0].count("\n"), text)
+    for found in re.finditer(r"^    ((?:y90voxel|python|pip) .*)$", outside, re.M):
+        steps.append((outside.count("\n", 0, found.start()) + 1, found[1]))
+    return [step for _, step in sorted(steps, key=lambda one: one[0])]
+
+
+def commands_of(page):
+    return [step for step in steps_of(page) if isinstance(step, str)]
 
 
 def of_language(language, own=True):
@@ -112,8 +133,13 @@ def reason_of(block):
 
 
 def runnable():
-    found = [(page, line) for page in PAGES for line in commands_of(page)]
-    return [pytest.param(line, id=f"{page}: {line[:60]}") for page, line in found if not refused(line)]
+    """Pages with something to run; those of minutes are slow."""
+    pages = [
+        page
+        for page in PAGES
+        if any(not isinstance(step, str) or not refused(step) for step in steps_of(page))
+    ]
+    return [pytest.param(page, marks=[pytest.mark.slow] if page in MINUTES else []) for page in pages]
 
 
 def refused(line):
@@ -158,8 +184,9 @@ def treated(shelf):
         given = {"activity": activity, "lung_shunt_fraction": 0.05}
         settings = StudySettings(administration=given, output={"report": False})
         evaluation = run_study(shelf / "patient-07", shelf / name, settings, files={})
+        EVALUATIONS.append(evaluation)
     identity = yv.read_study(shelf / "patient-07").identity
-    for name in ("sbrt.dcm", "VENDOR.dcm"):
+    for name in ("sbrt.dcm", "VENDOR.dcm", "vendor.dcm"):
         yv.write_rtdose(evaluation.dose, shelf / name, identity=identity)
     regions = {region.name: region.mask for region in evaluation.case.regions.drawn}
     yv.write_rtstruct(regions, shelf / "their_regions.dcm", identity=identity)
@@ -167,17 +194,38 @@ def treated(shelf):
     return shelf
 
 
-@pytest.mark.parametrize("line", runnable())
-def test_a_command_of_a_page_runs(run_cli, treated, monkeypatch, line):
-    monkeypatch.chdir(treated)
+@pytest.mark.parametrize("page", runnable())
+def test_what_a_page_tells_to_run_runs(run_cli, treated, tmp_path, monkeypatch, page):
+    """Commands and Python in the order of the page: a later one may use what an earlier one wrote."""
+    for given in treated.iterdir():
+        (tmp_path / given.name).symlink_to(given)
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page", "evaluation": EVALUATIONS[-1]}
+    for step in steps_of(page):
+        if not isinstance(step, str):
+            run_python(step, names)
+        elif not refused(step):
+            run_command(run_cli, step)
+
+
+def run_command(run_cli, line):
     program, *typed = shlex.split(line, comments=True)
     assert program == "y90voxel", f"say in NOT_RUN why this is not run: {line}"
-    out = treated / typed[typed.index("-o") + 1] if "-o" in typed else None
-    done = run_cli(*typed)
-    assert done.code == 0, done.err
+    out = Path(typed[typed.index("-o") + 1]) if "-o" in typed else None
     if out is not None:
-        assert out.exists()
-        shutil.rmtree(out) if out.is_dir() else out.unlink()
+        shutil.rmtree(out, ignore_errors=True)
+        out.parent.mkdir(exist_ok=True)
+    done = run_cli(*typed)
+    assert done.code == 0, f"{line}\n{done.err}"
+    assert out is None or out.exists()
+
+
+def run_python(block, names):
+    if not block.text.startswith(">>>"):
+        run_as_notebook(block, names)
+        return
+    examples = doctest.DocTestParser().get_doctest(block.text, {}, str(block), block.page, block.line)
+    assert doctest.DocTestRunner().run(examples).failed == 0
 
 
 def test_reasons_for_not_running_are_used_and_need_no_more_than_they_say():
@@ -211,16 +259,6 @@ def test_what_pages_print_is_compared_by_their_own_tests():
 @pytest.mark.parametrize(("page", "test"), OWN.items())
 def test_a_page_with_a_test_of_its_own_is_read_by_it(page, test):
     assert Path(page).name in (ROOT / "tests" / test).read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("block", of_language("python", own=False))
-def test_python_of_a_page_runs(treated, monkeypatch, block):
-    monkeypatch.chdir(treated)
-    if block.text.startswith(">>>"):
-        examples = doctest.DocTestParser().get_doctest(block.text, {}, str(block), block.page, block.line)
-        assert doctest.DocTestRunner().run(examples).failed == 0
-    else:
-        run_as_notebook(block, {"__name__": "page"})
 
 
 @pytest.mark.parametrize("block", of_language("toml", own=False))
