@@ -229,3 +229,49 @@ def test_a_grid_that_is_turned_is_said(own, degrees, said):
     check = checked(own, own.dose.array, Grid(own.dose.grid.shape, turn @ own.dose.grid.affine))
     assert ("grids-turned" in {notice.code for notice in check.notices}) is said
     assert (check.explanation.residual > 0.01) is said
+
+
+@pytest.mark.parametrize(("spread", "refused"), [(0.52, False), (0.64, True)])
+def test_maps_are_unlike_from_half_of_theirs_left_on(own, spread, refused):
+    signs = np.random.default_rng(4).choice((-1.0, 1.0), own.dose.grid.shape)
+    theirs = own.dose.array * (1.0 + spread * signs)
+    if refused:
+        with pytest.raises(InputError, match="little in common"):
+            checked(own, theirs)
+    else:
+        assert 0.4 < checked(own, theirs).explanation.residual < 0.5
+
+
+@pytest.mark.parametrize(("pattern", "noise", "named"), [(0.02, 0.012, True), (0.01, 0.02, False)])
+def test_another_engine_is_named_where_it_is_more_than_noise(own, pattern, noise, named):
+    k = np.indices(own.dose.grid.shape)
+    smooth = pattern * np.sqrt(2.0) * np.sin(k[0] / 3.0) * np.sign(np.sin(k[1] / 3.0))
+    random = np.random.default_rng(5).normal(0.0, noise, own.dose.grid.shape)
+    assert (checked(own, own.dose.array * (1.0 + smooth + random)).cause("other-engine") is not None) is named
+
+
+@pytest.mark.parametrize(("shift_mm", "named"), [(0.06, False), (0.3, True)])
+def test_a_shift_is_named_from_two_hundredths_of_a_voxel_on(own, shift_mm, named):
+    affine = np.array(own.dose.grid.affine)
+    affine[0, 3] += shift_mm
+    check = checked(own, own.dose.array, Grid(own.dose.grid.shape, affine))
+    assert (check.cause("shift") is not None) is named
+    assert check.single_cause in (None, "shift")
+
+
+def test_rounding_is_a_cause_only_where_it_is_all_that_is_left(own):
+    step = float(own.dose.array.max()) / 65535
+    noise = np.random.default_rng(6).normal(1.0, 0.01, own.dose.grid.shape)
+    check = checked(own, np.rint(own.dose.array * noise / step) * step)
+    assert rounding_step(check.vendor.dose.array) == pytest.approx(step, rel=1e-3)
+    assert check.causes == ()
+
+
+@pytest.mark.parametrize(("most", "there"), [(44**3, True), (44**3 - 1, False)])
+def test_models_are_computed_on_their_grid_up_to_a_size(own, monkeypatch, most, there):
+    monkeypatch.setattr("y90voxel.vendor_check.explanation.MOST_VOXELS", most)
+    grid = own.dose.grid.with_spacing(3.0)
+    assert grid.size == 44**3
+    boxes = np.asarray(own.dose.array).repeat(2, 0).repeat(2, 1).repeat(2, 2)  # local, of activity by share
+    check = checked(own, boxes, grid)
+    assert (check.cause("grid").size["sampling"] == "their-grid") is there
