@@ -19,14 +19,13 @@ from y90voxel.report.dose_content import (
     calibration_sentence,
     cards,
     dose_content,
-    flatten,
     limiting_lung_dose,
     lung_method_rows,
     lung_rows,
 )
 from y90voxel.report.dose_page import render_dose_page, write_report
 from y90voxel.report.dose_report import dose_report
-from y90voxel.report.formatting import dose_text, number
+from y90voxel.report.formatting import dose_text, flatten, number
 
 FIGURES = {"dose_hottest.png": b"hottest", "dose_centre.png": b"centre", "dvh.png": b"dvh"}
 

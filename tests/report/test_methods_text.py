@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from browser import browser, find_chromium
@@ -14,7 +15,7 @@ from y90voxel.planning.compartments import Anatomy, Territory
 from y90voxel.quantification.calibration import Calibration, CalibrationMode
 from y90voxel.report.dose_content import dose_content
 from y90voxel.report.dose_page import render_dose_page
-from y90voxel.report.methods_text import citation, dose_methods, plan_methods
+from y90voxel.report.methods_text import _images, citation, dose_methods, plan_methods
 from y90voxel.report.plan_page import render_plan_page
 
 FIGURES = dict.fromkeys(("dose_hottest.png", "dose_centre.png", "dvh.png"), b"")
@@ -38,8 +39,8 @@ def test_engine_kernel_calibration_versions_and_grid_stand_in_it(evaluation):
     for fact in (
         "y90voxel 9.8.7",
         evaluation.case.nuclide,
-        "name Y-90 in water; source penelope; file y90.csv; sha256 334141588c99",
-        f"voxels of {spacing} mm",
+        "(kernel Y-90 in water; file y90.csv; SHA-256 334141588c99…)",
+        f"doses were computed on voxels of {spacing} mm.",
         f"{evaluation.energy_per_activity_j_per_gbq:.2f} J/GBq",
         "calibration relative: net activity × (1 − lung shunt)",
         *(f"{part}: {source}" for part, source in evaluation.density_sources.items()),
@@ -58,13 +59,34 @@ def test_it_says_what_was_done_and_not_what_was_not(evaluation):
     bare = replace(evaluation, provenance={}, density_sources={})
     text = " ".join(dose_methods(bare))
     assert "y90voxel of unknown version" in text
-    assert "sha256" not in text
+    assert "SHA-256" not in text
     assert "Densities" not in text
     camera = Calibration(CalibrationMode.FACTOR, factor_cps_per_mbq=12.5)
     factor = replace(evaluation, case=changed(evaluation.case, calibration=camera))
     assert "calibration camera factor, 12.5" in " ".join(dose_methods(factor))
     corrected = replace(evaluation, partial_volume={"method": "recovery"})
     assert "Partial-volume correction" in " ".join(dose_methods(corrected))
+
+
+def test_several_images_are_named_once_each(evaluation):
+    """Two injections of one image, and a second one of another modality; a missing word is no blank."""
+    (first, *_) = evaluation.case.injections
+    other = replace(first, emission=replace(first.emission, modality="PT", imaged_nuclide=None))
+    several = SimpleNamespace(
+        case=SimpleNamespace(injections=(first, first, other), predicted=True, alignment=None),
+        dose=evaluation.dose,
+    )
+    text = " ".join(_images(several))
+    named = f"{first.emission.imaged_nuclide} {first.emission.modality}"
+    assert f"Activity was taken from {' and '.join(sorted((named, 'PT')))}" in text
+
+
+def test_a_monte_carlo_names_its_seed_even_of_zero_and_only_its_own_settings(evaluation):
+    settings = {"monte_carlo": {"seed": 0, "histories": 1000}, "dose": {"grid": "ct"}}
+    run = replace(evaluation, engine="monte-carlo", provenance={"version": "1", "settings": settings})
+    text = " ".join(dose_methods(run))
+    assert "Monte Carlo (seed 0; histories 1000), " in text
+    assert "seed" not in " ".join(dose_methods(replace(run, engine="local")))
 
 
 def test_uncertainties_name_their_samples_and_seed(evaluation):

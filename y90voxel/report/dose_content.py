@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from y90voxel.case.evaluation import VOXEL_BY_MASS, Evaluation
@@ -15,7 +15,7 @@ from y90voxel.reference.devices import device_label, known_devices
 from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.roles import Role
 from y90voxel.report.engine_check_rows import engine_check_note, engine_check_rows
-from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, flatten, number, percent
 from y90voxel.report.immune_section import immune_section
 from y90voxel.report.method_tables import (
     SHUNT_SOURCES,
@@ -330,12 +330,3 @@ def input_row(item: Mapping[str, Any]) -> dict[str, str]:
         "files": str(item.get("files", MISSING)),
         "sha256": str(item.get("sha256") or MISSING)[:12],
     }
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield nested settings as dotted keys and text."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", str(value)

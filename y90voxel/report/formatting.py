@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-__all__ = ["date_and_time", "dose_text", "number", "percent", "shortened"]
+__all__ = ["date_and_time", "dose_text", "flatten", "number", "percent", "shortened"]
 
 MISSING = "–"
 
@@ -90,3 +92,12 @@ def date_and_time(iso: str | None) -> str:
     if instant.tzinfo is None:
         return instant.strftime("%Y-%m-%d %H:%M")
     return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield nested settings as dotted keys and text."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)

@@ -12,7 +12,7 @@ from y90voxel.planning.plan_result import Plan
 from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.reference.devices import device_label
-from y90voxel.report.formatting import number, percent
+from y90voxel.report.formatting import flatten, number, percent
 from y90voxel.report.method_tables import SHUNT_SOURCES, calibration_sentence
 from y90voxel.units import BQ_PER_GBQ, format_activity
 
@@ -99,15 +99,16 @@ def _device(device: str | None) -> str:
 
 
 def _images(evaluation: Evaluation) -> list[str]:
-    """What was imaged, on which voxels, and how regions came onto it."""
+    """What was imaged, on which voxels doses were computed, and how regions came onto them."""
     case, grid = evaluation.case, evaluation.dose.grid
     images = {
         " ".join(filter(None, (one.emission.imaged_nuclide, one.emission.modality)))
         for one in case.injections
-    }
+    } - {""}
     spacing = " × ".join(f"{s:.2f}" for s in grid.spacing_mm)
-    text = f"Activity was taken from {' and '.join(sorted(images)) or 'an emission image'} on voxels of {spacing} mm"
-    text += ", as a surrogate." if case.predicted else "."
+    taken = f"Activity was taken from {' and '.join(sorted(images)) or 'an emission image'}"
+    taken += " as a surrogate" if case.predicted else ""
+    text = f"{taken}; doses were computed on voxels of {spacing} mm."
     return (
         [text] if case.alignment is None else [text, f"Registration: {case.alignment.summary.rstrip('.')}."]
     )
@@ -127,14 +128,15 @@ def _activity(evaluation: Evaluation) -> str:
 def _dose(evaluation: Evaluation) -> list[str]:
     """Engine with its reason, kernel with its checksum, energy, densities."""
     kernel = evaluation.provenance.get("kernel") or {}
-    given = {
-        key: kernel[key]
-        for key in ("name", "source", "file", "sha256", "seed", "histories")
-        if kernel.get(key)
-    }
-    if "sha256" in given:
-        given["sha256"] = str(given["sha256"])[:CHECKSUM_DIGITS]
-    stated = "; ".join(f"{key} {value}" for key, value in given.items())
+    words = {"name": "kernel", "file": "file", "sha256": "SHA-256"}
+    given = {word: str(kernel[key]) for key, word in words.items() if kernel.get(key) is not None}
+    if "SHA-256" in given:
+        given["SHA-256"] = f"{given['SHA-256'][:CHECKSUM_DIGITS]}…"
+    settings = evaluation.provenance.get("settings") or {}
+    given |= dict(
+        flatten(settings.get(evaluation.engine.replace("-", "_")) or {})
+    )  # seed, histories, cut-offs
+    stated = "; ".join(f"{word} {value}" for word, value in given.items())
     densities = "; ".join(f"{part}: {source}" for part, source in evaluation.density_sources.items())
     text = f"Dose engine: {engine_label(evaluation.engine)}{f' ({stated})' if stated else ''}, "
     text += f"{number(evaluation.energy_per_activity_j_per_gbq, 4)} J/GBq."

@@ -16,10 +16,9 @@ from y90voxel.reference.devices import device as device_record
 from y90voxel.reference.devices import device_label
 from y90voxel.report.dose_content import (
     DISCLAIMER,
-    flatten,
     input_row,
 )
-from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, flatten, number, percent
 from y90voxel.report.method_tables import SHUNT_SOURCES
 from y90voxel.report.methods_text import citation, plan_methods
 from y90voxel.report.patient_rows import contradictions, patient_rows
