@@ -1,6 +1,6 @@
 """Radiopharmaceutical Radiation Dose SR and Encapsulated PDF written, judged by dciodvfy and a reader after OpenREM's rules."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pydicom
 import pytest
@@ -37,6 +37,11 @@ FULL = AdministeredDose(
     ),
 )  # fmt: skip
 BARE = AdministeredDose("Ho-166", 96480.0, 6e9, "1.2.3.6")
+ODD = AdministeredDose(
+    "Y-90", 230760.0, 1e-3, "1.2.3.7", datetime(2024, 1, 1, 0, 0, 0, 5, timezone(timedelta(hours=5, minutes=45))),
+    comment="a\\b\n\x07 c" * 200,
+    organs=(OrganDose("tumour", "GTV\\1\t\u2028 肝" * 90, -1.5e-9, 1e-9), OrganDose("liver", "", 1e9)),
+)  # fmt: skip
 
 
 def test_a_registry_reads_what_was_administered_and_the_organ_doses(tmp_path):
@@ -72,6 +77,16 @@ def test_without_a_code_for_its_spheres_holmium_is_told_by_its_nuclide(tmp_path)
     assert nuclide.ConceptCodeSequence[0].CodingSchemeDesignator == "NCIt"
 
 
+def test_text_without_printable_characters_is_written_as_dicom_takes_it(tmp_path):
+    write_radiation_dose_sr(ODD, tmp_path / "a.dcm")
+    read = read_rrdsr(tmp_path / "a.dcm")
+    assert read["comment"].startswith("a\\b ca\\b c")
+    assert [organ["name"][:12] for organ in read["organs"]] == ["GTV\\1 肝GTV\\1", "not stated"]
+    assert {organ["authority"] for organ in read["organs"]} == {"not stated"}
+    assert (read["start"], read["activity_mbq"]) == ("20240101000000+0545", 1e-9)
+    assert [organ["dose_mgy"] for organ in read["organs"]] == [-1.5e-6, 1e12]
+
+
 def test_every_code_is_one_of_pydicoms_dictionary():
     known = {
         (scheme, value)
@@ -104,7 +119,7 @@ def test_an_administration_keeps_its_uid_and_others_have_their_own():
 
 
 @needs_dciodvfy
-@pytest.mark.parametrize("given", [FULL, BARE], ids=["full", "bare"])
+@pytest.mark.parametrize("given", [FULL, BARE, ODD], ids=["full", "bare", "odd"])
 @pytest.mark.parametrize(
     "identity", [IDENTITY, IDENTITY.anonymous(), None], ids=["named", "removed", "nobody"]
 )

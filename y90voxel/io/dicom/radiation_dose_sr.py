@@ -52,6 +52,7 @@ INTENT = ("262202000", "Therapeutic Intent")
 ROUTE = ("58100008", "Intra-arterial route")
 # The template demands a time. Where none may be told, as PS3.15 E.1.1 has it, a dummy that nobody takes for one.
 NO_TIME = "19000101"
+NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,8 @@ def _text(
     value: str, meaning: str, text: str, relationship: str = "CONTAINS", scheme: str = "DCM"
 ) -> Dataset:
     item = _item(relationship, "TEXT", code(value, meaning, scheme))
-    item.TextValue = text
+    # UT takes no control characters, and text that is demanded is not empty
+    item.TextValue = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or NOT_STATED
     return item
 
 
