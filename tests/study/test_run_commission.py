@@ -13,11 +13,13 @@ from twin_images import true_centres
 from y90voxel.case.filling_record import read_filling_record
 from y90voxel.case.twin_settings import TwinSettings
 from y90voxel.errors import InputError
+from y90voxel.io.nifti import write_nifti
 from y90voxel.io.phantom_tables import read_recovery
 from y90voxel.io.toml_files import toml_text
 from y90voxel.phantoms.twin_study import TwinStudy
 from y90voxel.study.run_commission import run_commission
 from y90voxel.study.run_twin import write_twin
+from y90voxel.volumes.volume import Volume
 
 SETTINGS = {
     "filling": {
@@ -182,3 +184,54 @@ def test_drawn_spheres_are_taken_by_their_names(phantom, tmp_path):
     nameless = drawn(phantom, tmp_path / "nameless", list("abcdef"))
     with pytest.raises(InputError, match="has 0 drawn spheres"):
         run_commission(nameless, tmp_path / "out2")
+
+
+PET = {
+    "filling": {"nuclide": "Y-90", "spheres": SETTINGS["filling"]["spheres"]},
+    "camera": {"modality": "PT", "voxel_mm": [5, 5, 5], "fwhm_mm": 8.0, "reconstruction": "OSEM", "filter": "none"},
+    "place": SETTINGS["place"], "hours": [2],
+}  # fmt: skip
+SIDECAR = {
+    "Modality": "PT", "TracerRadionuclide": "Y90", "Units": "Bq/mL", "TimeZero": "14:00:00", "ScanDate": "2026-03-02",
+    "ScanStart": 0,
+    "InjectionStart": -7200, "FrameTimesStart": [0], "FrameDuration": [1800], "ImageDecayCorrected": True,
+    "ImageDecayCorrectionTime": 0, "AttenuationCorrection": "CT-based", "RadionuclidePositronFraction": 3.186e-5,
+}  # fmt: skip
+
+
+def as_nifti(folder, **changes):
+    """The image of the PET twin as NIfTI with its side-car; changes of None take a key away."""
+    settings = TwinSettings.model_validate(PET)
+    (frame,) = TwinStudy(settings).frames()
+    write_nifti(Volume(frame.values.astype(np.float32), TwinStudy(settings).grid), folder / "pet.nii.gz")
+    stated = {key: value for key, value in (SIDECAR | changes).items() if value is not None}
+    (folder / "pet.json").write_text(json.dumps(stated))
+    return folder / "pet.nii.gz"
+
+
+def test_a_pet_with_side_car_tells_what_its_dicom_tells(run_cli, tmp_path):
+    write_twin(TwinSettings.model_validate(PET), tmp_path / "twin")
+    asked = ("commission", tmp_path / "twin", "--no-report", "--json", "-o")
+    plain = json.loads(run_cli(*asked, tmp_path / "dicom").out)
+    done = run_cli(*asked, tmp_path / "nifti", "--emission", as_nifti(tmp_path))
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["calibration"]["value"] == pytest.approx(plain["calibration"]["value"], rel=1e-4)
+    for one, other in zip(
+        found["acquisitions"][0]["spheres"], plain["acquisitions"][0]["spheres"], strict=True
+    ):
+        assert one["recovery"] == pytest.approx(other["recovery"], abs=5e-4)
+    assert [i["file"] for i in found["provenance"]["inputs"]] == ["filling.toml", "pet.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ScanDate": None}, r"pet\.nii\.gz states no date \(ScanDate\)"),
+        (dict.fromkeys(SIDECAR), r"pet\.nii\.gz states neither unit, time nor nuclide"),
+    ],
+)
+def test_an_image_file_that_does_not_state_what_it_needs_is_refused(tmp_path, changes, message):
+    write_twin(TwinSettings.model_validate(PET), tmp_path / "twin")
+    with pytest.raises(InputError, match=message):
+        run_commission(tmp_path / "twin", tmp_path / "out", images=[as_nifti(tmp_path, **changes)])

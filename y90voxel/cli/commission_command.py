@@ -24,6 +24,12 @@ def commission(
     filling: Annotated[
         Path | None, Option(help="Filling record.  [default: filling.toml in the folder]")
     ] = None,
+    emission: Annotated[
+        list[Path] | None,
+        Option(
+            help="PET image file with side-car (JSON) in place of the folder's DICOM, one an acquisition; may be repeated."
+        ),
+    ] = None,
     earlier: Annotated[
         list[Path] | None,
         Option(metavar="OUT", help="Folder of an earlier commissioning, for the trend; may be repeated."),
@@ -44,6 +50,7 @@ def commission(
             phantom,
             out,
             filling=filling,
+            images=emission or (),
             earlier=earlier or (),
             report=not no_report,
             progress=report_progress,

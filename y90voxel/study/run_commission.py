@@ -21,6 +21,7 @@ from y90voxel.io.dicom.index import SeriesRecord, SeriesRole, index_study
 from y90voxel.io.dicom.nm import read_nm
 from y90voxel.io.dicom.pet import read_pet
 from y90voxel.io.dicom.selection import is_nm, raise_unreadable
+from y90voxel.io.images import read_emission_file
 from y90voxel.io.result_tables import write_json
 from y90voxel.io.toml_files import toml_text
 from y90voxel.phantoms.commissioning import Commissioning, commission, one_gaussian
@@ -44,6 +45,7 @@ def run_commission(
     out: str | Path,
     *,
     filling: str | Path | None = None,
+    images: Sequence[str | Path] = (),
     earlier: Sequence[str | Path] = (),
     report: bool = True,
     progress: Callable[[str, float], None] | None = None,
@@ -58,6 +60,8 @@ def run_commission(
         Folder of ``commission.json``, ``recovery.csv``, ``scanner.toml`` and ``commission.html``; complete or not at all.
     filling : path-like or None
         The filling record; None takes ``filling.toml`` of the folder.
+    images : sequence of path-like
+        PET images (NIfTI, NRRD, MetaImage) with a side-car each, in place of DICOM: one file an acquisition.
     earlier : sequence of path-like
         Folders that earlier commissionings wrote, for the trend.
     report : bool
@@ -83,14 +87,14 @@ def run_commission(
         )
     record = read_filling_record(record_file)
     report_progress("reading images", 0.1)
-    series, emissions, notices = _read(folder)
+    image_inputs, emissions, notices = _read_files(images) if images else _read(folder)
     reconstruction, more = _reconstruction(emissions, record)
     notices += more
     drawn = None if record.contours is None else _drawn(record, emissions[0], notices)
     report_progress("measuring", 0.4)
     result = commission(emissions, record, drawn)
     result = replace(result, notices=tuple(dict.fromkeys((*notices, *result.notices))))
-    inputs = [file_record(record_file, "filling record"), *map(_input, series)]
+    inputs = [file_record(record_file, "filling record"), *image_inputs]
     trend = [_earlier(Path(one), result) for one in earlier]
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -120,8 +124,32 @@ def run_commission(
     return document
 
 
-def _read(folder: Path) -> tuple[list[SeriesRecord], list[EmissionImage], list[Notice]]:
-    """Every emission series of a folder, and what was noticed."""
+def _read_files(
+    images: Sequence[str | Path],
+) -> tuple[list[dict[str, Any]], list[EmissionImage], list[Notice]]:
+    """PET images with side-cars: their records, what they hold, and what was noticed.
+
+    Raises
+    ------
+    InputError
+        If one has no side-car, or states no day.
+    """
+    notices: list[Notice] = []
+    emissions = [read_emission_file(image, notices=notices) for image in images]
+    for image, emission in zip(images, emissions, strict=True):
+        if emission.modality == "file" or emission.day_unknown:
+            lacks = "no date (ScanDate)" if emission.day_unknown else "neither unit, time nor nuclide"
+            raise InputError(
+                f"{image} states {lacks}: what the phantom held when it was acquired is not known. Give the JSON of a PET image "
+                "(BIDS or dcm2niix) with it beside the image, or DICOM.",
+                file=image,
+                tag="--emission",
+            )
+    return [file_record(Path(image), "phantom image") for image in images], emissions, notices
+
+
+def _read(folder: Path) -> tuple[list[dict[str, Any]], list[EmissionImage], list[Notice]]:
+    """Every emission series of a folder: their records, what they hold, and what was noticed."""
     index = index_study(folder)
     raise_unreadable(index)
     series = list(index.with_role(SeriesRole.EMISSION))
@@ -135,7 +163,7 @@ def _read(folder: Path) -> tuple[list[SeriesRecord], list[EmissionImage], list[N
             emission, series_notices = (read_nm if is_nm(one) else read_pet)(one)
             emissions.append(emission)
             notices += [notice for notice in series_notices if notice.severity is Severity.WARN]
-    return series, emissions, notices
+    return [_input(one) for one in series], emissions, notices
 
 
 def _reconstruction(
