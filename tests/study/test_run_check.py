@@ -83,6 +83,18 @@ def test_larger_regions_of_theirs_are_told(runs, tmp_path):
     assert {one["role"] for one in document["provenance"]["vendor"]} == {"dose to check", "regions to check"}
 
 
+def test_a_liver_that_went_through_contours_is_the_same(runs, tmp_path):
+    """A tumour two voxels in radius is not: it loses a fifth."""
+    file = vendor_file(runs, tmp_path / "vendor.dcm")
+    theirs = runs / "ours" / "regions.rtstruct.dcm"
+    document = run_check(VendorFiles(file, [theirs]), runs / "ours", tmp_path / "out")
+    ratios = {region["name"]: region["volume_ratio"] for region in document["regions"]}
+    assert 0.9 < ratios["Liver"] < 0.99
+    assert ratios["GTV1"] < 0.9
+    assert "Liver" not in document["causes"][0]["size"]["regions"]
+    assert "GTV1" in document["causes"][0]["size"]["regions"]
+
+
 def test_the_command_prints_regions_causes_and_verdict(runs, tmp_path, run_cli):
     file = vendor_file(runs, tmp_path / "vendor.dcm", lambda array: 0.5 * array)
     done = run_cli("check", file, runs / "ours", "-o", tmp_path / "out")

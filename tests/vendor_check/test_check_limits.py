@@ -18,7 +18,7 @@ from y90voxel.vendor_check.factor_candidates import factor_candidates
 from y90voxel.vendor_check.geometry_search import Lying, fit_at, found_lying
 from y90voxel.vendor_check.map_fit import clearly_better, fit_factor, rounding_step
 from y90voxel.vendor_check.model_variants import OWN, model_doses, own_model
-from y90voxel.vendor_check.region_check import margin_mm
+from y90voxel.vendor_check.region_check import DoseOfRegion, RegionCheck, margin_mm
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap, Mask
 
@@ -141,19 +141,22 @@ def test_steps_are_found_in_single_precision_and_only_where_there_are_any():
     assert rounding_step(np.arange(16.0)) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("size", "told"), [(0.019, False), (0.021, True)])
-def test_regions_are_others_from_two_per_cent_of_volume_on(own, size, told):
-    ours = next(region for region in own.regions if region.name == "Liver")
-    array = np.array(ours.mask.array, np.float64)
-    edge = np.argwhere((array > 0) & (array < 0.5))
-    wanted = size * array.sum()
-    for at in map(tuple, edge):
-        added = min(wanted, 1.0 - array[at])
-        array[at] += added
-        wanted -= added
-    assert wanted < 1e-6
-    check = checked(own, own.dose.array, regions=(replace(ours, mask=Mask(array, ours.mask.grid)),))
-    assert (check.cause("regions") is not None) is told
+@pytest.mark.parametrize(
+    ("theirs_ml", "rim_ml", "other"),
+    [
+        (101.9, 10.0, False),
+        (102.1, 10.0, True),
+        (97.9, 10.0, True),
+        (104.9, 50.0, False),
+        (105.1, 50.0, True),
+    ],
+)
+def test_regions_are_others_beyond_two_per_cent_and_a_tenth_of_a_layer(theirs_ml, rim_ml, other):
+    dose = DoseOfRegion(1.0, 1.0)
+    check = RegionCheck(
+        "GTV1", Role.TUMOUR, 100.0, dose, dose, dose, their_volume_ml=theirs_ml, rim_ml=rim_ml
+    )
+    assert check.other_region is other
 
 
 def test_margins_are_layers_or_parts_of_them():

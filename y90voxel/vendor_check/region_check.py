@@ -23,6 +23,8 @@ HALF = 0.5  # occupancy from which a voxel belongs to a region
 SEEN = 0.999
 # Relative: volumes of contours on two grids agree to 0.1 %, small ones to 1 %; beyond it they are other regions.
 SAME_VOLUME = 0.02
+# [voxel layers]: contours that are written from a grid and read back shrink by up to 0.05 (sample, 4.4 mm: GTV2 3.4 %).
+SAME_RIM = 0.1
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class RegionCheck:
         Of both regions.
     margin_mm : float or None
         By which ours would have to grow to be as large as theirs [mm].
+    rim_ml : float
+        One layer of their voxels around ours [mL].
     """
 
     name: str
@@ -90,6 +94,7 @@ class RegionCheck:
     their_own: DoseOfRegion | None = None
     dice: float | None = None
     margin_mm: float | None = None
+    rim_ml: float = 0.0
 
     @property
     def volume_ratio(self) -> float | None:
@@ -98,8 +103,11 @@ class RegionCheck:
 
     @property
     def other_region(self) -> bool:
-        """Whether their region is clearly of another size."""
-        return self.volume_ratio is not None and abs(self.volume_ratio - 1.0) > SAME_VOLUME
+        """Whether their region is of another size by more than contours on two grids are."""
+        if self.their_volume_ml is None:
+            return False
+        change = abs(self.their_volume_ml - self.volume_ml)
+        return change > SAME_VOLUME * self.volume_ml and change > SAME_RIM * self.rim_ml
 
     def as_dict(self) -> dict[str, Any]:
         """Return the region for JSON."""
@@ -183,7 +191,17 @@ def _check(
         their_own=DoseOfRegion.of(vendor.dose, other.mask),
         dice=2.0 * shared / (there.total + other.mask.total),
         margin_mm=margin_mm(there, other.mask) if whole else None,
+        rim_ml=_rim_ml(there),
     )  # fmt: skip
+
+
+def _rim_ml(mask: Mask) -> float:
+    """One layer of voxels around a region [mL]."""
+    # deferred: 0.2 s
+    from scipy.ndimage import binary_dilation
+
+    inside = mask.core
+    return float(np.count_nonzero(binary_dilation(inside) & ~inside)) * mask.grid.voxel_volume_ml
 
 
 def margin_mm(ours: Mask, theirs: Mask) -> float:
