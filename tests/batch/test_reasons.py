@@ -7,6 +7,12 @@ from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 
 # What this program says, and how it is grouped.
 REASONS = {
+    "/out/p1 cannot be replaced (Access denied): another program holds it or a file in it open": "held-open",
+    "its patient has several predictions (a, b) or treatments (c): say it in a column 'predicted_by'": "prediction",
+    "the study that predicts it (predicted_by) is not among those of the cohort": "prediction",
+    "the course /archive/p1/course.toml cannot be read: Invalid value": "course",
+    "1 of its 3 steps failed: maa: no emission image in maa: give a SPECT.": "course",
+    "its image is of the treatment and not of a surrogate: there is nothing to plan.": "nothing-to-plan",
     "notes.txt in studies-a is not ours and would be lost": "copied-files",
     "it is not in the cohort any more; the results of an earlier run are kept.": "not-in-cohort",
     "it has no emission image and shares no frame of reference with one; its patient has other studies": "passed-over",

@@ -36,6 +36,26 @@ class Kind:
 # The first that fits. Words of messages of this program.
 KINDS = (
     Kind(
+        "held-open",
+        r"holds it or a file in it open",
+        "close the program that has the results open; the finished ones lie beside them",
+    ),
+    Kind(
+        "prediction",
+        r"predicted_by",
+        "name the study of the row that predicts in the column 'predicted_by' of the manifest",
+    ),
+    Kind(
+        "course",
+        r"^the course |of its \d+ steps failed",
+        "correct the course file, or the case files and studies of its sessions",
+    ),
+    Kind(
+        "nothing-to-plan",
+        r"nothing to plan",
+        "nothing, if the image is of the treatment (--accept skipped)",
+    ),
+    Kind(
         "copied-files",
         r"would be lost",
         "move files of your own out of the result folders",
