@@ -193,7 +193,8 @@ def test_help_of_the_program_repeats_the_first_line_of_each_command():
     from y90voxel.cli.main import COMMANDS
 
     for name, text in COMMANDS.items():
-        function = getattr(import_module(f"y90voxel.cli.{name}_command"), name)
+        called = name.replace("-", "_")
+        function = getattr(import_module(f"y90voxel.cli.{called}_command"), called)
         assert re.split(r"\n\s*\n", function.__doc__)[0].strip() == text
 
 
