@@ -11,7 +11,7 @@ import pytest
 from study_factory import ROIS, write_study, write_therapy_study
 
 from y90voxel.cli.console import PLAIN, plain_text
-from y90voxel.cli.main import COMMANDS
+from y90voxel.cli.main import COMMANDS, main
 
 TESTS = Path(__file__).resolve().parents[1]
 GIVEN = ["--activity", "2 GBq", "--lung-shunt", "0.05", "--engine", "local", "--no-report"]
@@ -136,3 +136,12 @@ def test_every_symbol_of_the_program_has_a_plain_form():
     used = {c for path in package.rglob("*.py") for c in path.read_text("utf-8") if not c.isascii()}
     lost = {c for c in used if "?" in plain_text(c)}
     assert lost <= set("症肝臓")
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_is_closed_takes_no_command_down(patient, monkeypatch, closed):
+    monkeypatch.setattr(sys, closed, None)
+    monkeypatch.setattr(sys, "argv", ["y90voxel", "inspect", str(patient / "nothing-there")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2

@@ -7,6 +7,7 @@ that was computed and written ends in a UnicodeEncodeError on its last line.
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 import unicodedata
 from contextlib import suppress
@@ -58,6 +59,9 @@ def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
 
 def prepare_console() -> None:
     """Let standard output and error print whatever there is. A second call changes nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, or a program without a console
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error(HANDLER, _replaced)
     codecs.register(_ascii)
     for stream in (sys.stdout, sys.stderr):
