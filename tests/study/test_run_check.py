@@ -261,6 +261,8 @@ def test_the_page_fits_a_screen_and_a_telephone(page, width):
     with browser() as window:
         window.open(page[0] / "check.html", width=width)
         assert window.run("document.documentElement.scrollWidth") == width
+        whole = "[...document.querySelectorAll('figure img')].every(i => i.getBoundingClientRect().right <= innerWidth)"
+        assert window.run(whole)
         assert window.errors == []
 
 
