@@ -151,6 +151,21 @@ def test_arrows_move_the_crosshair_in_the_pane_and_pages_turn_planes(page):
     assert page.errors == []
 
 
+def test_keys_before_the_images_are_there_do_no_harm(chromium, file):
+    chromium.errors.clear()
+    chromium.open(file, 1100, 700)
+    chromium.run("document.getElementById('images').focus()")
+    press(chromium, "ArrowRight", "PageUp", "+", "Home", "2", "f", "i", "s")
+    chromium.run("viewer.ready", 120)
+    assert chromium.errors == []
+    assert chromium.run("[viewer.panes.alone?.name, viewer.nv.screenSlices.length]") in (
+        ["coronal", 1],
+        [None, 3],
+    )
+    press(chromium, "Escape")
+    assert chromium.run("viewer.nv.screenSlices.length") == 3
+
+
 def test_letters_act_on_the_images_and_nowhere_else(page):
     ticked = "document.getElementById('show-isodoses').checked"
     press(page, "i")
@@ -230,6 +245,7 @@ def test_a_saved_picture_holds_the_panes_and_what_they_are(page):
     name, picture = saved(page)
     assert name.endswith("viewer.png")
     assert not set(name) & set("<>/ :")
+    assert len(name) <= 124
     width, height = page.run(
         "[document.getElementById('stage').clientWidth, document.getElementById('stage').clientHeight]"
     )

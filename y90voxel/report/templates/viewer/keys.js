@@ -65,7 +65,7 @@ class Keyboard {
 
   images({ key, shiftKey }) {
     const { viewer } = this, view = viewer.panes.active, times = shiftKey ? COARSE : 1;
-    if (!viewer.nv) return false;
+    if (!viewer.drawn) return false;
     const step = times * viewer.underlay.finestMm;
     const move = ([axis, sign], way) => viewer.moveBy(axis, way * sign * step);
     if (key === "ArrowRight" || key === "ArrowLeft") move(view.right, key === "ArrowRight" ? 1 : -1);

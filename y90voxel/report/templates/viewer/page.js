@@ -28,6 +28,7 @@ class Viewer {
     });
     this.listRegions();
     this.labels = {};
+    this.drawn = false;
     this.panes = new Panes($("stage"), data.regions.length > 0, () => this.arrange());
     this.keyboard = new Keyboard(this);
     $("regions").hidden = data.regions.length === 0;
@@ -84,6 +85,7 @@ class Viewer {
       this.paint();
       return done;
     };
+    this.drawn = true; // from here on keys and panes may act on the images
     this.arrange();
     this.control();
     this.goTo(this.position);
@@ -112,7 +114,7 @@ class Viewer {
   // The panes that are shown, where they now lie.
   arrange() {
     this.histograms.draw();
-    if (!this.nv) return;
+    if (!this.drawn) return;
     const shown = this.panes.views.map((view) => ({ sliceType: 2 - view.across, position: this.panes.placeOf(view) }));
     if (shown.length) this.nv.setCustomLayout(shown);
     this.nv.drawScene();

@@ -1,6 +1,7 @@
 "use strict";
 // What is shown as one PNG, with the lines that must not be parted from it: whose, predicted or not, the dose at the crosshair.
 
+const LONGEST_NAME = 120; // [characters]; file systems take 255 bytes
 const FOOT = 74; // [CSS pixels] below the picture, for four lines
 
 async function snapshot(viewer) {
@@ -12,7 +13,7 @@ async function snapshot(viewer) {
   context.scale(ratio, ratio);
   context.fillStyle = "#0b1015";
   context.fillRect(0, 0, stage.width, stage.height + FOOT);
-  if (viewer.nv && viewer.panes.alone !== HISTOGRAMS) {
+  if (viewer.drawn && viewer.panes.alone !== HISTOGRAMS) {
     viewer.nv.drawScene(); // WebGL keeps a picture only until it is shown
     for (const id of ["images", "lines"]) context.drawImage($(id), 0, 0, stage.width, stage.height);
   }
@@ -47,7 +48,7 @@ async function drawnHistograms() {
 
 function pictureLines(viewer) {
   const said = (selector) => [...document.querySelectorAll(selector)].map((node) => node.textContent.replace(/\s+/g, " ").trim());
-  const levels = viewer.nv && $("show-isodoses").checked ? `; isodoses ${viewer.levels.join(", ")} Gy` : "";
+  const levels = viewer.drawn && $("show-isodoses").checked ? `; isodoses ${viewer.levels.join(", ")} Gy` : "";
   return [
     said("h1").join(""),
     said(".pill.predicted, .subtitle").reverse().join(" · "),
@@ -62,7 +63,7 @@ async function savePicture(viewer) {
   const name = `${document.querySelector("h1 .study").textContent} ${viewer.panes.alone?.name ?? "viewer"}`;
   const link = Object.assign(document.createElement("a"), {
     href: URL.createObjectURL(blob),
-    download: `${name.replace(/[^\p{L}\p{N}.-]+/gu, "-").replace(/^[-.]+/, "")}.png`,
+    download: `${name.replace(/[^\p{L}\p{N}.-]+/gu, "-").replace(/^[-.]+/, "").slice(-LONGEST_NAME)}.png`,
   });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000); // after the browser has taken it
