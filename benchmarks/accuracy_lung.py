@@ -20,6 +20,7 @@ from harness import describe_machine, format_table, write_json
 
 from y90voxel.dose.convolution.kernel_convolution import KernelConvolution
 from y90voxel.dose.density.superposition import DensitySuperposition
+from y90voxel.dose.exact.exact import Exact
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.dose.photon_tail import PhotonTail
 from y90voxel.reference.voxel_kernel import voxel_kernel
@@ -88,6 +89,7 @@ METHODS: dict[str, Callable[[TimeIntegratedActivityMap, DensityMap], np.ndarray]
         voxel_kernel("Y-90", SPACING_MM, "liver", density_g_per_ml=1.05), tia, density
     ),
     "density": lambda tia, density: DensitySuperposition("Y-90").dose(tia, density).array,
+    "exact": lambda tia, density: Exact("Y-90", 400_000, seed=1).dose(tia, density).array,
 }
 
 

@@ -144,7 +144,9 @@ def source_groups(
 
 
 def target_kinds(groups: list[SourceGroup], true: Geometry, names: tuple[str, ...]) -> NDArray[np.uint8]:
-    """Return which targets are alike when histories are shared out: voxels of the liver's medium, lung, all else.
+    """Return which targets are alike when histories are shared out.
+
+    They are voxels that differ little from the liver's medium, lung, and all else.
 
     Parameters
     ----------
@@ -158,7 +160,7 @@ def target_kinds(groups: list[SourceGroup], true: Geometry, names: tuple[str, ..
     kinds = np.full(true.density.shape, ELSE, np.uint8)
     for group in groups:
         if group.medium is not None and group.medium != "lung":
-            kinds[group.kinds == UNCHANGED] = LIVER
+            kinds[group.kinds != STRONG] = LIVER
     if "lung" in names:
         kinds[true.material == names.index("lung")] = LUNG
     return kinds
