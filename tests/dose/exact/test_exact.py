@@ -294,7 +294,8 @@ def test_both_parts_of_the_uncertainty_and_the_models_error_are_said():
     result = engine.simulate(source, density)
     (notice,) = [notice for notice in result.notices if notice.code == "exact-parts"]
     assert "of statistics" in str(notice)
-    assert "of its own kernel (soft tissue: β" in str(notice)
+    assert "of its own kernel (lung: β" in str(notice)
+    assert "; soft tissue: β" in str(notice)
     assert "PENELOPE" in str(engine.caveats(False)[0])
     certain = result.dose.relative_uncertainty < 1
     both = sigma_gy(result)[certain] / np.abs(result.dose.array[certain])
