@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose.engine import BaseEngine
 from y90voxel.dose.exact.difference_run import Expectation, Job, prepare
+from y90voxel.dose.monte_carlo.history_engine import FieldLimit, HistoryEngine, region_weights
 from y90voxel.dose.monte_carlo.simulation import BatchSums, StopRule, run_batches
 from y90voxel.dose.monte_carlo.transport_geometry import inner
 from y90voxel.dose.threads import resolve_threads
-from y90voxel.errors import InputError, Notice
-from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.errors import Notice
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
 from y90voxel.volumes.grid import Grid
@@ -30,8 +29,6 @@ Array = NDArray[np.float64]
 
 # Chosen: below 1 % per voxel of liver and tumour at 4 mm, about 10 s of a core (decision 0022).
 DEFAULT_HISTORIES = 2_000_000
-BATCHES = 50  # that the spread is estimated from: to 1/√(2·49) = 10 % of itself
-OPEN_BATCH = 20_000  # histories of a batch where their number is open
 # Denser than cortical bone (1.92) and most teeth (2.95): metal, of which there are no cross-sections here [g/mL].
 METAL_G_PER_ML = 3.0
 
@@ -72,27 +69,13 @@ class ExactResult:
 
 
 @dataclass(frozen=True, eq=False)
-class Exact(BaseEngine):
+class Exact(HistoryEngine):
     """Absorbed dose D = C + (1/N) Σ (X - βY): a known expectation plus a simulated difference.
 
     Parameters
     ----------
-    nuclide : str or Nuclide
-        Betas by their spectrum, and every conversion and Auger electron, x and gamma ray.
-    histories : int or None
-        Histories at most. None: until the target or the time limit; 2 million if there is neither.
-    seed : int
-        Same seed, same bits, on any number of threads (a time limit stops where it stops, though).
-    target_uncertainty : float or None
-        Stop when the root mean square of the relative uncertainties of the voxels, both parts, is no larger.
-    target_mask : Mask or None
-        The voxels of the target, where at least half occupied. None: those with over half of the largest dose.
-    time_limit_s : float or None
-        Stop after this wall-clock time; a target that is missed then is warned.
-    threads : int or None
-        None: every core that this process may run on. Nothing global is changed.
-    progress : callable or None
-        Called with a sentence (histories, seconds left) and the finished fraction.
+    nuclide, histories, seed, target_uncertainty, target_mask, time_limit_s, threads, progress
+        As of `HistoryEngine`; 2 million histories where nothing is asked for, and the target is of both parts of the uncertainty.
 
     Raises
     ------
@@ -106,36 +89,16 @@ class Exact(BaseEngine):
     out, what was measured and what failed.
     """
 
-    nuclide: str | Nuclide
-    histories: int | None = None
-    seed: int = 0
-    target_uncertainty: float | None = None
-    target_mask: Mask | None = None
-    time_limit_s: float | None = None
-    threads: int | None = None
-    progress: Callable[[str, float], None] | None = field(default=None, repr=False)
-
     name: ClassVar[str] = "exact"
-    wants_comparison: ClassVar[bool] = True
-    draws_histories: ClassVar[bool] = True
+    title: ClassVar[str] = "the exact engine"
+    default_histories: ClassVar[int] = DEFAULT_HISTORIES
+    field_limits: ClassVar[tuple[FieldLimit, ...]] = (
+        ("histories", 5000, math.inf, ""),
+        ("target_uncertainty", 1e-4, 0.5, ""),
+    )
+    not_warned: ClassVar[frozenset[str]] = frozenset({"exact-parts"})
 
     __repr__ = short_repr
-
-    def __post_init__(self) -> None:
-        nuclide(self.nuclide)
-        resolve_threads(self.threads)
-        limits: tuple[tuple[str, float | None, float, float, str], ...] = (
-            ("histories", self.histories, 5000, math.inf, ""),
-            ("seed", self.seed, 0, 2**63 - 1, ""),
-            ("target_uncertainty", self.target_uncertainty, 1e-4, 0.5, ""),
-            ("time_limit_s", self.time_limit_s, 0.1, math.inf, " s"),
-        )
-        for name, value, low, high, unit in limits:
-            if value is not None and not low <= value <= high:
-                raise InputError(
-                    f"{name} must lie between {low:g} and {high:g}{unit}, got {value}{unit}.",
-                    tag=f"monte_carlo.{name}",
-                )
 
     def caveats(self, lung_or_ct: bool) -> tuple[Notice, ...]:
         """Return how far the transport itself is from PENELOPE, which no number of histories removes."""
@@ -146,46 +109,6 @@ class Exact(BaseEngine):
                 "liver, 1 % beside lung (1.5 % in active lung) and 2 % at bone (docs/decisions/0006-monte-carlo.md).",
             ),
         )
-
-    def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
-        """Return the absorbed dose [Gy] on the grid of the activity, with its uncertainty in every voxel.
-
-        Parameters
-        ----------
-        tia : TimeIntegratedActivityMap
-            Decays [Bq·s per voxel]; negative values, as reconstruction noise gives, are taken as they are.
-        density : DensityMap or None
-            Mass density [g/mL] on the same grid; materials follow from it. None: water everywhere.
-
-        Raises
-        ------
-        GridMismatchError
-            If density or target lie on another grid.
-        InputError
-            If an activity is not finite, there is no activity, or the target has no voxel.
-        PhysicsError
-            If the kernel contradicts the transport.
-
-        Warns
-        -----
-        Notice
-            If the target uncertainty was not reached.
-        """
-        result = self.simulate(tia, density)
-        for notice in result.notices:
-            if notice.code != "exact-parts":
-                warnings.warn(notice, stacklevel=2)
-        return result.dose
-
-    def complete_dose(
-        self,
-        tia: TimeIntegratedActivityMap,
-        density: DensityMap,
-        record: Nuclide,
-        regions: Mapping[str, Mask],
-    ) -> ExactResult:
-        """Return the dose with uncertainties; parameters as of `BaseEngine`."""
-        return self.simulate(tia, density, regions)
 
     def simulate(
         self,
@@ -203,19 +126,9 @@ class Exact(BaseEngine):
             Regions whose mean dose (mass-weighted) is to have its uncertainty.
         """
         started = time.perf_counter()
-        tia.check_finite()
-        for name, volume in (
-            ("density", density),
-            ("target_mask", self.target_mask),
-            *(regions or {}).items(),
-        ):
-            if volume is not None:
-                volume.check_on(tia.grid, name)
+        self._check_grids(tia, density, regions)
         target = self._target()
-        weights = {
-            name: np.pad(np.asarray(mask.array, dtype=np.float64), 1)
-            for name, mask in (regions or {}).items()
-        }
+        weights = region_weights(regions)
         size = self._batch_size(tia.grid)
         job = prepare(nuclide(self.nuclide), tia, density, size, self.seed, self.threads, weights)
         sums = BatchSums(job.shape, weights)
@@ -223,37 +136,9 @@ class Exact(BaseEngine):
         limit = self.time_limit_s
         if limit is not None:
             limit = max(limit - (time.perf_counter() - started), 0.0)
-        histories = self._most_histories()
-        batches = None if histories is None else math.ceil(histories / size)
-        rule = StopRule(batches, self.target_uncertainty, limit, judge)
+        rule = StopRule(self._most_batches(size), self.target_uncertainty, limit, judge)
         run_batches(job.run_batch, sums, rule, resolve_threads(self.threads), self.progress, size)
         return self._result(tia, density, job, sums, judge(sums), size, time.perf_counter() - started)
-
-    def _most_histories(self) -> int | None:
-        """Histories at most."""
-        if self.histories is None and self.target_uncertainty is None and self.time_limit_s is None:
-            return DEFAULT_HISTORIES
-        return self.histories
-
-    def _batch_size(self, grid: Grid) -> int:
-        """Histories in one batch."""
-        histories = self._most_histories()
-        if histories is not None and self.target_uncertainty is None and self.time_limit_s is None:
-            return math.ceil(histories / BATCHES)
-        size = max(OPEN_BATCH, grid.size // 10)
-        return size if histories is None else min(size, math.ceil(histories / BATCHES))
-
-    def _target(self) -> NDArray[np.bool_] | None:
-        """The voxels that a target is about."""
-        if self.target_mask is None:
-            return None
-        chosen = np.asarray(self.target_mask.array) >= 0.5
-        if not chosen.any():
-            raise InputError(
-                "no voxel of target_mask is at least half occupied, so that no uncertainty can be reached in it.",
-                tag="monte_carlo.target_uncertainty",
-            )
-        return chosen
 
     def _result(
         self,
@@ -285,17 +170,7 @@ class Exact(BaseEngine):
         self, reached: float, histories: int, seconds: float, density: DensityMap | None
     ) -> tuple[Notice, ...]:
         """Say that the target was missed, and what is not modelled."""
-        notices = []
-        if self.target_uncertainty is not None and reached > self.target_uncertainty:
-            more = (reached / self.target_uncertainty) ** 2
-            notices.append(
-                Notice(
-                    "exact-uncertainty",
-                    f"the exact engine stopped at {100 * reached:.2g} % relative uncertainty after {histories:,} histories "
-                    f"and {seconds:.0f} s; the target of {100 * self.target_uncertainty:.2g} % needs about "
-                    f"{histories * more:,.0f} histories, {seconds * more:.0f} s here.",
-                )
-            )
+        notices = [*self._missed(reached, histories, seconds)]
         dense = 0 if density is None else int((density.array > METAL_G_PER_ML).sum())
         if dense:
             notices.append(

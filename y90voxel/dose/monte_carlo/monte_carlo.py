@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose.engine import BaseEngine
 from y90voxel.dose.monte_carlo._transport_loops import Geometry, Tables, run_histories
 from y90voxel.dose.monte_carlo.decay_source import SourcePart, emission, source_parts
+from y90voxel.dose.monte_carlo.history_engine import FieldLimit, HistoryEngine, region_weights
 from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings, transport_tables
 from y90voxel.dose.monte_carlo.simulation import BatchSums, StopRule, run_batches
 from y90voxel.dose.monte_carlo.transport_geometry import inner, voxel_geometry
 from y90voxel.dose.threads import resolve_threads
-from y90voxel.errors import InputError, Notice
-from y90voxel.reference.nuclide import Nuclide, nuclide
+from y90voxel.errors import Notice
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.reference.tissue import DENSITY_FLOOR_G_PER_ML
 from y90voxel.short_repr import short_repr
 from y90voxel.units import JOULE_PER_MEV
-from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, DoseMap, Mask, TimeIntegratedActivityMap
 
 __all__ = ["MonteCarlo", "MonteCarloResult"]
@@ -32,9 +29,6 @@ Array = NDArray[np.float64]
 
 # Decays; chosen: under a minute a core in liver (270,000 histories a second, decision 0006).
 DEFAULT_HISTORIES = 10_000_000
-BATCHES = 50  # that the spread is estimated from: to 1/√(2·49) = 10 % of itself
-# Without a number of histories, batches are this large, or a tenth of the voxels where that is more.
-OPEN_BATCH = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,34 +68,19 @@ class MonteCarloResult:
 
 
 @dataclass(frozen=True, eq=False)
-class MonteCarlo(BaseEngine):
+class MonteCarlo(HistoryEngine):
     """Absorbed dose by condensed-history transport of every electron and bremsstrahlung photon.
 
     Parameters
     ----------
-    nuclide : str or Nuclide
-        Betas by their spectrum, and every conversion and Auger electron, x and gamma ray.
-    histories : int or None
-        Decays to simulate at most. None: until the target or the time limit; 10 million if there is neither.
-    seed : int
-        Same seed, same bits, on any number of threads (a time limit stops where it stops, though).
-    target_uncertainty : float or None
-        Stop when the root mean square of the relative uncertainties of the voxels is no larger.
-    target_mask : Mask or None
-        The voxels of the target, where at least half occupied. None: those with over half of the largest dose
-        (Rogers and Mohan 2000; AAPM TG-105, doi:10.1118/1.2795842).
-    time_limit_s : float or None
-        Stop after this wall-clock time; a target that is missed then is warned.
+    nuclide, histories, seed, target_uncertainty, target_mask, time_limit_s, threads, progress
+        As of `HistoryEngine`; 10 million decays where nothing is asked for.
     electron_cutoff_mev : float
         Electrons below are absorbed where they are, and delta rays below are not made (0.05 MeV: 0.04 mm).
     photon_cutoff_mev : float
         Photons below are absorbed where they are, and bremsstrahlung below is not made.
     scattering_per_step, loss_per_step : float
         Longest step, over the transport mean free path and as part of the energy.
-    threads : int or None
-        None: every core that this process may run on. Nothing global is changed.
-    progress : callable or None
-        Called with a sentence (histories, seconds left) and the finished fraction.
 
     Raises
     ------
@@ -116,81 +95,24 @@ class MonteCarlo(BaseEngine):
     the comparison with PENELOPE and EGSnrc.
     """
 
-    nuclide: str | Nuclide
-    histories: int | None = None
-    seed: int = 0
-    target_uncertainty: float | None = None
-    target_mask: Mask | None = None
-    time_limit_s: float | None = None
     electron_cutoff_mev: float = 0.05
     photon_cutoff_mev: float = 0.005
     scattering_per_step: float = 0.15
     loss_per_step: float = 0.1
-    threads: int | None = None
-    progress: Callable[[str, float], None] | None = field(default=None, repr=False)
 
     name: ClassVar[str] = "monte-carlo"
-    wants_comparison: ClassVar[bool] = True
-    draws_histories: ClassVar[bool] = True
+    title: ClassVar[str] = "Monte Carlo"
+    default_histories: ClassVar[int] = DEFAULT_HISTORIES
+    field_limits: ClassVar[tuple[FieldLimit, ...]] = (
+        ("histories", 100, float("inf"), ""),
+        ("target_uncertainty", 1e-5, 0.5, ""),
+        ("electron_cutoff_mev", 0.01, 0.2, " MeV"),
+        ("photon_cutoff_mev", 0.001, 0.05, " MeV"),
+        ("scattering_per_step", 0.02, 0.5, ""),
+        ("loss_per_step", 0.02, 0.3, ""),
+    )
 
     __repr__ = short_repr
-
-    def __post_init__(self) -> None:
-        nuclide(self.nuclide)
-        resolve_threads(self.threads)
-        limits: tuple[tuple[str, float | None, float, float, str], ...] = (
-            ("histories", self.histories, 100, math.inf, ""),
-            ("seed", self.seed, 0, 2**63 - 1, ""),
-            ("target_uncertainty", self.target_uncertainty, 1e-5, 0.5, ""),
-            ("time_limit_s", self.time_limit_s, 0.1, math.inf, " s"),
-            ("electron_cutoff_mev", self.electron_cutoff_mev, 0.01, 0.2, " MeV"),
-            ("photon_cutoff_mev", self.photon_cutoff_mev, 0.001, 0.05, " MeV"),
-            ("scattering_per_step", self.scattering_per_step, 0.02, 0.5, ""),
-            ("loss_per_step", self.loss_per_step, 0.02, 0.3, ""),
-        )
-        for name, value, low, high, unit in limits:
-            if value is not None and not low <= value <= high:
-                raise InputError(
-                    f"{name} must lie between {low:g} and {high:g}{unit}, got {value}{unit}.",
-                    tag=f"monte_carlo.{name}",
-                )
-
-    def dose(self, tia: TimeIntegratedActivityMap, density: DensityMap | None = None) -> DoseMap:
-        """Return the absorbed dose [Gy] on the grid of the activity, with its uncertainty in every voxel.
-
-        Parameters
-        ----------
-        tia : TimeIntegratedActivityMap
-            Decays [Bq·s per voxel]; negative values, as reconstruction noise gives, are taken as they are.
-        density : DensityMap or None
-            Mass density [g/mL] on the same grid; materials follow from it. None: water everywhere.
-
-        Raises
-        ------
-        GridMismatchError
-            If density or target lie on another grid.
-        InputError
-            If an activity is not finite, there is no activity, or the target has no voxel.
-
-        Warns
-        -----
-        Notice
-            If the target uncertainty was not reached.
-        """
-        result = self.simulate(tia, density)
-        for notice in result.notices:
-            warnings.warn(notice, stacklevel=2)
-        return result.dose
-
-    def complete_dose(
-        self,
-        tia: TimeIntegratedActivityMap,
-        density: DensityMap,
-        record: Nuclide,
-        regions: Mapping[str, Mask],
-    ) -> MonteCarloResult:
-        """Return the simulated dose with uncertainties; parameters as of `BaseEngine`."""
-        return self.simulate(tia, density, regions)
 
     def simulate(
         self,
@@ -208,21 +130,16 @@ class MonteCarlo(BaseEngine):
             Regions whose mean dose (mass-weighted) is to have its uncertainty: neighbouring voxels share histories,
             so that it does not follow from those of the voxels.
         """
-        tia.check_finite()
-        for name, volume in (
-            ("density", density),
-            ("target_mask", self.target_mask),
-            *(regions or {}).items(),
-        ):
-            if volume is not None:
-                volume.check_on(tia.grid, name)
+        self._check_grids(tia, density, regions)
         geometry, names = voxel_geometry(tia.grid, None if density is None else density.array)
         emitted = emission(nuclide(self.nuclide), self.electron_cutoff_mev, self.photon_cutoff_mev)
         tables = transport_tables(names, self._settings())
         size = self._batch_size(tia.grid)
         parts = source_parts(tia, emitted, size)
-        sums = BatchSums(geometry.density.shape, _region_weights(regions))
-        rule = StopRule(*self._limits(tia.grid), self._judge(geometry))
+        sums = BatchSums(geometry.density.shape, region_weights(regions))
+        rule = StopRule(
+            self._most_batches(size), self.target_uncertainty, self.time_limit_s, self._judge(geometry)
+        )
         _load(parts, geometry, tables)
         work = _batch(self.seed, size, parts, geometry, tables)
         seconds = run_batches(work, sums, rule, resolve_threads(self.threads), self.progress, size)
@@ -239,34 +156,9 @@ class MonteCarlo(BaseEngine):
             loss_per_step=self.loss_per_step,
         )
 
-    def _batch_size(self, grid: Grid) -> int:
-        """Histories in one batch."""
-        histories = self._most_histories()
-        if histories is not None and self.target_uncertainty is None and self.time_limit_s is None:
-            return math.ceil(histories / BATCHES)
-        size = max(OPEN_BATCH, grid.size // 10)
-        return size if histories is None else min(size, math.ceil(histories / BATCHES))
-
-    def _most_histories(self) -> int | None:
-        """Histories at most."""
-        if self.histories is None and self.target_uncertainty is None and self.time_limit_s is None:
-            return DEFAULT_HISTORIES
-        return self.histories
-
-    def _limits(self, grid: Grid) -> tuple[int | None, float | None, float | None]:
-        """Batches at most, target and time limit."""
-        histories = self._most_histories()
-        batches = None if histories is None else math.ceil(histories / self._batch_size(grid))
-        return batches, self.target_uncertainty, self.time_limit_s
-
     def _judge(self, geometry: Geometry) -> Callable[[BatchSums], float]:
         """The relative uncertainty that the target is about."""
-        chosen = None if self.target_mask is None else np.asarray(self.target_mask.array) >= 0.5
-        if chosen is not None and not chosen.any():
-            raise InputError(
-                "no voxel of target_mask is at least half occupied, so that no uncertainty can be reached in it.",
-                tag="monte_carlo.target_uncertainty",
-            )
+        chosen = self._target()
         mass = np.maximum(inner(geometry.density), DENSITY_FLOOR_G_PER_ML)
 
         def judge(sums: BatchSums) -> float:
@@ -298,29 +190,8 @@ class MonteCarlo(BaseEngine):
             DoseMap(dose.astype(np.float32), tia.grid, relative.astype(np.float32)),
             histories, seconds, reached, sums.region_uncertainty(),
             float(sums.tally[0]) / histories, in_grid, float(sums.energy.sum()) / histories - in_grid,
-            float(sums.tally[1]) / histories, self._notices(reached, histories, seconds),
+            float(sums.tally[1]) / histories, self._missed(reached, histories, seconds),
         )  # fmt: skip
-
-    def _notices(self, reached: float, histories: int, seconds: float) -> tuple[Notice, ...]:
-        """Say that the target was missed, and what it would take."""
-        if self.target_uncertainty is None or reached <= self.target_uncertainty:
-            return ()
-        more = (reached / self.target_uncertainty) ** 2
-        return (
-            Notice(
-                "monte-carlo-uncertainty",
-                f"Monte Carlo stopped at {100 * reached:.2g} % relative uncertainty after {histories:,} histories and "
-                f"{seconds:.0f} s; the target of {100 * self.target_uncertainty:.2g} % needs about "
-                f"{histories * more:,.0f} histories, {seconds * more:.0f} s here.",
-            ),
-        )
-
-
-def _region_weights(regions: Mapping[str, Mask] | None) -> dict[str, Array]:
-    """Occupancies with the margin of the geometry around them; energy over mass is the mass-weighted mean dose."""
-    return {
-        name: np.pad(np.asarray(mask.array, dtype=np.float64), 1) for name, mask in (regions or {}).items()
-    }
 
 
 def _load(parts: Sequence[SourcePart], geometry: Geometry, tables: Tables) -> None:
