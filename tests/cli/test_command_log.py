@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 from study_factory import write_study
@@ -102,11 +104,15 @@ def test_a_log_whose_disk_is_full_ends_with_one_sentence(run_cli, study, tmp_pat
     assert (tmp_path / "out" / "metrics.json").is_file()
 
 
-def test_names_that_are_no_unicode_are_logged_as_their_bytes(run_cli, tmp_path):
-    """Of a folder on a disk of another encoding; logs go on behind it."""
+def test_names_that_are_no_unicode_are_logged_as_their_bytes(tmp_path):
+    """Of a folder on a disk of another encoding; logs go on behind it.
+
+    In a process of its own: what tests log travels between those of pytest-xdist, which cannot carry such a name.
+    """
     log = tmp_path / "run.log"
     odd = os.fsdecode(b"M\xfcller")
-    assert run_cli("inspect", odd, "--log-file", log).code == 2
+    command = [sys.executable, "-m", "y90voxel", "inspect", odd, "--log-file", log]
+    assert subprocess.run(command, capture_output=True).returncode == 2
     text = log.read_text(encoding="utf-8")
     assert r"M\udcfcller" in text.splitlines()[0]
     assert text.splitlines()[-1].endswith(" s")
