@@ -27,9 +27,9 @@ __all__ = ["DeformableAlignment", "Guide", "deform_ct"]
 Floats = NDArray[np.floating[Any]]
 Progress = Callable[[str, float], None]
 
-WORK_MM = 3.0  # working voxel [mm], as long as a CT slice; decision 19
-LEVELS = ((4, 80), (2, 60), (1, 30))  # shrinking and iterations from coarse to fine; measured, decision 19
-FIELD_SIGMA = 2.0  # smoothing of the field [working voxels of the level]; measured, decision 19
+WORK_MM = 3.0  # working voxel [mm], as long as a CT slice; decision 20
+LEVELS = ((4, 120), (2, 100), (1, 60))  # shrinking and iterations from coarse to fine; measured, decision 20
+FIELD_SIGMA = 1.5  # smoothing of the field [working voxels of the level]; measured, decision 20
 # The box around the focus in which images are compared and the deformation is defined [mm].
 MARGIN_MM = 50.0
 # What a guided organ is set to in the images that are compared [HU]: it stands out from its neighbours as soft tissue from lung.
