@@ -119,7 +119,8 @@ def test_a_deformation_that_folds_or_makes_things_worse_is_refused(monkeypatch):
     both = alignment(image, image)
 
     def stands(offset):
-        def found(fixed, moving, grid, told):
+        def found(fixed, moving, grid, told, fineness):
+            assert fineness == deformable_registration.PLAIN
             points = grid.index_to_lps(np.moveaxis(np.indices(grid.shape, dtype=float), 0, -1))
             return offset(points).astype(np.float32)
 
