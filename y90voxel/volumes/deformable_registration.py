@@ -29,8 +29,8 @@ Progress = Callable[[str, float], None]
 
 WORK_MM = 3.0  # working voxel [mm], as long as a CT slice; decision 20
 # Shrinking and iterations from coarse to fine, and smoothing of the field [working voxels of the level]; measured, decision 20.
-# Contours of both livers bear a finer field; without them it would follow noise.
 PLAIN = (((4, 80), (2, 60), (1, 30)), 2.0)
+# Contours of both livers bear a finer field [as above]; without them it would follow noise: measured, decision 20.
 GUIDED = (((4, 120), (2, 100), (1, 60)), 1.5)
 # The box around the focus in which images are compared and the deformation is defined [mm].
 MARGIN_MM = 50.0
