@@ -38,6 +38,9 @@ MARGIN_MM = 50.0
 GUIDE_HU = 400.0
 # Deeper within an organ than breathing moves its surface [mm].
 DEEP_MM = 15.0
+LEAST_CONTRAST_HU = (
+    10.0  # less is noise and calibration, not contrast agent [HU]; chosen: half the noise of low dose
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +239,8 @@ def _as_bright_as(
     deep = binary_erosion(inside, iterations=round(DEEP_MM / WORK_MM))
     where = deep if deep.any() else inside
     shift = float(np.median(other[where]) - np.median(drawn[where]))
+    if abs(shift) < LEAST_CONTRAST_HU:
+        return drawn
     return np.asarray(drawn + shift * gaussian_filter(np.asarray(shape, np.float32), 0.7), np.float32)
 
 
