@@ -150,6 +150,14 @@ def test_the_published_schema_is_that_of_the_settings():
     assert (ROOT / "docs" / "case.schema.json").read_text(encoding="utf-8") == case_file_schema()
 
 
+def test_no_help_in_the_schema_ends_in_an_empty_list():
+    """A value that is the only one, and the values of a list, stand where the help says so."""
+    told = case_file_schema()
+    assert not re.search(r": ?\.|\{choices\}", told)
+    assert "may be repeated: activity-beyond-reason, liver-beyond-reason or units-swapped." in told
+    assert "Deconvolution of the whole image: richardson-lucy." in told
+
+
 @pytest.mark.parametrize(
     "path", [ROOT / "sample_data" / "case.toml", *sorted((ROOT / "docs" / "three_patients").glob("*.toml"))]
 )

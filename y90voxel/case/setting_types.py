@@ -82,11 +82,19 @@ class Setting:
         described: dict[str, Any] = handler(schema)
         if self.help and "description" not in described and "$ref" not in described:
             parts = [described, *described.get("anyOf", ())]
-            choices = [choice for part in parts for choice in part.get("enum", ())]
+            choices = [choice for part in parts for choice in _values(part)]
             described["description"] = self.help.replace(
                 "{choices}", alternatives(choices) if choices else ""
             )
         return described
+
+
+def _values(schema: dict[str, Any]) -> Iterable[str]:
+    """The values of a schema that has few: listed, the only one, or those of the entries of a list."""
+    if "const" in schema:
+        return (schema["const"],)
+    listed: Iterable[str] = schema.get("enum") or schema.get("items", {}).get("enum", ())
+    return listed
 
 
 @dataclass(frozen=True)
