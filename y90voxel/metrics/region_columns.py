@@ -184,7 +184,7 @@ REGION_COLUMNS: tuple[RegionColumn, ...] = (
     ),
     _of("mean_gy", "volume-weighted mean [Gy]", Printed(_DOSE, "mean", 21.0), compared=True),
     _of(
-        "mass_weighted_mean_gy", "energy over mass [Gy], the mean that limits refer to",
+        "mass_weighted_mean_gy", "energy over mass [Gy], the mean that limits of liver and tumours refer to",
         Printed(_DOSE, "mean by mass", 20.0, stands_out=True),
     ),
     _of("min_gy", "over voxels at least half occupied [Gy]", Printed(_DOSE, "min", 23.0), compared=True, tail=True),
