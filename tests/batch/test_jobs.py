@@ -13,7 +13,7 @@ import pytest
 from study_factory import write_study, write_therapy_study
 
 from y90voxel.batch.cohort_results import write_cohort
-from y90voxel.batch.fingerprint import input_files
+from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.job_work import do_job
 from y90voxel.batch.jobs import courses_in, first_jobs, parse_job, units_of_job
 from y90voxel.batch.patient_pairs import comparisons
@@ -340,3 +340,17 @@ def test_one_course_that_several_rows_name_is_run_once(tmp_path):
     alone = Unit("c", "c", None, files={"course": tmp_path / "c.toml"})
     _, remarks = units_of_job([*rows, alone], "compare", {})
     assert remarks == ["1 of 3 studies have nothing to do under --job compare"]
+
+
+def test_regions_of_a_manifest_may_be_a_folder_whose_every_file_counts(tmp_path):
+    """Masks of TotalSegmentator, or an RTSTRUCT, beside a file of tumours."""
+    masks, tumours = tmp_path / "totalseg", tmp_path / "hcc.seg.nrrd"
+    masks.mkdir()
+    for name in ("liver.nii.gz", "spleen.nii.gz"):
+        (masks / name).write_bytes(name.encode())
+    tumours.write_bytes(b"tumours")
+    unit = Unit("a", "a", None, files={"regions": (masks, tumours)})
+    before = fingerprint(input_files(unit))
+    assert before["files"] == 3
+    (masks / "liver.nii.gz").write_bytes(b"another liver")
+    assert fingerprint(input_files(unit))["content_sha256"] != before["content_sha256"]

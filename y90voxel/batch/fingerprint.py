@@ -53,13 +53,19 @@ def input_files(unit: Unit) -> list[Path]:
     InputError
         If one of them is not there.
     """
-    files = unit.all_files if unit.job != COURSE else _files_of_course(unit)
+    named = unit.all_files if unit.job != COURSE else _files_of_course(unit)
+    files = [file for place in named for file in _files_within(place)]
     if unit.path is not None:
         if unit.path.is_file():
             files.append(unit.path)  # an archive stands for its members
         else:
             files += [source.path for source in list_files(unit.path, unit.only)]
     return files
+
+
+def _files_within(place: Path) -> list[Path]:
+    """A file, or those of a folder: masks and RTSTRUCTs are named by either."""
+    return [place] if place.is_file() else [source.path for source in list_files(place)]
 
 
 def _files_of_course(unit: Unit) -> list[Path]:

@@ -143,7 +143,7 @@ def _note_declared(drawn: list[DrawnRegion], path: Path, notices: list[Notice] |
     if names:
         message = (
             f"{', '.join(names)}: no role was recognised by name, and the terminology in {path.name} says that these are "
-            "tumours: they count as tumours. Give --role NAME=ROLE where one is not."
+            "tumours: they count as tumours where --role NAME=ROLE says nothing else."
         )
         add_notice(notices, "tumours-by-type", message)
 

@@ -61,7 +61,7 @@ def declared_notices(regions: Iterable[DeclaredRegion], file: SourceFile, tag: s
     if taken:
         message = (
             f"{_listed(taken)}: no role was recognised by name, and {what} says that these are tumours: they count as "
-            "tumours. Give --role NAME=ROLE where one is not."
+            "tumours where --role NAME=ROLE says nothing else."
         )
         notices.append(warn("tumours-by-type", message, file=file.name, tag=tag))
     if against:
