@@ -1,10 +1,13 @@
 """Which studies of a cohort stand out, and which outcomes a manifest holds."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 
-from y90voxel.cohort.cohort import StudySummary, outliers
+from y90voxel.cohort.cohort import StudySummary, alike, outliers
 from y90voxel.cohort.cohort_outcomes import outcomes
+from y90voxel.report.cohort_report import render_cohort_page
 
 
 def cohort(key, values):
@@ -76,3 +79,26 @@ def test_survival_columns_are_found_by_name_with_their_unit(time, event, unit):
 def test_a_manifest_without_outcomes_has_none():
     found = outcomes(with_columns({"arm": "A"}))
     assert (found.response_column, found.has_survival) == (None, False)
+
+
+def test_one_distribution_holds_delivered_doses_or_predicted_ones_or_plans():
+    """Six treatments, each with its prediction and its plan of 217 Gy: what is prescribed is no outlier, and no median."""
+
+    def summary(name, gy, **facts):
+        values = {} if gy is None else {"tumour_gy": gy}
+        return StudySummary(name, name, "done", facts=facts, values=values)
+
+    delivered = [summary(f"d{n}", 110.0 + n, dose="delivered", job="dose") for n in range(6)]
+    predicted = [summary(f"p{n}", 150.0 + n, dose="predicted", job="dose") for n in range(6)]
+    plans = [summary(f"q{n}", 217.0, dose="predicted", job="plan") for n in range(6)]
+    compared = [summary("c", None, job="compare")]
+    every = [*plans, *compared, *predicted, *delivered]
+    assert alike(every) == ("delivered doses", delivered)
+    assert alike([*plans, *predicted]) == ("predicted doses", predicted)
+    assert alike([*plans, *compared]) == ("plans", plans)
+    assert alike(compared) == ("plans", [])
+    page = render_cohort_page(every, title="A", version="0", computed=datetime(2026, 1, 1, tzinfo=UTC))
+    assert "are of the 6 delivered doses; 12 other results" in page
+    assert "other results" not in render_cohort_page(
+        delivered, title="A", version="0", computed=datetime(2026, 1, 1, tzinfo=UTC)
+    )

@@ -21,6 +21,7 @@ __all__ = [
     "Pair",
     "Quantity",
     "StudySummary",
+    "alike",
     "count_studies",
     "of_patients",
     "one_a_patient",
@@ -31,6 +32,7 @@ __all__ = [
 DVH_DOSES_GY = np.concatenate([np.arange(0.0, 60.0, 0.5), np.arange(60.0, 1001.0, 2.0)])
 # Values of the fact ``dose``.
 PREDICTED, DELIVERED = "predicted", "delivered"
+PLANNED = "plan"  # value of the fact ``job``
 DVH_ROLES = (Role.TUMOURS, Role.NON_TUMOUR_LIVER, Role.LUNGS)
 
 
@@ -154,6 +156,25 @@ class StudySummary:
     def predicted(self) -> bool:
         """Whether a surrogate was imaged, so that the doses are predictions."""
         return self.facts.get("dose") == PREDICTED
+
+
+def alike(studies: Sequence[StudySummary]) -> tuple[str, list[StudySummary]]:
+    """Return what may stand in one distribution, and what it is: delivered doses; without any, predicted; without these, plans.
+
+    A plan's dose is what was asked for, and a prediction is of another image: between delivered doses they are no outliers.
+
+    Parameters
+    ----------
+    studies : sequence of StudySummary
+        The cohort.
+    """
+    having = [study for study in studies if study.values]
+    plans = [study for study in having if study.facts.get("job") == PLANNED]
+    computed = [study for study in having if study.facts.get("job") != PLANNED]
+    delivered = [study for study in computed if not study.predicted]
+    if delivered:
+        return "delivered doses", delivered
+    return ("predicted doses", computed) if computed else ("plans", plans)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from y90voxel.cohort.cohort import (
     QUANTITIES,
     Outlier,
     StudySummary,
+    alike,
     count_studies,
     one_a_patient,
     outliers,
@@ -73,9 +74,10 @@ def render_cohort_page(
     examples : mapping of str to str
         One message for every warning code.
     """
-    odd = outliers(studies)
+    kind, comparable = alike(studies)
+    odd = outliers(comparable)
     figures: dict[str, bytes] = {}
-    population = population_dvh_png(studies)
+    population = population_dvh_png(comparable)
     if population is not None:
         figures["population.png"] = population
     pooled = pooled_agreement(studies)
@@ -83,7 +85,6 @@ def render_cohort_page(
     if agreement is not None:
         figures["agreement.png"] = agreement
     outcome_section = _outcome_section(one_a_patient(studies), figures)
-    done = [study for study in studies if study.link is not None]
     content = {
         "heading": title,
         "label": _how_many(studies),
@@ -94,14 +95,15 @@ def render_cohort_page(
         "lung_mass": limiting_convention().mass_text,
         "version": version,
         "computed": date_and_time(computed.isoformat()),
-        "cards": _cards(studies, odd),
+        "cards": _cards(studies, comparable, odd),
+        "distributions": _distributions(studies, comparable, kind),
         "outliers": _outlier_rows(odd[:MOST_ROWS]),
         "more_outliers": max(0, len(odd) - MOST_ROWS),
-        "outlier_rule": _rule(len(done)),
+        "outlier_rule": _rule(len(comparable)),
         "problems": _grouped((s.status, s.reason or MISSING, s) for s in studies if s.status != "done"),
         "missed": _grouped((name, "", s) for s in studies for name in s.missed),
         "warning_rows": _warning_rows(studies, examples or {}),
-        "strips": strips(studies, QUANTITIES, odd),
+        "strips": strips(comparable, QUANTITIES, odd),
         "agreement": [_agreement_row(one) for one in pooled],
         "least_patients": LEAST_PATIENTS,
         "outcome": outcome_section,
@@ -146,7 +148,22 @@ def _unlike(studies: Sequence[StudySummary]) -> list[str]:
     return sentences
 
 
-def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict[str, str]]:
+def _distributions(
+    studies: Sequence[StudySummary], comparable: Sequence[StudySummary], kind: str
+) -> str | None:
+    """What outliers, distributions and histograms are of, where some results are of another kind."""
+    others = sum(1 for study in studies if study.values) - len(comparable)
+    if not others:
+        return None
+    return (
+        f"Outliers, distributions and histograms are of the {len(comparable)} {kind}; {others} other results "
+        "(predictions, plans) stand in the table of all studies."
+    )
+
+
+def _cards(
+    studies: Sequence[StudySummary], comparable: Sequence[StudySummary], odd: Sequence[Outlier]
+) -> list[dict[str, str]]:
     """The few numbers that are read first."""
     statuses = dict.fromkeys(study.status for study in studies)
     ended = Counter({status: count_studies(s for s in studies if s.status == status) for status in statuses})
@@ -174,7 +191,7 @@ def _cards(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list[dict
         },
     ]
     for quantity in QUANTITIES[:1] + QUANTITIES[2:4]:
-        values = [study.values[quantity.key] for study in studies if quantity.key in study.values]
+        values = [study.values[quantity.key] for study in comparable if quantity.key in study.values]
         if values:
             low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
             note = f"median; quartiles {number(low)} to {number(high)}"
