@@ -21,7 +21,7 @@ def in_a_checkout(tmp_path, monkeypatch):
 
 def test_the_page_runs_and_prints_what_it_says(in_a_checkout):
     pairs, names = run_page(PAGE)
-    assert len(pairs) == 3
+    assert len(pairs) == 4
     for printed, said in pairs:
         assert words(printed) == words(said)
     request = engines.EngineRequest("Y-90", (4.0, 4.0, 4.0))
