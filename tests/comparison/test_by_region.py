@@ -156,6 +156,18 @@ def test_pairs_that_are_said_come_first():
     assert [notice.code for notice in notices] == []
 
 
+def test_one_lesion_under_two_names_is_no_split_and_the_pair_is_told():
+    before = side(ONE, {"hcc seg 8": (-20.0, 8.0), "hcc seg 5": (20.0, 8.0)}, predicted=True)
+    after = side(OTHER, {"HCC 2": (-20.0, 8.0), "HCC 1": (20.0, 8.0)}, predicted=False)
+    found = compare(before, after)
+    told = [notice.message for notice in found.notices if notice.code == "lesion-renamed"]
+    assert len(told) == 2
+    assert "--pair 'hcc seg 8=HCC 2'" in told[0]
+    assert "lesion-split-or-merged" not in codes(found)
+    paired = compare(before, after, pairs=["hcc seg 8=HCC 2", "hcc seg 5=HCC 1"])
+    assert "lesion-renamed" not in codes(paired)
+
+
 def test_a_lesion_that_was_split_is_named_and_can_be_compared_as_a_whole():
     before = side(ONE, {"GTV1": (0.0, 14.0)}, predicted=True)
     after = side(OTHER, {"GTV1": (-7.0, 6.0), "GTV2": (7.0, 6.0)}, predicted=False)

@@ -113,23 +113,33 @@ def _ask_about_distant(lesions: Sequence[RegionPair], shift: Point) -> None:
 def _split_or_merged(
     lesions: Sequence[RegionPair], predicted: Sequence[Region], delivered: Sequence[Region], shift: Point
 ) -> list[Notice]:
-    """Name lesions without a counterpart that lie within a lesion of the other side."""
-    pieces = {
-        "predicted": [p for pair in lesions for p in (pair.predicted_parts or (pair.predicted,))],
-        "delivered": [p for pair in lesions for p in (pair.delivered_parts or (pair.delivered,))],
-    }
+    """Name lesions without a counterpart that lie within a lesion of the other side, or are one under another name."""
+    paired = [p for pair in lesions for p in (pair.predicted_parts or (pair.predicted,))]
+    paired += [p for pair in lesions for p in (pair.delivered_parts or (pair.delivered,))]
+
+    def alone(regions: Sequence[Region]) -> list[Region]:
+        return [r for r in regions if r.role is Role.TUMOUR and not any(r is piece for piece in paired)]
+
     notices = []
+    for one in alone(predicted):
+        around = _around(one, delivered, shift)
+        if len(around) == 1 and any(around[0] is other for other in alone(delivered)):
+            (other,) = around
+            back = _around(other, predicted, -shift)
+            if len(back) == 1 and back[0] is one:
+                paired += [one, other]
+                message = (
+                    f"{one.name!r} (predicted) and {other.name!r} (delivered) lie at one place of the liver under two names "
+                    f"and were not compared; where they are one lesion: --pair '{one.name}={other.name}'."
+                )
+                notices.append(Notice("lesion-renamed", message))
     for side, own, others, move in (
         ("delivered", delivered, predicted, -shift),
         ("predicted", predicted, delivered, shift),
     ):
         other_side = "predicted" if side == "delivered" else "delivered"
-        for lesion in own:
-            if lesion.role is not Role.TUMOUR or any(lesion is piece for piece in pieces[side]):
-                continue
-            point = centroid_mm(lesion.mask) + move
-            around = [other for other in others if other.role is Role.TUMOUR and _holds(other.mask, point)]
-            for other in around:
+        for lesion in alone(own):
+            for other in _around(lesion, others, move):
                 message = (
                     f"{lesion.name!r} ({side}) has no counterpart and lies within {other.name!r} ({other_side}): the lesion was "
                     "split or merged between the two. Join its parts with a plus sign to compare it as a whole, such as --pair "
@@ -137,6 +147,12 @@ def _split_or_merged(
                 )
                 notices.append(Notice("lesion-split-or-merged", message))
     return notices
+
+
+def _around(lesion: Region, others: Sequence[Region], move: Point) -> list[Region]:
+    """Tumours that hold the centroid of a lesion."""
+    point = centroid_mm(lesion.mask) + move
+    return [other for other in others if other.role is Role.TUMOUR and _holds(other.mask, point)]
 
 
 def _joined(lesion: Region, around: Region, side: str, lesions: Sequence[RegionPair]) -> str:
