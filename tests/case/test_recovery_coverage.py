@@ -48,10 +48,10 @@ STATED = {
 
 
 @lru_cache
-def seen_phantom():
+def seen_phantom(fwhm_mm=FWHM_MM):
     """The twin, and what its voxels show without noise."""
     camera = {
-        "fwhm_mm": FWHM_MM,
+        "fwhm_mm": fwhm_mm,
         "voxel_mm": (VOXEL_MM,) * 3,
         "noise_cv": PHANTOM_CV,
         "noise_fwhm_mm": NOISE_FWHM_MM,
@@ -60,7 +60,7 @@ def seen_phantom():
     filled = twin.filling
     spheres = [filled.sphere_bq_per_ml] * len(twin.layout.spheres)
     seen = twin_concentration(
-        twin.layout, twin.pose, twin.grid, FWHM_MM, spheres, filled.background_bq_per_ml
+        twin.layout, twin.pose, twin.grid, fwhm_mm, spheres, filled.background_bq_per_ml
     )
     return twin, seen, images(twin)[0]
 
@@ -79,21 +79,21 @@ def commissioned(seed):
 
 
 @lru_cache
-def seen_patient(diameter_mm):
+def seen_patient(diameter_mm, fwhm_mm=FWHM_MM):
     """Liver with one tumour, blurred in closed form and averaged over each voxel [Bq/mL]."""
     centres = GRID.index_to_lps(np.indices(GRID.shape).reshape(3, -1).T)
     node, total = VOXEL_MM / 2.0 / math.sqrt(3.0), np.zeros(len(centres))
     for shift in np.array(np.meshgrid(*[(-node, node)] * 3)).reshape(3, -1).T:
         points = centres + shift
-        total += blurred_sphere(np.linalg.norm(points, axis=1), LIVER_MM, FWHM_MM)
-        tumour = blurred_sphere(np.linalg.norm(points - TUMOUR_AT, axis=1), diameter_mm / 2.0, FWHM_MM)
+        total += blurred_sphere(np.linalg.norm(points, axis=1), LIVER_MM, fwhm_mm)
+        tumour = blurred_sphere(np.linalg.norm(points - TUMOUR_AT, axis=1), diameter_mm / 2.0, fwhm_mm)
         total += (RATIO - 1.0) * tumour
     return LIVER_BQ_PER_ML * total.reshape(GRID.shape) / 8.0
 
 
-def patient(diameter_mm, rng=None):
+def patient(diameter_mm, rng=None, fwhm_mm=FWHM_MM):
     """The case of one realisation; without a generator neither noise nor errors."""
-    image, drawn_mm, samples = seen_patient(diameter_mm), diameter_mm, 8
+    image, drawn_mm, samples = seen_patient(diameter_mm, fwhm_mm), diameter_mm, 8
     if rng is not None:
         samples = 4  # a new region each time; its volume is known to a per cent
         image = image + ImageNoise(PATIENT_CV**2 * LIVER_BQ_PER_ML, NOISE_FWHM_MM).draw(
@@ -152,15 +152,20 @@ def test_the_interval_of_a_corrected_tumour_holds_the_truth_in_90_to_99_of_100(m
     assert 0.85 < means.std(ddof=1) / means.mean() / stated.mean() < 1.15
 
 
-@pytest.mark.parametrize("diameter_mm", [14.0, 17.0, 20.0, 24.0, 28.0, 34.0])
-def test_recovery_from_0_4_on_brings_a_tumour_within_3_per_cent(diameter_mm):
-    """Without noise in the patient; 1 mL to 21 mL, recovery 0.41 to 0.75."""
-    twin, seen, image = seen_phantom()
+@pytest.mark.parametrize(
+    ("fwhm_mm", "diameter_mm"),
+    [
+        *((8.0, d) for d in (14.0, 17.0, 20.0, 24.0, 28.0, 34.0)),
+        *((12.0, d) for d in (20.0, 24.0, 28.0, 34.0)),
+    ],
+)
+def test_recovery_from_0_4_on_brings_a_tumour_within_3_per_cent(fwhm_mm, diameter_mm):
+    """Without noise in the patient; 1 mL to 21 mL, recovery 0.41 to 0.75. At 12 mm the liver itself loses 10 % of its mean."""
+    twin, seen, image = seen_phantom(fwhm_mm)
     fit = commission(
         [replace(image, volume=ActivityMap(seen * twin.grid.voxel_volume_ml, twin.grid))], record()
     ).recovery_fit
-    found = (
-        with_partial_volume(verify(patient(diameter_mm), ENGINE), ENGINE, fit).region("GTV1").partial_volume
-    )
+    case = patient(diameter_mm, fwhm_mm=fwhm_mm)
+    found = with_partial_volume(verify(case, ENGINE), ENGINE, fit).region("GTV1").partial_volume
     assert 0.4 < found.recovery < 0.8
     assert found.mean_corrected_gy == pytest.approx(true_gy(), rel=0.03)

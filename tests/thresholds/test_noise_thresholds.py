@@ -8,12 +8,14 @@ import pytest
 from phantoms import ellipsoid, liver_case
 from scipy.ndimage import distance_transform_edt
 
+from y90voxel.case import recovery_correction
 from y90voxel.case.grid_error import GridError, grid_error_notices
 from y90voxel.case.noise_marks import _notices
 from y90voxel.case.recovery_correction import _Background
 from y90voxel.case.verify import verify
 from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.quantification.focal_uptake import find_foci
+from y90voxel.quantification.lung_measures import exclude_margin
 from y90voxel.quantification.noise_estimate import _uniform_liver, estimate_noise
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -66,6 +68,43 @@ def test_uniform_liver_keeps_15_mm_from_tumours_and_no_more():
     assert near[inside].min() == pytest.approx(16.0)
 
 
+def _depth_mm(case):
+    """Distance of each voxel of liver and tumours from their outline [mm]."""
+    organ = np.maximum(*(case.regions.mask_of(role).array for role in (Role.LIVER, Role.TUMOUR)))
+    return distance_transform_edt(organ >= 0.5, sampling=case.grid.spacing_mm)
+
+
+@pytest.mark.parametrize(("depth_mm", "counts"), [(14.97, False), (16.0, True)])
+def test_the_background_of_recovery_keeps_15_mm_from_the_outline_of_the_liver(depth_mm, counts):
+    case = liver_case(lungs=False)
+    evaluation = verify(case, LocalDeposition("Y-90"))
+    tumours = case.regions.mask_of(Role.TUMOUR)
+    far = distance_transform_edt(tumours.array < 0.5, sampling=case.grid.spacing_mm) > 20.0
+    z, y, x = np.argwhere(np.isclose(_depth_mm(case), depth_mm, atol=0.01) & far)[0]
+    plain = _Background.of(evaluation)
+    evaluation.dose.array.flags.writeable = True
+    evaluation.dose.array[z, y, x] *= 1000.0
+    assert (_Background.of(evaluation).mean_gy > 1.01 * plain.mean_gy) is counts
+
+
+@pytest.mark.parametrize(("factor", "inner"), [(0.999, True), (1.001, False)])
+def test_where_less_than_50_ml_lie_so_deep_the_whole_liver_is_the_background(factor, inner, monkeypatch):
+    """Of a liver that loses a tenth at its outline: with the limit just beyond what lies deep, the mean falls."""
+    evaluation = verify(liver_case(lungs=False), LocalDeposition("Y-90"))
+    case = evaluation.case
+    (liver,) = case.regions.with_role(Role.NON_TUMOUR_LIVER)
+    tumours = case.regions.mask_of(Role.TUMOUR)
+    outside = liver.mask.with_array(1.0 - np.maximum(liver.mask.array, tumours.array))
+    deep_ml = exclude_margin(exclude_margin(liver.mask, tumours, 15.0), outside, 15.0).volume_ml
+    assert recovery_correction.LEAST_INNER_ML == 50.0
+    assert deep_ml > 50.0
+    evaluation.dose.array.flags.writeable = True
+    evaluation.dose.array[_depth_mm(case) < 15.0] *= 0.5
+    monkeypatch.setattr(recovery_correction, "LEAST_INNER_ML", factor * deep_ml)
+    whole = float(evaluation.dose.array[(liver.mask.array > 0.5)].mean())
+    assert (_Background.of(evaluation).mean_gy > 1.05 * whole) is inner
+
+
 @pytest.mark.parametrize(("beside_mm", "counts"), [(14.97, False), (16.0, True)])
 def test_the_background_of_recovery_keeps_15_mm_from_tumours(beside_mm, counts):
     """A voxel just within the margin is none of it, one just beyond is: made hot, it raises the mean or does not."""
@@ -74,7 +113,8 @@ def test_the_background_of_recovery_keeps_15_mm_from_tumours(beside_mm, counts):
     (liver,) = case.regions.with_role(Role.NON_TUMOUR_LIVER)
     tumours = case.regions.mask_of(Role.TUMOUR)
     near = distance_transform_edt(tumours.array < 0.5, sampling=case.grid.spacing_mm)
-    z, y, x = np.argwhere(np.isclose(near, beside_mm, atol=0.01) & (liver.mask.array > 0.999))[0]
+    deep = _depth_mm(case) > 20.0
+    z, y, x = np.argwhere(np.isclose(near, beside_mm, atol=0.01) & (liver.mask.array > 0.999) & deep)[0]
     plain = _Background.of(evaluation)
     evaluation.dose.array.flags.writeable = True
     evaluation.dose.array[z, y, x] *= 1000.0

@@ -31,6 +31,9 @@ __all__ = ["Deconvolution", "with_partial_volume"]
 
 # Liver closer to a tumour than this is no background: blur brings counts of the tumour there [mm].
 BACKGROUND_MARGIN_MM = 15.0
+# Less of the liver so far from its outline is too noisy [mL]; chosen: the mean of 50 mL is known to 3 % where voxels of 4 mm
+# that are correlated over 8 mm vary by 15 %.
+LEAST_INNER_ML = 50.0
 LEAST_BACKGROUND_ML = 5.0  # [mL]; chosen: some 40 voxels of 5 mm, so that noise of single voxels averages out
 
 
@@ -148,7 +151,11 @@ class _Background:
 
     @classmethod
     def of(cls, evaluation: Evaluation) -> _Background:
-        """Perfused non-tumour liver, else all non-tumour liver, without the voxels that blur of tumours spills into."""
+        """Perfused non-tumour liver, else all non-tumour liver, without the voxels that blur of tumours spills into.
+
+        Nor those that lose counts across the outline, as long as enough is left: a tumour stands on what the liver around it
+        holds, and the mean of a liver of 0.8 L is 10 % lower than that at 12 mm FWHM.
+        """
         regions = evaluation.case.regions
         tumours = regions.mask_of(Role.TUMOUR)
         normal_regions = [
@@ -163,6 +170,10 @@ class _Background:
             )
         for region in normal_regions:
             background = exclude_margin(region.mask, tumours, BACKGROUND_MARGIN_MM)
+            organ = np.maximum(region.mask.array, tumours.array)
+            inner = exclude_margin(background, region.mask.with_array(1.0 - organ), BACKGROUND_MARGIN_MM)
+            if inner.volume_ml >= LEAST_INNER_ML:
+                background = inner
             if background.volume_ml >= LEAST_BACKGROUND_ML:
                 share, volume = np.asarray(background.array, np.float64), background.volume_ml
                 mean = float((evaluation.dose.array * share).sum() / share.sum())
