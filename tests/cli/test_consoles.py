@@ -1,5 +1,6 @@
 """Every command on consoles that know few characters, and where the system has no POSIX modules."""
 
+import io
 import json
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from study_factory import ROIS, write_study, write_therapy_study
 
-from y90voxel.cli.console import PLAIN, plain_text
+from y90voxel.cli.console import PLAIN, plain_text, prepare_console
 from y90voxel.cli.main import COMMANDS, main
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -145,3 +146,11 @@ def test_a_stream_that_is_closed_takes_no_command_down(patient, monkeypatch, clo
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
+
+
+def test_streams_without_an_encoding_are_left_as_they_are(monkeypatch):
+    """A program that calls commands and collects what they print."""
+    kept = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", kept)
+    prepare_console()
+    assert sys.stdout is kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -169,20 +170,28 @@ def unrenamable(monkeypatch):
     return refuse
 
 
-def test_old_results_come_back_when_the_new_ones_cannot_be_put_there(tmp_path, unrenamable):
+def test_old_results_come_back_when_the_new_ones_cannot_be_put_there_and_both_are_kept(tmp_path, unrenamable):
     write_results(tmp_path / "out", "1")
     before = everything_in(tmp_path)
+    write_results(tmp_path / "like", "2")
+    like = {
+        name.removeprefix("like"): content
+        for name, content in everything_in(tmp_path).items()
+        if name.startswith("like")
+    }
+    shutil.rmtree(tmp_path / "like")
     unrenamable()
-    with pytest.raises(InputError, match="Permission denied"):
+    with pytest.raises(InputError, match=r"Permission denied.*finished results are in .*out\.new"):
         write_results(tmp_path / "out", "2")
-    assert everything_in(tmp_path) == before
+    assert everything_in(tmp_path) == before | {f"out.new{name}": content for name, content in like.items()}
 
 
-def test_nothing_is_left_when_first_results_cannot_be_put_there(tmp_path, unrenamable):
+def test_first_results_that_cannot_be_put_there_are_kept_beside(tmp_path, unrenamable):
     unrenamable()
-    with pytest.raises(InputError, match="Permission denied"):
+    with pytest.raises(InputError, match=r"Permission denied.*finished results are in .*out\.new"):
         write_results(tmp_path / "new" / "out")
-    assert everything_in(tmp_path) == {}
+    assert (tmp_path / "new" / "out.new" / "metrics.json").is_file()
+    assert not (tmp_path / "new" / "out").exists()
 
 
 def test_folder_follows_the_umask(tmp_path):
