@@ -67,6 +67,6 @@ def test_a_changed_table_is_refused(tmp_path, monkeypatch):
 
 def test_every_shipped_table_has_a_checksum_and_is_read():
     names = {path.name for path in (shipped_folder("kernels") / "transport").glob("*.csv")}
-    assert len(names) == 5
+    assert len(names) == 6
     for name in names:
         assert len(transport_tables.transport_rows(name)) > 5
