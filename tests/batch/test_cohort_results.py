@@ -428,3 +428,21 @@ def test_a_limit_that_several_regions_miss_counts_the_study_once(tmp_path):
     page = (tmp_path / "cohort.html").read_text()
     assert re.findall(r"<tr><th scope=.row.>tumour goal</th><td class=\"number\">(\d+)</td>", page) == ["1"]
     assert read_csv(tmp_path / "cohort.csv")[0]["limits_not_met"] == "tumour goal; lung dose"
+
+
+def test_a_missed_goal_says_which_way_and_on_what_condition_it_was_missed(tmp_path):
+    """73.8 Gy of 88 at least is too little, and a limit of patients with a bilirubin that nobody stated may not be theirs."""
+    rng = np.random.default_rng(1)
+    document = metrics("p1", **simulated(1, rng))
+    document["limits"] = [
+        {"name": "lobe", "status": "not met", "sense": "at least", "limit_gy": 88.0, "value_gy": 73.8, "reason": None},
+        {"name": "liver", "status": "not met", "sense": "at most", "limit_gy": 40.0, "value_gy": 45.0,
+         "reason": "applies if bilirubin is at or above 1.1 mg/dL"},
+    ]  # fmt: skip
+    write_results(tmp_path / "p1", document)
+    (summary,) = write_cohort(tmp_path, [StudyOutcome("p1", "p1", StudyStatus.DONE, None, Path("p1"))])
+    assert summary.missed == (
+        "lobe: at least 88 Gy",
+        "liver: at most 40 Gy (applies if bilirubin is at or above 1.1 mg/dL)",
+    )
+    assert read_csv(tmp_path / "cohort.csv")[0]["limits_not_met"] == "lobe; liver"

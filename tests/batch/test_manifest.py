@@ -86,7 +86,10 @@ def test_rows_may_share_a_folder_when_each_chooses_its_image(folder):
 def test_a_row_may_have_files_only_or_lie_elsewhere(folder):
     (folder / "a" / "pet.nii.gz").write_bytes(b"")
     units = read_manifest(manifest(folder / "b", "study,emission\n,../a/pet.nii.gz\n../c,\n"))
-    assert [(unit.name, unit.path) for unit in units] == [("pet", None), ("c", folder / "b" / "../c")]
+    assert [(unit.name, unit.path) for unit in units] == [
+        ("a/pet", None),
+        (f"{folder.name}/c", folder / "b" / "../c"),
+    ]
 
 
 @pytest.mark.parametrize(

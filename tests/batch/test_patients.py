@@ -159,3 +159,14 @@ def test_a_batch_says_whose_its_studies_are(tmp_path):
     assert {o.patient for o in outcomes.values()} == {"P", ""}
     assert (outcomes["p1-A"].study, outcomes["p1-B"].study) == ("p1-A", "p1-A")
     assert [outcomes[name].label for name in ("p1-A", "p1-B", "p2")] == ["lab, A", "lab, B", "p2"]
+
+
+def test_a_capital_patient_is_no_second_column_and_a_plan_is_no_second_study(tmp_path):
+    maa, _ = done(tmp_path, "maa", "P1", predicted=True, columns={"Patient": "P1"}, study="maa")
+    plan, _ = done(tmp_path, "maa-plan", "P1", predicted=True, columns={"Patient": "P1"}, study="maa", seed=2)
+    write_cohort(tmp_path, [maa, plan])
+    (row,) = rows_of(tmp_path / "patients.csv")
+    assert row["predicted_studies"] == "1"
+    names = [name.lower() for name in row]
+    assert len(names) == len(set(names))
+    assert row["manifest_Patient"] == "P1"

@@ -222,7 +222,7 @@ def _summary(
         facts=_facts(metrics, study.variant) if metrics else {},
         values=_values(metrics) if metrics else {},
         warnings=tuple(_codes(metrics)),
-        missed=tuple(_missed(metrics)),
+        missed=tuple(_missed(metrics, bounds=True)),
         histograms=histograms,
         seconds=study.seconds,
         peak_memory_bytes=study.peak_memory_bytes,
@@ -276,10 +276,18 @@ def _codes(metrics: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(str(warning["code"]) for warning in metrics.get("warnings", ())))
 
 
-def _missed(metrics: Mapping[str, Any]) -> list[str]:
-    """Limits and goals that are not met, each once: several regions may miss one."""
-    names = (str(limit["name"]) for limit in metrics.get("limits", ()) if limit.get("status") == "not met")
-    return list(dict.fromkeys(names))
+def _missed(metrics: Mapping[str, Any], *, bounds: bool = False) -> list[str]:
+    """Limits and goals that are not met, each once, with bounds also which way and on what condition."""
+    missed = [limit for limit in metrics.get("limits", ()) if limit.get("status") == "not met"]
+    return list(dict.fromkeys(_bound(limit) if bounds else str(limit["name"]) for limit in missed))
+
+
+def _bound(limit: Mapping[str, Any]) -> str:
+    """A limit or goal with its bound: whether a dose was too high or too low is not in its name."""
+    text, value = str(limit["name"]), limit.get("limit_gy")
+    if value is not None and limit.get("sense"):
+        text += f": {limit['sense']} {value:g} Gy"
+    return f"{text} ({limit['reason']})" if limit.get("reason") else text
 
 
 def _link(study: StudyOutcome, out: Path) -> str | None:

@@ -145,9 +145,11 @@ def _paths(base: Path, text: str, *, several: bool) -> Path | tuple[Path, ...]:
 
 
 def _name(where: Path, base: Path) -> str:
-    """The study for people: its path below the manifest, without the ending of a file."""
+    """The study for people: its path below the manifest, elsewhere its last two names, without the ending of a file."""
     place, base = where.resolve(), base.resolve()
-    text = place.relative_to(base).as_posix() if place.is_relative_to(base) else place.name
+    text = (
+        place.relative_to(base).as_posix() if place.is_relative_to(base) else "/".join(place.parts[1:][-2:])
+    )
     return shown(text if where.is_dir() else text.removesuffix("".join(place.suffixes)))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
-from y90voxel.cohort.cohort import DELIVERED, PREDICTED, QUANTITIES, StudySummary, of_patients
+from y90voxel.cohort.cohort import DELIVERED, PREDICTED, QUANTITIES, StudySummary, count_studies, of_patients
 from y90voxel.io.cohort_tables import Cell, column_type, typed, write_table
 from y90voxel.regions.roles import Role
 
@@ -57,7 +57,7 @@ def write_patients(
     """
     carried = {outcome.study_id: outcome.columns for outcome in outcomes}
     names = {
-        key: f"manifest_{key}" if key in PATIENT_COLUMNS else key
+        key: f"manifest_{key}" if key.strip().lower() in PATIENT_COLUMNS else key
         for outcome in outcomes
         for key in outcome.columns
     }
@@ -84,7 +84,7 @@ def _row(who: str, studies: Sequence[StudySummary]) -> dict[str, Any]:
     done = [study for study in studies if study.status == StudyStatus.DONE]
     for side in (DELIVERED, PREDICTED):
         on_side = [study for study in done if study.facts.get("dose") == side]
-        row[f"{side}_studies"] = len(on_side)
+        row[f"{side}_studies"] = count_studies(on_side)
         if on_side:
             row[f"{side}_study"] = on_side[0].label
             row |= {f"{side}_{key}": value for key, value in on_side[0].values.items()}

@@ -65,7 +65,9 @@ def prepare_console() -> None:
     codecs.register_error(HANDLER, _replaced)
     codecs.register(_ascii)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, TypeError, ValueError):  # something else stands for the stream, or it is closed
+        with suppress(
+            AttributeError, TypeError, ValueError
+        ):  # something else stands for the stream, or it is closed
             name = codecs.lookup(stream.encoding).name
             stream.reconfigure(encoding=ASCII if name == "ascii" else name, errors=HANDLER)  # type: ignore[union-attr]
 
