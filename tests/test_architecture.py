@@ -15,7 +15,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "y90voxel"
 # Each may import those before it: what lies further right knows more of the world.
 LAYERS = (
-    "version short_repr errors lazy caches deflate compiling < startup < units optional display compiled bounds < volumes"
+    "version short_repr errors lazy caches deflate compiling near_names < startup"
+    " < units optional display compiled bounds < volumes"
     " < reference < regions < quantification < dose < metrics microscale < clinical immune < case < planning"
     " < comparison accumulation phantoms < cohort vendor_check < io < report < study < batch < cli"
 )

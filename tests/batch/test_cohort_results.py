@@ -298,7 +298,7 @@ def test_the_page_loads_nothing_from_anywhere(page):
     outside = [
         a
         for a in addresses
-        if not a.startswith(("data:image/png;base64,", "studies/study-", "cohort.", "patients.csv"))
+        if not a.startswith(("data:image/png;base64,", "studies/study-", "cohort.", "patients.", "#"))
     ]
     assert outside == []
     assert not re.search(r"@import|<link|<iframe|https?://", page)
@@ -357,8 +357,14 @@ def test_without_outcomes_the_page_names_the_columns_it_would_read(tmp_path):
 def test_too_few_outcomes_are_said(tmp_path):
     write_cohort(tmp_path, write_cohort_folders(tmp_path, 6))
     words = text_of((tmp_path / "cohort.html").read_text())
-    assert "Survival: 5 studies have tumour dose, time and event; 10 are needed." in words
-    assert "Response: 5 studies have tumour dose and response" in words
+    assert "Survival: 5 patients have tumour dose, time and event; 10 are needed." in words
+    assert "Response: 5 patients have tumour dose and response" in words
+    assert (
+        "Read from the manifest: response from &#39;response&#39;, time from &#39;survival_months&#39;"
+        in words
+    )
+    assert "no outcome and no setting" not in words
+    assert "Carried and not read as outcome: &#39;arm&#39;." in words
 
 
 def test_without_the_libraries_the_page_says_what_to_install(tmp_path, monkeypatch):

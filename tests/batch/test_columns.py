@@ -7,18 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y90voxel.batch.columns import (
-    LONG_NAME,
     PLACES,
     SETTINGS,
     USUAL,
     dotted_only,
-    edit_distance,
     read_columns,
 )
 from y90voxel.batch.manifest import read_manifest
 from y90voxel.batch.run_batch import run_batch
 from y90voxel.case.setting_names import all_keys
 from y90voxel.errors import InputError
+from y90voxel.near_names import LONG_NAME, edit_distance
 
 # What people have in tables of patients, and what earlier versions carried.
 CARRIED = (

@@ -96,7 +96,7 @@ def test_outcomes_count_a_patient_once(tmp_path):
         studies.append(done(tmp_path, f"y{number}", who, seed=100 + number)[0])
     write_cohort(tmp_path, studies)
     page = (tmp_path / "cohort.html").read_text()
-    assert re.findall(r"(\d+) studies, (\d+) events", page) == [("6", "6"), ("6", "6")]
+    assert re.findall(r"(\d+) patients, (\d+) events", page) == [("6", "6"), ("6", "6")]
     assert "24 studies of 12 patients" in page
 
 

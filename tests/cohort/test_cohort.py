@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from y90voxel.cohort.cohort import StudySummary, alike, outliers
-from y90voxel.cohort.cohort_outcomes import outcomes
+from y90voxel.cohort.cohort_outcomes import outcomes, unread_columns
 from y90voxel.report.cohort_report import render_cohort_page
 
 
@@ -79,6 +79,26 @@ def test_survival_columns_are_found_by_name_with_their_unit(time, event, unit):
 def test_a_manifest_without_outcomes_has_none():
     found = outcomes(with_columns({"arm": "A"}))
     assert (found.response_column, found.has_survival) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Respons", "nearly 'response'"),
+        ("surviva_months", "nearly 'survival_months'"),
+        ("Outcome_3m", "if it is an outcome, call it response, or survival_months and event"),
+        ("vital status", "if it is an outcome, call it event"),
+        ("centre", None),
+        ("age", None),
+        ("mos", None),  # a slip from "os" and far too short to be one
+        ("patient", "absent"),
+        ("death", "absent"),
+        ("RECIST", "'best_response' is read in its place"),
+    ],
+)
+def test_columns_that_no_outcome_is_read_from_say_what_they_look_like(name, why):
+    found = unread_columns(["best_response", "os_months", "death", name])
+    assert found.get(name, "absent") == why
 
 
 def test_one_distribution_holds_delivered_doses_or_predicted_ones_or_plans():

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from y90voxel.batch.study_units import Cell
+from y90voxel.batch.study_units import Cell, Unit
 from y90voxel.case.setting_names import ANY, all_keys, manifest_columns, options_of
 from y90voxel.case.settings import StudySettings
+from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES, outcome_columns, unread_columns
 from y90voxel.errors import InputError
 from y90voxel.io.images import is_image_file
+from y90voxel.near_names import edit_distance, slips
 
 __all__ = [
     "CASE",
@@ -25,7 +27,7 @@ __all__ = [
     "STUDY",
     "VARIANT",
     "dotted_only",
-    "edit_distance",
+    "outcome_remarks",
     "read_columns",
 ]
 
@@ -40,8 +42,6 @@ PLACES = (STUDY, CASE, VARIANT, COURSE_COLUMN, PREDICTED_BY, *FILES)
 PATIENTS = ("patient", "patient_id", "subject")
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
 SETTINGS = manifest_columns()
-# Names of so many characters or more may differ by two letters from a setting and still be taken for it; shorter by one.
-LONG_NAME = 8
 # What is nearly a name of so few characters may be anything.
 SHORTEST_NAME = 2
 # Facts of patients that lie as near to a setting as a slip of the pen and are none.
@@ -155,7 +155,7 @@ def _nearest(folded: str) -> str | None:
     for key in (*(place for place in PLACES if len(place) > SHORTEST_NAME), *SETTINGS, *all_keys()):
         open_end = key.partition(ANY)[0].lower()
         if open_end == key.lower():
-            if abs(len(folded) - len(key)) > _slips(key):
+            if abs(len(folded) - len(key)) > slips(key):
                 continue
             distance = edit_distance(folded, key.lower())
         elif "." in folded:
@@ -164,34 +164,9 @@ def _nearest(folded: str) -> str | None:
             distance = min(edit_distance(folded[:end], open_end) for end in ends)
         else:
             continue
-        if distance <= _slips(open_end) and (best is None or distance < best[0]):
+        if distance <= slips(open_end) and (best is None or distance < best[0]):
             best = distance, key.replace(ANY, "NAME")
     return None if best is None else best[1]
-
-
-def _slips(name: str) -> int:
-    """In how many letters a column may differ from a name and still be taken for it."""
-    return 2 if len(name) >= LONG_NAME else 1
-
-
-def edit_distance(one: str, other: str) -> int:
-    """Return how many letters have to be added, left out, changed or swapped with their neighbour.
-
-    Examples
-    --------
-    >>> edit_distance("residaul", "residual"), edit_distance("devices", "device"), edit_distance("age", "grid")
-    (1, 1, 4)
-    """
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
-        last, before, row = before, row, [i]
-        for j, its in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != its))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == its:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-    return row[-1]
 
 
 @lru_cache(maxsize=1)
@@ -207,3 +182,31 @@ def dotted_only() -> dict[str, str]:
         for name, dotted in options.items()
         if name not in SETTINGS
     }
+
+
+def outcome_remarks(units: Sequence[Unit], *, anonymous: bool) -> list[str]:
+    """Return what is said of the outcomes that a manifest has, and of columns that look like one and are not read.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+        The cohort.
+    anonymous : bool
+        Name none but columns that look like outcomes: the others may be named after anything.
+    """
+    names = list(dict.fromkeys(name for unit in units for name in unit.columns))
+    used = dict(zip(("response", "time", "event"), outcome_columns(names), strict=True))
+    read = [f"{what} from {column!r}" for what, column in used.items() if column is not None]
+    unread = unread_columns(names)
+    slips_of = [f"{name!r} ({why})" for name, why in unread.items() if why is not None]
+    others = [] if anonymous else [repr(name) for name, why in unread.items() if why is None]
+    if not (read or slips_of):
+        return []
+    remarks = [f"outcomes of the manifest: {', '.join(read) or 'none'}"]
+    if slips_of:
+        remarks.append(
+            f"columns that look like outcomes and are NOT read as one: {', '.join(slips_of)}. Read are {OUTCOME_NAMES}"
+        )
+    if others:
+        remarks.append(f"carried to the tables, no outcome and no setting: {', '.join(others)}")
+    return remarks

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from y90voxel.batch.batch_folder import BatchFolder
 from y90voxel.batch.batch_result import BatchResult
+from y90voxel.batch.columns import outcome_remarks
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.folder_lock import FolderLock
 from y90voxel.batch.header_memory import remembered_headers
@@ -70,7 +71,8 @@ def plan_only(cohort: Path, out: Path, choices: Choices, anonymous: bool) -> Bat
                 secret = owners_secret(out, key, ledger) if key.exists() else secrets.token_bytes(32)
                 choices = replace(choices, secret=secret)
             tasks = make_plan(units, ledger, folder, choices)
-            return _preview(out, tasks, folder, [*idle, *([] if anonymous else archive.remarks)], choices)
+            remarks = [*idle, *outcome_remarks(archive.units, anonymous=anonymous)]
+            return _preview(out, tasks, folder, [*remarks, *([] if anonymous else archive.remarks)], choices)
 
 
 def _preview(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
-from y90voxel.cohort.cohort import DELIVERED, PREDICTED, QUANTITIES, StudySummary, count_studies, of_patients
-from y90voxel.io.cohort_tables import Cell, column_type, typed, write_table
+from y90voxel.batch.study_outcome import StudyOutcome
+from y90voxel.cohort.cohort import DELIVERED, PREDICTED, QUANTITIES, StudySummary
+from y90voxel.cohort.patient_doses import PatientDoses, agreed, patient_doses
+from y90voxel.io.cohort_tables import column_type, typed, write_table
 from y90voxel.regions.roles import Role
 
 __all__ = ["PATIENT_COLUMNS", "write_patients"]
@@ -61,46 +62,40 @@ def write_patients(
         for outcome in outcomes
         for key in outcome.columns
     }
-    groups = of_patients(summaries)
-    merged = {
-        who: {names[key]: _agreed(carried[s.study_id].get(key) for s in studies) for key in names}
-        for who, studies in groups.items()
-    }
-    kinds = {name: column_type(row[name] for row in merged.values()) for name in names.values()}
+    patients = patient_doses(summaries)
+    merged = [
+        {names[key]: agreed(carried[s.study_id].get(key) for s in one.studies) for key in names}
+        for one in patients
+    ]
+    kinds = {name: column_type(row[name] for row in merged) for name in names.values()}
     rows = [
-        _row(who, studies) | {name: typed(merged[who, variant][name], kind) for name, kind in kinds.items()}
-        for (who, variant), studies in groups.items()
+        _row(one) | {name: typed(columns[name], kind) for name, kind in kinds.items()}
+        for one, columns in zip(patients, merged, strict=True)
     ]
     write_table([rows], PATIENT_COLUMNS | kinds, Path(folder) / "patients")
 
 
-def _row(who: str, studies: Sequence[StudySummary]) -> dict[str, Any]:
+def _row(one: PatientDoses) -> dict[str, Any]:
     """What is said of one patient."""
     row: dict[str, Any] = {
-        "patient": who,
-        "variant": studies[0].variant or None,
-        "studies": "; ".join(study.label for study in studies),
+        "patient": one.whose,
+        "variant": one.variant or None,
+        "studies": "; ".join(study.label for study in one.studies),
     }
-    done = [study for study in studies if study.status == StudyStatus.DONE]
-    for side in (DELIVERED, PREDICTED):
-        on_side = [study for study in done if study.facts.get("dose") == side]
-        row[f"{side}_studies"] = count_studies(on_side)
-        if on_side:
-            row[f"{side}_study"] = on_side[0].label
-            row |= {f"{side}_{key}": value for key, value in on_side[0].values.items()}
-    compared = next((study for study in done if study.pairs), None)
-    if compared is not None:
-        row["compare_study"] = compared.label
-        for pair in compared.pairs:
-            if (name := _COMPARED.get(Role(pair.role))) is not None:
+    for side, first, count in (
+        (DELIVERED, one.delivered, one.delivered_count),
+        (PREDICTED, one.predicted, one.predicted_count),
+    ):
+        row[f"{side}_studies"] = count
+        if first is not None:
+            row[f"{side}_study"] = first.label
+            row |= {f"{side}_{key}": value for key, value in first.values.items()}
+    if one.compared is not None:
+        row["compare_study"] = one.compared.label
+        for role, name in _COMPARED.items():
+            if (pair := one.pair(role)) is not None:
                 row |= {
                     f"compare_predicted_{name}": pair.predicted_gy,
                     f"compare_delivered_{name}": pair.delivered_gy,
                 }
     return row
-
-
-def _agreed(values: Iterator[Cell]) -> Cell:
-    """The value that all studies of a patient have in a column; several as text."""
-    known = list(dict.fromkeys(value for value in values if value is not None))
-    return known[0] if len(known) == 1 else "; ".join(map(str, known)) or None

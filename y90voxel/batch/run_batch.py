@@ -12,6 +12,7 @@ from y90voxel.batch.batch_folder import BatchFolder, batch_folder
 from y90voxel.batch.batch_log import BatchLog
 from y90voxel.batch.batch_result import BatchResult
 from y90voxel.batch.batch_tables import note_tables, tables_are_current, write_tables
+from y90voxel.batch.columns import outcome_remarks
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.dry_run import plan_only
 from y90voxel.batch.early_start import EarlyStart
@@ -149,7 +150,8 @@ def _run(
                 tasks = make_plan(units, ledger, folder, choices)
                 jobs = first_jobs(choices.job)
                 batch = RunningBatch(folder, ledger, tasks, requests, log, choices, early, jobs)
-                remarks = [*idle, *([] if anonymous else archive.remarks)]
+                remarks = [*idle, *outcome_remarks(archive.units, anonymous=anonymous)]
+                remarks += [] if anonymous else archive.remarks
                 remarks += _gone(ledger, tasks, jobs)
                 for remark in remarks:
                     log.message(remark)

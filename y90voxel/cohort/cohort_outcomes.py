@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from y90voxel.cohort.cohort import StudySummary
+from y90voxel.near_names import nearest
 
-__all__ = ["OUTCOME_NAMES", "Outcomes", "is_outcome", "outcomes"]
+__all__ = ["OUTCOME_NAMES", "Outcomes", "is_outcome", "outcome_columns", "outcomes", "unread_columns"]
 
 RESPONSE_NAMES = (
     "response", "best_response", "objective_response", "responder", "mrecist", "recist", "patient_best_response",
@@ -17,6 +18,11 @@ RESPONSE_NAMES = (
 TIME_NAMES = ("survival", "os", "overall_survival", "survival_time", "os_time")
 EVENT_NAMES = ("event", "os_event", "survival_event", "death", "died", "dead", "deceased")
 UNITS = ("days", "weeks", "months", "years")
+_TIMES_WITH_UNIT = tuple(f"{name}_{unit}" for name in TIME_NAMES for unit in UNITS)
+_TIMES = (*_TIMES_WITH_UNIT, *TIME_NAMES)
+_GROUPS = {"response": RESPONSE_NAMES, "time": _TIMES, "event": EVENT_NAMES}
+# Shorter names of columns are a slip away from anything: "age", "sex", "dose" from "os".
+SHORTEST_SLIP = 5
 OUTCOME_NAMES = (
     "response (CR, PR, SD, PD, or yes and no), survival_days, survival_weeks, survival_months or survival_years, and event "
     "(1 or yes: died)"
@@ -28,6 +34,14 @@ _RESPONSES = {
 }  # fmt: skip
 _TRUTHS = {"1": True, "yes": True, "y": True, "true": True, "dead": True, "died": True, "deceased": True}
 _TRUTHS |= {"0": False, "no": False, "n": False, "false": False, "alive": False, "censored": False}
+
+# Columns that say whose a study is.
+WHOSE = ("patient", "subject")
+# Words in the names of columns that look like outcomes, and what such a column would have to be called.
+_LOOKS_LIKE = {
+    "outcome": "response, or survival_months and event", "respon": "response", "recist": "response",
+    "surviv": "survival_months", "follow": "survival_months", "status": "event", "alive": "event",
+}  # fmt: skip
 
 Cell = str | float | int | bool | None
 
@@ -66,6 +80,12 @@ class Outcomes:
         """Whether times and events are both there."""
         return self.time_column is not None and self.event_column is not None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        found = (self.response_column, self.time_column, self.event_column)
+        return tuple(column for column in found if column is not None)
+
 
 def outcomes(studies: Sequence[StudySummary]) -> Outcomes:
     """Return the outcomes of a cohort by the names of its manifest's columns.
@@ -76,11 +96,7 @@ def outcomes(studies: Sequence[StudySummary]) -> Outcomes:
         The cohort.
     """
     names = list(dict.fromkeys(name for study in studies for name in study.columns))
-    response = _column(names, RESPONSE_NAMES)
-    event = _column(names, EVENT_NAMES)
-    time = _column(names, tuple(f"{name}_{unit}" for name in TIME_NAMES for unit in UNITS)) or _column(
-        names, TIME_NAMES
-    )
+    response, time, event = outcome_columns(names)
     unit = next((unit for unit in UNITS if time and _plain(time).endswith(f"_{unit}")), None)
     strange: list[str] = []
 
@@ -108,6 +124,48 @@ def outcomes(studies: Sequence[StudySummary]) -> Outcomes:
     )
 
 
+def outcome_columns(names: Sequence[str]) -> tuple[str | None, str | None, str | None]:
+    """Return the columns that response, survival time and event are read from; None for what no column holds.
+
+    Examples
+    --------
+    >>> outcome_columns(["ward", "mRECIST", "OS months", "died"])
+    ('mRECIST', 'OS months', 'died')
+    """
+    return (
+        _column(names, RESPONSE_NAMES),
+        _column(names, _TIMES_WITH_UNIT) or _column(names, TIME_NAMES),
+        _column(names, EVENT_NAMES),
+    )
+
+
+def unread_columns(names: Sequence[str]) -> dict[str, str | None]:
+    """Return the columns that no outcome is read from, and why one that looks like an outcome is not: what to call it.
+
+    Examples
+    --------
+    >>> unread_columns(["response", "Respons", "ward"])
+    {'Respons': "nearly 'response'", 'ward': None}
+    """
+    used = outcome_columns(names)
+    known = {name: heading for heading, group in _GROUPS.items() for name in group}
+    reasons: dict[str, str | None] = {}
+    for name in names:
+        plain = _plain(name)
+        if name in used or plain in WHOSE or plain.startswith("patient_"):
+            continue
+        read = used[list(_GROUPS).index(known[plain])] if plain in known else None
+        near = nearest(plain, known)
+        like = next((what for word, what in _LOOKS_LIKE.items() if word in plain), None)
+        if read is not None:
+            reasons[name] = f"{read!r} is read in its place"
+        elif near is not None and len(plain) >= SHORTEST_SLIP:
+            reasons[name] = f"nearly {near!r}"
+        else:
+            reasons[name] = None if like is None else f"if it is an outcome, call it {like}"
+    return reasons
+
+
 def is_outcome(name: str, value: Cell) -> bool:
     """Return whether a column holds an outcome by its name, and its value is one that is understood.
 
@@ -116,8 +174,7 @@ def is_outcome(name: str, value: Cell) -> bool:
     >>> is_outcome("mRECIST", "PR"), is_outcome("response", "John did well"), is_outcome("ward", "3")
     (True, False, False)
     """
-    times = {f"{time}_{unit}" for time in TIME_NAMES for unit in UNITS} | set(TIME_NAMES)
-    for names, parse in ((RESPONSE_NAMES, _response), (EVENT_NAMES, _truth), (times, _time)):
+    for names, parse in ((RESPONSE_NAMES, _response), (EVENT_NAMES, _truth), (_TIMES, _time)):
         if _plain(name) in names:
             return value is None or str(value).strip() == "" or parse(value) is not None
     return False

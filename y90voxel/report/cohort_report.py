@@ -18,27 +18,17 @@ from y90voxel.cohort.cohort import (
     one_a_patient,
     outliers,
 )
-from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES, Outcomes, outcomes
+from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES
 from y90voxel.cohort.pooled_agreement import LEAST_PATIENTS, PooledAgreement, pooled_agreement
-from y90voxel.errors import InputError
-from y90voxel.metrics.dose_outcome import (
-    DoseResponse,
-    SurvivalGroups,
-    logistic_dose_response,
-    survival_by_group,
-)
 from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE
 from y90voxel.quantification.lung_conventions import limiting_convention
-from y90voxel.report.cohort_figures import (
-    dose_response_png,
-    pooled_agreement_png,
-    population_dvh_png,
-    survival_png,
-)
+from y90voxel.report.cohort_figures import pooled_agreement_png, population_dvh_png
 from y90voxel.report.cohort_strips import strips
 from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
 from y90voxel.report.dose_page import embedded, render_page
 from y90voxel.report.formatting import MISSING, date_and_time, number
+from y90voxel.report.outcome_section import outcome_section
+from y90voxel.report.patients_section import patients_section
 
 __all__ = ["render_cohort_page"]
 
@@ -46,8 +36,6 @@ __all__ = ["render_cohort_page"]
 MOST_ROWS = 40
 # Studies that are named one by one beside a warning or a reason.
 MOST_NAMED = 12
-# With fewer subjects, or fewer of either outcome, a model says nothing.
-FEWEST_SUBJECTS, FEWEST_OF_EACH = 10, 3
 BYTES_PER_MB = 1e6  # exact
 
 
@@ -84,7 +72,7 @@ def render_cohort_page(
     agreement = pooled_agreement_png(pooled)
     if agreement is not None:
         figures["agreement.png"] = agreement
-    outcome_section = _outcome_section(one_a_patient(studies), figures)
+    outcome = outcome_section(one_a_patient(studies), figures)
     content = {
         "heading": title,
         "label": _how_many(studies),
@@ -106,7 +94,8 @@ def render_cohort_page(
         "strips": strips(comparable, QUANTITIES, odd),
         "agreement": [_agreement_row(one) for one in pooled],
         "least_patients": LEAST_PATIENTS,
-        "outcome": outcome_section,
+        "outcome": outcome,
+        "patients": patients_section(studies),
         "outcome_names": OUTCOME_NAMES,
         "quantities": [q for q in QUANTITIES if any(q.key in s.values for s in studies)],
         "studies": _study_rows(studies, odd),
@@ -314,97 +303,3 @@ def _agreement_row(one: PooledAgreement) -> dict[str, Any]:
         "ratio_limits": MISSING if ratio is None else f"× {number(ratio.lower)} to × {number(ratio.upper)}",
         "concordance": MISSING if one.concordance is None else f"{one.concordance:.3f}",
     }
-
-
-# dose against outcome
-
-
-def _outcome_section(studies: Sequence[StudySummary], figures: dict[str, bytes]) -> dict[str, Any] | None:
-    """Sentences on survival and response; their figures are added. None where the manifest has no outcomes."""
-    outcome = outcomes(studies)
-    if outcome.response_column is None and not outcome.has_survival:
-        return None
-    sentences: list[str] = []
-    if outcome.has_survival:
-        sentences += _survival(studies, outcome, figures)
-    if outcome.response_column is not None:
-        sentences += _response(studies, outcome, figures)
-    if outcome.not_understood:
-        values = "; ".join(outcome.not_understood[:8])
-        sentences.append(
-            f"Left out, because not understood: {values}{' …' if len(outcome.not_understood) > 8 else ''}."
-        )
-    return {"sentences": sentences}
-
-
-def _survival(studies: Sequence[StudySummary], outcome: Outcomes, figures: dict[str, bytes]) -> list[str]:
-    """Kaplan-Meier by tumour dose below and above the cohort's median, with the log-rank test."""
-    rows = [
-        (study.values["tumour_gy"], time, event)
-        for study, time, event in zip(studies, outcome.times, outcome.events, strict=True)
-        if time is not None and event is not None and "tumour_gy" in study.values
-    ]
-    if len(rows) < FEWEST_SUBJECTS:
-        return [
-            f"Survival: {len(rows)} studies have tumour dose, time and event; {FEWEST_SUBJECTS} are needed."
-        ]
-    doses = np.array([dose for dose, _, _ in rows])
-    cut = float(np.median(doses))
-    names = (f"below {number(cut)} Gy", f"{number(cut)} Gy or more")
-    try:
-        groups = survival_by_group(
-            [time for _, time, _ in rows], [event for _, _, event in rows],
-            [names[int(dose >= cut)] for dose in doses],
-        )  # fmt: skip
-    except InputError as error:
-        return [f"Survival: {error.message}"]
-    ordered = SurvivalGroups(
-        tuple(sorted(groups.curves, key=lambda c: names.index(c.name))), groups.chi_square, groups.p_value
-    )
-    figures["survival.png"] = survival_png(ordered, outcome.time_unit)
-    unit = outcome.time_unit or "(unit not stated)"
-    parts = [
-        f"{curve.name}: {curve.count} studies, {curve.events} events, median "
-        + ("not reached" if curve.median is None else f"{number(curve.median)} {unit}")
-        for curve in ordered.curves
-    ]
-    return [
-        f"Survival by mean tumour dose, cut at the cohort's own median ({outcome.time_column}, {outcome.event_column}). "
-        f"{'; '.join(parts)}. Log-rank χ² {number(groups.chi_square)}, p = {number(groups.p_value, 2)}. Shaded: 95 % intervals; "
-        "ticks: censored."
-    ]
-
-
-def _response(studies: Sequence[StudySummary], outcome: Outcomes, figures: dict[str, bytes]) -> list[str]:
-    """Logistic model of response against mean tumour dose."""
-    rows = [
-        (study.values["tumour_gy"], response)
-        for study, response in zip(studies, outcome.responses, strict=True)
-        if response is not None and "tumour_gy" in study.values
-    ]
-    positive = sum(response for _, response in rows)
-    if len(rows) < FEWEST_SUBJECTS or min(positive, len(rows) - positive) < FEWEST_OF_EACH:
-        return [
-            f"Response: {len(rows)} studies have tumour dose and response, {positive} of them responded; "
-            f"{FEWEST_SUBJECTS} studies with at least {FEWEST_OF_EACH} of either are needed."
-        ]
-    doses = np.array([dose for dose, _ in rows])
-    responded = np.array([response for _, response in rows])
-    try:
-        model = logistic_dose_response(doses, responded)
-    except InputError as error:
-        return [f"Response: {error.message}"]
-    figures["response.png"] = dose_response_png(model, doses, responded)
-    return [_response_sentence(model, outcome.response_column)]
-
-
-def _response_sentence(model: DoseResponse, column: str | None) -> str:
-    """The logistic model in words."""
-    odds, low, high = (float(np.exp(100.0 * s)) for s in (model.slope_per_gy, *model.slope_interval_per_gy))
-    d50 = model.d50_gy
-    at = "" if d50 is None or d50 <= 0 else f" Half respond at {number(d50)} Gy."
-    return (
-        f"Response by mean tumour dose ({column}): {model.responders} of {model.count} responded. Logistic model: odds ratio "
-        f"{number(odds)} per 100 Gy (95 % interval {number(low)} to {number(high)}), p = {number(model.p_value, 2)}.{at} "
-        "Shaded: 95 % interval; ticks: the studies."
-    )
