@@ -6,13 +6,18 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import types
 from pathlib import Path
 
 import pytest
 
 import y90voxel as yv
+from y90voxel.case.setting_names import named_settings
+from y90voxel.cli.main import COMMANDS
+from y90voxel.clinical.limits_table import FRACTION_TABLE, TABLE
 from y90voxel.lazy import names_in_stub
+from y90voxel.study.result_schemas import RESULT_SCHEMAS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -87,10 +92,93 @@ def old_pictures():
 
 
 def hooks():
+    """The hooks as mkdocs loads them: modules beside them can be imported meanwhile."""
     spec = importlib.util.spec_from_file_location("site_hooks", DOCS / "site" / "hooks.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    before = sys.path.copy()
+    sys.path.insert(0, str(DOCS / "site"))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path[:] = before
     return module
+
+
+def built(page):
+    """A page with the tables of the package in it."""
+    return hooks().on_page_markdown((DOCS / page).read_text(encoding="utf-8"))
+
+
+def cells(markdown):
+    """The rows of its tables."""
+    rows = [line for line in markdown.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
+
+
+def test_every_setting_and_its_option_stand_on_the_page_of_settings():
+    rows = cells(built("reference/settings.md"))
+    keys = [row[0] for row in rows if row[0] not in ("key", "---")]
+    assert len(keys) == len(named_settings()) > 100
+    assert [
+        "`seed`",
+        "Monte Carlo, exact and sampled uncertainties: same seed, same result.",
+        "`0`",
+        "`--seed`",
+    ] in rows
+    assert {len(row) for row in rows} == {4}
+
+
+def test_every_command_prints_its_help_on_the_page_of_options():
+    page = built("reference/options.md")
+    assert re.findall(r"^## (\S+)$", page, re.M) == list(COMMANDS)
+    for name, text in COMMANDS.items():
+        assert text.split()[0] in page.partition(f"\n## {name}\n")[2][:200]
+    assert "--verify-engine <int>" in page
+
+
+@pytest.mark.parametrize(
+    "kind", ["metrics", "plan", "compare", "accumulate", "commission", "course", "status"]
+)
+def test_every_key_of_a_result_stands_on_the_page_of_results(kind):
+    part = built("reference/results.md").partition(f"\n## {kind}.json\n")[2].partition("\n## ")[0]
+    keys = {row[0].strip("`").split(".")[0].removesuffix("[]") for row in cells(part)} - {"key", "---"}
+    assert keys == set(RESULT_SCHEMAS[kind]["properties"])
+    if kind == "metrics":
+        assert [
+            "`regions[].d70_gy`",
+            "number or null",
+            "greatest dose that at least 70 % of the volume receives \\[Gy\\]",
+        ] in cells(part)
+
+
+def test_metrics_say_what_each_key_means():
+    rows = cells(built("reference/results.md").partition("\n## plan.json")[0])
+    bare = [key for key, _, meaning in rows if meaning == "–"]
+    assert set(bare) <= {
+        "`study`",
+        "`regions[].v_percent`",
+        "`regions[].radiobiology`",
+        "`regions[].uncertainty`",
+        "`regions[].noise`",
+        "`regions[].partial_volume`",
+    }
+
+
+def test_every_limit_of_the_table_stands_on_its_page():
+    rows = [row for row in cells(built("clinical_limits.md")) if row[0] not in ("limit or goal", "---")]
+    assert len(rows) == len(TABLE) + len(FRACTION_TABLE)
+    assert all(source != "–" for *_, source in rows)
+    assert ["lungs, one treatment", "below 30 Gy", "any treatment"] in [row[:3] for row in rows]
+
+
+def test_a_cell_can_neither_end_itself_nor_open_a_tag():
+    escaped = hooks().filled.__globals__["cell"]("a|b <img src=x> *c*\nd")
+    assert escaped == r"a\|b &lt;img src=x> \*c\* d"
+
+
+def test_a_table_that_nobody_makes_ends_the_build():
+    with pytest.raises(KeyError):
+        hooks().on_page_markdown("<!-- table of nothing -->")
 
 
 @pytest.mark.parametrize(

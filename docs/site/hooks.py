@@ -1,9 +1,11 @@
-"""What the configuration of the site cannot say: decisions in its table of contents, public names in its reference."""
+"""What the configuration of the site cannot say: decisions in its contents, public names and tables of the package."""
 
 import ast
 import re
 from pathlib import Path
 from typing import Any
+
+from site_tables import filled  # beside this file
 
 __all__ = ["on_config", "on_page_markdown"]
 
@@ -23,7 +25,8 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the docstrings of public names where a page asks for those of a package, or of some of its folders."""
+    """Put the docstrings of public names, and tables of the package, where a page asks for them."""
+    markdown = filled(markdown)
     asked = [(match[1], match[2]) for match in MARK.finditer(markdown)]
     listed = {folder for package, folders in asked if folders for folder in folders.split()}
     return MARK.sub(lambda match: described(match[1], match[2], listed), markdown)

@@ -38,7 +38,14 @@ __all__ = ["RESULT_SCHEMAS", "result_schema", "schema_of_kind"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 TABLE: Schema = {"type": "object"}
-STUDY = open_object({"label": TEXT, "study_instance_uid": maybe(TEXT)})
+STUDY = open_object(
+    {
+        "label": said(TEXT, "what the outputs call the study; names nobody"),
+        "study_instance_uid": said(
+            maybe(TEXT), "of the DICOM study; null with --anonymise and for files of images"
+        ),
+    }
+)
 
 
 def _document(kind: str, version: int, keys: dict[str, Schema], **optional: Schema) -> Schema:
@@ -50,30 +57,67 @@ METRICS = _document(
     "dose", METRICS_VERSION,
     {
         "study": STUDY,
-        "patient": maybe(TABLE),
-        "nuclide": TEXT,
+        "patient": said(maybe(TABLE), "what was stated of the patient; units are in the keys"),
+        "nuclide": said(TEXT, "of the therapy, such as Y-90"),
         "predicted": said(BOOL, "true when a surrogate was imaged"),
         "engine": said(TEXT, "what ran"),
         "engine_requested": said(TEXT, "what was asked for: its name, or auto"),
-        "engine_reason": TEXT,
+        "engine_reason": said(TEXT, "why it was this one"),
         "engine_check": said(maybe(TABLE), "what the exact engine would change, by region"),
-        "energy_per_activity_j_per_gbq": NUMBER,
+        "energy_per_activity_j_per_gbq": said(NUMBER, "electron energy of the complete decay [J/GBq]"),
         "activity_bq": said(NUMBER, "net administered activity of all injections [Bq]"),
         "map_activity_bq": said(NUMBER, "activity of the whole map at administration [Bq]"),
-        "map_over_net": NUMBER,
-        "arteries": maybe(TABLE),
-        "focal_uptake": items(TABLE),
-        "calibration": open_object({"mode": TEXT, "region": maybe(TEXT)}),
+        "map_over_net": said(NUMBER, "map_activity_bq over activity_bq"),
+        "arteries": said(maybe(TABLE), "of several injections: activity at the last one [Bq], and what each gave and where"),
+        "focal_uptake": said(items(TABLE), "foci of uptake outside the liver: place [mm, LPS], volume [mL], dose [Gy]"),
+        "calibration": said(
+            open_object(
+                {
+                    "mode": said(TEXT, "relative, absolute or factor"),
+                    "region": said(maybe(TEXT), "whose counts stand for the activity; relative calibration"),
+                }
+            ),
+            "how counts became activity; alternatives: what other regions would make of all doses, as factors",
+        ),
         "density": said(mapping(TEXT), "where densities come from, by part of the body"),
         "hepatic_reserve": said(maybe(NUMBER), "untreated fraction of the liver volume"),
-        "lung": open_object({"shunt_fraction": maybe(NUMBER), "by_method": items(TABLE), "reliable": BOOL}),
-        "regions": items(REGION),
-        "partial_volume": maybe(TABLE),
-        "uncertainty": maybe(TABLE),
+        "lung": said(
+            open_object(
+                {
+                    "shunt_fraction": said(maybe(NUMBER), "lung shunt fraction, 0 to 1"),
+                    "by_method": said(items(TABLE), "mean lung dose by each convention and engine [Gy]"),
+                    "reliable": said(BOOL, "false where CT and contours show different breathing positions"),
+                },
+                optional={
+                    "mean_mird_1kg_gy": said(maybe(NUMBER), "MIRD dose over 1 kg, which limits refer to [Gy]"),
+                    "mean_mird_ct_gy": said(maybe(NUMBER), "the same over the mass of whole lungs by CT [Gy]"),
+                    "ct_mass_g": said(maybe(NUMBER), "that mass [g]"),
+                    "fraction_in_fov": said(maybe(NUMBER), "share of the lungs that the image shows, 0 to 1"),
+                    "mean_voxel_gy": said(maybe(NUMBER), "mean of the dose map by volume [Gy]"),
+                    "mass_weighted_mean_voxel_gy": said(maybe(NUMBER), "mean of the dose map by mass [Gy]"),
+                },
+            ),
+            "lung doses; there is more than one, and they differ",
+        ),
+        "regions": said(items(REGION), "one entry a region, drawn, automatic or derived"),
+        "partial_volume": said(maybe(TABLE), "how the image was corrected for blur, where asked for"),
+        "uncertainty": said(maybe(TABLE), "inputs and statements of --uncertainty; relative ones as fractions, lengths in mm"),
         "immune": said(maybe(TABLE), "exploratory"),
         "microscale": said(maybe(TABLE), "exploratory"),
-        "limits": items(LIMIT),
-        "reporting": items(open_object({"item": TEXT, "source": TEXT, "status": TEXT, "where": maybe(TEXT)})),
+        "limits": said(items(LIMIT), "every limit and goal of the device, beside what was found"),
+        "reporting": said(
+            items(
+                open_object(
+                    {
+                        "item": said(TEXT, "item of a standard report"),
+                        "source": said(TEXT, "who asks for it"),
+                        "status": said(TEXT, "present, derived, missing or not asked"),
+                        "where": said(maybe(TEXT), "where it stands, or how it would come in"),
+                    }
+                )
+            ),
+            "completeness of the report",
+        ),
         "warnings": WARNINGS,
         "provenance": PROVENANCE,
     },

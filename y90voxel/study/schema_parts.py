@@ -89,18 +89,31 @@ def _region() -> Schema:
 REGION = _region()
 GRID = open_object({"shape": items(COUNT), "spacing_mm": items(NUMBER), "affine": items(items(NUMBER))})
 WARNINGS = said(
-    items(closed({"code": TEXT, "message": TEXT})), "every assumption and oddity, the most urgent first"
+    items(closed({"code": said(TEXT, "its kind, for programs"), "message": said(TEXT, "for people")})),
+    "every assumption and oddity, the most urgent first",
 )
 PROVENANCE = said(
     open_object(
-        {"version": TEXT}, optional={"inputs": items({"type": "object"}), "settings": {"type": "object"}}
+        {"version": said(TEXT, "of y90voxel")},
+        optional={
+            "inputs": said(items({"type": "object"}), "every file or series that was used, with its sha256"),
+            "settings": said({"type": "object"}, "settings of the calculation"),
+        },
     ),
     "version, inputs with checksums, settings, times",
 )
 # A limit or goal beside what was found [Gy].
 LIMIT = open_object(
     {
-        "name": TEXT, "region": TEXT, "sense": maybe(TEXT), "value_gy": maybe(NUMBER), "limit_gy": maybe(NUMBER), "status": TEXT,
-        "reason": maybe(TEXT), "source": maybe(TEXT),
+        "name": said(TEXT, "of the row of the table"),
+        "region": said(TEXT, "what it is held against"),
+        "sense": said(maybe(TEXT), "below, or at least"),
+        "value_gy": said(maybe(NUMBER), "what was found [Gy]"),
+        "limit_gy": said(maybe(NUMBER), "limit or goal [Gy]"),
+        "status": said(
+            TEXT, "met, not met, unconfirmed (a fact that decides is not stated) or not applicable"
+        ),
+        "reason": said(maybe(TEXT), "why it is so"),
+        "source": said(maybe(TEXT), "document, table and row"),
     }
-)  # fmt: skip
+)

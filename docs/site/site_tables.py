@@ -1,0 +1,144 @@
+"""Tables of the site that are read from the package, so that they cannot say another thing than it does."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # the package of this checkout, and not of another one that is installed
+
+from y90voxel.case.setting_names import NamedSetting, named_settings  # noqa: E402
+from y90voxel.cli.main import COMMANDS  # noqa: E402
+from y90voxel.clinical.limits_table import FRACTION_TABLE, LIMITS_VERSION, TABLE, Limit  # noqa: E402
+
+__all__ = ["TABLES", "cell", "filled"]
+
+MARK = re.compile(r"^<!-- table of (\w+)(?: ([\w./-]+))? -->$", re.M)
+COLUMNS = 104  # [characters] of a printed help: what a page of the site shows without a scroll bar
+
+
+def filled(markdown: str) -> str:
+    """Put the tables into a page where it asks for them."""
+    return MARK.sub(lambda mark: TABLES[mark[1]](*([mark[2]] if mark[2] else [])), markdown)
+
+
+def cell(text: object) -> str:
+    """Text of a cell: nothing in it ends the cell, opens a tag or is taken as emphasis."""
+    escaped = re.sub(r"([\\*_|\[\]])", r"\\\1", str(text))
+    return escaped.replace("<", "&lt;").replace("\n", " ").strip() or "–"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table; cells are escaped already."""
+    lines = [list(header), *([list(row) for row in rows])]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def settings() -> str:
+    """Every setting by its table of a case file."""
+    groups: dict[str, list[NamedSetting]] = {}
+    for one in named_settings():
+        groups.setdefault(one.path[0] if len(one.path) > 1 else "", []).append(one)
+    parts = []
+    for group, members in groups.items():
+        heading = f"`[{group}]`" if group else "At the top of the file"
+        rows = (
+            (
+                f"`{'.'.join(one.path[1:] or one.path)}`",
+                cell(re.split(r"  +\[default", one.help)[0]),
+                f"`{one.default}`" if one.default not in (None, "", [], {}) else "–",
+                f"`{one.setting.flag}`" if one.setting.flag else "–",
+            )
+            for one in members
+        )
+        parts.append(f"## {heading}\n\n" + table(("key", "what it means", "default", "option"), rows))
+    return "\n\n".join(parts)
+
+
+def helps() -> str:
+    """What every command prints when it is asked for its help."""
+    parts = []
+    for name in COMMANDS:
+        done = subprocess.run(
+            [sys.executable, "-m", "y90voxel", name, "--help"],
+            capture_output=True, text=True, check=True, encoding="utf-8", cwd=ROOT,
+            env={**os.environ, "COLUMNS": str(COLUMNS), "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1"},
+        )  # fmt: skip
+        text = done.stdout.replace("python -m y90voxel", "y90voxel").strip()
+        parts.append(f"## {name}\n\n```text\n{text}\n```")
+    return "\n\n".join(parts)
+
+
+def keys(kind: str) -> str:
+    """Every key of a kind of result that its schema declares, with its meaning and unit."""
+    schema = json.loads((ROOT / "docs" / "schemas" / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    return table(("key", "type", "what it means, unit"), _keys(schema, ""))
+
+
+def _keys(schema: dict[str, Any], above: str) -> Iterable[tuple[str, str, str]]:
+    for name, one in schema.get("properties", {}).items():
+        inner = one.get("items", {}) if "items" in one else one
+        array = "[]" if "items" in one else ""
+        type_ = one.get("type", type(one.get("const", "")).__name__)
+        types = type_ if isinstance(type_, str) else " or ".join(type_)
+        meaning = one.get("description") or (f"always {one['const']}" if "const" in one else "")
+        yield f"`{above}{name}{array}`", types, cell(meaning)
+        yield from _keys(inner, f"{above}{name}{array}.")
+
+
+def limits() -> str:
+    """The versioned table of limits and goals, by device."""
+    parts = [f"Version of the table: `{LIMITS_VERSION}`."]
+    for device in dict.fromkeys(limit.device for limit in TABLE):
+        doses = [
+            (cell(one.name), f"{one.sense.value} {one.value_gy:g} Gy", cell(_when(one)), cell(one.source))
+            for one in TABLE
+            if one.device == device
+        ]
+        shares = [
+            (
+                cell(one.name),
+                f"{one.sense.value} {100 * one.value:g} %",
+                cell(", ".join(scenario.value for scenario in one.scenarios)),
+                cell(one.source),
+            )
+            for one in FRACTION_TABLE
+            if one.device == device
+        ]
+        parts += [
+            f"## Device `{device}`",
+            table(("limit or goal", "value", "holds for", "source"), [*doses, *shares]),
+        ]
+    return "\n\n".join(parts)
+
+
+def _when(limit: Limit) -> str:
+    """What a row asks for beside its device."""
+    conditions = [
+        ", ".join(scenario.value for scenario in limit.scenarios),
+        ", ".join(disease.value for disease in limit.diseases),
+        f"bilirubin {limit.bilirubin}" if limit.bilirubin else "",
+        f"hepatic reserve below {100 * limit.reserve_below:g} %" if limit.reserve_below else "",
+        f"liver function {limit.function}" if limit.function else "",
+        "or pretreated" if limit.or_pretreated else "",
+        f"{limit.approach}" if limit.approach else "",
+        f"if {limit.condition}" if limit.condition else "",
+    ]
+    return "; ".join(condition for condition in conditions if condition) or "any treatment"
+
+
+def file(name: str) -> str:
+    """A document that lies elsewhere in the repository, one level of headings down and without its title."""
+    text = (ROOT / name).read_text(encoding="utf-8").partition("\n")[2]
+    return text.strip()
+
+
+TABLES: dict[str, Callable[..., str]] = {
+    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file,
+}  # fmt: skip
