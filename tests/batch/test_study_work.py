@@ -110,10 +110,10 @@ def test_a_pattern_for_all_studies_may_fit_nothing_in_one_and_is_listed(tmp_path
     metrics = json.loads((tmp_path / "staging" / "x" / "metrics.json").read_text())
     assert {r["name"]: r["role"] for r in metrics["regions"]}["GTV1"] == "tumour"
     said = {w["code"]: w["message"] for w in metrics["warnings"]}["role-without-region"]
-    assert said == "roles given for all studies that fit no region of this one: 'HCC*'."
+    assert said == "roles of a case file, or given for all studies, that fit no region of this one: 'HCC*'."
 
 
-def test_a_pattern_that_the_study_itself_gives_has_to_fit(tmp_path):
+def test_a_pattern_that_the_row_of_the_study_gives_has_to_fit(tmp_path):
     write_study(tmp_path / "study")
     given = request(tmp_path, optional_roles=["GTV*"])
     given["settings"]["regions"] = {"roles": ROLES}
@@ -135,6 +135,6 @@ def test_a_pattern_reaches_regions_that_get_other_names(tmp_path):
 
 def test_which_roles_may_fit_nothing_changes_what_a_study_was_made_of(tmp_path):
     unit = Unit("p1", "p1", tmp_path, settings={"regions": {"roles": {"HCC*": "tumour"}}})
-    choices = Choices({"regions": {"roles": {"HCC*": "tumour", "CCC*": "tumour"}}})
-    assert optional_roles(unit, choices) == ["CCC*"]
-    assert optional_roles(replace(unit, settings={}), choices) == ["CCC*", "HCC*"]
+    choices = Choices({"regions": {"roles": {"CCC*": "tumour"}}}, {"regions": {"roles": {"GTV": "tumour"}}})
+    assert optional_roles(unit, choices) == ["CCC*", "GTV", "HCC*"]  # its own case file may serve others too
+    assert optional_roles(replace(unit, own_roles=("HCC*",)), choices) == ["CCC*", "GTV"]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from dicom_factory import rtstruct, save
 from study_factory import CT_AFFINE, ROIS, ball_contours, distances, write_study
@@ -111,12 +112,15 @@ def test_a_single_dicom_file_is_a_study(run_cli, folder):
     assert (done.code, "EMISSION" in done.out) == (0, True)
 
 
-def gtv_study(folder, name):
-    """A study whose tumour only its interpreted type calls one."""
-    write_study(folder, with_regions=False)
-    contours = {"Liver": ball_contours(*ROIS["Liver"]), name: ball_contours(*ROIS["GTV1"])}
-    dataset = rtstruct(contours)
-    dataset.RTROIObservationsSequence[1].RTROIInterpretedType = "GTV"
+def gtv_study(folder, *names):
+    """A study whose tumours only their interpreted type calls so."""
+    if not folder.is_dir():
+        write_study(folder, with_regions=False)
+    (x, y, z), radius = ROIS["GTV1"]
+    places = [ball_contours((x, y, z + 20 * number), radius / (1 + number)) for number in range(len(names))]
+    dataset = rtstruct({"Liver": ball_contours(*ROIS["Liver"]), **dict(zip(names, places, strict=True))})
+    for item in dataset.RTROIObservationsSequence[1:]:
+        item.RTROIInterpretedType = "GTV"
     save([dataset], folder, "rs")
     return folder
 
@@ -133,6 +137,39 @@ def test_an_roi_of_type_gtv_is_a_tumour_in_the_dose_and_in_inspect(run_cli, tmp_
     assert "'HCC seg 7'" in said["tumours-by-type"]
     assert "other-regions" not in said
     assert "HCC seg 7 (tumour)" in run_cli("inspect", study).out
+
+
+@pytest.mark.parametrize(
+    ("roles", "left"),
+    [
+        (("HCC*=tumour",), None),
+        (("HCC seg 7=tumour",), None),
+        (("Liver=liver",), "'HCC seg 7', 'S8': no role"),
+        (("S8=tumour",), "'HCC seg 7': no role"),
+        (("HCC*=tumour", "S8=tumour"), None),
+    ],
+)
+@pytest.mark.parametrize("command", ["dose", "dvh"])
+def test_a_role_by_name_or_pattern_answers_what_the_type_says(run_cli, tmp_path, roles, left, command):
+    study = gtv_study(tmp_path / "study", "HCC seg 7")
+    if "S8" in str(roles) or roles == ("Liver=liver",):
+        study = gtv_study(tmp_path / "study", "HCC seg 7", "S8")
+    typed = [word for role in roles for word in ("--role", role)]
+    if command == "dose":
+        done = run_cli("dose", study, *GIVEN, *typed, "-o", tmp_path / "out")
+    else:
+        dose = (
+            write_nifti(DoseMap(np.ones(GRID.shape), GRID), tmp_path / "dose.nii.gz")
+            or tmp_path / "dose.nii.gz"
+        )
+        done = run_cli(
+            "dvh", dose, study / "rs0000", *typed, "--trust-frames", "--json", "-o", tmp_path / "out"
+        )
+    said = {warning["code"]: warning["message"] for warning in json.loads(done.out)["warnings"]}
+    if left is None:
+        assert "tumours-by-type" not in said
+    else:
+        assert said["tumours-by-type"].startswith(left)
 
 
 def test_a_role_by_the_user_wins_over_the_type(run_cli, tmp_path):

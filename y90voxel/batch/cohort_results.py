@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from y90voxel.batch.cohort_immune import immune_columns
 from y90voxel.batch.cohort_microscale import microscale_columns
 from y90voxel.batch.cohort_patient import patient_columns
+from y90voxel.batch.cohort_roles import CohortRoles
 from y90voxel.batch.cohort_writing import cohort_page
 from y90voxel.batch.job_results import PAGES, JobResult, read_job
 from y90voxel.batch.patient_table import write_patients
@@ -82,13 +83,14 @@ def write_cohort(
     kinds = {name: column_type(study.columns.get(key) for study in studies) for key, name in renamed.items()}
     summaries: list[StudySummary] = []
     examples: dict[str, str] = {}
+    roles = CohortRoles()
 
     def rows() -> Iterator[list[dict[str, Any]]]:
         """The rows of each study; what the page needs of it is kept aside."""
         for done, study in enumerate(studies):
             report_progress("reading results", 0.8 * done / len(studies))
             carried = {name: typed(study.columns.get(key), kinds[name]) for key, name in renamed.items()}
-            study_rows, summary, messages = _one(study, folder)
+            study_rows, summary, messages = _one(study, folder, roles)
             for code, message in messages.items():
                 examples.setdefault(code, message)
             summaries.append(summary)
@@ -97,6 +99,7 @@ def write_cohort(
     write_cohort_tables(rows(), {name: kinds[name] for name in renamed.values()}, folder)
     write_patients(summaries, studies, folder)
     report_progress("drawing the page", 0.8)
+    summaries = roles.said_once(summaries, examples)
     page = cohort_page(
         summaries, title=title, version=__version__, computed=datetime.now(UTC), examples=examples
     )
@@ -106,19 +109,24 @@ def write_cohort(
     return tuple(summaries)
 
 
-def _one(study: StudyOutcome, out: Path) -> tuple[list[dict[str, Any]], StudySummary, dict[str, str]]:
+def _one(
+    study: StudyOutcome, out: Path, roles: CohortRoles
+) -> tuple[list[dict[str, Any]], StudySummary, dict[str, str]]:
     """Rows, summary and warnings of a study; results that cannot be read become the reason why it has none."""
     if study.status is not StudyStatus.DONE or study.folder is None:
         return _rows(study, {}, study.reason), _summary(study, {}, {}, study.reason, out), {}
     folder = out / study.folder
     try:
         if study.job != DOSE:
-            return _of_job(study, read_job(study.job, folder), out)
+            result = read_job(study.job, folder)
+            roles.add(study.study_id, result.messages, result.document)
+            return _of_job(study, result, out)
         metrics = read_json(folder / "metrics.json")
         if not isinstance(metrics, dict) or metrics.get("kind") != "dose":
             raise ValueError("metrics.json is not that of a dose calculation")
         messages = {str(warning["code"]): str(warning["message"]) for warning in metrics["warnings"]}
         histograms = _histograms(folder / "dvh.csv")
+        roles.add(study.study_id, messages, metrics)
         return _rows(study, metrics, None), _summary(study, metrics, histograms, None, out), messages
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"the results in {study.folder.as_posix()} cannot be read: {error}"

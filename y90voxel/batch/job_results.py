@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class JobResult:
         Regions that were predicted and delivered.
     messages : mapping of str to str
         Warnings by code.
+    document : mapping
+        What they are described in.
     """
 
     of_study: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class JobResult:
     values: Mapping[str, float] = field(default_factory=dict)
     pairs: tuple[Pair, ...] = ()
     messages: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_job(job: str, folder: Path) -> JobResult:
@@ -67,7 +70,7 @@ def read_job(job: str, folder: Path) -> JobResult:
     document = read_json(folder / DOCUMENTS[job])
     if not isinstance(document, dict) or document.get("kind") != job:
         raise ValueError(f"{DOCUMENTS[job]} is not that of a {job}")
-    return _READ[job](document)
+    return replace(_READ[job](document), document=document)
 
 
 def _plan(document: Mapping[str, Any]) -> JobResult:

@@ -97,6 +97,7 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
             columns[name] = value
         elif meaning not in PLACES:
             settings = merge(settings, _nested(meaning, value))
+    own_roles = tuple(settings.get("regions", {}).get("roles", {}))
     problem = None
     if where is None:
         problem = f"row {number} of {manifest.name} names no study: column 'study' is empty."
@@ -123,6 +124,7 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
     return Unit(
         key, _name(where, base), study, None, files, settings, columns, problem,
         patient=_patient(columns), variant=variant, study=place, predicted_by=_predictor(base, stated[PREDICTED_BY]),
+        own_roles=own_roles,
     )  # fmt: skip
 
 

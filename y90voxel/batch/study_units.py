@@ -81,6 +81,8 @@ class Unit:
         What is alike in all variants and jobs of a study; empty for its key.
     job : str
         What is done with it: one of `JOBS`.
+    own_roles : tuple of str
+        Regions whose role its row of the manifest gives: they have to be there.
     predicted_by : str
         The ``study`` whose image predicts the dose of this one; empty where the patient has only one.
     """
@@ -100,6 +102,7 @@ class Unit:
     study: str = ""
     job: str = DOSE
     predicted_by: str = ""
+    own_roles: tuple[str, ...] = ()
 
     @property
     def whole_name(self) -> str:

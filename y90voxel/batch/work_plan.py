@@ -170,10 +170,11 @@ def settings_of(unit: Unit, choices: Choices) -> dict[str, Any]:
 
 
 def optional_roles(unit: Unit, choices: Choices) -> list[str]:
-    """Return names and patterns of roles that are given for all studies and not by the study itself: they may fit nothing."""
-    own = unit.settings.get("regions", {}).get("roles", {})
-    common = [given.get("regions", {}).get("roles", {}) for given in (choices.case, choices.options)]
-    return sorted({text for roles in common for text in roles} - set(own))
+    """Return names and patterns of roles that may fit nothing: of case files and of all studies, not of a row of the manifest."""
+    given = [
+        one.get("regions", {}).get("roles", {}) for one in (choices.case, choices.options, unit.settings)
+    ]
+    return sorted({text for roles in given for text in roles} - set(unit.own_roles))
 
 
 def _task(

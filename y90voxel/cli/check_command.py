@@ -17,6 +17,7 @@ from y90voxel.cli.options import (
     RegionFiles,
     Settings,
     chosen_settings,
+    roles_of_case,
     takes_settings,
 )
 
@@ -79,6 +80,7 @@ def check(
             chosen,
             files={"emission": emission, "ct": ct, "regions": regions or None},
             override=files.override or (),
+            optional_roles=roles_of_case(case, settings),
             report=chosen.output.report,
             progress=report_progress,
         )

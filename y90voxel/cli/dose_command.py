@@ -16,6 +16,7 @@ from y90voxel.cli.options import (
     RegionFiles,
     Settings,
     chosen_settings,
+    roles_of_case,
     takes_settings,
 )
 
@@ -56,5 +57,12 @@ def run(
 
     chosen = chosen_settings(case, settings)
     with progress(quiet=as_json) as report_progress:
-        evaluation = run_study(study, out, chosen, files=files, progress=report_progress)
+        evaluation = run_study(
+            study,
+            out,
+            chosen,
+            files=files,
+            optional_roles=roles_of_case(case, settings),
+            progress=report_progress,
+        )
     print_evaluation(evaluation, out, as_json)

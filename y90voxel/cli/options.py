@@ -27,6 +27,7 @@ __all__ = [
     "RegionFiles",
     "Settings",
     "chosen_settings",
+    "roles_of_case",
     "takes_settings",
 ]
 
@@ -62,6 +63,23 @@ def chosen_settings(case: Path | None, settings: Settings) -> StudySettings:
     words = () if case is None else (str(case), case.name, case.stem)
     with anonymous_errors(bool(settings.get("output", {}).get("anonymise")), words):
         return load_settings(case, settings)
+
+
+def roles_of_case(case: Path | None, settings: Settings) -> list[str]:
+    """Return names and patterns of roles that stand in a case file and were not typed: they may fit no region of a study.
+
+    Parameters
+    ----------
+    case : Path or None
+        The case file, which `chosen_settings` has read before.
+    settings : mapping
+        What was typed.
+    """
+    from y90voxel.case.settings import read_case_file
+
+    typed = settings.get("regions", {}).get("roles", {})
+    raw = {} if case is None else read_case_file(case)
+    return [text for text in raw.get("regions", {}).get("roles", {}) if text not in typed]
 
 
 def takes_settings(command: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

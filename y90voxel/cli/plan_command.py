@@ -15,6 +15,7 @@ from y90voxel.cli.options import (
     RegionFiles,
     Settings,
     chosen_settings,
+    roles_of_case,
     takes_settings,
 )
 
@@ -54,7 +55,14 @@ def plan(
     chosen = chosen_settings(case, settings)
     files = {"emission": emission, "ct": ct, "regions": regions or None}
     with progress(quiet=as_json) as report_progress:
-        result = run_plan(study, out, chosen, files=files, progress=report_progress)
+        result = run_plan(
+            study,
+            out,
+            chosen,
+            files=files,
+            optional_roles=roles_of_case(case, settings),
+            progress=report_progress,
+        )
     _print(result, out, as_json)
 
 

@@ -14,7 +14,7 @@ from y90voxel.regions.roles import Role
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
-__all__ = ["isocontour", "isocontours"]
+__all__ = ["isocontour", "isocontour_name", "isocontours"]
 
 # Sub-samples of a voxel along each axis; the image between voxels is a cubic spline, for its blur makes it smooth.
 PARTS = 4
@@ -55,9 +55,20 @@ def isocontour(image: CountMap | ActivityMap, liver: Mask, fraction: float, role
     if not highest > 0.0:
         raise RegionError("the emission image holds nothing in the liver: there is no isocontour.")
     above = _share_above(np.asarray(image.array, np.float64), fraction * highest)
-    name = f"{role} ({100 * fraction:g} % isocontour)"
+    name = isocontour_name(role, fraction)
     mask = Mask((np.minimum(above, inside)).astype(np.float32), image.grid)
     return DrawnRegion(name, mask, source="isocontour of the emission image", automatic=True, role=Role(role))
+
+
+def isocontour_name(role: str, fraction: float) -> str:
+    """Return what the isocontour of a role is called.
+
+    Examples
+    --------
+    >>> isocontour_name("tumour", 0.4)
+    'tumour (40 % isocontour)'
+    """
+    return f"{role} ({100 * fraction:g} % isocontour)"
 
 
 def _share_above(values: NDArray[np.float64], level: float) -> NDArray[np.float64]:

@@ -20,11 +20,13 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["place_regions", "place_shape", "placed_names", "urgent_first"]
+__all__ = ["place_regions", "place_shape", "placed_names", "urgent_first", "without_answered_types"]
 
 # A drawn volume may shrink by this fraction on the grid before it counts as cut off: the raster is exact to 0.1 %.
 LOST_VOLUME_TOLERANCE = 0.005
 MISSED_TUMOUR = "looks-like-tumour"
+# Code of the notice that a region is a tumour by its type alone.
+BY_TYPE = "tumours-by-type"
 
 
 def place_regions(
@@ -131,6 +133,36 @@ def urgent_first(notices: Iterable[Notice]) -> tuple[Notice, ...]:
 def placed_names(drawn: Sequence[DrawnRegion]) -> list[str]:
     """Return what regions are called once they are placed: each name once, none of a derived region."""
     return unique_names(f"{r.name} (drawn)" if r.name in DERIVED_NAMES else r.name for r in drawn)
+
+
+def without_answered_types(
+    notices: Iterable[Notice], drawn: Sequence[DrawnRegion], roles: Mapping[str, str] | None
+) -> tuple[Notice, ...]:
+    """Return notices without those that regions are tumours by their type where a role was given to these.
+
+    Parameters
+    ----------
+    notices : iterable of Notice
+        What was said when the regions were read.
+    drawn : sequence of DrawnRegion
+        The regions.
+    roles : mapping of str to str, optional
+        Role by name or pattern: who gives one has said what the region is.
+    """
+    names = placed_names(drawn)
+    answered = overridden_names(names, roles)
+    by_type = [name for name, region in zip(names, drawn, strict=True) if region.role is Role.TUMOUR]
+    left = [name for name in by_type if name not in answered]
+    if left == by_type:
+        return tuple(notices)
+    kept = [notice for notice in notices if notice.code != BY_TYPE]
+    if left:
+        message = (
+            f"{', '.join(map(repr, left))}: no role was recognised by name, and their files say by type that these are tumours: "
+            "they count as tumours where --role NAME=ROLE says nothing else."
+        )
+        kept.append(Notice(BY_TYPE, message))
+    return tuple(kept)
 
 
 def _lungs_beside_liver(placed: list[Region]) -> list[Region]:

@@ -19,9 +19,10 @@ from y90voxel.io.doses import read_dose, read_dose_identity
 from y90voxel.io.region_files import paths_of
 from y90voxel.io.result_tables import write_json
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
-from y90voxel.regions.placement import place_regions
+from y90voxel.regions.placement import place_regions, placed_names, without_answered_types
 from y90voxel.regions.regions import DERIVED_NAMES, Region, Regions
 from y90voxel.study.engine_choice import build_engine
+from y90voxel.study.optional_roles import fitting_roles, with_optional_roles
 from y90voxel.study.read_study import read_region_files, trusted_regions
 from y90voxel.study.result_folder import read_document, read_dose_folder, with_activity
 from y90voxel.study.run_dose import StudyFiles, make_case, read_chosen
@@ -80,6 +81,7 @@ def run_check(
     *,
     files: StudyFiles | None = None,
     override: Collection[str] = (),
+    optional_roles: Collection[str] = (),
     report: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -99,6 +101,8 @@ def run_check(
         ``emission``, ``ct``, ``regions``: files that complete or replace the study's.
     override : collection of str
         ``patients-differ`` and ``maps-unlike``: refusals that are overridden.
+    optional_roles : collection of str
+        Names and patterns of roles that may fit no region of either side, as those of a case file.
     report : bool
         Write page and figures too.
     progress : callable or None
@@ -137,13 +141,15 @@ def run_check(
     if (folder / "metrics.json").is_file():
         ours = _of_results(folder, chosen, files)
     else:
-        ours = _of_study(folder, chosen, files or {}, lambda what, done: report_progress(what, 0.5 * done))
+        ours = _of_study(
+            folder, chosen, files or {}, optional_roles, lambda what, done: report_progress(what, 0.5 * done)
+        )
     notices += ours.notices
     notices += _patients(identity, ours.identity, vendor.dose, override)
     trusted = chosen.dose.register_ == "trust"
     dose, own, more = _one_frame(dose, ours.own, trusted)
     notices += more
-    regions, inputs = _their_regions(vendor, dose, ours.identity, chosen, override, notices)
+    regions, inputs = _their_regions(vendor, dose, ours.identity, chosen, override, notices, optional_roles)
     report_progress("comparing", 0.5)
     check = check_vendor_dose(own, VendorDose(dose, regions), accept=override)
     check = replace(check, notices=tuple(dict.fromkeys((*notices, *check.notices))))
@@ -177,10 +183,17 @@ def _page(check: VendorCheck, document: Mapping[str, Any], folder: Path, progres
     write_check_report(check, document, folder)
 
 
-def _of_study(path: Path, settings: StudySettings, files: StudyFiles, progress: Progress) -> _Ours:
+def _of_study(
+    path: Path,
+    settings: StudySettings,
+    files: StudyFiles,
+    optional_roles: Collection[str],
+    progress: Progress,
+) -> _Ours:
     """Our dose of a study, computed now."""
     settings, scanner = use_scanner(settings)
     study = scanner.checked(read_chosen(path, settings, files, progress))
+    study, settings = with_optional_roles(study, settings, optional_roles)
     case = make_case(study, settings)
     engine = build_engine(settings.dose.engine, case, monte_carlo=settings.monte_carlo)
     progress("computing our dose", 0.6)
@@ -313,18 +326,21 @@ def _their_regions(
     settings: StudySettings,
     override: Collection[str],
     notices: list[Notice],
+    optional_roles: Collection[str],
 ) -> tuple[tuple[Region, ...], list[dict[str, Any]]]:
     """Their regions on the grid of their dose, and the files; ``notices`` gets what has to be said."""
     paths = paths_of(vendor.regions)
     if not paths:
         return (), []
-    drawn, whose = read_region_files(paths, notices)
+    read: list[Notice] = []
+    drawn, whose = read_region_files(paths, read)
     if whose is not None:
         notices += _patients(whose, identity, ", ".join(map(str, paths)), override)
     if settings.dose.register_ == "trust":
         drawn, more = trusted_regions(drawn, dose.grid.frame_of_reference_uid)
         notices += more
-    placed, more = place_regions(drawn, dose.grid, settings.regions.roles, must_be_whole=())
-    notices += more
+    roles, said = fitting_roles(placed_names(drawn), settings.regions.roles, optional_roles)
+    placed, more = place_regions(drawn, dose.grid, roles, must_be_whole=())
+    notices += [*without_answered_types(read, drawn, roles), *said, *more]
     inputs = [file_record(path, "regions to check") for path in paths if path.is_file()]
     return tuple(placed), inputs

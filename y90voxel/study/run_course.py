@@ -145,7 +145,7 @@ def _session(session: SessionSettings, folder: Path, earlier: dict[str, str], re
     def work() -> None:
         settings = load_settings(None if session.case is None else Path(session.case), _report(report))
         run = run_plan if session.kind == "plan" else run_study
-        run(session.study, folder, settings)
+        run(session.study, folder, settings, optional_roles=list(settings.regions.roles))
 
     named = [Path(path) for path in (session.study, session.case) if path is not None]
     return _run(session.name, session.kind, folder, _fingerprint(as_plain(session), named), earlier, work)

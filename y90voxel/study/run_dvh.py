@@ -15,7 +15,7 @@ from y90voxel.io.region_files import paths_of
 from y90voxel.io.result_tables import write_result_tables
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.metrics.summary import summarise
-from y90voxel.regions.placement import place_regions, urgent_first
+from y90voxel.regions.placement import place_regions, urgent_first, without_answered_types
 from y90voxel.regions.whole_liver import LiverTumours
 from y90voxel.study.read_study import read_region_files, trusted_regions
 from y90voxel.study.study import file_record
@@ -77,7 +77,7 @@ def run_dvh(
     regions, new_notices = place_regions(
         drawn, dose.grid, roles, must_be_whole=(), liver_tumours=liver_tumours
     )
-    notices += new_notices
+    notices = [*without_answered_types(notices, drawn, roles), *new_notices]
     if not regions.drawn:
         raise RegionError(
             f"none of the {len(drawn)} regions of {', '.join(map(str, rois))} lies inside the dose grid of {dose_path}."

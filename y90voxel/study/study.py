@@ -23,7 +23,7 @@ from y90voxel.quantification.dead_time import DeadTime
 from y90voxel.quantification.emission import EmissionImage, PlanarImage
 from y90voxel.quantification.measurement import Injection
 from y90voxel.regions.isocontour import isocontours
-from y90voxel.regions.placement import place_regions, placed_names, urgent_first
+from y90voxel.regions.placement import place_regions, placed_names, urgent_first, without_answered_types
 from y90voxel.regions.region import DrawnRegion
 from y90voxel.regions.regions import Regions, unique_names
 from y90voxel.regions.roles import Role, assign_roles, normalised_name
@@ -138,6 +138,7 @@ class Study:
         chosen = chosen.changed(dose={"calibration": self._calibration_mode(chosen.dose.calibration)})
         made, stated = self._injections(chosen)
         drawn, roles, notices = self._drawn(chosen)
+        read = without_answered_types(self.notices, self.drawn, chosen.regions.roles)
         grids = [*(emission.grid for emission in self.emissions), self._dose_grid(chosen.dose.grid)]
         (*views, regions), placing = self._place(drawn, grids, roles, chosen.regions.liver_tumours)
         regions, refined = self._fine_enough(chosen.dose.grid, views, regions)
@@ -154,9 +155,7 @@ class Study:
             patient=None if chosen.patient is None else chosen.patient.record(),
             alignment=self.alignment,
             study_instance_uid=self.identity.study_instance_uid if self.sources else None,
-            notices=urgent_first(
-                (*self.notices, *unused_notices(chosen), *stated, *notices, *placing, *refined)
-            ),
+            notices=urgent_first((*read, *unused_notices(chosen), *stated, *notices, *placing, *refined)),
             inputs=self.inputs,
             shown_settings=shown_settings,
         )
