@@ -7,6 +7,7 @@ import dicom_factory as factory
 import numpy as np
 import pytest
 from dicom_checks import DCIODVFY, dciodvfy_errors
+from quick_registration import quick_registration
 from registration_factory import applied, deformable, reg, rigid
 
 import y90voxel as yv
@@ -82,6 +83,12 @@ def around(middle, spacing, shape, frame):
     return Grid.from_spacing(shape, (spacing,) * 3, low.tolist(), frame)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def coarse():
+    with quick_registration():
+        yield
+
+
 @pytest.fixture(scope="module")
 def sides():
     before = side_of(around(body.LIVER_CENTRE, 4.5, (46, 44, 52), BEFORE), lambda p: p, predicted=True)
@@ -111,6 +118,11 @@ def deformed(sides, cts):
     wanted = Registering("deformable", *cts)
     placement, alignment = placement_of(wanted, *sides, lambda what, done: told.append((what, done)))
     return placement, alignment, told
+
+
+@pytest.fixture(scope="module")
+def aligned(sides, cts):
+    return placement_of(Registering("rigid", *cts), *sides)
 
 
 def errors_mm(placement, after):
@@ -184,8 +196,8 @@ def test_a_deformation_is_written_and_read_again(sides, deformed, tmp_path):
     assert found.as_dict()["registration"]["liver"]["dice"] >= 0.95
 
 
-def test_rigid_alignment_moves_grids_and_leaves_breathing(sides, cts):
-    placement, alignment = placement_of(Registering("rigid", *cts), *sides)
+def test_rigid_alignment_moves_grids_and_leaves_breathing(sides, aligned):
+    placement, alignment = aligned
     found = yv.compare(*sides, placement=placement, gamma=yv.GammaCriteria())
     assert found.voxels.how == "CTs aligned rigidly"
     assert found.as_dict()["registration"]["kind"] == "rigid"
@@ -232,11 +244,11 @@ def test_without_a_liver_to_go_by_nothing_is_registered(sides, cts):
         placement_of(Registering("rigid", *cts), sides[0], replace(sides[1], regions=()))
 
 
-def test_a_prediction_without_a_liver_is_registered_around_the_delivered_one(sides, cts):
+def test_a_prediction_without_a_liver_is_registered_around_the_delivered_one(sides, cts, aligned):
     from dataclasses import replace
 
     found, alignment = placement_of(Registering("rigid", *cts), replace(sides[0], regions=()), sides[1])
-    own, _ = placement_of(Registering("rigid", *cts), *sides)
+    own, _ = aligned
     points = np.argwhere(sides[1].regions[0].mask.array >= 0.5)
     points = sides[1].dose.grid.index_to_lps(points.astype(float))
     apart = np.linalg.norm(found.pull.points(points) - own.pull.points(points), axis=-1)

@@ -7,6 +7,7 @@ import body_phantom as body
 import dicom_factory as factory
 import numpy as np
 import pytest
+from quick_registration import quick_registration
 from registration_factory import applied, rigid
 
 from y90voxel.case.settings import load_settings
@@ -90,6 +91,12 @@ def write_sessions(emission, session, *, patient="F1"):
     factory.save(made, session / "diagnostic")
     drawn = {"Liver": body.liver_contours(3.0), "GTV1": ball(TUMOUR, RADIUS_MM), "Pelvis": ball(FAR, 20.0)}
     factory.save(factory.rtstruct(drawn, frame=DIAGNOSTIC, PatientID=patient), session / "regions")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coarse():
+    with quick_registration():
+        yield
 
 
 @pytest.fixture(scope="module")

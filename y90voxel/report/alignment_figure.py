@@ -38,11 +38,14 @@ def alignment_png(alignment: Alignment | DeformableAlignment) -> bytes:
     if isinstance(alignment, DeformableAlignment):
         ways.append(("deformed", alignment.pull))
     grid = _grid(rigid)
-    fixed = sampled(rigid.fixed.array, rigid.fixed.grid, grid, AffineTransform(np.eye(4)), OUTSIDE_HU)
-    rows = [
-        (title, _board(fixed, sampled(rigid.moving.array, rigid.moving.grid, grid, way, OUTSIDE_HU)))
-        for title, way in ways
-    ]
+    unmoved = AffineTransform(np.eye(4))
+    fixed = [sampled(rigid.fixed.array, rigid.fixed.grid, one, unmoved, OUTSIDE_HU) for one in _planes(grid)]
+    rows = []
+    for title, way in ways:
+        moving = [
+            sampled(rigid.moving.array, rigid.moving.grid, one, way, OUTSIDE_HU) for one in _planes(grid)
+        ]
+        rows.append((title, [_board(*pair) for pair in zip(fixed, moving, strict=True)]))
     with drawing():
         return _drawn(rows)
 
@@ -56,6 +59,16 @@ def _grid(rigid: Alignment) -> Grid:
     return Grid.from_spacing(size[::-1].tolist(), (FINENESS_MM,) * 3, low.tolist())
 
 
+def _planes(grid: Grid) -> list[Grid]:
+    """The middle plane of a grid across each of its axes, one voxel thick."""
+    planes = []
+    for axis in range(3):
+        start, shape = [0, 0, 0], list(grid.shape)
+        start[axis], shape[axis] = shape[axis] // 2, 1
+        planes.append(grid.crop(start, shape))
+    return planes
+
+
 def _boxes(rigid: Alignment) -> AffineTransform:
     """The shift that puts the middle of the focus where the alignment puts it: nothing turned, nothing refined."""
     middle = rigid.focus_mm.mean(axis=0)
@@ -65,7 +78,7 @@ def _boxes(rigid: Alignment) -> AffineTransform:
 
 
 def _board(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
-    """Fields of two images by turns, 0 (black) to 1."""
+    """Fields of two planes by turns, 0 (black) to 1."""
     size = round(FIELD_MM / FINENESS_MM)
     fields = sum(np.ix_(*[np.arange(length) // size for length in one.shape]))
     low, high = WINDOW_HU
@@ -73,21 +86,21 @@ def _board(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(np.clip((mixed - low) / (high - low), 0, 1), np.float32)
 
 
-def _drawn(rows: list[tuple[str, NDArray[np.float32]]]) -> bytes:
+def _drawn(rows: list[tuple[str, list[NDArray[np.float32]]]]) -> bytes:
     """The boards in rows of three planes."""
-    slices, height, width = rows[0][1].shape
+    (_, height, width), (slices, _, _), _ = (board.shape for board in rows[0][1])
     widths, heights = (width, width, height), (height, slices, slices)
     scale = (WIDTH_PX - 2 * GAP_PX) / sum(widths)
     tallest = max(heights) * scale
     figure_height = len(rows) * (tallest + LABEL_PX + GAP_PX)
     figure = new_figure(WIDTH_PX, round(figure_height))
     top = figure_height
-    for title, board in rows:
+    for title, boards in rows:
         top -= LABEL_PX
         add_text(figure, 0, top + 6, title, color=INK, fontsize=11, fontweight="bold")
         left = 0.0
         for axis in range(3):
-            picture = np.take(board, board.shape[axis] // 2, axis=axis)
+            picture = boards[axis].squeeze(axis)
             picture = picture if axis == 0 else picture[::-1]  # head up
             size = (widths[axis] * scale, heights[axis] * scale)
             axes = add_axes(figure, Area(left, top - size[1], *size))

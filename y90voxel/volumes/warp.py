@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.transform import Transform
 
-__all__ = ["all_pulled_back", "energy_over_mass", "pulled_back", "pushed"]
+__all__ = ["all_pulled_back", "all_pushed", "energy_over_mass", "pulled_back", "pushed"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -136,16 +136,27 @@ def pushed(array: Floats, grid: Grid, target: Grid, push: Transform) -> tuple[Fl
     lost : float
         What fell outside the target or where the transform is not defined; with ``amounts`` it sums to the whole.
     """
+    (amounts,), (lost,) = all_pushed([array], grid, target, push)
+    return amounts, lost
+
+
+def all_pushed(
+    arrays: Sequence[Floats], grid: Grid, target: Grid, push: Transform
+) -> tuple[list[Floats], list[float]]:
+    """Return extensive quantities where a transform takes them, and how much of each left the target.
+
+    As `pushed`, for several images on one grid: the transform is asked once.
+    """
     offsets = _points_in_voxel(grid, tuple(0.4 * step for step in target.spacing_mm))
-    amounts = np.zeros(math.prod(target.shape))
+    amounts = [np.zeros(math.prod(target.shape)) for _ in arrays]
     size = np.array(target.shape)
     strides = np.array([target.shape[1] * target.shape[2], target.shape[2], 1])
-    lost = 0.0
-    for plane in range(array.shape[0]):
-        occupied = np.argwhere(array[plane] != 0)
+    lost = [0.0 for _ in arrays]
+    for plane in range(grid.shape[0]):
+        occupied = np.argwhere(np.any([array[plane] != 0 for array in arrays], axis=0))
         if not len(occupied):
             continue
-        amount = array[plane][tuple(occupied.T)].astype(np.float64) / len(offsets)
+        parts = [array[plane][tuple(occupied.T)].astype(np.float64) / len(offsets) for array in arrays]
         for shift in offsets:
             index = np.column_stack(
                 [
@@ -156,18 +167,21 @@ def pushed(array: Floats, grid: Grid, target: Grid, push: Transform) -> tuple[Fl
             )
             places = target.lps_to_index(push.points(grid.index_to_lps(index)))
             inside = ((places >= -0.5) & (places <= size - 0.5)).all(axis=-1)
-            lost += float(amount[~inside].sum())
+            for number, part in enumerate(parts):
+                lost[number] += float(part[~inside].sum())
+            if not inside.any():
+                continue
             # At the rim what would go beyond stays in the outermost voxel.
             low = np.floor(places[inside]).astype(int)
-            part = places[inside] - low
+            beyond = places[inside] - low
             for corner in product((0, 1), repeat=3):
-                weight = np.prod(np.where(corner, part, 1.0 - part), axis=1) * amount[inside]
+                weight = np.prod(np.where(corner, beyond, 1.0 - beyond), axis=1)
                 at = np.clip(low + corner, 0, size - 1) @ strides
-                if len(at):
-                    first = int(at.min())
-                    here = np.bincount(at - first, weight)
-                    amounts[first : first + len(here)] += here
-    return amounts.reshape(target.shape), lost
+                first = int(at.min())
+                for out, part in zip(amounts, parts, strict=True):
+                    here = np.bincount(at - first, weight * part[inside])
+                    out[first : first + len(here)] += here
+    return [out.reshape(target.shape) for out in amounts], lost
 
 
 def energy_over_mass(
@@ -189,8 +203,8 @@ def energy_over_mass(
     dose_gy, mass_g : ndarray
         On the target; 0 Gy where no mass arrives.
     """
-    energy, _ = pushed(np.asarray(dose_gy, np.float64) * mass_g, grid, target, push)
-    mass, _ = pushed(np.asarray(mass_g, np.float64), grid, target, push)
+    mass_g = np.asarray(mass_g, np.float64)
+    (energy, mass), _ = all_pushed([np.asarray(dose_gy, np.float64) * mass_g, mass_g], grid, target, push)
     dose = np.zeros(target.shape)
     np.divide(energy, mass, out=dose, where=mass > 0)
     return dose, mass
