@@ -23,6 +23,7 @@ from y90voxel.reference.tissue import (
     SCHNEIDER_2000,
     SOFT_TISSUE_DENSITY_G_PER_ML,
 )
+from y90voxel.regions.roles import DRAWN_ROLES, role_of_name
 
 
 def text_of(page):
@@ -130,3 +131,12 @@ def test_files_of_a_result_folder_are_those_of_the_table(run_cli, tmp_path):
     assert written <= set(named)
     usual = ("always", "unless `--no-report`", "where there are regions", "`--uncertainty`")
     assert written == {name for name, when in named.items() if when in usual}
+
+
+def test_names_of_the_page_of_regions_have_the_roles_that_it_says():
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (.*?) \| .* \|$", text_of("docs/regions.md"), re.M)
+    roles = [set(re.findall(r"`(\w+)`", row[0])) for row in rows]
+    assert set().union(*roles) == {role.value for role in DRAWN_ROLES}
+    for wanted, (_, names) in zip(roles, rows, strict=True):
+        for name in re.findall(r"`([^`-]+)`", names):
+            assert role_of_name(name).value in wanted, name
