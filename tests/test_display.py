@@ -1,9 +1,13 @@
 """Pieces of HTML for notebooks: well-formed, escaped, and showing what they are given."""
 
 import base64
+import importlib.metadata
 import io
 import re
+import shlex
+import tomllib
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from PIL import Image
 
 from y90voxel.display import Curve, block, curves_svg, image_tag, png, table
 from y90voxel.errors import InputError
-from y90voxel.optional import optional_module
+from y90voxel.optional import install_command, optional_module
 
 HOSTILE = "a <script>alert('x')</script> & \"b\""
 
@@ -71,8 +75,33 @@ def test_a_flat_image_is_drawn():
 
 
 def test_a_missing_library_is_named_with_what_to_install():
-    with pytest.raises(InputError, match=r"needs nosuchlibrary, .* pip install 'y90voxel\[notebook\]'"):
+    with pytest.raises(
+        InputError, match=r'needs nosuchlibrary, .* pip install "pandas>=2\.2" "xarray>=2024\.7"\.'
+    ):
         optional_module("nosuchlibrary.part", "notebook")
+
+
+@pytest.mark.parametrize("extra", ["cohort", "pacs", "notebook", "cluster"])
+def test_what_to_install_is_what_the_extra_brings(extra):
+    """The command names libraries, not this package: an index may not have it."""
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = project["project"]["optional-dependencies"][extra]
+    said = install_command(extra)
+    assert sorted(shlex.split(said)[2:]) == sorted(wanted)
+    assert "'" not in said  # cmd.exe takes them for letters
+
+
+def test_without_an_installed_package_the_folder_of_its_source_is_named(monkeypatch):
+    def unknown(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("y90voxel.optional.requires", unknown)
+    assert install_command("pacs") == 'pip install ".[pacs]" in the folder of the source of y90voxel'
+
+
+def test_an_extra_that_there_is_not_is_a_fault_of_the_program():
+    with pytest.raises(ValueError, match="no extra 'pac'"):
+        install_command("pac")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (64, 33)])

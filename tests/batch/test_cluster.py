@@ -203,7 +203,7 @@ def test_a_scheduler_that_dies_loses_nothing(cohort, tmp_path):
 
 def test_a_missing_library_is_named(cohort, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'y90voxel\[cluster\]'"):
+    with pytest.raises(InputError, match=r'pip install "dask-jobqueue>=0\.9" "distributed>='):
         run_batch(
             cohort({"a": "sleep 0"}), tmp_path / "out", work=WORK, resources=Resources(scheduler="tcp://x:1")
         )

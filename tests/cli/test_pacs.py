@@ -325,4 +325,4 @@ def test_no_patient_is_named_in_what_is_printed(run_cli, archive, results, tmp_p
 def test_without_the_extra_the_message_says_what_to_install(run_cli, results, monkeypatch, library, options):
     monkeypatch.setitem(sys.modules, library, None)
     done = run_cli("send", results, *options)
-    assert (done.code, "pip install 'y90voxel[pacs]'" in done.err) == (2, True)
+    assert (done.code, 'pip install "dicomweb-client>=0.60" "pynetdicom>=2.1"' in done.err) == (2, True)

@@ -24,6 +24,7 @@ from typing import Any
 from y90voxel.batch.local import Reply
 from y90voxel.batch.worker import Request, StudyWorker
 from y90voxel.errors import InputError
+from y90voxel.optional import install_command
 
 __all__ = ["ClusterWorkers", "dask_cluster", "slurm_cluster"]
 
@@ -305,7 +306,7 @@ def _module(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise InputError(
-            f"{name} is not installed: pip install 'y90voxel[cluster]'.", tag="--scheduler"
+            f"{name} is not installed: {install_command('cluster')}.", tag="--scheduler"
         ) from error
     finally:
         if signal.getsignal(signal.SIGINT) is not on_interrupt:

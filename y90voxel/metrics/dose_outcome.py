@@ -1,6 +1,6 @@
 """Dose against outcome, exploratory: Kaplan-Meier by group with log-rank, and logistic dose-response.
 
-The statistics are those of statsmodels (``pip install y90voxel[cohort]``), for survival too: lifelines estimates the same
+The statistics are those of statsmodels (the extra ``cohort``), for survival too: lifelines estimates the same
 and would cost a cohort of thousands another hundred megabytes.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from y90voxel.errors import InputError
+from y90voxel.optional import install_command
 
 __all__ = ["DoseResponse", "SurvivalCurve", "SurvivalGroups", "logistic_dose_response", "survival_by_group"]
 
@@ -224,7 +225,7 @@ def _library(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise InputError(
-            f"dose against outcome needs {name.partition('.')[0]}: pip install 'y90voxel[cohort]'."
+            f"dose against outcome needs {name.partition('.')[0]}: {install_command('cohort')}."
         ) from error
 
 

@@ -36,7 +36,7 @@ def shipped_folder(name: str) -> Path:
             return folder
     raise InputError(
         f"the installation of y90voxel at {PACKAGE} lacks its folder {name!r}. Install it again: pip install "
-        "--force-reinstall y90voxel.",
+        "--force-reinstall and the name, wheel or folder that it came from.",
         file=PACKAGE,
     )
 

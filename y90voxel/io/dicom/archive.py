@@ -10,6 +10,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from y90voxel.errors import DicomError, InputError
+from y90voxel.optional import install_command
 
 __all__ = [
     "OUR_TITLE",
@@ -156,6 +157,4 @@ def dicom_files(path: str | Path) -> list[Path]:
 
 def missing_extra(library: str) -> InputError:
     """Return the error for a library that is not installed."""
-    return InputError(
-        f"{library} is not installed; network access needs the extra: pip install 'y90voxel[pacs]'."
-    )
+    return InputError(f"{library} is not installed; network access needs it: {install_command('pacs')}.")
