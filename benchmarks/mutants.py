@@ -65,9 +65,16 @@ class TestMap:
     A line that a shared fixture runs belongs to all tests of the file, one that runs on import to the tests of its module.
     """
 
-    def __init__(self, content: dict[str, Any]) -> None:
-        self.lines: dict[str, dict[str, list[int]]] = content["lines"]
-        self.tests: list[str] = content["tests"]
+    def __init__(self, contents: list[dict[str, Any]]) -> None:
+        self.tests: list[str] = []
+        self.lines: dict[str, dict[str, list[int]]] = {}
+        for content in contents:  # parts of the suite, one after the other
+            first = len(self.tests)
+            self.tests += content["tests"]
+            for module, lines in content["lines"].items():
+                mine = self.lines.setdefault(module, {})
+                for line, tests in lines.items():
+                    mine.setdefault(line, []).extend(first + index for index in tests)
 
     def covering(self, mutant: Mutant) -> list[str]:
         """Return tests and files of tests that run a line, those of the module's own file first."""
@@ -87,10 +94,11 @@ class TestMap:
 
 
 def make_map(path: Path, arguments: list[str]) -> None:
-    """Run the suite with coverage, and write which test runs which line."""
+    """Run the suite with coverage of the strata, and write which test runs which line."""
+    measured = ",".join(folder for folders in STRATA.values() for folder in folders)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "coverage"
-        command = [sys.executable, "-m", "coverage", "run", f"--data-file={data}", "--source=y90voxel",
+        command = [sys.executable, "-m", "coverage", "run", f"--data-file={data}", f"--source={measured}",
                    "-m", "pytest", "-q", "-p", "mutants", *arguments]  # fmt: skip
         places = os.pathsep.join(
             [str(CHECKOUT), str(CHECKOUT / "benchmarks"), os.environ.get("PYTHONPATH", "")]
@@ -240,7 +248,7 @@ def main() -> int:
     parser.add_argument(
         "--map", action="store_true", help="make the map first; further arguments go to pytest"
     )
-    parser.add_argument("--map-file", type=Path, default=RESULTS / "mutant_map.json")
+    parser.add_argument("--map-file", type=Path, action="append", help="several: of parts of the suite")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--jobs", type=int, default=1, help="faults at a time")
     parser.add_argument("--again", nargs="+", metavar="TESTS", help="those that lived, against these tests")
@@ -248,8 +256,9 @@ def main() -> int:
     arguments, others = parser.parse_known_args()
     if arguments.quick:
         return quick()
+    map_files = arguments.map_file or [RESULTS / "mutant_map.json"]
     if arguments.map:
-        make_map(arguments.map_file, others)
+        make_map(map_files[0], others)
         return 0
     path = arguments.json or RESULTS / f"mutants_{arguments.seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +266,7 @@ def main() -> int:
     if arguments.again:
         print(report(run_again(chosen, arguments.again, path, arguments.timeout, arguments.jobs)))
         return 0
-    tests = TestMap(json.loads(arguments.map_file.read_text(encoding="utf-8")))
+    tests = TestMap([json.loads(path.read_text(encoding="utf-8")) for path in map_files])
     print(report(run_sample(chosen, tests, path, arguments.timeout, arguments.jobs)))
     return 0
 
