@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.reference.tissue import DensityCalibration
-from y90voxel.regions.placement import place_shape
+from y90voxel.regions.placement import occupancy_of
 from y90voxel.regions.region import Contours
 from y90voxel.regions.regions import Region, Regions, union
 from y90voxel.regions.roles import ORGANS, Role
@@ -96,7 +96,7 @@ def measure_tissue(
     others = [region for region in regions.drawn if region.role in (Role.LUNG, *ORGANS, Role.OTHER)]
 
     def occupied(of: Sequence[Region], grid: Grid) -> Mask | None:
-        return _joined([place_shape(shapes[one.name], grid)[0] for one in of])
+        return _occupied([shapes[one.name] for one in of], grid)
 
     def beside_liver(one: Region, grid: Grid) -> Mask | None:
         own = occupied([one], grid)
@@ -118,10 +118,18 @@ def measure_tissue(
     return CtTissue(liver, {name: tissue for name, tissue in by_name.items() if tissue is not None})
 
 
-def _joined(masks: list[Mask]) -> Mask | None:
-    """Several occupancies of one grid together; None without any."""
-    filled = [mask for mask in masks if mask.array.any()]
-    return union(filled) if filled else None
+def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> Mask | None:
+    """The occupancy of several shapes together; None where there is nothing of any. Each is placed in a box of its own."""
+    together = np.zeros(grid.shape, np.float32)
+    for shape in shapes:
+        box = _box_on(grid, [shape])
+        if is_empty(box):
+            continue
+        here = grid.crop([part.start for part in box], [part.stop - part.start for part in box])
+        added = occupancy_of(shape, here)
+        before = Mask(together[box], here)
+        together[box] = union([before, added]).array if before.array.any() else added.array
+    return Mask(together, grid) if together.any() else None
 
 
 def _measured(
@@ -146,11 +154,11 @@ def _measured(
     density = calibration.density(np.ascontiguousarray(ct.array[box]))
     whole = occupancy.array > WHOLE
     dense = density > SOFT_ABOVE_G_PER_ML
-    light_ml, dense_ml = (np.count_nonzero(whole & part) * seen.voxel_volume_ml for part in (~dense, dense))
+    within, within_dense = np.count_nonzero(whole), np.count_nonzero(whole & dense)
     if uniform:
         _replace_edges(density, occupancy.array, whole)
     volume = occupancy.array * np.float32(seen.voxel_volume_ml)
-    mass = volume * density
+    mass = np.multiply(volume, density, out=density)
     here = mask.grid.crop([part.start for part in mask.box], [part.stop - part.start for part in mask.box])
     return TissueOnCt(
         box=mask.box,
@@ -158,8 +166,8 @@ def _measured(
         mass_g=resample(CountMap(mass, seen), here).array,
         ct_mass_g=float(mass.sum(dtype=np.float64)),
         ct_volume_ml=float(volume.sum(dtype=np.float64)),
-        light_ml=light_ml,
-        dense_ml=dense_ml,
+        light_ml=(within - within_dense) * seen.voxel_volume_ml,
+        dense_ml=within_dense * seen.voxel_volume_ml,
     )
 
 

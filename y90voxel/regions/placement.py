@@ -20,7 +20,14 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["place_regions", "place_shape", "placed_names", "urgent_first", "without_answered_types"]
+__all__ = [
+    "occupancy_of",
+    "place_regions",
+    "place_shape",
+    "placed_names",
+    "urgent_first",
+    "without_answered_types",
+]
 
 # A drawn volume may shrink by this fraction on the grid before it counts as cut off: the raster is exact to 0.1 %.
 LOST_VOLUME_TOLERANCE = 0.005
@@ -181,12 +188,17 @@ def _lungs_beside_liver(placed: list[Region]) -> list[Region]:
 
 def place_shape(shape: Contours | Mask, grid: Grid) -> tuple[Mask, float]:
     """Return the occupancy of a shape on a grid, and its volume as drawn [mL]."""
-    if isinstance(shape, Contours) and not shape.polygons:
-        return Mask(np.zeros(grid.shape, np.float32), grid), 0.0
-    if isinstance(shape, Contours):
-        return rasterise(shape, grid), drawn_volume_ml(shape)
-    mask = shape if shape.grid.is_same_as(grid) else resample(shape, grid)
-    return mask, shape.volume_ml
+    mask = occupancy_of(shape, grid)
+    if isinstance(shape, Mask):
+        return mask, shape.volume_ml
+    return mask, drawn_volume_ml(shape) if shape.polygons else 0.0
+
+
+def occupancy_of(shape: Contours | Mask, grid: Grid) -> Mask:
+    """Return the occupancy of a shape on a grid."""
+    if isinstance(shape, Mask):
+        return shape if shape.grid.is_same_as(grid) else resample(shape, grid)
+    return rasterise(shape, grid) if shape.polygons else Mask(np.zeros(grid.shape, np.float32), grid)
 
 
 def _missed(name: str, role: Role, refused: bool) -> list[Notice]:
