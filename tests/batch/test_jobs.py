@@ -16,6 +16,7 @@ from y90voxel.batch.cohort_results import write_cohort
 from y90voxel.batch.fingerprint import fingerprint, input_files
 from y90voxel.batch.job_work import do_job
 from y90voxel.batch.jobs import courses_in, first_jobs, parse_job, units_of_job
+from y90voxel.batch.manifest import read_manifest
 from y90voxel.batch.patient_pairs import comparisons
 from y90voxel.batch.run_batch import run_batch
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
@@ -95,6 +96,17 @@ def test_files_alone_are_planned_when_that_is_asked_and_else_computed(tmp_path):
     unit = Unit("a", "a", None, files={"emission": tmp_path / "spect.nii"})
     assert jobs_of([unit], "plan")[0] == [("a", "plan")]
     assert jobs_of([unit], "compare")[0] == [("a", "dose")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "jobs"),
+    [("TRUE", ["dose", "plan"]), ("yes", ["dose", "plan"]), ("false", ["dose"]), ("", ["dose"])],
+)
+def test_a_row_says_that_a_file_is_the_image_of_a_surrogate(tmp_path, cell, jobs):
+    (tmp_path / "maa.nii").write_text("")
+    (tmp_path / "c.csv").write_text(f"emission,patient,activity,accept.surrogate\nmaa.nii,P1,2 GBq,{cell}\n")
+    made, _ = jobs_of(read_manifest(tmp_path / "c.csv"), "all")
+    assert [job for _, job in made] == jobs
 
 
 def test_a_study_with_a_problem_is_refused_under_each_job(tmp_path):
@@ -186,8 +198,32 @@ def test_a_treatment_is_compared_with_the_prediction_of_its_patient(tmp_path):
     tasks = (task("m1", "A"), task("y1", "A"), task("m2", "B", "plan"), task("y2", "B"), task("y3", "C"))
     found, remarks = pairs_of(tmp_path, *tasks, task("y4", ""), predicted=("m1",))
     assert found == {"y1": ("m1", None), "y2": ("m2", None)}
-    assert len(remarks) == 1
-    assert remarks[0].startswith("not compared, because no prediction of the same patient is done: y3, y4.")
+    assert remarks[0] == "compared, treatment with prediction: y1 with m1, y2 with m2"
+    assert remarks[1].startswith("not compared, because no prediction of the same patient is done: y3.")
+    assert remarks[2].startswith("not compared, because nothing says whose they are: y4.")
+    assert len(remarks) == 3
+
+
+def test_a_prediction_without_treatment_is_said_once_for_dose_and_plan(tmp_path):
+    plan = task("m", "A", "plan")
+    plan = Task(plan.unit, "m-plan", {}, "", "", None)
+    _, remarks = pairs_of(tmp_path, plan, task("m", "A"), task("y", "B"), predicted=("m",))
+    assert remarks[-1] == "predicted, and no treatment of the same patient is done to compare with: m-plan"
+
+
+@pytest.mark.parametrize(("count", "more"), [(20, ""), (21, " and 1 more"), (23, " and 3 more")])
+def test_many_names_are_cut(tmp_path, count, more):
+    tasks = [task(f"y{number:02d}", f"P{number}") for number in range(count)]
+    _, (said,) = pairs_of(tmp_path, *tasks)
+    assert f"y19{more}. A prediction is" in said
+    assert "y20" not in said
+
+
+def test_a_row_that_predicts_and_was_computed_as_a_treatment_is_told(tmp_path):
+    tasks = (task("m1", "A"), task("y1", "A", predicted_by="m1"))
+    found, _ = pairs_of(tmp_path, *tasks)
+    assert "was computed as a treatment" in found["y1"][1]
+    assert "'accept.surrogate' with true" in found["y1"][1]
 
 
 def test_several_predictions_or_treatments_need_to_be_told_which_is_which(tmp_path):

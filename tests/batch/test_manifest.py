@@ -6,6 +6,7 @@ from pyarrow import parquet
 
 from y90voxel.batch.discovery import find_cohort
 from y90voxel.batch.manifest import read_manifest
+from y90voxel.batch.study_units import study_ids
 from y90voxel.errors import InputError
 
 
@@ -122,3 +123,29 @@ def test_other_files_are_no_cohorts(folder):
     ]:
         with pytest.raises(InputError, match=message):
             find_cohort(folder / name)
+
+
+def test_studies_elsewhere_are_called_by_as_many_folders_as_tell_them_apart(tmp_path):
+    there = ("a/P1/study/maa", "a/P2/study/maa", "b/P2/study/maa", "c/other/y90")
+    for place in there:
+        (tmp_path / "elsewhere" / place).mkdir(parents=True)
+    (tmp_path / "lists").mkdir()
+    rows = "".join(f"../elsewhere/{place},\n" for place in there) + "../elsewhere/c/other/y90,reader B\n"
+    (tmp_path / "lists" / "cohort.csv").write_text("study,variant\n" + rows)
+    units = read_manifest(tmp_path / "lists" / "cohort.csv")
+    names = ["P1/study/maa", "a/P2/study/maa", "b/P2/study/maa", "other/y90", "other/y90"]
+    assert [unit.name for unit in units] == names
+    ids = study_ids(units, {}, anonymous=False)
+    assert list(ids.values()) == [
+        "P1-study-maa", "a-P2-study-maa", "b-P2-study-maa", "other-y90", "other-y90-reader-B",
+    ]  # fmt: skip
+
+
+def test_a_study_elsewhere_gives_way_to_the_name_of_one_below_the_manifest(tmp_path):
+    for place in ("lists/p1/maa", "old/p1/maa"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "lists" / "cohort.csv").write_text("study\np1/maa\n../old/p1/maa\n")
+    assert [unit.name for unit in read_manifest(tmp_path / "lists" / "cohort.csv")] == [
+        "p1/maa",
+        "old/p1/maa",
+    ]

@@ -68,7 +68,23 @@ def test_a_page_of_few_patients_shows_each_with_doses_and_outcome(tmp_path):
     groups = rows_of_page(page, "Tumour dose by response")
     assert groups[1:] == [["CR", "1", "310", "–"], ["PR", "2", "120", "90.0 to 150"]]
     assert 'id="filter-patients"' in page
+    assert "Not compared, because no prediction is done: P2, P3." in page
+    assert "--job compare" not in page
     assert 'href="patients.csv"' in page
+
+
+def test_a_page_of_doses_alone_says_how_to_compare_them(tmp_path):
+    both = [done(tmp_path, "m1", "P1", 180.0, predicted=True), done(tmp_path, "y1", "P1", 150.0)]
+    write_cohort(tmp_path, [*both, done(tmp_path, "y2", "P2", 150.0)])
+    page = re.sub(r"\s+", " ", (tmp_path / "cohort.html").read_text())
+    assert "Predicted and delivered are both there of P1: <code>batch --job compare</code>" in page
+
+
+@pytest.mark.parametrize(("count", "more"), [(20, "."), (21, " and 1 more.")])
+def test_many_patients_are_cut(count, more, tmp_path):
+    studies = [done(tmp_path, f"y{number:02d}", f"P{number:02d}", 150.0) for number in range(count)]
+    write_cohort(tmp_path, [*studies, compared(tmp_path, "c", "Q", 2.0, 3.0)])
+    assert f"P18, P19{more}" in (tmp_path / "cohort.html").read_text()
 
 
 def summary(name, patient, gy, **facts):

@@ -136,6 +136,28 @@ def test_whose_a_study_is_stands_in_the_manifest_or_in_its_headers(tmp_path):
     assert tree == units[1].patient  # the same by headers in a tree
 
 
+def test_one_patient_id_under_two_names_of_the_manifest_is_told(tmp_path):
+    for name, who in (("p1", "A"), ("p2", "A")):
+        write_study(tmp_path / name, PatientID=who)
+    write_study(tmp_path / "p3", PatientID="B")
+    text = "study,patient,variant\np1,Ann,x\np1,Ann,y\np2,Bea,\np3,Cat,\n"
+    (said,) = find_cohort(manifest(tmp_path, text)).remarks
+    assert said.startswith(
+        "studies of one PatientID are those of several patients in the manifest: 'Ann': p1, p1; 'Bea': p2. "
+    )
+    alike = find_cohort(manifest(tmp_path, "study,patient\np1,Ann\np2,Ann\np3,Cat\n"))
+    assert alike.remarks == ()
+
+
+def test_studies_that_name_nobody_are_not_one_patient(tmp_path):
+    for name in ("p1", "p2"):
+        write_study(tmp_path / name, PatientID="", PatientName="")
+    cohort = find_cohort(manifest(tmp_path, "study,patient\np1,Ann\np2,Bea\n"))
+    assert cohort.remarks == ()
+    assert [unit.patient for unit in find_cohort(manifest(tmp_path, "study\np1\np2\n")).units] == ["", ""]
+    assert {unit.patient for unit in find_cohort(tmp_path / "p1").units} == {""}
+
+
 @pytest.mark.parametrize(("keep", "shown"), [((), r"variant-[0-9a-f]{6}"), (("Variant",), "Dr Smith")])
 def test_an_anonymous_cohort_tells_patients_and_readers_apart_without_naming_them(tmp_path, keep, shown):
     path = manifest(tmp_path, "study,patient,variant\np1,John Doe,Dr Smith\np2,John Doe,\n")

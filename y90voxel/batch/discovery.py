@@ -15,7 +15,7 @@ from y90voxel.case.settings import merge, read_case_file
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.catalogue import ArchiveWatch, Catalogue, HeaderMemory, list_archive
-from y90voxel.io.dicom.headers import read_header
+from y90voxel.io.dicom.headers import NOBODY, read_header
 from y90voxel.io.dicom.index import SeriesRole
 from y90voxel.io.dicom.pairing import PairedStudy, pair_series
 from y90voxel.io.dicom.sources import list_files
@@ -77,7 +77,7 @@ def find_cohort(
     if not path.exists():
         raise InputError(f"there is no cohort {path}: give a folder of studies or a manifest.", file=path)
     if path.is_file() and is_manifest(path):
-        cohort = Cohort(tuple(_with_patient(unit) for unit in read_manifest(path)))
+        cohort = _with_patients(read_manifest(path))
     elif path.is_dir():
         catalogue = list_archive(
             path, leave_out=leave_out, watch=watch, memory=memory, readers=resolve_threads(None)
@@ -150,16 +150,45 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     return Cohort(tuple(sorted(units, key=lambda unit: (unit.name, unit.key))), tuple(remarks))
 
 
-def _with_patient(unit: Unit) -> Unit:
-    """A study with the digest of its patient, by the first header that can be read, where its row does not say whose it is."""
-    if unit.patient or unit.path is None or unit.problem is not None:
-        return unit
+def _with_patients(units: Sequence[Unit]) -> Cohort:
+    """The studies of a manifest with the digest of their patient where no row says whose they are, and what does not agree.
+
+    The patient of a study is that of the first header that can be read.
+    """
+    digests = [_digest(unit) for unit in units]
+    named: dict[str, dict[str, list[str]]] = {}
+    for unit, digest in zip(units, digests, strict=True):
+        if digest and unit.patient:
+            named.setdefault(digest, {}).setdefault(unit.patient, []).append(unit.name)
+    remarks = [
+        "studies of one PatientID are those of several patients in the manifest: "
+        + "; ".join(f"{patient!r}: {', '.join(sorted(names))}" for patient, names in sorted(patients.items()))
+        + ". If they are one, give them one name: predictions are looked for, and patients counted, by it"
+        for patients in named.values()
+        if len(patients) > 1
+    ]
+    whose = (
+        unit if unit.patient or not digest else replace(unit, patient=digest)
+        for unit, digest in zip(units, digests, strict=True)
+    )
+    return Cohort(tuple(whose), tuple(remarks))
+
+
+def _digest(unit: Unit) -> str:
+    """The digest of a study's patient by its headers; empty where none can be read."""
+    if unit.path is None or unit.problem is not None:
+        return ""
     with suppress(InputError, OSError):
         for source in list_files(unit.path, unit.only):
             with suppress(InputError):
                 if (instance := read_header(source)) is not None:
-                    return replace(unit, patient=f"{DIGEST}{instance.patient_key}")
-    return unit
+                    return _whose(instance.patient_key)
+    return ""
+
+
+def _whose(patient_key: str) -> str:
+    """The patient of a study by its headers; of those that name nobody each may be somebody else's."""
+    return "" if patient_key == NOBODY else f"{DIGEST}{patient_key}"
 
 
 def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
@@ -179,7 +208,7 @@ def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
         name=shown(folder.as_posix()),
         path=root / folder,
         only=_below(folder, names),
-        patient=f"{DIGEST}{study.series[0].patient}",
+        patient=_whose(study.series[0].patient),
         **case_facts,
     )
 

@@ -25,6 +25,8 @@ NOTHING_TO_PLAN = (
     "its image is of the treatment and not of a surrogate: there is nothing to plan. Nothing is lost if that is right: "
     "--accept skipped says so."
 )
+# How settings say yes in a cell of a table, as pydantic reads a bool.
+TRUE = ("true", "t", "1", "1.0", "yes", "y", "on")
 # Modalities of emission images.
 EMISSION = ("NM", "PT")
 
@@ -153,7 +155,10 @@ def _activity_is_stated(unit: Unit, given: Mapping[str, Any]) -> bool:
 
 
 def _is_surrogate(unit: Unit) -> bool | None:
-    """Whether the emission image is of a surrogate, by the first header that says it; None where none does."""
+    """Whether the emission image is of a surrogate, as stated or by the first header that says it; None where none does."""
+    stated = unit.settings.get("accept", {}).get("surrogate")
+    if stated is not None and str(stated).strip().lower() in TRUE:
+        return True
     if unit.path is None or "emission" in unit.files:
         return None
     wanted = unit.settings.get("series", {}).get("emission")

@@ -29,6 +29,8 @@ from y90voxel.errors import InputError
 
 __all__ = ["is_manifest", "read_manifest"]
 
+# Names of folders that a study is called by that does not lie below its manifest: patient and session, as folders mostly are.
+SHOWN_PARTS = 2
 # Between several files in one cell of the column ``regions``.
 BETWEEN_FILES = "|"
 
@@ -72,7 +74,8 @@ def read_manifest(path: str | Path) -> list[Unit]:
         )
     plain = [name for name, meaning in meanings.items() if meaning not in (*PLACES, "output.label")]
     rows = without_commas_and_european_dates(rows, plain)
-    return _without_doubles([(number, _unit(path, number, row, meanings)) for number, row in rows])
+    units = _without_doubles([(number, _unit(path, number, row, meanings)) for number, row in rows])
+    return _told_apart(units, path.parent.resolve())
 
 
 def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mapping[str, str | None]) -> Unit:
@@ -146,11 +149,39 @@ def _paths(base: Path, text: str, *, several: bool) -> Path | tuple[Path, ...]:
     return paths[0] if len(paths) == 1 else paths
 
 
-def _name(where: Path, base: Path) -> str:
-    """The study for people: its path below the manifest, elsewhere its last two names, without the ending of a file."""
+def _told_apart(units: list[Unit], base: Path) -> list[Unit]:
+    """Studies that lie elsewhere with as many names of their folders as tell them from others; variants of one share a name."""
+    places = {unit.key: where for unit in units if (where := _place(unit)) is not None}
+    longest = max((len(place.parts) for place in places.values()), default=0)
+    for count in range(SHOWN_PARTS + 1, longest + 1):
+        by_name: dict[str, set[Path]] = {}
+        for unit in units:
+            by_name.setdefault(unit.name, set()).add(places.get(unit.key, base))
+        alike = {name for name, those in by_name.items() if len(those) > 1}
+        if not alike:
+            break
+        units = [
+            replace(unit, name=_name(places[unit.key], base, count))
+            if unit.name in alike and unit.key in places
+            else unit
+            for unit in units
+        ]
+    return units
+
+
+def _place(unit: Unit) -> Path | None:
+    """Where a study lies."""
+    places = (unit.path, unit.files.get("emission"), unit.files.get(COURSE_COLUMN))
+    return next((place.resolve() for place in places if isinstance(place, Path)), None)
+
+
+def _name(where: Path, base: Path, parts: int = SHOWN_PARTS) -> str:
+    """The study for people: its path below the manifest, elsewhere its last names, without the ending of a file."""
     place, base = where.resolve(), base.resolve()
     text = (
-        place.relative_to(base).as_posix() if place.is_relative_to(base) else "/".join(place.parts[1:][-2:])
+        place.relative_to(base).as_posix()
+        if place.is_relative_to(base)
+        else "/".join(place.parts[1:][-parts:])
     )
     return shown(text if where.is_dir() else text.removesuffix("".join(place.suffixes)))
 

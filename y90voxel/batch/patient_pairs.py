@@ -15,6 +15,8 @@ __all__ = ["DELIVERED_FILES", "PREDICTED_FILES", "comparisons"]
 
 # Under which roles a unit that compares names its files; the first of each lies in the folder of results.
 PREDICTED_FILES, DELIVERED_FILES = "predicted", "delivered"
+# Studies that a message names one by one.
+MOST_NAMED = 20
 # What a comparison is made of, as far as it is there; the document first.
 _MADE_OF = {
     DOSE: ("metrics.json", "dose.nii.gz", "regions.nii.gz"),
@@ -54,20 +56,59 @@ def comparisons(tasks: Sequence[Task], folder: Path, done: Mapping[str, str]) ->
     sides = [
         side for task in tasks if task.unit.key in done for side in _side(task, folder / done[task.unit.key])
     ]
-    units, alone = [], []
+    units, alone, paired = [], [], []
+    used: set[str] = set()
     for treatment in (side for side in sides if not side.predicted):
         before = _predictions(treatment, sides)
+        used |= {side.unit.study or side.unit.key for side in before}
         if not before and not treatment.unit.predicted_by:
-            alone.append(treatment.task.study_id)
+            alone.append(treatment)
             continue
-        units.append(_unit(treatment, before, sides))
-    remarks = []
-    if alone:
-        remarks.append(
-            f"not compared, because no prediction of the same patient is done: {', '.join(sorted(alone))}. Whose a study is "
-            "stands in its headers, or in a column 'patient' of the manifest"
+        units.append(unit := _unit(treatment, before, sides))
+        if unit.problem is None:
+            paired.append(f"{treatment.task.study_id} with {before[0].task.study_id}")
+    left = [side for side in sides if side.predicted and (side.unit.study or side.unit.key) not in used]
+    return units, [*_paired(paired), *_alone(alone), *_left(left)]
+
+
+def _paired(pairs: Sequence[str]) -> Iterator[str]:
+    """Say what is compared with what."""
+    if pairs:
+        yield f"compared, treatment with prediction: {_listed(pairs)}"
+
+
+def _alone(treatments: Sequence[_Side]) -> Iterator[str]:
+    """Say which treatments nothing predicts, and what a prediction is known by."""
+    nameless = [side.task.study_id for side in treatments if not side.unit.patient]
+    named = [side.task.study_id for side in treatments if side.unit.patient]
+    if named:
+        yield (
+            f"not compared, because no prediction of the same patient is done: {_listed(named)}. A prediction is a study of a "
+            "surrogate by its headers (Tc-99m), or one with true in the column accept.surrogate; whose it is stands in the "
+            "headers, or in a column 'patient' of the manifest"
         )
-    return units, remarks
+    if nameless:
+        yield (
+            f"not compared, because nothing says whose they are: {_listed(nameless)}. Give the manifest a column 'patient', or "
+            "'predicted_by' with the study that predicts"
+        )
+
+
+def _left(predictions: Sequence[_Side]) -> Iterator[str]:
+    """Say which predictions no treatment was compared with; the dose and the plan of a study are one."""
+    studies = dict.fromkeys(side.unit.study or side.unit.key for side in predictions)
+    names = [
+        next(side.task.study_id for side in predictions if (side.unit.study or side.unit.key) == study)
+        for study in studies
+    ]
+    if names:
+        yield f"predicted, and no treatment of the same patient is done to compare with: {_listed(names)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a message, not more than a line holds."""
+    shown = ", ".join(sorted(names)[:MOST_NAMED])
+    return shown + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def _side(task: Task, folder: Path) -> Iterator[_Side]:
@@ -109,6 +150,11 @@ def _unit(treatment: _Side, before: Sequence[_Side], sides: Sequence[_Side]) -> 
     problem = None
     if not before:
         problem = "the study that predicts it (predicted_by) is not among those of the cohort that are predicted and done."
+        if any(side.unit.study == unit.predicted_by for side in sides):
+            problem = (
+                "the study that predicts it (predicted_by) was computed as a treatment: nothing says it is of a surrogate. "
+                "Give its row a column 'accept.surrogate' with true."
+            )
     elif not unit.predicted_by and (len(before) > 1 or len(others) > 1):
         listed = [", ".join(sorted(one.task.study_id for one in some)) for some in (before, others)]
         problem = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from y90voxel.cohort.cohort import StudySummary
@@ -19,6 +19,8 @@ _DOSES = (
     ("non_tumour_liver_gy", "Non-tumour liver", Role.NON_TUMOUR_LIVER),
     ("lung_gy", "Lungs", None),
 )
+# Patients that a sentence names one by one.
+MOST_NAMED = 20
 # Marks of predicted doses that are no dose of a surrogate's image at the activity stated.
 _SCALED, _PLANNED = "*", "†"
 
@@ -37,7 +39,11 @@ def patients_section(studies: Sequence[StudySummary]) -> dict[str, Any] | None:
     columns = outcomes(studies).columns
     rows = [_row(one, columns) for one in patients]
     marks = {cell["mark"] for row in rows for cell in row["cells"]}
+    both = [one for one in patients if one.delivered and one.predicted and not one.compared]
     return {
+        "not_compared": _listed(one.whose for one in both),
+        "not_predicted": _listed(one.whose for one in patients if one.delivered and not one.predicted),
+        "not_delivered": _listed(one.whose for one in patients if one.predicted and not one.delivered),
         "headings": [f"{title}, {side}, Gy" for _, title, _ in _DOSES for side in ("predicted", "delivered")],
         "outcomes": list(columns),
         "compared": any(row["ratio"]["text"] != MISSING for row in rows),
@@ -45,6 +51,13 @@ def patients_section(studies: Sequence[StudySummary]) -> dict[str, Any] | None:
         "scaled": _SCALED in marks,
         "planned": _PLANNED in marks,
     }
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Patients for a sentence, not more than a line holds."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return ", ".join(found[:MOST_NAMED]) + more
 
 
 def _row(one: PatientDoses, columns: Sequence[str]) -> dict[str, Any]:

@@ -27,8 +27,18 @@ from y90voxel.io.dicom.attributes import (
 from y90voxel.io.dicom.sources import LARGEST_FILE_BYTES, SourceFile
 from y90voxel.io.dicom.structure import check_structure, inflated
 
-__all__ = ["MOST_VOXELS", "OVERLAY_BIT_TAG", "Instance", "lenient_reading", "read_header", "read_whole"]
+__all__ = [
+    "MOST_VOXELS",
+    "NOBODY",
+    "OVERLAY_BIT_TAG",
+    "Instance",
+    "lenient_reading",
+    "read_header",
+    "read_whole",
+]
 
+# The patient key of headers that state neither ID nor name.
+NOBODY = hashlib.sha256(b"").hexdigest()[:16]
 # Everything that is asked of a header anywhere; the rest is skipped while reading.
 _WANTED = (
     # what and whose it is
@@ -132,7 +142,7 @@ class Instance:
 
     @cached_property
     def patient_key(self) -> str:
-        """A digest that tells patients apart without naming them: of the ID, else of the name.
+        """A digest that tells patients apart without naming them: of the ID, else of the name; `NOBODY` where neither is stated.
 
         Names are spelled differently by planning systems; an ID is copied.
         """
