@@ -81,8 +81,8 @@ def small_case(densities):
 
 
 def test_kinds_of_voxels_and_reference_density():
-    # 1.05 × 1.1 is the border between little and much, 0.26 another material, 1.0500005 the same in single precision
-    true, names, tables = small_case({5: 1.0500005, 6: 1.15, 7: 1.16, 8: 0.26})
+    # 1.05 × 1.15 is the border between little and much, 0.26 another material, 1.0500005 the same in single precision
+    true, names, tables = small_case({5: 1.0500005, 6: 1.2, 7: 1.21, 8: 0.26})
     energies, _ = electron_energies(emission(nuclide("Y-90"), 0.05, 0.005))
     decays = np.zeros((9, 9, 9))
     decays[0:3] = 1.0
@@ -103,16 +103,30 @@ def test_kinds_of_voxels_and_reference_density():
     assert targets[1:-1, 5, 5].tolist() == [*[LIVER] * 7, ELSE, LUNG]
 
 
-def test_fat_has_no_uniform_medium():
-    true, names, tables = small_case({8: 0.9})
+def test_fat_and_bone_are_compared_with_the_liver_and_air_with_nothing():
+    true, names, tables = small_case({5: 0.91, 6: 0.89, 7: 1.3, 8: 0.05})
     energies, _ = electron_energies(emission(nuclide("Y-90"), 0.05, 0.005))
     decays = np.zeros((9, 9, 9))
-    decays[0, 4, 4] = decays[8, 4, 4] = 1.0
-    near, alone = source_groups(decays, true, names, tables, energies, SETTINGS)
-    assert (near.medium, len(near.cells)) == ("soft tissue", 0)  # 21 mm away
-    assert (alone.medium, alone.cells.tolist(), alone.lowest.tolist()) == (None, [[9, 5, 5]], [0.0])
+    decays[0] = 1.0
+    decays[5:9, 4, 4] = 1.0
+    liver, alone = source_groups(decays, true, names, tables, energies, SETTINGS)
+    assert (liver.medium, alone.medium) == ("soft tissue", None)
+    assert liver.density_g_per_ml == pytest.approx(1.05)
+    # the liver's own sources are too far from fat to matter, and still part of what is convolved
+    assert sorted(liver.cells[:, 0].tolist()) == [6, 7, 8]
+    assert liver.own.sum() == 81 + 3
+    # fat 13 % lighter differs little, 15.2 % much, and bone is other matter
+    assert liver.kinds[1:-1, 5, 5].tolist() == [*[UNCHANGED] * 5, WEAK, STRONG, STRONG, STRONG]
+    assert (alone.cells.tolist(), alone.lowest.tolist(), alone.own.sum()) == ([[9, 5, 5]], [0.0], 1)
     starts = make_starts(alone, np.ones(1), 10, energies, 1.0)
     assert starts.paired == 0
+
+
+def test_in_fat_alone_the_uniform_medium_is_fat():
+    true, names, tables = small_case(dict.fromkeys(range(9), 0.93))
+    energies, _ = electron_energies(emission(nuclide("Y-90"), 0.05, 0.005))
+    (group,) = source_groups(np.ones((9, 9, 9)), true, names, tables, energies, SETTINGS)
+    assert (group.medium, len(group.cells)) == ("adipose", 0)
 
 
 @pytest.mark.parametrize("lower", [0.26, 1.2])
@@ -146,7 +160,7 @@ def test_dropping_what_cannot_change_anything_changes_nothing(lower):
     cells = np.argwhere(np.pad(decays, 1) > 0)
     every = SourceGroup(
         group.medium, group.density_g_per_ml, group.even, np.full_like(group.clearance_mm, -1.0), group.kinds,
-        cells, np.ones(len(cells)), np.zeros(len(cells)), np.zeros(len(cells), int),
+        group.own, cells, np.ones(len(cells)), np.zeros(len(cells)), np.zeros(len(cells), int),
     )  # fmt: skip
     for twin, error in (difference(every, 5), difference(every, 9, paired=False)):
         scale = 4.5 * np.hypot(sigma, error)
@@ -178,7 +192,7 @@ def test_the_allocation_is_that_of_least_product_of_variances():
     groups, pilots = [], []
     for part in (slice(0, 4), slice(4, 6)):
         size = part.stop - part.start
-        group = SourceGroup("water", 1.0, None, None, None, np.zeros((size, 3), int), sampled[part],
+        group = SourceGroup("water", 1.0, None, None, None, None, np.zeros((size, 3), int), sampled[part],
                             np.zeros(size), np.arange(size))  # fmt: skip
         groups.append(group)
         pilots.append(Pilot(np.ones(3), squares[part], sampled[part], cost[part]))
@@ -196,7 +210,7 @@ def test_the_allocation_is_that_of_least_product_of_variances():
 
 def test_where_nothing_changes_all_sources_are_alike():
     group = SourceGroup(
-        "water", 1.0, None, None, None, np.zeros((2, 3), int), np.ones(2), np.zeros(2), np.zeros(2, int)
+        "water", 1.0, None, None, None, None, np.zeros((2, 3), int), np.ones(2), np.zeros(2), np.zeros(2, int)
     )
     (found,) = importances([group], [Pilot(np.ones(3), np.zeros((1, 3)), np.ones(1), np.ones(1))])
     assert found.tolist() == [1.0, 1.0]

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from y90voxel.dose.monte_carlo import _transport_loops as loops
+from y90voxel.dose.monte_carlo._transport_loops import Source
 from y90voxel.dose.monte_carlo.bremsstrahlung import photon_coefficient, photon_spectrum
 from y90voxel.dose.monte_carlo.inelastic import moller_cross_section
 from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings, transport_tables
@@ -56,6 +57,14 @@ def test_two_seeds_have_different_streams():
     assert not np.isin(sample(loops.uniform, 1000, seed=1), sample(loops.uniform, 1000, seed=2)).any()
 
 
+def test_halves_of_a_number_are_uniform_and_independent():
+    rng = stream(3)
+    a, b = np.array([loops.halves(rng) for _ in range(MANY)]).T
+    assert stats.kstest(a, "uniform").pvalue > 1e-3
+    assert stats.kstest(b, "uniform").pvalue > 1e-3
+    assert abs(np.corrcoef(a, b)[0, 1]) < 4.5 / np.sqrt(MANY)
+
+
 # --- directions ------------------------------------------------------------------------------------------------
 
 
@@ -64,6 +73,13 @@ def test_directions_have_no_preference():
     np.testing.assert_allclose((ways**2).sum(axis=1), 1.0, atol=1e-12)
     for axis in range(3):
         assert stats.kstest(ways[:, axis], stats.uniform(-1, 2).cdf).pvalue > 1e-3
+
+
+def test_azimuths_lie_evenly_on_the_circle():
+    c, s = np.array([loops.azimuth(u) for u in (np.arange(4000) + 0.5) / 4000]).T
+    np.testing.assert_allclose(c * c + s * s, 1.0, atol=1e-12)
+    angles = np.sort(np.arctan2(s, c))
+    np.testing.assert_allclose(np.diff(angles), 2 * np.pi / 4000, atol=2e-5)
 
 
 @pytest.mark.parametrize("way", [(0.0, 0.0, 1.0), (0.0, 0.0, -1.0), (0.6, 0.0, 0.8), (0.48, -0.6, 0.64)])
@@ -121,6 +137,58 @@ def lung_under_liver():
     return np.array([1.05, 1.05, 0.26, 0.26]).reshape(4, 1, 1)
 
 
+def test_a_change_of_material_that_changes_nothing_leaves_every_step_as_it_is():
+    """Two materials of equal tables in every other voxel: the same histories as in one, to rounding."""
+    tables = transport_tables(("water", "water"), TransportSettings())
+    one, _ = voxel_geometry(Grid.from_spacing((6, 7, 8), (2.0, 3.0, 2.5)), None)
+    two = one._replace(material=(np.indices(one.density.shape).sum(axis=0) % 2).astype(np.uint8))
+    cells = np.argwhere(np.pad(np.ones((6, 7, 8)), 1) > 0)
+    source = Source(
+        np.cumsum(np.ones(len(cells))), cells, np.array([0.2, 2.2]), np.zeros((0, 2)), np.zeros((0, 2)), 0.0
+    )
+    found = []
+    for geometry in (one, two):
+        score, tally = np.zeros(one.density.shape), np.zeros(2)
+        loops.run_histories(5, 0, 3000, source, geometry, tables, score, tally)
+        found.append((score, tally))
+    (expected, emitted), (score, other) = found
+    assert emitted.tolist() == pytest.approx(other.tolist(), rel=1e-9)
+    # rounding sends one history in a thousand another way
+    assert np.abs(score - expected).sum() < 2e-3 * expected.sum()
+    assert (np.abs(score - expected) < 1e-9).mean() > 0.5
+
+
+def test_electrons_of_one_key_stay_together_in_water_and_liver():
+    """What correlated histories save: the difference of two media that are alike, over that of independent histories."""
+    geometry, names = voxel_geometry(Grid.from_spacing((9, 9, 9), (2.0, 2.0, 2.0)), np.full((9, 9, 9), 1.0))
+    tables = transport_tables((*names, "soft tissue"), TransportSettings())
+    checked = geometry._replace(
+        material=(np.indices(geometry.density.shape).sum(axis=0) % 2).astype(np.uint8)
+    )
+    stack, cells = np.zeros((1024, 9)), np.zeros((1024, 4), np.int64)
+    scores = np.zeros((200, 3, *geometry.density.shape))
+    for k in range(200):
+        for n, (here, key) in enumerate(((geometry, k), (checked, k), (checked, 1000 + k))):
+            rng = stream(1)
+            loops.follow_electron(
+                1.5, (9.0, 9.0, 9.0), (1.0, 0.0, 0.0), (5, 5, 5), np.uint64(key), 0, here, tables, scores[k, n],
+                stack, cells, 0, rng,
+            )  # fmt: skip
+    together = np.square(scores[:, 0] - scores[:, 1]).sum()
+    apart = np.square(scores[:, 0] - scores[:, 2]).sum()
+    assert together < 0.3 * apart
+
+
+def test_rows_of_the_tables_are_found_without_a_logarithm():
+    energies = TABLES.energies
+    for energy in (0.05, 0.0511, 0.3, 1.0, 2.4999):
+        row, part = loops.row_of(energy, TABLES)
+        assert energies[row] + part * (energies[row + 1] - energies[row]) == pytest.approx(energy, rel=1e-12)
+    assert loops.row_of(0.04, TABLES)[0] == 0
+    assert loops.row_of(9.0, TABLES) == (energies.size - 2, 1.0)
+    assert (np.diff(energies) / energies[:-1] <= 1 / 16 + 1e-12).all()
+
+
 def test_walk_escapes_beyond_the_margin():
     geometry, _ = voxel_geometry(Grid.from_spacing((1, 1, 1), (10.0, 10.0, 10.0)), None)
     score = np.zeros(geometry.density.shape)
@@ -168,7 +236,7 @@ def test_a_way_through_shells_leaves_its_energy_once():
 
 @pytest.mark.parametrize(("mean", "sigma"), [(1.0, 0.3), (0.2, 0.25), (0.02, 0.1)])
 def test_lost_energy_has_its_mean_and_standard_deviation(mean, sigma):
-    losses = sample(lambda rng: loops.fluctuating_loss(mean, sigma, rng))
+    losses = sample(lambda rng: loops.fluctuating_loss(mean, sigma, loops.uniform(rng)))
     assert within(losses, mean)
     assert within((losses - mean) ** 2, sigma**2)
     assert losses.min() >= 0.0
@@ -210,7 +278,7 @@ def test_compton_scattering_is_distributed_as_klein_nishina(energy):
 
 @pytest.mark.parametrize("row", [0, 30, 60])
 def test_deflections_of_a_step_have_the_mean_of_their_table(row):
-    cosines = sample(lambda rng: loops.multiple_scattering_cosine(0, row, TABLES, rng))
+    cosines = sample(lambda rng: loops.multiple_scattering_cosine(0, row, loops.uniform(rng), TABLES))
     # The scale of the table is the mean of sin²(θ/2) by construction, (1 - exp(-K_1))/2.
     assert within((1 - cosines) / 2, TABLES.angle_scale[0, row])
 
@@ -221,6 +289,5 @@ def test_photons_of_an_electron_absorbed_in_its_voxel_are_those_of_its_slowing_d
     slowing = water.collision_stopping_power(energies) + water.radiative_stopping_power(energies)
     number = np.array([photon_coefficient(water, float(e), 0.005) for e in energies])
     expected = np.trapezoid(number / slowing, energies)
-    x = (np.log(energy) - TABLES.log_low) * TABLES.per_log
-    made = np.interp(x, np.arange(TABLES.steps.shape[1]), TABLES.steps[0, :, 7])
+    made = np.interp(energy, TABLES.energies, TABLES.steps[0, :, 7])
     assert made == pytest.approx(expected, rel=0.01)

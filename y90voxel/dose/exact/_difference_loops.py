@@ -2,8 +2,8 @@
 
 Until a voxel that differs comes within one step, patient and uniform medium are the same: there the electron is followed
 once, without voxels and without scoring, and dropped when it cannot reach such a voxel any more. Then it is followed
-twice from where it is, with the same random numbers: X in the patient and Y in the uniform medium. The free path to
-a hard collision is drawn anew there, which an exponential distribution allows.
+twice from where it is, from the same key of random numbers: X in the patient and Y in the uniform medium. The free path
+to a hard collision is drawn anew there, which an exponential distribution allows.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.compiled import njit
+from y90voxel.compiled import bare, njit
 from y90voxel.dose.exact._photon_share_loops import counted
+from y90voxel.dose.monte_carlo._random_loops import bits, halves, isotropic, seed_history, uniform
 from y90voxel.dose.monte_carlo._transport_loops import (
     ELECTRON,
     GOLDEN,
@@ -24,18 +25,17 @@ from y90voxel.dose.monte_carlo._transport_loops import (
     Geometry,
     Tables,
     Vector,
-    azimuth,
-    fluctuating_loss,
+    bare_geometry,
+    bare_tables,
+    deflected,
+    face_clearance,
     follow_electron,
     hard_collision,
-    isotropic,
-    multiple_scattering_cosine,
+    hinged,
     push,
-    seed_history,
+    row_of,
     start_of,
-    stays_in_voxel,
-    turned,
-    uniform,
+    step_of,
 )
 
 __all__ = ["Starts", "run_differences", "run_histories_apart"]
@@ -55,15 +55,10 @@ REACH_MARGIN = 1.1
 @njit(cache=True, nogil=True, error_model="numpy")
 def room(position: Vector, cell: Cell, edges: Array, clearance: Array) -> float:
     """Distance within which no voxel differs from the uniform medium, a lower bound [mm]; negative in one that does."""
-    i, j, k = cell
-    clear = clearance[i, j, k]
+    clear = clearance[cell[0], cell[1], cell[2]]
     if clear < 0.0:
         return -1.0
-    x, y, z = position
-    a = min(x - edges[0, i], edges[0, i + 1] - x)
-    b = min(y - edges[1, j], edges[1, j + 1] - y)
-    c = min(z - edges[2, k], edges[2, k + 1] - z)
-    return float(max(float(clear), min(a, min(b, c))))
+    return float(max(float(clear), face_clearance(position, cell, edges)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -82,6 +77,7 @@ def follow_unchanged(
     position: Vector,
     direction: Vector,
     cell: Cell,
+    key: Any,
     even: Geometry,
     clearance: Array,
     tables: Tables,
@@ -94,50 +90,34 @@ def follow_unchanged(
 
     The steps are those of ``follow_electron`` in the uniform medium.
     """
-    steps, edges = tables.steps, even.edges_mm
     m = even.material[0, 0, 0]
     mm = 10.0 / even.density[0, 0, 0]
+    rng[0] = key
     until_hard = -np.log(1.0 - uniform(rng))
     while energy > tables.limits[0]:
-        free = room(position, cell, edges, clearance)
-        x = (np.log(energy) - tables.log_low) * tables.per_log
-        i = min(int(x), steps.shape[1] - 2)
-        w = x - i
-        reach = steps[m, i, 6] + w * (steps[m, i + 1, 6] - steps[m, i, 6])
+        free = room(position, cell, even.edges_mm, clearance)
+        i, w = row_of(energy, tables)
+        reach = tables.steps[m, i, 6] + w * (tables.steps[m, i + 1, 6] - tables.steps[m, i, 6])
         if REACH_MARGIN * reach * mm <= free:
             return 0.0, position, direction, cell, waiting
-        step = steps[m, i, 0] + w * (steps[m, i + 1, 0] - steps[m, i, 0])
+        loss_chance, u = halves(rng)
+        row_chance, azimuth_chance = halves(rng)
+        chances = (uniform(rng), row_chance, azimuth_chance)
+        step, loss_per_mass, deltas, hard, tilt = step_of(energy, m, i, w, loss_chance, tables)
         if step * mm > free:
             return energy, position, direction, cell, waiting
-        mean = steps[m, i, 1] + w * (steps[m, i + 1, 1] - steps[m, i, 1])
-        sigma = steps[m, i, 2] + w * (steps[m, i + 1, 2] - steps[m, i, 2])
-        deltas = steps[m, i, 3] + w * (steps[m, i + 1, 3] - steps[m, i, 3])
-        hard = deltas + steps[m, i, 4] + w * (steps[m, i + 1, 4] - steps[m, i, 4])
-        tilt = steps[m, i, 5] + w * (steps[m, i + 1, 5] - steps[m, i, 5])
-        loss_per_mass = min(fluctuating_loss(mean, sigma, rng), energy) / step
+        hinge = step * (u + tilt * u * (1.0 - u))
         collides = until_hard < hard * step
         end = until_hard / hard if collides else step
-        u = uniform(rng)
-        hinge = step * (u + tilt * u * (1.0 - u))
-        first = mm * min(hinge, end)
-        px, py, pz = (
-            position[0] + direction[0] * first,
-            position[1] + direction[1] * first,
-            position[2] + direction[2] * first,
-        )
+        after = direction
         if hinge < end:
-            cosine = multiple_scattering_cosine(m, i + 1 if uniform(rng) < w else i, tables, rng)
-            c, s = azimuth(rng)
-            direction = turned(direction, cosine, c, s)
-            rest = mm * (end - hinge)
-            px += direction[0] * rest
-            py += direction[1] * rest
-            pz += direction[2] * rest
-        position = (px, py, pz)
+            after = deflected(direction, m, i, w, chances, tables)
+        _, position = hinged(position, direction, mm * min(hinge, end), mm * max(end - hinge, 0.0), after)
+        direction = after
         cell = (
-            index_along(px, cell[0], edges[0]),
-            index_along(py, cell[1], edges[1]),
-            index_along(pz, cell[2], edges[2]),
+            index_along(position[0], cell[0], even.edges_mm[0]),
+            index_along(position[1], cell[1], even.edges_mm[1]),
+            index_along(position[2], cell[2], even.edges_mm[2]),
         )
         energy -= end * loss_per_mass
         until_hard -= end * hard
@@ -166,6 +146,7 @@ def follow_electrons(
     position: Vector,
     direction: Vector,
     cell: Cell,
+    key: Any,
     geometry: Geometry,
     tables: Tables,
     score: Array,
@@ -175,7 +156,7 @@ def follow_electrons(
 ) -> None:
     """Follow an electron and its delta rays to their end; photons are somebody else's."""
     _, waiting = follow_electron(
-        energy, position, direction, cell, 0, geometry, tables, score, stack, stack_cells, 0, rng
+        energy, position, direction, cell, key, 0, geometry, tables, score, stack, stack_cells, 0, rng
     )
     while waiting > 0:
         waiting -= 1
@@ -186,8 +167,21 @@ def follow_electrons(
         position = (stack[n, 3], stack[n, 4], stack[n, 5])
         direction = (stack[n, 6], stack[n, 7], stack[n, 8])
         cell = (stack_cells[n, 0], stack_cells[n, 1], stack_cells[n, 2])
+        key = np.uint64(stack_cells[n, 3])
         _, waiting = follow_electron(
-            energy, position, direction, cell, 0, geometry, tables, score, stack, stack_cells, waiting, rng
+            energy,
+            position,
+            direction,
+            cell,
+            key,
+            0,
+            geometry,
+            tables,
+            score,
+            stack,
+            stack_cells,
+            waiting,
+            rng,
         )
 
 
@@ -210,7 +204,7 @@ def follow_difference(
     copy: Array,
 ) -> float:
     """Follow one emitted electron: X into one score, Y into the other; return how many particles went both ways."""
-    waiting = push(stack, stack_cells, 0, ELECTRON, energy, position, isotropic(rng), cell, 0)
+    waiting = push(stack, stack_cells, 0, ELECTRON, energy, position, isotropic(rng), cell, 0, bits(rng))
     parted = 0.0
     while waiting > 0:
         waiting -= 1
@@ -226,6 +220,7 @@ def follow_difference(
             position,
             direction,
             cell,
+            np.uint64(stack_cells[n, 3]),
             even,
             clearance,
             tables,
@@ -237,16 +232,17 @@ def follow_difference(
         if energy <= 0.0:
             continue
         # It ends in its voxel in both.
-        row = (np.log(energy) - tables.log_low) * tables.per_log
-        i = min(int(row), tables.steps.shape[1] - 2)
+        i, w = row_of(energy, tables)
         m = even.material[0, 0, 0]
-        reach = tables.steps[m, i, 6] + (row - i) * (tables.steps[m, i + 1, 6] - tables.steps[m, i, 6])
-        if clearance[cell[0], cell[1], cell[2]] >= 0.0 and stays_in_voxel(position, cell, reach, even):
+        reach = tables.steps[m, i, 6] + w * (tables.steps[m, i + 1, 6] - tables.steps[m, i, 6])
+        clear = face_clearance(position, cell, even.edges_mm)
+        if clearance[cell[0], cell[1], cell[2]] >= 0.0 and 10.0 * reach / even.density[0, 0, 0] <= clear:
             continue
         parted += 1.0
-        copy[0], copy[1] = rng[0], rng[1]
-        follow_electrons(energy, position, direction, cell, true, tables, x_score, own, own_cells, rng)
-        follow_electrons(energy, position, direction, cell, even, tables, y_score, own, own_cells, copy)
+        key = bits(rng)
+        copy[1] = rng[1]
+        follow_electrons(energy, position, direction, cell, key, true, tables, x_score, own, own_cells, rng)
+        follow_electrons(energy, position, direction, cell, key, even, tables, y_score, own, own_cells, copy)
     return parted
 
 
@@ -270,11 +266,17 @@ def run_differences(
     ``tally`` counts electrons and particles that went both ways. Without a uniform medium (``starts.paired`` is 0)
     there is X alone.
     """
-    rng, copy = np.zeros(2, np.uint64), np.zeros(2, np.uint64)
+    true, even, tables = bare_geometry(true, 1.0), bare_geometry(even, 1.0), bare_tables(tables)
+    clearance, x_score, y_score = bare(clearance), bare(x_score), bare(y_score)
+    streams, floats, cells = (
+        np.zeros((2, 2), np.uint64),
+        np.zeros((2, STACK, 9)),
+        np.zeros((2, STACK, 4), np.int64),
+    )
+    rng, copy = bare(streams[0]), bare(streams[1])
+    stack, own, stack_cells, own_cells = bare(floats[0]), bare(floats[1]), bare(cells[0]), bare(cells[1])
     seed_history(rng, ~np.uint64(seed), first)
     quantile = uniform(rng)
-    stack, stack_cells = np.zeros((STACK, 9)), np.zeros((STACK, 3), np.int64)
-    own, own_cells = np.zeros((STACK, 9)), np.zeros((STACK, 3), np.int64)
     total = starts.cumulative[-1]
     size = starts.energies_mev.size
     at = 0
@@ -294,7 +296,17 @@ def run_differences(
         patient = counted(true, weight)
         if starts.paired == 0:
             follow_electrons(
-                energy, position, isotropic(rng), cell, patient, tables, x_score, own, own_cells, rng
+                energy,
+                position,
+                isotropic(rng),
+                cell,
+                bits(rng),
+                patient,
+                tables,
+                x_score,
+                own,
+                own_cells,
+                rng,
             )
             continue
         tally[1] += follow_difference(

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.compiled import njit
+from y90voxel.compiled import bare, njit
+from y90voxel.dose.monte_carlo._random_loops import bits, seed_history, uniform
 from y90voxel.dose.monte_carlo._transport_loops import (
     ELECTRON,
     GOLDEN,
@@ -18,13 +19,13 @@ from y90voxel.dose.monte_carlo._transport_loops import (
     Source,
     Tables,
     Vector,
+    bare_geometry,
+    bare_tables,
     emit,
     follow_electron,
     follow_photon,
     push,
-    seed_history,
     start_of,
-    uniform,
 )
 
 __all__ = ["counted", "run_photons"]
@@ -52,11 +53,21 @@ def run_photons(
     score: Array,
 ) -> None:
     """Run decays first … first + count - 1 and score only what photons deposit, each of them followed ``copies`` times."""
-    rng = np.zeros(2, np.uint64)
+    geometry, tables, score = bare_geometry(geometry, geometry.weight), bare_tables(tables), bare(score)
+    streams, floats, cells = (
+        np.zeros(2, np.uint64),
+        np.zeros((2, STACK, 9)),
+        np.zeros((2, STACK, 4), np.int64),
+    )
+    rng, stack, own, stack_cells, own_cells = (
+        bare(streams),
+        bare(floats[0]),
+        bare(floats[1]),
+        bare(cells[0]),
+        bare(cells[1]),
+    )
     seed_history(rng, ~np.uint64(seed), first)
     quantile = uniform(rng)
-    stack, stack_cells = np.zeros((STACK, 9)), np.zeros((STACK, 3), np.int64)
-    own, own_cells = np.zeros((STACK, 9)), np.zeros((STACK, 3), np.int64)
     silent = counted(geometry, 0.0)
     shared = counted(geometry, geometry.weight / copies)
     total = source.cumulative[-1]
@@ -78,12 +89,14 @@ def run_photons(
             position = (stack[n, 3], stack[n, 4], stack[n, 5])
             direction = (stack[n, 6], stack[n, 7], stack[n, 8])
             cell = (stack_cells[n, 0], stack_cells[n, 1], stack_cells[n, 2])
+            key = np.uint64(stack_cells[n, 3])
             if stack[n, 0] == ELECTRON:
                 _, waiting = follow_electron(
                     energy,
                     position,
                     direction,
                     cell,
+                    key,
                     0,
                     silent,
                     tables,
@@ -94,6 +107,7 @@ def run_photons(
                     rng,
                 )
                 continue
+            rng[0] = key
             for _ in range(copies):
                 follow_lineage(energy, position, direction, cell, shared, tables, score, own, own_cells, rng)
 
@@ -112,7 +126,7 @@ def follow_lineage(
     rng: Array,
 ) -> None:
     """Follow a photon and everything that it sets free to their end."""
-    waiting = push(stack, stack_cells, 0, PHOTON, energy, position, direction, cell, 1)
+    waiting = push(stack, stack_cells, 0, PHOTON, energy, position, direction, cell, 1, bits(rng))
     while waiting > 0:
         waiting -= 1
         n = waiting
@@ -130,6 +144,7 @@ def follow_lineage(
                 position,
                 direction,
                 cell,
+                np.uint64(stack_cells[n, 3]),
                 1,
                 geometry,
                 tables,

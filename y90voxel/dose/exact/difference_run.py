@@ -206,7 +206,7 @@ def prepare(
             starts = make_starts(group, importance, count, energies, per_decay)
             chosen.append((group, starts, count, one.betas))
     betas = [one.betas for one in pilots]
-    expected = _expectation(decays, groups, kernels, betas, emitted.local_mev, true, regions, threads)
+    expected = _expectation(decays, groups, kernels, betas, emitted.local_mev, regions, threads)
     return Job(
         seed, sum(c for _, _, c, _ in chosen) + sum(p.histories for p in photons), true, tables, tuple(chosen),
         photons, float(np.abs(decays).sum()), mass, expected,
@@ -229,7 +229,6 @@ def _expectation(
     kernels: list[ReferenceKernel | None],
     betas: list[Array],
     local_mev: float,
-    true: Geometry,
     regions: Mapping[str, Array],
     threads: int | None,
 ) -> Expectation:
@@ -238,14 +237,12 @@ def _expectation(
     region_energy = dict.fromkeys(regions, 0.0)
     region_variance = dict.fromkeys(regions, 0.0)
     inside = {name: inner(weight) for name, weight in regions.items()}
-    material = inner(true.material)
     compared = np.zeros(decays.shape, bool)
     for group, kernel, beta in zip(groups, kernels, betas, strict=True):
         if kernel is None:
             continue
-        own = material == int(group.even.material[0, 0, 0])
-        compared |= own
-        source = np.where(own, decays, 0.0)
+        compared |= group.own
+        source = np.where(group.own, decays, 0.0)
         factor = beta[group.kinds[1:-1, 1:-1, 1:-1]]
         # a direct sum of the many taps of lung takes seconds, and a transform is as good: 2e-5 of the largest
         how: Method = "direct" if kernel.energy_mev.size <= MOST_TAPS else "fft"

@@ -11,6 +11,7 @@ from y90voxel.dose.exact._difference_loops import REACH_MARGIN, Starts
 from y90voxel.dose.monte_carlo._transport_loops import Geometry, Tables
 from y90voxel.dose.monte_carlo.decay_source import Emission
 from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings
+from y90voxel.dose.monte_carlo.transport_geometry import inner
 
 __all__ = [
     "STRONG",
@@ -25,13 +26,16 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-# Media whose sources are compared with a uniform one; fat, bone and air hold no spheres.
-REFERENCES = ("water", "soft tissue", "lung")
+# Materials whose sources are compared with one uniform medium. Those in air are compared with none.
+TISSUES = ("adipose", "water", "soft tissue", "bone")
+FAMILIES = (("lung",), TISSUES)
+# Materials that electrons of one key cross together: their steps differ by a few per cent. Those of bone differ by a third.
+ALIKE = {"lung": ("lung",)} | dict.fromkeys(TISSUES[:3], TISSUES[:3]) | {"bone": ("bone",)}
 # Single precision of density maps: below it two densities are the same.
 SAME_DENSITY = 1e-6
-# Up to this difference in density of the same material X and Y stay together beyond the step. Chosen: the noise of a
-# CT in soft tissue (3 %) and its organs lie inside, lung and fat are other materials.
-WEAK_DIFFERENCE = 0.1
+# Up to this difference in density of materials that are alike X and Y stay together beyond the step. Chosen: fat (11 %
+# lighter than liver), the noise of a CT in soft tissue (3 %) and its organs lie inside.
+WEAK_DIFFERENCE = 0.15
 UNCHANGED, WEAK, STRONG = 0, 1, 2  # kinds of target voxels
 LIVER, LUNG, ELSE = 0, 1, 2  # kinds of target voxels that histories are shared out among
 NOWHERE_MM = 1e9  # clearance where no voxel differs
@@ -57,8 +61,10 @@ class SourceGroup:
         Distance of any point of a voxel to the next that differs; -1 in one that differs. With the margin, like ``kinds``.
     kinds : ndarray of uint8, (slices, rows, columns)
         How voxels differ from the medium.
+    own : ndarray of bool, (slices, rows, columns)
+        All its sources, those that cannot change anything too; without the margin.
     cells : ndarray, (n, 3)
-        Source voxels.
+        Source voxels that can change something.
     decays : ndarray, (n,)
         Their decays, of either sign.
     lowest : ndarray, (n,)
@@ -72,6 +78,7 @@ class SourceGroup:
     even: Geometry
     clearance_mm: NDArray[np.float32]
     kinds: NDArray[np.uint8]
+    own: NDArray[np.bool_]
     cells: NDArray[np.int64]
     decays: Array
     lowest: Array
@@ -131,13 +138,12 @@ def source_groups(
     """
     active = np.pad(decays, 1)
     groups, rest = [], active != 0.0
-    for index, name in enumerate(names):
-        own = (active != 0.0) & (true.material == index)
-        if name not in REFERENCES or not own.any():
-            continue
-        rest &= ~own
-        density = _weighted_median(true.density[own], np.abs(active[own]))
-        groups.append(_compared(active, own, true, index, name, density, tables, energies_mev, settings))
+    for family in FAMILIES:
+        members = [index for index, name in enumerate(names) if name in family]
+        own = (active != 0.0) & np.isin(true.material, members)
+        if own.any():
+            rest &= ~own
+            groups.append(_compared(active, own, true, names, tables, energies_mev, settings))
     if rest.any():
         groups.append(_alone(active, rest, true))
     return groups
@@ -204,27 +210,29 @@ def _compared(
     active: Array,
     own: NDArray[np.bool_],
     true: Geometry,
-    index: int,
-    name: str,
-    density: float,
+    names: tuple[str, ...],
     tables: Tables,
     energies_mev: Array,
     settings: TransportSettings,
 ) -> SourceGroup:
-    """Sources of one material with their uniform medium; those that cannot change anything are left out."""
+    """Sources with their uniform medium, the one at the median density of their activity."""
+    density = _weighted_median(true.density[own], np.abs(active[own]))
+    index = int(true.material[own][np.argmin(np.abs(true.density[own] - density))])
     even = Geometry(
         0, true.edges_mm, np.full_like(true.density, density), np.full_like(true.material, index), 0.0
     )
     relative = np.abs(true.density / density - 1.0)
     same = true.material == index
-    kinds = np.where(same & (relative <= WEAK_DIFFERENCE), WEAK, STRONG).astype(np.uint8)
+    alike = np.isin(true.material, [i for i, name in enumerate(names) if name in ALIKE[names[index]]])
+    kinds = np.where(alike & (relative <= WEAK_DIFFERENCE), WEAK, STRONG).astype(np.uint8)
     kinds[same & (relative <= SAME_DENSITY)] = UNCHANGED
     spacing = true.edges_mm[:, 2] - true.edges_mm[:, 1]
     clearance = _clearance(kinds != UNCHANGED, spacing)
     to_strong = _clearance(kinds == STRONG, spacing)
     cells = np.argwhere(own)
-    log_e = tables.log_low + np.arange(tables.steps.shape[1]) / tables.per_log
-    reach = REACH_MARGIN * 10.0 / density * np.interp(np.log(energies_mev), log_e, tables.steps[index, :, 6])
+    reach = (
+        REACH_MARGIN * 10.0 / density * np.interp(energies_mev, tables.energies, tables.steps[index, :, 6])
+    )
     place = clearance[own]
     below = int(np.searchsorted(energies_mev, settings.electron_cutoff_mev, side="right"))
     lowest = np.maximum(np.searchsorted(reach, place, side="right"), below) / energies_mev.size
@@ -233,7 +241,16 @@ def _compared(
     classes = near * (edges.size + 1) + far
     kept = lowest < 1.0
     return SourceGroup(
-        name, density, even, clearance, kinds, cells[kept], active[own][kept], lowest[kept], classes[kept]
+        names[index],
+        density,
+        even,
+        clearance,
+        kinds,
+        inner(own),
+        cells[kept],
+        active[own][kept],
+        lowest[kept],
+        classes[kept],
     )
 
 
@@ -243,7 +260,7 @@ def _alone(active: Array, own: NDArray[np.bool_], true: Geometry) -> SourceGroup
     count = int(own.sum())
     return SourceGroup(
         None, 0.0, true, np.full(shape, -1.0, np.float32), np.full(shape, STRONG, np.uint8),
-        np.argwhere(own), active[own], np.zeros(count), np.zeros(count, np.int64),
+        inner(own), np.argwhere(own), active[own], np.zeros(count), np.zeros(count, np.int64),
     )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Compiled transport of electrons and photons: voxels or spherical shells, arrays and scalars only.
 
 Positions are millimetres along the three array axes, path lengths g/cm², energies MeV. A step of an electron is
-a random hinge: walk a part, deflect by the multiple-scattering angle of the whole step, walk the rest.
+a random hinge: walk a part, deflect by the multiple-scattering angle of the whole step, walk the rest. Where the
+material changes the step goes on: what is left of it is the same part of a step of the material beyond, and the
+deflection is of the material that holds the hinge, which is right on average as the hinge lies anywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.compiled import njit
+from y90voxel.compiled import bare, njit
+from y90voxel.dose.monte_carlo._random_loops import (
+    azimuth,
+    bits,
+    halves,
+    isotropic,
+    next_key,
+    seed_history,
+    turned,
+    uniform,
+)
 
 __all__ = ["Geometry", "Source", "Tables", "run_histories"]
 
@@ -27,14 +39,14 @@ Geometry = namedtuple("Geometry", "shells edges_mm density material far_mm weigh
 # cumulative (n): decays up to and including each source voxel; cells (n, 3): their indices; energies_mev: beta
 # energy at equal steps of probability; electrons, photons (k, 2): energy [MeV] and yield per decay; local_mev.
 Source = namedtuple("Source", "cumulative cells energies_mev electrons photons local_mev")
-# steps (materials, energies, 8): step [g/cm²], mean loss and its standard deviation [MeV], delta rays and photons
-# made per g/cm², tilt of the hinge, range [g/cm²], photons made until the cut-off. angle_scale (materials,
-# energies), angles (materials, energies, bins + 1): see elastic.angle_quantiles. photons (materials, energies, 2):
+# energies (rows) [MeV]: see row_of. steps (materials, rows, 8): step [g/cm²], mean loss and its standard deviation [MeV],
+# delta rays and photons made per g/cm², tilt of the hinge, range [g/cm²], photons made until the cut-off. angle_scale
+# (materials, rows), angles (materials, rows, bins + 1): see elastic.angle_quantiles. photons (materials, energies, 2):
 # photoelectric and Compton coefficient [cm²/g]. brems_shape (energies, k/T). limits [MeV]: electron and photon
 # cut-off, delta-ray and photon threshold, largest energy of range rejection.
 Tables = namedtuple(
     "Tables",
-    "log_low per_log steps angle_scale angles photon_log_low photon_per_log photons "
+    "first_row energies steps angle_scale angles photon_log_low photon_per_log photons "
     "brems_log_t brems_kappa brems_shape limits",
 )
 
@@ -43,70 +55,38 @@ MASS = 0.51099895  # electron mass [MeV]
 GOLDEN = 0.6180339887498949
 DONE, OTHER_MATERIAL, ESCAPED = 0, 1, 2  # how a step ended
 ELECTRON, PHOTON = 0.0, 1.0  # kinds of particles on the stack, which holds floats
+# Rows of the tables are 16 to an octave of energy: the exponent and four bits of the fraction of a double are the number
+# of a row, the other 48 bits how far the energy lies towards the next.
+ROW_BITS = 48
+ROW_PART = 2.0**-ROW_BITS  # of the way to the next row
 # Waiting particles of a history; chosen: energy allows 228 electrons above 10 keV of 2.28 MeV, photons are few.
 STACK = 1024
 # The loops are compiled with numpy's error model: dividing by zero gives inf, without a test in every division.
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _mix(z: Any) -> Any:
-    """Scramble 64 bits (the finaliser of SplitMix64, Steele et al. 2014, doi:10.1145/2714064.2660195)."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+@njit(cache=True, nogil=True, error_model="numpy")
+def bare_geometry(g: Geometry, weight: float) -> Geometry:
+    """A geometry of bare arrays, where deposits count for ``weight`` times their energy."""
+    return Geometry(g.shells, bare(g.edges_mm), bare(g.density), bare(g.material), g.far_mm, weight)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def seed_history(rng: Array, seed: int, history: int) -> None:
-    """Give a history its own stream: state and odd increment by hash of seed and number of the history."""
-    key = _mix(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15))
-    rng[0] = _mix(key ^ (np.uint64(history) * np.uint64(0xD1342543DE82EF95)))
-    rng[1] = _mix(rng[0] + np.uint64(0x632BE59BD9B4E019)) | np.uint64(1)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def uniform(rng: Array) -> float:
-    """Next number of the stream in [0, 1)."""
-    rng[0] += rng[1]
-    return float((_mix(rng[0]) >> np.uint64(11)) * 1.1102230246251565e-16)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def azimuth(rng: Array) -> tuple[float, float]:
-    """Cosine and sine of a uniform angle, from a point in the unit disc (von Neumann 1951)."""
-    while True:
-        a, b = 2.0 * uniform(rng) - 1.0, 2.0 * uniform(rng) - 1.0
-        square = a * a + b * b
-        if 0.0 < square <= 1.0:
-            return (a * a - b * b) / square, 2.0 * a * b / square
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def isotropic(rng: Array) -> Vector:
-    """A direction without preference."""
-    w = 2.0 * uniform(rng) - 1.0
-    c, s = azimuth(rng)
-    sine = np.sqrt(1.0 - w * w)
-    return sine * c, sine * s, w
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def turned(direction: Vector, cosine: float, c: float, s: float) -> Vector:
-    """A direction turned by a polar angle of given cosine, and by an azimuth of cosine c and sine s."""
-    u, v, w = direction
-    sine = np.sqrt(max(0.0, 1.0 - cosine * cosine))
-    c *= sine
-    s *= sine
-    across = u * u + v * v
-    if across < 1e-12:
-        return c, s, w * cosine
-    root = np.sqrt(across)
-    u1 = u * cosine + (u * w * c - v * s) / root
-    v1 = v * cosine + (v * w * c + u * s) / root
-    w1 = w * cosine - root * c
-    # One Newton step of 1/sqrt keeps the length at 1 within rounding.
-    norm = 1.5 - 0.5 * (u1 * u1 + v1 * v1 + w1 * w1)
-    return u1 * norm, v1 * norm, w1 * norm
+def bare_tables(t: Tables) -> Tables:
+    """Tables of bare arrays."""
+    return Tables(
+        t.first_row,
+        bare(t.energies),
+        bare(t.steps),
+        bare(t.angle_scale),
+        bare(t.angles),
+        t.photon_log_low,
+        t.photon_per_log,
+        bare(t.photons),
+        bare(t.brems_log_t),
+        bare(t.brems_kappa),
+        bare(t.brems_shape),
+        bare(t.limits),
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -215,11 +195,7 @@ def walk(
             position[1] + direction[1] * length,
             position[2] + direction[2] * length,
         )
-        if (
-            edges[0, i] <= x <= edges[0, i + 1]
-            and edges[1, j] <= y <= edges[1, j + 1]
-            and edges[2, k] <= z <= edges[2, k + 1]
-        ):
+        if inside((x, y, z), cell, edges):
             score[i, j, k] += loss_per_mass * mass
             return (x, y, z), cell, DONE, 0.0
         position, cell, distance, axis = next_voxel(position, direction, cell, edges, length)
@@ -236,30 +212,85 @@ def walk(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fluctuating_loss(mean: float, sigma: float, rng: Array) -> float:
+def row_of(energy: float, tables: Tables) -> tuple[int, float]:
+    """Row of the tables below an energy, and how far it lies towards the next; without a logarithm."""
+    number = np.float64(energy).view(np.int64)
+    row = (number >> ROW_BITS) - tables.first_row
+    if row > tables.steps.shape[1] - 2:
+        return tables.steps.shape[1] - 2, 1.0
+    return max(row, 0), float(number & ((1 << ROW_BITS) - 1)) * ROW_PART
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fluctuating_loss(mean: float, sigma: float, u: float) -> float:
     """Energy loss with given mean and standard deviation: uniform, or for few collisions nothing or uniform."""
     if mean > 1.7320508075688772 * sigma:
-        return float(mean + 1.7320508075688772 * sigma * (2.0 * uniform(rng) - 1.0))
+        return float(mean + 1.7320508075688772 * sigma * (2.0 * u - 1.0))
     square = mean * mean
     variance = sigma * sigma
     none = (3.0 * variance - square) / (3.0 * variance + 3.0 * square)
-    u = uniform(rng)
     if u < none:
         return 0.0
     return float((u - none) / (1.0 - none) * (3.0 * variance + 3.0 * square) / (2.0 * mean))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def multiple_scattering_cosine(m: int, row: int, tables: Tables, rng: Array) -> float:
+def step_of(
+    energy: float, m: int, i: int, w: float, u: float, tables: Tables
+) -> tuple[float, float, float, float, float]:
+    """Length, loss per length, delta rays and all hard collisions per length, and tilt of the hinge, of a step."""
+    steps = tables.steps
+    step = steps[m, i, 0] + w * (steps[m, i + 1, 0] - steps[m, i, 0])
+    mean = steps[m, i, 1] + w * (steps[m, i + 1, 1] - steps[m, i, 1])
+    sigma = steps[m, i, 2] + w * (steps[m, i + 1, 2] - steps[m, i, 2])
+    deltas = steps[m, i, 3] + w * (steps[m, i + 1, 3] - steps[m, i, 3])
+    hard = deltas + steps[m, i, 4] + w * (steps[m, i + 1, 4] - steps[m, i, 4])
+    tilt = steps[m, i, 5] + w * (steps[m, i + 1, 5] - steps[m, i, 5])
+    return step, min(fluctuating_loss(mean, sigma, u), energy) / step, deltas, hard, tilt
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def multiple_scattering_cosine(m: int, row: int, u: float, tables: Tables) -> float:
     """Cosine of the deflection of a whole step, from the tabulated inverse distribution."""
     bins = tables.angles.shape[2] - 1
-    k = bins * (1.0 - np.sqrt(1.0 - uniform(rng)))
+    k = bins * (1.0 - np.sqrt(1.0 - u))
     n = min(int(k), bins - 1)
     # Inside a bin the probability is a parabola in k; v is uniform in probability.
     p = (2.0 * (k - n) * (bins - n) - (k - n) ** 2) / (2.0 * (bins - n) - 1.0)
     v = tables.angles[m, row, n] + p * (tables.angles[m, row, n + 1] - tables.angles[m, row, n])
     a = tables.angle_scale[m, row]
     return float(1.0 - 2.0 * a * v / (1.0 + a - v))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def deflected(direction: Vector, m: int, i: int, w: float, chances: Vector, tables: Tables) -> Vector:
+    """Direction after the multiple scattering of a whole step; chances are for angle, row and azimuth."""
+    cosine = multiple_scattering_cosine(m, i + 1 if chances[1] < w else i, chances[0], tables)
+    c, s = azimuth(chances[2])
+    after: Vector = turned(direction, cosine, c, s)
+    return after
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def hinged(
+    position: Vector, direction: Vector, first: float, rest: float, after: Vector
+) -> tuple[Vector, Vector]:
+    """Where the hinge lies, and where a way of ``rest`` mm in the direction ``after`` it ends."""
+    x = position[0] + direction[0] * first
+    y = position[1] + direction[1] * first
+    z = position[2] + direction[2] * first
+    return (x, y, z), (x + after[0] * rest, y + after[1] * rest, z + after[2] * rest)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def inside(position: Vector, cell: Cell, edges: Array) -> bool:
+    """Whether a point lies in a voxel."""
+    i, j, k = cell
+    return bool(
+        edges[0, i] <= position[0] <= edges[0, i + 1]
+        and edges[1, j] <= position[1] <= edges[1, j + 1]
+        and edges[2, k] <= position[2] <= edges[2, k + 1]
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -308,12 +339,14 @@ def push(
     direction: Vector,
     cell: Cell,
     lineage: int,
+    key: Any,
 ) -> int:
-    """Put a particle on the stack and return how many wait."""
+    """Put a particle with the start of its stream on the stack and return how many wait."""
     stack[count, 0], stack[count, 1], stack[count, 2] = kind, energy, lineage
     stack[count, 3], stack[count, 4], stack[count, 5] = position
     stack[count, 6], stack[count, 7], stack[count, 8] = direction
     stack_cells[count, 0], stack_cells[count, 1], stack_cells[count, 2] = cell
+    stack_cells[count, 3] = np.int64(key)
     return count + 1
 
 
@@ -332,7 +365,8 @@ def hard_collision(
     rng: Array,
 ) -> tuple[float, Vector, int]:
     """Make a delta ray or a photon: the energy that the electron keeps, its direction, how many particles wait."""
-    c, s = azimuth(rng)
+    key = bits(rng)
+    c, s = azimuth(uniform(rng))
     if delta:
         if energy <= 2.0 * tables.limits[2]:
             return energy, direction, waiting
@@ -344,7 +378,7 @@ def hard_collision(
         return (
             rest,
             direction,
-            push(stack, stack_cells, waiting, ELECTRON, lost, position, new_direction, cell, lineage),
+            push(stack, stack_cells, waiting, ELECTRON, lost, position, new_direction, cell, lineage, key),
         )
     if energy <= tables.limits[3]:
         return energy, direction, waiting
@@ -355,25 +389,19 @@ def hard_collision(
     return (
         energy - lost,
         direction,
-        push(stack, stack_cells, waiting, PHOTON, lost, position, new_direction, cell, 1),
+        push(stack, stack_cells, waiting, PHOTON, lost, position, new_direction, cell, 1, key),
     )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def stays_in_voxel(position: Vector, cell: Cell, reach: float, geometry: Geometry) -> bool:
-    """Whether an electron that goes ``reach`` g/cm² at most cannot leave its voxel."""
+def face_clearance(position: Vector, cell: Cell, edges: Array) -> float:
+    """Distance of a point to the nearest face of its voxel [mm]."""
     i, j, k = cell
-    far = 10.0 * reach / geometry.density[i, j, k]
     x, y, z = position
-    edges = geometry.edges_mm
-    return bool(
-        edges[0, i] <= x - far
-        and x + far <= edges[0, i + 1]
-        and edges[1, j] <= y - far
-        and y + far <= edges[1, j + 1]
-        and edges[2, k] <= z - far
-        and z + far <= edges[2, k + 1]
-    )
+    a = min(x - edges[0, i], edges[0, i + 1] - x)
+    b = min(y - edges[1, j], edges[1, j + 1] - y)
+    c = min(z - edges[2, k], edges[2, k + 1] - z)
+    return float(min(a, min(b, c)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -401,12 +429,63 @@ def absorb(
         while row < i and steps[m, row + 1, 7] < wanted:
             row += 1
         part = (wanted - steps[m, row, 7]) / (steps[m, row + 1, 7] - steps[m, row, 7])
-        emitter = min(np.exp(tables.log_low + (row + part) / tables.per_log), energy)
+        low = max(tables.energies[row], tables.limits[0])
+        emitter = min(low + part * (tables.energies[row + 1] - low), energy)
         photon = emitter * brems_fraction(emitter, tables.limits[3], tables, rng)
-        waiting = push(stack, stack_cells, waiting, PHOTON, photon, position, isotropic(rng), cell, 1)
+        waiting = push(
+            stack, stack_cells, waiting, PHOTON, photon, position, isotropic(rng), cell, 1, bits(rng)
+        )
         energy -= photon
     deposit(energy, position, cell, geometry, score, 0)
     return waiting
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def step_across(
+    energy: float,
+    position: Vector,
+    direction: Vector,
+    cell: Cell,
+    row: tuple[int, float],
+    loss_chance: float,
+    hinge: float,
+    chances: Vector,
+    until_hard: float,
+    lineage: int,
+    geometry: Geometry,
+    tables: Tables,
+    score: Array,
+    rng: Array,
+) -> tuple[float, Vector, Vector, Cell, int, float, float]:
+    """Make a step that leaves its voxel, ``hinge`` being the part of it before the deflection.
+
+    Returns energy, position, direction, cell, status, mean free paths left, and which part of the hard collision that
+    happens makes delta rays (-1: none happens).
+    """
+    i, w = row
+    start, done, bent = energy, 0.0, False
+    while True:
+        m = geometry.material[cell[0], cell[1], cell[2]]
+        step, loss_per_mass, deltas, hard, _ = step_of(start, m, i, w, loss_chance, tables)
+        left = step * max((1.0 if bent else hinge) - done, 0.0)
+        collides = until_hard < hard * left
+        length, status, beyond = until_hard / hard if collides else left, DONE, 0.0
+        if geometry.shells == 1:
+            position = walk_shells(position, direction, length, loss_per_mass, geometry, score, lineage, rng)
+        else:
+            position, cell, status, beyond = walk(
+                position, direction, cell, length, loss_per_mass, geometry, score
+            )
+        length -= beyond
+        energy -= length * loss_per_mass
+        until_hard -= length * hard
+        if status == OTHER_MATERIAL:
+            done += length / step
+            continue
+        if collides or bent or status == ESCAPED:
+            return energy, position, direction, cell, status, until_hard, deltas / hard if collides else -1.0
+        done, bent = hinge, True
+        direction = deflected(direction, m, i, w, chances, tables)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -415,6 +494,7 @@ def follow_electron(
     position: Vector,
     direction: Vector,
     cell: Cell,
+    key: Any,
     lineage: int,
     geometry: Geometry,
     tables: Tables,
@@ -424,62 +504,68 @@ def follow_electron(
     waiting: int,
     rng: Array,
 ) -> tuple[float, int]:
-    """Transport one electron to its end; return the energy that escapes and how many particles wait."""
+    """Transport one electron to its end; return the energy that escapes and how many particles wait.
+
+    The stream starts at ``key`` and anew at every hard collision, and every step takes as many numbers of it: two
+    electrons of one key in media that are alike stay together.
+    """
     shells = geometry.shells == 1
-    steps = tables.steps
+    edges = geometry.edges_mm
+    rng[0] = key
     until_hard = -np.log(1.0 - uniform(rng))  # mean free paths
     while energy > tables.limits[0]:
+        i, w = row_of(energy, tables)
         m = geometry.material[cell[0], cell[1], cell[2]]
-        x = (np.log(energy) - tables.log_low) * tables.per_log
-        i = min(int(x), steps.shape[1] - 2)
-        w = x - i
-        reach = steps[m, i, 6] + w * (steps[m, i + 1, 6] - steps[m, i, 6])
-        if not shells and energy < tables.limits[4] and stays_in_voxel(position, cell, reach, geometry):
-            waiting = absorb(
-                energy, m, i, w, position, cell, geometry, tables, score, stack, stack_cells, waiting, rng
-            )
-            return 0.0, waiting
-        step = steps[m, i, 0] + w * (steps[m, i + 1, 0] - steps[m, i, 0])
-        mean = steps[m, i, 1] + w * (steps[m, i + 1, 1] - steps[m, i, 1])
-        sigma = steps[m, i, 2] + w * (steps[m, i + 1, 2] - steps[m, i, 2])
-        deltas = steps[m, i, 3] + w * (steps[m, i + 1, 3] - steps[m, i, 3])
-        hard = deltas + steps[m, i, 4] + w * (steps[m, i + 1, 4] - steps[m, i, 4])
-        tilt = steps[m, i, 5] + w * (steps[m, i + 1, 5] - steps[m, i, 5])
-        loss_per_mass = min(fluctuating_loss(mean, sigma, rng), energy) / step
-        collides = until_hard < hard * step
-        end = until_hard / hard if collides else step
-        u = uniform(rng)
-        hinge = step * (u + tilt * u * (1.0 - u))
-        first, status, left = min(hinge, end), DONE, 0.0
-        if shells:
-            position = walk_shells(position, direction, first, loss_per_mass, geometry, score, lineage, rng)
-        else:
-            position, cell, status, left = walk(
-                position, direction, cell, first, loss_per_mass, geometry, score
-            )
-        walked = first - left
-        if status == DONE and hinge < end:
-            cosine = multiple_scattering_cosine(m, i + 1 if uniform(rng) < w else i, tables, rng)
-            c, s = azimuth(rng)
-            direction = turned(direction, cosine, c, s)
-            if shells:
-                position = walk_shells(
-                    position, direction, end - hinge, loss_per_mass, geometry, score, lineage, rng
+        mm = 10.0 / geometry.density[cell[0], cell[1], cell[2]]
+        if not shells and energy < tables.limits[4]:
+            reach = mm * (tables.steps[m, i, 6] + w * (tables.steps[m, i + 1, 6] - tables.steps[m, i, 6]))
+            if reach <= face_clearance(position, cell, edges):
+                waiting = absorb(
+                    energy, m, i, w, position, cell, geometry, tables, score, stack, stack_cells, waiting, rng
                 )
-            else:
-                position, cell, status, left = walk(
-                    position, direction, cell, end - hinge, loss_per_mass, geometry, score
-                )
-            walked += end - hinge - left
-        energy -= walked * loss_per_mass
-        until_hard -= walked * hard
+                return 0.0, waiting
+        loss_chance, u = halves(rng)
+        row_chance, azimuth_chance = halves(rng)
+        chances = (uniform(rng), row_chance, azimuth_chance)
+        step, loss_per_mass, _, hard, tilt = step_of(energy, m, i, w, loss_chance, tables)
+        hinge = u + tilt * u * (1.0 - u)
+        fits = False
+        if not shells and until_hard >= hard * step:
+            after = deflected(direction, m, i, w, chances, tables)
+            bend, end = hinged(position, direction, hinge * step * mm, (1.0 - hinge) * step * mm, after)
+            fits = inside(bend, cell, edges) and inside(end, cell, edges)
+        if fits:
+            loss = step * loss_per_mass
+            score[cell[0], cell[1], cell[2]] += loss * geometry.weight
+            energy -= loss
+            until_hard -= step * hard
+            position, direction = end, after
+            continue
+        energy, position, direction, cell, status, until_hard, delta_part = step_across(
+            energy,
+            position,
+            direction,
+            cell,
+            (i, w),
+            loss_chance,
+            hinge,
+            chances,
+            until_hard,
+            lineage,
+            geometry,
+            tables,
+            score,
+            rng,
+        )
         if status == ESCAPED:
             return max(energy, 0.0), waiting
-        if status == DONE and collides:
+        if delta_part >= 0.0:
+            key = next_key(key)
+            rng[0] = key
             until_hard = -np.log(1.0 - uniform(rng))
             energy, direction, waiting = hard_collision(
                 energy,
-                uniform(rng) * hard < deltas,
+                uniform(rng) < delta_part,
                 position,
                 direction,
                 cell,
@@ -490,6 +576,8 @@ def follow_electron(
                 waiting,
                 rng,
             )
+            key = next_key(key)
+            rng[0] = key
     deposit(energy, position, cell, geometry, score, lineage)
     return 0.0, waiting
 
@@ -578,14 +666,23 @@ def follow_photon(
             scattered, cosine = compton(energy, rng)
             scattered *= energy
             transferred = energy - scattered
-            c, s = azimuth(rng)
+            c, s = azimuth(uniform(rng))
             if transferred > tables.limits[0]:
                 along = (energy - scattered * cosine) / np.sqrt(transferred * (transferred + 2.0 * MASS))
                 new_direction = turned(direction, min(along, 1.0), -c, -s)
             direction = turned(direction, cosine, c, s)
         if transferred > tables.limits[0]:
             waiting = push(
-                stack, stack_cells, waiting, ELECTRON, transferred, position, new_direction, cell, 1
+                stack,
+                stack_cells,
+                waiting,
+                ELECTRON,
+                transferred,
+                position,
+                new_direction,
+                cell,
+                1,
+                bits(rng),
             )
         else:
             deposit(transferred, position, cell, geometry, score, 1)
@@ -610,18 +707,22 @@ def emit(
     x = quantile * (source.energies_mev.size - 1)
     i = int(x)
     energy = source.energies_mev[i] + (x - i) * (source.energies_mev[i + 1] - source.energies_mev[i])
-    waiting = push(stack, stack_cells, 0, ELECTRON, energy, position, isotropic(rng), cell, 0)
+    waiting = push(stack, stack_cells, 0, ELECTRON, energy, position, isotropic(rng), cell, 0, bits(rng))
     emitted = energy + source.local_mev
     deposit(source.local_mev, position, cell, geometry, score, 0)
     for row in range(source.electrons.shape[0]):
         energy = source.electrons[row, 0]
         for _ in range(int(source.electrons[row, 1] + uniform(rng))):
-            waiting = push(stack, stack_cells, waiting, ELECTRON, energy, position, isotropic(rng), cell, 0)
+            waiting = push(
+                stack, stack_cells, waiting, ELECTRON, energy, position, isotropic(rng), cell, 0, bits(rng)
+            )
             emitted += energy
     for row in range(source.photons.shape[0]):
         energy = source.photons[row, 0]
         for _ in range(int(source.photons[row, 1] + uniform(rng))):
-            waiting = push(stack, stack_cells, waiting, PHOTON, energy, position, isotropic(rng), cell, 1)
+            waiting = push(
+                stack, stack_cells, waiting, PHOTON, energy, position, isotropic(rng), cell, 1, bits(rng)
+            )
             emitted += energy
     return waiting, emitted
 
@@ -656,10 +757,16 @@ def run_histories(
     the voxel where the cumulative activity passes (h - first + random)/count of the total, and has the beta energy
     at the fractional part of shift + h times the golden ratio, one random shift for all.
     """
-    rng = np.zeros(2, np.uint64)
+    geometry, tables = bare_geometry(geometry, geometry.weight), bare_tables(tables)
+    score, tally = bare(score), bare(tally)
+    own_rng, own_stack, own_cells = (
+        np.zeros(2, np.uint64),
+        np.zeros((STACK, 9)),
+        np.zeros((STACK, 4), np.int64),
+    )
+    rng, stack, stack_cells = bare(own_rng), bare(own_stack), bare(own_cells)
     seed_history(rng, ~np.uint64(seed), first)  # a stream that no history has
     quantile = uniform(rng)
-    stack, stack_cells = np.zeros((STACK, 9)), np.zeros((STACK, 3), np.int64)
     total = source.cumulative[-1]
     at = 0
     for h in range(count):
@@ -680,12 +787,14 @@ def run_histories(
             position = (stack[n, 3], stack[n, 4], stack[n, 5])
             direction = (stack[n, 6], stack[n, 7], stack[n, 8])
             cell = (stack_cells[n, 0], stack_cells[n, 1], stack_cells[n, 2])
+            key = np.uint64(stack_cells[n, 3])
             if stack[n, 0] == ELECTRON:
                 escaped, waiting = follow_electron(
                     energy,
                     position,
                     direction,
                     cell,
+                    key,
                     lineage,
                     geometry,
                     tables,
@@ -696,6 +805,7 @@ def run_histories(
                     rng,
                 )
             else:
+                rng[0] = key
                 escaped, waiting = follow_photon(
                     energy,
                     position,

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.dose.monte_carlo._transport_loops import Tables
+from y90voxel.dose.monte_carlo._transport_loops import ROW_BITS, Tables
 from y90voxel.dose.monte_carlo.bremsstrahlung import photon_coefficient, photon_spectrum, soft_radiative_loss
 from y90voxel.dose.monte_carlo.elastic import angle_quantiles, transport_coefficients
 from y90voxel.dose.monte_carlo.inelastic import (
@@ -23,8 +23,8 @@ __all__ = ["TransportSettings", "transport_tables"]
 
 Array = NDArray[np.float64]
 
-# Logarithmic steps over a range of 230; chosen: 9 % apart, linear between.
-ENERGIES, PHOTON_ENERGIES = 64, 200
+# Of photons, in logarithmic steps; chosen: 3 % apart, linear between. Those of electrons are 16 to an octave.
+PHOTON_ENERGIES = 200
 # Equally likely bins of the scattering angle, and Legendre orders that its distribution is summed from.
 ANGLE_BINS, ORDERS = 128, 128
 
@@ -72,7 +72,7 @@ def transport_tables(names: tuple[str, ...], settings: TransportSettings) -> Tab
     settings : TransportSettings
         Cut-offs and step lengths.
     """
-    energies = np.geomspace(settings.electron_cutoff_mev, settings.largest_mev, ENERGIES)
+    first_row, energies = _rows(settings.electron_cutoff_mev, settings.largest_mev)
     columns = [_electron_columns(material(name), energies, settings) for name in names]
     photon_energies = np.geomspace(settings.photon_cutoff_mev, settings.largest_mev, PHOTON_ENERGIES)
     photons = [
@@ -87,12 +87,19 @@ def transport_tables(names: tuple[str, ...], settings: TransportSettings) -> Tab
         settings.photon_threshold_mev, settings.range_rejection_mev,
     )  # fmt: skip
     return Tables(
-        float(np.log(energies[0])), float((ENERGIES - 1) / np.log(energies[-1] / energies[0])),
-        np.array([c[0] for c in columns]), np.array([c[1] for c in columns]), np.array([c[2] for c in columns]),
+        first_row, energies, np.array([c[0] for c in columns]), np.array([c[1] for c in columns]),
+        np.array([c[2] for c in columns]).astype(np.float32),
         float(np.log(photon_energies[0])),
         float((PHOTON_ENERGIES - 1) / np.log(photon_energies[-1] / photon_energies[0])),
         np.array(photons), spectrum.log_energy, spectrum.kappa, spectrum.shape, np.array(limits),
     )  # fmt: skip
+
+
+def _rows(lowest_mev: float, largest_mev: float) -> tuple[int, Array]:
+    """Number of the row that holds the lowest energy, and the energies of all rows to beyond the largest [MeV]."""
+    first, last = (int(np.float64(e).view(np.int64)) >> ROW_BITS for e in (lowest_mev, largest_mev))
+    numbers = np.arange(first, last + 2, dtype=np.int64) << ROW_BITS
+    return first, numbers.view(np.float64)
 
 
 def _electron_columns(
@@ -100,8 +107,7 @@ def _electron_columns(
 ) -> tuple[Array, Array, Array]:
     """Rows of ``Tables.steps``, ``angle_scale`` and ``angles`` of one material."""
     # Below the grid for the ends of the steps; a last step may end under the cut-off.
-    spacing = energies[1] / energies[0]
-    extended = np.concatenate([energies[0] / spacing ** np.arange(6, 0, -1), energies])
+    extended = np.concatenate([energies[0] / 1.07 ** np.arange(6, 0, -1), energies])
     extended = np.maximum(extended, 0.0101)
     moments = np.array([
         transport_coefficients(medium, float(e), settings.delta_threshold_mev, ORDERS) for e in extended
@@ -110,7 +116,7 @@ def _electron_columns(
     rates = np.array([_rates(medium, float(e), settings) for e in extended])
     reach = _csda_range(medium, extended)
     slowing = medium.collision_stopping_power(extended) + medium.radiative_stopping_power(extended)
-    made = _photons_until_cutoff(extended, rates[:, 2] / slowing, energies[0])
+    made = _photons_until_cutoff(extended, rates[:, 2] / slowing, settings.electron_cutoff_mev)
     step = np.minimum(settings.scattering_per_step / moments[:, 1], settings.loss_per_step * extended / loss)
     rows, scales, angles = [], [], []
     log_e = np.log(extended)

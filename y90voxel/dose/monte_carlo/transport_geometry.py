@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,7 +45,7 @@ def voxel_geometry(
     return Geometry(0, faces, density, compact[index], 0.0), names
 
 
-def inner(padded: NDArray[np.float64]) -> NDArray[np.float64]:
+def inner(padded: NDArray[Any]) -> NDArray[Any]:
     """Return the part of a padded array that is the grid, without its margin."""
     return padded[1:-1, 1:-1, 1:-1]
 
