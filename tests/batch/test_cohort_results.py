@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -169,6 +170,40 @@ def test_the_columns_of_regions_are_documented_as_they_are_declared():
     for column in REGION_COLUMNS:
         if column.cohort:
             assert f"\n| `{column.cohort}` | {column.kind} | {column.meaning} |\n" in text, column.cohort
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_lungs_of_a_plan_stand_where_those_of_a_dose_do(tmp_path, seen):
+    """MIRD in its own columns, by mass of the map in the row of the lungs; at 2 GBq of the first model."""
+    rows = [("GTV1", "tumour", 100.0), ("lungs", "lungs", 1.5)]
+    rows += [("lungs_ct", "other", 2.5), ("lungs_voxel", "other", 4.0)] if seen else []
+    regions = [
+        {"name": name, "role": role, "volume_ml": None, "mass_g": None, "dose_per_gbq_gy": [gy]}
+        for name, role, gy in rows
+    ]
+    model = {
+        "name": "mird",
+        "available": True,
+        "activities_bq": [2e9],
+        "activity_bq": 2e9,
+        "binding_constraint": "x",
+    }
+    document = {
+        "kind": "plan", "models": [model], "first_model": "mird", "regions": regions, "nuclide": "Y-90",
+        "lung": {"shunt_fraction": 0.03}, "engine": "local", "engine_requested": "local",
+        "energy_per_activity_j_per_gbq": 49.67, "provenance": {"version": "0"}, "warnings": [],
+    }  # fmt: skip
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "plan.json").write_text(json.dumps(document))
+    outcome = replace(StudyOutcome("p", "p", StudyStatus.DONE, None, Path("p")), job="plan")
+    (summary,) = write_cohort(tmp_path, [outcome])
+    table = read_csv(tmp_path / "cohort.csv")
+    assert [(r["region"], r["role"], r["mass_weighted_mean_gy"]) for r in table] == [
+        ("GTV1", "tumour", "200"), *([("lungs", "lungs", "8")] if seen else []),
+    ]  # fmt: skip
+    assert table[0]["lung_mean_mird_1kg_gy"] == "3"
+    assert table[0]["lung_mean_mird_ct_gy"] == ("5" if seen else "")
+    assert summary.values["lung_gy"] == 3.0
 
 
 # summaries

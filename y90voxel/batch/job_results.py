@@ -11,11 +11,14 @@ from typing import Any
 from y90voxel.batch.study_units import COMPARE, COURSE, PLAN
 from y90voxel.cohort.cohort import PREDICTED, Pair
 from y90voxel.io.json_files import read_json
+from y90voxel.quantification.lung_conventions import LUNG_CONVENTIONS, LUNGS_VOXEL, limiting_convention
 from y90voxel.regions.roles import Role
 from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["DOCUMENTS", "PAGES", "JobResult", "read_job"]
 
+# What the lungs by their map are called in tables: as in those of doses.
+LUNGS_OF_MAP = "lungs"
 # What the results of a job are described in, and their page.
 DOCUMENTS = {PLAN: "plan.json", COMPARE: "compare.json", COURSE: "course.json"}
 PAGES = {PLAN: "plan.html", COMPARE: "compare.html", COURSE: "course.html"}
@@ -91,20 +94,26 @@ def _plan(document: Mapping[str, Any]) -> JobResult:
         "lung_shunt_fraction": shunt,
         "plan_model": None if first is None else first["name"],
         "plan_binding": None if first is None else first["binding_constraint"],
+        **{f"lung_{row.dose_key}": doses.get(row.plan_row) for row in LUNG_CONVENTIONS},
     } | _common(document)
+    by_mird = {
+        row.plan_row for row in LUNG_CONVENTIONS
+    }  # no means of a map: they stand in columns of their own
     rows = tuple(
         {
-            "region": row["name"],
-            "role": row["role"],
+            "region": LUNGS_OF_MAP if row["name"] == LUNGS_VOXEL else row["name"],
+            "role": Role.LUNGS.value if row["name"] == LUNGS_VOXEL else row["role"],
             "volume_ml": row["volume_ml"],
             "mass_g": row["mass_g"],
             "mass_weighted_mean_gy": doses[row["name"]],
         }
         for row in document["regions"]
+        if row["name"] not in by_mird
     )
     values = {
         "tumour_gy": _of(by_role, Role.TUMOURS, doses),
         "non_tumour_liver_gy": _of(by_role, Role.NON_TUMOUR_LIVER, doses),
+        "lung_gy": doses.get(limiting_convention().plan_row),
         "activity_gbq": None
         if first is None or first["activity_bq"] is None
         else first["activity_bq"] / BQ_PER_GBQ,
