@@ -147,6 +147,20 @@ def test_a_folder_of_one_mask_an_organ_is_a_set_of_regions(tmp_path):
     assert not next(r for r in regions if r.name == "liver_tumor").shape.polygons  # decided with its role
 
 
+@pytest.mark.parametrize(("name", "left_out"), [("spleen", True), ("liver_tumor", False)])
+def test_an_empty_mask_by_itself_is_what_it_is_in_a_folder(tmp_path, name, left_out):
+    save(tmp_path / "seg" / "liver.nii.gz", (LABELS == 1).astype(np.uint8))
+    save(tmp_path / "seg" / f"{name}.nii.gz", np.zeros_like(LABELS))
+    files = [tmp_path / "seg" / "liver.nii.gz", tmp_path / "seg" / f"{name}.nii.gz"]
+    found = []
+    for given in (tmp_path / "seg", files):
+        notices = []
+        regions, _ = read_region_files(given, notices)
+        assert [notice.code for notice in notices] == (["empty-mask"] if left_out else [])
+        found.append([region.name for region in regions])
+    assert found[0] == found[1] == (["liver"] if left_out else ["liver", "liver_tumor"])
+
+
 @pytest.mark.parametrize("segments", [range(1, 9), range(1, 8)])
 @pytest.mark.parametrize("with_liver", [False, True])
 def test_eight_segments_are_the_liver_where_none_is_drawn(segments, with_liver, tmp_path):

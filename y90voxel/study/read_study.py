@@ -202,7 +202,7 @@ class _Parts:
         """Take the regions of all files; names that two of them share are refused."""
         by_file: list[tuple[Path, list[DrawnRegion]]] = []
         for path in paths:
-            masks = masks_of_folder(path)
+            masks = [path] if is_image_file(path) else masks_of_folder(path)
             by_file += [(file, self._mask_of(file)) for file in masks] or [(path, self._regions_of(path))]
         check_names_differ(by_file)
         drawn = [region for _, own in by_file for region in own]
@@ -210,7 +210,7 @@ class _Parts:
         self.notices += notices
 
     def _mask_of(self, file: Path) -> list[DrawnRegion]:
-        """The region of one mask of a folder; an empty one is left out, unless its name has a role."""
+        """The regions of a file, or of one mask of a folder; an empty one is left out, unless its name has a role."""
         try:
             return self._regions_of(file)
         except RegionError:
