@@ -66,6 +66,7 @@ uncertainty = true
 PAGES = {
     "report": "dose/report.html", "viewer": "dose/viewer.html", "plan": "plan/plan.html", "treatment": "plan/treatment.html",
     "course": "course/course.html", "compare": "course/02-tare-right-lobe-compared/compare.html",
+    "compared": "course/02-tare-right-lobe-compared/viewer.html",
     "accumulate": "course/accumulate/accumulate.html", "cohort": "cohort/cohort.html", "commission": "commission/commission.html",
     "check": "check/check.html",
 }  # fmt: skip

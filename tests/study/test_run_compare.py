@@ -91,11 +91,12 @@ def test_the_page_holds_every_region_and_loads_nothing(runs, tmp_path):
     run_compare(root / "plan", root / "delivered", out)
     names = sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
     figures = ["figures/agreement.png", "figures/dvh.png", "figures/maps.png"]
-    assert names == [".y90voxel.json", "compare.html", "compare.json", *figures]
+    assert names == [".y90voxel.json", "compare.html", "compare.json", *figures, "viewer.html"]
     page = (out / "compare.html").read_text()
     addresses = re.findall(r"""(?:src|href|action|data)\s*=\s*["']?([^"'\s>]+)""", page)
-    assert len(addresses) == 3
-    assert all(address.startswith("data:image/png;base64,") for address in addresses)
+    assert len(addresses) == 4
+    (link,) = (address for address in addresses if not address.startswith("data:image/png;base64,"))
+    assert link == "viewer.html"
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page.split("</style>")[1]))
     for text in ("Liver", "GTV1", "non-tumour liver", "Dice 205 Gy", "concordance", "not a medical device"):
         assert text in words

@@ -104,6 +104,8 @@ class VoxelComparison:
         Gamma of each voxel, NaN where it was not compared.
     criteria : GammaCriteria
         Of gamma.
+    covered : Mask
+        Where the prediction reaches; beyond it ``predicted_dose`` is 0 and says nothing.
     """
 
     predicted_dose: DoseMap
@@ -115,6 +117,7 @@ class VoxelComparison:
     voxels: VoxelAgreement | None
     gamma: NDArray[np.float64] | None
     criteria: GammaCriteria
+    covered: Mask
 
     __repr__ = short_repr
 
@@ -186,7 +189,10 @@ def compare_voxels(
         for pair, mask, dice in matched
     )
     overall = agree(predicted, delivered, volume, gammas, levels_gy)
-    made = VoxelComparison(predicted, delivered, how, regions, volume, name, overall, gammas, criteria)
+    reached = Mask(covered.astype(np.float32), delivered.grid)
+    made = VoxelComparison(
+        predicted, delivered, how, regions, volume, name, overall, gammas, criteria, reached
+    )
     return made, notices
 
 

@@ -30,11 +30,13 @@ from y90voxel.report.drawing import (
 )
 from y90voxel.report.formatting import dose_text, number, shortened
 from y90voxel.report.overlays import colours, draw_outlines
-from y90voxel.report.scene import SMALLEST
+from y90voxel.report.scene import CT_WINDOW_HU, SMALLEST, THRESHOLD
+from y90voxel.report.shown_doses import shown_doses
 from y90voxel.volumes.planes import View, display_plane, sample, shown_box
-from y90voxel.volumes.volume import Volume
+from y90voxel.volumes.volume import CtImage
 
 __all__ = [
+    "OUTLINED",
     "comparison_figures",
     "comparison_styles",
     "difference_picture",
@@ -54,15 +56,26 @@ PLOTTED = (
     Role.PERFUSED_NON_TUMOUR_LIVER,
     Role.LUNGS,
 )
+# Doses over CT: opacity at the threshold and from four times it on, so that the CT still shows.
+OVER_CT = (0.30, 0.75)
+AIR_HU = -1000.0  # [HU], by definition of the scale
 DVH_POINTS = 400  # of a curve; chosen: more than its width has pixels at half fineness
 TAIL_PERCENT = 0.5  # [%]: the axis ends at D0.5, beyond it single voxels decide
 
 
-def comparison_figures(comparison: Comparison) -> dict[str, bytes]:
-    """Return the figures of a comparison: file name to PNG."""
+def comparison_figures(comparison: Comparison, ct: CtImage | None = None) -> dict[str, bytes]:
+    """Return the figures of a comparison: file name to PNG.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What is drawn.
+    ct : CtImage or None
+        CT of the delivered study, under the maps.
+    """
     figures = {}
     if comparison.voxels is not None:
-        figures["maps.png"] = _maps_png(comparison, comparison.voxels)
+        figures["maps.png"] = _maps_png(comparison, comparison.voxels, ct)
     plotted = _plotted(comparison)
     if plotted:
         figures["dvh.png"] = _dvh_png(comparison, plotted)
@@ -85,13 +98,11 @@ def _plotted(comparison: Comparison) -> list[RegionComparison]:
 # maps
 
 
-def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
+def _maps_png(comparison: Comparison, voxels: VoxelComparison, ct: CtImage | None) -> bytes:
     """Predicted, delivered and difference in an axial and a coronal plane through the hottest delivered voxel."""
-    grid, inside = voxels.delivered_dose.grid, voxels.volume.array >= 0.5
-    if not inside.any():
-        inside = np.ones(grid.shape, bool)
-    focus = voxels.delivered_dose.greatest_at(inside)
-    box = shown_box(grid, inside, focus)
+    grid, shown = voxels.delivered_dose.grid, shown_doses(voxels)
+    focus, top, reach = shown.hottest, shown.top_gy, shown.reach_gy
+    box = shown_box(grid, shown.inside, focus)
     across = display_plane(grid, View.AXIAL, focus, box, 1.0).size_mm[1]
     column = (WIDTH_PX - 2 * BAR_PX - 4 * GAP_PX) / 3
     tallest = max(
@@ -100,14 +111,6 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
     pixel_mm = max(across / column, tallest / TALLEST_PX)
     planes = [display_plane(grid, view, focus, box, pixel_mm) for view in (View.AXIAL, View.CORONAL)]
     heights = [plane.grid.shape[1] for plane in planes]
-    top = max(
-        float(voxels.predicted_dose.array[inside].max()), float(voxels.delivered_dose.array[inside].max())
-    )
-    top = max(top, SMALLEST)
-    difference = Volume(
-        voxels.delivered_dose.array.astype(np.float64) - voxels.predicted_dose.array.astype(np.float64), grid
-    )
-    reach = max(float(np.percentile(np.abs(difference.array[inside]), 99.5)), 0.01 * top)
     styles = comparison_styles(comparison)
     regions = [region for role in OUTLINED for region in voxels.regions if region.role is role]
     outlined = regions or voxels.regions
@@ -123,10 +126,11 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
             bottom -= rows
             left = 8.0
             outlines = [(sample(region.mask, plane), styles[region.name]) for region in outlined]
+            grey = None if ct is None else _grey(sample(ct, plane, AIR_HU))
             for picture in (
-                dose_picture(sample(voxels.predicted_dose, plane), top),
-                dose_picture(sample(voxels.delivered_dose, plane), top),
-                difference_picture(sample(difference, plane), reach),
+                dose_picture(sample(voxels.predicted_dose, plane), top, grey),
+                dose_picture(sample(voxels.delivered_dose, plane), top, grey),
+                difference_picture(sample(shown.difference, plane), reach, grey),
             ):
                 _panel(figure, Area(left, bottom, plane.grid.shape[2], rows), picture, outlines)
                 left += plane.grid.shape[2] + GAP_PX
@@ -159,17 +163,60 @@ def _maps_png(comparison: Comparison, voxels: VoxelComparison) -> bytes:
         return png_bytes(figure)
 
 
-def dose_picture(dose: NDArray[np.float32], top_gy: float) -> NDArray[np.float32]:
-    """A dose in colour on black, (rows, columns, 3)."""
+def dose_picture(
+    dose: NDArray[np.float32], top_gy: float, grey: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Return a dose in colour on black or over a grey image, (rows, columns, 3).
+
+    Parameters
+    ----------
+    dose : ndarray, (rows, columns)
+        [Gy].
+    top_gy : float
+        Top of the scale [Gy].
+    grey : ndarray, (rows, columns), or None
+        Anatomy below it, 0 to 1.
+    """
     level = np.clip(dose / top_gy, 0.0, 1.0)
-    shade = np.clip(level / 0.05, 0.0, 1.0)[..., None]
-    return np.asarray(colours()[(level * 255).astype(np.uint8)] * shade, np.float32)
+    colour = colours()[(level * 255).astype(np.uint8)]
+    if grey is not None:
+        return _over(grey, colour, level)
+    return np.asarray(colour * np.clip(level / THRESHOLD, 0.0, 1.0)[..., None], np.float32)
 
 
-def difference_picture(difference: NDArray[np.float32], reach_gy: float) -> NDArray[np.float32]:
-    """A difference in colour, white at zero, (rows, columns, 3)."""
+def difference_picture(
+    difference: NDArray[np.float32], reach_gy: float, grey: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Return a difference in colour, white at zero or clear there over a grey image, (rows, columns, 3).
+
+    Parameters
+    ----------
+    difference : ndarray, (rows, columns)
+        [Gy].
+    reach_gy : float
+        Either end of the scale [Gy].
+    grey : ndarray, (rows, columns), or None
+        Anatomy below it, 0 to 1.
+    """
     level = np.clip(0.5 + 0.5 * difference / reach_gy, 0.0, 1.0)
-    return np.asarray(diverging_colours()[np.rint(level * 255).astype(np.uint8)], np.float32)
+    colour = diverging_colours()[np.rint(level * 255).astype(np.uint8)]
+    return np.asarray(colour if grey is None else _over(grey, colour, np.abs(2.0 * level - 1.0)), np.float32)
+
+
+def _over(
+    grey: NDArray[np.float32], colour: NDArray[np.float32], level: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Colours over a grey image: clear below the threshold, as opaque as they get from four times it on."""
+    least, most = OVER_CT
+    rise = np.clip((level - THRESHOLD) / (3 * THRESHOLD), 0.0, 1.0)
+    opacity = np.where(level >= THRESHOLD, least + (most - least) * rise, 0.0)[..., None]
+    return np.asarray(grey[..., None] + opacity * (colour - grey[..., None]), np.float32)
+
+
+def _grey(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """CT numbers as brightness, 0 to 1."""
+    low, high = CT_WINDOW_HU
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0), np.float32)
 
 
 def diverging_colours() -> NDArray[np.float32]:

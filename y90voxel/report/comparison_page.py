@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from y90voxel.dose.engines import engine_label
 from y90voxel.regions.roles import Role
 from y90voxel.report.alignment_figure import alignment_png
 from y90voxel.report.comparison_figures import comparison_figures, comparison_styles
+from y90voxel.report.comparison_viewer import VIEWER_FILE, comparison_viewer, write_comparison_viewer
 from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
 from y90voxel.report.dose_page import embedded, render_page
-from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent
+from y90voxel.report.formatting import MISSING, date_and_time, dose_text, number, percent, signed_dose
 from y90voxel.report.registration_rows import registration_rows
 from y90voxel.units import format_activity
 from y90voxel.volumes.deformable_registration import DeformableAlignment
 from y90voxel.volumes.image_registration import Alignment
+from y90voxel.volumes.volume import CtImage
 
 __all__ = ["comparison_content", "render_comparison_page", "write_comparison_report"]
 
@@ -36,8 +39,9 @@ def write_comparison_report(
     provenance: Mapping[str, Any],
     folder: str | Path,
     alignment: Alignment | DeformableAlignment | None = None,
+    ct: CtImage | None = None,
 ) -> list[Path]:
-    """Write ``compare.html`` and ``figures/*.png``, and return their paths.
+    """Write ``compare.html``, ``figures/*.png`` and, where voxels were compared, ``viewer.html``; return their paths.
 
     Parameters
     ----------
@@ -49,9 +53,13 @@ def write_comparison_report(
         Exists; files in it are replaced.
     alignment : Alignment, DeformableAlignment or None
         Of the CTs, where they were registered; drawn.
+    ct : CtImage or None
+        CT of the delivered study, shown under the doses; that of the alignment by default.
     """
     folder = Path(folder)
-    figures = comparison_figures(comparison)
+    if alignment is not None:
+        ct = _delivered_ct(alignment, comparison)
+    figures = comparison_figures(comparison, ct)
     if alignment is not None:
         figures["registration.png"] = alignment_png(alignment)
     (folder / "figures").mkdir(exist_ok=True)
@@ -59,8 +67,21 @@ def write_comparison_report(
     for name, png in figures.items():
         paths.append(folder / "figures" / name)
         paths[-1].write_bytes(png)
-    paths[0].write_text(render_comparison_page(comparison, provenance, figures), encoding="utf-8")
+    content = comparison_content(comparison, provenance)
+    page = content | {"figures": embedded(figures), "viewer": None}
+    if comparison.voxels is not None:
+        shown = comparison_viewer(comparison, comparison.voxels, content, ct)
+        paths.append(write_comparison_viewer(shown, folder / VIEWER_FILE))
+        page["viewer"] = VIEWER_FILE
+    paths[0].write_text(render_page("compare.html.j2", page), encoding="utf-8")
     return paths
+
+
+def _delivered_ct(alignment: Alignment | DeformableAlignment, comparison: Comparison) -> CtImage:
+    """The CT that the other was brought onto, in the frame that the delivered dose names."""
+    fixed = (alignment.rigid if isinstance(alignment, DeformableAlignment) else alignment).fixed
+    frame = comparison.delivered.dose.grid.frame_of_reference_uid
+    return replace(fixed, grid=replace(fixed.grid, frame_of_reference_uid=frame))
 
 
 def render_comparison_page(
@@ -68,7 +89,7 @@ def render_comparison_page(
 ) -> str:
     """Return the page with its figures inside."""
     content = comparison_content(comparison, provenance)
-    return render_page("compare.html.j2", content | {"figures": embedded(figures)})
+    return render_page("compare.html.j2", content | {"figures": embedded(figures), "viewer": None})
 
 
 def comparison_content(comparison: Comparison, provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +185,7 @@ def _region_row(comparison: Comparison, region: RegionComparison) -> dict[str, A
             {
                 "before": dose_text(entry["predicted"][key]),
                 "after": dose_text(entry["delivered"][key]),
-                "change": _signed_dose(difference[key]),
+                "change": signed_dose(difference[key]),
                 "percent": "" if change is None else _signed_percent(change),
             }
         )
@@ -216,7 +237,7 @@ def _uncertainty_rows(comparison: Comparison) -> list[dict[str, str]]:
                 "name": region.name,
                 "predicted": percent(both[0]),
                 "delivered": percent(both[1]),
-                "difference": _signed_dose(region.difference["mean_gy"]),
+                "difference": signed_dose(region.difference["mean_gy"]),
                 "interval": MISSING
                 if uncertainty_gy is None
                 else f"± {dose_text(COVERAGE * uncertainty_gy)}",
@@ -284,8 +305,8 @@ def _agreement_sentences(comparison: Comparison) -> list[str]:
         return []
     sentences = [
         f"Over {len(agreement.lesions)} lesions ({', '.join(agreement.lesions)}) the delivered mean dose differs by "
-        f"{_signed_dose(limits.bias)} Gy on average; 95 % limits of agreement {_signed_dose(limits.lower)} to "
-        f"{_signed_dose(limits.upper)} Gy; concordance {number(agreement.concordance)}, Pearson "
+        f"{signed_dose(limits.bias)} Gy on average; 95 % limits of agreement {signed_dose(limits.lower)} to "
+        f"{signed_dose(limits.upper)} Gy; concordance {number(agreement.concordance)}, Pearson "
         f"{number(agreement.pearson)}, Spearman {number(agreement.spearman)}."
     ]
     if ratio is not None:
@@ -305,11 +326,3 @@ def _signed_percent(value: float | None) -> str:
         return MISSING
     tenths = round(value, 1)
     return f"{tenths:+.1f} %".replace("-", "−") if tenths else "0 %"
-
-
-def _signed_dose(value: float) -> str:
-    """A dose difference with its sign, no finer than 0.01 Gy."""
-    text = dose_text(abs(value))
-    if text in ("0", "< 0.01"):
-        return "0"
-    return f"{'+' if value > 0 else '−'}{text}"

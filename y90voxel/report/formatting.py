@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["date_and_time", "dose_text", "flatten", "number", "percent", "shortened"]
+__all__ = ["date_and_time", "dose_text", "flatten", "number", "percent", "shortened", "signed_dose"]
 
 MISSING = "–"
 
@@ -50,6 +50,20 @@ def dose_text(dose_gy: float | None) -> str:
     if 0 < dose_gy < 0.005:
         return "< 0.01"
     return f"{dose_gy:.2f}".replace("-", "−")
+
+
+def signed_dose(value: float) -> str:
+    """Return a dose difference [Gy] with its sign, no finer than 0.01 Gy.
+
+    Examples
+    --------
+    >>> [signed_dose(v) for v in (3.14159, -0.42, 0.001)]
+    ['+3.14', '−0.42', '0']
+    """
+    text = dose_text(abs(value))
+    if text in ("0", "< 0.01"):
+        return "0"
+    return f"{'+' if value > 0 else '−'}{text}"
 
 
 def percent(fraction: float | None, digits: int = 3) -> str:

@@ -21,7 +21,16 @@ from y90voxel.report.overlays import colours
 from y90voxel.report.scene import Scene
 from y90voxel.volumes.packing import PackedVolume
 
-__all__ = ["ViewerContent", "isodose_levels", "render_viewer", "viewer_content"]
+__all__ = [
+    "CT_WINDOWS",
+    "ViewerContent",
+    "dose_scale",
+    "encoded",
+    "isodose_levels",
+    "packaged_text",
+    "render_viewer",
+    "viewer_content",
+]
 
 # Texts of the report that the head of the page repeats.
 HEAD = ("heading", "label", "subtitle", "predicted", "disclaimer", "version", "computed")
@@ -33,7 +42,7 @@ MOST_LEVELS = 6  # isodoses at once; chosen: more colours are not told apart
 OPACITY_FROM, OPACITY_TO, OPACITY_PERCENT = 0.4, 1.0, 65
 CT_WINDOWS = (("soft tissue", 40, 400), ("liver", 80, 180), ("lung", -600, 1500), ("bone", 400, 1800))
 SCRIPTS = (
-    "volume.js", "contours.js", "histograms.js", "marks.js", "panes.js", "keys.js", "snapshot.js", "page.js",
+    "shared.js", "volume.js", "contours.js", "histograms.js", "marks.js", "panes.js", "keys.js", "snapshot.js", "page.js",
 )  # fmt: skip
 
 
@@ -66,7 +75,7 @@ def viewer_content(report: DoseReport) -> ViewerContent:
     points = (("hottest voxel", scene.hottest), ("centre", scene.centre))
     data = {
         "underlay": _underlay(scene, report.underlay),
-        "dose": _dose_scale(scene),
+        "dose": dose_scale(scene.top_gy, scene.threshold_gy),
         "regions": _regions(report),
         "dvh": _histograms(report.whole_curves),
         "points": [{"name": name, "lps_mm": _rounded(focus.point_mm)} for name, focus in points],
@@ -105,18 +114,25 @@ def render_viewer(content: ViewerContent, images: Mapping[str, bytes]) -> str:
         {
             **content.page,
             "data": content.data,
-            "images": {name: base64.b64encode(raw).decode("ascii") for name, raw in images.items()},
-            "style": _text("templates/viewer/style.css"),
-            "scripts": [_text(f"templates/viewer/{name}") for name in SCRIPTS],
-            "niivue": _text("vendor/niivue/niivue.umd.js"),
-            "licences": _text("vendor/niivue/LICENSE") + "\n" + _text("vendor/niivue/LICENSE-BUNDLED"),
+            "images": encoded(images),
+            "style": packaged_text("templates/viewer/style.css"),
+            "scripts": [packaged_text(f"templates/viewer/{name}") for name in SCRIPTS],
+            "niivue": packaged_text("vendor/niivue/niivue.umd.js"),
+            "licences": packaged_text("vendor/niivue/LICENSE")
+            + "\n"
+            + packaged_text("vendor/niivue/LICENSE-BUNDLED"),
         },
     )
 
 
+def encoded(images: Mapping[str, bytes]) -> dict[str, str]:
+    """Return files as base64 text, by name."""
+    return {name: base64.b64encode(raw).decode("ascii") for name, raw in images.items()}
+
+
 @cache
-def _text(name: str) -> str:
-    """A text file of this package; none of them ends the element that it is put into."""
+def packaged_text(name: str) -> str:
+    """Return a text file of this package; none of them ends the element that it is put into."""
     return files("y90voxel.report").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -135,16 +151,21 @@ def _underlay(scene: Scene, packed: PackedVolume) -> dict[str, Any]:
     }
 
 
-def _dose_scale(scene: Scene) -> dict[str, Any]:
-    """Colours, opacity and isodoses of the dose."""
-    share = scene.threshold_gy / scene.top_gy
+def dose_scale(top_gy: float, threshold_gy: float) -> dict[str, Any]:
+    """Return colours, opacity and isodoses of a dose for the scripts of a page.
+
+    Parameters
+    ----------
+    top_gy, threshold_gy : float
+        Top of the colour scale, and the dose below which it is clear [Gy].
+    """
     return {
-        "top_gy": scene.top_gy,
-        "threshold_gy": scene.threshold_gy,
-        "levels_gy": isodose_levels(scene.top_gy),
+        "top_gy": top_gy,
+        "threshold_gy": threshold_gy,
+        "levels_gy": isodose_levels(top_gy),
         "colours": np.rint(255 * colours()[::15]).astype(int).tolist(),
         "opacity": {
-            "share": share,
+            "share": threshold_gy / top_gy,
             "from": OPACITY_FROM,
             "to": OPACITY_TO,
             "percent": OPACITY_PERCENT,

@@ -14,6 +14,7 @@ from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.rtdose import DoseOrigin, read_dose_origin
 from y90voxel.io.doses import read_dose
+from y90voxel.io.images import read_ct_file
 from y90voxel.io.json_files import read_json
 from y90voxel.io.nifti import read_nifti
 from y90voxel.io.segmentations import read_regions_file
@@ -24,10 +25,19 @@ from y90voxel.regions.roles import Role
 from y90voxel.study.study import file_record
 from y90voxel.units import BQ_PER_GBQ, format_activity
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import ActivityMap, DoseMap, Mask
+from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap, Mask
 
-__all__ = ["DoseFolder", "read_dose_folder", "read_plan_folder", "read_predicted_folder", "with_activity"]
+__all__ = [
+    "DoseFolder",
+    "read_dose_folder",
+    "read_plan_folder",
+    "read_predicted_folder",
+    "shown_ct",
+    "with_activity",
+]
 
+# Where a scene for 3D Slicer keeps its CT.
+SCENE_CT = "scene/ct.nrrd"
 # What a run says when its images had no frame of reference: then that of its DICOM outputs is made up.
 GENERATED_FRAME = "frame-of-reference-generated"
 
@@ -101,6 +111,23 @@ def with_activity(side: ComparedDose, path: str | Path) -> ComparedDose:
     if not grid.is_same_as(side.dose.grid):
         return side
     return replace(side, activity=ActivityMap(image.array[0] * grid.voxel_volume_ml, side.dose.grid))
+
+
+def shown_ct(path: str | Path) -> CtImage | None:
+    """Return the CT that results hold to be looked at, None where they hold none; it names no frame of reference.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of `dose`.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    file = Path(path) / SCENE_CT
+    return read_ct_file(file) if file.is_file() else None
 
 
 def read_predicted_folder(path: str | Path, plan_model: str | None = None) -> DoseFolder:

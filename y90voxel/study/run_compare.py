@@ -22,7 +22,13 @@ from y90voxel.io.result_tables import write_json
 from y90voxel.quantification.plausibility import refuse_unless
 from y90voxel.study.registering import Registering, placement_of
 from y90voxel.study.resolution_spec import resolution_of_scanners
-from y90voxel.study.result_folder import DoseFolder, read_dose_folder, read_predicted_folder, with_activity
+from y90voxel.study.result_folder import (
+    DoseFolder,
+    read_dose_folder,
+    read_predicted_folder,
+    shown_ct,
+    with_activity,
+)
 from y90voxel.study.study import file_record
 from y90voxel.version import __version__
 
@@ -161,7 +167,8 @@ def run_compare(
             # deferred: 0.3 s, for reports alone
             from y90voxel.report.comparison_page import write_comparison_report
 
-            write_comparison_report(comparison, document["provenance"], folder, alignment)
+            ct = None if comparison.voxels is None or alignment is not None else shown_ct(delivered)
+            write_comparison_report(comparison, document["provenance"], folder, alignment, ct)
     report_progress("done", 1.0)
     return document
 

@@ -95,9 +95,19 @@ def pack_activity(activity: ActivityMap) -> PackedVolume:
     return _sixteen_bits(moved.array, moved.grid, "activity", "MBq/mL")
 
 
-def pack_dose(dose: DoseMap) -> PackedVolume:
-    """Return the dose [Gy] on its own grid, cropped to where it is not nothing."""
+def pack_dose(dose: DoseMap, *, whole: bool = False) -> PackedVolume:
+    """Return the dose [Gy] on its own grid, cropped to where it is not nothing.
+
+    Parameters
+    ----------
+    dose : DoseMap
+        What is packed.
+    whole : bool
+        Keep the whole grid, so that two doses on it lie voxel on voxel.
+    """
     packed = _sixteen_bits(dose.array, dose.grid, "dose", "Gy")
+    if whole:
+        return packed
     low, high = _corners(occupied_box(packed.stored), packed.stored.shape)
     part = _cropped(Volume(packed.stored, packed.grid), low - 1, high + 1)
     return PackedVolume(part.array, part.grid, packed.step, packed.quantity, packed.unit)

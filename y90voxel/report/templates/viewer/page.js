@@ -1,16 +1,6 @@
 "use strict";
 // The page: NiiVue draws anatomy and dose, a canvas over it isodoses, outlines and crosshair; everything else is HTML.
 
-const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
-const ISODOSE_COLOURS = ["#fff3b0", "#ffd166", "#ffa94d", "#ff7b54", "#ff5d73", "#ff8fe0", "#d9a8ff", "#ffffff"];
-// A colour of the report, which is white, so much lighter that it shows on this page, which is dark.
-function onDark(colour) {
-  let rgb = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  while (0.21 * rgb[0] + 0.72 * rgb[1] + 0.07 * rgb[2] < 120) rgb = rgb.map((c) => c + 0.1 * (255 - c));
-  return `rgb(${rgb.map(Math.round).join(", ")})`;
-}
-
 class Viewer {
   constructor() {
     for (const region of data.regions) region.colour = onDark(region.colour);
@@ -209,58 +199,25 @@ class Viewer {
   control() {
     const [least, most] = data.underlay.range;
     const span = most - least, [low, high] = data.underlay.window;
-    const slider = (id, min, max, value, step, words, act) => {
-      const input = $(id), shown = input.nextElementSibling;
-      Object.assign(input, { min, max, step });
-      input.value = value;
-      shown.textContent = words(Number(value));
-      input.oninput = () => {
-        shown.textContent = words(Number(input.value));
-        this.soon(() => act(Number(input.value)));
-      };
-    };
     const fine = span / 600;
     const plain = (value) => (span > 100 ? value.toFixed(0) : value.toPrecision(3)).replace("-", "−");
-    slider("level", least, most, (low + high) / 2, span > 100 ? 5 : fine, plain, () => this.window());
-    slider("width", fine, span, high - low, span > 100 ? 5 : fine, plain, () => this.window());
-    slider("opacity", 0, 100, data.dose.opacity.percent, 1, (v) => `${v} %`, (v) => this.nv.setOpacity(1, v / 100));
+    slider("level", [least, most], (low + high) / 2, span > 100 ? 5 : fine, plain, () => this.window());
+    slider("width", [fine, span], high - low, span > 100 ? 5 : fine, plain, () => this.window());
+    slider("opacity", [0, 100], data.dose.opacity.percent, 1, (v) => `${v} %`, (v) => this.nv.setOpacity(1, v / 100));
     const top = data.dose.top_gy;
-    slider("top", top / 50, top, top, top / 200, (v) => `${gray(v)} Gy`, (v) => this.scaleTo(v));
-    slider("zoom", 1, 6, 1, 0.1, (v) => `${v.toFixed(1)} ×`, (v) => this.zoom(v));
+    slider("top", [top / 50, top], top, top / 200, (v) => `${gray(v)} Gy`, (v) => this.scaleTo(v));
+    slider("zoom", [1, 6], 1, 0.1, (v) => `${v.toFixed(1)} ×`, (v) => this.zoom(v));
     for (const { name, level, width } of data.underlay.presets) {
       $("presets").append(button(name, () => this.window(level, width)));
     }
     for (const { name, lps_mm } of data.points) $("points").append(button(name, () => this.goTo(rasOfLps(lps_mm))));
-    $("levels").value = this.levels.join(", ");
-    $("levels").oninput = () => {
-      const found = $("levels").value.split(/[\s,;]+/).filter(Boolean).map(Number);
-      const good = found.every((level) => Number.isFinite(level) && level > 0);
-      $("levels").classList.toggle("wrong", !good);
-      $("levels").setAttribute("aria-invalid", !good);
-      if (good) this.levels = found.sort((a, b) => a - b);
-      this.listLevels();
+    isodoseField(this.levels, (levels) => {
+      this.levels = levels;
       this.paint();
-    };
-    this.listLevels();
+    });
     for (const id of ["show-isodoses", "show-outlines", "show-crosshair"]) $(id).onchange = () => this.paint();
     this.scaleTo(top);
     this.nv.setOpacity(1, data.dose.opacity.percent / 100);
-  }
-
-  // Isodoses in their colours: what a pane has no room to write stands here.
-  listLevels() {
-    const items = this.levels.map((level, n) => {
-      const item = Object.assign(document.createElement("li"), { textContent: `${level} Gy` });
-      item.style.setProperty("--colour", ISODOSE_COLOURS[n % ISODOSE_COLOURS.length]);
-      return item;
-    });
-    $("isodose-key").replaceChildren(...items);
-  }
-
-  // Sliders move faster than volumes can be redrawn.
-  soon(act) {
-    cancelAnimationFrame(this.pending);
-    this.pending = requestAnimationFrame(act);
   }
 
   window(level = Number($("level").value), width = Number($("width").value)) {
@@ -281,16 +238,7 @@ class Viewer {
   scaleTo(top) {
     this.nv.volumes[1].cal_max = top;
     this.nv.updateGLVolume();
-    const [bar, from, to] = $("scale").children;
-    const { R, G, B, A } = doseColours();
-    const context = bar.getContext("2d");
-    R.forEach((red, n) => {
-      context.fillStyle = `rgba(${red},${G[n]},${B[n]},${A[n] ? 1 : 0.12})`;
-      context.clearRect(n, 0, 1, 1);
-      context.fillRect(n, 0, 1, 1);
-    });
-    from.textContent = `clear below ${Number((data.dose.opacity.share * top).toPrecision(2))} Gy`;
-    to.textContent = `${gray(top)} Gy`;
+    colourBar(top);
   }
 
   // NiiVue zooms about the origin of the patient; the pan brings the crosshair to the middle.
@@ -371,41 +319,6 @@ class Viewer {
       context.strokeRect(pane[0] + pixel, pane[1] + pixel, pane[2] - 2 * pixel, pane[3] - 2 * pixel);
     }
   }
-}
-
-// Entries 0 to 255: clear below the threshold, then more and more opaque up to four times the threshold.
-function doseColours() {
-  const { share, from, to } = data.dose.opacity, kept = data.dose.colours;
-  const map = { R: [], G: [], B: [], A: [], I: [] };
-  for (let n = 0; n < 256; n++) {
-    const place = (n / 255) * (kept.length - 1), below = Math.min(Math.floor(place), kept.length - 2);
-    ["R", "G", "B"].forEach((channel, c) => {
-      map[channel].push(Math.round(kept[below][c] + (place - below) * (kept[below + 1][c] - kept[below][c])));
-    });
-    const rise = Math.min(1, (n / 255 - share) / (3 * share));
-    map.A.push(n / 255 < share ? 0 : Math.round(255 * (from + rise * (to - from))));
-    map.I.push(n);
-  }
-  return map;
-}
-
-function button(words, act, kind = "") {
-  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words, className: kind });
-  made.onclick = act;
-  return made;
-}
-
-function gray(dose) {
-  return dose >= 1000 ? dose.toFixed(0) : dose >= 100 ? dose.toFixed(1) : dose >= 1 ? dose.toFixed(2) : dose.toPrecision(2);
-}
-
-function millimetres(value) {
-  return value.toFixed(1).replace("-", "−");
-}
-
-function say(words) {
-  $("message").textContent = words;
-  $("message").hidden = !words;
 }
 
 window.viewer = new Viewer();

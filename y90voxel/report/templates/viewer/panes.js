@@ -1,12 +1,6 @@
 "use strict";
 // The panes of the stage: three views and the histograms beside each other, or one of them alone over the whole stage.
 
-// Directions are RAS: screen right and up in each view, and the way of "page up".
-const VIEWS = [
-  { name: "axial", across: 2, letters: ["R", "L", "A", "P"], axis: "z", place: [0, 0, 0.5, 0.5], right: [0, -1], up: [1, 1] },
-  { name: "coronal", across: 1, letters: ["R", "L", "H", "F"], axis: "y", place: [0, 0.5, 0.5, 0.5], right: [0, -1], up: [2, 1] },
-  { name: "sagittal", across: 0, letters: ["A", "P", "H", "F"], axis: "x", place: [0.5, 0, 0.5, 0.5], right: [1, -1], up: [2, 1] },
-];
 const HISTOGRAMS = { name: "histograms", place: [0.5, 0.5, 0.5, 0.5] };
 const ALONE = [0, 0, 1, 1];
 

@@ -21,8 +21,10 @@ function inverseAffine(m) {
 }
 
 class Volume {
-  constructor(image) {
+  // In planes nothing lies below the floor, and outside there is only that.
+  constructor(image, floor = 0) {
     this.image = image;
+    this.floor = floor;
     this.values = image.img;
     this.step = image.hdr.scl_slope;
     this.size = image.hdr.dims.slice(1, 4);
@@ -97,7 +99,7 @@ class Volume {
     const nu = Math.ceil((uh - ul) / step) + 3, nv = Math.ceil((vh - vl) / step) + 3;
     const raster = { position, step, u0: ul - step, v0: vl - step, nu, nv, values: null };
     if (position >= wl && position <= wh) {
-      raster.values = new Float32Array(nu * nv);
+      raster.values = new Float32Array(nu * nv).fill(this.floor);
       const point = [0, 0, 0];
       point[across] = position;
       for (let b = 1; b < nv - 1; b++) {
@@ -105,7 +107,7 @@ class Volume {
         for (let a = 1; a < nu - 1; a++) {
           point[u] = raster.u0 + a * step;
           const value = this.at(point[0], point[1], point[2]);
-          raster.values[b * nu + a] = value > 0 ? value : 0;
+          if (value > this.floor) raster.values[b * nu + a] = value;
         }
       }
     }
