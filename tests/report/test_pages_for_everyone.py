@@ -186,3 +186,18 @@ def test_the_focus_is_seen_wherever_the_keyboard_takes_it(window, results, kind)
         )
         seen.add(where)
     assert len(seen) >= 2
+
+
+def test_what_goes_on_beyond_the_right_edge_fades_until_it_is_scrolled_to(window, results):
+    opened(window, results / PAGES["commission"], 420)
+    state = (
+        "[...document.querySelectorAll('.scroll')].map(e => [e.scrollWidth - e.clientWidth,"
+        " parseFloat(getComputedStyle(e).getPropertyValue('--fade'))])"
+    )
+    window.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+    first = window.run(state)
+    assert {fade for beyond, fade in first if beyond > 20} == {28}
+    assert {fade for beyond, fade in first if beyond <= 0} == {0}
+    window.run("document.querySelectorAll('.scroll').forEach(e => e.scrollLeft = e.scrollWidth)")
+    window.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+    assert max(fade for _, fade in window.run(state)) < 1
