@@ -11,6 +11,7 @@ from evaluation_factory import PARTS, make_evaluation, with_regions
 
 from y90voxel.errors import InputError
 from y90voxel.io.result_tables import write_metrics_csv
+from y90voxel.optional import install_command
 from y90voxel.regions.regions import Regions
 
 
@@ -96,7 +97,7 @@ def test_a_histogram_shows_itself(evaluation):
 def test_a_missing_library_is_named(evaluation, use, monkeypatch):
     for name in ("pandas", "xarray"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    with pytest.raises(InputError, match=r"needs (pandas|xarray).*y90voxel\[notebook\]"):
+    with pytest.raises(InputError, match=f"needs (pandas|xarray).*{re.escape(install_command('notebook'))}"):
         getattr(evaluation, use)()
 
 

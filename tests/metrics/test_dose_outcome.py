@@ -1,5 +1,6 @@
 """Survival and dose-response against published examples."""
 
+import re
 import sys
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.metrics.dose_outcome import logistic_dose_response, survival_by_group
+from y90voxel.optional import install_command
 
 pytest.importorskip("statsmodels")
 
@@ -148,5 +150,5 @@ def test_dose_response_that_does_not_exist_is_refused(doses, responses, message)
 )
 def test_without_the_extra_the_error_says_what_to_install(monkeypatch, library, call):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(InputError, match=r"pip install 'y90voxel\[cohort\]'"):
+    with pytest.raises(InputError, match=f"needs statsmodels.*{re.escape(install_command('cohort'))}"):
         call()

@@ -19,7 +19,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 @pytest.mark.parametrize("name", RESULT_SCHEMAS)
 def test_the_published_schema_is_what_the_command_prints(run_cli, name):
     text = result_schema(name)
-    assert (DOCS / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8") == text
+    file = DOCS / "schemas" / f"{name}.schema.json"
+    assert file.read_text(encoding="utf-8") == text, f"python -m y90voxel schema {name} > {file}"
     assert run_cli("schema", name).out == text
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
 

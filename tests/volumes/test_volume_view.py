@@ -9,6 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from y90voxel.errors import InputError
+from y90voxel.optional import install_command
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import ActivityMap, CtImage, DoseMap
 from y90voxel.volumes.volume_view import along_patient_axes
@@ -99,5 +100,5 @@ def test_the_numbers_are_there():
 
 def test_without_xarray_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "xarray", None)
-    with pytest.raises(InputError, match=r"needs xarray.*y90voxel\[notebook\]"):
+    with pytest.raises(InputError, match=f"needs xarray.*{re.escape(install_command('notebook'))}"):
         DoseMap(np.zeros(AXIAL.shape), AXIAL).to_xarray()
