@@ -204,7 +204,9 @@ def test_an_archive_that_cannot_be_reached_is_named(run_cli, results, tmp_path):
 
 def test_a_wrong_title_is_named(run_cli, archive, results, tmp_path):
     for message in both(run_cli, results, tmp_path, archive.address.replace("ARCHIVE", "OTHER")):
-        assert "rejected the association: Called AE title not recognised" in message
+        # an archive that hangs up right after its answer may be gone before the answer is read
+        answers = ("rejected the association: Called AE title not recognised", "it does not know the titles")
+        assert any(answer in message for answer in answers)
         assert "'OTHER' and we are 'Y90VOXEL'" in message
 
 
