@@ -4,10 +4,13 @@ import time
 import numpy as np
 import pytest
 from dicom_factory import ct, nm, pet, rtstruct, save, uid
-from study_factory import ROIS, SPECT_AFFINE, ball_contours, spect_counts, write_study
+from study_factory import CT_AFFINE, ROIS, SPECT_AFFINE, ball_contours, distances, spect_counts, write_study
 
 from y90voxel.io import leftovers
 from y90voxel.io.dicom.describe import describe_study
+from y90voxel.io.nifti import write_nifti
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import Mask
 
 
 def test_inspect_shows_every_series_with_role_geometry_and_regions(run_cli, tmp_path):
@@ -110,3 +113,38 @@ def test_inspect_clears_what_killed_runs_left_and_puts_back_what_they_had_moved_
         assert (place / "out" / "dvh.csv").read_text() == "earlier"
         assert [path.name for path in place.glob(".*")] == [f".new.{running}.tmp"]
     assert (tmp_path / f".other.{nobody}.tmp").exists()
+
+
+def test_roles_are_tried_without_computing(run_cli, tmp_path):
+    study = write_study(
+        tmp_path / "study",
+        rois={"Liver": ROIS["Liver"], "seg 5 lesn": ROIS["GTV1"], "box": ((40, 10, 40), 12)},
+    )
+    assert (
+        "No role: seg 5 lesn, box. Try some without computing: --role 'seg 5 lesn=tumour'"
+        in run_cli("inspect", study).out
+    )
+    case = tmp_path / "case.toml"
+    case.write_text(
+        '[regions.roles]\n"seg*" = "tumour"\n"HCC*" = "tumour"\n"Livre" = "liver"\n"bux" = "ignore"\n'
+    )
+    done = run_cli("inspect", study, "--role", "box=ignore", "--case", case)
+    assert done.code == 0
+    assert "    Liver: liver\n    seg 5 lesn: tumour\n    box: ignore\n" in done.out
+    assert "role-without-region" in done.out
+    assert "'bux' (ignore) is nearly" not in done.out  # that region has a role
+    found = json.loads(run_cli("inspect", study, "--case", case, "--json").out)
+    assert found["regions"] == {"Liver": "liver", "seg 5 lesn": "tumour", "box": "other"}
+    assert [one["code"] for one in found["findings"]].count("role-nearly-a-region") == 1
+    wrong = run_cli("inspect", study, "--role", "HCC*=tumour")
+    assert "--role names the region 'HCC*', but the regions are: Liver, seg 5 lesn, box" in wrong.out
+    assert run_cli("inspect", study, "--role", "HCC").code == 2
+
+
+def test_files_of_regions_are_tried_too(run_cli, tmp_path):
+    study = write_study(tmp_path / "study", with_regions=False)
+    grid = Grid((40, 40, 40), CT_AFFINE)
+    inside = distances(grid.shape, CT_AFFINE, ROIS["Liver"][0]) < ROIS["Liver"][1]
+    write_nifti(Mask(inside.astype(float), grid), tmp_path / "Leber.nii.gz")
+    done = run_cli("inspect", study, "--regions", tmp_path / "Leber.nii.gz")
+    assert "    Leber: liver\n" in done.out

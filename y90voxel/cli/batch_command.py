@@ -167,7 +167,8 @@ def _print(result: BatchResult, as_json: bool, dry_run: bool) -> None:
     for line in (*(result.remarks if dry_run else ()), *summary_lines(result.outcomes)):
         typer.echo(line)
     if not dry_run:
-        typer.echo(result.out / "status.json")
+        for name in ("status.json", "patients.csv", "cohort.html"):
+            typer.echo(result.out / name)
 
 
 def _settings(pairs: list[str]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from y90voxel.cli.options import RegionFiles, chosen_settings
+
 if TYPE_CHECKING:
     from y90voxel.errors import Notice
     from y90voxel.io.dicom.describe import SeriesDescription, StudyDescription
@@ -19,18 +21,31 @@ __all__ = ["describe_as_text", "description_as_dict", "inspect"]
 
 def inspect(
     study: Annotated[Path, Argument(help="Folder or .zip with the DICOM study.")],
+    role: Annotated[
+        list[str] | None,
+        Option(
+            metavar="NAME=ROLE",
+            help="Role to try, of an ROI or of all that fit a pattern ('HCC*=tumour'); may be repeated.",
+        ),
+    ] = None,
+    case: Annotated[Path | None, Option(help="Case file whose roles are tried.")] = None,
+    regions: RegionFiles = None,
     as_json: Annotated[bool, Option("--json", help="Print a JSON description, and errors as JSON.")] = False,
 ) -> None:
     """Show every series of a study, its role, geometry and units, and each problem found.
 
     What killed runs of this program left in the folder is cleared away, and results that they had moved aside are put back.
     """
+    from y90voxel.case.settings import named_values
     from y90voxel.cli.progress import progress
     from y90voxel.io.dicom.describe import describe_study
     from y90voxel.io.dicom.index import index_study
     from y90voxel.io.leftovers import clear_leftovers_below
     from y90voxel.study.judgement import judge_study
 
+    typed = named_values(role or [])
+    of_case = {} if case is None else chosen_settings(case, {}).regions.roles
+    roles = {**of_case, **typed}
     for line in clear_leftovers_below(study.absolute()):
         typer.echo(line, err=True)
     with progress(quiet=as_json) as report_progress:
@@ -39,12 +54,40 @@ def inspect(
         )
         description = describe_study(index)
         report_progress("trying what dose would do", 0.5)
-        judgement = judge_study(index)
+        judgement = judge_study(
+            index,
+            regions=regions or (),
+            optional_roles=set(of_case) - set(typed),
+            **({"roles": roles} if roles else {}),
+        )
         report_progress("done", 1.0)
+    tried = bool(role or case or regions)
     if as_json:
-        typer.echo(json.dumps(description_as_dict(description, judgement), indent=1))
-    else:
-        typer.echo(describe_as_text(description, judgement))
+        found = description_as_dict(description, judgement)
+        more = {"regions": dict(judgement.regions)} if tried else {}
+        found["findings"] += [notice.as_dict() for notice in judgement.role_notices]
+        typer.echo(json.dumps(found | more, indent=1))
+        return
+    typer.echo(describe_as_text(description, judgement))
+    for line in _role_lines(judgement, tried=tried):
+        typer.echo(line)
+
+
+def _role_lines(judgement: Judgement, *, tried: bool) -> list[str]:
+    """What regions would be with the roles that are tried, or how to try some where a region has none."""
+    others = [name for name, role in judgement.regions.items() if role == "other"]
+    if tried and judgement.regions:
+        return [
+            "Regions as dose would take them, nothing is computed:",
+            *(f"    {name}: {role}" for name, role in judgement.regions.items()),
+            *(_notice_line(notice) for notice in judgement.role_notices),
+        ]
+    if others and not tried:
+        return [
+            f"No role: {', '.join(others)}. Try some without computing: --role '{others[0]}=tumour', a pattern, --case FILE or "
+            "--regions FILE."
+        ]
+    return []
 
 
 def description_as_dict(description: StudyDescription, judgement: Judgement) -> dict[str, Any]:

@@ -297,7 +297,7 @@ def _agreement_row(one: PooledAgreement) -> dict[str, Any]:
     return {
         "title": one.title,
         "patients": len(one.pairs),
-        "bias": MISSING if gy is None else f"{gy.bias:+.3g} Gy",
+        "bias": MISSING if gy is None else f"{gy.bias:+.3g} Gy".replace("-", "−"),
         "limits": MISSING if gy is None else f"{number(gy.lower)} to {number(gy.upper)} Gy",
         "ratio": MISSING if ratio is None else f"× {number(ratio.bias)}",
         "ratio_limits": MISSING if ratio is None else f"× {number(ratio.lower)} to × {number(ratio.upper)}",

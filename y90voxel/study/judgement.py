@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from y90voxel.dose.density_map import build_density_map
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.index import StudyIndex
 from y90voxel.quantification.quantify import quantify
+from y90voxel.regions.placement import placed_names
+from y90voxel.regions.roles import assign_roles
+from y90voxel.study.optional_roles import fitting_roles
 from y90voxel.study.read_study import read_study
 from y90voxel.study.study import Study
 
@@ -41,12 +44,18 @@ class Judgement:
         Options for facts that the images should state and do not.
     notices : tuple of Notice
         What it would say.
+    regions : mapping of str to str
+        The role that each region would have.
+    role_notices : tuple of Notice
+        What is said of roles that fit no region.
     """
 
     refusal: InputError | None = None
     clinical: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
+    regions: Mapping[str, str] = field(default_factory=dict)
+    role_notices: tuple[Notice, ...] = ()
 
     @property
     def usable(self) -> bool:
@@ -54,33 +63,53 @@ class Judgement:
         return self.refusal is None and not self.missing
 
 
-def judge_study(path: str | Path | StudyIndex, **facts: Any) -> Judgement:
+def judge_study(
+    path: str | Path | StudyIndex,
+    *,
+    regions: Sequence[str | Path] = (),
+    optional_roles: Collection[str] = (),
+    **facts: Any,
+) -> Judgement:
     """Return what the main job would make of a study; nothing that is wrong with it raises.
 
     Parameters
     ----------
     path : path-like or StudyIndex
         Folder, ``.zip`` or file.
+    regions : sequence of path-like
+        Files of regions that complete the study's.
+    optional_roles : collection of str
+        Names and patterns of ``roles`` that may fit no region, as those of a case file.
     **facts
         As of `Study.case`; those that are asked for and absent are assumed, and named.
     """
     clinical: list[str] = []
     missing: list[str] = []
+    seen = Judgement()
     try:
-        study = read_study(path)
+        study = read_study(path, regions=regions or None)
+        names = placed_names(study.drawn)
+        roles, said = fitting_roles(names, facts.get("roles", {}), optional_roles)
+        facts |= {"roles": roles} if "roles" in facts else {}
+        assigned = assign_roles(names, roles, [region.role for region in study.drawn])
+        seen = Judgement(
+            regions={name: str(role) for name, role in assigned.items()}, role_notices=tuple(said)
+        )
         while True:
             try:
-                return Judgement(None, tuple(clinical), tuple(missing), _tried(study, facts))
+                notices = _tried(study, facts)
+                return replace(seen, clinical=tuple(clinical), missing=tuple(missing), notices=notices)
             except InputError as error:
                 option, assumed = _asked_for(error, study)
+                known = replace(seen, clinical=tuple(clinical), missing=tuple(missing))
                 if option is None or option in clinical + missing:
-                    return Judgement(error, tuple(clinical), tuple(missing))
+                    return replace(known, refusal=error)
                 (clinical if error.tag in CLINICAL_FACTS else missing).append(option)
                 if not assumed:
-                    return Judgement(None, tuple(clinical), tuple(missing))
+                    return replace(seen, clinical=tuple(clinical), missing=tuple(missing))
                 facts = {**facts, **assumed}
     except InputError as error:
-        return Judgement(error)
+        return replace(seen, refusal=error)
 
 
 def _tried(study: Study, facts: Mapping[str, Any]) -> tuple[Notice, ...]:
