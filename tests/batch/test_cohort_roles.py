@@ -63,6 +63,15 @@ def test_a_role_of_one_study_that_fits_nowhere_is_said_of_it_alone(tmp_path):
     )
 
 
+def test_names_that_are_hidden_are_not_taken_for_one():
+    roles = CohortRoles()
+    settings = {"provenance": {"settings": {"output": {"anonymise": True}}}}
+    for name in "ab":
+        _, (notice,) = fitting_roles(["Liver"], {"…": "tumour"}, ["…"])
+        roles.add(name, {notice.code: notice.message}, settings)
+    assert roles.fit_nowhere == []
+
+
 def test_results_of_other_versions_say_nothing_of_roles():
     roles = CohortRoles()
     roles.add("a", {"role-without-region": "roles given for all studies: 'HCC*"}, {})

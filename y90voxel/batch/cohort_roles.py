@@ -11,6 +11,9 @@ from y90voxel.study.optional_roles import WITHOUT_REGION, texts_without_region
 
 __all__ = ["CohortRoles"]
 
+# What anonymous results have in place of a name that may be a person's: it may be any.
+HIDDEN = "…"
+
 
 @dataclass
 class CohortRoles:
@@ -44,7 +47,8 @@ class CohortRoles:
         """
         settings = document.get("provenance", {}).get("settings") or {}
         self.fitting |= set(settings.get("regions", {}).get("roles", {}))
-        self.missing[study_id] = texts_without_region(messages.get(WITHOUT_REGION, ""))
+        said = texts_without_region(messages.get(WITHOUT_REGION, ""))
+        self.missing[study_id] = [text for text in said if text != HIDDEN]
         if settings.get("output", {}).get("anonymise"):
             self.nameless.append(study_id)
 

@@ -192,13 +192,17 @@ def outcome_remarks(units: Sequence[Unit], *, anonymous: bool) -> list[str]:
     units : sequence of Unit
         The cohort.
     anonymous : bool
-        Name none but columns that look like outcomes: the others may be named after anything.
+        Name none but columns that are a slip away from an outcome: the others may be named after anybody.
     """
     names = list(dict.fromkeys(name for unit in units for name in unit.columns))
     used = dict(zip(("response", "time", "event"), outcome_columns(names), strict=True))
     read = [f"{what} from {column!r}" for what, column in used.items() if column is not None]
     unread = unread_columns(names)
-    slips_of = [f"{name!r} ({why})" for name, why in unread.items() if why is not None]
+    slips_of = [
+        f"{name!r} ({why})"
+        for name, why in unread.items()
+        if why is not None and (not anonymous or why.startswith("nearly"))
+    ]
     others = [] if anonymous else [repr(name) for name, why in unread.items() if why is None]
     if not (read or slips_of):
         return []
