@@ -75,9 +75,11 @@ class TestMap:
                 mine = self.lines.setdefault(module, {})
                 for line, tests in lines.items():
                     mine.setdefault(line, []).extend(first + index for index in tests)
+        places = (tests for lines in self.lines.values() for tests in lines.values())
+        self.breadth = Counter(self.tests[index] for tests in places for index in tests)
 
     def covering(self, mutant: Mutant) -> list[str]:
-        """Return tests and files of tests that run a line, those of the module's own file first."""
+        """Return tests and files of tests that run a line: of the module's own file, of its folder, then the narrowest first."""
         lines = self.lines.get(mutant.path, {})
         chosen = lines.get(str(mutant.line))
         if not chosen:  # run on import, or a constant
@@ -87,8 +89,9 @@ class TestMap:
         names = files | {name for name in names if name.partition("::")[0] not in files}
         stem, subject = Path(mutant.path).stem, Path(mutant.path).parent.as_posix().removeprefix("y90voxel/")
 
-        def distance(name: str) -> tuple[bool, bool, str]:
-            return f"test_{stem}.py" not in name, f"tests/{subject}/" not in name, name
+        def distance(name: str) -> tuple[bool, bool, int, str]:
+            apart = f"test_{stem}.py" not in name, f"tests/{subject}/" not in name
+            return *apart, self.breadth[name], name
 
         return sorted(names, key=distance)
 
