@@ -2,6 +2,7 @@
 
     python benchmarks/mutants.py --map                 # once: which test runs which line (the whole suite, with coverage)
     python benchmarks/mutants.py --count 300 --seed 1  # goes on where it was stopped; results in benchmarks/results/
+    python benchmarks/mutants.py --count 300 --seed 1 --most 40   # quicker, and no fewer alive: 40 tests of each line
     python benchmarks/mutants.py --again tests/thresholds   # those that lived, against tests that were added since
     python benchmarks/mutants.py --quick               # a planted fault is caught, the sample is sound (seconds; tests run it)
 
@@ -78,7 +79,7 @@ class TestMap:
         places = (tests for lines in self.lines.values() for tests in lines.values())
         self.breadth = Counter(self.tests[index] for tests in places for index in tests)
 
-    def covering(self, mutant: Mutant) -> list[str]:
+    def covering(self, mutant: Mutant, most: int | None = None) -> list[str]:
         """Return tests and files of tests that run a line: of the module's own file, of its folder, then the narrowest first."""
         lines = self.lines.get(mutant.path, {})
         chosen = lines.get(str(mutant.line))
@@ -93,7 +94,7 @@ class TestMap:
             apart = f"test_{stem}.py" not in name, f"tests/{subject}/" not in name
             return *apart, self.breadth[name], name
 
-        return sorted(names, key=distance)
+        return sorted(names, key=distance)[:most]
 
 
 def make_map(path: Path, arguments: list[str]) -> None:
@@ -155,7 +156,12 @@ def _switch(context: str) -> None:
 
 
 def run_sample(
-    chosen: list[tuple[str, Mutant]], tests: TestMap, path: Path, timeout_s: float, jobs: int
+    chosen: list[tuple[str, Mutant]],
+    tests: TestMap,
+    path: Path,
+    timeout_s: float,
+    jobs: int,
+    most: int | None,
 ) -> dict[str, Any]:
     """Try every fault that has no result yet, in the order of the sample, and write after each.
 
@@ -170,7 +176,7 @@ def run_sample(
             def attempt(
                 copy: Copy, one: tuple[str, Mutant], without: frozenset[str] = frozenset(broken)
             ) -> dict[str, Any]:
-                covering = [test for test in tests.covering(one[1]) if test not in without]
+                covering = [test for test in tests.covering(one[1], most) if test not in without]
                 return copy.result(one, covering, timeout_s)
 
             copies.each(left, attempt, results, path)
@@ -254,6 +260,9 @@ def main() -> int:
     parser.add_argument("--map-file", type=Path, action="append", help="several: of parts of the suite")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--jobs", type=int, default=1, help="faults at a time")
+    parser.add_argument(
+        "--most", type=int, help="tests of a fault, the nearest and narrowest; all if not given"
+    )
     parser.add_argument("--again", nargs="+", metavar="TESTS", help="those that lived, against these tests")
     parser.add_argument("--timeout", type=float, default=600.0, help="for the tests of one fault [s]")
     arguments, others = parser.parse_known_args()
@@ -270,7 +279,7 @@ def main() -> int:
         print(report(run_again(chosen, arguments.again, path, arguments.timeout, arguments.jobs)))
         return 0
     tests = TestMap([json.loads(path.read_text(encoding="utf-8")) for path in map_files])
-    print(report(run_sample(chosen, tests, path, arguments.timeout, arguments.jobs)))
+    print(report(run_sample(chosen, tests, path, arguments.timeout, arguments.jobs, arguments.most)))
     return 0
 
 
