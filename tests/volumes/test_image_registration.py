@@ -8,8 +8,9 @@ import pytest
 from registration_factory import applied, rigid
 
 from y90voxel.errors import GeometryError
+from y90voxel.volumes import deformable_registration, image_registration
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.image_registration import _check_plausible, align_ct, compared
+from y90voxel.volumes.image_registration import _check_plausible, align_ct, compared, seen_part
 from y90voxel.volumes.transform import AffineTransform, sampled
 from y90voxel.volumes.volume import CtImage
 
@@ -18,6 +19,42 @@ DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "ct_labels"
 
 def image(grid, seed, pose=None):
     return CtImage(body.seen(grid.affine, grid.shape, seed=seed, pose=pose).astype(np.float32) - 1024, grid)
+
+
+@pytest.mark.parametrize(
+    "box", [((-60.0, -50.0, -40.0), (20.0, 30.0, 35.0)), ((-400.0, -50.0, -40.0), (20.0, 30.0, 400.0))]
+)
+def test_a_part_of_a_ct_is_prepared_to_the_same_values_as_the_whole(monkeypatch, box):
+    """Inside, and where the box reaches beyond the image; on a flipped and exchanged grid, turned too."""
+    import SimpleITK
+
+    grid = Grid.from_spacing((90, 70, 80), (1.5, 2.0, 1.2), (-60.0, -70.0, -70.0))
+    turned = Grid((80, 90, 70), rigid((0.1, 0.2, -0.1)) @ grid.affine[:, [2, 0, 1, 3]])
+    box = np.array(box)
+    work = Grid.from_spacing((20, 20, 20), (3.0,) * 3, (-40.0, -30.0, -20.0))
+    pull = AffineTransform(rigid((0.05, 0.1, 0.0), (3.0, -4.0, 5.0)))
+    seen, prepared = [], []
+    for part in (seen_part, lambda image, *others: image):
+        monkeypatch.setattr(image_registration, "seen_part", part)
+        monkeypatch.setattr(deformable_registration, "seen_part", part)
+        for own in (grid, turned):
+            values = np.random.default_rng(0).normal(0, 200, own.shape).astype(np.float32)
+            ct = CtImage(values, own)
+            seen.append(part(ct, work, pull, np.ones(3)).array.size / values.size)
+            made = image_registration._prepared(ct, 5.0, box)
+            prepared += [
+                SimpleITK.GetArrayFromImage(made),
+                deformable_registration._prepared(ct, [], work, pull),
+            ]
+    assert max(seen[:2]) < 0.7
+    for mine, whole in zip(prepared[:4], prepared[4:], strict=True):
+        np.testing.assert_allclose(mine, whole, atol=1e-3)
+
+
+def test_a_grid_that_sees_nothing_of_a_ct_takes_all_of_it():
+    ct = CtImage(np.zeros((5, 6, 7), np.float32), Grid.from_spacing((5, 6, 7), (2.0,) * 3, (0.0,) * 3))
+    far = Grid.from_spacing((3, 3, 3), (2.0,) * 3, (500.0, 0.0, 0.0))
+    assert seen_part(ct, far, AffineTransform(np.eye(4)), np.zeros(3)) is ct
 
 
 @pytest.mark.slow

@@ -82,7 +82,8 @@ class Registration:
         list[Path] | None,
         Option(
             help="For --register: points marked on both images, for the target error: a CSV of pairs, or two point lists of 3D "
-            "Slicer (.fcsv, .mrk.json), the predicted study's first."
+            "Slicer (.fcsv, .mrk.json), the predicted study's first. Of compare alone: --register of dose, plan and "
+            "accumulate takes none."
         ),
     ] = None
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from y90voxel.errors import GeometryError, Notice
 from y90voxel.volumes.field_quality import FieldQuality, check_field, field_quality
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.image_registration import WINDOW_HU, Alignment
+from y90voxel.volumes.image_registration import REACH_SIGMAS, WINDOW_HU, Alignment, seen_part, smoothing_to
 from y90voxel.volumes.transform import AffineTransform, Deformation, Transform
 from y90voxel.volumes.volume import CtImage, Mask
 
@@ -209,16 +209,16 @@ def _work_grid(fixed: CtImage, focus: Mask) -> Grid:
 
 
 def _prepared(
-    image: CtImage, contours: Sequence[tuple[Mask, float]], grid: Grid, pull: Transform
+    image: CtImage, contours: Sequence[tuple[Mask, float]], grid: Grid, pull: AffineTransform
 ) -> NDArray[np.float32]:
     """Soft tissue of a CT on the working grid, smoothed to it, with the guides in it [HU]."""
     # deferred: 0.2 s
     from scipy.ndimage import gaussian_filter
 
-    ratio = WORK_MM / np.array(image.grid.spacing_mm)
-    sigma = np.where(ratio > 1, 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0)), 0)
-    values = gaussian_filter(np.clip(image.array.astype(np.float32), *WINDOW_HU), sigma)
-    made = _nearest(values, image.grid, grid, pull)
+    sigma = smoothing_to(WORK_MM, image.grid)
+    part = seen_part(image, grid, pull, sigma)
+    values = gaussian_filter(np.clip(part.array.astype(np.float32), *WINDOW_HU), sigma, truncate=REACH_SIGMAS)
+    made = _nearest(values, part.grid, grid, pull)
     made = gaussian_filter(made, 0.5)
     for mask, sign in contours:
         shape = _nearest(mask.array.astype(np.float32), mask.grid, grid, pull)
@@ -319,9 +319,9 @@ def _correlations(
     from scipy.ndimage import binary_dilation
 
     around = binary_dilation(inside, iterations=4)
-    fixed = _nearest(
-        np.clip(rigid.fixed.array, *WINDOW_HU), rigid.fixed.grid, grid, AffineTransform(np.eye(4))
-    )
+    unmoved = AffineTransform(np.eye(4))
+    part = seen_part(rigid.fixed, grid, unmoved, np.zeros(3))
+    fixed = _nearest(np.clip(part.array, *WINDOW_HU), part.grid, grid, unmoved)
     moving = np.clip(rigid.moving.array, *WINDOW_HU)
     correlations = []
     for way in (rigid.transform.inverse(), pull):

@@ -18,7 +18,7 @@ from y90voxel.volumes.volume import CtImage
 if TYPE_CHECKING:
     import SimpleITK
 
-__all__ = ["Alignment", "align_ct", "compared"]
+__all__ = ["REACH_SIGMAS", "Alignment", "align_ct", "compared", "seen_part", "smoothing_to"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -32,6 +32,7 @@ FOCUS_MARGIN_MM = 30.0
 # The search along the body steps so far each way from the middle [mm].
 SEARCH_STEP_MM = 24.0
 BINS = 40  # of the joint histogram; chosen: 12 HU each, as fine as noise of CT
+REACH_SIGMAS = 4.0  # a Gaussian ends there: less than 1e-4 of it lies beyond
 SEED = 20260101  # any number: the same images align alike
 # A second start, turned and shifted so far, must end at the same place.
 SECOND_START_MM, SECOND_START_DEGREES = 8.0, 3.0
@@ -245,14 +246,56 @@ def _prepared(image: CtImage, spacing_mm: float, box: Floats | None = None) -> S
     corners = image.grid.corners_mm()
     whole = np.stack([corners.min(axis=0), corners.max(axis=0)])
     grid = _box_grid(whole if box is None else box, spacing_mm)
-    values = np.clip(image.array.astype(np.float32), *WINDOW_HU)
-    ratio = spacing_mm / np.array(image.grid.spacing_mm)
-    values = gaussian_filter(values, np.where(ratio > 1, 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0)), 0))
-    array = sampled(values, image.grid, grid, AffineTransform(np.eye(4)), WINDOW_HU[0])
+    sigma = smoothing_to(spacing_mm, image.grid)
+    part = seen_part(image, grid, AffineTransform(np.eye(4)), sigma)
+    values = gaussian_filter(np.clip(part.array.astype(np.float32), *WINDOW_HU), sigma, truncate=REACH_SIGMAS)
+    array = sampled(values, part.grid, grid, AffineTransform(np.eye(4)), WINDOW_HU[0])
     made = SimpleITK.GetImageFromArray(array)
     made.SetSpacing([spacing_mm] * 3)
     made.SetOrigin(grid.origin_mm.tolist())
     return made
+
+
+def smoothing_to(spacing_mm: float, grid: Grid) -> Floats:
+    """Return the width of the Gaussian that smooths a finer grid to a spacing, along its axes [voxels]; 0 where it is coarser.
+
+    Parameters
+    ----------
+    spacing_mm : float
+        Of the grid that is smoothed to [mm].
+    grid : Grid
+        That of the image.
+    """
+    ratio = spacing_mm / np.array(grid.spacing_mm)
+    return np.where(ratio > 1, 0.5 * np.sqrt(np.maximum(ratio**2 - 1, 0)), 0.0)
+
+
+def seen_part(image: CtImage, grid: Grid, pull: AffineTransform, sigma: Floats) -> CtImage:
+    """Return the part of an image that a grid sees, with what smoothing and interpolation reach beyond it.
+
+    Smoothing the part gives the same values there as smoothing the whole, which takes 78 million voxels where a few million
+    are seen. All of the image where the grid does not see it.
+
+    Parameters
+    ----------
+    image : CtImage
+        The image.
+    grid : Grid
+        Where its values are wanted.
+    pull : AffineTransform
+        From points of the grid's frame to those of the image's.
+    sigma : ndarray, (3,)
+        Of the smoothing [voxels of the image].
+    """
+    places = image.grid.lps_to_index(pull.points(grid.corners_mm()))
+    beyond = np.ceil(REACH_SIGMAS * sigma + 0.5) + 1
+    low = np.maximum(np.floor(places.min(axis=0)) - beyond, 0).astype(int)
+    high = np.minimum(np.ceil(places.max(axis=0)) + beyond + 1, image.grid.shape).astype(int)
+    if (high <= low).any():
+        return image
+    shape = (high - low).tolist()
+    array = image.array[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
+    return CtImage(array, image.grid.crop(low.tolist(), shape))
 
 
 @contextmanager
