@@ -1,16 +1,19 @@
 """Time the Monte Carlo engine: histories per second and core, and the time to 2 % per tumour voxel.
 
-``python benchmarks/bench_monte_carlo.py [--quick] [--json FILE]``
+``python benchmarks/bench_monte_carlo.py [--quick] [--json FILE] [--against CHECKOUT]``
 
 Rates are for CPU time of one thread, Y-90 spread over a block of 100 mm, by density, voxel size and cut-off; then for
 wall time on 1 and 2 threads. The target run is a liver of 1.9 L at 4 mm with a tumour of 57 mL and four times its
 concentration, under a lung. Exits 1 if the rate in liver (4 mm, 50 keV) is under 100,000 per second and core, or the
-target takes over 60 s (both on an idle machine).
+target takes over 60 s (both on an idle machine). ``--against`` times liver, lung and 2.4 mm in turn by this package and by
+that of another checkout (``git worktree add FOLDER COMMIT``), each in processes of its own, and prints the ratio.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,6 +26,8 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DensityMap, Mask, TimeIntegratedActivityMap
 
 LEAST_RATE = 100_000
+ROUNDS = 3  # of both checkouts in turn
+COMPARED = (("Y-90", 4.0, 1.05, 0.05), ("Y-90", 4.0, 0.26, 0.05), ("Y-90", 2.4, 1.05, 0.05))
 TARGET_S = 60.0
 BLOCK_MM = 100.0
 Row = dict[str, object]
@@ -93,6 +98,26 @@ def target(uncertainty: float) -> Row:
     }  # fmt: skip
 
 
+def rates_of(checkout: Path, histories: int) -> list[float]:
+    """Return the rates of the compared cases by the package of a checkout."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--rates", str(histories)], env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [float(value) for value in done.stdout.split()]
+
+
+def against(other: Path, histories: int) -> None:
+    """Print the rates of this checkout and another, the best of rounds in turn."""
+    here = Path(__file__).resolve().parents[1]
+    runs = [(rates_of(here, histories), rates_of(other, histories)) for _ in range(ROUNDS)]
+    new, old = np.array(runs).max(axis=0)
+    print(format_table(
+        ["nuclide", "voxel [mm]", "density [g/mL]", "here, histories/s/core", "there", "ratio"],
+        [[c[0], c[1], c[2], f"{a:,.0f}", f"{b:,.0f}", f"{a / b:.2f}"] for c, a, b in zip(COMPARED, new, old, strict=True)],
+    ))  # fmt: skip
+
+
 def report(quick: bool) -> tuple[Row, bool]:
     """Print rates, scaling and the target run; return them, and whether the goals were missed."""
     histories = 100_000 if quick else 400_000
@@ -122,7 +147,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer histories, a target of 6 %%")
     parser.add_argument("--json", type=Path, help="write results here")
+    parser.add_argument("--against", type=Path, help="another checkout of the package to compare with")
+    parser.add_argument("--rates", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.rates:
+        rate("Y-90", 4.0, 1.05, 0.05, 1000, 1)  # compiles
+        print(*(rate(*case, options.rates, 1)[0] for case in COMPARED))
+        return 0
+    if options.against:
+        against(options.against, 100_000 if options.quick else 400_000)
+        return 0
     content, missed = report(options.quick)
     if options.json:
         write_json(options.json, {"machine": describe_machine(), **content})

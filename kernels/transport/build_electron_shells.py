@@ -1,6 +1,6 @@
 """Write ``electron_shells.csv`` in this folder and its checksum: the electrons' energy in shells by this Monte Carlo.
 
-Usage, with the package importable: ``python build_electron_shells.py``; a minute of a core for 14 million decays.
+Usage, with the package importable: ``python build_electron_shells.py``; a minute of a core for 15 million decays.
 To be run again when cut-offs, steps or physics of the transport change.
 """
 
@@ -22,8 +22,8 @@ MEDIA = ("water", "soft tissue", "lung")
 HEADER = """\
 # quantity: energy [MeV] that the electrons of one decay leave in shells around a point source, infinite medium
 # how_made: build_electron_shells.py, the transport of y90voxel itself; photons and what they set free left out
-# columns: what a use must agree in (mean electron energy, cut-offs, steps), decays, then eight independent runs one after
-# the other, each in 180 shells of 0.1 mm·(g/mL) from the centre
+# columns: what a use must agree in (mean electron energy, cut-offs, steps, their growth), decays, then eight independent runs
+# one after the other, each in 180 shells of 0.1 mm·(g/mL) from the centre
 nuclide,medium,transport,histories,energies
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
     for name, histories in HISTORIES.items():
         for medium in MEDIA:
             record = nuclide(name)
-            shells = simulated_shells(record, medium, SETTINGS, histories, SEED, 1)
+            shells = simulated_shells(record, medium, SETTINGS, histories, SEED, None)
             numbers = ",".join(f"{value:.6g}" for value in shells.ravel())
             lines.append(f"{name},{medium},{fingerprint(record, SETTINGS)},{histories},{numbers}\n")
     (HERE / TABLE).write_text(HEADER + "".join(lines), encoding="utf-8")

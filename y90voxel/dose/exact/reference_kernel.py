@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from y90voxel.dose.monte_carlo._transport_loops import run_histories
 from y90voxel.dose.monte_carlo.decay_source import emission, point_source
-from y90voxel.dose.monte_carlo.lookup_tables import TransportSettings, transport_tables
+from y90voxel.dose.monte_carlo.lookup_tables import (
+    FULL_STEPS_MEV,
+    MOST_GROWTH,
+    TransportSettings,
+    transport_tables,
+)
 from y90voxel.dose.monte_carlo.simulation import ordered
 from y90voxel.dose.monte_carlo.transport_geometry import shell_geometry
 from y90voxel.dose.threads import resolve_threads
@@ -147,8 +152,8 @@ def _shells(
 
 
 def fingerprint(record: Nuclide, settings: TransportSettings) -> str:
-    """Return what a shipped run must agree in: mean electron energy, cut-offs and steps."""
+    """Return what a shipped run must agree in: mean electron energy, cut-offs, steps and their growth."""
     return (
         f"{record.mean_electron_energy_mev:.6g}/{settings.electron_cutoff_mev:g}/{settings.photon_cutoff_mev:g}/"
-        f"{settings.scattering_per_step:g}/{settings.loss_per_step:g}"
+        f"{settings.scattering_per_step:g}/{settings.loss_per_step:g}/{FULL_STEPS_MEV:g}/{MOST_GROWTH:g}"
     )

@@ -19,12 +19,16 @@ from y90voxel.dose.monte_carlo.inelastic import (
 from y90voxel.dose.monte_carlo.photon import compton_coefficient, photoelectric_coefficient
 from y90voxel.reference.materials import Material, material
 
-__all__ = ["TransportSettings", "transport_tables"]
+__all__ = ["FULL_STEPS_MEV", "MOST_GROWTH", "TransportSettings", "transport_tables"]
 
 Array = NDArray[np.float64]
 
 # Of photons, in logarithmic steps; chosen: 3 % apart, linear between. Those of electrons are 16 to an octave.
 PHOTON_ENERGIES = 200
+# Below this energy [MeV] steps grow with 1/√E, up to so many times: what a hinge is off by grows with the square of the
+# step in mean free paths, but those get shorter. Measured: R50 and R90 of Y-90 and Ho-166 within 0.03 % of steps that do not
+# grow, the source voxel of 1 mm 0.04 % (decision 0006); growing from 1.5 MeV up to 2.5 times moves it by 0.12 %.
+FULL_STEPS_MEV, MOST_GROWTH = 1.0, 2.0
 # Equally likely bins of the scattering angle, and Legendre orders that its distribution is summed from.
 ANGLE_BINS, ORDERS = 128, 128
 
@@ -42,9 +46,9 @@ class TransportSettings:
     photon_threshold_mev : float
         Bremsstrahlung above is made as explicit photons.
     scattering_per_step : float
-        Step over the transport mean free path, at most.
+        Step over the transport mean free path, at most; of 1 MeV and more, below up to twice that.
     loss_per_step : float
-        Mean energy loss in a step over the energy, at most.
+        Mean energy loss in a step over the energy, at most; of 1 MeV and more, below up to twice that.
     largest_mev : float
         Upper end of the tables.
     range_rejection_mev : float
@@ -118,6 +122,7 @@ def _electron_columns(
     slowing = medium.collision_stopping_power(extended) + medium.radiative_stopping_power(extended)
     made = _photons_until_cutoff(extended, rates[:, 2] / slowing, settings.electron_cutoff_mev)
     step = np.minimum(settings.scattering_per_step / moments[:, 1], settings.loss_per_step * extended / loss)
+    step *= np.clip(np.sqrt(FULL_STEPS_MEV / extended), 1.0, MOST_GROWTH)
     rows, scales, angles = [], [], []
     log_e = np.log(extended)
     for i in range(extended.size - energies.size, extended.size):

@@ -80,7 +80,8 @@ class MonteCarlo(HistoryEngine):
     photon_cutoff_mev : float
         Photons below are absorbed where they are, and bremsstrahlung below is not made.
     scattering_per_step, loss_per_step : float
-        Longest step, over the transport mean free path and as part of the energy.
+        Longest step, over the transport mean free path and as part of the energy, at 1 MeV and above; below, both grow
+        with 1/√E up to twice at 0.25 MeV.
 
     Raises
     ------

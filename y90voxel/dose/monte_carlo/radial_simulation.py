@@ -50,7 +50,8 @@ def radial_kernel_from_monte_carlo(
     """Return the energy that one decay deposits in shells around a point source, by our own Monte Carlo.
 
     Shells are 0.1 mm of water thick up to 12 mm, then 1 to 10 mm up to 200 mm, divided by the density. Electrons are
-    followed to 10 keV, photons to 1 keV, in steps of at most 0.1 transport mean free paths and 6 % of the energy.
+    followed to 10 keV, photons to 1 keV, in steps of at most 0.1 transport mean free paths and 6 % of the energy (twice
+    that below 0.25 MeV).
 
     Parameters
     ----------
