@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from y90voxel.batch.columns import (
-    PLACES,
     SETTINGS,
+    STUDY_COLUMNS,
     USUAL,
     dotted_only,
     read_columns,
@@ -30,7 +30,7 @@ CARRIED = (
     "particles vial planned_dose tumour_dose score status type phase crp hct ctx ctp cr pt os pfs baseline lab "
     "labs dose volume year number index x y "
 )
-EVERY = [*PLACES, *SETTINGS, *(key.replace("*", "Segment 1") for key in all_keys())]
+EVERY = [*STUDY_COLUMNS, *SETTINGS, *(key.replace("*", "Segment 1") for key in all_keys())]
 
 
 def columns(tmp_path, *names, cell="x"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from y90voxel.batch.european import without_commas_and_european_dates
+from y90voxel.batch.european import with_decimal_points_and_iso_dates
 from y90voxel.batch.manifest import read_manifest
 
 
@@ -25,7 +25,7 @@ from y90voxel.batch.manifest import read_manifest
 )
 def test_a_column_is_read_where_it_leaves_no_doubt(cells, read):
     rows = [(number, {"x": cell}) for number, cell in enumerate(cells)]
-    assert [row["x"] for _, row in without_commas_and_european_dates(rows, ["x"])] == read
+    assert [row["x"] for _, row in with_decimal_points_and_iso_dates(rows, ["x"])] == read
 
 
 def test_a_manifest_of_a_european_spreadsheet_is_read(tmp_path):

@@ -470,9 +470,9 @@ def test_a_name_that_is_not_utf8_is_computed_and_escaped(tmp_path):
 
 def manifest_unit(manifest, folder):
     """The unit of a folder whose name a manifest in UTF-8 cannot hold."""
-    from y90voxel.batch.study_units import shown
+    from y90voxel.batch.study_units import printable
 
-    return Unit(shown(folder.as_posix()), shown(f"studies/{folder.name}"), folder)
+    return Unit(printable(folder.as_posix()), printable(f"studies/{folder.name}"), folder)
 
 
 def batch_of(units, tmp_path):

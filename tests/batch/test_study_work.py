@@ -137,4 +137,4 @@ def test_which_roles_may_fit_nothing_changes_what_a_study_was_made_of(tmp_path):
     unit = Unit("p1", "p1", tmp_path, settings={"regions": {"roles": {"HCC*": "tumour"}}})
     choices = Choices({"regions": {"roles": {"CCC*": "tumour"}}}, {"regions": {"roles": {"GTV": "tumour"}}})
     assert optional_roles(unit, choices) == ["CCC*", "GTV", "HCC*"]  # its own case file may serve others too
-    assert optional_roles(replace(unit, own_roles=("HCC*",)), choices) == ["CCC*", "GTV"]
+    assert optional_roles(replace(unit, row_roles=("HCC*",)), choices) == ["CCC*", "GTV"]

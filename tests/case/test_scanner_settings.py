@@ -1,4 +1,4 @@
-"""A commissioning laid into settings: used, refused or listed."""
+"""Settings from a scanner file: used, refused or listed."""
 
 from pathlib import Path
 

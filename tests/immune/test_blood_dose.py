@@ -101,7 +101,7 @@ def test_a_heavier_liver_lowers_the_dose_of_the_third_patient():
 def test_spread_agrees_with_a_random_walk_of_1e5_cells(body):
     doses = {"liver": 1.0, "lung": 0.3} | ({"tumour": 4.0} if "tumour" in body.names else {})
     half_life = 60.0
-    walked = walk(body, body.weights(doses), half_life, 10 * half_life, 100_000, 1, seed=1)
+    walked = walk(body, body.doses_by_compartment(doses), half_life, 10 * half_life, 100_000, 1, seed=1)
     exact = circulating_blood_dose(body, doses, half_life)
     assert walked.mean() == pytest.approx(exact.mean_gy, rel=0.01)
     assert walked.var() == pytest.approx(exact.sd_gy**2, rel=0.02)
@@ -114,7 +114,7 @@ def test_spread_of_a_semi_markov_circulation_agrees_with_a_walk(monkeypatch):
         lambda name: lambda rate, mean: (1 + rate * mean / 4) ** -4,
     )
     doses, half_life = {"liver": 1.0, "lung": 0.3}, 60.0
-    walked = walk(MALE, MALE.weights(doses), half_life, 10 * half_life, 100_000, 4, seed=2)
+    walked = walk(MALE, MALE.doses_by_compartment(doses), half_life, 10 * half_life, 100_000, 4, seed=2)
     exact = circulating_blood_dose(MALE, doses, half_life, "four stages")
     assert walked.var() == pytest.approx(exact.sd_gy**2, rel=0.02)
     assert exact.sd_gy < 0.9 * circulating_blood_dose(MALE, doses, half_life).sd_gy

@@ -17,7 +17,7 @@ def test_blood_fractions_are_stationary(sex):
     body = reference_circulation(sex)
     assert np.abs(body.fractions @ body.generator).max() < 1e-15
     assert np.abs(body.generator.sum(1)).max() < 1e-15
-    assert body.jumps.sum(1) == pytest.approx(np.ones(28))
+    assert body.transition_probabilities.sum(1) == pytest.approx(np.ones(28))
 
 
 def test_the_reference_man_has_his_blood_and_transit_times():
@@ -101,8 +101,8 @@ def test_blood_volume_follows_nadler(height, weight, sex, litres):
         (lambda: blood_volume_l("male", 0.0, 70), "height must be positive"),
         (lambda: blood_volume_l("male", 1.7, -1), "weight must be positive"),
         (lambda: MALE.index("tail"), "no compartment 'tail'"),
-        (lambda: MALE.weights({"liver": -1.0}), "'liver' must not be negative, got -1.0 Gy"),
-        (lambda: MALE.weights({"liver": float("nan")}), "must not be negative, got nan"),
+        (lambda: MALE.doses_by_compartment({"liver": -1.0}), "'liver' must not be negative, got -1.0 Gy"),
+        (lambda: MALE.doses_by_compartment({"liver": float("nan")}), "must not be negative, got nan"),
         (lambda: MALE.scaled(0.0), "blood volume must be positive"),
         (lambda: MALE.scaled(5.0, -6.0), "cardiac output must be positive"),
         (lambda: MALE.with_volume("liver", 0.0), "must be positive"),

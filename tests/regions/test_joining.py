@@ -230,7 +230,7 @@ def test_occupancies_alone_tell_the_union_within_a_hundredth(spacing, sizes, apa
     middle = np.array((31.0, 32.0, 33.0))
     one = (middle - 0.5 * apart * sum(sizes) * towards, sizes[0])
     other = (middle + 0.5 * apart * sum(sizes) * towards, sizes[1])
-    joined = union([occupancy(grid, [one]), occupancy(grid, [other])], may_repeat=True)
+    joined = union([occupancy(grid, [one]), occupancy(grid, [other])], same_kind=True)
     within = 0.01 if min(sizes) >= 2.0 * max(spacing) else 0.03
     assert joined.volume_ml == pytest.approx(occupancy(grid, [one, other]).volume_ml, rel=within)
 
@@ -243,7 +243,7 @@ def test_surfaces_that_cross_share_a_voxel_at_random(flat):
     left = below.T.copy()
     if flat:
         left[1, 0] = left[1, 2] = 0.5
-    joined = union([Mask(part[None], grid) for part in (below, left)], may_repeat=True)
+    joined = union([Mask(part[None], grid) for part in (below, left)], same_kind=True)
     assert joined.array[0, 1, 1] == (0.5 if flat else 0.75)
 
 

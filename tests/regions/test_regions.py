@@ -111,7 +111,7 @@ def test_regions_are_joined_and_taken_away_voxel_by_voxel(apart):
 
 def test_the_same_small_lesion_drawn_twice_counts_once():
     """On coarse voxels neither copy fills one, but they share nearly all of each other."""
-    twice = union(may_repeat=True, masks=[mask(0, 0.4, 0.3, 0, 0, 0), mask(0, 0.38, 0.32, 0, 0, 0)])
+    twice = union(same_kind=True, masks=[mask(0, 0.4, 0.3, 0, 0, 0), mask(0, 0.38, 0.32, 0, 0, 0)])
     assert row(twice) == [0, 0.4, 0.32, 0, 0, 0]
 
 

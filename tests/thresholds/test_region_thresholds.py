@@ -75,7 +75,7 @@ def test_without_lungs_none_are_in_view():
 
 def shares(shared):
     """The union of two regions of 100 mL, half occupied, that share so many voxels [mL]."""
-    return union([row(0, 200, 0.5), row(200 - shared, 400 - shared, 0.5)], may_repeat=True).volume_ml
+    return union([row(0, 200, 0.5), row(200 - shared, 400 - shared, 0.5)], same_kind=True).volume_ml
 
 
 def test_regions_that_share_just_below_a_quarter_are_neighbours_and_add_up():

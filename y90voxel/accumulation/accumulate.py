@@ -31,7 +31,7 @@ Carry = Literal["point", "energy"]
 MOST_LIVER_CHANGE = 0.15
 # A voxel counts as reached by a map when at least this share of it is.
 _WHOLLY = 0.999
-# Of a region less than this share reached by a treatment is said.
+# A region that a treatment reaches by less than this share gives a notice.
 _REACHED = 0.99
 # BED of the isodoses of changes in MRI, cirrhotic and normal liver [Gy] (PMC4915544, abstract).
 FOCAL_BED_GY = (40.0, 70.0)

@@ -21,10 +21,10 @@ __all__ = [
     "COURSE_COLUMN",
     "FILES",
     "PATIENTS",
-    "PLACES",
     "PREDICTED_BY",
     "SETTINGS",
     "STUDY",
+    "STUDY_COLUMNS",
     "VARIANT",
     "dotted_only",
     "outcome_remarks",
@@ -37,7 +37,8 @@ FILES = ("emission", "ct", "regions")
 VARIANT = "variant"
 COURSE_COLUMN = "course"
 PREDICTED_BY = "predicted_by"
-PLACES = (STUDY, CASE, VARIANT, COURSE_COLUMN, PREDICTED_BY, *FILES)
+# Columns that say which study a row is, from which files, in which variant: neither settings nor carried through.
+STUDY_COLUMNS = (STUDY, CASE, VARIANT, COURSE_COLUMN, PREDICTED_BY, *FILES)
 # Columns that say whose a study is, in any case; they are carried through as well.
 PATIENTS = ("patient", "patient_id", "subject")
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
@@ -50,7 +51,7 @@ _UNIT = re.compile(r"[\W_]*(?:[kmg]?bq|[mu]?ci|percent|pct|%)\W*")
 
 
 def read_columns(manifest: Path, rows: Sequence[Mapping[str, Cell]]) -> dict[str, str | None]:
-    """Return what each column means: one of ``PLACES``, the dotted name of a setting, or None: carried through.
+    """Return what each column means: one of ``STUDY_COLUMNS``, the dotted name of a setting, or None: carried through.
 
     Case does not matter but in what a user names: ``Regions.Roles.Segment 1`` is the role of ``Segment 1``.
 
@@ -110,7 +111,7 @@ def _names_a_file(manifest: Path, cells: Sequence[Cell]) -> bool:
 def _meaning(name: str) -> str | None:
     """What a column means by its name, None where it is no setting."""
     folded = name.strip().lower()
-    if folded in PLACES:
+    if folded in STUDY_COLUMNS:
         return folded
     if folded in SETTINGS:
         return SETTINGS[folded]
@@ -152,7 +153,7 @@ def _why_not_carried(name: str, meant: set[str | None]) -> str | None:
 def _nearest(folded: str) -> str | None:
     """The setting or file that a name is a slip away from, None where it is none."""
     best: tuple[int, str] | None = None
-    for key in (*(place for place in PLACES if len(place) > SHORTEST_NAME), *SETTINGS, *all_keys()):
+    for key in (*(place for place in STUDY_COLUMNS if len(place) > SHORTEST_NAME), *SETTINGS, *all_keys()):
         open_end = key.partition(ANY)[0].lower()
         if open_end == key.lower():
             if abs(len(folded) - len(key)) > slips(key):

@@ -10,7 +10,7 @@ from typing import Any
 
 from y90voxel.batch.jobs import courses_in
 from y90voxel.batch.manifest import is_manifest, read_manifest
-from y90voxel.batch.study_units import DIGEST, Unit, shown
+from y90voxel.batch.study_units import DIGEST, Unit, printable
 from y90voxel.case.settings import merge, read_case_file
 from y90voxel.dose.threads import resolve_threads
 from y90voxel.errors import InputError
@@ -136,7 +136,10 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
     units += [_damaged_unit(root, folder, names) for folder, names in lost.items()]
     units += [
         Unit(
-            key=shown(name), name=shown(name[: -len(".zip")]), path=root / name, **_case_settings(root, name)
+            key=printable(name),
+            name=printable(name[: -len(".zip")]),
+            path=root / name,
+            **_case_settings(root, name),
         )
         for name in catalogue.zips
     ]
@@ -145,7 +148,7 @@ def _find_in_tree(root: Path, catalogue: Catalogue) -> Cohort:
         for study in left_over
         if id(study) not in taken
     ]
-    remarks = [f"{shown(folder)} is not looked into: it holds results" for folder in catalogue.skipped]
+    remarks = [f"{printable(folder)} is not looked into: it holds results" for folder in catalogue.skipped]
     remarks += _copies(units)
     return Cohort(tuple(sorted(units, key=lambda unit: (unit.name, unit.key))), tuple(remarks))
 
@@ -203,9 +206,9 @@ def _unit(root: Path, study: PairedStudy, damaged: Sequence[str]) -> Unit:
             {"series": {"emission": study.emission[0].uid}}, case_facts["settings"]
         )
     return Unit(
-        key=f"{what}|{shown(folder.as_posix())}",
+        key=f"{what}|{printable(folder.as_posix())}",
         what=what,  # without the folder: a study that was moved is the same
-        name=shown(folder.as_posix()),
+        name=printable(folder.as_posix()),
         path=root / folder,
         only=_below(folder, names),
         patient=_whose(study.series[0].patient),
@@ -229,8 +232,8 @@ def _copies(units: Sequence[Unit]) -> list[str]:
 def _damaged_unit(root: Path, folder: PurePosixPath, names: Sequence[str]) -> Unit:
     """A folder in which no DICOM file can be read."""
     return Unit(
-        key=shown(folder.as_posix()),
-        name=shown(folder.as_posix()),
+        key=printable(folder.as_posix()),
+        name=printable(folder.as_posix()),
         path=root / folder,
         only=_below(folder, names),
         **_case_settings(root, (folder / "any").as_posix()),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from y90voxel.batch.study_units import Cell
 
-__all__ = ["without_commas_and_european_dates"]
+__all__ = ["with_decimal_points_and_iso_dates"]
 
 _COMMA = re.compile(r"([+-]?\d+),(\d+)(\s*[^\d,.]*)")
 _NUMBER = re.compile(r"[+-]?\d+(\s*[^\d,.]*)")
@@ -15,7 +15,7 @@ _DATE = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4})(?:[ T](\d{1,2}:\d{2}(?::\
 MONTHS, THOUSANDS = 12, 3  # a second number above the months is a day; digits of a group of thousands
 
 
-def without_commas_and_european_dates(
+def with_decimal_points_and_iso_dates(
     rows: Sequence[tuple[int, dict[str, Cell]]], columns: Collection[str]
 ) -> list[tuple[int, dict[str, Cell]]]:
     """Return rows in which numbers have points and dates are ISO 8601, in columns that can be read in one way only.

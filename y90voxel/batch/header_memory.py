@@ -10,7 +10,7 @@ from typing import Any
 
 from y90voxel.batch.fingerprint import RACY_NS
 from y90voxel.batch.ledger import Ledger
-from y90voxel.batch.study_units import shown
+from y90voxel.batch.study_units import printable
 from y90voxel.io.dicom.archive_walk import ArchiveFolder
 from y90voxel.io.dicom.series_facts import FACTS_VERSION
 
@@ -55,12 +55,12 @@ class LedgerMemory:
 
     def recall(self, folder: ArchiveFolder) -> Mapping[str, Any] | None:
         """Return what is known of a folder as it is now."""
-        text = self._known.pop(shown(folder.name), None)
+        text = self._known.pop(printable(folder.name), None)
         if text is None:
             return None
         document = json.loads(text)
         if document["of"] != _state(folder):
-            self._old.append(shown(folder.name))
+            self._old.append(printable(folder.name))
             return None
         facts: Mapping[str, Any] = document["facts"]
         return facts
@@ -69,7 +69,7 @@ class LedgerMemory:
         """Remember what was read of a folder after a time [ns], unless its times prove nothing yet."""
         if folder.newest_ns >= moment_ns - RACY_NS:
             return
-        self._new[shown(folder.name)] = json.dumps(
+        self._new[printable(folder.name)] = json.dumps(
             {"of": _state(folder), "facts": facts}, separators=(",", ":")
         )
         if time.monotonic() > self._flushed + FLUSH_S:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.study_units import COURSE, DOSE, JOBS, PLAN, Unit, job_key, shown
+from y90voxel.batch.study_units import COURSE, DOSE, JOBS, PLAN, Unit, job_key, printable
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.headers import Instance, read_header
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
@@ -61,7 +61,7 @@ def courses_in(root: Path, leave_out: Path | None) -> Iterator[Unit]:
             and not any(holds_results(p) for p in file.parents if p != root.parent)
         ):
             place = file.relative_to(root).parent
-            yield _course(file, shown(place.as_posix()) if place.parts else shown(root.name))
+            yield _course(file, printable(place.as_posix()) if place.parts else printable(root.name))
 
 
 def units_of_job(units: Sequence[Unit], job: str, given: Mapping[str, Any]) -> tuple[list[Unit], list[str]]:
@@ -143,7 +143,7 @@ def _of_study(unit: Unit, job: str, given: Mapping[str, Any]) -> Iterator[Unit]:
 
 def _course(file: Path, name: str) -> Unit:
     """The unit of a course."""
-    key = job_key(shown(file.resolve().as_posix()), COURSE)
+    key = job_key(printable(file.resolve().as_posix()), COURSE)
     return Unit(key, name, None, files={COURSE: file}, job=COURSE)
 
 

@@ -16,14 +16,14 @@ from y90voxel.batch.columns import (
     COURSE_COLUMN,
     FILES,
     PATIENTS,
-    PLACES,
     PREDICTED_BY,
     STUDY,
+    STUDY_COLUMNS,
     VARIANT,
     read_columns,
 )
-from y90voxel.batch.european import without_commas_and_european_dates
-from y90voxel.batch.study_units import Cell, Unit, shown
+from y90voxel.batch.european import with_decimal_points_and_iso_dates
+from y90voxel.batch.study_units import Cell, Unit, printable
 from y90voxel.case.settings import merge, read_case_file
 from y90voxel.errors import InputError
 
@@ -32,7 +32,7 @@ __all__ = ["is_manifest", "read_manifest"]
 # Names of folders that a study is called by that does not lie below its manifest: patient and session, as folders mostly are.
 SHOWN_PARTS = 2
 # Between several files in one cell of the column ``regions``.
-BETWEEN_FILES = "|"
+FILE_SEPARATOR = "|"
 
 
 def is_manifest(path: Path) -> bool:
@@ -50,7 +50,7 @@ def read_manifest(path: str | Path) -> list[Unit]:
         manifest. Columns named like options of `dose` or like keys of a case file (``dose.engine``) are
         settings, ``emission``, ``ct`` and ``regions`` are files (several regions with ``|`` between them), ``case`` is
         a case file, ``course`` the file of a course, ``predicted_by`` the ``study`` of another row that predicts the dose
-        of this one, ``variant`` tells rows of one study apart, all of them in any case; all others are carried
+        of this one, ``variant`` tells rows of one study apart; upper and lower case do not matter. All others are carried
         through, ``patient`` (or ``patient_id``, ``subject``) too, which says whose the study is.
 
     Raises
@@ -72,17 +72,18 @@ def read_manifest(path: str | Path) -> list[Unit]:
             file=path,
             tag=STUDY,
         )
-    plain = [name for name, meaning in meanings.items() if meaning not in (*PLACES, "output.label")]
-    rows = without_commas_and_european_dates(rows, plain)
-    units = _without_doubles([(number, _unit(path, number, row, meanings)) for number, row in rows])
+    paths_and_names = (*STUDY_COLUMNS, "output.label")
+    numeric = [name for name, meaning in meanings.items() if meaning not in paths_and_names]
+    rows = with_decimal_points_and_iso_dates(rows, numeric)
+    units = _without_duplicates([(number, _unit(path, number, row, meanings)) for number, row in rows])
     return _told_apart(units, path.parent.resolve())
 
 
 def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mapping[str, str | None]) -> Unit:
     """The study of one row."""
     base = manifest.parent
-    stated = dict.fromkeys(PLACES, "") | {
-        meaning: _text(row[name]) for name, meaning in meanings.items() if meaning in PLACES
+    stated = dict.fromkeys(STUDY_COLUMNS, "") | {
+        meaning: _text(row[name]) for name, meaning in meanings.items() if meaning in STUDY_COLUMNS
     }
     files = {
         role: _paths(base, stated[role], several=role == "regions")
@@ -98,9 +99,9 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
         meaning = meanings[name]
         if meaning is None:
             columns[name] = value
-        elif meaning not in PLACES:
+        elif meaning not in STUDY_COLUMNS:
             settings = merge(settings, _nested(meaning, value))
-    own_roles = tuple(settings.get("regions", {}).get("roles", {}))
+    row_roles = tuple(settings.get("regions", {}).get("roles", {}))
     problem = None
     if where is None:
         problem = f"row {number} of {manifest.name} names no study: column 'study' is empty."
@@ -121,19 +122,19 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
         )
     # rows may share a folder when each chooses its own emission image
     series = settings.get("series", {}).get("emission")
-    place = shown(where.resolve().as_posix()) + (f"|{series}" if series else "")
-    variant = shown(stated[VARIANT])
+    place = printable(where.resolve().as_posix()) + (f"|{series}" if series else "")
+    variant = printable(stated[VARIANT])
     key = place + (f"|variant={variant}" if variant else "")
     return Unit(
         key, _name(where, base), study, None, files, settings, columns, problem,
         patient=_patient(columns), variant=variant, study=place, predicted_by=_predictor(base, stated[PREDICTED_BY]),
-        own_roles=own_roles,
+        row_roles=row_roles,
     )  # fmt: skip
 
 
 def _predictor(base: Path, text: str) -> str:
     """The place of the study that predicts this one."""
-    return shown((base / text).resolve().as_posix()) if text else ""
+    return printable((base / text).resolve().as_posix()) if text else ""
 
 
 def _patient(columns: Mapping[str, Cell]) -> str:
@@ -144,7 +145,7 @@ def _patient(columns: Mapping[str, Cell]) -> str:
 
 def _paths(base: Path, text: str, *, several: bool) -> Path | tuple[Path, ...]:
     """The file that a cell names, or the files."""
-    names = [name.strip() for name in text.split(BETWEEN_FILES)] if several else [text]
+    names = [name.strip() for name in text.split(FILE_SEPARATOR)] if several else [text]
     paths = tuple(base / name for name in names if name)
     return paths[0] if len(paths) == 1 else paths
 
@@ -176,17 +177,17 @@ def _place(unit: Unit) -> Path | None:
 
 
 def _name(where: Path, base: Path, parts: int = SHOWN_PARTS) -> str:
-    """The study for people: its path below the manifest, elsewhere its last names, without the ending of a file."""
+    """Display name of the study: its path below the manifest, elsewhere its last names, without the ending of a file."""
     place, base = where.resolve(), base.resolve()
     text = (
         place.relative_to(base).as_posix()
         if place.is_relative_to(base)
         else "/".join(place.parts[1:][-parts:])
     )
-    return shown(text if where.is_dir() else text.removesuffix("".join(place.suffixes)))
+    return printable(text if where.is_dir() else text.removesuffix("".join(place.suffixes)))
 
 
-def _without_doubles(numbered: list[tuple[int, Unit]]) -> list[Unit]:
+def _without_duplicates(numbered: list[tuple[int, Unit]]) -> list[Unit]:
     """Refuse a study that several rows name: none of them says which is right."""
     rows: dict[str, list[tuple[int, Unit]]] = {}
     for number, unit in numbered:

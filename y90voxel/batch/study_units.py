@@ -29,7 +29,7 @@ __all__ = [
     "job_key",
     "job_of",
     "patient_name",
-    "shown",
+    "printable",
     "study_ids",
 ]
 
@@ -55,7 +55,7 @@ class Unit:
     key : str
         Stable between runs and unique: what the study is, and where it lies in the cohort.
     name : str
-        The study for people: its path below the cohort.
+        Display name: its path below the cohort.
     path : Path or None
         DICOM folder or zip.
     only : tuple of str or None
@@ -81,8 +81,8 @@ class Unit:
         What is alike in all variants and jobs of a study; empty for its key.
     job : str
         What is done with it: one of `JOBS`.
-    own_roles : tuple of str
-        Regions whose role its row of the manifest gives: they have to be there.
+    row_roles : tuple of str
+        Regions whose role the study's row of the manifest gives: they have to be there.
     predicted_by : str
         The ``study`` whose image predicts the dose of this one; empty where the patient has only one.
     """
@@ -102,7 +102,7 @@ class Unit:
     study: str = ""
     job: str = DOSE
     predicted_by: str = ""
-    own_roles: tuple[str, ...] = ()
+    row_roles: tuple[str, ...] = ()
 
     @property
     def whole_name(self) -> str:
@@ -210,12 +210,12 @@ def slug(name: str) -> str:
     return cut_by_bytes(words[:80], LONGEST_ID_BYTES).strip("-.") or "study"
 
 
-def shown(name: str) -> str:
+def printable(name: str) -> str:
     r"""Return a name that may not be UTF-8 with its odd bytes escaped, so that tables and logs can hold it.
 
     Examples
     --------
-    >>> shown("Müller"), shown(os.fsdecode(b"M\xfcller"))
+    >>> printable("Müller"), printable(os.fsdecode(b"M\xfcller"))
     ('Müller', 'M\\xfcller')
     """
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -174,7 +174,7 @@ def optional_roles(unit: Unit, choices: Choices) -> list[str]:
     given = [
         one.get("regions", {}).get("roles", {}) for one in (choices.case, choices.options, unit.settings)
     ]
-    return sorted({text for roles in given for text in roles} - set(unit.own_roles))
+    return sorted({text for roles in given for text in roles} - set(unit.row_roles))
 
 
 def _task(

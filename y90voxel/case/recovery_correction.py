@@ -136,7 +136,7 @@ def _removed_calibration_notice(factor: float) -> Notice:
     return Notice(
         "recovery-calibration",
         f"means corrected by recovery are those of a map {100 * (1.0 - factor):.1f} % lower: the calibration over the liver puts "
-        "what blur carried out of it back into it, and recovery would count it once more. The map, and all that is not "
+        "spill-out of the liver back into it, and recovery would correct it a second time. The map, and all that is not "
         "called corrected, keeps its calibration.",
     )
 

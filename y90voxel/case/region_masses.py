@@ -11,7 +11,7 @@ from y90voxel.regions.roles import Role
 
 __all__ = ["mass_notices", "whole_mass_g"]
 
-# Masses of one region in the dose grid and on the CT that differ by more are said.
+# Masses of one region in the dose grid and on the CT that differ by more give a notice.
 LARGEST_DIFFERENCE = 0.01
 
 

@@ -1,4 +1,4 @@
-"""Settings with what a commissioning knows of the camera laid into them; what is typed beside it is used or refused."""
+"""Settings completed from the scanner file that `y90voxel commission` wrote; what both state is refused."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from y90voxel.reference.nuclide_records import surrogate_nuclides
 
 __all__ = ["with_scanner"]
 
-# A calibration of Bq/mL further from one than this many of its standard uncertainties is said; nothing is scaled by it.
-ODD_DEVIATIONS = 2.0
+# Measured over true Bq/mL further from one than this many of its standard uncertainties gives a notice; nothing is scaled by it.
+NOTICED_DEVIATIONS = 2.0
 
 
 def with_scanner(
     settings: StudySettings, scanner: Scanner, *, plans: bool = False
 ) -> tuple[StudySettings, list[Notice]]:
-    """Return settings that use a commissioning, and what has to be said.
+    """Return the settings with those of a scanner file, and notices.
 
     Recovery comes from the scanner's table. Counts are calibrated by its factor, with its dead time, unless relative calibration
     is asked for; the uncertainty of the calibration is the scanner's unless one is given.
@@ -29,14 +29,14 @@ def with_scanner(
     settings : StudySettings
         As given.
     scanner : Scanner
-        What a commissioning found.
+        What the commissioning of the camera found.
     plans : bool
-        Whether they are for `plan`: then tumour-to-normal ratios are corrected, which no calibration changes.
+        Whether the settings are for `y90voxel plan`: it corrects tumour-to-normal ratios, which no calibration changes.
 
     Raises
     ------
     InputError
-        If the settings state what the scanner states, or recovery would count what left the liver twice.
+        If the settings state what the scanner states, or recovery would correct spill-out of the liver twice.
     """
     dose, changes, notices = settings.dose, dict[str, dict[str, Any]](), list[Notice]()
     plans_or_tracer = plans or scanner.nuclide in surrogate_nuclides()
@@ -58,7 +58,7 @@ def with_scanner(
     if not plans and scanner.recovery_file is not None and relative and dose.calibration_region == "liver":
         raise InputError(
             f"{scanner.path.name} has recovery, and the calibration is relative over the liver: its counts are scaled to all "
-            "activity, so that recovery would count once more what blur carried out. Give --calibration factor (counts), "
+            "activity, so that recovery would correct spill-out a second time. Give --calibration factor (counts), "
             "absolute (Bq/mL), or --calibration-region body or fov.",
             file=scanner.path,
             tag="dose.calibration_region",
@@ -72,7 +72,7 @@ def with_scanner(
                 f"calibration and dead time of {scanner.path.name} are not used: the calibration is relative.",
             )
         )
-    notices += _shown(scanner)
+    notices += _cross_calibration_notices(scanner)
     return settings.changed(**changes).model_copy(update=update), notices
 
 
@@ -94,15 +94,15 @@ def _check_stated_once(settings: StudySettings, scanner: Scanner) -> None:
         )
 
 
-def _shown(scanner: Scanner) -> list[Notice]:
-    """Say where the camera shows another Bq/mL than is there."""
-    shown, spread = scanner.shown_over_true, scanner.relative_uncertainty
-    if shown is None or abs(shown - 1.0) <= ODD_DEVIATIONS * spread:
+def _cross_calibration_notices(scanner: Scanner) -> list[Notice]:
+    """A notice where the Bq/mL of the images deviate from the true ones."""
+    ratio, uncertainty = scanner.shown_over_true, scanner.relative_uncertainty
+    if ratio is None or abs(ratio - 1.0) <= NOTICED_DEVIATIONS * uncertainty:
         return []
     return [
         Notice(
             "scanner-shows-other-activity",
-            f"the camera shows {shown:.3f} ± {spread * shown:.3f} times the true Bq/mL by {scanner.path.name}. Nothing is "
-            "scaled by it: correct the scanner's cross calibration.",
+            f"images of the camera hold {ratio:.3f} ± {uncertainty * ratio:.3f} times the true Bq/mL, says {scanner.path.name}. "
+            "Nothing is scaled by it: correct the scanner's cross calibration.",
         )
     ]

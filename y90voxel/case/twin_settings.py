@@ -24,7 +24,7 @@ class CameraSettings(Group):
         4.0,
     )
     duration_s: Annotated[Positive, Setting("Duration of an acquisition [s].")] = 1800.0
-    sensitivity: Annotated[Positive, Setting("NM: cps per MBq; PT: shown over true concentration.")] = 1.0
+    sensitivity: Annotated[Positive, Setting("NM: cps per MBq; PT: measured over true concentration.")] = 1.0
     dead_time_us: Annotated[NotNegative, Setting("Of a paralysable NM camera [µs].")] = 0.0
     noise_cv: Annotated[NotNegative, Setting("CoV of a voxel of the background, first day.")] = 0.0
     noise_fwhm_mm: Annotated[NotNegative, Setting("Correlation of the noise [mm].")] = 0.0

@@ -151,7 +151,7 @@ def _together(regions: tuple[Region, ...]) -> Region:
             f"{name} cannot be one region: their roles are {', '.join(sorted(role.value for role in roles))}.",
             tag=OPTION,
         )
-    return replace(regions[0], name=name, mask=union([region.mask for region in regions], may_repeat=True))
+    return replace(regions[0], name=name, mask=union([region.mask for region in regions], same_kind=True))
 
 
 def _choices(

@@ -224,7 +224,7 @@ def _volume(
     hepatic = [mask for pair, mask, _ in matched if pair.delivered.role in HEPATIC]
     if hepatic:
         roles = {pair.delivered.role for pair, _, _ in matched}
-        return union(hepatic, may_repeat=True), ", ".join(HEPATIC[role] for role in HEPATIC if role in roles)
+        return union(hepatic, same_kind=True), ", ".join(HEPATIC[role] for role in HEPATIC if role in roles)
     one, other = predicted.array, delivered.array
     dosed = ((one >= DOSED * one.max()) & (one > 0)) | ((other >= DOSED * other.max()) & (other > 0))
     mask = Mask((dosed & covered).astype(np.float32), delivered.grid)

@@ -77,7 +77,7 @@ def mean_blood_dose(body: Circulation, doses_gy: Mapping[str, float]) -> float:
     >>> round(mean_blood_dose(reference_circulation("male"), {"liver": 24.84, "lung": 7.89}), 4)
     3.3125
     """
-    return float(body.fractions @ body.weights(doses_gy))
+    return float(body.fractions @ body.doses_by_compartment(doses_gy))
 
 
 def circulating_blood_dose(
@@ -87,8 +87,8 @@ def circulating_blood_dose(
 
     Var D = λ (π∘w)ᵀ L(λ) w − (πᵀw)², L_ij(λ) = ∫ exp(−λt) P(in j at t | in i at 0) dt, π the blood fractions, w the doses. For
     exponential residence L = (λI − Q)⁻¹ with the generator Q; for another law, with transforms φ_i of the residence times, ρ_i =
-    (1 − φ_i)/(λτ_i) of what is left of one at a random moment, and jumps P: L = diag((1 − ρ)/λ) + diag(ρ) P (I − diag(φ) P)⁻¹
-    diag((1 − φ)/λ).
+    (1 − φ_i)/(λτ_i) of what is left of one at a random moment, and transition probabilities P:
+    L = diag((1 − ρ)/λ) + diag(ρ) P (I − diag(φ) P)⁻¹ diag((1 − φ)/λ).
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def circulating_blood_dose(
     0.0215
     """
     check_positive(half_life_s, "the half-life", "s")
-    decay, doses, shares = math.log(2.0) / half_life_s, body.weights(doses_gy), body.fractions
+    decay, doses, shares = math.log(2.0) / half_life_s, body.doses_by_compartment(doses_gy), body.fractions
     size = len(shares)
     if residence == "exponential":
         met = np.linalg.solve(decay * np.eye(size) - body.generator, doses)
@@ -125,8 +125,10 @@ def circulating_blood_dose(
         transform, times = residence_law(residence), body.transit_times_s
         stay = np.array([transform(decay, float(time)) for time in times])
         left = (1.0 - stay) / (decay * times)
-        entered = np.linalg.solve(np.eye(size) - stay[:, None] * body.jumps, (1.0 - stay) / decay * doses)
-        met = (1.0 - left) / decay * doses + left * (body.jumps @ entered)
+        entered = np.linalg.solve(
+            np.eye(size) - stay[:, None] * body.transition_probabilities, (1.0 - stay) / decay * doses
+        )
+        met = (1.0 - left) / decay * doses + left * (body.transition_probabilities @ entered)
     mean = float(shares @ doses)
     variance = decay * float((shares * doses) @ met) - mean**2
     return BloodDose(mean, math.sqrt(max(variance, 0.0)))
@@ -157,7 +159,7 @@ def blood_dose_growth(
     """
     check_positive(half_life_s, "the half-life", "s")
     decay = math.log(2.0) / half_life_s
-    times, doses = _times(times_s), body.weights(doses_gy)
+    times, doses = _times(times_s), body.doses_by_compartment(doses_gy)
     mean = float(body.fractions @ doses)
     squares = np.array([_second_moment(body, doses, decay, time) for time in times]) * decay**2
     means = -mean * np.expm1(-decay * times)
@@ -184,7 +186,7 @@ def blood_dose_window(body: Circulation, doses_gy: Mapping[str, float], duration
         If a compartment is unknown, a dose negative, or the window not positive.
     """
     check_positive(duration_s, "the window", "s")
-    doses = body.weights(doses_gy)
+    doses = body.doses_by_compartment(doses_gy)
     mean = float(body.fractions @ doses)
     square = _second_moment(body, doses, 0.0, duration_s) / duration_s**2
     return BloodDose(mean, math.sqrt(max(square - mean**2, 0.0)))

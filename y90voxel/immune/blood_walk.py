@@ -29,9 +29,9 @@ def walk_blood_cells(
 ) -> Array:
     """Return the doses of sampled blood cells, (cells,) [Gy].
 
-    A semi-Markov walk: residence times are of Weibull's law with the mean transit times, the next compartment is drawn in
+    A semi-Markov walk: residence times are Weibull distributed with the mean transit times, the next compartment is drawn in
     proportion to the flows, and the walk begins at a random moment of a circulation that has gone on for ever. A cell moves about
-    every 7 s: for a full decay of yttrium-90 take `circulating_blood_dose`.
+    every 7 s: for the full decay of yttrium-90 use `circulating_blood_dose`, which is much faster.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def walk_blood_cells(
     cells : int
         How many.
     shape : float
-        Shape of Weibull's law; 1 is exponential.
+        Shape of the Weibull distribution; 1 is exponential.
     seed : int
         Same seed, same cells.
 
@@ -60,21 +60,26 @@ def walk_blood_cells(
     check_positive(shape, "the shape of the residence times", "")
     if cells < 1:
         raise InputError(f"at least one cell is needed, got {cells}.")
-    rng, decay, doses = np.random.default_rng(seed), math.log(2.0) / half_life_s, body.weights(doses_gy)
+    rng, decay, doses = (
+        np.random.default_rng(seed),
+        math.log(2.0) / half_life_s,
+        body.doses_by_compartment(doses_gy),
+    )
     scales = body.transit_times_s / math.gamma(1.0 + 1.0 / shape)
     size = len(doses)
-    # Every row's cumulative probabilities, raised by the row's number: one search finds the next compartment of all cells.
-    steps = (np.cumsum(body.jumps, axis=1) + np.arange(size)[:, None]).ravel()
-    steps[size - 1 :: size] = np.arange(1, size + 1)
+    # Cumulative transition probabilities, row i raised by i and so ascending throughout: one search serves all cells.
+    cumulative = (np.cumsum(body.transition_probabilities, axis=1) + np.arange(size)[:, None]).ravel()
+    cumulative[size - 1 :: size] = np.arange(1, size + 1)
     at = rng.choice(size, cells, p=body.fractions)
-    whole = scales[at] * rng.gamma(1.0 + 1.0 / shape, size=cells) ** (1.0 / shape)  # visits by their length
-    leave, enter = rng.random(cells) * whole, np.zeros(cells)
-    result, who = np.zeros(cells), np.arange(cells)
-    while len(who):
+    # A visit under way is length-biased: a random moment falls into it in proportion to its length.
+    visit_s = scales[at] * rng.gamma(1.0 + 1.0 / shape, size=cells) ** (1.0 / shape)
+    leave, enter = rng.random(cells) * visit_s, np.zeros(cells)
+    result, walking = np.zeros(cells), np.arange(cells)
+    while len(walking):
         until = np.minimum(leave, duration_s)
-        result[who] += doses[at] * (np.exp(-decay * enter) - np.exp(-decay * until))
+        result[walking] += doses[at] * (np.exp(-decay * enter) - np.exp(-decay * until))
         on = leave < duration_s
-        who, enter, at = who[on], leave[on], at[on]
-        at = np.searchsorted(steps, at + rng.random(len(at)), side="right") % size
+        walking, enter, at = walking[on], leave[on], at[on]
+        at = np.searchsorted(cumulative, at + rng.random(len(at)), side="right") % size
         leave = enter + scales[at] * rng.weibull(shape, len(at))
     return result

@@ -117,11 +117,11 @@ class Circulation:
         return np.asarray(rates - np.diag(rates.sum(1)))
 
     @property
-    def jumps(self) -> Array:
+    def transition_probabilities(self) -> Array:
         """Probability to go from the compartment of the row to that of the column on leaving it, (n, n)."""
         return np.asarray(self.flows_l_per_s / self.flows_l_per_s.sum(1, keepdims=True))
 
-    def weights(self, doses_gy: Mapping[str, float]) -> Array:
+    def doses_by_compartment(self, doses_gy: Mapping[str, float]) -> Array:
         """Return the doses by compartment in the order of `names`, 0 where none is given, (n,) [Gy].
 
         Raises

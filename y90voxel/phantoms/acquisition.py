@@ -106,8 +106,8 @@ class AcquisitionMeasure:
         Where spheres are.
     spheres : tuple of SphereResult
         Recovery; empty in a uniform phantom.
-    insert : float or None
-        Left in the cold insert over the background.
+    insert_residual : float or None
+        Concentration seen in the cold lung insert over that of the background (NEMA: lung residual); ideally 0.
     """
 
     image: PhantomImage
@@ -116,7 +116,7 @@ class AcquisitionMeasure:
     background: BackgroundMeasure | None
     found: FoundPhantom | None
     spheres: tuple[SphereResult, ...]
-    insert: float | None
+    insert_residual: float | None
 
     def as_dict(self) -> Mapping[str, Any]:
         """Return the acquisition for JSON."""
@@ -140,7 +140,7 @@ class AcquisitionMeasure:
             },
             "fwhm_mm": None if self.found is None else self.found.model.fwhm_mm,
             "fwhm_error_mm": None if self.found is None else self.found.model.fwhm_error_mm,
-            "insert_over_background": self.insert,
+            "insert_over_background": self.insert_residual,
             "spheres": [one.as_dict() for one in self.spheres],
         }
 

@@ -1,4 +1,4 @@
-"""A camera commissioned: what all acquisitions of a phantom say together, and how it stands to the site's limits."""
+"""The commissioning of a camera: the results of all acquisitions of a phantom, and whether they meet the site's limits."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from y90voxel.quantification.time_zones import localised, time_zone_of
 
 __all__ = ["Commissioning", "Verdict", "commission", "judged", "one_gaussian"]
 
-# How well the regions of this program recover a known sphere, beside noise: 1 %, as measured with the digital twin.
-REGION_ACCURACY = 0.01
+# Relative uncertainty of a measured recovery besides noise: 1 %, from simulated phantom images of known blur (`y90voxel twin`).
+RECOVERY_ACCURACY = 0.01
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Commissioning:
     acquisitions : tuple of AcquisitionMeasure
         By time; recovery, noise and resolution are those of the first, the most active.
     calibration, calibration_uncertainty : float
-        cps per MBq without dead time, or shown over true Bq/mL; relative standard uncertainty, filling included.
+        cps per MBq corrected for dead time, or measured over true Bq/mL; relative standard uncertainty, filling included.
     recovery_fit : RecoveryFit or None
         Recovery over the volume, as `dose` takes it.
     gaussian : GaussianFit or None
@@ -152,8 +152,8 @@ class Commissioning:
 
 
 def relative_uncertainty(one: SphereResult) -> float:
-    """Return the relative standard uncertainty of a recovery: noise, and how well regions recover at all."""
-    return math.hypot(one.uncertainty / one.recovery, REGION_ACCURACY)
+    """Return the relative standard uncertainty of a recovery: noise, and `RECOVERY_ACCURACY`."""
+    return math.hypot(one.uncertainty / one.recovery, RECOVERY_ACCURACY)
 
 
 def one_gaussian(gaussian: GaussianFit) -> bool | None:
@@ -213,13 +213,13 @@ def commission(
                     f"the acquisition of {image.start.isoformat()} is left out: {error}",
                 )
             )
-    return _together(measured, record, filling, notices)
+    return _combined(measured, record, filling, notices)
 
 
-def _together(
+def _combined(
     measured: Sequence[AcquisitionMeasure], record: FillingRecord, filling: Filling, notices: list[Notice]
 ) -> Commissioning:
-    """Everything that follows from the acquisitions."""
+    """Calibration, fits and verdicts of the measured acquisitions."""
     first = measured[0]
     factors = [one.calibration for one in measured]
     errors = [one.calibration_error for one in measured]
@@ -242,9 +242,12 @@ def _together(
     fit, gaussian = None, None
     if len(spheres) >= 2:
         sizes = [one.sphere.diameter_mm for one in spheres]
-        recovery, spread = [one.recovery for one in spheres], [relative_uncertainty(one) for one in spheres]
+        recovery, uncertainties = (
+            [one.recovery for one in spheres],
+            [relative_uncertainty(one) for one in spheres],
+        )
         try:
-            fit = recovery_of_spheres([sphere_volume_ml(d) for d in sizes], recovery, spread)
+            fit = recovery_of_spheres([sphere_volume_ml(d) for d in sizes], recovery, uncertainties)
         except (PhysicsError, RuntimeError) as problem:
             notices.append(
                 Notice("recovery-not-fitted", f"no two-parameter curve goes through recovery: {problem}")
@@ -258,9 +261,9 @@ def _together(
                 ]
             )
 
-        gaussian = fit_gaussian(recovery, spread, shape)
+        gaussian = fit_gaussian(recovery, uncertainties, shape)
         notices += _gaussian_notices(gaussian)
-    made = Commissioning(
+    result = Commissioning(
         filling=filling,
         acquisitions=tuple(measured),
         calibration=value,
@@ -272,10 +275,10 @@ def _together(
         verdicts=(),
         notices=tuple(dict.fromkeys(notices)),
     )
-    return judged(made, record.limits)
+    return judged(result, record.limits)
 
 
-def judged(made: Commissioning, limits: Limits) -> Commissioning:
+def judged(result: Commissioning, limits: Limits) -> Commissioning:
     """Return the result with the limits of a site.
 
     Raises
@@ -283,7 +286,7 @@ def judged(made: Commissioning, limits: Limits) -> Commissioning:
     InputError
         If a limit is of something that the images do not tell.
     """
-    return replace(made, verdicts=tuple(_verdicts(made, limits)))
+    return replace(result, verdicts=tuple(_verdicts(result, limits)))
 
 
 def _mean(values: Sequence[float], errors: Sequence[float]) -> float:
@@ -346,17 +349,17 @@ def _gaussian_notices(gaussian: GaussianFit) -> list[Notice]:
     ]
 
 
-def _verdicts(made: Commissioning, limits: Limits) -> list[Verdict]:
-    """The site's limits that something was measured for; the others are refused."""
-    first, background = made.first, made.first.background
+def _verdicts(result: Commissioning, limits: Limits) -> list[Verdict]:
+    """Each limit of the site with what was measured; a limit of something not measured is refused."""
+    first, background = result.first, result.first.background
     values: dict[str, float | None] = {
-        "background_error": None if made.counts or background is None else abs(made.calibration - 1.0),
+        "background_error": None if result.counts or background is None else abs(result.calibration - 1.0),
         "uniformity": None if background is None else background.uniformity,
         "noise_cv": None if background is None else background.noise_cv,
-        "insert_error": None if first.insert is None else abs(first.insert),
-        "calibration_uncertainty": made.calibration_uncertainty,
-        "linearity": max(map(abs, made.linearity)) if len(made.linearity) > 1 else None,
-        "fwhm_mm": None if made.gaussian is None else made.gaussian.fwhm_mm,
+        "insert_error": None if first.insert_residual is None else abs(first.insert_residual),
+        "calibration_uncertainty": result.calibration_uncertainty,
+        "linearity": max(map(abs, result.linearity)) if len(result.linearity) > 1 else None,
+        "fwhm_mm": None if result.gaussian is None else result.gaussian.fwhm_mm,
     }
     verdicts = []
     for name, value in values.items():

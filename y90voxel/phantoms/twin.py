@@ -41,7 +41,7 @@ class TwinCamera:
     duration_s : float
         Duration of the acquisition [s].
     sensitivity : float
-        NM: counts per second and MBq; PT: shown over true concentration.
+        NM: counts per second and MBq; PT: measured over true concentration.
     dead_time_us : float
         Of a paralysable NM camera [µs].
     noise_cv : float

@@ -13,7 +13,7 @@ __all__ = ["Anatomy", "Territory", "TumourUptake"]
 
 # Masses summed in another order may differ in the last bits.
 _ROUNDING = 1e-9
-# Parts may exceed a liver by this fraction: each is rastered by itself.
+# Parts may exceed a liver by this fraction: each is rasterised by itself.
 MASS_TOLERANCE = 0.01
 # No liver is denser as a whole [g/mL]: 1.03 to 1.06, with iron a little more.
 GREATEST_DENSITY_G_PER_ML = 1.1

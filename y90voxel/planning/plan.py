@@ -34,7 +34,7 @@ from y90voxel.version import __version__
 
 __all__ = ["plan", "plan_from_masses"]
 
-# Shunts that differ by more than this share of the used one are said.
+# Shunts that differ by more than this share of the used one give a notice.
 _SHUNTS_DIFFER = 0.5
 
 

@@ -35,7 +35,7 @@ __all__ = [
     "missing_fact",
 ]
 
-# Image over stated activity of a territory outside this range is said, as for a whole image (see `quantify`).
+# Image over stated activity of a territory outside this range gives a notice, as for a whole image (see `quantify`).
 IMAGE_OVER_STATED = (0.8, 1.2)
 
 

@@ -46,12 +46,12 @@ from y90voxel.volumes.volume import ActivityMap, CountMap
 
 __all__ = ["Quantification", "quantify"]
 
-# The map may hold this much more than was given before it is said: blur and scatter put counts outside the region.
+# The map may hold this much more than was given before a notice says so: blur and scatter put counts outside the region.
 MAP_OVER_NET_WARNING = 1.02
-# Image over administered activity outside this range is said (clinical practice of calibration checks).
+# Image over administered activity outside this range gives a notice (clinical practice of calibration checks).
 IMAGE_OVER_ADMINISTERED = (0.8, 1.2)
 NEGATIVE_SHARE_WARNING = 0.001  # of all counts; chosen: below it doses move by less than 0.1 %
-# A dose grid that misses this share of the activity is said; less is the rounding of a resampled edge.
+# A dose grid that misses this share of the activity gives a notice; less is the rounding of a resampled edge.
 CUT_OFF_WARNING = 0.005
 FILE_AT_ADMINISTRATION = Notice(
     "file-at-administration",

@@ -1,4 +1,4 @@
-"""What a commissioning knows of a camera, and whether an image is of the camera as it was commissioned."""
+"""What the commissioning of a camera found, and whether an image is of the camera as it was commissioned."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Scanner:
     factor_cps_per_mbq : float or None
         Calibration of counts, without dead time.
     shown_over_true : float or None
-        Calibration of Bq/mL.
+        Cross calibration: Bq/mL of the images over the true ones.
     relative_uncertainty : float
         Of the calibration.
     recovery_file : Path or None

@@ -11,7 +11,7 @@ from y90voxel.quantification.emission import DecayReference, EmissionImage
 
 __all__ = ["StatedFacts", "check_imaged_nuclide", "check_stated_time", "with_stated_facts"]
 
-# A stated administration may differ from the header's by so much before it is said, and before it is refused.
+# A stated administration may differ from the header's by so much before a notice says so, and before it is refused.
 SAID_BEYOND, REFUSED_BEYOND = timedelta(hours=1), timedelta(days=1)
 CLOCK_TOLERANCE = timedelta(seconds=60)
 POSITRON_EMITTERS = frozenset(

@@ -16,7 +16,7 @@ from y90voxel.volumes.volume import Mask
 
 __all__ = ["on_one_lattice", "union_of_shapes"]
 
-# Voxels this close to those of another grid lie on one lattice with them [voxels].
+# Two grids are parts of one lattice when their voxels coincide within this [voxels].
 SAME_LATTICE = 1e-3
 
 
@@ -24,7 +24,7 @@ def union_of_shapes(shapes: Sequence[Contours | Mask], placed: Sequence[Mask], g
     """Return the occupancy of several regions together, what they share counted once.
 
     Two regions that fill half of a voxel each may together fill half of it or all. Their shapes decide: contours
-    are rastered together, masks on one lattice are joined there. Between contours and masks, and between masks
+    are rasterised together, masks on one lattice are joined there. Between contours and masks, and between masks
     on different lattices, it is the rule of `y90voxel.regions.regions.union`. A voxel is never less full than
     by the fullest of them, nor fuller than by all of them side by side.
 
@@ -37,14 +37,14 @@ def union_of_shapes(shapes: Sequence[Contours | Mask], placed: Sequence[Mask], g
     grid : Grid
         The dose grid.
     """
-    least = np.array(placed[0].array, dtype=np.result_type(np.float32, *(mask.array for mask in placed)))
-    most = least.copy()
+    lower = np.array(placed[0].array, dtype=np.result_type(np.float32, *(mask.array for mask in placed)))
+    upper = lower.copy()
     for mask in placed[1:]:
-        most[mask.box] += mask.array[mask.box]
-        np.maximum(least[mask.box], mask.array[mask.box], out=least[mask.box])
-    np.clip(most, least, 1.0, out=most)
-    if np.array_equal(most, least):
-        return Mask(most, grid)  # no voxel is shared but full ones
+        upper[mask.box] += mask.array[mask.box]
+        np.maximum(lower[mask.box], mask.array[mask.box], out=lower[mask.box])
+    np.clip(upper, lower, 1.0, out=upper)
+    if np.array_equal(upper, lower):
+        return Mask(upper, grid)  # no voxel is shared, but for those that one region fills
     contours: list[tuple[Contours, Mask]] = []
     lattices: list[list[tuple[Mask, Mask]]] = []
     for shape, mask in zip(shapes, placed, strict=True):
@@ -58,17 +58,17 @@ def union_of_shapes(shapes: Sequence[Contours | Mask], placed: Sequence[Mask], g
             same.append((shape, mask))
     parts = [_joined_contours(contours, grid)] if contours else []
     parts += [_joined_masks(group, grid) for group in lattices]
-    return Mask(np.clip(union(parts, may_repeat=True).array, least, most), grid)
+    return Mask(np.clip(union(parts, same_kind=True).array, lower, upper), grid)
 
 
 def _joined_contours(pairs: Sequence[tuple[Contours, Mask]], grid: Grid) -> Mask:
-    """Contours rastered together; those that were drawn on planes in different directions, as occupancies."""
+    """Contours rasterised together; those that were drawn on planes in different directions, as occupancies."""
     if len(pairs) == 1:
         return pairs[0][1]
     try:
         return rasterise_union([contours for contours, _ in pairs], grid)
     except RegionError:
-        return union([mask for _, mask in pairs], may_repeat=True)
+        return union([mask for _, mask in pairs], same_kind=True)
 
 
 def _joined_masks(pairs: Sequence[tuple[Mask, Mask]], grid: Grid) -> Mask:
@@ -79,18 +79,18 @@ def _joined_masks(pairs: Sequence[tuple[Mask, Mask]], grid: Grid) -> Mask:
     starts = [np.round(lattice.lps_to_index(shape.grid.origin_mm)).astype(int) for shape, _ in pairs]
     stops = [start + shape.grid.shape for start, (shape, _) in zip(starts, pairs, strict=True)]
     low, high = np.min(starts, axis=0), np.max(stops, axis=0)
-    around = lattice.crop(low.tolist(), (high - low).tolist())
-    spread = []
+    common = lattice.crop(low.tolist(), (high - low).tolist())  # may reach beyond the grid
+    padded = []
     for start, (shape, _) in zip(starts - low, pairs, strict=True):
-        array = np.zeros(around.shape, np.float32)
+        array = np.zeros(common.shape, np.float32)
         array[tuple(slice(a, a + n) for a, n in zip(start, shape.grid.shape, strict=True))] = shape.array
-        spread.append(Mask(array, around))
-    joined = union(spread, may_repeat=True)
-    return Mask(joined.array, grid) if around.is_same_as(grid) else resample(joined, grid)
+        padded.append(Mask(array, common))
+    joined = union(padded, same_kind=True)
+    return Mask(joined.array, grid) if common.is_same_as(grid) else resample(joined, grid)
 
 
 def on_one_lattice(one: Grid, other: Grid) -> bool:
-    """Whether the voxels of one grid, carried on, are those of the other."""
+    """Whether two grids are parts of one lattice: same axes and spacing, a whole number of voxels apart."""
     offset = one.lps_to_index(other.origin_mm)
     parallel = np.abs((one.affine - other.affine)[:3, :3]).max() * max(other.shape) < SAME_LATTICE * min(
         one.spacing_mm

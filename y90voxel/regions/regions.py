@@ -144,7 +144,7 @@ class Regions:
         if wanted not in self._unions:
             if len(wanted) == 1:
                 masks = [r.mask for r in self.drawn if r.role is wanted[0]]
-                self._unions[wanted] = union(masks, may_repeat=True) if masks else None
+                self._unions[wanted] = union(masks, same_kind=True) if masks else None
             else:
                 each = [mask for mask in map(self.mask_of, wanted) if mask is not None]
                 self._unions[wanted] = union(each) if each else None
@@ -189,7 +189,7 @@ class Regions:
         shared = {}
         for one, other in combinations(tumours, 2):
             less = min(one.mask.volume_ml, other.mask.volume_ml)
-            together = union([one.mask, other.mask], may_repeat=True)
+            together = union([one.mask, other.mask], same_kind=True)
             volume = one.mask.volume_ml + other.mask.volume_ml - together.volume_ml
             if volume > LEAST_SHARED * less:
                 shared[one.name, other.name] = volume
@@ -262,7 +262,7 @@ class Regions:
         return (rest[0].mask.total if rest else 0.0) / liver.total
 
 
-def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
+def union(masks: Sequence[Mask], *, same_kind: bool = False) -> Mask:
     """Return the occupancy of several regions together.
 
     Neighbours share voxels only along their surface, and their parts of a voxel add up to one at most.
@@ -273,7 +273,7 @@ def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
     ----------
     masks : sequence of Mask
         At least one, all on one grid.
-    may_repeat : bool
+    same_kind : bool
         Whether they are regions of one kind: two may be the same drawn twice, or overlap in part. On coarse voxels
         neither copy of a small lesion fills one, so that sharing a quarter of the smaller one counts as overlap too.
     """
@@ -282,9 +282,9 @@ def union(masks: Sequence[Mask], *, may_repeat: bool = False) -> Mask:
         mask.check_on(masks[0].grid, "region")
         joined = np.array(total.array, dtype=np.result_type(total.array, mask.array, np.float32))
         part, added = joined[mask.box], mask.array[mask.box]
-        if _overfill(total, mask) or (may_repeat and _repeat(total, mask)):
+        if _overfill(total, mask) or (same_kind and _repeat(total, mask)):
             np.maximum(part, added, out=part)
-            if may_repeat:
+            if same_kind:
                 _add_where_surfaces_cross(part, total, mask)
         else:
             np.minimum(part + added, 1.0, out=part)
@@ -358,7 +358,7 @@ def subtract(whole: Mask | None, *parts: Mask | None, together: Mask | None = No
     taken = [part.check_on(whole.grid, "region") for part in parts if part is not None]
     if not taken:
         return whole
-    gone = union(taken, may_repeat=True) if together is None else together.check_on(whole.grid, "region")
+    gone = union(taken, same_kind=True) if together is None else together.check_on(whole.grid, "region")
     inside = np.zeros(whole.grid.shape, bool)
     for part in taken:
         if _overfill(whole, part):

@@ -54,7 +54,7 @@ def with_whole_liver(regions: Regions, mode: LiverTumours = "ask") -> tuple[Regi
     left_out = [r for r in regions.drawn if r.role is Role.TUMOUR and _left_out(liver.mask, r.mask)]
     if not left_out:
         return regions, []
-    tumours = union([region.mask for region in left_out], may_repeat=True)
+    tumours = union([region.mask for region in left_out], same_kind=True)
     pieces, count = _pieces(tumours.array)
     shares = contact_shares(pieces, count, liver.mask)
     least = BELONGS_FROM if mode == "ask" else TOUCHES_FROM

@@ -87,7 +87,7 @@ def commission_content(result: Commissioning, document: Mapping[str, Any]) -> di
 
 def _cards(result: Commissioning) -> list[dict[str, str]]:
     """The few numbers that are read first."""
-    unit = "cps/MBq" if result.counts else "shown over true"
+    unit = "cps/MBq" if result.counts else "measured over true"
     note = f"{unit}, ± {percent(result.calibration_uncertainty, 2)}"
     cards = [{"label": "Calibration", "value": number(result.calibration, 4), "note": note}]
     if result.gaussian is not None:
@@ -161,8 +161,8 @@ def _facts(result: Commissioning) -> list[tuple[str, str]]:
         if background.uniformity is not None:
             text = f"SD {percent(background.uniformity)} of {background.spots} balls of {background.spot_diameter_mm:g} mm"
             facts.append(("Uniformity", text))
-    if first.insert is not None:
-        facts.append(("Left in the cold insert", f"{percent(first.insert)} of the background"))
+    if first.insert_residual is not None:
+        facts.append(("Left in the cold insert", f"{percent(first.insert_residual)} of the background"))
     if fit is not None:
         errors = [number(float(fit.covariance[k, k]) ** 0.5, 2) for k in range(2)]
         text = f"1 − 1/(1 + (V/b1)^b2), b1 {number(fit.b1_ml)} ± {errors[0]} mL, b2 {number(fit.b2)} ± {errors[1]}"

@@ -58,7 +58,7 @@ def check_content(document: Mapping[str, Any]) -> dict[str, Any]:
         "heading": "Check of another program's dose",
         "label": document["label"],
         "subtitle": " · ".join(word for word in words if word),
-        "predicted": None,
+        "predicted": None,  # no banner PREDICTED
         "disclaimer": document["disclaimer"],
         "version": provenance["version"],
         "computed": date_and_time(provenance["started"]),
@@ -117,9 +117,9 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
             "note": "root mean square over theirs",
         },
         {
-            "label": "Left when explained",
+            "label": "Left unexplained",
             "value": _percent(found["residual_percent"]),
-            "note": "noise of theirs "
+            "note": "noise of their map "
             + (MISSING if found["noise_percent"] is None else _percent(found["noise_percent"])),
         },
         {
@@ -130,7 +130,7 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
         {
             "label": "Activity in their map",
             "value": format_activity(activity["their_map_bq_by_energy"]),
-            "note": f"by its energy; net {format_activity(activity['net_bq'])}",
+            "note": f"from the energy it holds; net administered {format_activity(activity['net_bq'])}",
         },
     ]
 
@@ -165,7 +165,7 @@ def _region_row(region: Mapping[str, Any]) -> dict[str, str]:
         "theirs": dose("theirs", "mean_gy"),
         "difference": _signed(region["difference_percent"]),
         "explained": dose("explained", "mean_gy"),
-        "own_region": dose("theirs_in_their_region", "mean_gy"),
+        "their_dose_in_their_region": dose("theirs_in_their_region", "mean_gy"),
         "our_d70": dose("ours", "d70_gy"),
         "their_d70": dose("theirs", "d70_gy"),
     }
@@ -184,7 +184,7 @@ def _gamma_row(one: Mapping[str, Any]) -> dict[str, str]:
 
 def _model_row(one: Mapping[str, Any], chosen: str) -> dict[str, Any]:
     """One model."""
-    word = "taken" if one["name"] == chosen else "as well" if one["fits_as_well"] else ""
+    word = "chosen" if one["name"] == chosen else "fits as well" if one["fits_as_well"] else ""
     return {
         "label": one["label"],
         "factor": number(one["factor"], 4),

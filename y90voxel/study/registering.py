@@ -249,4 +249,4 @@ def _guides(predicted: ComparedDose, delivered: ComparedDose) -> list[Guide]:
 
 def _together(regions: list[Region]) -> Mask | None:
     """Regions of one role as one."""
-    return union([region.mask for region in regions], may_repeat=True) if regions else None
+    return union([region.mask for region in regions], same_kind=True) if regions else None

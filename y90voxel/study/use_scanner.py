@@ -1,4 +1,4 @@
-"""A scanner file in a run: laid into the settings before the study is read, compared with its images afterwards."""
+"""A scanner file in a run: merged into the settings before the study is read, compared with its images afterwards."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class UsedScanner:
 
 
 def use_scanner(settings: StudySettings, *, plans: bool = False) -> tuple[StudySettings, UsedScanner]:
-    """Return the settings with their scanner file laid into them, and what it is compared by.
+    """Return the settings with those of their scanner file, and what it is compared by.
 
     Parameters
     ----------

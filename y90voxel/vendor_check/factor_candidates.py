@@ -119,7 +119,7 @@ def _from_map(own: OwnCalculation) -> dict[str, float]:
 
     def add(region: CalibrationRegion, held_bq: float, *roles: Role) -> None:
         masks = [r.mask for r in own.regions if r.role in roles]
-        inside = sum_within(own.activity.array, union(masks, may_repeat=True).array) if masks else 0.0
+        inside = sum_within(own.activity.array, union(masks, same_kind=True).array) if masks else 0.0
         if inside > 0:
             factors[region.value] = held_bq / inside
 

@@ -29,11 +29,12 @@ def sum_separable(
 ) -> None:
     """Add to out[t] the sum over s of z[tz, sz] y[ty, sy] x[tx, sx] source[s].
 
-    With a ``table`` the source holds int16 and what the table says of their bits as uint16 is summed. ``z_weights``
-    and ``y_weights`` are (target, source) matrices with few non-zeros; ``x_weights`` holds only the non-zeros of each
-    target, from the first on. ``y_ranges`` and ``x_ranges`` give, for each target index, the first source index with
-    a weight and the one after the last; ``z_ranges`` gives the target indices of each source slice, so that every
-    source slice is read once.
+    With a lookup ``table`` of 65536 values the source holds int16, and the table's values are summed in its place, looked
+    up by the same bits as uint16. ``z_weights`` and ``y_weights`` are (target, source) matrices with few non-zeros;
+    ``x_weights`` holds only the non-zeros of each target, from the first on. ``y_ranges`` and ``x_ranges`` give, for each
+    target index, the first source index with a weight and the one after the last; ``z_ranges`` gives the target indices
+    of each source slice, so that every source slice is read once. ``row`` and ``plane`` are work space: a row of the
+    source, a slice of ``out``.
     """
     slices, columns = source.shape[0], source.shape[2]
     rows_out, columns_out = plane.shape
@@ -118,7 +119,7 @@ def gather_linear(
 
 
 @njit(cache=True, nogil=True)
-def gather_boxes(source: Array, matrix: Array, shift: Array, samples: Array, out: Array) -> None:
+def gather_nearest(source: Array, matrix: Array, shift: Array, samples: Array, out: Array) -> None:
     """Fill out with the mean over sub-samples of the source voxel that contains each; 0 outside."""
     nz, ny, nx = source.shape
     per_voxel = 1.0 / (samples[0] * samples[1] * samples[2])

@@ -206,7 +206,7 @@ def coverage(source: Grid, target: Grid) -> Mask:
     if axes is None:
         matrix, shift = _index_map(target, source)
         ones = Mask(np.broadcast_to(np.float32(1), source.shape), source)
-        return Mask(_gather_boxes(ones, matrix, shift, target).astype(np.float32), target)
+        return Mask(_gather_nearest(ones, matrix, shift, target).astype(np.float32), target)
     weights = [_box_weights(*axis, mean=True) for axis in axes]
     return Mask(_outer([np.minimum(w.sum(axis=1), 1.0) for w in weights], np.float32), target)
 
@@ -366,7 +366,7 @@ def _move_oblique(volume: Volume, array: NDArray[Any], grid: Grid) -> tuple[Floa
         loops.deposit(np.ascontiguousarray(array, dtype), *_index_map(volume.grid, grid), samples, moved)
         return moved.astype(dtype), None
     if isinstance(volume, Mask):
-        return _gather_boxes(volume, matrix, shift, grid).astype(dtype), None
+        return _gather_nearest(volume, matrix, shift, grid).astype(dtype), None
     samples = np.ones(3, np.int64)
     if not isinstance(volume, DoseMap):
         samples = np.clip(np.ceil(target_mm / source_mm.min() - 0.01), 1, MAX_SAMPLES).astype(np.int64)
@@ -375,7 +375,7 @@ def _move_oblique(volume: Volume, array: NDArray[Any], grid: Grid) -> tuple[Floa
     return moved, None if inside.min() > 1.0 - COVERED_TOLERANCE else inside
 
 
-def _gather_boxes(mask: Mask, matrix: Floats, shift: Floats, grid: Grid) -> Floats:
+def _gather_nearest(mask: Mask, matrix: Floats, shift: Floats, grid: Grid) -> Floats:
     """Return the mean occupancy over sub-samples of each target voxel, visiting only those in reach."""
     source_mm, target_mm = np.array(mask.grid.spacing_mm), np.array(grid.spacing_mm)
     samples = _samples(target_mm, min(source_mm.min(), target_mm.min()))
@@ -384,7 +384,7 @@ def _gather_boxes(mask: Mask, matrix: Floats, shift: Floats, grid: Grid) -> Floa
     part = np.zeros(np.maximum(stop - start, 0), np.float32)
     if part.size:
         source = np.ascontiguousarray(mask.array, np.float32)
-        loops.gather_boxes(source, matrix, shift + matrix @ start, samples, part)
+        loops.gather_nearest(source, matrix, shift + matrix @ start, samples, part)
         out[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]] = part
     return out
 

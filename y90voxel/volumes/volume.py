@@ -55,10 +55,8 @@ class Volume:
     unit: ClassVar[str] = ""
     quantity: ClassVar[str] = "value"
     extensive: ClassVar[bool] = False  # extensive values add up over voxels; intensive ones average
-    by_planes: ClassVar[bool] = False  # a notebook shows middle planes; else maxima along each axis
-    window: ClassVar[tuple[float, float] | None] = (
-        None  # darkest and lightest value there; None: least and greatest
-    )
+    shown_as_slices: ClassVar[bool] = False  # in a notebook, else as maximum intensity projections
+    window: ClassVar[tuple[float, float] | None] = None  # display window there; None: minimum and maximum
 
     __repr__ = short_repr
 
@@ -138,7 +136,7 @@ class CtImage(Volume):
 
     unit = "HU"
     quantity = "CT number"
-    by_planes = True
+    shown_as_slices = True
     window = (-160.0, 240.0)
 
 
@@ -182,14 +180,14 @@ class DensityMap(Volume):
 
     unit = "g/mL"
     quantity = "mass density"
-    by_planes = True
+    shown_as_slices = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.array.min() > 0 and np.isfinite(self.array.max())):
             raise InputError(
                 f"DensityMap: densities must be positive and finite, found {self.array.min():g} to "
-                f"{self.array.max():g} g/mL. Put a floor under air before the map is built."
+                f"{self.array.max():g} g/mL. Clip the density of air to a small positive value first."
             )
 
 

@@ -24,7 +24,7 @@ class Viewed(Protocol):
     unit: ClassVar[str]
     quantity: ClassVar[str]
     extensive: ClassVar[bool]
-    by_planes: ClassVar[bool]
+    shown_as_slices: ClassVar[bool]
     window: ClassVar[tuple[float, float] | None]
 
     @property
@@ -101,7 +101,7 @@ def along_patient_axes(grid: Grid) -> tuple[str, str, str] | None:
 def volume_html(volume: Viewed) -> str:
     """Return what a notebook shows of a volume: its numbers, and three views.
 
-    By its middle planes where its type says so, as those of CT and density do, else by its maximum along each axis.
+    By its middle slices where its type says so, as those of CT and density do, else by maximum intensity projections.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def volume_html(volume: Viewed) -> str:
         rows.append(("total", f"{volume.total:.5g} {volume.unit}"))
     else:
         rows.append(("mean", f"{float(array.mean(dtype=np.float64)):.4g}"))
-    notes = ("middle planes" if volume.by_planes else "maxima along each axis",)
+    notes = ("middle slices" if volume.shown_as_slices else "maximum intensity projections",)
     return block(type(volume).__name__, table((), rows), _views(volume), notes=notes)
 
 
@@ -131,7 +131,7 @@ def _views(volume: Viewed) -> str:
     upright = upright[:: signs[2], :: signs[1], :: signs[0]]  # towards head, back, left
     size_mm = [volume.grid.spacing_mm[axis] * volume.grid.shape[axis] for axis in order[::-1]]
     low, high = volume.window or (float(volume.array.min()), float(volume.array.max()))
-    planes = volume.by_planes
+    planes = volume.shown_as_slices
     pictures = []
     for across in range(3):
         seen = upright.take(upright.shape[across] // 2, across) if planes else upright.max(axis=across)

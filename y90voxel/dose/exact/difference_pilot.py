@@ -1,4 +1,8 @@
-"""A short run of its own that decides where histories start and how much of Y is taken off, never what the dose is."""
+"""The pilot run of the exact engine: it chooses β of the control variate and how histories are allocated, never the dose.
+
+X is what an electron deposits in the patient, Y what it deposits in the uniform reference medium with the same random numbers;
+the engine simulates X - βY, with β E[Y] known by convolution (decision 0022).
+"""
 
 from __future__ import annotations
 
@@ -17,16 +21,18 @@ __all__ = ["Pilot", "importances", "pilot"]
 
 Array = NDArray[np.float64]
 
-# Electrons of each class of sources; chosen: their mean square to 10 % where most of them change something.
+# Electrons of each class of sources, those alike in their distance to voxels that differ; chosen: their mean square to 10 %
+# where most of them change something.
 HISTORIES = 600
 # Box around the start in which squares are summed: 30 mm holds nearly all, 8 voxels what matters in small ones.
 BOX_MM, BOX_VOXELS = 30.0, 8
-# Time of a particle that goes both ways over that of one that is dropped, measured in liver beside lung (decision 0022).
-COST_OF_PARTING = 6.0
+# Time of a particle that is followed in both media over that of one that is dropped where they are alike, measured in liver
+# beside lung (decision 0022).
+COST_OF_PAIR = 6.0
 # A class that changed nothing in the pilot may yet: it gets this part of the mean importance.
 LEAST_IMPORTANCE = 0.05
 MOST_BETA = 1.2  # beyond it an estimate from few histories is taken for noise
-KINDS = 3  # of voxels by how they differ, and of targets
+KINDS = 3  # of voxels by how they differ from the medium (unchanged, weak, strong), and of targets (liver, lung, else)
 # β by kind where the pilot says nothing; in voxels of the uniform medium it must be 1.
 USUAL_BETAS = (1.0, 1.0, 0.0)
 # Weight of liver, lung and all else among targets: about the part of the time that each gets. Chosen: liver and tumours are
@@ -42,11 +48,11 @@ class Pilot:
     Parameters
     ----------
     betas : ndarray, (kinds,)
-        β of least variance by how a voxel differs; 1 where nothing differs, as X and Y are the same until they part.
+        β of least variance by how a voxel differs; 1 where nothing differs, as X and Y are the same until they diverge.
     squares : ndarray, (classes, targets)
         Mean square of X - βY of one electron, weighted and summed over the voxels of each kind of target.
     sampled : ndarray, (classes,)
-        Electrons of each class.
+        Electrons of each class that can change something, relative.
     cost : ndarray, (classes,)
         Time of one electron, relative.
     """
@@ -107,9 +113,9 @@ def pilot(
         y.fill(0.0)
         found.append(moments[:-1].reshape(KINDS, KINDS, 3) / HISTORIES)
         sampled.append(float(part.sampled.sum()))
-        cost.append(1.0 + COST_OF_PARTING * moments[-1, 1] / HISTORIES)
+        cost.append(1.0 + COST_OF_PAIR * moments[-1, 1] / HISTORIES)
     if group.medium is None:
-        cost = [COST_OF_PARTING] * len(cost)
+        cost = [COST_OF_PAIR] * len(cost)
     if not found:
         return Pilot(np.array(USUAL_BETAS), np.zeros((0, KINDS)), np.zeros(0), np.zeros(0))
     betas = _betas(np.array(found), np.array(sampled), group.medium is not None)
@@ -158,7 +164,7 @@ def importances(groups: Sequence[SourceGroup], pilots: Sequence[Pilot]) -> list[
 
 
 def _betas(found: Array, sampled: Array, paired: bool) -> Array:
-    """The β of least variance by kind of target."""
+    """The β of least variance by how a voxel differs."""
     if not paired:
         return np.zeros(KINDS)
     betas = np.array(USUAL_BETAS)

@@ -29,6 +29,8 @@ FEWEST_BATCHES = 10
 class BatchSums:
     """Sums over batches of what each deposited.
 
+    A score is the energy that a batch deposited in each voxel, a tally the energy that it emitted and that escaped.
+
     Parameters
     ----------
     shape : tuple of int
@@ -43,7 +45,7 @@ class BatchSums:
     def __post_init__(self) -> None:
         self.batches = 0
         self.energy, self.squares = np.zeros(self.shape), np.zeros(self.shape)
-        self.tally = np.zeros(2)
+        self.tally = np.zeros(2)  # emitted, escaped
         self.regions: dict[str, list[float]] = {name: [] for name in self.weights}
 
     def add(self, score: Array, tally: Array) -> None:
@@ -137,7 +139,7 @@ def run_batches(
     Parameters
     ----------
     batch : callable
-        Runs the batch of a number: adds energies to a score and to a tally.
+        Runs the batch of a number: adds energies to a score and to a tally (`BatchSums`).
     sums : BatchSums
         Filled.
     rule : StopRule
