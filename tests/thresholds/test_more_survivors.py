@@ -2,14 +2,21 @@
 
 from datetime import UTC, datetime
 
+import dicom_factory as factory
 import numpy as np
 import pytest
+from pydicom.sequence import Sequence
 
 from y90voxel.case.accumulation_settings import TreatmentFacts
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.ct import _fits_int16
+from y90voxel.io.dicom.headers import lenient_reading, read_header
 from y90voxel.io.dicom.seg_frames import _contradicts
+from y90voxel.io.dicom.several_drugs import _narrow_window_about, decay_equivalent_time
+from y90voxel.io.dicom.sources import list_files
+from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, _bounds
 from y90voxel.planning.split_problem import DoseConstraint, SplitProblem
 from y90voxel.planning.vials import residual_fraction_by_survey
 from y90voxel.study.read_treatments import _fraction_dates
@@ -56,3 +63,31 @@ def test_the_day_of_a_single_fraction_is_not_assumed(number, assumed):
     assert days[0] == start
     assert len(days) == number
     assert bool(notices) is assumed
+
+
+def nm_header(folder, **attributes):
+    path = factory.save(factory.header("1.2.840.10008.5.1.4.1.1.20", "NM", "s", "0", **attributes), folder)[0]
+    with lenient_reading():
+        return read_header(list_files(path)[0])
+
+
+@pytest.mark.parametrize(("second", "one"), [("080100", True), ("080101", False)])
+def test_administrations_within_a_minute_are_one(tmp_path, second, one):
+    given = [
+        factory.item(RadiopharmaceuticalStartDateTime=f"20240312{time}", RadionuclideTotalDose="1e9")
+        for time in ("080000", second)
+    ]
+    assert (decay_equivalent_time(nm_header(tmp_path), given, 230_000.0, []) is None) is one
+
+
+@pytest.mark.parametrize(("high_kev", "narrow"), [(163.0, True), (163.1, False), (140.4, False)])
+def test_a_narrow_window_about_the_photopeak_is_45_kev_wide_at_most(tmp_path, high_kev, narrow):
+    windows = Sequence([factory.energy_window(118.0, high_kev)])
+    header = nm_header(tmp_path, EnergyWindowInformationSequence=windows)
+    assert _narrow_window_about(header, 140.5) is narrow
+
+
+@pytest.mark.parametrize(("gy_per_gbq", "bounds"), [(1.0, True), (0.999, False), (0.0, False)])
+def test_a_limit_that_no_activity_reaches_bounds_none(gy_per_gbq, bounds):
+    limit = DoseAim("a", "liver", Sense.BELOW, UNBOUNDED_GBQ)
+    assert _bounds(limit, gy_per_gbq) is bounds
