@@ -16,7 +16,7 @@ from matplotlib.image import imread
 from y90voxel.comparison.compare import compare
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.voxel_agreement import GammaCriteria
-from y90voxel.io.nifti import write_nifti
+from y90voxel.errors import InputError
 from y90voxel.io.nrrd_writer import write_nrrd
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -293,9 +293,21 @@ def test_the_ct_of_delivered_results_is_read_where_they_hold_one(tmp_path):
     read = shown_ct(tmp_path)
     assert read.grid.frame_of_reference_uid is None
     np.testing.assert_allclose(read.array, image.array.astype(np.int16), atol=0.5)
-    write_nifti(read, tmp_path / "read.nii.gz")
     content = written(tmp_path, comparison(), read).read_text()
     assert json.loads(content.split('id="data">')[1].split("</script>")[0])["underlay"]["window"] == [
         -160,
         240,
     ]
+    file = tmp_path / "scene" / "ct.nrrd"
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(InputError, match="cannot read"):
+        shown_ct(tmp_path)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1.0, 0.0), (0.0, 0.0)])
+def test_a_dose_of_zero_and_no_regions_still_make_a_page(chromium, tmp_path, before, after):
+    doses = [DoseMap(np.full(AXIAL.shape, dose), AXIAL) for dose in (before, after)]
+    page = shown(chromium, written(tmp_path, compare(*doses, gamma=GammaCriteria())))
+    assert (value(page, "predicted-here"), value(page, "delivered-here")) == (before, after)
+    assert page.run("document.getElementById('regions').hidden")
+    assert page.errors == []

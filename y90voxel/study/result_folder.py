@@ -127,7 +127,8 @@ def shown_ct(path: str | Path) -> CtImage | None:
         If the file is damaged.
     """
     file = Path(path) / SCENE_CT
-    return read_ct_file(file) if file.is_file() else None
+    said: list[Notice] = []  # to be looked at alone; what its values are worth, the run said that used them
+    return read_ct_file(file, notices=said) if file.is_file() else None
 
 
 def read_predicted_folder(path: str | Path, plan_model: str | None = None) -> DoseFolder:
