@@ -1,5 +1,6 @@
 """The patients of a cohort on its page: predicted, delivered and outcome in one row, however few there are."""
 
+import csv
 import json
 import re
 from dataclasses import replace
@@ -15,6 +16,7 @@ from y90voxel.batch.handling import Handling
 from y90voxel.batch.run_batch import run_batch
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
 from y90voxel.cohort.cohort import StudySummary
+from y90voxel.cohort.patient_doses import patient_doses
 from y90voxel.report.formatting import number
 from y90voxel.report.patients_section import patients_section
 
@@ -100,6 +102,127 @@ def test_what_a_plan_alone_predicts_is_marked():
     dose = summary("maa", "P1", 180.0, dose="predicted")
     shown = patients_section([plan, dose])  # the dose counts, although the plan stands first
     assert (shown["rows"][0]["cells"][0]["text"], shown["planned"]) == ("180", False)
+
+
+def planned(out, name, patient, *, activity_gbq=2.0):
+    """A plan of 100 Gy/GBq in the tumours, 20 in the liver around, 2.5 in the lungs by MIRD."""
+    doses = (
+        ("all tumours", "tumours", 100.0),
+        ("non-tumour liver", "non_tumour_liver", 20.0),
+        ("lungs", "lungs", 2.5),
+    )
+    model = {
+        "name": "mird", "available": True, "activities_bq": [activity_gbq * 1e9], "activity_bq": activity_gbq * 1e9,
+        "binding_constraint": "x",
+    }  # fmt: skip
+    document = {
+        "kind": "plan", "models": [model], "first_model": "mird", "nuclide": "Y-90", "lung": {"shunt_fraction": 0.05},
+        "regions": [
+            {"name": what, "role": role, "volume_ml": 90.0, "mass_g": 95.0, "dose_per_gbq_gy": [gy]}
+            for what, role, gy in doses
+        ],
+        "engine": "local", "engine_requested": "local", "energy_per_activity_j_per_gbq": 49.67,
+        "provenance": {"version": "0"}, "warnings": [],
+    }  # fmt: skip
+    (out / name).mkdir()
+    (out / name / "plan.json").write_text(json.dumps(document))
+    outcome = StudyOutcome(name, name, StudyStatus.DONE, None, Path(name))
+    return replace(outcome, job="plan", patient=patient)
+
+
+def test_every_number_of_the_table_of_patients_is_that_of_the_csv(tmp_path):
+    """Doses, plans beside a treatment and alone, comparisons: under one name there is one number."""
+    studies = [
+        done(tmp_path, "m1", "P1", 180.0, predicted=True),
+        done(tmp_path, "y1", "P1", 150.0),
+        compared(tmp_path, "c1", "P1", 200.0, 150.0),
+        planned(tmp_path, "m2", "P2"),
+        done(tmp_path, "y2", "P2", 310.0),
+        planned(tmp_path, "m3", "P3"),
+        done(tmp_path, "y4", "P4", 90.0),
+    ]
+    write_cohort(tmp_path, studies)
+    page = (tmp_path / "cohort.html").read_text()
+    head, *shown = rows_of_page(page, "Patients: predicted, delivered, outcome")
+    keys = [
+        f"{side}_{key}"
+        for key in ("tumour_gy", "non_tumour_liver_gy", "lung_gy")
+        for side in ("predicted", "delivered")
+    ] + ["compare_tumour_ratio"]
+    assert head[5:] == [
+        "Lungs by MIRD with 1 kg, predicted, Gy",
+        "Lungs by MIRD with 1 kg, delivered, Gy",
+        "Tumour, delivered over predicted",
+    ]
+    with (tmp_path / "patients.csv").open(newline="") as stream:
+        table = list(csv.DictReader(stream))
+    for cells, row in zip(shown, table, strict=True):
+        assert [cell.rstrip("*†") for cell in cells[1:]] == [
+            number(float(row[key])) if row[key] else "–" for key in keys
+        ]
+    by_patient = {row["patient"]: row for row in table}
+    given = float(by_patient["P2"]["delivered_activity_gbq"])
+    scaled = {key: float(by_patient["P2"][key]) for key in keys if key.startswith("predicted")}
+    assert scaled == pytest.approx(
+        {"predicted_tumour_gy": 100 * given, "predicted_non_tumour_liver_gy": 20 * given, "predicted_lung_gy": 2.5 * given},
+        rel=1e-6,
+    )  # fmt: skip
+    assert float(by_patient["P2"]["predicted_activity_gbq"]) == pytest.approx(given, rel=1e-6)
+    assert [by_patient[who]["plan_activity_gbq"] for who in ("P1", "P2", "P3")] == ["", "2", "2"]
+    assert float(by_patient["P2"]["predicted_scaled_by"]) == pytest.approx(given / 2.0, rel=1e-6)
+    assert (by_patient["P3"]["predicted_scaled_by"], by_patient["P3"]["predicted_lung_gy"]) == ("", "5")
+    assert [cell[-1] for cell in shown[1][1:6:2]] == ["*"] * 3
+    assert [cell[-1] for cell in shown[2][1:6:2]] == ["†"] * 3
+    assert by_patient["P1"]["compare_tumour_ratio"] == "0.75"
+
+
+@pytest.mark.parametrize(
+    ("plan", "dose", "factor"),
+    [
+        ({"activity_gbq": 2.0}, {"activity_gbq": 3.0}, 1.5),
+        ({"activity_gbq": 2.0}, {}, None),
+        ({}, {"activity_gbq": 3.0}, None),
+        ({"activity_gbq": 2.0}, {"activity_gbq": 3.0, "nuclide": "Ho-166"}, None),
+    ],
+)
+def test_a_plan_is_scaled_only_where_both_activities_of_one_nuclide_are_known(plan, dose, factor):
+    def study(name, values, **facts):
+        stated = dict(values)
+        known = {"nuclide": stated.pop("nuclide", "Y-90"), **facts}
+        return StudySummary(
+            name,
+            name,
+            "done",
+            values={"tumour_gy": 200.0, "tumour_ml": 90.0, **stated},
+            facts=known,
+            patient="P",
+        )
+
+    (one,) = patient_doses(
+        [study("p", plan, job="plan", dose="predicted"), study("d", dose, dose="delivered")]
+    )
+    assert one.plan_factor == factor
+    assert one.predicted_values["tumour_gy"] == 200.0 * (factor or 1.0)
+    assert one.predicted_values["tumour_ml"] == 90.0
+
+
+@pytest.mark.parametrize(
+    ("shunts", "heading"),
+    [
+        ((5.0, 5.0), "Lungs by MIRD with 1 kg, predicted, Gy"),
+        ((None, None), "Lungs mean of the map by mass, predicted, Gy"),
+        ((5.0, None), "Lungs by MIRD with 1 kg, without a shunt mean of the map by mass, predicted, Gy"),
+    ],
+)
+def test_the_heading_of_the_lungs_says_how_their_dose_was_formed(shunts, heading):
+    studies = [
+        StudySummary(
+            str(n), str(n), "done", patient=str(n), facts={"dose": "delivered"},
+            values={"lung_gy": 2.0} | ({} if shunt is None else {"lung_shunt_percent": shunt}),
+        )
+        for n, shunt in enumerate(shunts)
+    ]  # fmt: skip
+    assert heading in patients_section(studies)["headings"]
 
 
 def test_a_plan_that_was_compared_shows_the_dose_it_was_compared_with(tmp_path):

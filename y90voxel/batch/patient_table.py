@@ -28,7 +28,10 @@ PATIENT_COLUMNS: dict[str, str] = {
             *((f"{side}_{quantity.key}", "double") for quantity in QUANTITIES),
         )
     },
+    "plan_activity_gbq": "double",
+    "predicted_scaled_by": "double",
     "compare_study": "string",
+    "compare_tumour_ratio": "double",
     **{
         f"compare_{side}_{name}": "double"
         for name in ("tumour_gy", "non_tumour_liver_gy")
@@ -82,16 +85,24 @@ def _row(one: PatientDoses) -> dict[str, Any]:
         "variant": one.variant or None,
         "studies": "; ".join(study.label for study in one.studies),
     }
-    for side, first, count in (
-        (DELIVERED, one.delivered, one.delivered_count),
-        (PREDICTED, one.predicted, one.predicted_count),
+    for side, first, count, values in (
+        (
+            DELIVERED,
+            one.delivered,
+            one.delivered_count,
+            {} if one.delivered is None else one.delivered.values,
+        ),
+        (PREDICTED, one.predicted, one.predicted_count, one.predicted_values),
     ):
         row[f"{side}_studies"] = count
         if first is not None:
             row[f"{side}_study"] = first.label
-            row |= {f"{side}_{key}": value for key, value in first.values.items()}
+            row |= {f"{side}_{key}": value for key, value in values.items()}
+    if one.is_planned and one.predicted is not None:
+        row["plan_activity_gbq"] = one.predicted.values.get("activity_gbq")
+        row["predicted_scaled_by"] = one.plan_factor
     if one.compared is not None:
-        row["compare_study"] = one.compared.label
+        row |= {"compare_study": one.compared.label, "compare_tumour_ratio": one.tumour_ratio}
         for role, name in _COMPARED.items():
             if (pair := one.pair(role)) is not None:
                 row |= {

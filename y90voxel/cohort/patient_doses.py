@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from y90voxel.cohort.cohort import (
     DELIVERED,
     PLANNED,
     PREDICTED,
+    QUANTITIES,
     Pair,
     StudySummary,
     count_studies,
@@ -51,8 +52,41 @@ class PatientDoses:
     compared: StudySummary | None
 
     @property
+    def plan_factor(self) -> float | None:
+        """By what the doses of a plan are multiplied to stand beside delivered ones: delivered over planned activity.
+
+        None where no plan alone predicts, where nothing was delivered, an activity is not known, or the nuclides differ.
+        """
+        if not self.is_planned or self.predicted is None or self.delivered is None:
+            return None
+        planned, given = (one.values.get("activity_gbq") for one in (self.predicted, self.delivered))
+        nuclides = {one.facts.get("nuclide") for one in (self.predicted, self.delivered)}
+        if planned is None or given is None or planned <= 0 or len(nuclides) > 1:
+            return None
+        return given / planned
+
+    @property
+    def predicted_values(self) -> Mapping[str, float]:
+        """The numbers that were predicted, by key of `QUANTITIES`; doses and activity of a plan as they were scaled.
+
+        Doses, that of the lungs by MIRD too, are proportional to the activity.
+        """
+        values = {} if self.predicted is None else self.predicted.values
+        factor = self.plan_factor
+        if factor is None:
+            return values
+        of_activity = {quantity.key for quantity in QUANTITIES if quantity.unit in ("Gy", "GBq")}
+        return {key: value * factor if key in of_activity else value for key, value in values.items()}
+
+    @property
+    def tumour_ratio(self) -> float | None:
+        """Delivered over predicted tumour dose of the comparison, None without one."""
+        pair = self.pair(Role.TUMOURS)
+        return None if pair is None or pair.predicted_gy <= 0 else pair.delivered_gy / pair.predicted_gy
+
+    @property
     def is_planned(self) -> bool:
-        """Whether a plan alone predicts: its doses are at its own activity, not at what was delivered."""
+        """Whether a plan alone predicts: its own doses are at its own activity, not at what was delivered."""
         return self.predicted is not None and self.predicted.facts.get("job") == PLANNED
 
     def pair(self, role: Role) -> Pair | None:

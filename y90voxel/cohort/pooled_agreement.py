@@ -17,7 +17,7 @@ POOLED_ROLES = {
     Role.TUMOURS: "All tumours of a patient",
     Role.NON_TUMOUR_LIVER: "Non-tumour liver",
     Role.LIVER: "Liver",
-    Role.LUNGS: "Lungs",
+    Role.LUNGS: "Lungs, mean of the map",
 }
 # Limits of agreement of fewer patients say nothing: as of lesions (`y90voxel.comparison`).
 LEAST_PATIENTS = 5

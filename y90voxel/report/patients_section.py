@@ -8,17 +8,14 @@ from typing import Any
 from y90voxel.cohort.cohort import StudySummary
 from y90voxel.cohort.cohort_outcomes import outcomes
 from y90voxel.cohort.patient_doses import PatientDoses, agreed, patient_doses
-from y90voxel.regions.roles import Role
+from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.report.formatting import MISSING, number
 
 __all__ = ["patients_section"]
 
-# Dose of a study, its heading, and the region that a comparison has it of; the comparison's lungs are the mean of the map.
-_DOSES = (
-    ("tumour_gy", "Tumour", Role.TUMOURS),
-    ("non_tumour_liver_gy", "Non-tumour liver", Role.NON_TUMOUR_LIVER),
-    ("lung_gy", "Lungs", None),
-)
+# Dose of a study and its heading; that of the lungs says how it was formed.
+_LUNGS = "lung_gy"
+_DOSES = {"tumour_gy": "Tumour", "non_tumour_liver_gy": "Non-tumour liver", _LUNGS: "Lungs"}
 # Patients that a sentence names one by one.
 MOST_NAMED = 20
 # Marks of predicted doses that are no dose of a surrogate's image at the activity stated.
@@ -44,7 +41,11 @@ def patients_section(studies: Sequence[StudySummary]) -> dict[str, Any] | None:
         "not_compared": _listed(one.whose for one in both),
         "not_predicted": _listed(one.whose for one in patients if one.delivered and not one.predicted),
         "not_delivered": _listed(one.whose for one in patients if one.predicted and not one.delivered),
-        "headings": [f"{title}, {side}, Gy" for _, title, _ in _DOSES for side in ("predicted", "delivered")],
+        "headings": [
+            f"{_lungs_heading(patients) if key == _LUNGS else title}, {side}, Gy"
+            for key, title in _DOSES.items()
+            for side in ("predicted", "delivered")
+        ],
         "outcomes": list(columns),
         "compared": any(row["ratio"]["text"] != MISSING for row in rows),
         "rows": rows,
@@ -63,29 +64,28 @@ def _listed(names: Iterable[str]) -> str:
 def _row(one: PatientDoses, columns: Sequence[str]) -> dict[str, Any]:
     """One patient."""
     cells = []
-    for key, _, role in _DOSES:
-        cells.append(_predicted(one, key, role))
+    mark = "" if not one.is_planned else _PLANNED if one.plan_factor is None else _SCALED
+    for key in _DOSES:
+        cells.append(_cell(one.predicted_values.get(key), mark))
         cells.append(_cell(None if one.delivered is None else one.delivered.values.get(key)))
-    pair = one.pair(Role.TUMOURS)
-    ratio = None if pair is None or pair.predicted_gy <= 0 else pair.delivered_gy / pair.predicted_gy
     shown = next((s for s in (one.delivered, one.predicted, one.compared) if s is not None), None)
     values = [agreed(study.columns.get(name) for study in one.studies) for name in columns]
     return {
         "label": " ".join(filter(None, (one.whose, one.variant))),
         "link": None if shown is None else shown.link,
         "cells": cells,
-        "ratio": _cell(ratio),
+        "ratio": _cell(one.tumour_ratio),
         "outcomes": [MISSING if value is None else str(value) for value in values],
     }
 
 
-def _predicted(one: PatientDoses, key: str, role: Role | None) -> dict[str, Any]:
-    """A dose that was predicted: of the surrogate's image; of a plan as it was compared, else at the plan's own activity."""
-    stated = None if one.predicted is None else one.predicted.values.get(key)
-    if not one.is_planned:
-        return _cell(stated)
-    pair = None if role is None else one.pair(role)
-    return _cell(stated, _PLANNED) if pair is None else _cell(pair.predicted_gy, _SCALED)
+def _lungs_heading(patients: Sequence[PatientDoses]) -> str:
+    """What the lung doses of the table are: by MIRD where a shunt is known, else means of the map."""
+    sides = (side for one in patients for side in (one.predicted, one.delivered) if side is not None)
+    by_mird = {"lung_shunt_percent" in side.values for side in sides if _LUNGS in side.values}
+    mird, of_map = f"by MIRD with {limiting_convention().mass_text}", "mean of the map by mass"
+    words = {frozenset({True}): mird, frozenset({False}): of_map}.get(frozenset(by_mird))
+    return f"Lungs {words or f'{mird}, without a shunt {of_map}'}"
 
 
 def _cell(value: float | None, mark: str = "") -> dict[str, Any]:
