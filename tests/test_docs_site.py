@@ -171,6 +171,17 @@ def test_every_limit_of_the_table_stands_on_its_page():
     assert ["lungs, one treatment", "below 30 Gy", "any treatment"] in [row[:3] for row in rows]
 
 
+def test_the_site_says_of_which_version_and_commit_it_is():
+    site = hooks()
+    config = site.on_config({"docs_dir": str(DOCS), "nav": [{"Project": [{"Decisions": []}]}]})
+    assert re.fullmatch(
+        rf"y90voxel {re.escape(yv.__version__)}(, commit [0-9a-f]{{7,}} of \d{{4}}-\d\d-\d\d)?",
+        config["copyright"],
+    )
+    assert config["copyright"] in built("validation.md")
+    assert ("commit" in config["copyright"]) is (ROOT / ".git").exists()
+
+
 def test_a_cell_can_neither_end_itself_nor_open_a_tag():
     escaped = hooks().filled.__globals__["cell"]("a|b <img src=x> *c*\nd")
     assert escaped == r"a\|b &lt;img src=x> \*c\* d"
@@ -225,10 +236,21 @@ def figures(monkeypatch):
 
 def test_the_figure_of_the_sample_shows_what_the_validation_claims(figures):
     off = figures.of_sample()
-    assert max(abs(percent) for percent in off["density"]) < 1
-    assert 2 < max(off["local"]) < 4  # outside the green band: the figure tells engines apart
-    band, *_ = figures.draw_sample(off).axes[0].patches
+    seen, plain = off["blurred_calibrated_over_liver"], off["plain"]
+    assert max(abs(percent) for percent in seen["density"]) < 1
+    assert 2 < max(seen["local"]) < 4  # outside the green band: the figure tells engines apart
+    assert plain["density"][:3] == pytest.approx([-5.6, -10.2, 6.1], abs=0.1)
+    left, right = figures.draw_sample(off).axes
+    (band,) = left.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == (-1, 1)
+    assert not right.patches
+    assert "as it is" in right.get_xlabel()
+    assert "camera" in left.get_xlabel()
+    for axes in (left, right):
+        (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+        points = [(x, y) for line in axes.lines if line.get_marker() != "None" for x, y in line.get_xydata()]
+        assert len(points) == 3 * len(figures.REGIONS)
+        assert all(low < x < high and top < y < bottom for x, y in points)  # none on the frame
 
 
 def test_the_figure_of_the_surface_has_every_layer_of_every_engine(figures):

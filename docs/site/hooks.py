@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from site_tables import filled  # beside this file
+from site_tables import filled, version  # beside this file
 
 __all__ = ["on_config", "on_page_markdown"]
 
@@ -18,7 +18,8 @@ BOOSTS = {"questions": 3.0, "decisions/": 0.3, "mutants": 0.3, "architecture": 0
 
 
 def on_config(config: Any) -> Any:
-    """Put every decision into the table of contents, in the order of their numbers."""
+    """Put every decision into the table of contents, in the order of their numbers, and the version below every page."""
+    config["copyright"] = version()
     folder = Path(config["docs_dir"]) / "decisions"
     pages = [f"decisions/{path.name}" for path in sorted(folder.glob("*.md"))]
     (project,) = (group["Project"] for group in config["nav"] if "Project" in group)

@@ -15,8 +15,9 @@ sys.path.insert(0, str(ROOT))  # the package of this checkout, and not of anothe
 from y90voxel.case.setting_names import NamedSetting, named_settings  # noqa: E402
 from y90voxel.cli.main import COMMANDS  # noqa: E402
 from y90voxel.clinical.limits_table import FRACTION_TABLE, LIMITS_VERSION, TABLE, Limit  # noqa: E402
+from y90voxel.version import __version__  # noqa: E402
 
-__all__ = ["TABLES", "cell", "filled"]
+__all__ = ["TABLES", "cell", "filled", "version"]
 
 MARK = re.compile(r"^<!-- table of (\w+)(?: ([\w./-]+))? -->$", re.M)
 COLUMNS = 104  # [characters] of a printed help: what a page of the site shows without a scroll bar
@@ -139,6 +140,22 @@ def file(name: str) -> str:
     return text.strip()
 
 
+def version() -> str:
+    """Version of the package and, where this is a clone, the commit with its day."""
+    told = f"y90voxel {__version__}"
+    try:
+        done = subprocess.run(
+            ["git", "log", "-1", "--format=commit %h of %cs"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or no clone
+        return told
+    return f"{told}, {done.stdout.strip()}"
+
+
 TABLES: dict[str, Callable[..., str]] = {
-    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file,
+    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file, "version": version,
 }  # fmt: skip
