@@ -265,8 +265,8 @@ def _clipped(dose: DoseMap) -> tuple[Notice, ...]:
         return ()
     count = int(np.count_nonzero(dose.array < 0))
     message = (
-        f"{count} voxels have a dose below 0 (down to {lowest:.4g} Gy, from counts below 0 in the image). RTDOSE cannot "
-        "hold them: there they are 0."
+        f"{count} voxels have a dose below 0 (down to {lowest:.4g} Gy, from counts below 0 in the image, or the noise of a "
+        "simulated dose). RTDOSE cannot hold them: there they are 0."
     )
     return (Notice("dose-clipped", message),)
 
