@@ -148,3 +148,27 @@ def test_files_of_regions_are_tried_too(run_cli, tmp_path):
     write_nifti(Mask(inside.astype(float), grid), tmp_path / "Leber.nii.gz")
     done = run_cli("inspect", study, "--regions", tmp_path / "Leber.nii.gz")
     assert "    Leber: liver\n" in done.out
+
+
+def test_regions_that_files_replace_are_not_marked_as_used(run_cli, tmp_path):
+    study = write_study(tmp_path / "study")
+    grid = Grid((40, 40, 40), CT_AFFINE)
+    inside = distances(grid.shape, CT_AFFINE, ROIS["Liver"][0]) < ROIS["Liver"][1]
+    write_nifti(Mask(inside.astype(float), grid), tmp_path / "Leber.nii.gz")
+
+    def marks(*options):
+        out = run_cli("inspect", study, *options).out
+        return {
+            line[2:].split()[0]: line[0]
+            for line in out.splitlines()
+            if line[2:10] in ("REGIONS ", "EMISSION", "CT      ")
+        }, out
+
+    assert marks()[0] == {"EMISSION": "*", "CT": "*", "REGIONS": "*"}
+    with_files, out = marks("--regions", tmp_path / "Leber.nii.gz")
+    assert with_files == {"EMISSION": "*", "CT": "*", "REGIONS": " "}
+    assert "regions-replaced" in out
+    assert "* marks the series that a run with these files of regions uses." in out
+    found = json.loads(run_cli("inspect", study, "--regions", tmp_path / "Leber.nii.gz", "--json").out)
+    assert {s["role"]: s["used"] for s in found["series"]} == {"emission": True, "ct": True, "regions": False}
+    assert "regions-replaced" in [finding["code"] for finding in found["findings"]]

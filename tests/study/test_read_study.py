@@ -305,3 +305,37 @@ def test_a_dicom_file_of_another_patient_beside_a_study_is_refused(tmp_path, pat
         assert caught.value.tag == "PatientID"
     else:
         assert [r.name for r in read_study(tmp_path / "study", regions=path).drawn] == ["Liver"]
+
+
+def test_regions_of_the_study_that_files_replace_are_said(folder, files, tmp_path):
+    """Both names and how to use both; nothing where the study has none, or its own file is among those given."""
+    save(
+        rtstruct(
+            {"Cyst": ball_contours((0.0, 0.0, 0.0), 20.0)},
+            series="other",
+            PatientName="NAME^TEST",
+            PatientID="42",
+        ),
+        tmp_path / "cyst.dcm",
+    )
+
+    def said(study_folder, regions):
+        found = read_study(study_folder, regions=regions)
+        return found, [n.message for n in found.notices if n.code == "regions-replaced"]
+
+    found, (message,) = said(folder, files / "regions.nii.gz")
+    (own,) = [series for series in read_study(folder).inputs if series["role"] == "regions"]
+    assert "RTSTRUCT" in message
+    assert "'regions.nii.gz'" in message
+    assert "To use both" in message
+    case = found.case(administered_activity_bq=1e9, lung_shunt_fraction=0.0)
+    assert message in [notice.message for notice in case.notices]
+    bare = write_study(tmp_path / "bare", with_regions=False)
+    assert said(bare, files / "regions.nii.gz")[1] == []
+    (file,) = [p for p in folder.rglob("*") if p.is_file() and p.name in message]
+    both, none = said(folder, [file, tmp_path / "cyst.dcm"])
+    assert none == []
+    assert {region.name for region in both.drawn} == {"Liver", "GTV1", "Cyst"}
+    assert len(said(folder, tmp_path / "cyst.dcm")[1]) == 1
+    assert own not in found.inputs
+    assert own in both.inputs

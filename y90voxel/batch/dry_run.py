@@ -136,7 +136,7 @@ def _series(unit: Unit, task: Task) -> Iterator[str]:
         )
         chosen = study.selection
         for series in (chosen.emission, chosen.ct, chosen.regions, chosen.planar):
-            if series is not None:
+            if series is not None and series.role.value not in unit.files:
                 described = f" {series.description!r}" if series.description else ""
                 yield (
                     f"{series.role.value.upper()} {series.modality}{described} ({len(series.instances)} files, {series.uid})"

@@ -61,6 +61,8 @@ def inspect(
             **({"roles": roles} if roles else {}),
         )
         report_progress("done", 1.0)
+    if judgement.regions_replaced:
+        description = description.without_regions()
     tried = bool(role or case or regions)
     if as_json:
         found = description_as_dict(description, judgement)
@@ -131,7 +133,8 @@ def describe_as_text(description: StudyDescription, judgement: Judgement) -> str
     lines += [_notice_line(notice) for notice in description.notices]
     refusal = _refused(description, judgement)
     lines += [] if refusal is None else [_notice_line(refusal)]
-    lines.append(f"The study {_verdict(judgement)}. * marks the series that a run without options uses.")
+    run = "with these files of regions" if judgement.regions_replaced else "without options"
+    lines.append(f"The study {_verdict(judgement)}. * marks the series that a run {run} uses.")
     return "\n".join(lines)
 
 

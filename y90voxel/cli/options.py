@@ -43,7 +43,7 @@ RegionFiles = Annotated[
     Option(
         "--regions",
         metavar="FILE",
-        help="Regions (.seg.nrrd, label image, mask, RTSTRUCT, SEG); may be repeated, files add up.",
+        help="Regions (.seg.nrrd, label image, mask, RTSTRUCT, SEG) in place of the study's own; may be repeated, files add up.",
     ),
 ]
 AsJson = Annotated[bool, Option("--json", help="Print the results, and errors, as JSON.")]

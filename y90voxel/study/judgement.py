@@ -16,6 +16,7 @@ from y90voxel.regions.placement import placed_names
 from y90voxel.regions.roles import assign_roles
 from y90voxel.study.optional_roles import fitting_roles
 from y90voxel.study.read_study import read_study
+from y90voxel.study.replaced_regions import REPLACED
 from y90voxel.study.study import Study
 
 __all__ = ["Judgement", "judge_study"]
@@ -47,7 +48,7 @@ class Judgement:
     regions : mapping of str to str
         The role that each region would have.
     role_notices : tuple of Notice
-        What is said of roles that fit no region.
+        What is said of roles that fit no region, and of regions that files replace.
     """
 
     refusal: InputError | None = None
@@ -56,6 +57,11 @@ class Judgement:
     notices: tuple[Notice, ...] = ()
     regions: Mapping[str, str] = field(default_factory=dict)
     role_notices: tuple[Notice, ...] = ()
+
+    @property
+    def regions_replaced(self) -> bool:
+        """Whether files of regions stand in place of the study's own."""
+        return any(notice.code == REPLACED for notice in self.role_notices)
 
     @property
     def usable(self) -> bool:
@@ -93,7 +99,8 @@ def judge_study(
         facts |= {"roles": roles} if "roles" in facts else {}
         assigned = assign_roles(names, roles, [region.role for region in study.drawn])
         seen = Judgement(
-            regions={name: str(role) for name, role in assigned.items()}, role_notices=tuple(said)
+            regions={name: str(role) for name, role in assigned.items()},
+            role_notices=(*said, *(notice for notice in study.notices if notice.code == REPLACED)),
         )
         while True:
             try:

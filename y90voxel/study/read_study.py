@@ -24,6 +24,7 @@ from y90voxel.regions.region import Contours, DrawnRegion
 from y90voxel.regions.region_alignment import RIGID, align_regions
 from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role, role_of_name
+from y90voxel.study.replaced_regions import replaced_notice
 from y90voxel.study.study import Study, file_record
 from y90voxel.volumes.deformable_registration import DeformableAlignment
 from y90voxel.volumes.grid import Grid
@@ -59,7 +60,8 @@ def read_study(
         Folder (any depth, any names, other files among them) or ``.zip`` with DICOM; or what lies there, indexed before.
     emission, ct, regions : path-like or None
         Files that complete or replace what the DICOM holds: NIfTI, NRRD, MetaImage, or a DICOM file or
-        folder of the kind. Several ``regions`` add up; an image of one region without a table of names names it.
+        folder of the kind. Several ``regions`` add up and stand in place of the study's own,
+        which is said; an image of one region without a table of names names it.
     emission_series, ct_series, regions_series : str or None
         SeriesInstanceUID, or a unique beginning of it, when several series fit. A sequence of emission
         series is one an injection.
@@ -127,6 +129,8 @@ def read_study(
     report_progress("reading regions", 0.8)
     if region_files:
         parts.add_regions(region_files)
+        left = None if parts.main is None else replaced_notice(parts.main, region_files, parts.sources)
+        parts.notices += [] if left is None else [left]
     report_progress("read", 1.0)
     where = path.path if isinstance(path, StudyIndex) else path
     return parts.study(Path(where if where is not None else str(emission)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,13 @@ class StudyDescription:
     ignored: int
     series: tuple[SeriesDescription, ...]
     notices: tuple[Notice, ...]
+
+    def without_regions(self) -> StudyDescription:
+        """Return the description of a run that takes its regions from files and leaves the study's own."""
+        series = (
+            replace(one, used=False) if one.record.role is SeriesRole.REGIONS else one for one in self.series
+        )
+        return replace(self, series=tuple(series))
 
     @property
     def usable(self) -> bool:
