@@ -1,6 +1,8 @@
 """Faults of a second sample of mutants (docs/mutants.md), each held by a test on either side."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import dicom_factory as factory
 import numpy as np
@@ -11,15 +13,27 @@ from y90voxel.case.accumulation_settings import TreatmentFacts
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.ct import _fits_int16
+from y90voxel.io.dicom.dicom_study import DicomStudy
+from y90voxel.io.dicom.geometry import Stack
 from y90voxel.io.dicom.headers import lenient_reading, read_header
+from y90voxel.io.dicom.regularise import shift_to_even_positions
 from y90voxel.io.dicom.seg_frames import _contradicts
 from y90voxel.io.dicom.several_drugs import _narrow_window_about, decay_equivalent_time
 from y90voxel.io.dicom.sources import list_files
-from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.aims import AimResult, DoseAim
+from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, _bounds
+from y90voxel.planning.plan_draws import _shunt
+from y90voxel.planning.plan_request import _VIAL_TOLERANCE, check_given
+from y90voxel.planning.solved_model import _needs, _Problem, _within_limits
 from y90voxel.planning.split_problem import DoseConstraint, SplitProblem
 from y90voxel.planning.vials import residual_fraction_by_survey
+from y90voxel.quantification.emission import Reconstruction
+from y90voxel.quantification.scanner import Scanner, _rate_notices
+from y90voxel.regions.roles import Role
 from y90voxel.study.read_treatments import _fraction_dates
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import CountMap, CtImage
 
 
 @pytest.mark.parametrize(
@@ -91,3 +105,63 @@ def test_a_narrow_window_about_the_photopeak_is_45_kev_wide_at_most(tmp_path, hi
 def test_a_limit_that_no_activity_reaches_bounds_none(gy_per_gbq, bounds):
     limit = DoseAim("a", "liver", Sense.BELOW, UNBOUNDED_GBQ)
     assert _bounds(limit, gy_per_gbq) is bounds
+
+
+@pytest.mark.parametrize(("counts", "outside"), [(1000.0, False), (1001.0, True)])
+def test_a_rate_that_the_phantom_had_is_not_outside(counts, outside):
+    grid = Grid.from_spacing((1, 1, 1), (4.0, 4.0, 4.0))
+    emission = SimpleNamespace(volume=CountMap(np.full((1, 1, 1), counts), grid), frame_duration_s=10.0)
+    scanner = Scanner(Path("s.toml"), "Y-90", "NM", Reconstruction(), (4.0, 4.0, 4.0), highest_rate_cps=100.0)
+    assert bool(_rate_notices(scanner, emission)) is outside
+
+
+def test_values_brought_to_even_positions_keep_their_sum():
+    """Two of the slices half a millimetre off; a blob in one of them would lose a sixth of itself without the scaling."""
+    grid = Grid.from_spacing((4, 1, 1), (3.0, 1.0, 1.0))
+    heights = np.array([0.0, 3.5, 6.0, 9.0])
+    stack = Stack((), grid, heights, np.zeros((4, 2)), uneven=False, tilted=False, notices=())
+    values = np.array([0.0, 6.0, 1.0, 0.0])[:, None, None]
+    found = shift_to_even_positions(values, stack)
+    unscaled = np.array([0.0, 6.0 * 6 / 7, 1.0, 0.0])
+    assert found[:, 0, 0] == pytest.approx(unscaled * 7.0 / unscaled.sum())
+
+
+@pytest.mark.parametrize(("ct_mm", "sampled_mm"), [(1.9, 2.0), (2.1, 2.1)])
+def test_a_deformed_ct_is_sampled_no_finer_than_two_millimetres(monkeypatch, ct_mm, sampled_mm):
+    monkeypatch.setattr(
+        "y90voxel.io.dicom.dicom_study.sampled", lambda _array, _own, grid, *_: np.zeros(grid.shape)
+    )
+    study = SimpleNamespace(_emission=SimpleNamespace(grid=Grid.from_spacing((10, 10, 10), (4.2, 4.2, 4.2))))
+    image = CtImage(np.zeros((3, 3, 3)), Grid.from_spacing((3, 3, 3), (ct_mm, ct_mm, ct_mm)))
+    transform = SimpleNamespace(rigid=None, inverse=lambda: None)
+    found = DicomStudy._carried_ct(study, image, transform)
+    assert found.grid.spacing_mm == pytest.approx([sampled_mm] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("achieved", "says"), [(0.5, "takes 240 GBq"), (60.0, "takes 2 GBq"), (0.0, "gets nothing")]
+)
+def test_what_a_goal_takes(achieved, says):
+    goal = DoseAim("goal", "tumour", Sense.AT_LEAST, 120.0)
+    assert _needs(AimResult(goal, achieved, "not met"), 1.0) == says
+
+
+@pytest.mark.parametrize(("beyond", "refused"), [(0.0, False), (1e-6, True)])
+def test_a_vial_may_differ_from_its_nominal_activity(beyond, refused):
+    given = (2.0 * (1.0 + _VIAL_TOLERANCE) * (1.0 + beyond),)
+    if refused:
+        with pytest.raises(InputError, match="beyond any glass vial"):
+            check_given(given, (2.0,), "glass")
+    else:
+        check_given(given, (2.0,), "glass")
+
+
+def test_a_shunt_of_nothing_stays_nothing():
+    assert _shunt(0.0, 0.3) == 0.0
+    assert 0.05 < _shunt(0.05, 0.3) < 0.07
+
+
+def test_a_region_without_dose_is_not_maximised():
+    table = DoseTable((RegionDoses("liver", Role.NON_TUMOUR_LIVER, (20.0,)),))
+    problem = _Problem(table, (), (3.0,), None, None)
+    assert "no dose is known for spleen" in _within_limits(problem, {"spleen": 1.0})
