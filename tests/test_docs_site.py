@@ -182,6 +182,18 @@ def test_the_site_says_of_which_version_and_commit_it_is():
     assert ("commit" in config["copyright"]) is (ROOT / ".git").exists()
 
 
+def test_documents_of_the_repository_link_to_pages_of_the_site_or_to_nothing():
+    pages = {page: built(page) for page in ("changes.md", "sample.md", "kernels.md")}
+    targets = [link for text in pages.values() for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    assert "questions.md" in targets
+    for target in targets:
+        name, _, anchor = target.partition("#")
+        assert re.match(r"[a-z]+:", target) or (DOCS / name).is_file(), target
+        assert not anchor or anchor in anchors(DOCS / name), target
+    assert "## 0.1.0" in pages["changes.md"]
+    assert "## The truth" in pages["sample.md"]
+
+
 def test_a_cell_can_neither_end_itself_nor_open_a_tag():
     escaped = hooks().filled.__globals__["cell"]("a|b <img src=x> *c*\nd")
     assert escaped == r"a\|b &lt;img src=x> \*c\* d"

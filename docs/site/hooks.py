@@ -14,7 +14,14 @@ MARK = re.compile(r"^<!-- public names of (\S+)(?: in ([\w ]+))? -->$", re.M)
 
 # How much the search prefers a page to others, by the beginning of its path; chosen: answers first, why and how it was
 # built last.
-BOOSTS = {"questions": 3.0, "decisions/": 0.3, "mutants": 0.3, "architecture": 0.5, "reference/": 0.7}
+BOOSTS = {
+    "questions": 3.0,
+    "decisions/": 0.3,
+    "mutants": 0.3,
+    "changes": 0.3,
+    "architecture": 0.5,
+    "reference/": 0.7,
+}
 
 
 def on_config(config: Any) -> Any:

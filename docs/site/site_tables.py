@@ -135,9 +135,10 @@ def _when(limit: Limit) -> str:
 
 
 def file(name: str) -> str:
-    """A document that lies elsewhere in the repository, one level of headings down and without its title."""
+    """A document that lies elsewhere in the repository, without its title; links lead to pages of the site, or are text."""
     text = (ROOT / name).read_text(encoding="utf-8").partition("\n")[2]
-    return text.strip()
+    text = re.sub(r"\]\(docs/([^)]+\.md(?:#[^)]*)?)\)", r"](\1)", text)
+    return re.sub(r"\[([^\]]+)\]\(docs/[^)]*\)", r"\1", text).strip()
 
 
 def version() -> str:

@@ -236,7 +236,10 @@ class DoseSettings(Group):
         Setting("CT numbers [HU], rising, and densities [g/mL] of the scanner."),
     ] = None
     dome_margin_mm: Annotated[
-        Positive, Setting("Lung closer to the liver is left out of one of the lung means [mm].")
+        Positive,
+        Setting(
+            "Lung closer to the liver is left out of shunts by SPECT and planar views, and of one lung mean [mm]."
+        ),
     ] = 20.0
 
     @property
