@@ -300,6 +300,53 @@ def test_a_cohort_is_compared_and_goes_on_where_it_was(tmp_path):
     assert run_batch(tree, out, options=QUIET, job="compare").computed == 0
 
 
+def test_a_manifest_pairs_regions_of_other_names(studies, tmp_path):
+    """Used where it compares, made again when it changes, refused where a side has no such region."""
+    table = tmp_path / "cohort.csv"
+
+    def run(pair):
+        rows = f"study,patient,activity,lung_shunt,pair\n{studies}/maa,A,2 GBq,0.05,\n{studies}/y90,A,2 GBq,0.05,{pair}\n"
+        table.write_text(rows)
+        result = run_batch(table, tmp_path / "out", options=QUIET, job="compare")
+        (one,) = [outcome for outcome in result.outcomes if outcome.job == "compare"]
+        return result, one
+
+    result, one = run("GTV1=GTV1| Liver = Liver ")
+    document = json.loads((tmp_path / "out" / one.folder / "compare.json").read_text())
+    matched = {region["name"]: region["matched_by"] for region in document["regions"]}
+    assert (result.computed, matched["GTV1"], matched["Liver"], matched["all tumours"]) == (
+        3,
+        "user",
+        "user",
+        "name",
+    )
+    assert run("GTV1=GTV1| Liver = Liver ")[0].computed == 0
+    result, one = run("GTV1=")
+    document = json.loads((tmp_path / "out" / one.folder / "compare.json").read_text())
+    assert result.computed == 1
+    assert "GTV1" not in [region["name"] for region in document["regions"]]
+    result, one = run("GTV9=GTV1")
+    assert one.status is StudyStatus.STALE
+    assert "'GTV9=GTV1' names a region that there is not" in one.reason
+
+
+def test_a_pair_where_nothing_is_compared_is_said(tmp_path):
+    tasks = (
+        task("m", "A", pairs=("a=b",)),
+        task("y", "A", pairs=("a=b",)),
+        task("alone", "B", pairs=("a=b",)),
+        task("other", "C"),
+    )
+    _, remarks = pairs_of(tmp_path, *tasks, predicted=("m",))
+    assert [line for line in remarks if "'pair'" in line] == [
+        "the column 'pair' is not used of alone, m: it belongs on the row of a treatment that is compared with a prediction"
+    ]
+    (unit,) = [one.unit for one in tasks if one.unit.name == "y"]
+    for job, said in (("dose", 1), ("plan", 1), ("compare", 0), ("all", 0)):
+        _, remarks = units_of_job([unit], job, {})
+        assert len([line for line in remarks if f"not used under --job {job}" in line]) == said
+
+
 def request(tmp_path, **changed):
     return {
         "job": "dose", "path": None, "only": None, "settings": {"output": {"report": False}}, "earlier": None,

@@ -162,7 +162,7 @@ def test_one_lesion_under_two_names_is_no_split_and_the_pair_is_told():
     found = compare(before, after)
     told = [notice.message for notice in found.notices if notice.code == "lesion-renamed"]
     assert len(told) == 2
-    assert "--pair 'hcc seg 8=HCC 2'" in told[0]
+    assert "--pair 'hcc seg 8=HCC 2' (in a batch the column 'pair' of the treatment's row)." in told[0]
     assert "lesion-split-or-merged" not in codes(found)
     paired = compare(before, after, pairs=["hcc seg 8=HCC 2", "hcc seg 5=HCC 1"])
     assert "lesion-renamed" not in codes(paired)

@@ -81,3 +81,22 @@ def test_a_delivered_dose_that_is_a_prediction_is_marked(kind, banners):
     dose = DoseMap(np.full(GRID.shape, 10.0), GRID)
     found = compare(ComparedDose(dose, is_prediction=True), ComparedDose(dose, is_prediction=kind))
     assert render_comparison_page(found, {}, FIGURES).count("<strong>PREDICTED</strong>") == banners
+
+
+def test_all_tumours_stand_at_the_top_where_lesions_have_other_names():
+    """One lesion says more by its name; none, or not all of them, is no tumour dose."""
+    masks = np.zeros((2, *GRID.shape))
+    masks[0, 2:6, 2:6, 1:3] = masks[1, 2:6, 2:6, 5:7] = 1.0
+    dose = DoseMap(20.0 + 100.0 * np.random.default_rng(1).random(GRID.shape), GRID)
+
+    def first_card(predicted, delivered):
+        sides = []
+        for names in (predicted, delivered):
+            drawn = [Region(n, Role.TUMOUR, Mask(m, GRID)) for n, m in zip(names, masks, strict=False)]
+            together = Region("all tumours", Role.TUMOURS, Mask(masks[: len(names)].max(axis=0), GRID), True)
+            sides.append(ComparedDose(dose, (*drawn, together)))
+        return comparison_content(compare(*sides), {})["cards"][0]["label"]
+
+    assert first_card(["hcc a", "hcc b"], ["HCC 1", "HCC 2"]) == "All tumours"
+    assert first_card(["A", "b"], ["A", "c d"]) == "All tumours"
+    assert first_card(["A"], ["A"]) == "A"

@@ -20,6 +20,7 @@ __all__ = [
     "CASE",
     "COURSE_COLUMN",
     "FILES",
+    "PAIR",
     "PATIENTS",
     "PREDICTED_BY",
     "SETTINGS",
@@ -37,8 +38,9 @@ FILES = ("emission", "ct", "regions")
 VARIANT = "variant"
 COURSE_COLUMN = "course"
 PREDICTED_BY = "predicted_by"
+PAIR = "pair"
 # Columns that say which study a row is, from which files, in which variant: neither settings nor carried through.
-STUDY_COLUMNS = (STUDY, CASE, VARIANT, COURSE_COLUMN, PREDICTED_BY, *FILES)
+STUDY_COLUMNS = (STUDY, CASE, VARIANT, COURSE_COLUMN, PREDICTED_BY, PAIR, *FILES)
 # Columns that say whose a study is, in any case; they are carried through as well.
 PATIENTS = ("patient", "patient_id", "subject")
 # Columns under the names of the options of `dose`; any other key of a case file goes by its dotted name.
@@ -46,7 +48,7 @@ SETTINGS = manifest_columns()
 # What is nearly a name of so few characters may be anything.
 SHORTEST_NAME = 2
 # Facts of patients that lie as near to a setting as a slip of the pen and are none.
-USUAL = frozenset({"cause", "remission", "admission"})
+USUAL = frozenset({"cause", "remission", "admission", "pain"})
 _UNIT = re.compile(r"[\W_]*(?:[kmg]?bq|[mu]?ci|percent|pct|%)\W*")
 
 

@@ -72,7 +72,12 @@ def _compare(request: Mapping[str, Any], files: StudyFiles, staging: Path) -> in
     """Predicted against delivered."""
     predicted, delivered = (_folder(files[role]) for role in (PREDICTED_FILES, DELIVERED_FILES))
     document = run_compare(
-        predicted, delivered, staging, plan_model=_some_model(predicted), report=_with_report(request)
+        predicted,
+        delivered,
+        staging,
+        pairs=request.get("pairs", ()),
+        plan_model=_some_model(predicted),
+        report=_with_report(request),
     )
     return len(document["warnings"])
 

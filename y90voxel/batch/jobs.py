@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from y90voxel.batch.study_units import COURSE, DOSE, JOBS, PLAN, Unit, job_key, printable
+from y90voxel.batch.study_units import COMPARE, COURSE, DOSE, JOBS, PLAN, Unit, job_key, printable
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.headers import Instance, read_header
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
@@ -101,6 +101,8 @@ def units_of_job(units: Sequence[Unit], job: str, given: Mapping[str, Any]) -> t
         raise InputError(
             f"the cohort holds {what}. Another --job may be meant: {', '.join(CHOICES)}.", tag="--job"
         )
+    if any(unit.pairs for unit in units) and job not in (COMPARE, ALL):
+        remarks.append(f"the column 'pair' is not used under --job {job}: it is for {COMPARE} and {ALL}")
     if left:
         remarks.append(f"{left} of {len(units)} studies have nothing to do under --job {job}")
     return made, remarks

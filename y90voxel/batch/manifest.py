@@ -15,6 +15,7 @@ from y90voxel.batch.columns import (
     CASE,
     COURSE_COLUMN,
     FILES,
+    PAIR,
     PATIENTS,
     PREDICTED_BY,
     STUDY,
@@ -31,8 +32,8 @@ __all__ = ["is_manifest", "read_manifest"]
 
 # Names of folders that a study is called by that does not lie below its manifest: patient and session, as folders mostly are.
 SHOWN_PARTS = 2
-# Between several files in one cell of the column ``regions``.
-FILE_SEPARATOR = "|"
+# Between several files in one cell of the column ``regions``, and several pairs in one of ``pair``.
+SEPARATOR = "|"
 
 
 def is_manifest(path: Path) -> bool:
@@ -50,7 +51,8 @@ def read_manifest(path: str | Path) -> list[Unit]:
         manifest. Columns named like options of `dose` or like keys of a case file (``dose.engine``) are
         settings, ``emission``, ``ct`` and ``regions`` are files (several regions with ``|`` between them), ``case`` is
         a case file, ``course`` the file of a course, ``predicted_by`` the ``study`` of another row that predicts the dose
-        of this one, ``variant`` tells rows of one study apart; upper and lower case do not matter. All others are carried
+        of this one, ``pair`` its regions under other names (``A=B``, ``|`` between several),
+        ``variant`` tells rows of one study apart; upper and lower case do not matter. All others are carried
         through, ``patient`` (or ``patient_id``, ``subject``) too, which says whose the study is.
 
     Raises
@@ -128,7 +130,7 @@ def _unit(manifest: Path, number: int, row: Mapping[str, Cell], meanings: Mappin
     return Unit(
         key, _name(where, base), study, None, files, settings, columns, problem,
         patient=_patient(columns), variant=variant, study=place, predicted_by=_predictor(base, stated[PREDICTED_BY]),
-        row_roles=row_roles,
+        row_roles=row_roles, pairs=tuple(filter(None, map(str.strip, stated[PAIR].split(SEPARATOR)))),
     )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def _patient(columns: Mapping[str, Cell]) -> str:
 
 def _paths(base: Path, text: str, *, several: bool) -> Path | tuple[Path, ...]:
     """The file that a cell names, or the files."""
-    names = [name.strip() for name in text.split(FILE_SEPARATOR)] if several else [text]
+    names = [name.strip() for name in text.split(SEPARATOR)] if several else [text]
     paths = tuple(base / name for name in names if name)
     return paths[0] if len(paths) == 1 else paths
 

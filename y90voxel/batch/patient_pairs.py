@@ -68,7 +68,8 @@ def comparisons(tasks: Sequence[Task], folder: Path, done: Mapping[str, str]) ->
         if unit.problem is None:
             paired.append(f"{treatment.task.study_id} with {before[0].task.study_id}")
     left = [side for side in sides if side.predicted and (side.unit.study or side.unit.key) not in used]
-    return units, [*_paired(paired), *_alone(alone), *_left(left)]
+    idle = [side for side in sides if side.unit.pairs and (side.predicted or side in alone)]
+    return units, [*_paired(paired), *_alone(alone), *_left(left), *_idle(idle)]
 
 
 def _paired(pairs: Sequence[str]) -> Iterator[str]:
@@ -103,6 +104,16 @@ def _left(predictions: Sequence[_Side]) -> Iterator[str]:
     ]
     if names:
         yield f"predicted, and no treatment of the same patient is done to compare with: {_listed(names)}"
+
+
+def _idle(sides: Sequence[_Side]) -> Iterator[str]:
+    """Say of which rows the column ``pair`` is not used."""
+    if sides:
+        names = list(dict.fromkeys(side.task.study_id for side in sides))
+        yield (
+            f"the column 'pair' is not used of {_listed(names)}: it belongs on the row of a treatment that is compared with a "
+            "prediction"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -174,6 +185,7 @@ def _unit(treatment: _Side, before: Sequence[_Side], sides: Sequence[_Side]) -> 
         patient=unit.patient,
         variant=unit.variant,
         study=unit.study or unit.key,
+        pairs=unit.pairs,
         job=COMPARE,
     )
 

@@ -59,6 +59,7 @@ class StudyRequests:
                 "files": unit.named_files(resolved=True),
                 "settings": settings,
                 "optional_roles": list(roles),
+                "pairs": list(unit.pairs),
                 "earlier": None if earlier is None else str(earlier),
                 "staging": str(self.staging / uuid.uuid4().hex),
             },

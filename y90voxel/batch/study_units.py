@@ -85,6 +85,8 @@ class Unit:
         Regions whose role the study's row of the manifest gives: they have to be there.
     predicted_by : str
         The ``study`` whose image predicts the dose of this one; empty where the patient has only one.
+    pairs : tuple of str
+        Regions of the prediction and of this study that are one, ``PREDICTED=DELIVERED``, where it is compared.
     """
 
     key: str
@@ -103,6 +105,7 @@ class Unit:
     job: str = DOSE
     predicted_by: str = ""
     row_roles: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
 
     @property
     def whole_name(self) -> str:

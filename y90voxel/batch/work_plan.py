@@ -184,6 +184,7 @@ def _task(
     settings = settings_of(unit, choices)
     made_of: list[Any] = [unit.named_files(resolved=False)]
     made_of += filter(None, [optional_roles(unit, choices), None if unit.job == DOSE else unit.job])
+    made_of += [unit.pairs] if unit.job == COMPARE and unit.pairs else []
     whole, dose = (
         digest_of(canonical([stated, *made_of]), choices.secret)
         for stated in (settings, without_report(settings) if unit.job == DOSE else settings)

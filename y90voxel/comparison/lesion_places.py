@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.comparison.region_pairs import RegionPair
+from y90voxel.comparison.region_pairs import IN_A_BATCH, RegionPair
 from y90voxel.errors import InputError, Notice
 from y90voxel.regions.regions import Region
 from y90voxel.regions.roles import Role, side_of_name
@@ -105,7 +105,7 @@ def _ask_about_distant(lesions: Sequence[RegionPair], shift: Point) -> None:
     raise InputError(
         f"are these the same lesions? Relative to the liver, {distances}; more than {FARTHEST_MM:g} mm is not taken for one "
         f"lesion by its name. Say which belong together: --pair '{same}' where they are the same, --pair '{not_same}' (or "
-        "another lesion after the sign) where not.",
+        f"another lesion after the sign) where not; {IN_A_BATCH}.",
         tag="--pair",
     )
 
@@ -130,7 +130,8 @@ def _split_or_merged(
                 paired += [one, other]
                 message = (
                     f"{one.name!r} (predicted) and {other.name!r} (delivered) lie at one place of the liver under two names "
-                    f"and were not compared; where they are one lesion: --pair '{one.name}={other.name}'."
+                    f"and were not compared; where they are one lesion: --pair '{one.name}={other.name}' "
+                    f"({IN_A_BATCH})."
                 )
                 notices.append(Notice("lesion-renamed", message))
     for side, own, others, move in (
@@ -143,7 +144,7 @@ def _split_or_merged(
                 message = (
                     f"{lesion.name!r} ({side}) has no counterpart and lies within {other.name!r} ({other_side}): the lesion was "
                     "split or merged between the two. Join its parts with a plus sign to compare it as a whole, such as --pair "
-                    f"{_joined(lesion, other, side, lesions)}."
+                    f"{_joined(lesion, other, side, lesions)} ({IN_A_BATCH})."
                 )
                 notices.append(Notice("lesion-split-or-merged", message))
     return notices

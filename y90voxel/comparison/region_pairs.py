@@ -9,11 +9,13 @@ from y90voxel.errors import InputError, Notice, RegionError
 from y90voxel.regions.regions import Region, union
 from y90voxel.regions.roles import Role, normalised_name
 
-__all__ = ["RegionPair", "pair_regions"]
+__all__ = ["IN_A_BATCH", "RegionPair", "pair_regions"]
 
 # The only one left may be the other of the two, or another part.
 SEVERAL_OF_A_KIND = frozenset({Role.OTHER, Role.KIDNEY, Role.BOWEL, Role.HEART})
 OPTION = "--pair"
+# Where a batch has it, said wherever a message advises the option.
+IN_A_BATCH = "in a batch the column 'pair' of the treatment's row"
 FORM = "PREDICTED=DELIVERED, such as --pair 'GTV1=Tumour 2', --pair 'GTV1=Tumour 1+Tumour 2', or --pair 'GTV1=' to leave one out"
 
 
@@ -105,7 +107,7 @@ def _unmatched(names: Sequence[str], has: str, lacks: str) -> list[Notice]:
         return []
     message = (
         f"only the {has} dose has the regions {', '.join(names)}; the {lacks} one has nothing of that name and role. They "
-        f"are not compared; {OPTION} PREDICTED=DELIVERED pairs them."
+        f"are not compared; {OPTION} PREDICTED=DELIVERED pairs them ({IN_A_BATCH})."
     )
     return [Notice("region-unmatched", message)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,10 +134,7 @@ def _cards(comparison: Comparison) -> list[dict[str, str]]:
     """The few numbers that are read first."""
     cards = []
     by_role = {region.role: region for region in comparison.regions}
-    tumour = by_role.get(Role.TUMOUR)
-    if tumour is not None and sum(region.role is Role.TUMOUR for region in comparison.regions) > 1:
-        tumour = by_role.get(Role.TUMOURS, tumour)
-    for region in (tumour, by_role.get(Role.NON_TUMOUR_LIVER), by_role.get(Role.LUNGS)):
+    for region in (_tumour(comparison.regions), by_role.get(Role.NON_TUMOUR_LIVER), by_role.get(Role.LUNGS)):
         if region is not None:
             change = region.difference_percent["mean_gy"]
             note = f"mean {dose_text(region.predicted.metrics.mean_gy)} → {dose_text(region.delivered.metrics.mean_gy)} Gy"
@@ -157,6 +154,20 @@ def _cards(comparison: Comparison) -> list[dict[str, str]]:
         passed = percent(voxels.voxels.gamma_pass_fraction)
         cards.append(_card("Gamma up to 1", passed, str(voxels.criteria)))
     return cards
+
+
+def _tumour(regions: Sequence[RegionComparison]) -> RegionComparison | None:
+    """All tumours together; the only lesion where it is all of them in both, since its name says more."""
+    lesions = [region for region in regions if region.role is Role.TUMOUR]
+    together = next((region for region in regions if region.role is Role.TUMOURS), None)
+    if len(lesions) == 1 and (together is None or _volumes(lesions[0]) == _volumes(together)):
+        return lesions[0]
+    return together or next(iter(lesions), None)
+
+
+def _volumes(region: RegionComparison) -> list[float]:
+    """Volumes of both sides [mL], to a thousandth: those of one lesion and of all are summed in another order."""
+    return [round(side.metrics.volume_ml, 3) for side in (region.predicted, region.delivered)]
 
 
 def _card(label: str, value: str, note: str) -> dict[str, str]:
