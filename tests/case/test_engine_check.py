@@ -61,8 +61,28 @@ def test_rows_of_the_page():
         CheckedRegion("far", 0.0, 0.0, 0.0, None, None),
     )
     first, second = engine_check_rows(EngineCheck("exact", 5000, 0, rows))
-    assert first == {"region": "Liver", "before": "40.0", "after": "41.0 ± 0.1", "change": "+2.50 ± 0.25 %"}
+    assert first == {
+        "region": "Liver",
+        "before": "40.00",
+        "after": "41.00 ± 0.10",
+        "change": "+2.50 ± 0.25 %",
+    }
     assert second["change"] == "–"
+    # both means have the digits that σ has, so that a change which is certain can be read in them
+    assert second["after"].startswith(second["before"])
+    fine, coarse = engine_check_rows(
+        EngineCheck(
+            "exact",
+            5000,
+            0,
+            (
+                CheckedRegion("a", 206.3712, 206.4521, 0.0171, 4e-4, 1e-4),
+                CheckedRegion("b", 206.3712, 231.2, 23.0, 0.12, 0.1),
+            ),
+        )
+    )
+    assert (fine["before"], fine["after"]) == ("206.371", "206.452 ± 0.017")
+    assert (coarse["before"], coarse["after"]) == ("206", "231 ± 23")
     assert engine_check_note(None) == ""
     assert "5,000 histories of the exact engine, seed 7" in engine_check_note(
         EngineCheck("exact", 5000, 7, rows)

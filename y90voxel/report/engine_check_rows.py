@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from y90voxel.case.checked_engine import EngineCheck
 from y90voxel.report.formatting import MISSING, dose_text
 
 __all__ = ["engine_check_note", "engine_check_rows"]
+
+MOST_DECIMALS = 4  # of a dose in Gy; chosen: 0.1 mGy, and no σ of a mean is asked for below
 
 
 def engine_check_rows(check: EngineCheck | None) -> list[dict[str, str]]:
@@ -15,14 +19,21 @@ def engine_check_rows(check: EngineCheck | None) -> list[dict[str, str]]:
     return [
         {
             "region": row.name,
-            "before": dose_text(row.mass_weighted_mean_gy),
-            "after": f"{dose_text(row.verified_gy)} ± {row.sigma_gy:.2g}",
+            "before": _to_sigma(row.mass_weighted_mean_gy, row.sigma_gy),
+            "after": f"{_to_sigma(row.verified_gy, row.sigma_gy)} ± {_to_sigma(row.sigma_gy, row.sigma_gy)}",
             "change": MISSING
             if row.change is None or row.change_sigma is None
             else f"{100 * row.change:+.2f} ± {100 * row.change_sigma:.2f} %",
         }
         for row in check.regions
     ]
+
+
+def _to_sigma(value: float, sigma: float) -> str:
+    """A dose to the second digit of the uncertainty, and as any other where there is none."""
+    if not (math.isfinite(sigma) and sigma > 0.0):
+        return dose_text(value)
+    return f"{value:.{min(max(1 - math.floor(math.log10(sigma)), 0), MOST_DECIMALS)}f}"
 
 
 def engine_check_note(check: EngineCheck | None) -> str:
