@@ -121,11 +121,25 @@ def test_every_setting_and_its_option_stand_on_the_page_of_settings():
     assert len(keys) == len(named_settings()) > 100
     assert [
         "`seed`",
-        "Monte Carlo, exact and sampled uncertainties: same seed, same result.",
-        "`0`",
+        "Monte Carlo, exact and sampled uncertainties: same seed, same result. Default: `0`.",
         "`--seed`",
     ] in rows
-    assert {len(row) for row in rows} == {4}
+    assert {len(row) for row in rows} == {3}
+    assert "Default" not in next(row[1] for row in rows if row[0] == "`residual`")
+
+
+def test_an_option_in_text_is_one_word_and_nothing_else_is_touched():
+    marked = hooks().on_page_content(
+        "<p>well-known <code>y90voxel plan --no-table-limits -o OUT a-b 1 -- 2</code></p><pre><code><a>--x</a></code></pre>"
+    )
+    assert re.findall(r'<span class="option">([^<]+)</span>', marked) == ["--no-table-limits", "-o"]
+    assert re.sub(r'<span class="option">([^<]+)</span>', r"\1", marked).count("<") == marked.count("<") - 4
+
+
+def test_titles_of_decisions_have_one_style():
+    for path in sorted((DOCS / "decisions").glob("*.md")):
+        title = path.read_text(encoding="utf-8").partition("\n")[0]
+        assert re.fullmatch(rf"# {int(path.name[:4])}\. [A-Z].+", title), title
 
 
 def test_every_command_prints_its_help_on_the_page_of_options():

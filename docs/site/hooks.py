@@ -7,10 +7,13 @@ from typing import Any
 
 from site_tables import filled, version  # beside this file
 
-__all__ = ["on_config", "on_page_markdown"]
+__all__ = ["on_config", "on_page_content", "on_page_markdown"]
 
 PACKAGE = Path(__file__).resolve().parents[2] / "y90voxel"
 MARK = re.compile(r"^<!-- public names of (\S+)(?: in ([\w ]+))? -->$", re.M)
+
+INLINE_CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
+OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][\w-]*")
 
 # How much the search prefers a page to others, by the beginning of its path; chosen: answers first, why and how it was
 # built last.
@@ -45,6 +48,13 @@ def on_page_markdown(markdown: str, page: Any = None, **_: Any) -> str:
     asked = [(match[1], match[2]) for match in MARK.finditer(markdown)]
     listed = {folder for package, folders in asked if folders for folder in folders.split()}
     return MARK.sub(lambda match: described(match[1], match[2], listed), markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark the options in code within text: a browser breaks lines behind dashes, and `--` alone is no option."""
+    return INLINE_CODE.sub(
+        lambda code: OPTION.sub(lambda option: f'<span class="option">{option[0]}</span>', code[0]), html
+    )
 
 
 def described(package: str, folders: str | None, listed: set[str]) -> str:

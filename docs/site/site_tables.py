@@ -52,13 +52,13 @@ def settings() -> str:
         rows = (
             (
                 f"`{'.'.join(one.path[1:] or one.path)}`",
-                cell(re.split(r"  +\[default", one.help)[0]),
-                f"`{one.default}`" if one.default not in (None, "", [], {}) else "–",
+                cell(re.split(r"  +\[default", one.help)[0])
+                + (f" Default: `{one.default}`." if one.default not in (None, "", [], {}) else ""),
                 f"`{one.setting.flag}`" if one.setting.flag else "–",
             )
             for one in members
         )
-        parts.append(f"## {heading}\n\n" + table(("key", "what it means", "default", "option"), rows))
+        parts.append(f"## {heading}\n\n" + table(("key", "what it means", "option"), rows))
     return "\n\n".join(parts)
 
 
@@ -158,5 +158,6 @@ def version() -> str:
 
 
 TABLES: dict[str, Callable[..., str]] = {
-    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file, "version": version,
+    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file,
+    "version": lambda: f"This site is of {version()}.",
 }  # fmt: skip
