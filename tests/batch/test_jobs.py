@@ -14,6 +14,7 @@ from study_factory import write_study, write_therapy_study
 
 from y90voxel.batch.cohort_results import write_cohort
 from y90voxel.batch.fingerprint import fingerprint, input_files
+from y90voxel.batch.handling import Handling
 from y90voxel.batch.job_work import do_job
 from y90voxel.batch.jobs import courses_in, first_jobs, parse_job, units_of_job
 from y90voxel.batch.manifest import read_manifest
@@ -437,3 +438,50 @@ def test_regions_of_a_manifest_may_be_a_folder_whose_every_file_counts(tmp_path)
     assert before["files"] == 3
     (masks / "liver.nii.gz").write_bytes(b"another liver")
     assert fingerprint(input_files(unit))["content_sha256"] != before["content_sha256"]
+
+
+# dry runs
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({"lung_shunt_fraction": 0.05}, "needs the administered activity"),
+        ({"activity": "2 GBq"}, "needs the lung shunt fraction"),
+        ({"net_activity": "2 GBq", "lung_shunt_fraction": "spect"}, None),
+        ({"activity": "2 GBq", "lung_shunt_fraction": 0.05}, None),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_refuses_for_a_fact_that_is_missing(tmp_path, facts, refused):
+    write_study(tmp_path / "maa")
+    given = {**QUIET, "administration": facts}
+    dry = run_batch(tmp_path / "maa", tmp_path / "out", options=given, handling=Handling(dry_run=True))
+    assert len(dry.outcomes) == int(refused is not None)
+    if refused is None:
+        assert any("would be computed" in line for line in dry.remarks)
+        return
+    (one,) = run_batch(tmp_path / "maa", tmp_path / "out", options=given).outcomes
+    assert one.status is dry.outcomes[0].status is StudyStatus.REFUSED
+    assert one.reason.startswith(dry.outcomes[0].reason)  # and then the tag
+    assert refused in one.reason
+
+
+@pytest.mark.parametrize(
+    ("dose", "files", "job", "refused"),
+    [
+        ({"calibration": "relative"}, {}, "dose", True),
+        ({"calibration": "absolute"}, {}, "dose", False),
+        ({"calibration_region": "fov"}, {}, "dose", True),
+        ({}, {"emission": "spect.nii"}, "dose", False),
+        ({"calibration": "relative"}, {"emission": "spect.nii"}, "dose", True),
+        ({}, {}, "plan", False),
+    ],
+)
+def test_a_dry_run_refuses_only_what_headers_and_settings_tell(tmp_path, dose, files, job, refused):
+    """No activity is given: an image file may hold Bq/mL, and a plan needs none."""
+    write_study(tmp_path / "maa")
+    (tmp_path / "spect.nii").write_text("")
+    columns = {"study": "maa", **files, **{f"dose.{key}": value for key, value in dose.items()}}
+    (tmp_path / "c.csv").write_text(f"{','.join(columns)}\n{','.join(columns.values())}\n")
+    dry = run_batch(tmp_path / "c.csv", tmp_path / "out", job=job, handling=Handling(dry_run=True))
+    assert len(dry.outcomes) == int(refused)

@@ -20,10 +20,12 @@ from y90voxel.batch.jobs import ALL, units_of_job
 from y90voxel.batch.keyed_labels import check_labels_are_keyed, owners_secret
 from y90voxel.batch.ledger import LEDGER, Ledger
 from y90voxel.batch.study_outcome import StudyOutcome, StudyStatus
-from y90voxel.batch.study_units import COMPARE, COURSE, PLAN, Unit
+from y90voxel.batch.study_units import COMPARE, COURSE, DOSE, PLAN, Unit
 from y90voxel.batch.work_plan import Choices, Task, make_plan
-from y90voxel.case.settings import load_settings
+from y90voxel.case.settings import StudySettings, load_settings
 from y90voxel.errors import InputError
+from y90voxel.quantification.calibration import CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration_region import check_facts_are_stated
 from y90voxel.study.anonymous_text import without_identity
 
 __all__ = ["plan_only"]
@@ -119,6 +121,7 @@ def _series(unit: Unit, task: Task) -> Iterator[str]:
     """
     # deferred: 0.1 s and its memory, for dry runs alone
     from y90voxel.io.dicom.dicom_study import DicomStudy
+    from y90voxel.io.dicom.selection import is_nm
 
     settings = load_settings(None, task.settings)
     if unit.job == PLAN:
@@ -135,11 +138,37 @@ def _series(unit: Unit, task: Task) -> Iterator[str]:
             only=unit.only,
         )
         chosen = study.selection
+        is_counts = chosen.emission is not None and is_nm(chosen.emission) and "emission" not in unit.files
+        if unit.job == DOSE:
+            _check_stated(settings, is_counts=is_counts)
         for series in (chosen.emission, chosen.ct, chosen.regions, chosen.planar):
             if series is not None and series.role.value not in unit.files:
                 described = f" {series.description!r}" if series.description else ""
                 yield (
                     f"{series.role.value.upper()} {series.modality}{described} ({len(series.instances)} files, {series.uid})"
                 )
+    elif unit.job == DOSE:
+        _check_stated(settings, is_counts=False)
     for role, paths in unit.named_files(resolved=False).items():
         yield f"{role} {paths if isinstance(paths, str) else ' and '.join(paths)}"
+
+
+def _check_stated(settings: StudySettings, *, is_counts: bool) -> None:
+    """Refuse a dose by relative calibration that lacks its activity or shunt, as the calibration itself would.
+
+    What a PET or an image file holds, and so its calibration where none is given, is known when it is read.
+
+    Raises
+    ------
+    InputError
+        If a fact is missing.
+    """
+    mode = settings.dose.calibration or (CalibrationMode.RELATIVE if is_counts else None)
+    if mode != CalibrationMode.RELATIVE:
+        return
+    for one in settings.injections:
+        check_facts_are_stated(
+            CalibrationRegion(settings.dose.calibration_region),
+            activity=one.activity is not None or one.net_activity is not None,
+            shunt=one.lung_shunt_fraction is not None,
+        )

@@ -13,7 +13,13 @@ from y90voxel.regions.regions import Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.volume import ActivityMap, CountMap, Mask
 
-__all__ = ["calibration_region", "calibration_spread", "given_activity", "liver_and_lungs"]
+__all__ = [
+    "calibration_region",
+    "calibration_spread",
+    "check_facts_are_stated",
+    "given_activity",
+    "liver_and_lungs",
+]
 
 
 def given_activity(administration: Administration) -> float:
@@ -25,11 +31,46 @@ def given_activity(administration: Administration) -> float:
         If it is not known: relative calibration cannot do without it.
     """
     if administration.activity_bq is None:
-        raise InputError(
-            "relative calibration needs the administered activity. Give --activity, such as --activity '2.4 GBq'.",
-            tag="administration.activity",
-        )
+        raise _no_activity()
     return administration.activity_bq
+
+
+def _no_activity() -> InputError:
+    """What is said where the activity is not known."""
+    return InputError(
+        "relative calibration needs the administered activity. Give --activity, such as --activity '2.4 GBq'.",
+        tag="administration.activity",
+    )
+
+
+def _no_shunt() -> InputError:
+    """What is said where the share of the lungs is not known."""
+    return InputError(
+        "relative calibration over the liver needs the lung shunt fraction. Give --lung-shunt 0.06 (a fraction, "
+        "0 for none), or --lung-shunt spect or planar to measure it.",
+        tag="administration.lung_shunt_fraction",
+    )
+
+
+def check_facts_are_stated(region: CalibrationRegion, *, activity: bool, shunt: bool) -> None:
+    """Check, before any image is read, that what a relative calibration divides is stated.
+
+    Parameters
+    ----------
+    region : CalibrationRegion
+        Whose counts stand for the activity.
+    activity, shunt : bool
+        Whether the activity is stated, and the lung shunt or how it is measured.
+
+    Raises
+    ------
+    InputError
+        With the words of the calibration itself.
+    """
+    if not activity:
+        raise _no_activity()
+    if region is CalibrationRegion.LIVER and not shunt:
+        raise _no_shunt()
 
 
 def calibration_region(
@@ -47,11 +88,7 @@ def calibration_region(
     if region is CalibrationRegion.LIVER:
         hepatic = _hepatic_mask(regions, injection)
         if shunt is None:
-            raise InputError(
-                "relative calibration over the liver needs the lung shunt fraction. Give --lung-shunt 0.06 (a fraction, "
-                "0 for none), or --lung-shunt spect or planar to measure it.",
-                tag="administration.lung_shunt_fraction",
-            )
+            raise _no_shunt()
         return hepatic, net * (1.0 - shunt)
     if region is CalibrationRegion.LIVER_AND_LUNGS:
         return liver_and_lungs(regions), net
