@@ -193,8 +193,14 @@ def test_zoom_and_planes_are_those_of_all_panes(page):
     after = page.run("viewer.panes.slice(0, 3).map(p => viewer.frame(p.view, p.canvas).scale)")
     assert after == pytest.approx([3 * scale for scale in before])
     left, top, width, height = box(page, "coronal", "difference")
+    page.run("window.stay = document.getElementById('position-here').textContent")
     page.mouse("mouseWheel", left + width / 2, top + height / 2, deltaX=0, deltaY=-120)
-    page.run("new Promise(done => setTimeout(done, 200))")
+    page.run(  # a busy machine may take seconds to hand the wheel on
+        """(async () => {
+          for (let i = 0; i < 500 && document.getElementById('position-here').textContent === window.stay; i++)
+            await new Promise(done => setTimeout(done, 20));
+        })()"""
+    )
     assert here(page) == pytest.approx(np.add(CENTRE, (0, -4.0, 0)), abs=0.051)
 
 

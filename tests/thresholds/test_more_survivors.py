@@ -10,12 +10,14 @@ import pytest
 from pydicom.sequence import Sequence
 
 from y90voxel.case.accumulation_settings import TreatmentFacts
+from y90voxel.case.scanner_settings import NOTICED_DEVIATIONS, _cross_calibration_notices
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError
 from y90voxel.io.dicom.ct import _fits_int16
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.geometry import Stack
 from y90voxel.io.dicom.headers import lenient_reading, read_header
+from y90voxel.io.dicom.pet import _derived
 from y90voxel.io.dicom.regularise import shift_to_even_positions
 from y90voxel.io.dicom.seg_frames import _contradicts
 from y90voxel.io.dicom.several_drugs import _narrow_window_about, decay_equivalent_time
@@ -165,3 +167,21 @@ def test_a_region_without_dose_is_not_maximised():
     table = DoseTable((RegionDoses("liver", Role.NON_TUMOUR_LIVER, (20.0,)),))
     problem = _Problem(table, (), (3.0,), None, None)
     assert "no dose is known for spleen" in _within_limits(problem, {"spleen": 1.0})
+
+
+@pytest.mark.parametrize(("ratio", "noticed"), [(1.5, False), (1.501, True), (0.5, False), (0.499, True)])
+def test_a_cross_calibration_off_by_more_than_its_uncertainty_is_noticed(ratio, noticed):
+    scanner = Scanner(
+        Path("s.toml"), "Y-90", "PT", Reconstruction(), (4.0, 4.0, 4.0), shown_over_true=ratio,
+        relative_uncertainty=0.5 / NOTICED_DEVIATIONS,
+    )  # fmt: skip
+    assert bool(_cross_calibration_notices(scanner)) is noticed
+
+
+@pytest.mark.parametrize(
+    ("kind", "derived"), [(("DERIVED", "PRIMARY"), True), (("ORIGINAL", "DERIVED"), False)]
+)
+def test_the_first_word_of_the_image_type_says_whether_it_was_computed(kind, derived):
+    source = SimpleNamespace(name="pet.dcm")
+    series = SimpleNamespace(first=SimpleNamespace(image_type=kind, source=source))
+    assert bool(_derived(series)) is derived
