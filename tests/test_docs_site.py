@@ -189,11 +189,18 @@ def test_the_site_says_of_which_version_and_commit_it_is():
     site = hooks()
     config = site.on_config({"docs_dir": str(DOCS), "nav": [{"Project": [{"Decisions": []}]}]})
     assert re.fullmatch(
-        rf"y90voxel {re.escape(yv.__version__)}(, commit [0-9a-f]{{7,}} of \d{{4}}-\d\d-\d\d)?",
+        rf"y90voxel {re.escape(yv.__version__)}(, commit [0-9a-f]{{7,}}\+? of \d{{4}}-\d\d-\d\d)?",
         config["copyright"],
     )
     assert config["copyright"] in built("validation.md")
     assert ("commit" in config["copyright"]) is (ROOT / ".git").exists()
+
+
+def test_a_copy_without_git_names_no_commit_of_another_clone(tmp_path):
+    version = hooks().version
+    assert version(tmp_path) == f"y90voxel {yv.__version__}"
+    (tmp_path / ".git").mkdir()  # damaged: git has no commit to name
+    assert version(tmp_path) == f"y90voxel {yv.__version__}"
 
 
 def test_documents_of_the_repository_link_to_pages_of_the_site_or_to_nothing():

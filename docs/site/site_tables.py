@@ -141,20 +141,22 @@ def file(name: str) -> str:
     return re.sub(r"\[([^\]]+)\]\(docs/[^)]*\)", r"\1", text).strip()
 
 
-def version() -> str:
-    """Version of the package and, where this is a clone, the commit with its day."""
+def version(root: Path = ROOT) -> str:
+    """Version of the package and, where this is a clone, its commit and day; `+` where files have changed since."""
     told = f"y90voxel {__version__}"
-    try:
-        done = subprocess.run(
-            ["git", "log", "-1", "--format=commit %h of %cs"],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
-    except (OSError, subprocess.CalledProcessError):  # no git, or no clone
+    if not (root / ".git").exists():  # else a clone around it would answer
         return told
-    return f"{told}, {done.stdout.strip()}"
+    asked = (["describe", "--always", "--exclude=*", "--dirty=+"], ["log", "-1", "--format=%cs"])
+    try:
+        commit, day = (
+            subprocess.run(
+                ["git", *words], capture_output=True, text=True, check=True, cwd=root
+            ).stdout.strip()
+            for words in asked
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git, or no commit
+        return told
+    return f"{told}, commit {commit} of {day}"
 
 
 TABLES: dict[str, Callable[..., str]] = {
