@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from cohort_factory import metrics, simulated, write_results
 
+from y90voxel.batch import run_batch as batch_module
 from y90voxel.batch.cohort_results import write_cohort
 from y90voxel.batch.handling import Handling
 from y90voxel.batch.run_batch import run_batch
@@ -271,3 +272,61 @@ def test_a_manifest_without_outcomes_says_nothing_of_them(tmp_path):
     (tmp_path / "cohort.csv").write_text("study,centre\np1,Lyon\n")
     result = run_batch(tmp_path / "cohort.csv", tmp_path / "out", work="batch_work:compute")
     assert not [line for line in result.remarks if "outcome" in line]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(4, False), (5, True)])
+@pytest.mark.parametrize("grows", [False, True])
+def test_a_difference_that_grows_with_the_dose_is_said(tmp_path, count, shown, grows):
+    noise = (1.0, -1.0, 1.0, -1.0, 1.0)
+    studies = [
+        compared(tmp_path, f"c{n}", f"P{n}", gy, (1.3 * gy if grows else gy) + 4 * noise[n])
+        for n, gy in enumerate((100.0, 150.0, 200.0, 250.0, 300.0)[:count])
+    ]
+    write_cohort(tmp_path, studies)
+    page = (tmp_path / "cohort.html").read_text()
+    (head, row) = rows_of_page(page, "Predicted against delivered")
+    assert head[6] == "Slope (95 %)"
+    assert (row[6] != "–") is shown
+    assert ("The difference changes with the dose (All tumours of a patient)" in page) is (shown and grows)
+
+
+def test_a_liver_that_calibration_fixes_is_said(tmp_path):
+    def page_of(place, calibration):
+        place.mkdir()
+        one = done(place, "y1", "P1", 150.0)
+        file = place / "y1" / "metrics.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"calibration": calibration}))
+        pair = compared(place, "c1", "P1", 200.0, 150.0)
+        document = json.loads((place / "c1" / "compare.json").read_text())
+        document["regions"].append({**document["regions"][0], "name": "Liver", "role": "liver"})
+        (place / "c1" / "compare.json").write_text(json.dumps(document))
+        write_cohort(place, [one, pair])
+        return (place / "cohort.html").read_text()
+
+    said = "doses are calibrated relative over the liver"
+    assert f"Liver: 1 {said}" in page_of(tmp_path / "a", {"mode": "relative", "region": "liver"})
+    assert said not in page_of(tmp_path / "b", {"mode": "absolute", "region": None})
+    assert said not in page_of(tmp_path / "c", {"mode": "relative", "region": "fov"})
+
+
+def test_responses_that_were_not_evaluated_stand_last(tmp_path):
+    doses = {"NE": 400.0, "CR": 310.0, "PD": 90.0}
+    studies = [
+        done(tmp_path, response, response, gy, columns={"mRECIST": response})
+        for response, gy in doses.items()
+    ]
+    write_cohort(tmp_path, studies)
+    page = (tmp_path / "cohort.html").read_text()
+    assert [row[0] for row in rows_of_page(page, "Tumour dose by response")[1:]] == ["CR", "PD", "NE"]
+    assert "Tumour, mean (median of studies)" in page
+
+
+def test_the_page_of_a_manifest_has_its_folder_in_the_title(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(batch_module, "write_tables", lambda place, found, title: titles.append(title))
+    place = tmp_path / "trial"
+    (place / "p1").mkdir(parents=True)
+    (place / "p1" / "act").write_text("sleep 0")
+    (place / "manifest.csv").write_text("study\np1\n")
+    run_batch(place / "manifest.csv", tmp_path / "out", work="batch_work:compute")
+    assert titles == ["trial, manifest"]

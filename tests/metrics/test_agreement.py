@@ -13,6 +13,7 @@ from y90voxel.metrics.agreement import (
     isodose_dice,
     mean_difference,
     pearson,
+    proportional_bias,
     quality_factor,
     quality_volume_histogram,
     root_mean_square_difference,
@@ -146,3 +147,25 @@ def test_quality_histogram_counts_volumes_and_leaves_small_doses_out():
 def test_what_cannot_be_compared_is_refused(compute, message):
     with pytest.raises(InputError, match=message):
         compute()
+
+
+def test_the_slope_of_differences_is_that_of_a_regression():
+    found = proportional_bias(PLAN, DELIVERED)
+    fit = stats.linregress(0.5 * (PLAN + DELIVERED), DELIVERED - PLAN)
+    half = stats.t.ppf(0.975, PLAN.size - 2) * fit.stderr
+    assert (found.slope, found.lower, found.upper) == pytest.approx(
+        (fit.slope, fit.slope - half, fit.slope + half), rel=1e-9
+    )
+    assert not found.is_clear
+    noise = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    assert proportional_bias(PLAN, 1.2 * PLAN + noise).is_clear
+    assert proportional_bias(PLAN, 0.8 * PLAN + noise).is_clear
+    assert not proportional_bias(PLAN, PLAN + 5.0 * noise).is_clear
+
+
+@pytest.mark.parametrize(
+    ("predicted", "delivered"), [([1.0, 2.0], [2.0, 3.0]), ([1.0, 2.0, 3.0], [3.0, 2.0, 1.0])]
+)
+def test_a_slope_needs_three_pairs_of_different_doses(predicted, delivered):
+    with pytest.raises(InputError, match="a slope needs three pairs"):
+        proportional_bias(predicted, delivered)

@@ -20,7 +20,7 @@ NAMES = {
     Role.LUNG: "Lunge bds;Lunge beidseits;Lung_L;Lung_R;Lungs;Left lung;Lung Right;Lunge li;Lunge rechts;"
     "Poumon droit;Poumons;Polmone sx;Polmoni;Pulmón;"
     "Pulmones;Longen;Both lungs",
-    Role.PERFUSED: "PerfVol;Perfundiertes Lebervolumen;Perfused volume;perfused_volume;PerfusedVolume;Perfused;"
+    Role.PERFUSED: "PerfVol;Perfundiertes Lebervolumen;Perfused volume;perfused_volume;PerfusedVolume;Perfused;Perfused vol;"
     "Perfusionsvolumen;Foie perfusé;Volume perfuso;"
     "Volumen perfundido;Treated volume",
     Role.BODY: "Body;EXTERNAL;Skin;Körper;Contour externe;Patient outline",

@@ -166,7 +166,7 @@ def _run(
                 remarks += more
             messages = (*restored, *ledger.remarks, *remarks)
             result = BatchResult(out, tuple(outcomes), computed, messages, choices.job)
-            title = "Cohort" if anonymous else cohort.resolve().stem
+            title = "Cohort" if anonymous else _title(cohort.resolve())
             if not tables_are_current(folder, ledger, result.outcomes, title, read=choices.handling.verify):
                 log.message("writing the tables of the cohort")
                 write_tables(folder, result.outcomes, title)
@@ -175,6 +175,11 @@ def _run(
                 write_json(result.as_dict(), temporary)
             folder.tidy()
             return result
+
+
+def _title(cohort: Path) -> str:
+    """Heading of the page: the folder's name; of a manifest, which is often called that, with its own."""
+    return cohort.stem if cohort.is_dir() else ", ".join(filter(None, (cohort.parent.name, cohort.stem)))
 
 
 def _check_job(choices: Choices, anonymous: bool) -> None:

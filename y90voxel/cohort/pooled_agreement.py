@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from y90voxel.cohort.cohort import Pair, StudySummary
 from y90voxel.errors import InputError
-from y90voxel.metrics.agreement import BlandAltman, bland_altman, concordance
+from y90voxel.metrics.agreement import (
+    BlandAltman,
+    ProportionalBias,
+    bland_altman,
+    concordance,
+    proportional_bias,
+)
 from y90voxel.regions.roles import Role
 
 __all__ = ["LEAST_PATIENTS", "POOLED_ROLES", "PooledAgreement", "pooled_agreement"]
@@ -41,6 +48,8 @@ class PooledAgreement:
         Delivered over predicted; None too where a mean is not positive.
     concordance : float or None
         Lin's, None with fewer than five patients, or where all doses are one number.
+    proportional : ProportionalBias or None
+        How the difference changes with the dose; None with fewer than five patients, or where all have one dose.
     """
 
     title: str
@@ -49,6 +58,7 @@ class PooledAgreement:
     bland_altman: BlandAltman | None
     bland_altman_ratio: BlandAltman | None
     concordance: float | None
+    proportional: ProportionalBias | None = None
 
 
 def pooled_agreement(studies: Sequence[StudySummary]) -> list[PooledAgreement]:
@@ -77,10 +87,12 @@ def _over(title: str, found: Sequence[tuple[StudySummary, Pair]]) -> PooledAgree
         return PooledAgreement(title, patients, pairs, None, None, None)
     before, after = [pair.predicted_gy for pair in pairs], [pair.delivered_gy for pair in pairs]
     positive = min(*before, *after) > 0
-    try:
-        agreed: float | None = concordance(before, after)
-    except InputError:
-        agreed = None
+    agreed: float | None = None
+    sloped: ProportionalBias | None = None
+    with suppress(InputError):
+        agreed = concordance(before, after)
+    with suppress(InputError):
+        sloped = proportional_bias(before, after)
     return PooledAgreement(
         title,
         patients,
@@ -88,4 +100,5 @@ def _over(title: str, found: Sequence[tuple[StudySummary, Pair]]) -> PooledAgree
         bland_altman(before, after),
         bland_altman(before, after, of_ratios=True) if positive else None,
         agreed,
+        sloped,
     )

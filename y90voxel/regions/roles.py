@@ -91,7 +91,7 @@ _NAMES = {
         "pulmones, pulmao, pulmoes, long, longen, beide longen, pluco, pluca, lunga, lungor, lung parenchyma"
     ),
     Role.PERFUSED: (
-        "perfused, perfvol, perf vol, perfused volume, perfused liver, perfusion volume, perfused territory, "
+        "perfused, perfvol, perf vol, perfused vol, perfused volume, perfused liver, perfusion volume, perfused territory, "
         "treated volume, "
         "treatment volume, "
         "treated liver, perfused liver volume, vascular territory, angiosome, "

@@ -22,6 +22,7 @@ from y90voxel.cohort.cohort_outcomes import OUTCOME_NAMES
 from y90voxel.cohort.pooled_agreement import LEAST_PATIENTS, PooledAgreement, pooled_agreement
 from y90voxel.metrics.robust import FEWEST_FOR_OUTLIERS, OUTLIER_SCORE
 from y90voxel.quantification.lung_conventions import limiting_convention
+from y90voxel.regions.roles import Role
 from y90voxel.report.cohort_figures import pooled_agreement_png, population_dvh_png
 from y90voxel.report.cohort_strips import strips
 from y90voxel.report.dose_content import DISCLAIMER, PREDICTED
@@ -37,6 +38,8 @@ MOST_ROWS = 40
 # Studies that are named one by one beside a warning or a reason.
 MOST_NAMED = 12
 BYTES_PER_MB = 1e6  # exact
+# The fact ``calibration`` of doses whose liver holds the net activity without the lungs' share, whatever the image shows.
+OVER_LIVER = "relative over liver"
 
 
 def render_cohort_page(
@@ -93,6 +96,8 @@ def render_cohort_page(
         "warning_rows": _warning_rows(studies, examples or {}),
         "strips": strips(comparable, QUANTITIES, odd),
         "agreement": [_agreement_row(one) for one in pooled],
+        "sloped": ", ".join(one.title for one in pooled if one.proportional and one.proportional.is_clear),
+        "scaled_over_liver": _scaled_over_liver(studies, pooled),
         "least_patients": LEAST_PATIENTS,
         "outcome": outcome,
         "patients": patients_section(studies),
@@ -183,10 +188,10 @@ def _cards(
         values = [study.values[quantity.key] for study in comparable if quantity.key in study.values]
         if values:
             low, middle, high = np.percentile(values, (25, 50, 75)).tolist()
-            note = f"median; quartiles {number(low)} to {number(high)}"
+            note = f"quartiles {number(low)} to {number(high)}"
             cards.append(
                 {
-                    "label": quantity.title,
+                    "label": f"{quantity.title} (median of studies)",
                     "value": f"{number(middle)} {quantity.unit}",
                     "note": note,
                     "status": "",
@@ -291,9 +296,16 @@ def _study_rows(studies: Sequence[StudySummary], odd: Sequence[Outlier]) -> list
 # predicted against delivered
 
 
+def _scaled_over_liver(studies: Sequence[StudySummary], pooled: Sequence[PooledAgreement]) -> int:
+    """How many doses are scaled so that the liver holds what the activity and the shunt say; none where it is not pooled."""
+    if not any(pair.role == Role.LIVER for one in pooled for pair in one.pairs):
+        return 0
+    return sum(study.facts.get("calibration") == OVER_LIVER for study in studies)
+
+
 def _agreement_row(one: PooledAgreement) -> dict[str, Any]:
     """One region of the table."""
-    gy, ratio = one.bland_altman, one.bland_altman_ratio
+    gy, ratio, slope = one.bland_altman, one.bland_altman_ratio, one.proportional
     return {
         "title": one.title,
         "patients": len(one.pairs),
@@ -301,5 +313,8 @@ def _agreement_row(one: PooledAgreement) -> dict[str, Any]:
         "limits": MISSING if gy is None else f"{number(gy.lower)} to {number(gy.upper)} Gy",
         "ratio": MISSING if ratio is None else f"× {number(ratio.bias)}",
         "ratio_limits": MISSING if ratio is None else f"× {number(ratio.lower)} to × {number(ratio.upper)}",
+        "slope": MISSING
+        if slope is None
+        else f"{slope.slope:+.2f} ({slope.lower:+.2f} to {slope.upper:+.2f})".replace("-", "−"),
         "concordance": MISSING if one.concordance is None else f"{one.concordance:.3f}",
     }

@@ -23,6 +23,8 @@ __all__ = ["outcome_section"]
 
 # With fewer subjects, or fewer of either outcome, a model says nothing.
 FEWEST_SUBJECTS, FEWEST_OF_EACH = 10, 3
+# Responses that say that nothing was evaluated.
+NOT_EVALUATED = ("NE", "NOT EVALUABLE", "NOT EVALUATED")
 # Columns that are named one by one as read from nothing.
 MOST_COLUMNS = 12
 
@@ -81,13 +83,15 @@ def _unread(studies: Sequence[StudySummary]) -> str:
 
 
 def _groups(studies: Sequence[StudySummary], column: str) -> list[dict[str, Any]]:
-    """Tumour dose of the patients of each response as it is written, the highest median first."""
+    """Tumour dose of the patients of each response as it is written, the highest median first, what was not evaluated last."""
     doses: dict[str, list[float]] = {}
     for study in studies:
         cell = study.columns.get(column)
         if "tumour_gy" in study.values and cell is not None and str(cell).strip():
             doses.setdefault(str(cell).strip(), []).append(study.values["tumour_gy"])
-    ordered = sorted(doses.items(), key=lambda one: -float(np.median(one[1])))
+    ordered = sorted(
+        doses.items(), key=lambda one: (one[0].upper() in NOT_EVALUATED, -float(np.median(one[1])))
+    )
     return [
         {
             "response": response,
