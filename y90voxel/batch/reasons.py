@@ -46,6 +46,11 @@ KINDS = (
         "name the study of the row that predicts in the column 'predicted_by' of the manifest",
     ),
     Kind(
+        "pair",
+        r"names a region that there is not|is no pair of regions|stands in two pairs|are these the same lesions",
+        "say in the column 'pair' of the treatment's row which regions are one, by the names that the two sides have",
+    ),
+    Kind(
         "course",
         r"^the course |of its \d+ steps failed",
         "correct the course file, or the case files and studies of its sessions",
