@@ -96,7 +96,7 @@ def render_cohort_page(
         "warning_rows": _warning_rows(studies, examples or {}),
         "strips": strips(comparable, QUANTITIES, odd),
         "agreement": [_agreement_row(one) for one in pooled],
-        "sloped": ", ".join(one.title for one in pooled if one.proportional and one.proportional.is_clear),
+        "sloped": "; ".join(one.title for one in pooled if one.proportional and one.proportional.is_clear),
         "scaled_over_liver": _scaled_over_liver(studies, pooled),
         "least_patients": LEAST_PATIENTS,
         "outcome": outcome,
@@ -315,6 +315,6 @@ def _agreement_row(one: PooledAgreement) -> dict[str, Any]:
         "ratio_limits": MISSING if ratio is None else f"× {number(ratio.lower)} to × {number(ratio.upper)}",
         "slope": MISSING
         if slope is None
-        else f"{slope.slope:+.2f} ({slope.lower:+.2f} to {slope.upper:+.2f})".replace("-", "−"),
+        else f"{slope.slope:+.2g} ({slope.lower:+.2g} to {slope.upper:+.2g})".replace("-", "−"),
         "concordance": MISSING if one.concordance is None else f"{one.concordance:.3f}",
     }
