@@ -113,7 +113,7 @@ def convolve_cropped(
     check_method(method)
     threads = resolve_threads(threads)
     prepared = kernel if isinstance(kernel, PreparedKernel) else PreparedKernel(kernel)
-    extent = scan_extent(activity, threads)
+    extent = scan_extent(activity)
     dose = np.zeros(activity.shape, np.float32)
     if extent.active == 0:
         return Convolved(dose, NOTHING.box, "none", 0.0)

@@ -146,7 +146,7 @@ class DensitySuperposition(BaseEngine):
         if density is not None:
             density.check_on(tia.grid, "density")
         threads = resolve_threads(self.threads)
-        extent = scan_extent(tia.array, threads)
+        extent = scan_extent(tia.array)
         if extent.active == 0:
             return DoseMap(np.zeros(tia.grid.shape, np.float32), tia.grid)
         activity = np.ascontiguousarray(tia.array, np.float32)
