@@ -33,8 +33,9 @@ SINGLE_PRECISION = {"stamp": 2e-5, "fold": 5e-6, "fft": 2e-5}
 FFT_NS, FFT_NS_PER_VOXEL, FFT_NS_PER_CALL = 0.9, 1.5, 4e5
 REACH_NS = 2.2  # CPU ns per row of source and kernel and 64 voxels of it, measured as the above
 TILE_NS_PER_CALL = 5e4  # CPU ns per call of tiles, measured as the above
-# Less work than this [ns] is done by one thread: starting another takes 0.1 ms, and it reads from the same memory.
-SINGLE_THREAD_NS = 1.5e6
+# Less work than this [ns] is done by one thread: starting another takes 0.1 ms, its own scratch memory is to be touched
+# first, and it reads from the same memory. Idle, work of 3.4 ms took 7.6 ms by one and 9.9 by two, of 5.9 ms 11.0 and 7.1.
+SINGLE_THREAD_NS = 4.5e6
 
 
 class Convolved(NamedTuple):
