@@ -80,7 +80,9 @@ def test_arguments_that_are_left_over_are_refused_with_what_to_write(run_cli, fo
     for command in ("dose", "plan"):
         done = run_cli(command, "--regions", *masks, "-o", tmp_path / "out")
         assert (done.code, "repeat it before each" in " ".join(done.err.split())) == (2, True)
-    done = run_cli("inspect", folder / "dicom", masks[0])
+    done = run_cli("inspect", folder / "dicom", masks[0])  # it takes --regions too
+    assert (done.code, "repeat it before each" in " ".join(done.err.split())) == (2, True)
+    done = run_cli("warm-up", folder / "dicom", masks[0])
     assert (done.code, "repeat it before each" in " ".join(done.err.split())) == (2, False)
 
 

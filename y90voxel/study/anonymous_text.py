@@ -33,7 +33,8 @@ _ANATOMY_WORDS = (
 )
 _ANATOMY = frozenset(_ANATOMY_WORDS.split())
 _LONGEST_NUMBER = 2  # digits; chosen: numbers of segments and tumours, not of records
-_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
+# Quotes stand before and after words; an apostrophe stands within one.
+_QUOTED = re.compile(r"(?<!\w)'[^\n]*?'(?!\w)|\"[^\"\n]*\"")
 
 
 def without_identity(text: str, words: Iterable[str] = ()) -> str:
@@ -45,6 +46,8 @@ def without_identity(text: str, words: Iterable[str] = ()) -> str:
     --------
     >>> without_identity("DOE_JOHN.nrrd was taken on 2026-03-02T10:30 in 1.2.840.10008.5.1 with 1.05 g/mL.")
     '… was taken on … in … with 1.05 g/mL.'
+    >>> without_identity("the patient's 'Smith left' and 'O'Neill' are left")
+    "the patient's '…' and '…' are left"
     """
     for word in sorted(words, key=len, reverse=True):
         text = re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
