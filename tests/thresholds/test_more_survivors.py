@@ -18,20 +18,25 @@ from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.geometry import Stack
 from y90voxel.io.dicom.headers import lenient_reading, read_header
 from y90voxel.io.dicom.pet import _derived
+from y90voxel.io.dicom.radionuclide import _is_isotope
 from y90voxel.io.dicom.regularise import shift_to_even_positions
 from y90voxel.io.dicom.seg_frames import _contradicts
 from y90voxel.io.dicom.several_drugs import _narrow_window_about, decay_equivalent_time
 from y90voxel.io.dicom.sources import list_files
+from y90voxel.io.dicom.uniform import FEWEST_SLICES_TO_JUDGE, check_numbering
 from y90voxel.planning.aims import AimResult, DoseAim
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, _bounds
+from y90voxel.planning.plan import _empty_injections
 from y90voxel.planning.plan_draws import _shunt
 from y90voxel.planning.plan_request import _VIAL_TOLERANCE, check_given
-from y90voxel.planning.solved_model import _needs, _Problem, _within_limits
+from y90voxel.planning.solved_model import _decisive, _needs, _Problem, _within_limits
 from y90voxel.planning.split_problem import DoseConstraint, SplitProblem
+from y90voxel.planning.treatment_day import TreatmentDay, deliver
 from y90voxel.planning.vials import residual_fraction_by_survey
 from y90voxel.quantification.emission import Reconstruction
 from y90voxel.quantification.scanner import Scanner, _rate_notices
+from y90voxel.quantification.stated_facts import check_stated_time
 from y90voxel.regions.roles import Role
 from y90voxel.study.read_treatments import _fraction_dates
 from y90voxel.volumes.grid import Grid
@@ -185,3 +190,71 @@ def test_the_first_word_of_the_image_type_says_whether_it_was_computed(kind, der
     source = SimpleNamespace(name="pet.dcm")
     series = SimpleNamespace(first=SimpleNamespace(image_type=kind, source=source))
     assert bool(_derived(series)) is derived
+
+
+@pytest.mark.parametrize(
+    ("symbol", "mass", "can_be"),
+    [("Y", "90", True), ("Y", "39", False), ("Y", "40", True), ("U", "260", True), ("U", "261", False),
+     ("Tc", "99m", True), ("Tc", "9m9", False), ("P", "32", True), ("P", "12", False), ("S", "100", False)],
+)  # fmt: skip
+def test_which_numbers_beside_a_symbol_are_masses(symbol, mass, can_be):
+    assert _is_isotope(symbol, mass) is can_be
+
+
+def test_nothing_is_delivered_before_the_vial_is_assayed():
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assayed = TreatmentDay(assay_gbq=3.0, assay_time=noon, injection_time=noon)
+    assert deliver(assayed, 2.5, 230_000.0).vial_gbq == 3.0
+    assert deliver(TreatmentDay(), 2.5, 230_000.0) is None
+
+
+@pytest.mark.parametrize(
+    ("slices", "refused"), [(FEWEST_SLICES_TO_JUDGE - 1, False), (FEWEST_SLICES_TO_JUDGE, True)]
+)
+def test_few_slices_may_be_numbered_in_any_order(slices, refused):
+    order = [2, 1, *range(3, slices + 1)]
+    instances = [
+        SimpleNamespace(
+            is_multiframe_enhanced=False, text=lambda _, n=n: str(n), source=SimpleNamespace(name=f"{n}.dcm")
+        )
+        for n in order
+    ]
+    frames = [SimpleNamespace(instance=instance) for instance in instances]
+    if refused:
+        with pytest.raises(InputError, match="Slices may be swapped"):
+            check_numbering(frames)
+    else:
+        check_numbering(frames)
+
+
+def test_a_goal_reached_exactly_decides_before_those_that_are_exceeded_or_unknown():
+    def result(name, achieved):
+        return AimResult(DoseAim(name, "tumour", Sense.AT_LEAST, 120.0), achieved, "met")
+
+    exact, more, unknown = result("exact", 120.0), result("more", 130.0), result("unknown", None)
+    assert _decisive([exact, more, unknown], {"exact", "more", "unknown"}) == ("exact",)
+    assert _decisive([more, unknown], {"more", "unknown"}) == ("more", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("activities", "said"), [((0.5, 2.0), False), ((0.0, 2.0), True), ((0.0, 0.0), False)]
+)
+def test_an_injection_that_gets_nothing_is_said(activities, said):
+    assert bool(_empty_injections(("left", "right"), activities)) is said
+
+
+@pytest.mark.parametrize(
+    ("time", "header", "predicted", "said"),
+    [(18, 12, False, True), (None, 12, False, False), (18, None, False, False), (18, 12, True, False)],
+)
+def test_a_stated_time_is_held_against_the_header_of_the_therapy_itself(time, header, predicted, said):
+    def at(hour):
+        return None if hour is None else datetime(2026, 1, 5, hour, tzinfo=UTC)
+
+    emission = SimpleNamespace(
+        administration_time=at(header),
+        day_unknown=False,
+        predicted=predicted,
+        administration_day_assumed=False,
+    )
+    assert bool(check_stated_time(emission, at(time), trusted=False)) is said
