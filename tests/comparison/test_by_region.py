@@ -93,6 +93,40 @@ def test_each_side_keeps_its_own_numbers_after_the_scaling():
     assert found.region("Liver").predicted.tumour_to_normal is None
 
 
+def with_perfused(one):
+    """The side with a perfused volume, whose normal liver holds half the activity per mass again."""
+    normal = one.stated["non-tumour liver"]
+    perfused = replace(
+        normal, name="perfused non-tumour liver", role=Role.PERFUSED_NON_TUMOUR_LIVER.value,
+        mass_g=0.5 * normal.mass_g, activity_bq=0.75 * normal.activity_bq,
+    )  # fmt: skip
+    return replace(one, stated=one.stated | {perfused.name: perfused})
+
+
+@pytest.mark.parametrize(
+    ("predicted", "delivered"), [(True, True), (True, False), (False, True), (False, False)]
+)
+def test_ratios_of_both_sides_are_over_one_normal_liver(predicted, delivered):
+    before, after = side(ONE, predicted=True), side(OTHER, predicted=False, scale=0.8)
+    plain = yv.compare(before, after).region("GTV1")
+    found = yv.compare(
+        with_perfused(before) if predicted else before, with_perfused(after) if delivered else after
+    )
+    factor = 1.5 if predicted and delivered else 1.0
+    gtv = found.region("GTV1")
+    assert gtv.predicted.tumour_to_normal == pytest.approx(plain.predicted.tumour_to_normal / factor)
+    assert gtv.delivered.tumour_to_normal == pytest.approx(plain.delivered.tumour_to_normal / factor)
+    assert ("normal-liver-differs" in codes(found)) is (predicted != delivered)
+
+
+def test_ratios_that_a_plan_states_over_the_perfused_liver_are_not_held_against_others():
+    before = replace(with_perfused(side(ONE, predicted=True)), tumour_to_normal={"GTV1": 9.0})
+    after = side(OTHER, predicted=False, scale=0.8)
+    assert yv.compare(before, with_perfused(after)).region("GTV1").predicted.tumour_to_normal == 9.0
+    found = yv.compare(before, after).region("GTV1").predicted.tumour_to_normal
+    assert found == pytest.approx(150 / before.stated["non-tumour liver"].mean_gy)
+
+
 def test_histograms_with_doses_below_zero_have_no_area():
     before = side(ONE, predicted=True)
     below = before.dose.array.copy()

@@ -26,7 +26,7 @@ from y90voxel.comparison.dose_placement import (
     with_moved_masks,
 )
 from y90voxel.comparison.lesion_places import check_places
-from y90voxel.comparison.region_comparison import compare_regions, lesion_agreement
+from y90voxel.comparison.region_comparison import compare_regions, lesion_agreement, shared_normal_liver
 from y90voxel.comparison.region_pairs import RegionPair, pair_regions
 from y90voxel.comparison.resolution import Resolution, match_resolution
 from y90voxel.comparison.voxel_agreement import ISODOSES_GY, GammaCriteria
@@ -104,7 +104,9 @@ def compare(
     matched, new_notices = _pairs(way.side, after, pairs, one_frame=way.one_frame)
     notices += new_notices
     factor = _factor(mode, way.side, after, matched)
-    regions = compare_regions(way.side, after, matched, factor)
+    normal, new_notices = shared_normal_liver(way.side, after)
+    notices += new_notices
+    regions = compare_regions(way.side, after, matched, factor, normal)
     reason = way.reason if placement is None else liver_changed(matched)
     voxels, entry = None, None
     if reason is None:

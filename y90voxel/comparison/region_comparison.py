@@ -11,6 +11,7 @@ from typing import Any
 from y90voxel.comparison.compared_dose import ComparedDose
 from y90voxel.comparison.region_pairs import RegionPair
 from y90voxel.comparison.voxel_agreement import defined
+from y90voxel.errors import Notice
 from y90voxel.metrics.agreement import (
     BlandAltman,
     DvhDifference,
@@ -36,6 +37,7 @@ __all__ = [
     "compare_regions",
     "dose_entry",
     "lesion_agreement",
+    "shared_normal_liver",
 ]
 
 # Fewer lesions have no limits of agreement or concordance worth a number (issue 21).
@@ -242,7 +244,11 @@ def dose_entry(metrics: RegionMetrics) -> dict[str, Any]:
 
 
 def compare_regions(
-    predicted: ComparedDose, delivered: ComparedDose, pairs: Sequence[RegionPair], factor: float
+    predicted: ComparedDose,
+    delivered: ComparedDose,
+    pairs: Sequence[RegionPair],
+    factor: float,
+    normal: Role = Role.NON_TUMOUR_LIVER,
 ) -> tuple[RegionComparison, ...]:
     """Return each pair of regions with what both calculations say of it.
 
@@ -254,15 +260,48 @@ def compare_regions(
         What is compared.
     factor : float
         What predicted doses are multiplied with.
+    normal : Role
+        The normal liver that tumours are held against, as of `shared_normal_liver`.
     """
     return tuple(
         RegionComparison(
             pair,
-            _region_side(predicted, pair.predicted, pair.predicted_parts, factor),
-            _region_side(delivered, pair.delivered, pair.delivered_parts, 1.0),
+            _region_side(predicted, pair.predicted, pair.predicted_parts, factor, normal),
+            _region_side(delivered, pair.delivered, pair.delivered_parts, 1.0, normal),
         )
         for pair in pairs
     )
+
+
+def shared_normal_liver(predicted: ComparedDose, delivered: ComparedDose) -> tuple[Role, list[Notice]]:
+    """Return the normal liver that tumour-to-normal ratios of both sides are over, and what is said of it.
+
+    That of the perfused volume where both have one; else all of it, for a ratio over one cannot be held against a ratio
+    over the other.
+
+    Parameters
+    ----------
+    predicted, delivered : ComparedDose
+        The two sides.
+    """
+    sides = {"predicted": _own_normal(predicted), "delivered": _own_normal(delivered)}
+    if len(set(sides.values())) == 1:
+        return sides["predicted"], []
+    (having,) = [name for name, role in sides.items() if role is Role.PERFUSED_NON_TUMOUR_LIVER]
+    return Role.NON_TUMOUR_LIVER, [
+        Notice(
+            "normal-liver-differs",
+            f"only the {having} dose has a perfused volume: tumour-to-normal ratios of both sides are over all normal liver. "
+            "Give both a perfused volume for ratios over what is perfused.",
+        )
+    ]
+
+
+def _own_normal(side: ComparedDose) -> Role:
+    """The normal liver that a calculation itself holds tumours against."""
+    roles = {metrics.role for metrics in side.stated.values()}
+    perfused = Role.PERFUSED_NON_TUMOUR_LIVER
+    return perfused if perfused.value in roles else Role.NON_TUMOUR_LIVER
 
 
 def lesion_agreement(regions: Sequence[RegionComparison]) -> LesionAgreement:
@@ -290,7 +329,9 @@ def lesion_agreement(regions: Sequence[RegionComparison]) -> LesionAgreement:
     )
 
 
-def _region_side(side: ComparedDose, region: Region, parts: Sequence[Region], factor: float) -> RegionSide:
+def _region_side(
+    side: ComparedDose, region: Region, parts: Sequence[Region], factor: float, normal: Role
+) -> RegionSide:
     """What one calculation says of a region."""
     dvh = side.histogram(region)
     metrics = side.metrics(region, dvh)
@@ -305,7 +346,7 @@ def _region_side(side: ComparedDose, region: Region, parts: Sequence[Region], fa
         raw_mass_weighted_mean_gy=metrics.mass_weighted_mean_gy,
         mean_gy_per_gbq=None if not activity else metrics.mean_gy / (activity / BQ_PER_GBQ),
         activity_share=share,
-        tumour_to_normal=_ratio(side, metrics),
+        tumour_to_normal=_ratio(side, metrics, normal),
     )
 
 
@@ -349,14 +390,13 @@ def _scaled(metrics: RegionMetrics, dvh: DoseVolumeHistogram, factor: float) -> 
     )
 
 
-def _ratio(side: ComparedDose, lesion: RegionMetrics) -> float | None:
-    """Activity concentration of a lesion over that of the normal liver that is perfused, or of all of it."""
+def _ratio(side: ComparedDose, lesion: RegionMetrics, role: Role) -> float | None:
+    """Activity concentration of a lesion over that of the normal liver of a role."""
     if lesion.role not in (Role.TUMOUR.value, Role.TUMOURS.value):
         return None
-    if lesion.name in side.tumour_to_normal:
+    if lesion.name in side.tumour_to_normal and role is _own_normal(side):
         return side.tumour_to_normal[lesion.name]
-    stated = {metrics.role: metrics for metrics in side.stated.values()}
-    normal = stated.get(Role.PERFUSED_NON_TUMOUR_LIVER.value) or stated.get(Role.NON_TUMOUR_LIVER.value)
+    normal = {metrics.role: metrics for metrics in side.stated.values()}.get(role.value)
     if normal is None or not normal.activity_bq or not normal.mass_g:
         return None
     if lesion.activity_bq is None or not lesion.mass_g:
