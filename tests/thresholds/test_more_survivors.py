@@ -28,7 +28,8 @@ from y90voxel.planning.aims import AimResult, DoseAim
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, _bounds
 from y90voxel.planning.plan import _empty_injections
-from y90voxel.planning.plan_draws import _shunt
+from y90voxel.planning.plan_draws import _diameter_mm, _shunt
+from y90voxel.planning.plan_model import check_split
 from y90voxel.planning.plan_request import _VIAL_TOLERANCE, check_given
 from y90voxel.planning.solved_model import _decisive, _needs, _Problem, _within_limits
 from y90voxel.planning.split_problem import DoseConstraint, SplitProblem
@@ -37,6 +38,7 @@ from y90voxel.planning.vials import residual_fraction_by_survey
 from y90voxel.quantification.emission import Reconstruction
 from y90voxel.quantification.scanner import Scanner, _rate_notices
 from y90voxel.quantification.stated_facts import check_stated_time
+from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.roles import Role
 from y90voxel.study.read_treatments import _fraction_dates
 from y90voxel.volumes.grid import Grid
@@ -258,3 +260,14 @@ def test_a_stated_time_is_held_against_the_header_of_the_therapy_itself(time, he
         administration_day_assumed=False,
     )
     assert bool(check_stated_time(emission, at(time), trusted=False)) is said
+
+
+def test_the_diameter_of_a_tumour_is_that_of_a_ball_of_its_mass():
+    assert _diameter_mm(LIVER_DENSITY_G_PER_ML * np.pi / 6 * 1e-3) == pytest.approx(10.0)  # 10 mm: 0.524 mL
+
+
+def test_a_split_is_in_shares_of_one():
+    assert check_split((3.0, 1.0), 2) == pytest.approx((0.75, 0.25))
+    for split in ((3.0,), (1.0, 0.0), (1.0, -1.0)):
+        with pytest.raises(InputError, match="one positive share for each of 2 injections"):
+            check_split(split, 2)
