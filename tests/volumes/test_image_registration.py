@@ -75,6 +75,23 @@ def test_random_motions_are_found_within_a_millimetre(seed):
     np.testing.assert_array_equal(again.transform.matrix, found.transform.matrix)
 
 
+def test_a_search_that_went_astray_begins_again_with_the_images_as_they_lie(monkeypatch):
+    """As at the sinusoidal motion of a thorax CT that ends in the liver: it had turned by 30 degrees and was refused."""
+    grid = Grid.from_spacing((40, 60, 75), (4.2, 4.8, 4.3), (-160, -130, -72))
+    shift = rigid((0.0, 0.0, 0.0), (3.0, -2.0, 4.0))
+    moving, fixed = image(grid, 0), image(grid, 1, np.linalg.inv(shift))
+
+    def astray(_focus, _other, box):
+        start = image_registration._euler(box)
+        start.SetTranslation((30.0, 0.0, 90.0))
+        return start
+
+    monkeypatch.setattr(image_registration, "_searched", astray)
+    found = align_ct(moving, fixed, body.liver_surface())
+    np.testing.assert_allclose(found.transform.matrix, shift, atol=1.5)
+    assert found.information[1] > found.information[0]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.exists(), reason="no real CT here")
 def test_a_real_ct_that_was_moved_is_found_within_a_voxel():

@@ -149,8 +149,11 @@ def align_ct(moving: CtImage, fixed: CtImage, focus_points_mm: Floats | None = N
     with _one_thread():
         start = _searched(*coarse, box)
         motion = _refined(*fine, _refined(*coarse, start))
+        unmoved = _information(*fine, _euler(box))
+        if _information(*fine, motion) < unmoved:  # the search went astray: begin with the images as they lie
+            motion = _refined(*fine, _refined(*coarse, _euler(box)))
         other = _refined(*fine, _disturbed(motion))
-        values = (_information(*fine, _euler(box)), _information(*fine, motion))
+        values = (unmoved, _information(*fine, motion))
     corners = np.array(np.meshgrid(*box.T, indexing="ij")).reshape(3, -1).T
     apart = np.linalg.norm(_as_affine(motion).points(corners) - _as_affine(other).points(corners), axis=-1)
     transform = _as_affine(motion)
