@@ -128,6 +128,22 @@ def test_every_setting_and_its_option_stand_on_the_page_of_settings():
     assert "Default" not in next(row[1] for row in rows if row[0] == "`residual`")
 
 
+def test_codes_of_warnings_stand_on_their_page_with_the_message_that_is_theirs():
+    rows = {row[0]: row[1] for row in cells(built("reference/warnings.md")) if row[0] not in ("code", "---")}
+    assert [code.strip("`") for code in rows] == sorted(code.strip("`") for code in rows)
+    assert len(rows) > 200
+    assert rows["`ct-below-air`"].startswith("… of the CT lies below … HU")
+    assert rows["`ct-metal`"].startswith("… mL of the CT lie above … HU")  # the last of three `message`
+    assert rows["`dead-time`"] != rows["`dead-time-cancels`"]
+    assert rows["`image-over-administered-outside`"].startswith(
+        "the image holds …"
+    )  # code from an expression
+    assert rows["`patients-differ`"].startswith("the PatientID of the two dose files")  # from `refuse_unless`
+    assert rows["`automatic-regions-none`"] == "no body was found on the CT: no region was added."
+    assert rows["`doses-carried`"] == "–"
+    assert list(rows.values()).count("–") < len(rows) / 10
+
+
 def test_an_option_in_text_is_one_word_and_nothing_else_is_touched():
     marked = hooks().on_page_content(
         "<p>well-known <code>y90voxel plan --no-table-limits -o OUT a-b 1 -- 2</code></p><pre><code><a>--x</a></code></pre>"

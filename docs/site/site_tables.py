@@ -1,5 +1,6 @@
 """Tables of the site that are read from the package, so that they cannot say another thing than it does."""
 
+import ast
 import json
 import os
 import re
@@ -20,6 +21,16 @@ from y90voxel.version import __version__  # noqa: E402
 __all__ = ["TABLES", "cell", "filled", "version"]
 
 MARK = re.compile(r"^<!-- table of (\w+)(?: ([\w./-]+))? -->$", re.M)
+NOTICED = {
+    "Notice",
+    "warn",
+    "accept",
+    "add_notice",
+    "refusal",
+    "refuse_unless",
+}  # what makes a notice of code and message
+CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+WORDS = 150  # [characters] of a message on the page
 COLUMNS = 104  # [characters] of a printed help: what a page of the site shows without a scroll bar
 
 
@@ -134,6 +145,105 @@ def _when(limit: Limit) -> str:
     return "; ".join(condition for condition in conditions if condition) or "any treatment"
 
 
+def warning_codes() -> str:
+    """Every code of a notice that stands in the source, with the beginning of its message; `…` is what it says of the case."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "y90voxel").rglob("*.py")):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for scope in ast.walk(module):
+            if isinstance(scope, ast.FunctionDef | ast.Module):
+                for code, message in _notices(scope, module):
+                    found.setdefault(code, set()).add(message)
+    for code in found:  # a message that is put together elsewhere says nothing here
+        found[code] = {text for text in found[code] if re.search(r"[a-z]{3}", text)}
+    return table(("code", "begins"), ((f"`{code}`", _beginnings(found[code])) for code in sorted(found)))
+
+
+def _notices(scope: ast.FunctionDef | ast.Module, module: ast.Module) -> Iterable[tuple[str, str]]:
+    """Codes and messages of the calls in a function, or outside of all."""
+    inner = list(_own(scope))
+    values = _assigned(ast.iter_child_nodes(module)) | _assigned(inner)
+    for call in inner:
+        if isinstance(call, ast.Call) and _name(call.func) in NOTICED:
+            codes = call.args[1:2] if _name(call.func) == "refuse_unless" else call.args[:1]
+            texts = call.args[2:3] if _name(call.func) == "refuse_unless" else call.args[1:2]
+            texts = texts or [word.value for word in call.keywords if word.arg == "message"]
+            for code in (one for node in codes for one in _strings(node, values)):
+                if CODE.fullmatch(code):
+                    yield (
+                        code,
+                        next(
+                            (one for node in texts for one in _strings(_last(node, call, values), values)), ""
+                        ),
+                    )
+
+
+def _last(node: ast.expr, call: ast.Call, values: dict[str, list[ast.expr]]) -> ast.expr:
+    """What was assigned last before a call, where its argument is a name."""
+    before = [one for one in values.get(getattr(node, "id", ""), ()) if one.lineno <= call.lineno]
+    return max(before, key=lambda one: one.lineno, default=node)
+
+
+def _own(scope: ast.AST) -> Iterable[ast.AST]:
+    """What is in a function or module and not in a function inside it, in the order of the source."""
+    for child in ast.iter_child_nodes(scope):
+        if not isinstance(child, ast.FunctionDef):
+            yield child
+            yield from _own(child)
+
+
+def _assigned(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
+    """What names stand for."""
+    values: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                pairs = [(target, node.value)]
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = list(zip(target.elts, node.value.elts, strict=False))
+                for name, value in pairs:
+                    if _name(name):
+                        values.setdefault(_name(name), []).append(value)
+    return values
+
+
+def _name(node: ast.AST) -> str:
+    return getattr(node, "id", getattr(node, "attr", ""))
+
+
+def _strings(node: ast.AST, values: dict[str, list[ast.expr]]) -> list[str]:
+    """The texts that an expression can be."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
+    if isinstance(node, ast.JoinedStr):
+        return [
+            "".join(
+                str(getattr(part, "value", "")) if isinstance(part, ast.Constant) else "…"
+                for part in node.values
+            )
+        ]
+    if isinstance(node, ast.IfExp):
+        return [*_strings(node.body, values), *_strings(node.orelse, values)]
+    if isinstance(node, ast.BinOp):
+        right = _strings(node.right, values) or ["…"]
+        return [left + right[0] for left in _strings(node.left, values)]
+    if isinstance(node, ast.Name):
+        others = {name: value for name, value in values.items() if name != node.id}
+        return [text for value in values.get(node.id, ()) for text in _strings(value, others)]
+    return []
+
+
+def _beginnings(messages: Iterable[str]) -> str:
+    """The first words of each message."""
+    return (
+        "<br>".join(
+            cell(text if len(text) <= WORDS else text[:WORDS].rpartition(" ")[0] + " …")
+            for text in sorted(messages)
+        )
+        or "–"
+    )
+
+
 def file(name: str) -> str:
     """A document that lies elsewhere in the repository, without its title; links lead to pages of the site, or are text."""
     text = (ROOT / name).read_text(encoding="utf-8").partition("\n")[2]
@@ -160,6 +270,6 @@ def version(root: Path = ROOT) -> str:
 
 
 TABLES: dict[str, Callable[..., str]] = {
-    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file,
+    "settings": settings, "helps": helps, "keys": keys, "limits": limits, "file": file, "warnings": warning_codes,
     "version": lambda: f"This site is of {version()}.",
 }  # fmt: skip
