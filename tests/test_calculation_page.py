@@ -96,7 +96,7 @@ def test_every_command_stands_in_the_table_with_its_help():
 
 def test_refusals_that_can_be_accepted_are_named():
     part = text_of("docs/commands.md").partition("## Refusals that can be overridden")[2]
-    assert all(f"`{code}`" in part for code in ACCEPTABLE)
+    assert all(f"`--accept {code}`" in part for code in ACCEPTABLE)
 
 
 def test_every_engine_has_its_use():
