@@ -350,34 +350,13 @@ class Comparison {
     $("regions").hidden = data.regions.length === 0;
     const body = document.querySelector("#regions tbody");
     data.regions.forEach((region, n) => {
-      const row = body.insertRow();
-      const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: region.outlined });
-      box.setAttribute("aria-label", `outline of ${region.name}`);
-      box.style.accentColor = region.colour;
-      box.onchange = () => {
-        this.outlined[n] = box.checked;
-        this.paint();
-      };
-      row.insertCell().append(box);
-      const name = button(region.name, () => this.choose(n === this.chosen ? -1 : n), "name");
-      name.title = `${region.name} (${region.role})`;
-      name.style.setProperty("--colour", region.colour);
-      name.setAttribute("aria-pressed", "false");
-      const head = row.appendChild(document.createElement("th"));
-      head.scope = "row";
-      head.append(name);
-      for (const value of [region.predicted, region.delivered, region.change]) {
-        Object.assign(row.insertCell(), { textContent: value, className: "number" });
-      }
+      regionRow(this, body, region, n, [region.predicted, region.delivered, region.change]);
     });
   }
 
   choose(region) {
     this.chosen = region;
-    document.querySelectorAll("#regions tbody tr").forEach((row, n) => {
-      row.classList.toggle("chosen", n === region);
-      row.querySelector(".name").setAttribute("aria-pressed", n === region);
-    });
+    markChosen(region);
     this.paint();
   }
 

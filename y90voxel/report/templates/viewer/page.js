@@ -157,10 +157,7 @@ class Viewer {
 
   choose(region) {
     this.chosen = region;
-    document.querySelectorAll("#regions tbody tr").forEach((row, n) => {
-      row.classList.toggle("chosen", n === region);
-      row.querySelector(".name").setAttribute("aria-pressed", n === region);
-    });
+    markChosen(region);
     this.histograms.choose(region);
     this.paint();
   }
@@ -168,24 +165,7 @@ class Viewer {
   listRegions() {
     const body = document.querySelector("#regions tbody");
     data.regions.forEach((region, n) => {
-      const row = body.insertRow();
-      const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: region.outlined });
-      box.setAttribute("aria-label", `outline of ${region.name}`);
-      box.style.accentColor = region.colour;
-      box.onchange = () => {
-        this.outlined[n] = box.checked;
-        this.paint();
-      };
-      row.insertCell().append(box);
-      const name = button(region.name, () => this.choose(n === this.chosen ? -1 : n), "name");
-      name.title = `${region.name} (${region.role})`;
-      name.style.setProperty("--colour", region.colour);
-      const head = row.appendChild(document.createElement("th"));
-      head.scope = "row";
-      head.append(name);
-      for (const value of [region.volume, region.mean, region.d70]) {
-        Object.assign(row.insertCell(), { textContent: value, className: "number" });
-      }
+      const row = regionRow(this, body, region, n, [region.volume, region.mean, region.d70]);
       const go = button("", () => this.goTo(rasOfLps(region.hottest_lps_mm)), "go");
       const icon = element("svg", { viewBox: "0 0 16 16", width: 14, height: 14 });
       icon.append(element("circle", { cx: 8, cy: 8, r: 4.5 }), element("path", { d: "M8 0v5M8 11v5M0 8h5M11 8h5" }));

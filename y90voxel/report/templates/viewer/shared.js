@@ -105,3 +105,32 @@ function colourBar(top) {
   from.textContent = `clear below ${Number((data.dose.opacity.share * top).toPrecision(2))} Gy`;
   to.textContent = `${gray(top)} Gy`;
 }
+
+// A row of the table of regions: its outline on or off, its name, by which it is chosen, and its numbers.
+function regionRow(viewer, body, region, n, numbers) {
+  const row = body.insertRow();
+  const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: region.outlined });
+  box.setAttribute("aria-label", `outline of ${region.name}`);
+  box.style.accentColor = region.colour;
+  box.onchange = () => {
+    viewer.outlined[n] = box.checked;
+    viewer.paint();
+  };
+  row.insertCell().append(box);
+  const name = button(region.name, () => viewer.choose(n === viewer.chosen ? -1 : n), "name");
+  name.title = `${region.name} (${region.role})`;
+  name.style.setProperty("--colour", region.colour);
+  name.setAttribute("aria-pressed", "false");
+  const head = row.appendChild(document.createElement("th"));
+  head.scope = "row";
+  head.append(name);
+  for (const value of numbers) Object.assign(row.insertCell(), { textContent: value, className: "number" });
+  return row;
+}
+
+function markChosen(region) {
+  document.querySelectorAll("#regions tbody tr").forEach((row, n) => {
+    row.classList.toggle("chosen", n === region);
+    row.querySelector(".name").setAttribute("aria-pressed", n === region);
+  });
+}
