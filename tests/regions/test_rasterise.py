@@ -1,5 +1,7 @@
 """Contours to masks: occupancy adds up to polygon area times thickness on any grid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -252,3 +254,18 @@ def test_another_frame_of_reference_is_refused():
     grid = Grid((2, 2, 2), np.eye(4), "1.2.3")
     with pytest.raises(GeometryError, match=r"drawn in frame of reference 1\.2\.4"):
         rasterise(Contours(CYLINDER.polygons, "1.2.4"), grid)
+
+
+def test_contours_on_one_grid_after_the_other_are_as_on_each_alone():
+    """Planes are made once for all grids of one normal: a turned, an upside-down and a sagittal grid have their own."""
+    upside_down = np.eye(3)[:, ::-1] * [-1.0, 1.0, 1.0]
+    grids = [covering((2.0, 1.5, 1.5), directions=d) for d in (None, upside_down, rotation(0.3, 0)[:, ::-1])]
+    for grid in (*grids, covering((3.0, 2.0, 2.0), directions=np.eye(3))):
+        alone = rasterise(Contours(CYLINDER.polygons), grid)
+        assert np.array_equal(rasterise(CYLINDER, grid).array, alone.array)
+        assert alone.volume_ml == pytest.approx(CYLINDER_ML, rel=2e-3)
+
+
+def test_contours_of_another_step_have_planes_of_their_own():
+    one = Contours((circle(10.0),), plane_step_mm=2.0)
+    assert drawn_volume_ml(replace(one, plane_step_mm=3.0)) == pytest.approx(1.5 * drawn_volume_ml(one))

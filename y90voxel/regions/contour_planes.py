@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,6 @@ __all__ = [
     "distinct_outlines",
     "lesion_planes",
     "merged_planes",
-    "planes_along",
 ]
 
 Floats = NDArray[np.floating[Any]]
@@ -72,7 +72,14 @@ class ContourPlanes:
     open_gaps_mm: Gaps = ()
 
 
-def contour_planes(contours: Contours) -> ContourPlanes:
+# Planes of the lesions of contours, by the normal that was asked for; None for their own. They last as long as the contours:
+# a region is put on several grids, each of which asks for them.
+_PLANES: WeakKeyDictionary[Contours, dict[tuple[float, ...] | None, list[ContourPlanes]]] = (
+    WeakKeyDictionary()
+)
+
+
+def contour_planes(contours: Contours, normal: Floats | None = None) -> ContourPlanes:
     """Return the planes of the contours and the slab that each stands for.
 
     Each plane owns the slab half way to its neighbours. At the ends of the region, and beside a gap, it
@@ -85,6 +92,8 @@ def contour_planes(contours: Contours) -> ContourPlanes:
     contours : Contours
         Closed planar polygons; those with fewer than three vertices are left out. Without a
         ``plane_step_mm`` the nominal step of each lesion is the lower median of the distances found.
+    normal : ndarray or None, (3,)
+        Unit normal of the planes; None for the one that the polygons share.
 
     Raises
     ------
@@ -92,13 +101,20 @@ def contour_planes(contours: Contours) -> ContourPlanes:
         If there is no polygon, if polygons are not flat and parallel, or if there is only one plane and
         no ``plane_step_mm``.
     """
-    return merged_planes(lesion_planes(contours))
+    return merged_planes(lesion_planes(contours, normal))
 
 
-def lesion_planes(contours: Contours) -> list[ContourPlanes]:
+def lesion_planes(contours: Contours, normal: Floats | None = None) -> list[ContourPlanes]:
     """Return the planes of each lesion; parameters and errors as in :func:`contour_planes`."""
-    polygons = closed_polygons(contours)
-    return planes_along(common_normal(polygons), polygons, contours.plane_step_mm)
+    known = _PLANES.setdefault(contours, {})
+    asked = None if normal is None else tuple(normal.tolist())
+    if asked not in known:
+        polygons = closed_polygons(contours)
+        normal = common_normal(polygons) if normal is None else normal
+        own = tuple(normal.tolist())
+        known[asked] = known.get(own) or planes_along(normal, polygons, contours.plane_step_mm)
+        known[own] = known[asked]
+    return known[asked]
 
 
 @dataclass(frozen=True, eq=False)

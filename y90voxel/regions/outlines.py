@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from y90voxel.regions.plane_coverage import covered_areas_mm2, in_plane_axes
+from y90voxel.regions.plane_coverage import covered_areas_mm2, in_plane_axes, join
 
 __all__ = ["OverlapOfOutlines", "lesions_of_planes", "overlaps_in_planes"]
 
@@ -157,8 +157,13 @@ def _root(group: dict[tuple[int, int], tuple[int, int]], member: tuple[int, int]
 
 def _boxes(planes: Sequence[Sequence[Floats]], normal: Floats) -> list[list[_Box]]:
     """Return the box of each polygon in its plane."""
+    starts, stops, begin = join([p for polygons in planes for p in polygons])
     across = in_plane_axes(normal)
-    return [[_Box.of(p @ across) for p in polygons] for polygons in planes]
+    one, other = starts @ across, stops @ across
+    twice = np.add.reduceat(one[:, 0] * other[:, 1] - other[:, 0] * one[:, 1], begin)
+    low, high = np.minimum.reduceat(one, begin), np.maximum.reduceat(one, begin)
+    boxes = (_Box(*row) for row in np.column_stack([low, high, np.abs(twice) / 2.0]).tolist())
+    return [[next(boxes) for _ in polygons] for polygons in planes]
 
 
 @dataclass(frozen=True)
@@ -173,13 +178,6 @@ class _Box:
     right: float
     bottom: float
     enclosed_mm2: float
-
-    @classmethod
-    def of(cls, flat: Floats) -> _Box:
-        (left, top), (right, bottom) = flat.min(axis=0), flat.max(axis=0)
-        x, y = flat[:, 0], flat[:, 1]
-        twice = np.dot(x, np.roll(y, -1)) - np.dot(np.roll(x, -1), y)
-        return cls(float(left), float(top), float(right), float(bottom), abs(float(twice)) / 2.0)
 
 
 def _boxes_meet(one: _Box, other: _Box) -> bool:

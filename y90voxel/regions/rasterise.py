@@ -16,7 +16,6 @@ from y90voxel.regions.contour_planes import (
     common_normal,
     contour_planes,
     merged_planes,
-    planes_along,
 )
 from y90voxel.regions.plane_coverage import (
     JoinedPlanes,
@@ -112,14 +111,10 @@ def rasterise_union(regions: Sequence[Contours], grid: Grid) -> Mask:
     """
     for contours in regions:
         _check_frame(contours, grid)
-    each = [closed_polygons(contours) for contours in regions]
-    polygons = [polygon for of_region in each for polygon in of_region]
+    polygons = [polygon for contours in regions for polygon in closed_polygons(contours)]
     axis = _stacking_axis(polygons, grid)
     normal = common_normal(polygons) if axis is None else grid.directions[:, axis]
-    own = [
-        merged_planes(planes_along(normal, p, c.plane_step_mm)) for p, c in zip(each, regions, strict=True)
-    ]
-    planes = merged_planes(own)
+    planes = merged_planes([contour_planes(contours, normal) for contours in regions])
     if axis is not None:
         return Mask(_occupancy(planes, grid, axis), grid)
     return resample(_mask_along_planes(planes, grid), grid)

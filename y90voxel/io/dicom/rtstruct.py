@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,13 +221,15 @@ def _with_thickness(
 ) -> list[DrawnRegion]:
     """Return the regions; those whose planes do not tell their thickness get that of the file."""
     lesions: dict[int, list[ContourPlanes]] = {}
+    drawn: dict[int, Contours] = {}
     unique = {
         number: _once(rois[number], polygons, file, notices) for number, polygons in polygons_of.items()
     }
     for number, polygons in unique.items():
         if polygons:
             try:
-                lesions[number] = lesion_planes(Contours(tuple(polygons)))
+                drawn[number] = Contours(tuple(polygons), rois[number].frame_of_reference_uid)
+                lesions[number] = lesion_planes(drawn[number])
             except RegionError as error:
                 if "one plane" not in error.message:
                     raise RegionError(
@@ -254,7 +256,7 @@ def _with_thickness(
             )
             continue
         thickness = _thickness(roi, lesions.get(number, []), step, file, notices)
-        contours = Contours(tuple(polygons), roi.frame_of_reference_uid, thickness)
+        contours = drawn[number] if thickness is None else replace(drawn[number], plane_step_mm=thickness)
         regions.append(DrawnRegion(roi.name, contours, series_uid, roi.automatic, roi.role))
     return regions
 
