@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from y90voxel.dose import _tissue_loops as loops
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.placement import occupancy_of
 from y90voxel.regions.region import Contours
@@ -95,19 +96,16 @@ def measure_tissue(
     solid = [region for region in regions.drawn if region.role in (Role.LIVER, Role.TUMOUR)]
     others = [region for region in regions.drawn if region.role in (Role.LUNG, *ORGANS, Role.OTHER)]
 
-    def occupied(of: Sequence[Region], grid: Grid) -> Mask | None:
+    def occupied(of: Sequence[Region], grid: Grid) -> Mask:
         return _occupied([shapes[one.name] for one in of], grid)
 
-    def beside_liver(one: Region, grid: Grid) -> Mask | None:
+    def beside_liver(one: Region, grid: Grid) -> Mask:
         own = occupied([one], grid)
-        liver = occupied(solid, grid) if one.from_ct else None
-        if own is None or liver is None:
+        if not (one.from_ct and solid):
             return own
-        return own.with_array(np.minimum(own.array, 1.0 - liver.array))
+        return own.with_array(np.minimum(own.array, 1.0 - occupied(solid, grid).array))
 
-    def measured(
-        reach: Mask, of: Sequence[Region], place: Callable[[Grid], Mask | None]
-    ) -> TissueOnCt | None:
+    def measured(reach: Mask, of: Sequence[Region], place: Callable[[Grid], Mask]) -> TissueOnCt | None:
         box = _box_on(ct.grid, [shapes[one.name] for one in of])
         uniform = all(one.role is Role.LUNG for one in of)
         return _measured(reach, box, place, ct, calibration, uniform)
@@ -118,8 +116,10 @@ def measure_tissue(
     return CtTissue(liver, {name: tissue for name, tissue in by_name.items() if tissue is not None})
 
 
-def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> Mask | None:
-    """The occupancy of several shapes together; None where there is nothing of any. Each is placed in a box of its own."""
+def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> Mask:
+    """The occupancy of several shapes together, each placed in a box of its own."""
+    if len(shapes) == 1:
+        return occupancy_of(shapes[0], grid)
     together = np.zeros(grid.shape, np.float32)
     for shape in shapes:
         box = _box_on(grid, [shape])
@@ -129,13 +129,13 @@ def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> Mask | None:
         added = occupancy_of(shape, here)
         before = Mask(together[box], here)
         together[box] = union([before, added]).array if before.array.any() else added.array
-    return Mask(together, grid) if together.any() else None
+    return Mask(together, grid)
 
 
 def _measured(
     mask: Mask,
     box: Box,
-    place: Callable[[Grid], Mask | None],
+    place: Callable[[Grid], Mask],
     ct: CtImage,
     calibration: DensityCalibration,
     uniform: bool,
@@ -143,55 +143,33 @@ def _measured(
     """A region in a box of the CT; None where the CT shows nothing of it.
 
     Voxels of the CT at the edge of the region are blurred into its neighbours: of one that is much alike throughout
-    (``uniform``) they get the mean of its inner voxels in their slice.
+    (``uniform``) they get the mean of its inner voxels in their slice. Inner voxels are wholly inside, and so is something of
+    each neighbour in the slice: in a mask without fractions, those at the surface may be anything from a hair to all of a voxel.
     """
     if is_empty(box) or is_empty(mask.box):
         return None
     seen = ct.grid.crop([part.start for part in box], [part.stop - part.start for part in box])
-    occupancy = place(seen)
-    if occupancy is None:
+    occupancy = np.asarray(place(seen).array, np.float32)
+    image = ct.array[box]
+    table = calibration.table() if image.dtype == np.int16 else None
+    densities = image if table is not None else calibration.density(image)
+    mass = np.zeros(seen.shape, np.float32)  # [g/mL], in each voxel by what is occupied of it
+    filled, weight, within, dense = loops.weigh(
+        occupancy, densities, table, np.float32(WHOLE), np.float32(SOFT_ABOVE_G_PER_ML), uniform, mass
+    )
+    if not filled:
         return None
-    density = calibration.density(np.ascontiguousarray(ct.array[box]))
-    whole = occupancy.array > WHOLE
-    dense = density > SOFT_ABOVE_G_PER_ML
-    within, within_dense = np.count_nonzero(whole), np.count_nonzero(whole & dense)
-    if uniform:
-        _replace_edges(density, occupancy.array, whole)
-    volume = occupancy.array * np.float32(seen.voxel_volume_ml)
-    mass = np.multiply(volume, density, out=density)
     here = mask.grid.crop([part.start for part in mask.box], [part.stop - part.start for part in mask.box])
+    voxel = np.float32(seen.voxel_volume_ml)
     return TissueOnCt(
         box=mask.box,
-        volume_ml=resample(CountMap(volume, seen), here).array,
-        mass_g=resample(CountMap(mass, seen), here).array,
-        ct_mass_g=float(mass.sum(dtype=np.float64)),
-        ct_volume_ml=float(volume.sum(dtype=np.float64)),
-        light_ml=(within - within_dense) * seen.voxel_volume_ml,
-        dense_ml=within_dense * seen.voxel_volume_ml,
+        volume_ml=resample(CountMap(occupancy, seen), here).array * voxel,
+        mass_g=resample(CountMap(mass, seen), here).array * voxel,
+        ct_mass_g=weight * seen.voxel_volume_ml,
+        ct_volume_ml=filled * seen.voxel_volume_ml,
+        light_ml=(within - dense) * seen.voxel_volume_ml,
+        dense_ml=dense * seen.voxel_volume_ml,
     )
-
-
-def _replace_edges(
-    density: NDArray[np.float32], occupancy: NDArray[np.floating], whole: NDArray[np.bool_]
-) -> None:
-    """Give, in place, voxels of a region that are not its inner ones the mean of the inner ones in their slice.
-
-    Inner voxels are wholly inside, and so is something of each neighbour in the slice: in a mask without fractions, those
-    at the surface may be anything from a hair to all of a voxel.
-    """
-    touched = occupancy > 0
-    inner = whole.copy()
-    inner[:, 1:] &= touched[:, :-1]
-    inner[:, :-1] &= touched[:, 1:]
-    inner[:, :, 1:] &= touched[:, :, :-1]
-    inner[:, :, :-1] &= touched[:, :, 1:]
-    counts = inner.sum(axis=(1, 2))
-    if not counts.any():
-        return
-    sums = np.where(inner, density, np.float32(0)).sum(axis=(1, 2), dtype=np.float64)
-    mean = np.divide(sums, counts, out=np.full(counts.shape, sums.sum() / counts.sum()), where=counts > 0)
-    edge = touched & ~inner
-    np.copyto(density, mean.astype(np.float32)[:, None, None], where=edge)
 
 
 def _box_on(grid: Grid, shapes: Sequence[Contours | Mask]) -> Box:
