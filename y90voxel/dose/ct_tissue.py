@@ -117,11 +117,12 @@ def measure_tissue(
 
 
 def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> Mask:
-    """The occupancy of several shapes together, each placed in a box of its own."""
+    """The occupancy of several shapes together, each after the first placed in a box of its own."""
+    first = occupancy_of(shapes[0], grid)
     if len(shapes) == 1:
-        return occupancy_of(shapes[0], grid)
-    together = np.zeros(grid.shape, np.float32)
-    for shape in shapes:
+        return first
+    together = np.array(first.array, np.float32)
+    for shape in shapes[1:]:
         box = _box_on(grid, [shape])
         if is_empty(box):
             continue

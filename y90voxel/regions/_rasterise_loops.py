@@ -86,7 +86,6 @@ def _cover_strip(
 def _cover_plane(
     edges: Array,
     owners: Array,
-    heights: Array,
     finest: float,
     inside: Array,
     region: Array,
@@ -107,7 +106,6 @@ def _cover_plane(
     ----------
     edges : (n, 4) of y0, x0, y1, x1 with y0 < y1, sorted by y0.
     owners : (n,), the region of each edge, counted from 0.
-    heights : sorted y of all vertices.
     finest : height of the thinnest strip.
     inside : (regions,) work space.
     region, active, start_x, stop_x : (n,) work space.
@@ -117,28 +115,26 @@ def _cover_plane(
     rows, columns = out.shape
     if edges.shape[0] == 0:
         return
-    y = max(heights[0], 0.0)
-    y_end = min(heights[-1], float(rows))
-    next_height = 0
+    y = max(edges[0, 0], 0.0)
+    y_end = min(edges[:, 2].max(), float(rows))
     next_edge = 0
     count = 0
     cells[:] = 0.0
     steps[:] = 0.0
     while y < y_end:
         row = int(np.floor(y))
-        while next_height < heights.shape[0] and heights[next_height] <= y:
-            next_height += 1
         border = min(row + 1.0, y_end)
-        if next_height < heights.shape[0]:
-            border = min(border, heights[next_height])
         while next_edge < edges.shape[0] and edges[next_edge, 0] <= y:
             active[count] = next_edge
             count += 1
             next_edge += 1
+        if next_edge < edges.shape[0]:
+            border = min(border, edges[next_edge, 0])
         remaining = 0
         for i in range(count):
             if edges[active[i], 2] > y:
                 active[remaining] = active[i]
+                border = min(border, edges[active[i], 2])
                 remaining += 1
         count = remaining
         while True:
@@ -171,8 +167,6 @@ def cover_planes(
     edges: Array,
     owners: Array,
     edge_ends: Array,
-    heights: Array,
-    height_ends: Array,
     boxes: Array,
     slabs: Array,
     finest: float,
@@ -186,8 +180,6 @@ def cover_planes(
     edges : (n, 4) of y0, x0, y1, x1 with y0 < y1 from the corner of the plane's box, by plane, then by y0.
     owners : (n,), the region of each edge, counted from 0: even-odd within a region, any of them between regions.
     edge_ends : (planes,), where the edges of each plane end.
-    heights : y of all vertices from there, by plane, then rising.
-    height_ends : (planes,), where the heights of each plane end.
     boxes : (planes, 4) of first row, first column, rows, columns of the cells that the plane is looked at in.
     slabs : (planes, 2) in units of slices, slice i reaching from i to i + 1.
     finest : height of the thinnest strip.
@@ -216,11 +208,9 @@ def cover_planes(
         cover = work[: rows * columns].reshape((rows, columns))
         cover[:] = 0.0
         first_edge = edge_ends[plane - 1] if plane else 0
-        first_height = height_ends[plane - 1] if plane else 0
         _cover_plane(
             edges[first_edge : edge_ends[plane]],
             owners[first_edge : edge_ends[plane]],
-            heights[first_height : height_ends[plane]],
             finest,
             inside,
             region,

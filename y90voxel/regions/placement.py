@@ -175,13 +175,12 @@ def without_answered_types(
 def _lungs_beside_liver(placed: list[Region]) -> list[Region]:
     """The regions with lungs that were segmented from the CT giving way to liver and tumours, which were drawn."""
     solid = [r.mask for r in placed if r.role in (Role.LIVER, Role.TUMOUR)]
-    if not solid:
+    segmented = [r for r in placed if r.from_ct and r.role is Role.LUNG]
+    if not (solid and segmented):
         return placed
     free = 1.0 - union(solid).array
     return [
-        replace(r, mask=r.mask.with_array(np.minimum(r.mask.array, free)))
-        if r.from_ct and r.role is Role.LUNG
-        else r
+        replace(r, mask=r.mask.with_array(np.minimum(r.mask.array, free))) if r in segmented else r
         for r in placed
     ]
 

@@ -80,18 +80,17 @@ def cover_planes(joined: JoinedPlanes, cells: Floats, slabs: Floats, out: Floats
     high = np.clip(np.ceil(high).astype(np.int64), 0, out.shape[1:])
     cells = cells - low[joined.plane]
     edges = np.concatenate([cells, cells[joined.following]], axis=1)
-    edges = np.where(edges[:, :1] > edges[:, 2:3], edges[:, [2, 3, 0, 1]], edges)
+    falling = edges[:, 0] > edges[:, 2]
+    edges[falling] = edges[falling][:, [2, 3, 0, 1]]
     rising = edges[:, 0] < edges[:, 2]
     edges, of_plane = edges[rising], joined.plane[rising]
     order = np.lexsort((edges[:, 0], of_plane))
     planes = np.arange(len(low))
     areas = np.empty(len(low))
     loops.cover_planes(
-        np.ascontiguousarray(edges[order]),
+        edges[order],
         joined.owner[rising][order],
         np.searchsorted(of_plane, planes, side="right"),
-        cells[np.lexsort((cells[:, 0], joined.plane)), 0],
-        np.append(joined.begin[1:], len(cells)),
         np.concatenate([low, high - low], axis=1),
         slabs,
         FINEST_STRIP,

@@ -397,6 +397,8 @@ class DicomStudy:
                 )
         if isinstance(region.shape, Volume):
             return replace(region, shape=self._in_common_frame(region.shape))
+        if region.shape.frame_of_reference_uid == common:
+            return region
         return replace(region, shape=replace(region.shape, frame_of_reference_uid=common))
 
     def brought(self, drawn: Sequence[DrawnRegion]) -> list[DrawnRegion]:
