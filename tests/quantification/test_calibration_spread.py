@@ -63,6 +63,17 @@ def test_a_factor_says_what_a_run_over_that_region_gives(region):
     assert chosen.spread.factors["fov"] == pytest.approx(ratio, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-12])
+def test_the_factors_do_not_hang_on_the_unit_of_the_counts(scale):
+    case = blurred(shunt=None, calibration=over("liver+lungs"))
+    (injection,) = case.injections
+    counts = injection.emission.volume
+    emission = replace(injection.emission, volume=CountMap(scale * counts.array, counts.grid))
+    found = quantify(replace(case, injections=(replace(injection, emission=emission),)))
+    assert found.spread.factors["liver+lungs"] == 1.0
+    assert 0.9 < found.spread.factors["liver"] < 1.1
+
+
 def test_an_image_without_blur_is_the_same_over_all_regions():
     case = liver_case(lungs=False, shunt=0.0)
     solid = [replace(r, mask=r.mask.with_array((r.mask.array >= 0.5) * 1.0)) for r in case.regions.drawn]

@@ -21,14 +21,14 @@ def model(name, *activities_bq):
     }  # fmt: skip
 
 
-def write_plan(folder, *models, first="partition", maps=1):
+def write_plan(folder, *models, first="partition", maps=1, mass_g=None):
     """A plan whose injection j gives j times 10 Gy/GBq everywhere."""
     folder.mkdir()
     document = {
         "schema_version": 1, "kind": "plan", "study": {"label": "S", "study_instance_uid": "2.25.1"}, "nuclide": "Y-90",
         "engine": "convolution", "energy_per_activity_j_per_gbq": 49.77, "lung": {"shunt_fraction": 0.06},
         "frame_of_reference_uid": "1.2.3", "first_model": first, "models": models, "tumour_to_normal": [],
-        "regions": [{"name": "Liver", "mass_g": None, "dose_per_gbq_gy": [10.0 * (n + 1) for n in range(maps)]}],
+        "regions": [{"name": "Liver", "mass_g": mass_g, "dose_per_gbq_gy": [10.0 * (n + 1) for n in range(maps)]}],
     }  # fmt: skip
     (folder / "plan.json").write_text(json.dumps(document))
     write_nifti(DoseMap(np.full(GRID.shape, 10.0), GRID), folder / "dose_per_gbq.nii.gz")
@@ -73,6 +73,16 @@ def test_injections_add_by_their_own_maps(tmp_path):
     assert [i["file"] for i in found.inputs if i["role"] == "dose"] == [
         "dose_per_gbq_injection_1.nii.gz", "dose_per_gbq_injection_2.nii.gz",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mass_g", [None, 1500.0])
+def test_a_region_of_known_mass_has_the_mean_by_mass_of_the_plan(tmp_path, mass_g):
+    """Of 1 GBq × 10 Gy/GBq + 0.5 GBq × 20 Gy/GBq; without a mass only what the map says."""
+    plan = write_plan(tmp_path / "p", model("partition", 1e9, 0.5e9), maps=2, mass_g=mass_g)
+    stated = read_plan_folder(plan).side.stated
+    assert {name: (r.mass_g, r.mass_weighted_mean_gy) for name, r in stated.items()} == (
+        {} if mass_g is None else {"Liver": (1500.0, pytest.approx(20.0))}
+    )
 
 
 def no_such_model(plan):

@@ -351,8 +351,6 @@ def _log_normal(relative: float, z: float) -> float:
 
 def _shunt(fraction: float, relative: float) -> float:
     """The shunt with its logit moved, so that it stays between 0 and 1; by ``relative`` of itself for small moves."""
-    if fraction == 0.0:
-        return 0.0
     odds = fraction / (1.0 - fraction) * math.exp(relative / (1.0 - fraction))
     return float(odds / (1.0 + odds))
 
