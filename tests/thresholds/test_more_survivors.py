@@ -1,5 +1,6 @@
 """Faults of a second sample of mutants (docs/mutants.md), each held by a test on either side."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,6 +115,8 @@ def test_a_narrow_window_about_the_photopeak_is_45_kev_wide_at_most(tmp_path, hi
 def test_a_limit_that_no_activity_reaches_bounds_none(gy_per_gbq, bounds):
     limit = DoseAim("a", "liver", Sense.BELOW, UNBOUNDED_GBQ)
     assert _bounds(limit, gy_per_gbq) is bounds
+    used_up = replace(limit, previous=UNBOUNDED_GBQ)
+    assert _bounds(used_up, gy_per_gbq) is (gy_per_gbq > 0.0)
 
 
 @pytest.mark.parametrize(("counts", "outside"), [(1000.0, False), (1001.0, True)])
