@@ -29,6 +29,7 @@ from y90voxel.quantification.emission import DecayReference
 from y90voxel.quantification.focal_uptake import find_foci
 from y90voxel.quantification.lung_view import lung_view
 from y90voxel.quantification.planar_rays import Rays
+from y90voxel.quantification.planar_shunt import _fraction
 from y90voxel.quantification.time_zones import in_zone
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -277,3 +278,27 @@ def test_an_undefined_class_of_a_modality_that_is_used_is_damage(modality):
             _check_class(instance)
     else:
         _check_class(instance)
+
+
+@pytest.mark.parametrize("seen", [100.0, 0.0])
+def test_a_planar_shunt_is_as_sure_as_its_counts(seen):
+    """Against 200,000 draws of counts in lungs and liver; where the lungs show none, what their counting leaves open."""
+    hepatic = 1000.0
+    spread = {"lungs": 10.0, "liver": 40.0}
+
+    def shunt(lungs, liver):
+        rays = SimpleNamespace(
+            lung_weight=lambda _: "lungs", liver_weight=lambda _: "liver", lung_zone=lambda **_: None,
+            liver_zone=None, in_sight=lambda **_: 1.0, left_share=0.45,
+        )  # fmt: skip
+        counts = {"lungs": (lungs, spread["lungs"] ** 2), "liver": (liver, spread["liver"] ** 2)}
+        views = SimpleNamespace(rays=rays, counts=lambda _zone, which, _background: counts[which])
+        return _fraction(views, 0.12, left=False)
+
+    fraction, uncertainty = shunt(seen, hepatic)
+    assert fraction == pytest.approx(seen / (seen + hepatic))
+    rng = np.random.default_rng(1)
+    lungs, liver = (
+        rng.normal(mean, spread[name], 200_000) for name, mean in (("lungs", seen), ("liver", hepatic))
+    )
+    assert uncertainty == pytest.approx((lungs / (lungs + liver)).std(), rel=0.03)
