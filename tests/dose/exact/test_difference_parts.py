@@ -8,9 +8,10 @@ from scipy.optimize import minimize
 
 from y90voxel.dose.exact import difference_pilot
 from y90voxel.dose.exact._difference_loops import run_differences
-from y90voxel.dose.exact.difference_pilot import Pilot, importances
+from y90voxel.dose.exact.difference_pilot import Pilot, _betas, importances
 from y90voxel.dose.exact.difference_run import SETTINGS
 from y90voxel.dose.exact.reference_media import (
+    BEYOND,
     ELSE,
     LIVER,
     LUNG,
@@ -115,11 +116,24 @@ def test_fat_and_bone_are_compared_with_the_liver_and_air_with_nothing():
     # the liver's own sources are too far from fat to matter, and still part of what is convolved
     assert sorted(liver.cells[:, 0].tolist()) == [6, 7, 8]
     assert liver.own.sum() == 81 + 3
-    # fat 13 % lighter differs little, 15.2 % much, and bone is other matter
-    assert liver.kinds[1:-1, 5, 5].tolist() == [*[UNCHANGED] * 5, WEAK, STRONG, STRONG, STRONG]
+    # fat 13 % lighter differs little, 15.2 % much, and bone is other matter: 3.9 mm·g/mL deep, air but 0.3
+    assert liver.kinds[1:-1, 5, 5].tolist() == [*[UNCHANGED] * 5, WEAK, STRONG, BEYOND, STRONG]
     assert (alone.cells.tolist(), alone.lowest.tolist(), alone.own.sum()) == ([[9, 5, 5]], [0.0], 1)
     starts = make_starts(alone, np.ones(1), 10, energies, 1.0)
     assert starts.paired == 0
+
+
+@pytest.mark.parametrize(("density", "kind"), [(0.66, STRONG), (0.67, BEYOND)])
+def test_a_mass_depth_of_2_mm_is_beyond_what_x_and_y_have_in_common(density, kind):
+    true, names, tables = small_case({7: 0.5, 8: density})  # 3 mm of lung lie before it
+    energies, _ = electron_energies(emission(nuclide("Y-90"), 0.05, 0.005))
+    decays = np.zeros((9, 9, 9))
+    decays[4] = 1.0
+    (liver,) = source_groups(decays, true, names, tables, energies, SETTINGS)
+    assert liver.kinds[1:-1, 5, 5].tolist() == [*[UNCHANGED] * 7, STRONG, kind]
+    # β is 0 there whatever the pilot finds
+    assert _betas(np.ones((1, 3, 4, 3)), np.ones(1), True)[BEYOND] == 0.0
+    assert _betas(np.ones((1, 3, 4, 3)), np.ones(1), True)[STRONG] == 1.0
 
 
 def test_in_fat_alone_the_uniform_medium_is_fat():

@@ -32,9 +32,10 @@ COST_OF_PAIR = 6.0
 # A class that changed nothing in the pilot may yet: it gets this part of the mean importance.
 LEAST_IMPORTANCE = 0.05
 MOST_BETA = 1.2  # beyond it an estimate from few histories is taken for noise
-KINDS = 3  # of voxels by how they differ from the medium (unchanged, weak, strong), and of targets (liver, lung, else)
-# β by kind where the pilot says nothing; in voxels of the uniform medium it must be 1.
-USUAL_BETAS = (1.0, 1.0, 0.0)
+KINDS = 4  # of voxels by how they differ from the medium: unchanged, weak, strong, beyond
+TARGETS = 3  # kinds of targets: liver, lung, else
+# β by kind where the pilot says nothing; in voxels of the uniform medium it must be 1, and beyond it stays 0.
+USUAL_BETAS = (1.0, 1.0, 0.0, 0.0)
 # Weight of liver, lung and all else among targets: about the part of the time that each gets. Chosen: liver and tumours are
 # what is treated, lungs have limits, and fat, bone and air are asked for by few.
 TARGET_WEIGHTS = (0.6, 0.3, 0.1)
@@ -48,7 +49,7 @@ class Pilot:
     Parameters
     ----------
     betas : ndarray, (kinds,)
-        β of least variance by how a voxel differs; 1 where nothing differs, as X and Y are the same until they diverge.
+        β of least variance by how a voxel differs; 1 where nothing differs, as X and Y are the same until they diverge, 0 beyond.
     squares : ndarray, (classes, targets)
         Mean square of X - βY of one electron, weighted and summed over the voxels of each kind of target.
     sampled : ndarray, (classes,)
@@ -104,20 +105,20 @@ def pilot(
         )  # fmt: skip
         ones = np.ones(len(part.cells))
         starts = make_starts(part, ones, 1, energies_mev, 1.0)._replace(counts=ones)
-        moments = np.zeros((KINDS * KINDS + 1, 3))
+        moments = np.zeros((TARGETS * KINDS + 1, 3))
         run_histories_apart(
             seed, number * HISTORIES, HISTORIES, starts, true, group.even, group.clearance_mm, tables, x, y,
             weights, labels, half, moments,
         )  # fmt: skip
         x.fill(0.0)
         y.fill(0.0)
-        found.append(moments[:-1].reshape(KINDS, KINDS, 3) / HISTORIES)
+        found.append(moments[:-1].reshape(TARGETS, KINDS, 3) / HISTORIES)
         sampled.append(float(part.sampled.sum()))
         cost.append(1.0 + COST_OF_PAIR * moments[-1, 1] / HISTORIES)
     if group.medium is None:
         cost = [COST_OF_PAIR] * len(cost)
     if not found:
-        return Pilot(np.array(USUAL_BETAS), np.zeros((0, KINDS)), np.zeros(0), np.zeros(0))
+        return Pilot(np.array(USUAL_BETAS), np.zeros((0, TARGETS)), np.zeros(0), np.zeros(0))
     betas = _betas(np.array(found), np.array(sampled), group.medium is not None)
     each = np.array(found)
     squares = (each[..., 0] - 2.0 * betas * each[..., 1] + betas**2 * each[..., 2]).sum(axis=2)

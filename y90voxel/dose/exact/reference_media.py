@@ -36,7 +36,10 @@ SAME_DENSITY = 1e-6
 # Up to this difference in density of materials that are alike X and Y stay together beyond the step. Chosen: fat (11 %
 # lighter than liver), the noise of a CT in soft tissue (3 %) and its organs lie inside.
 WEAK_DIFFERENCE = 0.15
-UNCHANGED, WEAK, STRONG = 0, 1, 2  # kinds of target voxels
+UNCHANGED, WEAK, STRONG, BEYOND = 0, 1, 2, 3  # kinds of target voxels
+# Mass depth in voxels that differ much beyond which X and Y have little in common [mm·g/mL]. Chosen: less than a voxel
+# of 2.4 mm of tissue. Uniform lung reaches 40 mm into the liver below it, where hardly an electron of the patient's lung comes.
+BEYOND_DEPTH = 2.0
 LIVER, LUNG, ELSE = 0, 1, 2  # kinds of target voxels that histories are shared out among
 NOWHERE_MM = 1e9  # clearance where no voxel differs
 # Equally likely energies of a decay's electrons, lines among them; chosen: a line of 1e-4 per decay has 7 of them.
@@ -166,7 +169,7 @@ def target_kinds(groups: list[SourceGroup], true: Geometry, names: tuple[str, ..
     kinds = np.full(true.density.shape, ELSE, np.uint8)
     for group in groups:
         if group.medium is not None and group.medium != "lung":
-            kinds[group.kinds != STRONG] = LIVER
+            kinds[group.kinds < STRONG] = LIVER
     if "lung" in names:
         kinds[true.material == names.index("lung")] = LUNG
     return kinds
@@ -229,6 +232,7 @@ def _compared(
     spacing = true.edges_mm[:, 2] - true.edges_mm[:, 1]
     clearance = _clearance(kinds != UNCHANGED, spacing)
     to_strong = _clearance(kinds == STRONG, spacing)
+    kinds[_clearance(kinds != STRONG, spacing) * true.density > BEYOND_DEPTH] = BEYOND
     cells = np.argwhere(own)
     reach = (
         REACH_MARGIN * 10.0 / density * np.interp(energies_mev, tables.energies, tables.steps[index, :, 6])
