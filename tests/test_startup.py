@@ -20,6 +20,19 @@ def test_a_second_call_changes_nothing():
     assert run(code) == ["0", "500000"]
 
 
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
+def test_blas_takes_one_thread_unless_it_is_told_otherwise(given, threads, monkeypatch):
+    """numpy is imported later than that: what it reads then is what was set."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
+    code = (
+        "import os\nimport y90voxel.cli.main\n"
+        "print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    assert run(code) == ["False", threads]
+
+
 def test_the_heap_is_set_aside_when_the_process_ends():
     """Handlers run in the reverse order of registration: one registered before the call runs after it."""
     code = (

@@ -81,3 +81,16 @@ def test_the_floor_is_in_the_mass_and_not_in_the_path():
     assert tissue.path.array.min() == pytest.approx(0.00121)
     other, _, _ = tissue_on(dose_grid(4.0), CtImage(gas, CT_GRID), DensityModel(floor_g_per_ml=0.1))
     assert other.path is other.density
+
+
+def test_on_the_grid_of_the_ct_a_region_keeps_its_volume_beside_its_mass():
+    """Mass is made in the array that held the volume, and a mask on the CT's own grid stays as it was."""
+    regions, _ = place_regions(drawn(), CT_GRID)
+    as_masks = {region.name: region.mask for region in regions.drawn}
+    before = {name: mask.array.copy() for name, mask in as_masks.items()}
+    shown = measure_tissue(as_masks, regions, ct(), DensityCalibration())
+    for tissue in (shown.liver, shown.regions["Lungs"]):
+        assert tissue.volume_ml.sum(dtype=float) == pytest.approx(tissue.ct_volume_ml, rel=1e-6)
+        assert tissue.mass_g.sum(dtype=float) == pytest.approx(tissue.ct_mass_g, rel=1e-6)
+    assert shown.regions["Lungs"].ct_mass_g < 0.5 * shown.regions["Lungs"].ct_volume_ml
+    assert all(np.array_equal(mask.array, before[name]) for name, mask in as_masks.items())

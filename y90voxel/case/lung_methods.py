@@ -187,8 +187,7 @@ def _in_box(density: DensityMap | OwnDensity, box: Box) -> NDArray[Any]:
 
 def _mean(dose: DoseMap, mask: Mask, density: DensityMap | OwnDensity | None = None) -> float:
     """Mean dose over a region, by volume or by mass [Gy]."""
-    inside = mask.array[mask.box] != 0
-    weights = mask.array[mask.box][inside].astype(np.float64)
+    weights = mask.array[mask.box].astype(np.float64)
     if density is not None:
-        weights *= _in_box(density, mask.box)[inside]
-    return float(np.vdot(dose.array[mask.box][inside], weights) / weights.sum())
+        weights *= _in_box(density, mask.box)
+    return float(np.vdot(dose.array[mask.box], weights) / weights.sum())

@@ -1,4 +1,4 @@
-"""Compiled loop that weighs a region on the voxels of a CT. Arrays and scalars in, ``mass`` filled."""
+"""Compiled loop that weighs a region on the voxels of a CT. Arrays and scalars in, ``occupancy`` overwritten."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def weigh(
     whole: float,
     border: float,
     uniform: bool,
-    mass: Array,
 ) -> tuple[float, float, int, int]:
-    """Fill mass with occupancy times density; return the sums of occupancies and of mass, and how many voxels are inside.
+    """Multiply occupancy by density in place; return the sums of both, and how many voxels are inside and dense.
+
+    In place, for a region on a CT is the largest array of a run but for the CT itself. What is occupied stays above zero.
 
     Parameters
     ----------
-    occupancy : (slices, rows, columns).
+    occupancy : (slices, rows, columns), mass over the volume of a voxel when done.
     image : of that shape: densities, or with a table CT numbers as int16.
     table : (65536,), the density of each CT number, in the order of their bits as uint16; None without.
     whole : occupancy above which a voxel lies wholly inside.
     border : density above which such voxels are counted apart.
     uniform : whether voxels that are not inner ones get the mean density of the inner ones in their slice.
-    mass : of that shape, zeros.
     """
     means = np.zeros(occupancy.shape[0])
     if uniform:
@@ -78,8 +78,8 @@ def weigh(
                     within += 1
                     dense += density > border
                 if means[z] > 0 and not _is_inner(occupancy, z, y, x, whole):
-                    density = mass.dtype.type(means[z])
-                mass[z, y, x] = share * density
+                    density = occupancy.dtype.type(means[z])
+                occupancy[z, y, x] = share * density
                 filled += share
-                weight += mass[z, y, x]
+                weight += occupancy[z, y, x]
     return filled, weight, within, dense

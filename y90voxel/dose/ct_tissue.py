@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from y90voxel.dose import _tissue_loops as loops
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.placement import occupancy_of
+from y90voxel.regions.rasterise import fractions_enclosed
 from y90voxel.regions.region import Contours
 from y90voxel.regions.regions import Region, Regions, union
 from y90voxel.regions.roles import ORGANS, Role
@@ -96,16 +97,18 @@ def measure_tissue(
     solid = [region for region in regions.drawn if region.role in (Role.LIVER, Role.TUMOUR)]
     others = [region for region in regions.drawn if region.role in (Role.LUNG, *ORGANS, Role.OTHER)]
 
-    def occupied(of: Sequence[Region], grid: Grid) -> Mask:
+    def occupied(of: Sequence[Region], grid: Grid) -> NDArray[np.float32]:
         return _occupied([shapes[one.name] for one in of], grid)
 
-    def beside_liver(one: Region, grid: Grid) -> Mask:
+    def beside_liver(one: Region, grid: Grid) -> NDArray[np.float32]:
         own = occupied([one], grid)
-        if not (one.from_ct and solid):
-            return own
-        return own.with_array(np.minimum(own.array, 1.0 - occupied(solid, grid).array))
+        if one.from_ct and solid:
+            np.minimum(own, 1.0 - occupied(solid, grid), out=own)
+        return own
 
-    def measured(reach: Mask, of: Sequence[Region], place: Callable[[Grid], Mask]) -> TissueOnCt | None:
+    def measured(
+        reach: Mask, of: Sequence[Region], place: Callable[[Grid], NDArray[np.float32]]
+    ) -> TissueOnCt | None:
         box = _box_on(ct.grid, [shapes[one.name] for one in of])
         uniform = all(one.role is Role.LUNG for one in of)
         return _measured(reach, box, place, ct, calibration, uniform)
@@ -116,27 +119,30 @@ def measure_tissue(
     return CtTissue(liver, {name: tissue for name, tissue in by_name.items() if tissue is not None})
 
 
-def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> Mask:
-    """The occupancy of several shapes together, each after the first placed in a box of its own."""
-    first = occupancy_of(shapes[0], grid)
-    if len(shapes) == 1:
-        return first
-    together = np.array(first.array, np.float32)
+def _occupied(shapes: Sequence[Contours | Mask], grid: Grid) -> NDArray[np.float32]:
+    """The occupancy of several shapes together, in an array of its own; each after the first is placed in a box of its own."""
+    together = _occupancy(shapes[0], grid)
     for shape in shapes[1:]:
         box = _box_on(grid, [shape])
         if is_empty(box):
             continue
         here = grid.crop([part.start for part in box], [part.stop - part.start for part in box])
-        added = occupancy_of(shape, here)
-        before = Mask(together[box], here)
-        together[box] = union([before, added]).array if before.array.any() else added.array
-    return Mask(together, grid)
+        before, added = together[box], _occupancy(shape, here)
+        together[box] = union([Mask(before, here), Mask(added, here)]).array if before.any() else added
+    return together
+
+
+def _occupancy(shape: Contours | Mask, grid: Grid) -> NDArray[np.float32]:
+    """The occupancy of a shape, in an array of its own."""
+    if isinstance(shape, Contours) and shape.polygons:
+        return np.asarray(fractions_enclosed([shape], grid), np.float32)
+    return np.array(occupancy_of(shape, grid).array, np.float32)
 
 
 def _measured(
     mask: Mask,
     box: Box,
-    place: Callable[[Grid], Mask],
+    place: Callable[[Grid], NDArray[np.float32]],
     ct: CtImage,
     calibration: DensityCalibration,
     uniform: bool,
@@ -150,22 +156,20 @@ def _measured(
     if is_empty(box) or is_empty(mask.box):
         return None
     seen = ct.grid.crop([part.start for part in box], [part.stop - part.start for part in box])
-    occupancy = np.asarray(place(seen).array, np.float32)
+    here = mask.grid.crop([part.start for part in mask.box], [part.stop - part.start for part in mask.box])
+    occupancy, voxel_ml = place(seen), np.float32(seen.voxel_volume_ml)
+    volume_ml = resample(CountMap(occupancy, seen), here).array * voxel_ml  # a copy, before it is overwritten
     image = ct.array[box]
     table = calibration.table() if image.dtype == np.int16 else None
     densities = image if table is not None else calibration.density(image)
-    mass = np.zeros(seen.shape, np.float32)  # [g/mL], in each voxel by what is occupied of it
-    filled, weight, within, dense = loops.weigh(
-        occupancy, densities, table, np.float32(WHOLE), np.float32(SOFT_ABOVE_G_PER_ML), uniform, mass
-    )
+    limits = np.float32(WHOLE), np.float32(SOFT_ABOVE_G_PER_ML)
+    filled, weight, within, dense = loops.weigh(occupancy, densities, table, *limits, uniform)
     if not filled:
         return None
-    here = mask.grid.crop([part.start for part in mask.box], [part.stop - part.start for part in mask.box])
-    voxel = np.float32(seen.voxel_volume_ml)
     return TissueOnCt(
         box=mask.box,
-        volume_ml=resample(CountMap(occupancy, seen), here).array * voxel,
-        mass_g=resample(CountMap(mass, seen), here).array * voxel,
+        volume_ml=volume_ml,
+        mass_g=resample(CountMap(occupancy, seen), here).array * voxel_ml,
         ct_mass_g=weight * seen.voxel_volume_ml,
         ct_volume_ml=filled * seen.voxel_volume_ml,
         light_ml=(within - dense) * seen.voxel_volume_ml,

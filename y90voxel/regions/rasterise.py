@@ -29,7 +29,7 @@ from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.resample import resample
 from y90voxel.volumes.volume import Mask
 
-__all__ = ["drawn_volume_ml", "rasterise", "rasterise_union"]
+__all__ = ["drawn_volume_ml", "fractions_enclosed", "rasterise", "rasterise_union"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -109,6 +109,11 @@ def rasterise_union(regions: Sequence[Contours], grid: Grid) -> Mask:
     GeometryError, RegionError
         As in :func:`rasterise`; also if the planes of two regions are not parallel.
     """
+    return Mask(fractions_enclosed(regions, grid), grid)
+
+
+def fractions_enclosed(regions: Sequence[Contours], grid: Grid) -> Floats:
+    """Return the occupancy of :func:`rasterise_union` as an array that belongs to the caller, float32."""
     for contours in regions:
         _check_frame(contours, grid)
     polygons = [polygon for contours in regions for polygon in closed_polygons(contours)]
@@ -116,8 +121,8 @@ def rasterise_union(regions: Sequence[Contours], grid: Grid) -> Mask:
     normal = common_normal(polygons) if axis is None else grid.directions[:, axis]
     planes = merged_planes([contour_planes(contours, normal) for contours in regions])
     if axis is not None:
-        return Mask(_occupancy(planes, grid, axis), grid)
-    return resample(_mask_along_planes(planes, grid), grid)
+        return _occupancy(planes, grid, axis)
+    return np.array(resample(_mask_along_planes(planes, grid), grid).array)
 
 
 def _check_frame(contours: Contours, grid: Grid) -> None:
@@ -134,10 +139,9 @@ def _check_frame(contours: Contours, grid: Grid) -> None:
 
 def _stacking_axis(polygons: list[Floats], grid: Grid) -> int | None:
     """Return the grid axis that all polygons are perpendicular to, or None if they are oblique."""
-    largest = max(polygons, key=lambda p: float(np.ptp(p, axis=0).max()))
-    axis = int(np.ptp(largest @ grid.directions, axis=0).argmin())
-    low, high = extents(polygons, grid.directions[:, axis])
-    return axis if (high - low).max() <= 2 * PLANE_TOLERANCE_MM else None
+    reach = [np.subtract(*extents(polygons, direction)[::-1]).max() for direction in grid.directions.T]
+    axis = int(np.argmin(reach))
+    return axis if reach[axis] <= 2 * PLANE_TOLERANCE_MM else None
 
 
 def _occupancy(planes: ContourPlanes, grid: Grid, axis: int) -> Floats:
