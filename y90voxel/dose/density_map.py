@@ -157,14 +157,15 @@ def build_tissue_map(
     notices: list[Notice] = []
     seen: NDArray[np.bool_] | None = None
     if ct is None:
-        density = _by_role(liver.array, lung.array, model)
+        density = np.empty(grid.shape, np.result_type(np.float32, liver.array, lung.array))
+        _set_by_role(density, np.ones(grid.shape, bool), liver, lung, model)
         sources["lung"] = f"by role, {model.lung_g_per_ml:g} g/mL (no CT)"
         sources["elsewhere"] = f"by role, {model.soft_tissue_g_per_ml:g} g/mL (no CT)"
     else:
         covered = coverage(ct.grid, grid)
         seen = covered.array > 0.5
         density = averaged_density(ct, grid, model.calibration, covered, model.soft_tissue_g_per_ml)
-        density[~seen] = _by_role(liver.array[~seen], lung.array[~seen], model)
+        _set_by_role(density, ~seen, liver, lung, model)
         sources["lung"] = sources["elsewhere"] = f"CT ({model.calibration.name})"
         notices += check_ct_numbers(ct) + _coverage_notices(seen, regions)
         by_ct = liver.with_array(liver.array * seen)
@@ -200,12 +201,15 @@ def _nothing(grid: Grid) -> Mask:
     return Mask(np.zeros(grid.shape), grid)
 
 
-def _by_role(
-    liver: NDArray[np.floating], lung: NDArray[np.floating], model: DensityModel
-) -> NDArray[np.floating]:
-    """Densities of voxels that no CT shows, from what fills them; where liver and lung overlap it is liver."""
-    share = np.minimum(lung, 1.0 - liver)
-    return np.asarray(share * model.lung_g_per_ml + (1.0 - share) * model.soft_tissue_g_per_ml)
+def _set_by_role(
+    density: NDArray[np.floating], where: NDArray[np.bool_], liver: Mask, lung: Mask, model: DensityModel
+) -> None:
+    """Give voxels that no CT shows, in place, the density of what fills them; where liver and lung overlap it is liver."""
+    np.copyto(density, model.soft_tissue_g_per_ml, where=where)
+    box = lung.box
+    share = np.minimum(lung.array[box], 1.0 - liver.array[box])
+    mixed = share * model.lung_g_per_ml + (1.0 - share) * model.soft_tissue_g_per_ml
+    np.copyto(density[box], mixed, where=where[box])
 
 
 def _set_liver(
