@@ -41,9 +41,9 @@ Geometry = namedtuple("Geometry", "shells edges_mm density material far_mm weigh
 Source = namedtuple("Source", "cumulative cells energies_mev electrons photons local_mev")
 # energies (rows) [MeV]: see row_of. steps (materials, rows, 8): step [g/cm²], mean loss and its standard deviation [MeV],
 # delta rays and photons made per g/cm², tilt of the hinge, range [g/cm²], photons made until the cut-off. angle_scale
-# (materials, rows), angles (materials, rows, bins + 1): see elastic.angle_quantiles. photons (materials, energies, 2):
-# photoelectric and Compton coefficient [cm²/g]. brems_shape (energies, k/T). limits [MeV]: electron and photon
-# cut-off, delta-ray and photon threshold, largest energy of range rejection.
+# (materials, rows), angles (materials, rows, bins + 1): see elastic.angle_quantiles. photons (materials, energies, 3):
+# photoelectric, Compton and energy-transfer coefficient [cm²/g]. brems_shape (energies, k/T). limits [MeV]: electron and photon
+# cut-off, delta-ray and photon threshold, largest energy of range rejection; last, how many times as many photons electrons make.
 Tables = namedtuple(
     "Tables",
     "first_row energies steps angle_scale angles photon_log_low photon_per_log photons "
@@ -351,6 +351,12 @@ def push(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def virtual(tables: Tables, rng: Array) -> bool:
+    """Whether a photon costs its electron nothing: all but one in as many as there are more of (`with_more_photons`)."""
+    return bool(tables.limits[5] > 1.0 and uniform(rng) * tables.limits[5] >= 1.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def hard_collision(
     energy: float,
     delta: bool,
@@ -386,11 +392,8 @@ def hard_collision(
     beta = np.sqrt(energy * (energy + 2.0 * MASS)) / (energy + MASS)
     u = 2.0 * uniform(rng) - 1.0
     new_direction = turned(direction, (u + beta) / (1.0 + u * beta), c, s)
-    return (
-        energy - lost,
-        direction,
-        push(stack, stack_cells, waiting, PHOTON, lost, position, new_direction, cell, 1, key),
-    )
+    waiting = push(stack, stack_cells, waiting, PHOTON, lost, position, new_direction, cell, 1, key)
+    return energy if virtual(tables, rng) else energy - lost, direction, waiting
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -423,7 +426,8 @@ def absorb(
     """End an electron inside its voxel, but set free the photon that it might still have made; return who waits."""
     steps = tables.steps
     expected = steps[m, i, 7] + w * (steps[m, i + 1, 7] - steps[m, i, 7])
-    if uniform(rng) < expected:
+    whole = np.floor(expected)
+    for _ in range(int(whole) + int(uniform(rng) < expected - whole)):
         wanted = expected * uniform(rng)
         row = 0
         while row < i and steps[m, row + 1, 7] < wanted:
@@ -435,7 +439,8 @@ def absorb(
         waiting = push(
             stack, stack_cells, waiting, PHOTON, photon, position, isotropic(rng), cell, 1, bits(rng)
         )
-        energy -= photon
+        if not virtual(tables, rng):
+            energy -= photon
     deposit(energy, position, cell, geometry, score, 0)
     return waiting
 

@@ -16,10 +16,14 @@ from y90voxel.dose.monte_carlo.inelastic import (
     soft_collision_loss,
     soft_collision_variance,
 )
-from y90voxel.dose.monte_carlo.photon import compton_coefficient, photoelectric_coefficient
+from y90voxel.dose.monte_carlo.photon import (
+    compton_coefficient,
+    compton_transfer_coefficient,
+    photoelectric_coefficient,
+)
 from y90voxel.reference.materials import Material, material
 
-__all__ = ["FULL_STEPS_MEV", "MOST_GROWTH", "TransportSettings", "transport_tables"]
+__all__ = ["FULL_STEPS_MEV", "MOST_GROWTH", "TransportSettings", "transport_tables", "with_more_photons"]
 
 Array = NDArray[np.float64]
 
@@ -81,14 +85,20 @@ def transport_tables(names: tuple[str, ...], settings: TransportSettings) -> Tab
     photon_energies = np.geomspace(settings.photon_cutoff_mev, settings.largest_mev, PHOTON_ENERGIES)
     photons = [
         np.stack(
-            [photoelectric_coefficient(m, photon_energies), compton_coefficient(m, photon_energies)], axis=1
+            [
+                photo,
+                compton_coefficient(m, photon_energies),
+                photo + compton_transfer_coefficient(m, photon_energies),
+            ],
+            axis=1,
         )
         for m in map(material, names)
+        for photo in [photoelectric_coefficient(m, photon_energies)]
     ]
     spectrum = photon_spectrum()
     limits = (
         settings.electron_cutoff_mev, settings.photon_cutoff_mev, settings.delta_threshold_mev,
-        settings.photon_threshold_mev, settings.range_rejection_mev,
+        settings.photon_threshold_mev, settings.range_rejection_mev, 1.0,
     )  # fmt: skip
     return Tables(
         first_row, energies, np.array([c[0] for c in columns]), np.array([c[1] for c in columns]),
@@ -97,6 +107,25 @@ def transport_tables(names: tuple[str, ...], settings: TransportSettings) -> Tab
         float((PHOTON_ENERGIES - 1) / np.log(photon_energies[-1] / photon_energies[0])),
         np.array(photons), spectrum.log_energy, spectrum.kappa, spectrum.shape, np.array(limits),
     )  # fmt: skip
+
+
+def with_more_photons(tables: Tables, factor: float) -> Tables:
+    """Return tables by which electrons make so many times as many photons, of which one in so many costs them energy.
+
+    Where each photon counts for one in so many, every mean is what it was: emission is a Poisson process along the way, and the
+    photons that cost energy are a random part of it.
+
+    Parameters
+    ----------
+    tables : Tables
+        As they are.
+    factor : float
+        At least 1.
+    """
+    steps, limits = tables.steps.copy(), tables.limits.copy()
+    steps[:, :, [4, 7]] *= factor
+    limits[5] = factor
+    return tables._replace(steps=steps, limits=limits)
 
 
 def _rows(lowest_mev: float, largest_mev: float) -> tuple[int, Array]:
