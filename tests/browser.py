@@ -127,6 +127,21 @@ class Page:
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
 
+def text(page, identifier):
+    """What an element of a page says, with a hyphen as minus."""
+    return page.run(f"document.getElementById('{identifier}').textContent").replace("−", "-")
+
+
+def value(page, identifier):
+    """The number that an element begins with."""
+    return float(text(page, identifier).split()[0])
+
+
+def here(page):
+    """The point that a viewer names [mm]."""
+    return [float(p) for p in text(page, "position-here").split(",")]
+
+
 @contextmanager
 def browser(*options):
     """A page of a new browser that ends with the block."""

@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 import pytest
-from browser import SOFTWARE_WEBGL, browser, find_chromium
+from browser import SOFTWARE_WEBGL, browser, find_chromium, here, text, value
 from linear_phantom import AXIAL, CENTRE, GY, HU, linear, positions, tilted
 from matplotlib.image import imread
 
@@ -90,18 +90,6 @@ def shown(page, file, size=SIZE):
 def page(chromium, file):
     """The page, opened anew: other tests move, zoom and hide in the same browser."""
     return shown(chromium, file)
-
-
-def text(page, identifier):
-    return page.run(f"document.getElementById('{identifier}').textContent").replace("−", "-")
-
-
-def value(page, identifier):
-    return float(text(page, identifier).split()[0])
-
-
-def here(page):
-    return [float(p) for p in text(page, "position-here").split(",")]
 
 
 def go(page, point):

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from browser import NO_WEBGL, SOFTWARE_WEBGL, browser, find_chromium
+from browser import NO_WEBGL, SOFTWARE_WEBGL, browser, find_chromium, here, text, value
 from linear_phantom import AXIAL, CENTRE, GY, HU, linear, phantom, tilted
 from matplotlib.image import imread
 
@@ -51,18 +51,6 @@ def axial_file(tmp_path_factory):
 def axial(page, axial_file):
     """The page of the axial phantom, opened anew: other tests move, zoom and hide in the same browser."""
     return shown(page, axial_file)
-
-
-def text(page, identifier):
-    return page.run(f"document.getElementById('{identifier}').textContent").replace("−", "-")
-
-
-def value(page, identifier):
-    return float(text(page, identifier).split()[0])
-
-
-def here(page):
-    return [float(p) for p in text(page, "position-here").split(",")]
 
 
 def picture(page):
