@@ -174,6 +174,7 @@ def test_voxels_are_compared_through_a_deformation(sides, deformed, tmp_path):
     write_comparison_report(found, {"version": "1"}, tmp_path, deformed[1])
     page = (tmp_path / "compare.html").read_text()
     assert "Checkerboard of the delivered and the predicted CT" in page
+    assert page.index("Registration in numbers") < page.index("Both CTs as a checkerboard")
     assert (tmp_path / "figures" / "registration.png").stat().st_size > 50_000
 
 
