@@ -14,7 +14,11 @@ from y90voxel.volumes import deformable_registration, image_registration
 
 WORK_MM = 4.5  # half as long again as that of users: a third of the voxels
 FINE_MM = 4.0  # of rigid alignment; that of users is 2.5 mm
-LEVELS = ((4, 60), (2, 40), (1, 12))  # shrinking, iterations
+# Shrinking, iterations, smoothing.
+STEPS = {
+    "PLAIN": ((4, 60, 2.0), (2, 40, 2.0), (1, 12, 2.0)),
+    "GUIDED": ((4, 60, 1.0), (2, 40, 1.0), (1, 10, 1.0), (1, 4, 1.5)),
+}
 
 
 @contextmanager
@@ -24,6 +28,5 @@ def quick_registration():
         patch.setattr(image_registration, "FINE_MM", FINE_MM)
         patch.setattr(deformable_registration, "WORK_MM", WORK_MM)
         for name in ("PLAIN", "GUIDED"):
-            smoothing = getattr(deformable_registration, name)[1]
-            patch.setattr(deformable_registration, name, (LEVELS, smoothing))
+            patch.setattr(deformable_registration, name, STEPS[name])
         yield

@@ -9,9 +9,10 @@ from quick_registration import quick_registration
 from y90voxel.errors import GeometryError
 from y90voxel.volumes import deformable_registration
 from y90voxel.volumes.deformable_registration import GUIDE_HU, MARGIN_MM, Guide, deform_ct
+from y90voxel.volumes.field_quality import field_quality
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.image_registration import Alignment
-from y90voxel.volumes.transform import AffineTransform
+from y90voxel.volumes.transform import AffineTransform, Deformation
 from y90voxel.volumes.volume import CtImage, Mask
 
 GRID = Grid.from_spacing((34, 38, 42), (5.0, 5.0, 5.0), (-105.0, -95.0, -85.0), "1.2.3")
@@ -61,6 +62,30 @@ def test_contours_guide_where_the_images_show_nothing():
     work = deformable_registration._work_grid(grey[1], after)
     index = tuple(np.rint(work.lps_to_index((0.0, 0.0, 50.0))).astype(int))
     assert found[index][2] == pytest.approx(-9.0, abs=2.0)
+
+
+def test_the_last_step_takes_out_what_followed_noise_and_leaves_the_motion():
+    before, after = ball(), ball(9.0)
+    noise = np.random.default_rng(0).normal(0, 20.0, (2, *GRID.shape)).astype(np.float32)
+    images = [CtImage(ct(mask).array + part, GRID) for mask, part in zip((before, after), noise, strict=True)]
+    work = deformable_registration._work_grid(images[1], after)
+    moving, fixed = (
+        deformable_registration._prepared(image, [(mask, 1.0)], work, UNMOVED)
+        for image, mask in zip(images, (before, after), strict=True)
+    )
+    inside = deformable_registration._nearest(after.array, GRID, work, UNMOVED) >= 0.5
+
+    def found(steps):
+        offsets = deformable_registration._demons(fixed, moving, work, lambda done: None, steps)
+        deformation = Deformation(UNMOVED, UNMOVED, work, offsets)
+        wrong = np.linalg.norm(offsets[inside] - (0.0, 0.0, -9.0), axis=-1).mean()
+        return float(np.ptp(field_quality(deformation, work, inside).volume_ratio)), float(wrong)
+
+    (rough, wrong_before), (smooth, wrong) = (
+        found(deformable_registration.GUIDED[:end]) for end in (-1, None)
+    )
+    assert smooth < 0.9 * rough
+    assert wrong < wrong_before  # of 9 mm, in an even ball
 
 
 def test_contrast_agent_in_a_guided_organ_is_taken_out():
@@ -120,8 +145,8 @@ def test_a_deformation_that_folds_or_makes_things_worse_is_refused(monkeypatch):
     both = alignment(image, image)
 
     def stands(offset):
-        def found(fixed, moving, grid, told, fineness):
-            assert fineness == deformable_registration.PLAIN
+        def found(fixed, moving, grid, told, steps):
+            assert steps == deformable_registration.PLAIN
             points = grid.index_to_lps(np.moveaxis(np.indices(grid.shape, dtype=float), 0, -1))
             return offset(points).astype(np.float32)
 

@@ -28,10 +28,12 @@ Floats = NDArray[np.floating[Any]]
 Progress = Callable[[str, float], None]
 
 WORK_MM = 3.0  # working voxel [mm], as long as a CT slice; decision 20
-# Shrinking and iterations from coarse to fine, and smoothing of the field [working voxels of the level]; measured, decision 20.
-PLAIN = (((4, 80), (2, 60), (1, 30)), 2.0)
-# Contours of both livers bear a finer field [as above]; without them it would follow noise: measured, decision 20.
-GUIDED = (((4, 120), (2, 100), (1, 60)), 1.5)
+Steps = tuple[tuple[int, int, float], ...]
+# Shrinking, iterations and smoothing of the field [working voxels of the step], from coarse to fine; measured, decision 20.
+PLAIN: Steps = ((4, 80, 2.0), (2, 60, 2.0), (1, 30, 2.0))
+# Contours of both livers bear a finer field [as above]; without them it would follow noise. The last step smooths out what
+# the finer field took from noise, which soon goes, and leaves long waves, which go slowly: measured, decision 20.
+GUIDED: Steps = ((4, 120, 1.0), (2, 100, 1.0), (1, 60, 1.0), (1, 20, 1.5))
 # The box around the focus in which images are compared and the deformation is defined [mm].
 MARGIN_MM = 50.0
 # What a guided organ is set to in the images that are compared [HU]: it stands out from its neighbours as soft tissue from lung.
@@ -159,17 +161,17 @@ def deform_ct(
     shape = _nearest(focus.array, focus.grid, grid, AffineTransform(np.eye(4)))
     inside = shape >= 0.5
     guided = any(guide.sign > 0 for guide in guides)
-    fineness = GUIDED if guided else PLAIN
+    steps = GUIDED if guided else PLAIN
     if not guided:
         if drawn_on_moving:
             moving = _as_bright_as(fixed, moving, shape)
         else:
             fixed = _as_bright_as(moving, fixed, shape)
     offsets = _demons(
-        fixed, moving, grid, lambda done: report_progress("deforming the CT", 0.5 * done), fineness
+        fixed, moving, grid, lambda done: report_progress("deforming the CT", 0.5 * done), steps
     )
     returns = _demons(
-        moving, fixed, grid, lambda done: report_progress("deforming it back", 0.5 + 0.5 * done), fineness
+        moving, fixed, grid, lambda done: report_progress("deforming it back", 0.5 + 0.5 * done), steps
     )
     unmoved = AffineTransform(np.eye(4))
     pull = Deformation(unmoved, back_to_moving, grid, offsets)
@@ -273,7 +275,7 @@ def _demons(
     moving: NDArray[np.float32],
     grid: Grid,
     told: Callable[[float], None],
-    fineness: tuple[tuple[tuple[int, int], ...], float] = PLAIN,
+    steps: Steps = PLAIN,
 ) -> NDArray[np.float32]:
     """The offsets that take points of the fixed image to those of the moving one, (slices, rows, columns, 3) [mm]."""
     # deferred: 0.1 s
@@ -281,9 +283,8 @@ def _demons(
 
     one, other = _image(fixed, grid), _image(moving, grid)
     field = None
-    levels, sigma = fineness
-    work = [iterations / shrink**3 for shrink, iterations in levels]
-    for level, (shrink, iterations) in enumerate(levels):
+    work = [iterations / shrink**3 for shrink, iterations, _ in steps]
+    for step, (shrink, iterations, sigma) in enumerate(steps):
         images = [_shrunk(image, shrink) for image in (one, other)]
         demons = SimpleITK.DiffeomorphicDemonsRegistrationFilter()
         demons.SetNumberOfIterations(iterations)
@@ -297,7 +298,7 @@ def _demons(
             finer.SetReferenceImage(images[0])
             finer.SetUseNearestNeighborExtrapolator(True)
             field = demons.Execute(*images, finer.Execute(field))
-        told(sum(work[: level + 1]) / sum(work))
+        told(sum(work[: step + 1]) / sum(work))
     return np.asarray(SimpleITK.GetArrayFromImage(field), np.float32)
 
 
