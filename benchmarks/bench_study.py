@@ -2,6 +2,7 @@
 
     python benchmarks/bench_study.py            # 300 x 512 x 512 CT, 128^3 SPECT, RTSTRUCT; makes the study first
     python benchmarks/bench_study.py --quick    # the sample study
+    python benchmarks/bench_study.py --engine convolution    # by another engine than that of its case file
 
 A process is timed from outside, start-up and imports included, with compiled caches present (one run before the
 counted ones). Stages are timed inside one more process, by the progress that the job reports.
@@ -32,8 +33,9 @@ marks = [("start and imports", 0.0, 0.0), ("", time.process_time(), time.perf_co
 def note(what, done):
     if what != marks[-1][0]:
         marks.append((what, time.process_time(), time.perf_counter() - begun[1]))
-study, case, out, report = sys.argv[1:]
-settings = load_settings(Path(case), {"output": {"report": report == "report"}})
+study, case, out, report, engine = sys.argv[1:]
+asked = {"output": {"report": report == "report"}, "dose": {"engine": engine or None}}
+settings = load_settings(Path(case), asked)
 run_study(study, out, settings, progress=note)
 marks.append(("", time.process_time(), time.perf_counter() - begun[1]))
 spans = [[a[0], b[1] - a[1], b[2] - a[2]] for a, b in zip(marks, marks[1:]) if a[0]]
@@ -41,11 +43,13 @@ print(json.dumps(spans))
 """
 
 
-def run_process(study: Path, case: Path, out: Path, report: bool) -> tuple[float, float, float]:
+def run_process(study: Path, case: Path, out: Path, report: bool, engine: str) -> tuple[float, float, float]:
     """CPU [s], wall [s] and peak memory [MB] of one whole run of ``y90voxel dose``."""
     command = [sys.executable, "-m", "y90voxel", "dose", str(study), "--case", str(case), "-o", str(out)]
     if not report:
         command.append("--no-report")
+    if engine:
+        command += ["--engine", engine]
     begun = time.perf_counter()
     child = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
@@ -73,6 +77,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="the sample study, fewer runs")
     parser.add_argument("--study", type=Path, help="folder to make the large study in, or where it is")
+    parser.add_argument("--engine", default="", help="dose engine; else that of the case file")
     parser.add_argument("--json", type=Path, default=CHECKOUT / "benchmarks" / "results" / "study.json")
     arguments = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode is a cache like others
@@ -83,10 +88,11 @@ def main() -> None:
         results: dict[str, dict[str, object]] = {}
         rows = []
         for name in ("report", "no-report"):
-            run_process(study, case, out, name == "report")  # fills the caches
-            runs = [run_process(study, case, out, name == "report") for _ in range(repeats)]
+            job = (study, case, out, name == "report", arguments.engine)
+            run_process(*job)  # fills the caches
+            runs = [run_process(*job) for _ in range(repeats)]
             cpu, wall, memory = (statistics.median(column) for column in zip(*runs, strict=True))
-            stages = measure_in_fresh_process(STAGES, str(study), str(case), str(out), name)
+            stages = measure_in_fresh_process(STAGES, str(study), str(case), str(out), name, arguments.engine)
             results[name] = {
                 "cpu_s": cpu,
                 "wall_s": wall,
