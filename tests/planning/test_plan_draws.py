@@ -1,6 +1,7 @@
 """Draws of a plan's inputs: against closed forms, a twin written from the formulas, and what no draw may break."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table
 from y90voxel.planning.plan_draws import NORMAL, PlanSpread, edge_share, scaled_table
 from y90voxel.quantification.partial_volume import RecoveryFit
+from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.roles import Role
 
 K = 49.67
@@ -46,6 +48,15 @@ def relative(values):
 
 def sigma(u):
     return math.sqrt(math.log1p(u**2))
+
+
+def test_the_volume_of_the_whole_liver_spreads_as_the_cube_of_its_diameter():
+    anatomy, territories = patient(tumour_kg=0.3, normal_kg=1.2)
+    diameter_mm = 10.0 * (6.0 * 1500.0 / LIVER_DENSITY_G_PER_ML / math.pi) ** (1 / 3)  # of a ball of 1.5 kg
+    found = np.log([draw.liver for draw in drawn(PlanSpread(4.0, 10.0), anatomy, territories)])
+    assert found.std() == pytest.approx(3.0 * sigma(4.0 / diameter_mm), rel=0.05)
+    part = replace(anatomy, whole_normal_kg=None)
+    assert {draw.liver for draw in drawn(PlanSpread(4.0, 10.0), part, territories, count=3)} == {1.0}
 
 
 def test_the_lungs_spread_as_shunt_and_activity_do():
