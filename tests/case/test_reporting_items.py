@@ -95,6 +95,9 @@ def test_automatic_regions_are_named(evaluation):
     every = tuple(replace(region, automatic=True) for region in drawn)
     marked = with_regions(evaluation, Regions(evaluation.dose.grid, every))
     assert status(marked, "origin of the regions") == ("present", "all automatic: no person drew one")
+    none = tuple(replace(region, automatic=False) for region in drawn)
+    marked = with_regions(evaluation, Regions(evaluation.dose.grid, none))
+    assert status(marked, "origin of the regions") == ("present", "drawn")
 
 
 def test_lung_doses_are_named_by_their_mass(evaluation):
