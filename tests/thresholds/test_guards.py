@@ -12,9 +12,12 @@ from pydicom.dataset import Dataset
 
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError
-from y90voxel.io.dicom.geometry import DRIFT_TOLERANCE_MM, _is_tilted, axes_of
+from y90voxel.io.dicom import slice_positions
+from y90voxel.io.dicom.geometry import DRIFT_TOLERANCE_MM, Stack, _is_tilted, axes_of
 from y90voxel.io.dicom.index import USED_MODALITIES, _check_class
 from y90voxel.io.dicom.pet_decay import LONGEST_SCAN_S, _enhanced_reference, decay_contradictions
+from y90voxel.io.dicom.regularise import shift_to_even_positions
+from y90voxel.io.dicom.seg_frames import STEP_TOLERANCE, _fits
 from y90voxel.microscale.sphere_activity import SphereActivity
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
@@ -157,6 +160,7 @@ def test_a_case_has_one_nuclide():
         replace(case, injections=(injection, other))
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("counts", "liver"), [(0.0, (0, 0, 0)), (1.0, slice(None))])
 def test_without_counts_or_anything_outside_the_liver_there_are_no_foci(counts, liver):
     mask = np.zeros(GRID.shape)
@@ -302,3 +306,29 @@ def test_a_planar_shunt_is_as_sure_as_its_counts(seen):
         rng.normal(mean, spread[name], 200_000) for name, mean in (("lungs", seen), ("liver", hepatic))
     )
     assert uncertainty == pytest.approx((lungs / (lungs + liver)).std(), rel=0.03)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_empty_image_is_brought_to_even_positions_as_it_is():
+    grid = Grid.from_spacing((4, 1, 1), (3.0, 1.0, 1.0))
+    heights = np.array([0.0, 3.5, 6.0, 9.0])
+    stack = Stack((), grid, heights, np.zeros((4, 2)), uneven=False, tilted=False, notices=())
+    assert not shift_to_even_positions(np.zeros((4, 1, 1)), stack).any()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("stated", "mixed"),
+    [((3.0, 6.0, 6.0), True), ((None, 6.0, 6.0), False), ((0.0, 6.0, 6.0), False), ((3.0,), False)],
+)
+def test_slices_without_a_thickness_are_none_of_several_thicknesses(monkeypatch, stated, mixed):
+    monkeypatch.setattr(slice_positions, "_thickness", lambda frame: frame.thickness)
+    instance = SimpleNamespace(source=SimpleNamespace(name="a.dcm"))
+    frames = [SimpleNamespace(thickness=mm, instance=instance) for mm in stated]
+    heights = np.array([0.0, 4.5, 10.5])[: len(stated)]
+    assert (slice_positions._mixed_steps(frames, heights, []) is not None) is mixed
+
+
+@pytest.mark.parametrize(("off", "fits"), [(0.9, True), (1.1, False)])
+def test_planes_that_are_nearly_on_whole_steps_fit(off, fits):
+    assert _fits(np.array([0.0, 2.0, 4.0 + 2.0 * off * STEP_TOLERANCE]), 2.0) is fits
