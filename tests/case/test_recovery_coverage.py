@@ -137,6 +137,9 @@ def realised(count, phantoms, monkeypatch):
     return np.array(means), np.array(stated), held
 
 
+BETWEEN = ((8.0, 17.0), (8.0, 24.0), (8.0, 28.0), (12.0, 24.0), (12.0, 28.0))  # FWHM and diameter [mm]
+
+
 def test_the_interval_of_a_corrected_tumour_is_as_wide_as_realisations_spread(monkeypatch):
     means, stated, held = realised(20, 4, monkeypatch)
     assert held >= 17
@@ -155,8 +158,9 @@ def test_the_interval_of_a_corrected_tumour_holds_the_truth_in_90_to_99_of_100(m
 @pytest.mark.parametrize(
     ("fwhm_mm", "diameter_mm"),
     [
-        *((8.0, d) for d in (14.0, 17.0, 20.0, 24.0, 28.0, 34.0)),
-        *((12.0, d) for d in (20.0, 24.0, 28.0, 34.0)),
+        *((8.0, d) for d in (14.0, 20.0, 34.0)),
+        *((12.0, d) for d in (20.0, 34.0)),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in BETWEEN),
     ],
 )
 def test_recovery_from_0_4_on_brings_a_tumour_within_3_per_cent(fwhm_mm, diameter_mm):

@@ -137,6 +137,7 @@ def test_an_unblurred_noiseless_copy_is_within_2_percent_of_the_plain_truth(tmp_
     check_plain(*plain_copy(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_coarse_unblurred_noiseless_copy_is_within_2_percent_of_the_plain_truth(tmp_path):
     check_plain(*plain_copy(tmp_path, "--spect-voxel", "8.84", "--spect-shape", "36x64x64"))
 
