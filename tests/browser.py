@@ -121,9 +121,13 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             self.mouse(kind, x, y, button="left", clickCount=1)
 
+    def drawn(self):
+        """Wait until everything has its size and is drawn."""
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
     def picture(self):
         """The window as PNG, with everything drawn that was asked for."""
-        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+        self.drawn()
         return base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"])
 
 

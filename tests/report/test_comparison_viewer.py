@@ -83,6 +83,7 @@ def shown(page, file, size=SIZE):
     page.requests.clear()
     page.open(file, *size)
     page.run("viewer.ready", 120)
+    page.drawn()
     return page
 
 

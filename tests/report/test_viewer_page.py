@@ -39,6 +39,7 @@ def shown(page, file):
     page.requests.clear()
     page.open(file, SIZE.width, SIZE.height)
     page.run("viewer.ready", 120)
+    page.drawn()
     return page
 
 

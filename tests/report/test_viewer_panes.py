@@ -49,6 +49,7 @@ def shown(page, file, width, height):
     page.errors.clear()
     page.open(file, width, height)
     page.run("viewer.ready", 120)
+    page.drawn()
     return page
 
 
