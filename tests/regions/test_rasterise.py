@@ -269,3 +269,12 @@ def test_contours_on_one_grid_after_the_other_are_as_on_each_alone():
 def test_contours_of_another_step_have_planes_of_their_own():
     one = Contours((circle(10.0),), plane_step_mm=2.0)
     assert drawn_volume_ml(replace(one, plane_step_mm=3.0)) == pytest.approx(1.5 * drawn_volume_ml(one))
+
+
+def test_polygons_of_contours_cannot_be_moved_in_place():
+    """Their planes are used again: what is moved is other contours."""
+    polygon = circle(10.0)
+    contours = Contours((polygon,), plane_step_mm=2.0)
+    with pytest.raises(ValueError, match="read-only"):
+        contours.polygons[0][:, 2] += 5.0
+    assert polygon.flags.writeable

@@ -16,7 +16,7 @@ __all__ = ["Contours", "DrawnRegion"]
 
 @dataclass(frozen=True, eq=False)
 class Contours:
-    """Closed planar polygons, as an RTSTRUCT holds them; overlaps within a plane follow even-odd.
+    """Closed planar polygons, as an RTSTRUCT holds them, kept as read-only views; overlaps within a plane follow even-odd.
 
     Parameters
     ----------
@@ -33,6 +33,12 @@ class Contours:
     plane_step_mm: float | None = None
 
     __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        polygons = tuple(np.asarray(polygon).view() for polygon in self.polygons)
+        for polygon in polygons:
+            polygon.flags.writeable = False  # planes that were made of it are used again
+        object.__setattr__(self, "polygons", polygons)
 
 
 @dataclass(frozen=True, eq=False)
