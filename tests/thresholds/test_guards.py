@@ -4,35 +4,45 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
+from typing import Literal
 
 import numpy as np
 import pytest
 from phantoms import liver_case
 from pydicom.dataset import Dataset
 
+from y90voxel.case.setting_names import _names_of
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError
 from y90voxel.io.dicom import slice_positions
+from y90voxel.io.dicom.administration_time import _administration_contradictions
 from y90voxel.io.dicom.geometry import DRIFT_TOLERANCE_MM, Stack, _is_tilted, axes_of
 from y90voxel.io.dicom.index import USED_MODALITIES, _check_class
 from y90voxel.io.dicom.pet_decay import LONGEST_SCAN_S, _enhanced_reference, decay_contradictions
 from y90voxel.io.dicom.regularise import shift_to_even_positions
 from y90voxel.io.dicom.seg_frames import STEP_TOLERANCE, _fits
+from y90voxel.io.dicom.several_drugs import imaged_item
+from y90voxel.io.dicom.slice_times import CLOCK_TOLERANCE_S
 from y90voxel.microscale.sphere_activity import SphereActivity
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
+from y90voxel.planning.inapplicable_rows import row_of_other_models
 from y90voxel.planning.liver_limits import UNBOUNDED_GBQ, planning_goals
+from y90voxel.planning.plan_alarms import _has_fifty_ninety
 from y90voxel.planning.plan_maps import _PERFUSED_NORMAL, DoseMaps
 from y90voxel.planning.plan_model import PlanModel
+from y90voxel.planning.plan_models import _of_goal_alone
 from y90voxel.planning.plan_orders import _SAME, _OrderInputs
 from y90voxel.planning.plan_request import PlanRequest, greatest_activities
 from y90voxel.planning.plan_spheres import PlanMicroscale
 from y90voxel.planning.solved_model import solved_model
+from y90voxel.quantification.calibration import calibrate_relative
 from y90voxel.quantification.emission import DecayReference
 from y90voxel.quantification.focal_uptake import find_foci
 from y90voxel.quantification.lung_view import lung_view
 from y90voxel.quantification.planar_rays import Rays
 from y90voxel.quantification.planar_shunt import _fraction
+from y90voxel.quantification.quantify import _negative_counts
 from y90voxel.quantification.time_zones import in_zone
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
@@ -332,3 +342,84 @@ def test_slices_without_a_thickness_are_none_of_several_thicknesses(monkeypatch,
 @pytest.mark.parametrize(("off", "fits"), [(0.9, True), (1.1, False)])
 def test_planes_that_are_nearly_on_whole_steps_fit(off, fits):
     assert _fits(np.array([0.0, 2.0, 4.0 + 2.0 * off * STEP_TOLERANCE]), 2.0) is fits
+
+
+@pytest.mark.parametrize(
+    ("negative", "negligible"), [(0.5e-3, True), (1e-3, True), (1.5e-3, False), (0.5, False)]
+)
+def test_the_share_of_negative_counts_is_said_and_when_it_matters(negative, negligible):
+    counts = np.full(GRID.shape, 1.0)
+    counts[0, 0, 0] = -negative * (counts.size - 1)
+    (notice,) = _negative_counts(CountMap(counts, GRID))
+    assert f"1 voxels are negative, together {100 * negative:.3g} % of" in notice.message
+    assert ("(negligible)" in notice.message) is negligible
+
+
+def test_counts_of_any_unit_are_brought_to_an_activity():
+    counts = CountMap(np.full(GRID.shape, 1e-9), GRID)
+    assert calibrate_relative(counts, None, 2e9).total == pytest.approx(2e9)
+    with pytest.raises(InputError, match="nothing to scale"):
+        calibrate_relative(counts.with_array(np.zeros(GRID.shape)), None, 2e9)
+
+
+def test_two_therapies_in_one_header_are_refused():
+    instance = SimpleNamespace(modality="PT", source=SimpleNamespace(name="a.dcm"))
+    with pytest.raises(InputError):
+        imaged_item(instance, ((), ()), ("Y-90", "Ho-166"), [])
+    assert imaged_item(instance, ((), ()), ("Tc-99m", "Y-90"), []) == 1
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(CLOCK_TOLERANCE_S, False), (CLOCK_TOLERANCE_S + 1.0, True)])
+def test_two_statements_of_the_administration_may_differ_by_the_tolerance_of_clocks(seconds, said):
+    item = Dataset()
+    item.RadiopharmaceuticalStartTime = (NOON + timedelta(seconds=seconds)).strftime("%H%M%S")
+    instance = SimpleNamespace(source=SimpleNamespace(name="a.dcm"))
+    stated = NOON.replace(tzinfo=None)
+    found = _administration_contradictions(instance, SimpleNamespace(item=item), stated, None)
+    assert [notice.code for notice in found] == (["administration-stated-twice"] if said else [])
+
+
+@pytest.mark.parametrize(("sense", "kind"), [(Sense.BELOW, "limit"), (Sense.AT_LEAST, "goal")])
+def test_a_row_that_does_not_apply_stays_a_limit_or_a_goal(sense, kind):
+    assert row_of_other_models(DoseAim("a", "liver", sense, 50.0))["kind"] == kind
+
+
+def test_bilirubin_decides_limits_of_glass_alone():
+    assert _has_fifty_ninety("glass")
+    assert not _has_fifty_ninety("resin")
+    assert not _has_fifty_ninety(None)
+
+
+def test_a_table_with_keys_of_a_kind_has_those_of_the_kind():
+    assert _names_of(Literal["a", "b"]) == ["a", "b"]
+    assert _names_of(str) == _names_of(int)
+    assert _names_of(Sense) == [sense.value for sense in Sense]
+
+
+@pytest.mark.parametrize(("wanted_gbq", "refused"), [(2.0, False), (2.1, True)])
+def test_a_wanted_dose_beyond_another_limit_gives_no_activity(wanted_gbq, refused):
+    end = SimpleNamespace(name="lungs", activity_gbq=2.0)
+    table = DoseTable((RegionDoses("lungs", Role.LUNGS, (15.0,)),))
+    model = PlanModel(
+        name="a", title="a", activities_gbq=(wanted_gbq,), table=table, basis="150 Gy", goal_only=True
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PlanModel, "prescription", SimpleNamespace(end=end))
+        found = _of_goal_alone(model, "wanted")
+    assert found.goal_refused is refused
+    assert found.available is not refused
+
+
+@pytest.mark.parametrize("frames", [3, 4])
+def test_a_stack_of_several_thicknesses_has_other_slices_than_its_grid(frames):
+    grid = Grid.from_spacing((3, 4, 5), (4.0, 4.0, 4.0))
+    stack = Stack(
+        (None,) * frames,
+        grid,
+        np.zeros(frames),
+        np.zeros((frames, 2)),
+        uneven=False,
+        tilted=False,
+        notices=(),
+    )
+    assert stack.of_several_thicknesses is (frames != 3)
