@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from y90voxel.case import noise_marks
+from y90voxel.case import dose_uncertainty, noise_marks
 from y90voxel.case.setting_names import manifest_columns, named_settings
+from y90voxel.errors import InputError
 from y90voxel.io.dicom.index import SeriesRole
 from y90voxel.io.dicom.registrations import _frames_by_instance
+from y90voxel.io.dicom.slice_positions import _median_step
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.plan_model import rule_model
 from y90voxel.planning.plan_orders import Order
@@ -197,3 +199,24 @@ def test_a_way_is_looked_for_between_frames_that_are_known(monkeypatch, frame, t
     monkeypatch.setattr(joined_treatments, "path_between", lambda *given: seen.append(given))
     assert joined_treatments._way((), frame, target) is None
     assert bool(seen) is asked
+
+
+@pytest.mark.parametrize(
+    ("mode", "source"), [("relative", "(net activity, residual, "), ("absolute", "(calibration)")]
+)
+def test_the_uncertainty_of_the_activity_is_said_with_its_source(monkeypatch, mode, source):
+    monkeypatch.setattr(dose_uncertainty, "_noise_in_words", lambda *_: "no noise")
+    case = SimpleNamespace(calibration=Calibration(mode=CalibrationMode(mode)))
+    inputs = SimpleNamespace(
+        contour_voxel_mm=2.0, contour_fwhm_mm=2.0, samples=40, seed=0, registration_mm=2.0
+    )
+    said = " ".join(dose_uncertainty._statement(SimpleNamespace(case=case), inputs, [], 0.06))
+    assert f"activity 6 % {source}" in said
+
+
+@pytest.mark.parametrize("thickness", [None, 0.0, -1.0])
+def test_a_single_slice_without_thickness_is_no_volume(thickness):
+    frame = SimpleNamespace(instance=SimpleNamespace(source=SimpleNamespace(name="a.dcm")))
+    with pytest.raises(InputError, match="only slice and has no positive SliceThickness"):
+        _median_step([frame], np.zeros(1), thickness)
+    assert _median_step([frame], np.zeros(1), 3.0) == 3.0
