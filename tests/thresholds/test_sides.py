@@ -1,5 +1,7 @@
 """Both sides of conditions that faults of a third sample lived in (docs/mutants.md)."""
 
+import tomllib
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -8,7 +10,7 @@ import pytest
 
 from y90voxel.case import dose_uncertainty, noise_marks
 from y90voxel.case.setting_names import manifest_columns, named_settings
-from y90voxel.errors import InputError
+from y90voxel.errors import InputError, Notice
 from y90voxel.io.dicom.index import SeriesRole
 from y90voxel.io.dicom.registrations import _frames_by_instance
 from y90voxel.io.dicom.slice_positions import _median_step
@@ -25,12 +27,12 @@ from y90voxel.quantification.calibration import (
 from y90voxel.quantification.decay import frame_decay_factor
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.quantification.planar_rays import Rays, _solid
-from y90voxel.regions.regions import Regions
+from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
-from y90voxel.study import joined_treatments
+from y90voxel.study import joined_treatments, run_commission
 from y90voxel.study.anonymous_text import names_nobody
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import CountMap
+from y90voxel.volumes.volume import CountMap, Mask
 
 GRID = Grid.from_spacing((2, 3, 4), (4.0, 5.0, 6.0), (7.0, 8.0, 9.0))
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -220,3 +222,50 @@ def test_a_single_slice_without_thickness_is_no_volume(thickness):
     with pytest.raises(InputError, match="only slice and has no positive SliceThickness"):
         _median_step([frame], np.zeros(1), thickness)
     assert _median_step([frame], np.zeros(1), 3.0) == 3.0
+
+
+@pytest.mark.parametrize("fwhm_mm", [None, 8.0])
+def test_a_file_of_a_scanner_holds_the_resolution_where_there_is_one(monkeypatch, fwhm_mm):
+    monkeypatch.setattr(run_commission, "one_gaussian", lambda _: True)
+    image = SimpleNamespace(start=NOON.isoformat(), modality="PT", rate_cps=None)
+    result = SimpleNamespace(
+        first=SimpleNamespace(image=image, background=None), recovery_fit=None, dead_time=None, recovery_rows=list,
+        gaussian=None if fwhm_mm is None else SimpleNamespace(fwhm_mm=fwhm_mm), acquisitions=(), counts=False,
+        filling=SimpleNamespace(nuclide="Y-90"), calibration=1.02, calibration_uncertainty=0.03,
+    )  # fmt: skip
+    found = tomllib.loads(run_commission._scanner(result, {"reconstruction": {"iterations": 4}}))
+    assert found["calibration"] == {"shown_over_true": 1.02, "relative_uncertainty": 0.03}
+    assert found.get("resolution") == (
+        None if fwhm_mm is None else {"fwhm_mm": 8.0, "one_gaussian_fits": True}
+    )
+
+
+@dataclass(frozen=True)
+class Treated:
+    """What joining asks of a treatment."""
+
+    name: str
+    dose: object
+    regions: tuple = ()
+    pull: object = None
+
+
+def test_a_registration_of_others_is_asked_for_folds_within_the_liver(monkeypatch):
+    asked = []
+    monkeypatch.setattr(joined_treatments, "_way", lambda *_: ("the way", Notice("registered", "by a REG")))
+    monkeypatch.setattr(joined_treatments, "_check_asked", lambda *_: None)
+    monkeypatch.setattr(joined_treatments, "check_unfolded", lambda *given: asked.append(given))
+    liver = np.zeros(GRID.shape)
+    liver[0, 0, :2] = 1.0, 0.4
+    regions = (
+        Region("Lung_L", Role.LUNG, Mask(np.ones(GRID.shape), GRID)), Region("Liver", Role.LIVER, Mask(liver, GRID)),
+    )  # fmt: skip
+    doses = [SimpleNamespace(grid=replace(GRID, frame_of_reference_uid=uid)) for uid in ("1.1", "1.2")]
+    treatments = (Treated("first", doses[0], regions), Treated("second", doses[1]))
+    found = joined_treatments.join_frames(
+        treatments, "first", SimpleNamespace(registration=(), register_=None)
+    )
+    ((way, grid, where, name),) = asked
+    assert (way, name, found.treatments[1].pull) == ("the way", "the liver of first", "the way")
+    assert grid is GRID
+    assert np.argwhere(where).tolist() == [[0, 0, 0]]
