@@ -301,7 +301,9 @@ def test_the_ct_of_delivered_results_is_read_where_they_hold_one(tmp_path):
 
 @pytest.mark.parametrize(("before", "after"), [(1.0, 0.0), (0.0, 0.0)])
 def test_a_dose_of_zero_and_no_regions_still_make_a_page(chromium, tmp_path, before, after):
-    grid = AXIAL.crop((10, 10, 10), (12, 14, 16))  # gamma looks everywhere where nothing agrees: 12 s for all of it
+    grid = AXIAL.crop(
+        (10, 10, 10), (12, 14, 16)
+    )  # gamma looks everywhere where nothing agrees: 12 s for all of it
     doses = [DoseMap(np.full(grid.shape, dose), grid) for dose in (before, after)]
     page = shown(chromium, written(tmp_path, compare(*doses, gamma=GammaCriteria())))
     assert (value(page, "predicted-here"), value(page, "delivered-here")) == (before, after)
