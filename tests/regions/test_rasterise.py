@@ -272,9 +272,19 @@ def test_contours_of_another_step_have_planes_of_their_own():
 
 
 def test_polygons_of_contours_cannot_be_moved_in_place():
-    """Their planes are used again: what is moved is other contours."""
+    """Their planes are used again: what is moved is other contours, whether by the contours or by who made them of an array."""
     polygon = circle(10.0)
     contours = Contours((polygon,), plane_step_mm=2.0)
+    grid = covering((2.0, 1.5, 1.5))
+    before = rasterise(contours, grid).array
     with pytest.raises(ValueError, match="read-only"):
         contours.polygons[0][:, 2] += 5.0
-    assert polygon.flags.writeable
+    polygon *= 1.5
+    assert np.array_equal(rasterise(contours, grid).array, before)
+    again = replace(contours, plane_step_mm=3.0)
+    assert again.polygons[0] is contours.polygons[0]  # no copy of what nobody can move
+    frozen = polygon.view()
+    frozen.flags.writeable = False
+    seen = Contours((frozen,), plane_step_mm=2.0)
+    polygon *= 1.5
+    assert not np.array_equal(seen.polygons[0], polygon)

@@ -16,7 +16,7 @@ __all__ = ["Contours", "DrawnRegion"]
 
 @dataclass(frozen=True, eq=False)
 class Contours:
-    """Closed planar polygons, as an RTSTRUCT holds them, kept as read-only views; overlaps within a plane follow even-odd.
+    """Closed planar polygons, as an RTSTRUCT holds them, kept as read-only copies; overlaps within a plane follow even-odd.
 
     Parameters
     ----------
@@ -35,10 +35,16 @@ class Contours:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        polygons = tuple(np.asarray(polygon).view() for polygon in self.polygons)
-        for polygon in polygons:
-            polygon.flags.writeable = False  # planes that were made of it are used again
-        object.__setattr__(self, "polygons", polygons)
+        object.__setattr__(self, "polygons", tuple(_own(polygon) for polygon in self.polygons))
+
+
+def _own(polygon: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A polygon that nobody else can move: planes that were made of it are used again."""
+    polygon = np.asarray(polygon)
+    if polygon.flags.writeable or not polygon.flags.owndata:
+        polygon = np.array(polygon)
+        polygon.flags.writeable = False
+    return polygon
 
 
 @dataclass(frozen=True, eq=False)
