@@ -172,9 +172,7 @@ def test_numbers_of_more_than_two_digits_may_be_records(name, nobody):
 def test_columns_of_a_manifest_are_the_options_that_take_a_value():
     columns = manifest_columns()
     bare = {".".join(one.path) for one in named_settings() if one.setting.bare is not None}
-    assert {"activity", "lung_shunt", "engine"} <= columns.keys() | {
-        name.replace("-", "_") for name in columns
-    }
+    assert {"activity", "lung_shunt", "engine"} <= columns.keys()
     assert bare
     assert not bare & set(columns.values())
 

@@ -87,7 +87,8 @@ def test_photons_are_those_of_plain_monte_carlo(line):
     if line > 0.02:  # where many voxels are reached
         # Student's t of 39; 230 voxels or more that share photons: 2.5 times their spread if they did not
         assert np.mean(apart(found, plain)[inside][some] ** 2) == pytest.approx(39 / 37, abs=0.25)
-    if 0.02 < line < 0.5:  # a quarter of the histories, and no less certain
+    # A quarter of the histories, and no less certain; beyond, both have the noise of electrons that leave their voxel.
+    if 0.02 < line < 0.5:
         assert np.median(here[inside][some] / there[inside][some]) < 1.05
 
 
