@@ -25,6 +25,7 @@ COMPARISONS = {
 }
 SIGNS = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*"}
 WRITTEN = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+LEAST_DOUBLED = 10  # whole numbers below are counts and places: one more; others are doubled, as fractions are
 SAYS = {
     "Notice",
     "warn",
@@ -101,8 +102,9 @@ def mutants_of(path: str, source: bytes) -> list[Mutant]:
         elif isinstance(node, ast.If) and _is_guard(node):
             found.append(fault("guard", node.lineno, *span(node.test), "False"))
         elif isinstance(node, ast.Constant) and bounds and type(node.value) in (int, float):
-            new = node.value + 1 if type(node.value) is int else node.value * 2 or 1.0
-            found.append(fault("constant", node.lineno, *span(node), repr(new)))
+            counts = type(node.value) is int and abs(node.value) < LEAST_DOUBLED
+            new = node.value + 1 if counts else node.value * 2 or 1.0
+            found.append(fault(bounds, node.lineno, *span(node), repr(new)))
     return sorted(found)
 
 
@@ -116,8 +118,8 @@ def all_mutants(root: Path, folders: tuple[str, ...]) -> list[Mutant]:
     return [m for path in kept for m in mutants_of(path.relative_to(root).as_posix(), path.read_bytes())]
 
 
-def _nodes(node: ast.AST, above: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, bool]]:
-    """Nodes that calculate, and whether each is the bound of a comparison or a constant of the module."""
+def _nodes(node: ast.AST, above: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, str]]:
+    """Nodes that calculate, and what a number there would be: a constant of the module, of a comparison, or neither."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.JoinedStr | ast.Raise | ast.Assert | ast.arg) or _says(child):
             continue
@@ -126,8 +128,8 @@ def _nodes(node: ast.AST, above: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST,
         if isinstance(node, ast.FunctionDef) and (child is node.returns or child in node.decorator_list):
             continue
         inside = (*above, node)
-        bound = any(isinstance(one, ast.Compare) for one in inside) or _names_a_constant(inside)
-        yield child, bound
+        compared = "constant" if any(isinstance(one, ast.Compare) for one in inside) else ""
+        yield child, "named constant" if _names_a_constant(inside) else compared
         yield from _nodes(child, inside)
 
 

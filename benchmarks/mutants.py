@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,14 @@ RESULTS = CHECKOUT / "benchmarks" / "results"
 PLANTED = "elapsed_s > greatest_age_h * SECONDS_PER_HOUR"
 
 
-def sample(count: int, seed: int) -> list[tuple[str, Mutant]]:
-    """Return a fault of each stratum in turn, in an order that only the seed decides."""
+def sample(count: int, seed: int, kind: str | None = None) -> list[tuple[str, Mutant]]:
+    """Return a fault of each stratum in turn, in an order that only the seed decides; of one kind, if given."""
     orders = []
     for stratum, folders in STRATA.items():
-        found = all_mutants(CHECKOUT, folders)
+        found = [one for one in all_mutants(CHECKOUT, folders) if kind in (None, one.kind)]
         random.Random(f"{seed} {stratum}").shuffle(found)
         orders.append([(stratum, mutant) for mutant in found])
-    return [one for turn in zip(*orders, strict=False) for one in turn][:count]
+    return [one for turn in zip_longest(*orders) for one in turn if one is not None][:count]
 
 
 def wilson(hits: int, of: int, z: float = 1.959964) -> tuple[float, float]:
@@ -260,6 +261,7 @@ def main() -> int:
     )
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kind", help="faults of one kind alone, such as 'named constant'")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument(
         "--map", action="store_true", help="make the map first; further arguments go to pytest"
@@ -281,7 +283,7 @@ def main() -> int:
         return 0
     path = arguments.json or RESULTS / f"mutants_{arguments.seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    chosen = sample(arguments.count, arguments.seed)
+    chosen = sample(arguments.count, arguments.seed, arguments.kind)
     if arguments.again:
         print(report(run_again(chosen, arguments.again, path, arguments.timeout, arguments.jobs)))
         return 0
