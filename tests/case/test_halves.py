@@ -161,7 +161,7 @@ def test_gates_are_refused():
     )
 
 
-@pytest.mark.parametrize(("mm", "allowed"), [(2.4, True), (3.6, False)])
+@pytest.mark.parametrize(("mm", "allowed"), [(2.85, True), (3.15, False)])
 def test_halves_of_two_breathing_states_are_refused(mm, allowed):
     """Gates in files say nothing of it; their livers lie apart."""
     case, expected = phantom(200.0)

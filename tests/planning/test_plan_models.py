@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, Sense
 from y90voxel.errors import InputError, RegionError
 from y90voxel.planning.aims import DoseAim, MetricKind, judge, parse_metric, resolve_aims, table_aims
-from y90voxel.planning.compartments import (
-    GREATEST_DENSITY_G_PER_ML,
-    MASS_TOLERANCE,
-    Anatomy,
-    Territory,
-    TumourUptake,
-)
+from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table, single_compartment_table
 from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_model import UNBOUNDED_GBQ, check_split, rule_model
@@ -177,8 +171,8 @@ def test_what_cannot_be_is_refused(make, said):
 @pytest.mark.parametrize(
     "anatomy",
     [
-        Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / (1 + 0.99 * MASS_TOLERANCE)),
-        Anatomy({"A": 0.999 * GREATEST_DENSITY_G_PER_ML}, liver_volume_ml=1000.0),
+        Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / 1.0095),
+        Anatomy({"A": 1.099}, liver_volume_ml=1000.0),
         Anatomy({"A": 2.0}, whole_normal_kg=1.0),
         Anatomy({"A": 0.5}, liver_kg=0.4),  # what normal liver weighs is not known
     ],
@@ -191,8 +185,8 @@ def test_masses_that_may_be_pass(anatomy):
 @pytest.mark.parametrize(
     "anatomy",
     [
-        Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / (1 + 1.01 * MASS_TOLERANCE)),
-        Anatomy({"A": 1.001 * GREATEST_DENSITY_G_PER_ML}, liver_volume_ml=1000.0),
+        Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / 1.0105),
+        Anatomy({"A": 1.101}, liver_volume_ml=1000.0),
     ],
     ids=["beyond 1 %", "denser than can be"],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from y90voxel.case.setting_types import FEWEST_HISTORIES
 from y90voxel.case.settings import load_settings
 from y90voxel.reference.shipped import shipped_folder
 from y90voxel.study.run_dose import run_study
@@ -13,7 +14,6 @@ __all__ = ["ENGINES", "run_sample"]
 
 # Those that compile loops of their own; `local` has none.
 ENGINES = ("density", "convolution", "monte-carlo", "exact")
-HISTORIES = 5000  # the fewest of the exact engine; chosen: all branches of the transport are met, and it takes no time
 
 
 def run_sample(out: Path, engine: str) -> None:
@@ -31,7 +31,8 @@ def run_sample(out: Path, engine: str) -> None:
     asked = {
         "dose": {"engine": engine},
         "output": {"report": first},
-        "monte_carlo": {"histories": HISTORIES, "target_uncertainty": None, "seed": 1},
+        # all branches of the transport are met in so few
+        "monte_carlo": {"histories": FEWEST_HISTORIES, "target_uncertainty": None, "seed": 1},
     }
     settings = load_settings(folder / "case.toml", asked)
     run_study(folder / "study", out / "dose", settings)
