@@ -25,7 +25,8 @@ COMPARISONS = {
 }
 SIGNS = {ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*"}
 WRITTEN = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
-LEAST_DOUBLED = 10  # whole numbers below are counts and places: one more; others are doubled, as fractions are
+# Whole numbers below are counts and places: one more; others are doubled, as fractions are.
+LEAST_DOUBLED = 10
 SAYS = {
     "Notice",
     "warn",
