@@ -1,5 +1,7 @@
 """Noise read off uniform liver: what was put in comes out, and never less than was put in."""
 
+import math
+
 import numpy as np
 import pytest
 from phantoms import ellipsoid
@@ -91,6 +93,15 @@ def test_a_liver_of_few_places_says_nothing(monkeypatch):
     assert estimate_noise(image(0.3, FWHM), regions(), FWHM) is not None
     monkeypatch.setattr(noise_estimate, "LEAST_PLACES", 1.01 * places)
     assert estimate_noise(image(0.3, FWHM), regions(), FWHM) is None
+
+
+@pytest.mark.parametrize(("places", "known"), [(9.7, False), (10.3, True)])
+def test_ten_places_are_enough(places, known):
+    """The correlation length is stated so that the uniform liver holds so many of (4πσ²)^1.5."""
+    plain = image(0.3, 0.0)
+    volume_ml = estimate_noise(plain, regions(), FWHM, 0.0).volume_ml
+    sigma_mm = math.sqrt((1000.0 * volume_ml / places) ** (2 / 3) / (4.0 * math.pi))
+    assert (estimate_noise(plain, regions(), FWHM, 2.354820 * sigma_mm) is not None) is known
 
 
 def test_without_liver_or_with_an_empty_one_it_is_not_known():

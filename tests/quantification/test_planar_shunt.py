@@ -1,13 +1,22 @@
 """Planar lung shunt of a phantom of boxes whose views are exact: attenuation, background, the left lung, what is refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.planar_shunt import PlanarSetup, planar_shunt
+from y90voxel.quantification.planar_rays import Rays, _tissue
+from y90voxel.quantification.planar_shunt import (
+    PlanarSetup,
+    _check_in_sight,
+    _squares,
+    _unattenuated_error,
+    _Views,
+    planar_shunt,
+)
 from y90voxel.reference.photon_attenuation import ATTENUATION_PER_CM, ATTENUATION_SPREAD_PER_CM
 from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Region, Regions
@@ -225,3 +234,57 @@ def test_views_of_another_place_are_refused():
 def test_an_attenuation_that_is_none_is_refused():
     with pytest.raises(InputError, match="planar attenuation must be positive"):
         PlanarSetup(attenuation_per_cm=0.0)
+
+
+@pytest.mark.parametrize(("pixel_mm", "pixels"), [((4.0, 4.0), (10, 10)), ((2.0, 5.0), (20, 8))])
+def test_geometric_means_are_formed_over_squares_of_4_cm(pixel_mm, pixels):
+    squares = _squares((3 * pixels[0], 2 * pixels[1]), pixel_mm)
+    assert [len(np.unique(line)) for line in (squares[:, 0], squares[0])] == [3, 2]
+    assert np.bincount(squares.ravel()).tolist() == [pixels[0] * pixels[1]] * 6
+
+
+@pytest.mark.parametrize(("beside_mm", "counts"), [(19.0, False), (21.0, True), (58.0, True), (62.0, False)])
+def test_background_lies_between_one_and_three_margins_from_the_organs(beside_mm, counts):
+    """Of a margin of 20 mm: a square with other counts than all the rest is background or it is not."""
+    shape = (1, 30)
+    away = np.full(shape, 1e3)
+    away[0, :10] = beside_mm
+    view = np.where(away < 100.0, 7.0, 1e6)
+    rays = SimpleNamespace(
+        margin_mm=20.0, from_left=away, from_right=away, from_liver=away, in_ct=None, pixel_mm=(4.0, 4.0)
+    )
+    rays.beside = lambda reach: Rays.beside(rays, reach)
+    assert _Views(PlanarImage(view, view), rays, 0.13).background == ((7.0, 7.0) if counts else (0.0, 0.0))
+
+
+@pytest.mark.parametrize(("clear", "refused"), [(0.245, True), (0.255, False)])
+def test_a_quarter_of_the_lungs_is_enough(clear, refused):
+    rays = SimpleNamespace(margin_mm=20.0, in_sight=lambda left: clear if left else 1.0)
+    _check_in_sight(rays, left=False)
+    if refused:
+        with pytest.raises(InputError, match=r"24\.5 % of the left lung"):
+            _check_in_sight(rays, left=True)
+    else:
+        _check_in_sight(rays, left=True)
+
+
+def test_lungs_are_seen_at_most_twice_as_readily_as_the_liver():
+    """A shunt of 0.2 is 0.2 / 2 over 0.2 / 2 + 0.8 then, and half of the difference is the uncertainty."""
+    assert _unattenuated_error(0.2) == pytest.approx(0.5 * (0.2 - 0.1 / 0.9))
+
+
+@pytest.mark.parametrize(("density", "patient"), [(0.095, False), (0.105, True)])
+def test_what_has_a_tenth_of_the_density_of_water_is_the_patient_and_beyond_the_ct_there_is_air(
+    density, patient
+):
+    """Rays along the slices, each through eight cubes of 5 mm of which the CT holds four."""
+    solid = Grid.from_spacing((8, 1, 2), (5.0, 5.0, 5.0))
+    ct = CtImage(np.full((4, 1, 2), 1000.0 * (density - 1.0)), solid.crop((0, 0, 0), (4, 1, 2)))
+    lungs = np.zeros(solid.shape)
+    lungs[:2, :, 0] = 1.0
+    where, water, in_lung, in_liver, other = _tissue(ct, LINEAR, solid, lungs, np.zeros(solid.shape))
+    assert where.tolist() == [[patient, patient]]
+    assert water == pytest.approx(np.full((1, 2), 2.0 * density * patient), rel=1e-3)
+    assert in_lung == pytest.approx(np.array([[1.0, 0.0]]) * density * patient, rel=1e-3)
+    assert not in_liver.any()
+    assert other == pytest.approx(np.array([[0.5, 1.0]]) * patient)
