@@ -69,6 +69,9 @@ def test_the_legacy_rule_is_the_thirty_gray_rule():
     assert found.equivalent_lung_dose_gy == pytest.approx(30.3, rel=1e-3)
     assert not legacy_shunt_rule(5.2, 0.12, **K).met
     assert legacy_shunt_rule(5.2, 0.12, 0.05, **K).met
+    assert legacy_shunt_rule(6.1, 0.10, **K).met  # 0.61 GBq, up to rounding
+    assert legacy_shunt_rule(6.1 * (1.0 + 0.95e-9), 0.10, **K).met
+    assert not legacy_shunt_rule(6.1 * (1.0 + 1.05e-9), 0.10, **K).met
 
 
 @pytest.mark.parametrize(

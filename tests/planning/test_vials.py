@@ -154,8 +154,11 @@ def test_old_vials_are_left_out_when_a_window_is_given():
 
 
 def test_delivery_is_held_against_the_prescription():
-    assert within_delivery_tolerance(1.1, 1.0 + 1e-12)
-    assert not within_delivery_tolerance(0.89, 1.0)
+    for delivered, prescribed in ((1.1, 1.0), (2.2, 2.0), (0.9, 1.0), (11.0, 10.0), (0.99, 1.1)):
+        assert within_delivery_tolerance(delivered, prescribed)
+    assert within_delivery_tolerance(1.0 + 0.1 * (1.0 + 0.95e-9), 1.0)
+    assert not within_delivery_tolerance(1.0 + 0.1 * (1.0 + 1.05e-9), 1.0)
+    assert not within_delivery_tolerance(0.899, 1.0)
     assert within_delivery_tolerance(0.81, 1.0, 0.20)
     for values in ((1.0, 0.0), (-1.0, 1.0)):
         with pytest.raises(InputError):

@@ -68,6 +68,16 @@ def test_a_segmentectomy_of_more_than_30_percent_of_the_liver_is_an_alarm(by_res
         assert codes(found) == ["perfused-share-large"] * (said and scenario is Scenario.SEGMENTECTOMY)
 
 
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.30, False), (0.30 * (1.0 + 0.95e-9), False), (0.30 * (1.0 + 1.05e-9), True)]
+)
+def test_a_reserve_of_70_percent_leaves_30_percent_and_no_more(share, said):
+    context = ClinicalContext(Scenario.SEGMENTECTOMY, hepatic_reserve=1.0 - share)
+    assert codes(_share(SimpleNamespace(anatomy=Anatomy(), context=context))) == (
+        ["perfused-share-large"] * said
+    )
+
+
 @pytest.mark.parametrize(("reserve", "said"), [(0.295, True), (0.305, False), (0.30, False), (None, False)])
 def test_a_reserve_below_30_percent_is_an_alarm(reserve, said):
     plan = SimpleNamespace(context=ClinicalContext(hepatic_reserve=reserve))

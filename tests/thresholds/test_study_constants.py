@@ -14,6 +14,7 @@ from y90voxel.regions.roles import Role
 from y90voxel.study import engine_choice, run_segment, study
 from y90voxel.study.anonymous_text import identity_words, names_nobody
 from y90voxel.study.engine_choice import decide_engine
+from y90voxel.study.judgement import _asked_for
 from y90voxel.study.optional_roles import fitting_roles
 from y90voxel.study.read_treatments import _check_whole, _fraction_dates
 from y90voxel.study.schema_parts import COUNT
@@ -126,3 +127,25 @@ def test_voxels_below_0_7_of_the_images_are_kept_whatever_they_move(mm, wanted, 
     found, notices = Study._fine_enough(SimpleNamespace(emissions=(emission,)), wanted, [view], regions)
     assert found is (regions if kept else view)
     assert [notice.code for notice in notices] == ([] if kept else ["grid-refined"])
+
+
+@pytest.mark.parametrize(
+    ("tag", "option", "assumed"),
+    [
+        ("administration.activity", "--activity", {"activity_bq": 1e9}),
+        ("administration.lung_shunt_fraction", "--lung-shunt", {"lung_shunt_fraction": 0.0}),
+        ("administration.time", "--time", {"time": datetime(2026, 3, 3, 16), "trust_time": True}),
+        ("AcquisitionTime", "--acquisition-time", {}),
+        ("dose.grid", None, {}),
+    ],
+)
+def test_facts_of_the_clinic_are_assumed_to_see_what_else_is_wrong(tag, option, assumed):
+    """1 GBq, no shunt, and an injection 20 h before the scan: nothing that a notice would be about."""
+    emission = SimpleNamespace(acquisition_start=datetime(2026, 3, 4, 12))
+    found = _asked_for(InputError("missing.", tag=tag), SimpleNamespace(emissions=(emission,)))
+    assert found == (option, assumed)
+
+
+def test_without_the_time_of_the_scan_no_time_of_injection_is_assumed():
+    study = SimpleNamespace(emissions=(SimpleNamespace(acquisition_start=None),))
+    assert _asked_for(InputError("missing.", tag="administration.time"), study) == ("--time", {})

@@ -29,6 +29,8 @@ LUNG_LIMIT_PER_TREATMENT_GY = LUNGS_ONE_TREATMENT_GY
 LUNG_LIMIT_CUMULATIVE_GY = LUNGS_ALL_TREATMENTS_GY
 # 16.5 mCi: the shunted activity of the historical glass label (from memory; shown for comparison only).
 LEGACY_SHUNTED_GBQ = 0.61
+# As for limits: what equals the value up to rounding does not exceed it.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -213,4 +215,5 @@ def legacy_shunt_rule(
     check_positive(dose_constant_gy_kg_per_gbq, "the dose constant", "Gy kg/GBq")
     shunted = lung_shunt_fraction * activity_gbq * (1.0 - residual_fraction)
     equivalent = dose_constant_gy_kg_per_gbq * LEGACY_SHUNTED_GBQ / MIRD_LUNG_MASS_KG
-    return LegacyShuntRule(shunted, LEGACY_SHUNTED_GBQ, equivalent, shunted <= LEGACY_SHUNTED_GBQ)
+    met = shunted <= LEGACY_SHUNTED_GBQ * (1.0 + _ROUNDING)
+    return LegacyShuntRule(shunted, LEGACY_SHUNTED_GBQ, equivalent, met)

@@ -25,6 +25,9 @@ __all__ = [
     "within_delivery_tolerance",
 ]
 
+# As for limits: what equals the tolerance up to rounding lies within it (1.1 GBq of 1 GBq).
+_ROUNDING = 1e-9
+
 
 def decay(activity: float, from_time: datetime, to_time: datetime, half_life_s: float) -> float:
     """Return an activity at another instant, A 2^(−(to − from) / T½), in the unit given.
@@ -281,7 +284,7 @@ def within_delivery_tolerance(delivered_gbq: float, prescribed_gbq: float, toler
     """
     check_positive(prescribed_gbq, "the prescribed activity", "GBq")
     check_not_negative(delivered_gbq, "the delivered activity", "GBq")
-    return abs(delivered_gbq - prescribed_gbq) <= tolerance * prescribed_gbq
+    return abs(delivered_gbq - prescribed_gbq) <= tolerance * prescribed_gbq * (1.0 + _ROUNDING)
 
 
 def _vial(device: Device, size: float, calibration: datetime, factor: float, order: float) -> VialChoice:
