@@ -12,6 +12,7 @@ from y90voxel.planning import (
     Sense,
     effective_lung_shunt_fraction,
     injection_doses,
+    least_activities,
     solve_injections,
 )
 from y90voxel.planning.split_problem import _linprog
@@ -211,3 +212,12 @@ def test_shunt_of_all_injections_together():
 def test_bad_shunts_of_injections_are_refused(activities, shunts):
     with pytest.raises(InputError):
         effective_lung_shunt_fraction(activities, shunts)
+
+
+def test_a_limit_that_earlier_treatments_exceed_leaves_no_least_activity():
+    used_up = DoseConstraint("normal liver", "normal", Sense.BELOW, 20.0, previous_gy=21.0)
+    found = least_activities(TABLE, [goal(100.0), used_up], greatest_activities_gbq=VIALS)
+    assert not found.feasible
+    assert found.infeasibility.blocking == ("normal liver",)
+    assert found.infeasibility.excesses_gy == {"normal liver": pytest.approx(1.0)}
+    assert (found.infeasibility.closest_activities_gbq, found.infeasibility.shortfalls_gy) == ((), {})
