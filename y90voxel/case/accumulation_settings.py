@@ -114,12 +114,10 @@ def read_accumulation_settings(path: str | Path | None, options: Mapping[str, An
             raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise InputError(f"the case file {path} cannot be read: {error}.", file=path) from error
+        _check_lists(raw, path)
         beside = Path(path).parent
-        if isinstance(raw.get("registration"), list):
-            raw["registration"] = [str(beside / str(file)) for file in raw["registration"]]
-    by_path: dict[str, dict[str, Any]] = {
-        str(one.get("path")): dict(one) for one in raw.pop("treatment", []) if isinstance(one, dict)
-    }
+        raw["registration"] = [str(beside / str(file)) for file in raw.get("registration", [])]
+    by_path = _by_path(raw.pop("treatment", []), path)
     for one in by_path.values():
         if path is not None and one.get("ct") is not None:
             one["ct"] = str(Path(path).parent / str(one["ct"]))
@@ -152,8 +150,38 @@ def read_accumulation_settings(path: str | Path | None, options: Mapping[str, An
         ) from error
 
 
+def _check_lists(raw: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse a single table or value where there may be several: it would be passed over, or taken apart."""
+    shapes = {
+        "treatment": (dict, "a table each, [[treatment]]"),
+        "limit": (str, "texts"),
+        "registration": (str, "paths"),
+    }
+    for key, (kind, shape) in shapes.items():
+        value = raw.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, kind) for one in value):
+            raise InputError(
+                f"the case file {path}: {key} is a list of {shape}, got {value!r}.", file=path, tag=key
+            )
+
+
+def _by_path(treatments: Sequence[Mapping[str, Any]], path: str | Path | None) -> dict[str, dict[str, Any]]:
+    """What a case file says of each treatment, by its path; one that is described twice is refused."""
+    by_path: dict[str, dict[str, Any]] = {}
+    for one in treatments:
+        name = str(one.get("path"))
+        if name in by_path:
+            raise InputError(
+                f"the case file {path} describes the treatment {name!r} twice: put what is said of it into one [[treatment]].",
+                file=path,
+                tag="treatment.path",
+            )
+        by_path[name] = dict(one)
+    return by_path
+
+
 def facts_of(paths: Sequence[Path], settings: AccumulationSettings) -> list[TreatmentFacts]:
-    """Return what is said of each path; something said of none of them is refused.
+    """Return what is said of each path, all of it together; something said of none of them is refused.
 
     Raises
     ------
@@ -169,5 +197,7 @@ def facts_of(paths: Sequence[Path], settings: AccumulationSettings) -> list[Trea
             listed = ", ".join(path.name for path in paths)
             what = "fits several" if fitting else "is none"
             raise InputError(f"{one.path!r} {what} of the treatments given: {listed}.", tag="treatment.path")
-        facts[fitting[0]] = one
+        (path,) = fitting
+        # an option may name the file that the case file describes: what both say adds up, and the option, which is last, decides
+        facts[path] = facts[path].model_copy(update=one.model_dump(exclude_unset=True))
     return list(facts.values())

@@ -1,0 +1,79 @@
+"""The case file of accumulate and its options: each fact reaches its treatment, or is refused."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from y90voxel.case.accumulation_settings import facts_of, read_accumulation_settings
+from y90voxel.errors import InputError
+
+
+def read(folder, text, **options):
+    path = folder / "case.toml"
+    path.write_text(text)
+    return read_accumulation_settings(path, options)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[treatment]\npath = "a.dcm"\nfractions = 5',
+            r"treatment is a list of a table each, \[\[treatment\]\]",
+        ),
+        ('treatment = ["a.dcm"]', "treatment is a list"),
+        ("treatment = 5", "treatment is a list"),
+        ('limit = "lungs mean <= 50"', "limit is a list of texts, got 'lungs mean <= 50'"),
+        ("limit = [50]", "limit is a list of texts"),
+        ('registration = "x.dcm"', "registration is a list of paths, got 'x.dcm'"),
+        ("registration = 5", "registration is a list of paths"),
+        (
+            '[[treatment]]\npath = "a"\nfractions = 5\n[[treatment]]\npath = "a"\ndate = 2026-03-02',
+            "describes the treatment 'a' twice",
+        ),
+        ("[[treatment]]\nfractions = 5", "treatment.0.path"),
+        ('[[treatment]]\npath = "a"\nfractions = 0', "fractions = 0: .*must be 1 or more"),
+        ('[[treatment]]\npath = "a"\ndoses = 0', "doses is not a setting"),
+        ("limits = []", "limits is not a setting"),
+        ("limit = [", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_and_nothing_is_passed_over(tmp_path, text, said):
+    with pytest.raises(InputError, match=said):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["a.dcm", "=5", "a.dcm 5"])
+def test_an_option_of_a_treatment_names_it(text):
+    with pytest.raises(InputError, match="is not FILE=VALUE"):
+        read_accumulation_settings(None, {"fractions": [text]})
+
+
+def test_files_lie_beside_the_case_file_and_options_where_the_command_runs(tmp_path):
+    text = 'registration = ["r.dcm"]\nlimit = ["a"]\n[[treatment]]\npath = "a"\nct = "ct.nii"'
+    found = read(tmp_path, text, registration=["s.dcm"], limit=["b"], ct=["b=ct.nii"])
+    assert found.registration == [str(tmp_path / "r.dcm"), "s.dcm"]
+    assert found.limit == ["a", "b"]
+    assert [one.ct for one in found.treatment] == [str(tmp_path / "ct.nii"), "ct.nii"]
+
+
+@pytest.mark.parametrize("name", ["sbrt.dcm", "sbrt", "doses/sbrt.dcm"])
+def test_an_option_adds_to_what_the_case_file_says_of_the_same_file(tmp_path, name):
+    """Whatever each of them calls it."""
+    text = '[[treatment]]\npath = "sbrt.dcm"\nfractions = 5\ndate = 2026-03-02'
+    settings = read(tmp_path, text, date=[f"{name}=2026-04-01"])
+    paths = [Path("other.dcm"), Path("doses/sbrt.dcm")]
+    other, sbrt = facts_of(paths, settings)
+    assert (other.path, other.fractions, other.date) == ("other.dcm", None, None)
+    assert (sbrt.fractions, sbrt.date) == (5, datetime(2026, 4, 1, 12))
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [(("b.dcm",), "'a.dcm' is none of"), (("x/a.dcm", "y/a.dcm"), "'a.dcm' fits several of")],
+)
+def test_what_fits_no_treatment_or_several_is_refused(tmp_path, paths, said):
+    settings = read(tmp_path, '[[treatment]]\npath = "a.dcm"\nfractions = 5')
+    with pytest.raises(InputError, match=said):
+        facts_of([Path(path) for path in paths], settings)
