@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from y90voxel.quantification.focal_uptake import _smoothed, find_foci, is_thyroid
+from y90voxel.quantification import focal_uptake
+from y90voxel.quantification.focal_uptake import _background, _smoothed, find_foci, is_thyroid
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -85,6 +86,76 @@ def test_three_times_its_surroundings_is_a_focus_however_small(ratio, found):
     if found:
         assert seen[0].ratio == pytest.approx(ratio, rel=0.02)
         assert seen[0].share < 0.01
+
+
+def in_voxels(monkeypatch, parts, fwhm=FWHM, total=1e4):
+    """Foci of an unblurred image with values at columns, rows, slices from a place; its background is said to be 1 ± 0.5."""
+    counts = np.full(GRID.shape, 0.1)
+    z, y, x = (int(n) for n in np.argwhere((PLACE == POINTS).all(axis=-1))[0])
+    for (columns, rows, slices), value in parts.items():
+        counts[z + slices, y + rows, x + columns] = value
+    counts += (total - counts.sum()) * LIVER / LIVER.sum()
+    seen = []
+    monkeypatch.setattr(focal_uptake, "_smoothed", lambda values, sigmas: seen.append(sigmas) or values)
+    monkeypatch.setattr(focal_uptake, "_background", lambda _: (1.0, 0.5))
+    found = find_foci(CountMap(counts, GRID), regions(), fwhm)
+    assert seen[0] == pytest.approx([fwhm / 2.354820 / 4.0] * 3, rel=1e-4)
+    return found
+
+
+@pytest.mark.parametrize(("peak", "found"), [(4.9, False), (5.1, True)])
+def test_a_maximum_is_eight_deviations_above_the_background(monkeypatch, peak, found):
+    assert bool(in_voxels(monkeypatch, {(0, 0, 0): peak})) is found
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.0097, False), (0.0103, True)])
+def test_a_focus_that_hardly_stands_out_holds_one_percent_of_the_counts(monkeypatch, share, found):
+    """27 voxels of 6 in surroundings of 2.4."""
+    reach = range(-8, 9)
+    parts = {(x, y, z): 2.4 for x in reach for y in reach for z in reach if x * x + y * y + z * z <= 64}
+    parts |= {(x, y, z): 6.0 for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1)}
+    seen = in_voxels(monkeypatch, parts, total=162.0 / share, fwhm=6.0)
+    assert bool(seen) is found
+    if found:
+        assert (seen[0].share, seen[0].ratio) == (pytest.approx(share), pytest.approx(2.5))
+
+
+@pytest.mark.parametrize(("beside", "part"), [(5.8, False), (6.2, True)])
+def test_a_core_is_above_half_of_the_height(monkeypatch, beside, part):
+    """A height of 10 over a background of 1."""
+    (focus,) = in_voxels(monkeypatch, {(0, 0, 0): 11.0, (1, 0, 0): beside})
+    assert focus.volume_ml == pytest.approx(0.064 * (1 + part))
+
+
+@pytest.mark.parametrize(
+    ("peak", "beside", "part"), [(11.0, 2.4, False), (11.0, 2.6, True), (31.0, 3.9, False), (31.0, 4.1, True)]
+)
+def test_a_focus_ends_at_a_tenth_of_its_height_or_at_three_deviations(monkeypatch, peak, beside, part):
+    """Three deviations are 1.5, a tenth of the height is 1 or 3."""
+    (focus,) = in_voxels(monkeypatch, {(0, 0, 0): peak, (1, 0, 0): beside})
+    assert focus.share * 1e4 == pytest.approx(peak + part * beside)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fwhm", "around"), [(3, 11.6, True), (3, 12.4, False), (9, 11.6, False), (9, 12.4, True)]
+)
+def test_surroundings_lie_one_to_three_resolutions_from_the_core(monkeypatch, columns, fwhm, around):
+    """What is 12 or 36 mm away raises their mean or does not; it is too weak to be a part of the focus."""
+    (focus,) = in_voxels(monkeypatch, {(0, 0, 0): 11.0, (-columns, 0, 0): 2.0}, fwhm)
+    assert (focus.ratio < 110.0 - 1e-6) is around
+
+
+@pytest.mark.parametrize(("voxels", "level"), [(790_000, 0.5), (810_000, 0.0)])
+def test_the_background_of_large_images_is_that_of_at_least_400000_voxels(voxels, level):
+    """Every other voxel is one: of twice as many, every other is taken."""
+    values = (np.arange(voxels) % 2).astype(np.float32)
+    assert _background(values)[0] == level
+
+
+@pytest.mark.parametrize(("fwhm", "found"), [(9.8, True), (10.2, False)])
+def test_what_is_20_mm_from_the_liver_is_its_blur_from_a_resolution_of_10_mm_on(fwhm, found):
+    counts = CountMap(1e6 * LIVER / LIVER.sum() + 2e4 * blob((18.0, -2.0, -2.0)), GRID)
+    assert bool(find_foci(counts, regions(), fwhm)) is found
 
 
 @pytest.mark.parametrize(("gap", "found"), [(16.0, False), (26.0, True)])
@@ -179,12 +250,12 @@ def test_outside_the_body_nothing_is_uptake():
     assert foci(5e4 * blob(), 0.0, body) == ()
 
 
-@pytest.mark.parametrize(("inside", "named"), [(0.45, False), (0.55, True)])
+@pytest.mark.parametrize(("inside", "named"), [(0.48, False), (0.52, True)])
 def test_a_focus_is_in_the_organ_that_holds_half_of_it(inside, named):
     (alone,) = foci(5e4 * blob())
     solid = core_of(alone)
     share = np.cumsum(solid.sum(axis=(0, 1))) / solid.sum()
-    reach = int(np.argmin(np.abs(share - inside)))
+    reach = int(np.searchsorted(share, inside))
     stomach = np.zeros(GRID.shape)
     stomach[:, :, : reach + 1] = 1.0
     stomach[:, :, reach] *= (inside - (share[reach - 1])) / (share[reach] - share[reach - 1])

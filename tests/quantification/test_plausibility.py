@@ -70,6 +70,12 @@ def test_a_power_of_ten_between_image_and_stated_activity_is_refused_until_accep
     assert codes(check_units(2e9 * ratio, 2e9, ["units-swapped"])) == ["units-swapped"]
 
 
+@pytest.mark.parametrize(("off", "slip"), [(0.79, False), (0.81, True), (1.24, True), (1.26, False)])
+@pytest.mark.parametrize("power", [1e-6, 1e-3, 0.1, 10.0, 1e3, 1e6])
+def test_a_power_of_ten_is_one_within_a_quarter(power, off, slip):
+    assert codes(check_units(2e9 * power * off, 2e9, ["units-swapped"])) == ["units-swapped"] * slip
+
+
 def test_doses_beyond_five_thousand_gray_are_said():
     assert check_dose(5000.0) == []
     assert codes(check_dose(5000.1)) == ["dose-unusual"]

@@ -21,6 +21,18 @@ def blurred(fwhm_mm, scale=1.0):
     return np.array([scale * blurred_sphere_recovery(d, fwhm_mm) for d in DIAMETERS])
 
 
+@pytest.mark.parametrize(("diameter_mm", "fwhm_mm"), [(10.0, 8.0), (37.0, 10.0), (22.0, 16.0)])
+def test_the_recovery_of_a_sphere_is_the_mean_of_its_blurred_profile(diameter_mm, fwhm_mm):
+    """The profile of a sphere of radius R behind a Gaussian, by error functions, averaged over the sphere."""
+    radius, sigma = diameter_mm / 2, fwhm_mm / 2.354820
+    r = (np.arange(4000) + 0.5) * radius / 4000
+    near, far = (radius - r) / (math.sqrt(2.0) * sigma), (radius + r) / (math.sqrt(2.0) * sigma)
+    steps = 0.5 * np.array([math.erf(a) + math.erf(b) for a, b in zip(near, far, strict=True)])
+    profile = steps - sigma / (math.sqrt(2 * math.pi) * r) * (np.exp(-(near**2)) - np.exp(-(far**2)))
+    expected = (3.0 * r**2 * profile).sum() * (radius / 4000) / radius**3
+    assert blurred_sphere_recovery(diameter_mm, fwhm_mm) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize(("fwhm_mm", "scale"), [(5.0, 1.0), (8.0, 0.97), (15.0, 1.04)])
 def test_spheres_in_a_gaussian_are_recovered_between_them_too(fwhm_mm, scale):
     fit = recovery_of_spheres(VOLUMES, blurred(fwhm_mm, scale), 0.02)
