@@ -180,6 +180,7 @@ def _uniform_liver(image: Volume, regions: Regions, fwhm_mm: float) -> NDArray[n
     values = np.asarray(image.array[box], np.float64)
     smooth = gaussian_filter(values, [reach_mm / step for step in image.grid.spacing_mm])
     part = inside[box]
-    most = smooth[part & (smooth >= smooth[part].mean())].mean()
+    seen = smooth[part]
+    most = seen[seen >= min(seen.mean(), seen.max())].mean()  # of equal values the mean may be rounded up
     part &= smooth > LEAST_UPTAKE * float(most)
     return inside if part.any() else None
