@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 from phantoms import ellipsoid
+from scipy.ndimage import gaussian_filter
 
 from y90voxel.quantification import noise_estimate
 from y90voxel.quantification.noise import ImageNoise, correlation_volume_ml
-from y90voxel.quantification.noise_estimate import correlation_fwhm_mm, estimate_noise
+from y90voxel.quantification.noise_estimate import _uniform_liver, correlation_fwhm_mm, estimate_noise
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -116,3 +117,41 @@ def test_a_correlation_of_one_has_the_greatest_length():
     ramp = np.broadcast_to(np.array([-1.0, 1.0] * 3)[:, None, None], inside.shape)
     assert correlation_fwhm_mm(ramp, inside, (4.0, 4.0, 4.0), 9.0) == 9.0
     assert correlation_fwhm_mm(0.0 * ramp, inside, (4.0, 4.0, 4.0), 9.0) == 0.0
+
+
+@pytest.mark.parametrize(("rows", "seen"), [(11, False), (13, True)])
+def test_a_correlation_of_a_third_is_seen_from_37_pairs_on(rows, seen):
+    """+ + − − along slices, and neighbours of opposite sign across: 2/√33 is more than a third, 2/√39 is less."""
+    sign = np.where(np.arange(rows) % 2 == 0, 1.0, -1.0)
+    residuals = np.array([1.0, 1.0, -1.0, -1.0])[:, None, None] * sign[:, None]
+    found = correlation_fwhm_mm(residuals, np.ones(residuals.shape, bool), (4.0, 5.0, 6.0))
+    # exp(−d²/4σ²) = 1/3
+    assert found == pytest.approx(
+        2.354820 * 4.0 / (2.0 * math.sqrt(math.log(3.0))) if seen else 0.0, rel=1e-5
+    )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1e5, 0.1, 1.0 / 3.0])
+def test_liver_of_one_value_is_all_uniform(value):
+    """The mean of equal values may be rounded to more than each of them."""
+    inside = _uniform_liver(ActivityMap(np.full(GRID.shape, value), GRID), regions(), 12.0)
+    assert inside is not None
+    assert inside.sum() > 3000
+
+
+def test_lobes_are_told_apart_on_an_image_smoothed_over_three_resolutions():
+    """Of a lobe of 0.3 the part beside the other one is kept, as far as that shines into it."""
+    _, y, x = np.indices(GRID.shape)
+    lobe = np.where(x + 0.37 * y < 34.0, 0.3, 1.0)
+    whole, kept = (
+        _uniform_liver(ActivityMap(1e5 * part, GRID), regions(), 12.0) for part in (np.ones(GRID.shape), lobe)
+    )
+
+    def expected(width):
+        smooth = gaussian_filter(lobe, width * 12.0 / 2.354820 / 4.0)[whole]
+        return smooth > 0.5 * smooth[smooth >= smooth.mean()].mean()
+
+    assert np.array_equal(kept[whole], expected(3.0))
+    assert not np.array_equal(expected(3.0), expected(2.7))
+    assert not np.array_equal(expected(3.0), expected(3.3))

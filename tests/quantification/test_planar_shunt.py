@@ -288,3 +288,12 @@ def test_what_has_a_tenth_of_the_density_of_water_is_the_patient_and_beyond_the_
     assert in_lung == pytest.approx(np.array([[1.0, 0.0]]) * density * patient, rel=1e-3)
     assert not in_liver.any()
     assert other == pytest.approx(np.array([[0.5, 1.0]]) * patient)
+
+
+@pytest.mark.parametrize("offset_mm", [0.0, 2.5])
+def test_between_the_last_slice_of_a_ct_and_the_air_beyond_lies_half_of_each(offset_mm):
+    """Four slices of 5 mm of water are 2 g/cm² wherever the cubes of the rays cut them."""
+    solid = Grid.from_spacing((8, 1, 2), (5.0, 5.0, 5.0))
+    ct = CtImage(np.zeros((4, 1, 2)), Grid.from_spacing((4, 1, 2), (5.0, 5.0, 5.0), (0.0, 0.0, offset_mm)))
+    empty = np.zeros(solid.shape)
+    assert _tissue(ct, LINEAR, solid, empty, empty)[1] == pytest.approx(np.full((1, 2), 2.0), rel=1e-3)
