@@ -7,6 +7,7 @@ import subprocess
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from batch_work import WORK
@@ -95,6 +96,21 @@ def test_both_sides_of_the_time_within_which_files_may_change(tmp_path):
 
 
 @pytest.mark.usefixtures("_settled")
+@pytest.mark.usefixtures("_settled")
+def test_what_another_version_of_the_facts_remembered_is_read_again(monkeypatch):
+    known = {}
+    ledger = SimpleNamespace(
+        facts=lambda kind: dict(known), remember=lambda kind, new, old=(): known.update(new)
+    )
+    folder = ArchiveFolder("a", (ArchiveFile("file", 1, 0, 0),))
+    memory = LedgerMemory(ledger)
+    memory.keep(folder, {"series": []}, HOUR_NS)
+    memory.close()
+    assert LedgerMemory(ledger).recall(folder) == {"series": []}
+    monkeypatch.setattr(header_memory, "FACTS_VERSION", header_memory.FACTS_VERSION + 1)
+    assert LedgerMemory(ledger).recall(folder) is None
+
+
 def test_a_dry_run_reads_no_header_that_is_known(archive, tmp_path, opened):
     batch(archive, tmp_path / "out")
     opened.clear()

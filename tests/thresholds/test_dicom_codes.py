@@ -21,7 +21,7 @@ from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.radiation_dose_sr import SITES, AdministeredDose, write_radiation_dose_sr
 from y90voxel.io.dicom.reg_writer import write_registration
 from y90voxel.io.dicom.rtdose import write_rtdose
-from y90voxel.io.dicom.rtstruct_writer import _contour_item, write_rtstruct
+from y90voxel.io.dicom.rtstruct_writer import _contour_item, _outlines, write_rtstruct
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.dicom.sources import SourceFile, list_files
 from y90voxel.io.dicom.structure import check_structure
@@ -72,6 +72,19 @@ def test_each_kind_of_object_has_a_series_of_its_own_behind_those_of_scanners(
     write(tmp_path / "object.dcm")
     read = pydicom.dcmread(tmp_path / "object.dcm")
     assert (read.Modality, int(read.SeriesNumber)) == (modality, number)
+
+
+@pytest.mark.parametrize(("occupancy", "inside"), [(0.48, 0), (0.5, 12), (0.52, 12)])
+def test_a_voxel_is_in_a_segment_that_fills_half_of_it(tmp_path, occupancy, inside):
+    write_seg({"Liver": Mask(np.full(GRID.shape, occupancy), GRID)}, tmp_path / "seg.dcm")
+    assert pydicom.dcmread(tmp_path / "seg.dcm").pixel_array[0].sum() == inside
+
+
+def test_an_outline_runs_where_half_is_occupied():
+    occupancy = np.zeros((1, 3, 3))
+    occupancy[0, 1, 1] = 1.0
+    ((_, polygon),) = _outlines(occupancy, (0, 0, 0))
+    np.testing.assert_allclose(np.abs(polygon - 1.0).max(axis=0), 0.5)
 
 
 def test_the_palette_of_okabe_and_ito_colours_the_regions_in_turn():
