@@ -129,7 +129,7 @@ def test_a_step_of_half_to_one_and_a_half_others_misses_no_slice(part, said):
 
 def off_even(step_mm, off_mm):
     """Heights of four slices, each so far off the line that fits them best."""
-    return np.arange(4) * step_mm + off_mm * np.array([1.0, -1.0, -1.0, 1.0])
+    return 20.0 + np.arange(4) * step_mm + off_mm * np.array([1.0, -1.0, -1.0, 1.0])
 
 
 @SIGNS
@@ -146,7 +146,7 @@ def test_slices_up_to_one_and_a_half_percent_of_a_step_off_are_taken_as_even(off
     notices = []
     start, step, interpolated = _even_positions([frame()] * 4, off_even(4.0, sign * off_mm), 4.0, notices)
     assert (codes_of(notices), interpolated) == (said, uneven)
-    assert (start, step) == (pytest.approx(0.0, abs=0.005), pytest.approx(4.0))
+    assert (start, step) == (pytest.approx(20.0, abs=0.005), pytest.approx(4.0))
 
 
 def mixed(thick_mm, *, step_mm=None, border_mm=None, thin_mm=1.0):
@@ -175,7 +175,7 @@ def test_a_step_of_two_slices_is_that_of_one_of_them_to_a_fifth(border_mm, touch
 
 def gaps(step_mm, thickness_mm, *, stride=1, count=4, emission=True, **header):
     frames = [
-        frame(SliceThickness=str(thickness_mm), InstanceNumber=str(1 + stride * i), **header)
+        frame(SliceThickness=thickness_mm and str(thickness_mm), InstanceNumber=str(1 + stride * i), **header)
         for i in range(count)
     ]
     grid = SimpleNamespace(spacing_mm=(step_mm, 2.0, 2.0))
@@ -193,6 +193,11 @@ def test_slices_a_fifth_off_their_thickness_overlap_or_leave_gaps(step_mm, said)
 
 def test_slices_of_a_ct_may_overlap():
     assert gaps(3.0, 4.0, emission=False) == []
+
+
+@pytest.mark.parametrize("stated", ["0", "-4", None])
+def test_slices_of_unknown_thickness_leave_no_gaps(stated):
+    assert gaps(8.0, stated) == []
 
 
 @pytest.mark.parametrize(("part", "missing"), [(0.79, False), (0.81, True), (1.19, True), (1.21, False)])
