@@ -96,7 +96,6 @@ def test_both_sides_of_the_time_within_which_files_may_change(tmp_path):
 
 
 @pytest.mark.usefixtures("_settled")
-@pytest.mark.usefixtures("_settled")
 def test_what_another_version_of_the_facts_remembered_is_read_again(monkeypatch):
     known = {}
     ledger = SimpleNamespace(
@@ -111,6 +110,7 @@ def test_what_another_version_of_the_facts_remembered_is_read_again(monkeypatch)
     assert LedgerMemory(ledger).recall(folder) is None
 
 
+@pytest.mark.usefixtures("_settled")
 def test_a_dry_run_reads_no_header_that_is_known(archive, tmp_path, opened):
     batch(archive, tmp_path / "out")
     opened.clear()
