@@ -27,10 +27,13 @@ def _occupancy(shape, affine, centre_mm, radii_mm, samples):
     grid = Grid(shape, np.frombuffer(affine).reshape(4, 4))
     total = np.zeros(shape)
     steps = (np.arange(samples) + 0.5) / samples - 0.5
-    base = np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij"), axis=-1)
+    index = np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij"), axis=-1)
+    reach = np.abs(grid.affine[:3, :3]).sum(axis=1)  # mm: no point of a voxel is further from its centre along any axis
+    near = (((grid.index_to_lps(index) - centre_mm) / (np.asarray(radii_mm) + reach)) ** 2).sum(axis=-1) <= 1
+    base = index[near]
     for shift in np.array(np.meshgrid(steps, steps, steps)).reshape(3, -1).T:
         points = grid.index_to_lps(base + shift)
-        total += (((points - centre_mm) / radii_mm) ** 2).sum(axis=-1) <= 1
+        total[near] += (((points - centre_mm) / radii_mm) ** 2).sum(axis=-1) <= 1
     return total / samples**3
 
 

@@ -1,6 +1,7 @@
 """No setting is dropped without a word: each is read somewhere, and said where the others make it idle."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ DECLARATIONS = {
 }
 
 
+@cache
 def names_read():
     """Every attribute, keyword and text of the package outside the declarations."""
     names = set()
@@ -35,15 +37,12 @@ def names_read():
     return names
 
 
-READ = names_read()
-
-
 @pytest.mark.parametrize("path", sorted({one.path for one in named_settings()}), ids=".".join)
 def test_every_setting_is_read_by_something(path):
     """Options, case files, arguments and manifests all end in these fields."""
     field = {"register": "register_"}.get(path[-1], path[-1])
     records = (PACKAGE / "case").glob("*_settings.py")  # a table may hand itself over whole
-    assert field in READ or any(
+    assert field in names_read() or any(
         f"self.{field}" in record.read_text(encoding="utf-8") for record in records
     ), path
 

@@ -15,7 +15,7 @@ from y90voxel.errors import InputError, OutputError
 from y90voxel.io import atomic, leftovers
 from y90voxel.io.atomic import MANIFEST, atomic_file, check_output_folder, output_folder
 from y90voxel.io.leftovers import clear_leftovers, new_token
-from y90voxel.io.result_marks import holds_results, own_files
+from y90voxel.io.result_marks import holds_results, own_files, write_mark
 
 MARKER = json.dumps({"schema_version": 1, "kind": "dose"})
 
@@ -211,6 +211,22 @@ def test_file_appears_when_the_block_ends_and_replaces_the_old(tmp_path):
         temporary.write_text("new")
         assert target.read_text() == "old"
     assert everything_in(tmp_path) == {"dose.nii.gz": "new"}
+
+
+@pytest.mark.parametrize("write", ["file", "mark"])
+def test_what_is_written_is_on_the_disk_before_it_gets_its_name(write, tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(os, "fsync", lambda number: done.append(("on disk", os.fstat(number).st_size)))
+    monkeypatch.setattr(os, "replace", lambda old, new: done.append(("named", Path(old).stat().st_size)))
+    if write == "file":
+        with atomic_file(tmp_path / "result.json") as path:
+            path.write_text("12345")
+    else:
+        write_mark(tmp_path, "dose", [])
+    (_, size), named = done
+    assert named == ("named", size)
+    assert [what for what, _ in done] == ["on disk", "named"]
+    assert size > 0
 
 
 def test_old_file_stays_after_an_error(tmp_path):
