@@ -28,7 +28,9 @@ def _occupancy(shape, affine, centre_mm, radii_mm, samples):
     total = np.zeros(shape)
     steps = (np.arange(samples) + 0.5) / samples - 0.5
     index = np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij"), axis=-1)
-    reach = np.abs(grid.affine[:3, :3]).sum(axis=1)  # mm: no point of a voxel is further from its centre along any axis
+    reach = np.abs(grid.affine[:3, :3]).sum(
+        axis=1
+    )  # mm: no point of a voxel is further from its centre along any axis
     near = (((grid.index_to_lps(index) - centre_mm) / (np.asarray(radii_mm) + reach)) ** 2).sum(axis=-1) <= 1
     base = index[near]
     for shift in np.array(np.meshgrid(steps, steps, steps)).reshape(3, -1).T:
