@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from y90voxel.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive, exceeds
 from y90voxel.errors import InputError
 
 
@@ -30,3 +30,11 @@ def test_what_may_be_passes():
     check_not_negative(0.0, "x", "")
     check_fraction(1.0, "x")
     check_fraction(0.999, "x", whole=False)
+
+
+@pytest.mark.parametrize("bound", [1e-9, 0.1, 12.0, 1e12])
+def test_what_equals_a_bound_up_to_rounding_does_not_exceed_it(bound):
+    assert not exceeds(bound * (1 + 0.9e-9), bound)
+    assert exceeds(bound * (1 + 1.1e-9), bound)
+    assert not exceeds(0.5 * bound, bound)
+    assert exceeds(1e-300, 0.0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from y90voxel.bounds import ROUNDING, exceeds
 from y90voxel.clinical.clinical_context import ClinicalContext
 from y90voxel.clinical.limit_records import BilirubinClass, Limit, LiverFunction, Scenario, Sense
 
 __all__ = ["applies_if", "compare", "judged_status", "unstated_facts", "why_not"]
-
-# Doses that miss a limit by rounding in the last bits meet it: an activity solved for a limit, fed back, must.
-_ROUNDING = 1e-9
 
 
 def judged_status(sense: Sense, value: float, wanted: float, *, open_facts: bool) -> str:
@@ -143,6 +141,5 @@ def compare(sense: Sense, value: float, wanted: float) -> str:
     value, wanted : float
         What it is held against, and its value, in one unit.
     """
-    slack = _ROUNDING * wanted
-    met = value <= wanted + slack if sense is Sense.BELOW else value >= wanted - slack
+    met = not exceeds(value, wanted) if sense is Sense.BELOW else value >= wanted * (1.0 - ROUNDING)
     return "met" if met else "not met"

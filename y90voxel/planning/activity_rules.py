@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from y90voxel.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import ROUNDING, check_fraction, check_not_negative, check_positive
 from y90voxel.errors import InputError, RegionError
 from y90voxel.short_repr import short_repr
 
@@ -18,8 +18,6 @@ __all__ = [
 ]
 
 _THESIS = "van Roekel, PhD thesis, Utrecht 2021, p. 41"
-# A shunt computed from counts may miss its class boundary by rounding in the last bits.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class LungShuntReduction:
             If the shunt lies outside 0 to 1.
         """
         check_fraction(lung_shunt_fraction, "the lung shunt fraction")
-        edge = _ROUNDING if self.boundary_in_lower_class else -_ROUNDING
+        edge = ROUNDING if self.boundary_in_lower_class else -ROUNDING
         return self.factors[sum(lung_shunt_fraction > bound + edge for bound in self.bounds)]
 
 

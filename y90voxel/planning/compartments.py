@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from y90voxel.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive, exceeds
 from y90voxel.errors import InputError, RegionError
 from y90voxel.short_repr import short_repr
 
 __all__ = ["Anatomy", "Territory", "TumourUptake"]
 
-# Masses summed in another order may differ in the last bits.
-_ROUNDING = 1e-9
 # Parts may exceed a liver by this fraction: each is rasterised by itself.
 MASS_TOLERANCE = 0.01
 # No liver is denser as a whole [g/mL]: 1.03 to 1.06, with iron a little more.
@@ -248,7 +246,7 @@ class Anatomy:
 
 def _check_part(what: str, part: float | None, of: str, whole: float | None, unit: str) -> None:
     """Refuse a part that is larger than its whole."""
-    if part is not None and whole is not None and part > whole * (1.0 + _ROUNDING):
+    if part is not None and whole is not None and exceeds(part, whole):
         raise RegionError(
             f"{what} ({part:g} {unit}) is larger than {of} ({whole:g} {unit}).", tag="plan.anatomy"
         )

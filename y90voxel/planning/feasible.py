@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from y90voxel.bounds import check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import check_fraction, check_not_negative, check_positive, exceeds
 from y90voxel.clinical.limits_table import LUNGS_ALL_TREATMENTS_GY, LUNGS_ONE_TREATMENT_GY
 from y90voxel.errors import InputError
 from y90voxel.quantification.lung_measures import MIRD_LUNG_MASS_KG, mean_lung_dose
@@ -29,8 +29,6 @@ LUNG_LIMIT_PER_TREATMENT_GY = LUNGS_ONE_TREATMENT_GY
 LUNG_LIMIT_CUMULATIVE_GY = LUNGS_ALL_TREATMENTS_GY
 # 16.5 mCi: the shunted activity of the historical glass label (from memory; shown for comparison only).
 LEGACY_SHUNTED_GBQ = 0.61
-# As for limits: what equals the value up to rounding does not exceed it.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -215,5 +213,4 @@ def legacy_shunt_rule(
     check_positive(dose_constant_gy_kg_per_gbq, "the dose constant", "Gy kg/GBq")
     shunted = lung_shunt_fraction * activity_gbq * (1.0 - residual_fraction)
     equivalent = dose_constant_gy_kg_per_gbq * LEGACY_SHUNTED_GBQ / MIRD_LUNG_MASS_KG
-    met = shunted <= LEGACY_SHUNTED_GBQ * (1.0 + _ROUNDING)
-    return LegacyShuntRule(shunted, LEGACY_SHUNTED_GBQ, equivalent, met)
+    return LegacyShuntRule(shunted, LEGACY_SHUNTED_GBQ, equivalent, not exceeds(shunted, LEGACY_SHUNTED_GBQ))

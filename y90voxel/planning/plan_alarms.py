@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from y90voxel.bounds import exceeds
 from y90voxel.case.focal_doses import FIRST_SCREEN, focal_notices, mean_in_focus
 from y90voxel.clinical.limits import Scenario
 from y90voxel.clinical.limits_table import LUNGS_ONE_TREATMENT_GY, TABLE
@@ -21,7 +22,6 @@ _PERFUSED_GY = 1000.0
 # Tumour to normal; chosen: few tumours take up so much, but slips of contours or perfused volume give any number.
 _RATIO = 30.0
 _SEGMENT_SHARE = 0.30  # of the liver volume; chosen: two segments seldom have more
-_ROUNDING = 1e-9  # one less a reserve of 70 % is not above 30 %
 _RESERVE = 0.30  # of the liver volume: the reserve that EANM's tables ask for (2022, tables 2 and 3)
 # Notices that stand above the numbers wherever a plan is shown.
 _CODES = frozenset(
@@ -119,7 +119,7 @@ def _share(plan: Plan) -> list[Notice]:
         share = (anatomy.perfused_normal_kg + tumours) / (anatomy.whole_normal_kg + tumours)
     if plan.context.scenario is not Scenario.SEGMENTECTOMY or share is None:
         return []
-    if share <= _SEGMENT_SHARE * (1.0 + _ROUNDING):
+    if not exceeds(share, _SEGMENT_SHARE):
         return []
     text = (
         f"{100 * share:.3g} % of the liver is perfused, above {100 * _SEGMENT_SHARE:g} %: is that a segmentectomy? Its rows "

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from y90voxel.bounds import check_fraction
+from y90voxel.bounds import ROUNDING, check_fraction, exceeds
 from y90voxel.clinical.limits import ClinicalContext, Scenario
 from y90voxel.clinical.limits_table import FRACTION_TABLE, LUNGS_ALL_TREATMENTS_GY, FractionLimit
 from y90voxel.short_repr import short_repr
 
 __all__ = ["STOP_RULES", "Stop", "stop_of"]
 
-# As for limits: what equals the value up to rounding does not exceed it.
-_ROUNDING = 1e-9
 # 2 mg/dL.
 _BILIRUBIN_UMOL_PER_L = 34.2
 _LABEL = "SIR-Spheres, contraindications, sirtex.com, approved indication"
@@ -75,7 +73,7 @@ def stop_of(
     """
     check_fraction(lung_shunt_fraction, "the lung shunt fraction")
     for rule in STOP_RULES:
-        if rule.device == device and lung_shunt_fraction > rule.value * (1.0 + _ROUNDING):
+        if rule.device == device and exceeds(lung_shunt_fraction, rule.value):
             return Stop(
                 f"the {rule.quantity.removesuffix(' fraction')} of {100 * lung_shunt_fraction:.4g} % exceeds "
                 f"{100 * rule.value:g} %: no treatment with {rule.device}",
@@ -89,7 +87,7 @@ def stop_of(
 def _lungs_used_up(context: ClinicalContext) -> Stop | None:
     """Earlier treatments that leave nothing of the lungs' limit over all treatments."""
     earlier = sum(context.previous_lung_doses_gy or ())
-    if earlier < LUNGS_ALL_TREATMENTS_GY * (1.0 - _ROUNDING):
+    if earlier < LUNGS_ALL_TREATMENTS_GY * (1.0 - ROUNDING):
         return None
     text = (
         f"earlier treatments gave the lungs {earlier:.4g} Gy: nothing is left of {LUNGS_ALL_TREATMENTS_GY:g} Gy over all "
@@ -113,7 +111,7 @@ def _ascites(context: ClinicalContext) -> Stop | None:
 def _bilirubin(context: ClinicalContext) -> Stop | None:
     """Bilirubin above 2 mg/dL without a reversible cause, in a treatment of a lobe or more."""
     value = context.bilirubin_umol_per_l
-    if value is None or value <= _BILIRUBIN_UMOL_PER_L * (1.0 + _ROUNDING):
+    if value is None or not exceeds(value, _BILIRUBIN_UMOL_PER_L):
         return None
     if context.bilirubin_reversible or not _lobar(context):
         return None

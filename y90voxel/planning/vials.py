@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from y90voxel.bounds import check_not_negative, check_positive
+from y90voxel.bounds import check_not_negative, check_positive, exceeds
 from y90voxel.errors import InputError
 from y90voxel.quantification.decay import decay_factor, seconds_between
 from y90voxel.reference.devices import Device
@@ -24,9 +24,6 @@ __all__ = [
     "spheres_per_ml",
     "within_delivery_tolerance",
 ]
-
-# As for limits: what equals the tolerance up to rounding lies within it (1.1 GBq of 1 GBq).
-_ROUNDING = 1e-9
 
 
 def decay(activity: float, from_time: datetime, to_time: datetime, half_life_s: float) -> float:
@@ -284,7 +281,7 @@ def within_delivery_tolerance(delivered_gbq: float, prescribed_gbq: float, toler
     """
     check_positive(prescribed_gbq, "the prescribed activity", "GBq")
     check_not_negative(delivered_gbq, "the delivered activity", "GBq")
-    return abs(delivered_gbq - prescribed_gbq) <= tolerance * prescribed_gbq * (1.0 + _ROUNDING)
+    return not exceeds(abs(delivered_gbq - prescribed_gbq), tolerance * prescribed_gbq)
 
 
 def _vial(device: Device, size: float, calibration: datetime, factor: float, order: float) -> VialChoice:
