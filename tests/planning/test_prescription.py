@@ -1,0 +1,77 @@
+"""Where goals and limits on mean doses lie along a split, and which of them decides."""
+
+import pytest
+
+from y90voxel.clinical.limits import Sense
+from y90voxel.planning.aims import DoseAim, parse_metric
+from y90voxel.planning.dose_table import DoseTable, RegionDoses
+from y90voxel.planning.prescription import prescribe
+from y90voxel.regions.roles import Role
+
+TABLE = DoseTable(
+    (
+        RegionDoses("perfused", Role.PERFUSED, (40.0, 80.0)),
+        RegionDoses("GTV1", Role.TUMOUR, (100.0, 300.0)),
+        RegionDoses("liver", Role.NON_TUMOUR_LIVER, (10.0, 30.0)),
+        RegionDoses("spleen", Role.OTHER, (0.0, 0.0)),
+    )
+)
+HALVES = (0.5, 0.5)  # 60, 200, 20 and 0 Gy/GBq
+
+
+def aim(sense, region, value, metric="mean", **more):
+    return DoseAim(f"{region} {metric} {value:g}", region, sense, value, parse_metric(metric), **more)
+
+
+def goal(*of, **more):
+    return aim(Sense.AT_LEAST, *of, **more)
+
+
+def limit(*of, **more):
+    return aim(Sense.BELOW, *of, **more)
+
+
+def test_goals_and_limits_stand_in_rising_activity_as_far_as_the_model_knows_them():
+    """No metric but the mean, no region without dose, none that the table does not hold."""
+    aims = (
+        limit("liver", 80.0, previous=20.0),
+        limit("perfused", 150.0, unconfirmed=("bilirubin",)),
+        limit("spleen", 1.0),
+        limit("lungs", 1.0),
+        limit("liver", 1.0, "max"),
+        goal("GTV1", 500.0),
+        goal("perfused", 120.0),
+    )
+    found = prescribe(aims, TABLE, HALVES)
+    assert [(one.name, one.activity_gbq, one.unconfirmed) for one in found.limits] == [
+        ("perfused mean 150", pytest.approx(2.5), True),
+        ("liver mean 80", pytest.approx(3.0), False),
+    ]
+    assert [(one.name, one.activity_gbq) for one in found.goals] == [
+        ("perfused mean 120", pytest.approx(2.0)),
+        ("GTV1 mean 500", pytest.approx(2.5)),
+    ]
+    assert found.decisive.name == "GTV1 mean 500"  # of two that are asked for, what takes most
+    assert found.end.name == "perfused mean 150"
+    content = found.as_dict()
+    assert (content["goal"]["activity_bq"], content["limit"]["activity_bq"]) == pytest.approx((2.5e9, 2.5e9))
+    assert (content["feasible"], content["goal_missed_by_percent"]) == (True, 0.0)
+    assert [len(content[key]) for key in ("goals", "limits")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("aims", "feasible", "missed_percent"),
+    [
+        ((), None, 0.0),
+        ((limit("liver", 40.0),), None, 0.0),
+        ((goal("GTV1", 500.0),), True, 0.0),
+        ((goal("GTV1", 500.0), limit("liver", 40.0)), False, 20.0),
+        ((goal("GTV1", 500.0), limit("liver", 40.0, previous=40.0)), False, 100.0),
+    ],
+)
+def test_a_goal_is_missed_by_the_share_that_limits_leave(aims, feasible, missed_percent):
+    content = prescribe(aims, TABLE, HALVES).as_dict()
+    assert content["feasible"] is feasible
+    assert content["goal_missed_by_percent"] == pytest.approx(missed_percent)
+    assert (content["goal"] is None) is (not any(one.sense is Sense.AT_LEAST for one in aims))
+    assert (content["limit"] is None) is (not any(one.sense is Sense.BELOW for one in aims))
