@@ -80,6 +80,11 @@ def test_defaults_are_those_of_the_contract():
         ("administration", "time", "yesterday", "administration.time = 'yesterday'"),
         ("administration", "device", "plastic", "'glass', 'resin' or 'ho166'"),
         ("radiobiology", "spleen", {}, "radiobiology.spleen"),
+        ("plan", "split", [float("inf"), 1.0], "plan.split.0 = inf: Input should be a finite number"),
+        ("plan", "objective", {"all tumours": float("inf")}, "should be a finite number"),
+        ("plan", "perfused_dose_gy", float("inf"), "should be a finite number"),
+        ("plan", "perfused_dose_gy", float("nan"), "should be a finite number"),
+        ("patient", "weight_kg", float("inf"), "should be a finite number"),
     ],
 )
 def test_what_is_not_understood_is_named(table, key, value, message):

@@ -160,7 +160,10 @@ def test_names_and_roles_find_regions():
         ),
         (lambda: RegionDoses("a", Role.TUMOUR, (-1.0,)), "a: dose per activity must not be negative"),
         (lambda: DoseTable((RegionDoses("a", Role.TUMOUR, (1.0,)),) * 2), "needs unique names: a, a"),
-        (lambda: check_split((0.5,), 2), "one positive share for each of 2"),
+        *(
+            (lambda shares=shares: check_split(shares, 2), "one positive share for each of 2")
+            for shares in ((0.5,), (1.0, 0.0), (1.0, float("inf")), (1.0, float("nan")))
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(make, said):

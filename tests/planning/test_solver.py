@@ -221,3 +221,9 @@ def test_a_limit_that_earlier_treatments_exceed_leaves_no_least_activity():
     assert found.infeasibility.blocking == ("normal liver",)
     assert found.infeasibility.excesses_gy == {"normal liver": pytest.approx(1.0)}
     assert (found.infeasibility.closest_activities_gbq, found.infeasibility.shortfalls_gy) == ((), {})
+
+
+@pytest.mark.parametrize("weight", [float("inf"), float("nan")])
+def test_weights_of_the_objective_are_finite(weight):
+    with pytest.raises(InputError, match="weights of the objective must be finite"):
+        solve([LUNGS], objective={"tumour": weight})

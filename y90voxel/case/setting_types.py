@@ -202,9 +202,9 @@ Fraction = Annotated[
 
 
 class Group(BaseModel):
-    """A table of the case file; unknown keys are refused."""
+    """A table of the case file; unknown keys are refused, and numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
     def __repr__(self) -> str:
         """Show what was stated, for defaults fill a page."""

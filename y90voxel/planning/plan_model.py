@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -330,7 +331,7 @@ def check_split(split: Sequence[float], injections: int) -> tuple[float, ...]:
     InputError
         If there is not one positive share an injection.
     """
-    if len(split) != injections or any(not share > 0 for share in split):
+    if len(split) != injections or any(not 0.0 < share < math.inf for share in split):
         raise InputError(
             f"the split needs one positive share for each of {injections} injections, got {list(split)}.",
             tag="plan.split",

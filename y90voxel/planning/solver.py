@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -144,6 +145,8 @@ def solve_injections(
     """
     rows, table, problem = _problem(doses_gy_per_gbq, constraints, objective, greatest_activities_gbq)
     caps = problem.caps
+    if not all(math.isfinite(weight) for weight in objective.values()):
+        raise InputError(f"the weights of the objective must be finite, got {dict(objective)}.")
     weights = sum((w * table[rows[name]] for name, w in objective.items()), np.zeros(caps.size))
     if not (weights > 0).any():
         raise InputError(
