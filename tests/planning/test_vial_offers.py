@@ -1,0 +1,125 @@
+"""Vials held against an order: when they hold it, which limits count, and what is said of each."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from y90voxel.clinical.limits import Sense
+from y90voxel.errors import InputError
+from y90voxel.planning.aims import DoseAim
+from y90voxel.planning.dose_table import DoseTable, RegionDoses
+from y90voxel.planning.plan_model import rule_model, unavailable
+from y90voxel.planning.plan_orders import Order, VialOffer, _notices_of, _OrderInputs, place_orders
+from y90voxel.planning.plan_request import OrderRequest, PlanRequest
+from y90voxel.planning.vials import VialChoice
+from y90voxel.reference.devices import device
+from y90voxel.regions.roles import Role
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+TABLE = DoseTable((RegionDoses("liver", Role.NON_TUMOUR_LIVER, (10.0,)),))
+LIMIT = DoseAim("liver limit", "liver", Sense.BELOW, 40.0)
+NOW = OrderRequest(NOON, (NOON,))
+
+
+def vial(size=8.0, at_injection=4.0):
+    return VialChoice(size, NOON - DAY, at_injection, at_injection - 2.0, 1e6, 100.0)
+
+
+def order(*offers, vial_gbq=2.0, half_life_s=86400.0, **more):
+    return Order("left", 2.0, vial_gbq, offers, NOON, half_life_s=half_life_s, **more)
+
+
+def offer(deviation=0.0, *, offered=True, within=True, breaks=()):
+    return VialOffer(vial(), 2.0 * (1.0 + deviation), deviation, {}, breaks, offered, within)
+
+
+@pytest.mark.parametrize(
+    ("size", "vial_gbq", "half_life_s", "after"),
+    [
+        (8.0, 2.0, DAY.total_seconds(), timedelta(days=2)),
+        (1.0, 2.0, DAY.total_seconds(), -DAY),
+        (8.0, 2.0, 0.0, None),
+        (8.0, 0.0, DAY.total_seconds(), None),
+    ],
+)
+def test_a_vial_holds_the_order_when_it_has_decayed_to_it(size, vial_gbq, half_life_s, after):
+    expected = None if after is None else NOON - DAY + after
+    asked = order(offer(), vial_gbq=vial_gbq, half_life_s=half_life_s)
+    assert asked.holds_order_at(vial(size)) == expected
+    assert asked.age_h(vial()) == 24.0
+    (row,) = order(offer(), half_life_s=half_life_s).as_dict()["vials"]
+    assert row["holds_order_at"] == ("2026-03-05T12:00+00:00" if half_life_s else None)
+    assert order(offer()).as_dict(dated=False)["vials"][0]["holds_order_at"] is None
+
+
+def test_an_order_needs_the_device_and_what_is_contraindicated_gets_no_vials():
+    model = rule_model("given", "", (2.0,), TABLE, (), basis="as given")
+    request = PlanRequest(order=NOW)
+    with pytest.raises(InputError, match="an order needs the device"):
+        place_orders(request, None, ("left",), model)
+    assert place_orders(PlanRequest(), None, ("left",), model) == ((), ())
+    assert place_orders(request, None, ("left",), SimpleNamespace(stop="a shunt")) == ((), ())
+    ((placed,), _) = place_orders(request, "glass", ("left",), model)
+    assert placed.net_gbq == 2.0
+    nothing = rule_model("given", "", (0.0,), TABLE, (), basis="as given")
+    assert place_orders(request, "glass", ("left",), nothing) == ((), ())
+
+
+@pytest.mark.parametrize("stated", [None, 2.0])
+@pytest.mark.parametrize("limit_bound", [True, False])
+def test_at_least_the_order_is_wanted_unless_a_limit_decided_it(stated, limit_bound):
+    inputs = _OrderInputs(
+        OrderRequest(NOON, (NOON,), activity_gbq=stated),
+        device("glass"),
+        0.0,
+        SimpleNamespace(limit_bound=limit_bound),
+    )
+    assert inputs.goal_bound is (stated is not None or not limit_bound)
+
+
+@pytest.mark.parametrize(
+    ("order_gbq", "vial_gbq", "breaks", "offered"),
+    [
+        (3.0, 3.9, (), True),
+        (3.0, 4.1, ("liver limit",), False),
+        (4.2, 4.1, ("liver limit",), True),  # the order exceeds it by more, on record
+        (4.2, 4.3, ("liver limit",), False),
+        (4.2, 3.9, (), True),
+    ],
+)
+def test_a_vial_may_exceed_a_limit_no_further_than_the_order(order_gbq, vial_gbq, breaks, offered):
+    model = rule_model("given", "", (order_gbq,), TABLE, (LIMIT,), basis="as given")
+    inputs = _OrderInputs(NOW, device("glass"), 0.0, model)
+    found = inputs._offer(vial(at_injection=vial_gbq), order_gbq, 0, (order_gbq,))
+    assert (found.breaks, found.offered) == (breaks, offered)
+    assert found.doses_gy == {"non_tumour_liver": pytest.approx(10.0 * vial_gbq)}
+    assert found.deviation == pytest.approx(vial_gbq / order_gbq - 1.0)
+
+
+def test_a_vial_for_a_stated_activity_without_a_model_is_held_against_no_limit():
+    inputs = _OrderInputs(NOW, device("glass"), 0.1, unavailable("mird", "", "no mass is known"))
+    found = inputs._offer(vial(at_injection=9.0), 8.0, 0, (8.0,))
+    assert (found.offered, found.doses_gy, found.breaks) == (True, {}, ())
+    assert (found.net_gbq, found.within_tolerance) == (pytest.approx(8.1), True)
+
+
+@pytest.mark.parametrize(
+    ("offers", "goal_bound", "codes"),
+    [
+        ((), True, ["no-vial"]),
+        ((offer(0.2, offered=False, breaks=("liver limit",)),), True, ["no-vial-within-limits"]),
+        ((offer(0.02),), True, []),
+        ((offer(0.2, within=False),), True, ["vial-outside-tolerance"]),
+        ((offer(-0.02),), True, ["vial-below-order"]),
+        ((offer(-0.02),), False, []),
+        ((offer(-0.2, within=False),), True, ["vial-outside-tolerance", "vial-below-order"]),
+        ((offer(-0.2, within=False),), False, ["vial-outside-tolerance"]),
+        ((offer(-0.5e-6),), True, []),
+        ((offer(-1.5e-6),), True, ["vial-below-order"]),
+    ],
+)
+def test_what_is_said_of_the_vial_to_take(offers, goal_bound, codes):
+    found = _notices_of(order(*offers, goal_bound=goal_bound))
+    assert [notice.code for notice in found] == codes
