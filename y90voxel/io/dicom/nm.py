@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.administration_time import administration_time_of
 from y90voxel.io.dicom.attributes import (
-    date_and_time,
     items,
     number,
     shown,
@@ -28,7 +27,7 @@ from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.real_world import MappedRange, check_ranges, mapped_values, range_of
 from y90voxel.io.dicom.reconstruction import reconstruction_of
-from y90voxel.io.dicom.times import acquisition_start
+from y90voxel.io.dicom.times import acquisition_start, series_start
 from y90voxel.io.dicom.uniform import one_slice
 from y90voxel.io.notices import accept, warn
 from y90voxel.quantification.emission import DecayReference, EmissionImage
@@ -164,11 +163,10 @@ def nm_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]]
         If a date, time or number is malformed.
     """
     first = series.first
-    file = first.source
     notices: list[Notice] = []
     drug = radiopharmaceutical_of(first)
     acquired = acquisition_start(first)
-    started = date_and_time(first.header, "SeriesDate", "SeriesTime", file)
+    started = series_start(first, acquired)
     if acquired is not None and (started is None or started > acquired):
         started = acquired
     assumed: list[Notice] = []

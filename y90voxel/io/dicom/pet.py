@@ -12,7 +12,6 @@ from pydicom.dataset import Dataset
 from y90voxel.errors import Notice
 from y90voxel.io.dicom.administration_time import administration_time_of
 from y90voxel.io.dicom.attributes import (
-    date_and_time,
     date_time,
     items,
     number,
@@ -32,6 +31,7 @@ from y90voxel.io.dicom.radionuclide import check_half_life, radiopharmaceutical_
 from y90voxel.io.dicom.reconstruction import reconstruction_of
 from y90voxel.io.dicom.regularise import regularise, shift_to_even_positions
 from y90voxel.io.dicom.slice_times import slice_times
+from y90voxel.io.dicom.times import series_start
 from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.volume import ActivityMap
@@ -123,12 +123,8 @@ def _stated_reference(first: Instance) -> DecayReference | None:
 
 def _series_start(first: Instance, acquired: datetime | None, notices: list[Notice]) -> datetime | None:
     """Return the start of the series; its earliest acquisition where it says a later one."""
-    started = date_and_time(first.header, "SeriesDate", "SeriesTime", first.source)
-    if acquired is None or started is None:
-        return started
-    if (started.tzinfo is None) != (acquired.tzinfo is None):  # one header, one clock
-        started = started.replace(tzinfo=acquired.tzinfo)
-    if started <= acquired:
+    started = series_start(first, acquired)
+    if acquired is None or started is None or started <= acquired:
         return started
     notices.append(
         warn(

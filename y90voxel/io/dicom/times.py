@@ -8,7 +8,7 @@ from y90voxel.errors import DicomError
 from y90voxel.io.dicom.attributes import date_and_time, date_time
 from y90voxel.io.dicom.headers import Instance
 
-__all__ = ["acquisition_start"]
+__all__ = ["acquisition_start", "series_start"]
 
 # Both are written by one clock.
 SAME_CLOCK = timedelta(seconds=60)
@@ -35,3 +35,24 @@ def acquisition_start(instance: Instance) -> datetime | None:
             tag="AcquisitionDateTime",
         )
     return stated
+
+
+def series_start(instance: Instance, acquired: datetime | None) -> datetime | None:
+    """Return when a header says that its series began, on the clock of its acquisition; None where it does not say.
+
+    Parameters
+    ----------
+    instance : Instance
+        An object of the series.
+    acquired : datetime or None
+        When the acquisition began. Where one of both states a time zone it is that of both: one header, one clock.
+
+    Raises
+    ------
+    DicomError
+        If date or time are malformed.
+    """
+    started = date_and_time(instance.header, "SeriesDate", "SeriesTime", instance.source)
+    if started is None or acquired is None or (started.tzinfo is None) == (acquired.tzinfo is None):
+        return started
+    return started.replace(tzinfo=acquired.tzinfo)
