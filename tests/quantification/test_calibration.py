@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -5,11 +6,15 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.calibration import (
+    Calibration,
+    CalibrationMode,
     DecayCorrection,
     calibrate_absolute,
     calibrate_by_factor,
     calibrate_relative,
     decay_to_administration,
+    elapsed_since_administration,
+    slices_acquired_together,
 )
 from y90voxel.quantification.emission import DecayReference, EmissionImage
 from y90voxel.volumes.grid import Grid
@@ -177,3 +182,49 @@ def test_header_administration_time_is_plausible_between_1_and_96_hours(hours, t
 
 def test_header_administration_time_of_a_surrogate_is_not_the_therapys():
     assert pet(predicted=True).plausible_administration_time is None
+
+
+def test_a_scan_may_begin_with_the_administration():
+    assert elapsed_since_administration(SCANNED, SCANNED) == 0.0
+    image = pet(decay_reference=DecayReference.ADMIN, administration_time=SCANNED, header_half_life_s=T_F18)
+    assert decay_to_administration(image, SCANNED, T_Y90).decay == 1.0
+
+
+@pytest.mark.parametrize("header_s", [T_F18, None])
+@pytest.mark.parametrize("reference", [DecayReference.START, DecayReference.NONE])
+def test_beds_of_other_times_and_frames_are_brought_to_the_first(reference, header_s):
+    """Two slices of one activity, the second an hour later in a longer frame, as a scanner of another nuclide stores them."""
+    truth, delays, durations = 5e5, (0.0, HOUR), (600.0, 1800.0)
+
+    def mean(half_life_s, duration_s):
+        times = (np.arange(20_000) + 0.5) * duration_s / 20_000
+        return np.mean(2.0 ** (-times / half_life_s))
+
+    scanner_s = header_s or T_Y90
+    values = np.zeros(GRID.shape)
+    for k, (delay, duration) in enumerate(zip(delays, durations, strict=True)):
+        values[k] = truth * 2.0 ** (-delay / T_Y90) * mean(T_Y90, duration)
+        if reference is DecayReference.START:
+            values[k] *= 2.0 ** (delay / scanner_s) / mean(scanner_s, duration)
+    image = replace(
+        pet(decay_reference=reference, header_half_life_s=header_s, frame_duration_s=600.0),
+        volume=ActivityMap(values, GRID), slice_delays_s=delays, slice_durations_s=durations,
+    )  # fmt: skip
+    found = slices_acquired_together(image, T_Y90)
+    assert found.volume.array == pytest.approx(np.full(GRID.shape, values[0, 0, 0]), rel=1e-6)
+    assert (found.slice_delays_s, found.slice_durations_s) == (None, None)
+    whole = decay_to_administration(found, SCANNED, T_Y90)
+    assert values[0, 0, 0] * whole.factor == pytest.approx(truth, rel=1e-6)
+
+
+def test_slices_of_one_time_and_values_of_no_reference_stay_as_they_are():
+    one, unknown = pet(), replace(pet(decay_reference=None), slice_delays_s=(0.0, HOUR))
+    assert slices_acquired_together(one, T_Y90) is one
+    assert slices_acquired_together(unknown, T_Y90) is unknown
+
+
+def test_a_calibration_by_factor_needs_its_factor_and_no_other_does():
+    with pytest.raises(InputError, match="needs the camera factor"):
+        Calibration(CalibrationMode.FACTOR)
+    assert Calibration(CalibrationMode.FACTOR, factor_cps_per_mbq=10.0).factor_cps_per_mbq == 10.0
+    assert Calibration(CalibrationMode.ABSOLUTE).factor_cps_per_mbq is None

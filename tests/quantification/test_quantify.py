@@ -343,8 +343,6 @@ def test_a_case_needs_injections_of_one_nuclide_and_positive_numbers():
     for constant in (-1.0, 4967.0, float("nan")):
         with pytest.raises(InputError, match=r"is far from that of Y-90, 49\.77"):
             liver_case(dose_constant_gy_kg_per_gbq=constant)
-    with pytest.raises(InputError, match="--calibration-factor"):
-        Calibration(CalibrationMode.FACTOR)
 
 
 def test_calibration_uses_what_the_camera_saw_whatever_the_dose_grid():
