@@ -1,16 +1,17 @@
 """Named numbers of quantification, one case just inside and one just outside; what they are is written here once more."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from phantoms import changed
 
 from y90voxel.case.case import Case
 from y90voxel.errors import InputError
 from y90voxel.quantification.administration import Administration
-from y90voxel.quantification.calibration import decay_to_administration
+from y90voxel.quantification.calibration import Calibration, CalibrationRegion, decay_to_administration
 from y90voxel.quantification.calibration_spread import CalibrationSpread
 from y90voxel.quantification.deconvolution import richardson_lucy
 from y90voxel.quantification.emission import DecayReference, EmissionImage
@@ -20,13 +21,17 @@ from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.planar_shunt import PlanarSetup
 from y90voxel.quantification.plausibility import check_activity
 from y90voxel.quantification.quantify import (
+    _absolute_correction,
+    _administration_time,
     _compare_with_given,
     _negative_counts,
     _on_dose_grid,
+    _on_regions,
     _spread_notices,
     quantify,
 )
 from y90voxel.quantification.stated_facts import StatedFacts, with_stated_facts
+from y90voxel.reference.nuclide import nuclide
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -124,6 +129,7 @@ def test_a_map_of_2_percent_more_than_was_given_is_said(beside, said):
     found = quantify(Case("x", (Injection(emission, given),), Regions(GRID, (LIVER,))))
     assert found.map_activity_bq == pytest.approx((1.0 + beside) * 2e9)
     assert ("map-over-net" in codes(found.notices)) is said
+    assert "liver-unusual" in codes(found.notices)  # of 60 mL
 
 
 @pytest.mark.parametrize(
@@ -131,13 +137,23 @@ def test_a_map_of_2_percent_more_than_was_given_is_said(beside, said):
 )
 def test_calibration_regions_that_differ_by_2_percent_are_said(other, said):
     spread = CalibrationSpread("liver", {"liver": 1.0, "fov": other}, 20.0)
-    assert codes(_spread_notices(spread)) == ["calibration-spread"] * said
+    notices = _spread_notices(spread)
+    assert codes(notices) == ["calibration-spread"] * said
+    if said:
+        assert f"as high: fov {other:.3f}. Blur" in notices[0].message
+
+
+@pytest.mark.parametrize(("share", "said"), [(None, False), (0.99, True), (1.0, False)])
+def test_lungs_that_an_image_sees_in_part_are_said(share, said):
+    spread = CalibrationSpread("fov", {"fov": 1.0}, 20.0, share, share, 1.0)
+    assert codes(_spread_notices(spread)) == ["lungs-in-part"] * said
 
 
 @pytest.mark.parametrize(("share", "negligible"), [(0.95e-3, True), (1.05e-3, False)])
 def test_negative_counts_of_a_thousandth_are_negligible(share, negligible):
     counts = np.ones(GRID.shape)
     counts[0, 0, 0] = -share * (counts.size - 1)
+    assert _negative_counts(CountMap(np.maximum(counts, 0.0), GRID)) == []
     (notice,) = _negative_counts(CountMap(counts, GRID))
     assert ("(negligible)" in notice.message) is negligible
 
@@ -213,3 +229,72 @@ def test_a_deconvolution_has_ten_iterations_unless_more_are_asked_for():
     assert np.array_equal(found, ten)
     assert not np.allclose(nine, ten)
     assert not np.allclose(eleven, ten)
+
+
+@pytest.mark.parametrize(("net_bq", "beside"), [(31e9, 0.0), (29e9, 0.5), (31e9, 0.5)])
+def test_an_activity_beyond_reason_that_was_accepted_is_said_once(net_bq, beside):
+    """Of the net activity, or of a map that holds half as much more beside the liver, or of both."""
+    emission = EmissionImage(
+        CountMap(LIVER.mask.array + beside * slab(2, 4).array, GRID), "NM", "Tc-99m", predicted=True
+    )
+    given = Administration(activity_bq=net_bq, lung_shunt_fraction=0.0)
+    case = Case("x", (Injection(emission, given),), Regions(GRID, (LIVER,)))
+    with pytest.raises(InputError, match="activity-beyond-reason"):
+        quantify(case)
+    accepted = replace(case, settings=case.settings.changed(accept={"codes": ["activity-beyond-reason"]}))
+    assert codes(quantify(accepted).notices).count("activity-beyond-reason") == 1
+
+
+def test_an_image_on_its_grid_is_taken_as_it_is():
+    activity, regions = ActivityMap(np.ones(GRID.shape), GRID), Regions(GRID, (LIVER,))
+    assert _on_dose_grid(activity, SimpleNamespace(grid=GRID), []) is activity
+    assert _on_regions(pet(), regions).grid is GRID
+    image = pet()
+    assert _on_regions(image, regions) is image.volume
+
+
+def test_liver_and_lungs_without_counts_have_nothing_to_calibrate():
+    lungs = tuple(
+        replace(one, mask=slab(2, 3).with_array(slab(2, 3).array * side))
+        for one, side in zip(LUNGS, (1.0, 0.5), strict=True)
+    )
+    emission = EmissionImage(CountMap(slab(3, 4).array, GRID), "NM", "Tc-99m", predicted=True)
+    case = Case("x", (Injection(emission, Administration(activity_bq=2e9)),), Regions(GRID, (LIVER, *lungs)))
+    over_both = changed(case, calibration=Calibration(region=CalibrationRegion.LIVER_AND_LUNGS))
+    with pytest.raises(InputError, match="the calibration region holds 0 counts"):
+        quantify(over_both)
+
+
+@pytest.mark.parametrize(("modality", "branching"), [("PT", 1.05), ("NM", 1.0)])
+def test_positrons_count_on_a_pet_alone(modality, branching):
+    record = nuclide("Y-90")
+    image = replace(pet(header_positron_fraction=1.05 * record.positrons_per_decay), modality=modality)
+    found = _absolute_correction(image, Administration(time=INJECTED), record)
+    assert found.branching == pytest.approx(branching)
+
+
+@pytest.mark.parametrize("reference", [None, DecayReference.START])
+def test_a_file_with_a_time_holds_its_values_at_the_start(reference):
+    image = replace(pet(decay_reference=reference, frame_duration_s=7200.0), modality="file")
+    record = nuclide("Y-90")
+    found = _absolute_correction(image, Administration(time=INJECTED), record)
+    assert (found.decay, found.frame) == (
+        pytest.approx(2.0 ** (20 * 3600.0 / record.half_life_s)),
+        pytest.approx(1.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"administration_time": INJECTED.replace(tzinfo=UTC)}, "only one has a time zone"),
+        (
+            {"administration_time": None},
+            f"radiopharmaceutical start is not stated, the acquisition {SCANNED}",
+        ),
+        ({"acquisition_start": None}, f"radiopharmaceutical start is {INJECTED}, the acquisition not stated"),
+    ],
+)
+def test_what_is_missing_of_the_times_of_an_image_is_said(facts, said):
+    with pytest.raises(InputError, match=said):
+        _administration_time(pet(**facts), Administration())
