@@ -1,0 +1,162 @@
+"""What is asked of a treatment that is added up: when it began, how it was given, whether it is whole and whose."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from y90voxel.case.accumulation_settings import TreatmentFacts
+from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom.identity import StudyIdentity
+from y90voxel.io.dicom.plan_fractions import RtDoseFacts
+from y90voxel.study.read_treatments import (
+    ReadTreatment,
+    _check_whole,
+    _fraction_dates,
+    _fractions,
+    _start,
+    check_one_patient,
+)
+from y90voxel.volumes.grid import Grid
+from y90voxel.volumes.volume import DoseMap
+
+PATH = Path("sbrt.dcm")
+MONDAY = datetime(2026, 3, 2, 12)
+DAY = timedelta(days=1)
+
+
+def facts(**given):
+    return TreatmentFacts(path="sbrt.dcm", **given)
+
+
+def rtdose(summation="PLAN", kind="PHYSICAL", planned=None):
+    return RtDoseFacts(StudyIdentity(), summation, kind, planned)
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "start"),
+    [
+        ({"date": MONDAY, "fraction_dates": [MONDAY + DAY]}, "2026-01-01T08:00", MONDAY),
+        ({"fraction_dates": [MONDAY + DAY, MONDAY]}, "2026-01-01T08:00", MONDAY),
+        ({}, "2026-01-01T08:00", datetime(2026, 1, 1, 8)),
+        ({}, None, None),
+    ],
+)
+def test_a_treatment_began_when_it_is_said_or_by_its_first_fraction_or_its_file(given, stated, start):
+    if start is None:
+        with pytest.raises(InputError, match=r"the date of sbrt\.dcm is not known"):
+            _start(PATH, facts(**given), stated)
+    else:
+        assert _start(PATH, facts(**given), stated) == start
+
+
+def test_the_first_of_fractions_in_two_zones_is_the_earlier_instant():
+    late, early = MONDAY.replace(tzinfo=UTC), MONDAY.replace(tzinfo=timezone(timedelta(hours=2)))
+    assert _start(PATH, facts(fraction_dates=[late, early]), None) == early
+
+
+@pytest.mark.parametrize(
+    ("given", "planned", "number"),
+    [
+        ({"fractions": 5}, None, 5),
+        ({}, 3, 3),
+        ({"fractions": 3}, 3, 3),
+        ({"fraction_dates": [MONDAY, MONDAY + DAY]}, None, 2),
+        ({"fractions": 5}, 3, "5 fractions are given, and the plan beside it has 3"),
+        ({"fraction_dates": [MONDAY]}, 3, "1 fractions are given, and the plan beside it has 3"),
+        ({}, None, "the number of fractions of sbrt.dcm is not known"),
+    ],
+)
+@pytest.mark.parametrize("image", [True, False])
+def test_the_number_of_fractions_is_given_or_planned(given, planned, number, image):
+    of_file = rtdose(planned=planned)
+    if image and planned is None:
+        of_file = None
+    if isinstance(number, str):
+        with pytest.raises(InputError, match=number.replace(".", r"\.")):
+            _fractions(PATH, facts(**given), of_file)
+    else:
+        assert _fractions(PATH, facts(**given), of_file) == number
+
+
+@pytest.mark.parametrize(
+    ("of_file", "said"),
+    [
+        (None, None),
+        (rtdose(), None),
+        (rtdose("", ""), None),
+        (rtdose("MULTI_PLAN"), None),
+        (rtdose("FRACTION"), "DoseSummationType FRACTION"),
+        (rtdose("BEAM"), "DoseSummationType BEAM"),
+        (rtdose("BRACHY"), "DoseSummationType BRACHY"),
+        (rtdose(kind="EFFECTIVE"), "DoseType EFFECTIVE"),
+    ],
+)
+def test_parts_of_a_treatment_and_weighted_doses_are_refused(of_file, said):
+    if said is None:
+        _check_whole(PATH, 50.0, 5, of_file)
+    else:
+        with pytest.raises(InputError, match=said):
+            _check_whole(PATH, 50.0, 5, of_file)
+
+
+@pytest.mark.parametrize(
+    ("dates", "number", "start", "said"),
+    [
+        ([MONDAY + DAY, MONDAY], 2, MONDAY, None),
+        ([MONDAY], 2, MONDAY, "1 dates of fractions for 2 fractions"),
+        ([MONDAY], 1, MONDAY + DAY, "the first fraction .* lies before the beginning"),
+        ([MONDAY + DAY], 1, MONDAY, None),
+    ],
+)
+def test_dates_of_fractions_are_one_for_each_and_none_before_the_beginning(dates, number, start, said):
+    if said is not None:
+        with pytest.raises(InputError, match=said):
+            _fraction_dates(facts(fraction_dates=dates), start, number)
+    else:
+        assert _fraction_dates(facts(fraction_dates=dates), start, number) == (tuple(sorted(dates)), [])
+
+
+def read(name, value=1.0, *, patient="1", study="2.25.1", start=MONDAY, nuclide="Y-90", shape=(2, 2, 2)):
+    grid = Grid.from_spacing(shape, (4.0, 4.0, 4.0))
+    treatment = SimpleNamespace(
+        name=name, dose=DoseMap(np.full(shape, value), grid), start=start, nuclide=nuclide
+    )
+    identity = None if patient is None else StudyIdentity(patient_id=patient, study_instance_uid=study)
+    return ReadTreatment(treatment, identity, (), ())
+
+
+LATER = {"study": "2.25.2", "start": MONDAY + 30 * DAY}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (read("b", 2.0, **LATER), None),
+        (read("b", 2.0, patient="2", **LATER), "of two patients"),
+        (read("b", 1.0 + 1e-7, **LATER), "are the same dose"),
+        (read("b", 1.0 + 1e-5, **LATER), None),
+        (read("b", 1.0, shape=(2, 2, 3), **LATER), None),
+        (read("b", 2.0, start=MONDAY + timedelta(hours=3)), "are of one study and one day"),
+        (read("b", 2.0, start=MONDAY + DAY), None),
+        (read("b", 2.0, study="2.25.2"), None),
+        (read("b", 2.0, nuclide=None), None),  # an external beam
+    ],
+)
+@pytest.mark.parametrize("swapped", [True, False])
+def test_treatments_are_of_one_patient_and_count_once(other, said, swapped):
+    both = [read("a"), other][:: -1 if swapped else 1]
+    if said is None:
+        assert check_one_patient(both) == []
+    else:
+        with pytest.raises((InputError, DicomError), match=said):
+            check_one_patient(both)
+
+
+@pytest.mark.parametrize("patient", [None, ""])
+def test_whose_dose_is_not_known_is_said(patient):
+    (notice,) = check_one_patient([read("a"), read("b", 2.0, patient=patient, **LATER)])
+    assert notice.code == "patient-unknown"
+    assert notice.message.startswith("b: whose dose it is")
