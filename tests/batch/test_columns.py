@@ -81,11 +81,21 @@ def slips(draw):
     return draw(st.sampled_from((slip, slip.upper(), slip.title()))) + own
 
 
-@settings(max_examples=600)
-@given(
-    slips().filter(lambda name: name.strip().lower() not in USUAL)
+SLIPS = slips().filter(
+    lambda name: name.strip().lower() not in USUAL
 )  # facts of patients, a test of their own
+
+
+@settings(max_examples=150)
+@given(SLIPS)
 def test_a_slip_of_the_pen_is_refused_or_used_and_never_ignored(tmp_path_factory, name):
+    assert fate(tmp_path_factory.getbasetemp(), name, cell="scans/ct.nii.gz") in ("refused", "used")
+
+
+@pytest.mark.slow
+@settings(max_examples=2000)
+@given(SLIPS)
+def test_no_slip_of_many_is_ignored(tmp_path_factory, name):
     assert fate(tmp_path_factory.getbasetemp(), name, cell="scans/ct.nii.gz") in ("refused", "used")
 
 

@@ -11,7 +11,7 @@ from mutation.contradictions import PLACES, Change, consistent, drawn, drawn_sil
 from mutation.outcome import outcome_of
 from mutation.studies import files_of, write
 
-IN_EVERY_RUN, WITH_SILENCES = 60, 30  # a few seconds
+IN_EVERY_RUN, WITH_SILENCES = 40, 20  # a few seconds
 IN_THE_LONG_RUN, WITH_SILENCES_IN_THE_LONG_RUN = 2000, 300
 LARGEST_SILENT_CHANGE = 0.02
 

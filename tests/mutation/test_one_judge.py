@@ -17,7 +17,7 @@ from y90voxel.study.judgement import judge_study
 ASKED = {"spect": {"--activity", "--lung-shunt"}, "pet": set(), "enhanced": set()}
 # In every run, and in the slow one.
 DAMAGED = (20, pytest.param(40, marks=pytest.mark.slow))
-CONTRADICTED = (30, pytest.param(60, marks=pytest.mark.slow))
+CONTRADICTED = (20, pytest.param(60, marks=pytest.mark.slow))
 
 
 def assert_agreement(folder, kind):
