@@ -94,8 +94,12 @@ def all_models(
         _voxel(basis, voxel, measure),
     )
     first = first_model_of(models, basis.first_model)
-    stop = stop_of(basis.device, combined_shunt(first.activities_gbq, basis.territories), basis.context)
-    return models if stop is None else tuple(stopped(model, stop) for model in models)
+    shunt = combined_shunt(first.activities_gbq, basis.territories)
+    stop = stop_of(basis.device, shunt, basis.context)
+    if stop is None:
+        return models
+    held = replace(stop, lung_shunt_fraction=shunt)
+    return tuple(stopped(model, held) for model in models)
 
 
 def first_model_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:

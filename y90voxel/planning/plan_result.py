@@ -288,10 +288,9 @@ class Plan:
 
     @property
     def lung_shunt_fraction(self) -> float:
-        """Shunt of all injections together, in the split of the first model."""
-        if self.stop is not None:
-            given = self.facts.given_gbq or ()
-            return combined_shunt(given if self.first.name == "given" else (), self.territories)
+        """Shunt of all injections together, in the split of the first model; the one that forbids a treatment, where one does."""
+        if self.stop is not None and self.stop.lung_shunt_fraction is not None:
+            return self.stop.lung_shunt_fraction
         return combined_shunt(self.first.activities_gbq, self.territories)
 
     def _device(self) -> dict[str, Any] | None:

@@ -35,10 +35,13 @@ class Stop:
         What forbids the treatment, with both values where there are two.
     source : str
         Where the rule comes from.
+    lung_shunt_fraction : float or None
+        Shunt of all injections together that rules were held against; None where it is not known.
     """
 
     reason: str
     source: str
+    lung_shunt_fraction: float | None = None
 
     __repr__ = short_repr
 
