@@ -1,5 +1,6 @@
 """What a plan divides, corrects and says around its models, by the functions that do it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -170,3 +171,29 @@ def test_a_contraindicated_plan_states_the_shunt_that_forbids_it(given):
     assert metrics["lung"]["shunt_fraction"] == found.lung_shunt_fraction > 0.2
     (row,) = [row for row in metrics["fraction_limits"] if row["name"] == "lung shunt"]
     assert (row["value"], row["status"]) == (found.lung_shunt_fraction, "not met")
+
+
+@pytest.mark.parametrize(("given", "stops"), [((0.2, 1.8), True), ((1.0, 1.0), False)])
+def test_a_model_whose_own_split_is_contraindicated_gives_no_activity_and_others_do(given, stops):
+    """The best split has a shunt of 19.3 %; 0.2 and 1.8 GBq as given one of 23 %."""
+    reached = [
+        Territory("a", 0.05, (TumourUptake("GTV1", 0.02, 4.0),), 0.1),
+        Territory("b", 0.25, (TumourUptake("GTV2", 0.3, 12.0),), 0.9),
+    ]
+    anatomy = Anatomy(
+        {"GTV1": 0.02, "GTV2": 0.3}, perfused_normal_kg=1.0, whole_normal_kg=1.4, perfused_kg=1.32
+    )
+    context = ClinicalContext(scenario=Scenario.UNILOBAR, disease=Disease.HCC)
+    facts = PlanFacts("p", "Y-90", "resin", 49.77, given_gbq=given)
+    found = plan_from_masses(facts, anatomy, reached, PlanRequest(context))
+    assert (found.stop, found.first.name) == (None, "multi-artery")
+    assert found.lung_shunt_fraction == pytest.approx(0.193, abs=1e-3)
+    model = found.model("given")
+    assert model.available is not stops
+    said = [notice.message for notice in found.notices if notice.code == "contraindicated"]
+    assert len(said) == stops
+    if stops:
+        assert model.reason.startswith("the lung shunt of 23 % exceeds 20 %")
+        assert "activity as given" in said[0]
+    glass = plan_from_masses(replace(facts, device="glass"), anatomy, reached, PlanRequest(context))
+    assert glass.model("given").available

@@ -251,7 +251,8 @@ def _finish(
     warned = None if lungs is None else lung_dose_notice(facts.device, lungs)
     empty = _empty_injections(names, first.activities_gbq)
     orders, vials = place_orders(request, facts.device, names, first)
-    notices = [*empty, *([] if warned is None else [warned]), *_bounds(first), *alarms(planned), *vials]
+    warnings = [] if warned is None else [warned]
+    notices = [*empty, *warnings, *_bounds(first), *_own_stops(first, models), *alarms(planned), *vials]
     return replace(planned, orders=orders).with_notices(*notices)
 
 
@@ -315,6 +316,18 @@ def _unknown(device: str | None, context: ClinicalContext) -> list[Notice]:
             f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known: every limit that might apply holds, the "
             "strictest decides, and goals of the table are used only when disease and scenario are stated.",
         )
+    ]
+
+
+def _own_stops(first: PlanModel, models: Sequence[PlanModel]) -> list[Notice]:
+    """Say which models divide the activity so that it is contraindicated, where the first does not."""
+    by_reason: dict[str, list[str]] = {}
+    for model in models if first.stop is None else ():
+        if model.stop is not None:
+            by_reason.setdefault(str(model.stop), []).append(model.title)
+    return [
+        Notice("contraindicated", f"{', '.join(titles)}: {reason}. No activity is given so divided.")
+        for reason, titles in by_reason.items()
     ]
 
 

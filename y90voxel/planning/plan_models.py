@@ -66,7 +66,7 @@ def all_models(
     """Return every model, the ones that cannot be used with their reason.
 
     Where the treatment is contraindicated (`stop_of`, held against the shunt of all injections together in the split of
-    the first model) no model gives an activity.
+    the first model) no model gives an activity; else those give none whose own split is.
 
     Parameters
     ----------
@@ -97,9 +97,16 @@ def all_models(
     shunt = combined_shunt(first.activities_gbq, basis.territories)
     stop = stop_of(basis.device, shunt, basis.context)
     if stop is None:
-        return models
+        return tuple(_with_own_stop(model, basis) for model in models)
     held = replace(stop, lung_shunt_fraction=shunt)
     return tuple(stopped(model, held) for model in models)
+
+
+def _with_own_stop(model: PlanModel, basis: PlanBasis) -> PlanModel:
+    """A model, without activity where its own split brings the lungs more than a contraindication allows."""
+    shunt = combined_shunt(model.activities_gbq, basis.territories)
+    stop = stop_of(basis.device, shunt, basis.context) if model.available else None
+    return model if stop is None else stopped(model, replace(stop, lung_shunt_fraction=shunt))
 
 
 def first_model_of(models: Sequence[PlanModel], name: str | None = None) -> PlanModel:

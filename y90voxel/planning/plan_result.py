@@ -188,8 +188,8 @@ class Plan:
 
     @property
     def stop(self) -> Stop | None:
-        """What forbids any activity; None when nothing does."""
-        return self.models[0].stop
+        """What forbids any activity; None when nothing does, though single models may have a stop of their own."""
+        return self.first.stop
 
     @property
     def product_rule(self) -> ProductRule | None:
