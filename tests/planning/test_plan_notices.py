@@ -12,12 +12,14 @@ from y90voxel.planning.plan import (
     _empty_injections,
     _split,
     _unknown,
+    _unused_treatment,
     _widest,
     _with_recovery,
     plan_from_masses,
 )
 from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_result import PlanFacts
+from y90voxel.planning.treatment_day import TreatmentDay
 from y90voxel.regions.roles import Role
 
 
@@ -94,6 +96,13 @@ def first(**facts):
 )
 def test_what_bounds_the_first_model_besides_limits_is_said(facts, said):
     assert codes(_bounds(first(**facts))) == said
+
+
+@pytest.mark.parametrize("available", [True, False])
+@pytest.mark.parametrize("treatment", [(), (TreatmentDay(),)])
+def test_what_was_measured_on_the_day_is_used_or_said_not_to_be(treatment, available):
+    found = _unused_treatment(PlanRequest(treatment=treatment), first(available=available))
+    assert codes(found) == ["treatment-not-used"] * (bool(treatment) and not available)
 
 
 @pytest.mark.parametrize("limit_bound", [True, False])

@@ -252,7 +252,8 @@ def _finish(
     empty = _empty_injections(names, first.activities_gbq)
     orders, vials = place_orders(request, facts.device, names, first)
     warnings = [] if warned is None else [warned]
-    notices = [*empty, *warnings, *_bounds(first), *_own_stops(first, models), *alarms(planned), *vials]
+    bounds = [*_bounds(first), *_own_stops(first, models), *_unused_treatment(request, first)]
+    notices = [*empty, *warnings, *bounds, *alarms(planned), *vials]
     return replace(planned, orders=orders).with_notices(*notices)
 
 
@@ -329,6 +330,17 @@ def _own_stops(first: PlanModel, models: Sequence[PlanModel]) -> list[Notice]:
         Notice("contraindicated", f"{', '.join(titles)}: {reason}. No activity is given so divided.")
         for reason, titles in by_reason.items()
     ]
+
+
+def _unused_treatment(request: PlanRequest, first: PlanModel) -> list[Notice]:
+    """Say that what was measured on the day is held against nothing, where the first model gives no activity."""
+    if first.available or not request.treatment:
+        return []
+    text = (
+        f"what was measured on the day (plan.treatment) is not used: {first.title} gives no activity to hold it against. Name a "
+        "model that does (plan.order.model, such as given), or compute the dose that was given by `dose`."
+    )
+    return [Notice("treatment-not-used", text)]
 
 
 def _bounds(first: PlanModel) -> list[Notice]:
