@@ -275,7 +275,7 @@ def test_a_mapping_agrees_with_the_slope_to_a_ten_thousandth(off, taken, sign):
 @SIGNS
 @pytest.mark.parametrize(("off", "fits"), [(0.0195, True), (0.0205, False)])
 def test_planes_of_a_segmentation_lie_on_whole_steps_to_2_percent(off, fits, sign):
-    assert _fits(np.array([0.0, 4.0, 12.0 + sign * 4.0 * off]), 4.0) == fits
+    assert _fits(21.0 + np.array([0.0, 4.0, 12.0 + sign * 4.0 * off]), 4.0) == fits
 
 
 @pytest.mark.parametrize(("other", "same"), [(0.979, False), (0.981, True), (1.0204, True), (1.0206, False)])
