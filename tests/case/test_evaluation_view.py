@@ -12,6 +12,7 @@ from evaluation_factory import PARTS, make_evaluation, with_regions
 from y90voxel.case import evaluation_view
 from y90voxel.errors import InputError
 from y90voxel.io.result_tables import write_metrics_csv
+from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.optional import install_command
 from y90voxel.regions.regions import Regions
 
@@ -75,15 +76,21 @@ def test_an_evaluation_shows_its_doses_and_nothing_of_the_patient(evaluation):
 
 def test_histograms_are_drawn_up_to_what_half_a_percent_of_the_hottest_region_gets(evaluation, monkeypatch):
     """The axis ends 4 % beyond it."""
-    ends = []
-    plain = evaluation_view.dvh_curve
+    ends, asked = [], []
+    plain, dose_at_volume = evaluation_view.dvh_curve, DoseVolumeHistogram.dose_at_volume
+
+    def told(histogram, percent):
+        asked.append(percent)
+        return dose_at_volume(histogram, percent)
 
     def seen(histogram, name, colour, end, dash):
         ends.append(end)
         return plain(histogram, name, colour, end, dash)
 
     monkeypatch.setattr(evaluation_view, "dvh_curve", seen)
+    monkeypatch.setattr(DoseVolumeHistogram, "dose_at_volume", told)
     evaluation._repr_html_()
+    assert asked == [0.5] * len(evaluation.main_histograms())
     hottest = max(dvh.dose_at_volume(0.5) for dvh in evaluation.main_histograms().values())
     assert ends == pytest.approx([1.04 * hottest] * len(evaluation.main_histograms()))
 
