@@ -20,7 +20,7 @@ from y90voxel.io.dicom.headers import NOBODY, Instance, _with_pixel_place, read_
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.radiation_dose_sr import SITES, AdministeredDose, write_radiation_dose_sr
 from y90voxel.io.dicom.reg_writer import write_registration
-from y90voxel.io.dicom.rtdose import write_rtdose
+from y90voxel.io.dicom.rtdose import read_dose_origin, write_rtdose
 from y90voxel.io.dicom.rtstruct_writer import _contour_item, _outlines, write_rtstruct
 from y90voxel.io.dicom.seg_writer import write_seg
 from y90voxel.io.dicom.sources import SourceFile, list_files
@@ -152,13 +152,42 @@ def contour(numbers):
     dataset = pydicom.Dataset()
     dataset.add_new(tag_for_keyword("ContourData"), "DS", None)
     dataset[tag_for_keyword("ContourData")] = pydicom.dataelem.RawDataElement(
-        pydicom.tag.Tag("ContourData"), "DS", len(numbers), numbers, 0, False, True
+        pydicom.tag.Tag("ContourData"), "DS", len(numbers or b""), numbers, 0, False, True
     )
     return dataset
 
 
 def test_points_of_a_contour_are_read_from_contour_data():
     assert rtstruct._points(contour(b"1\\2\\3\\4\\5\\6"), FILE, "Liver").tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("empty", [b"", None])
+def test_a_contour_without_data_has_no_points(empty):
+    assert rtstruct._points(contour(empty), FILE, "Liver").shape == (0, 3)
+
+
+def test_a_number_with_an_underscore_is_none():
+    with pytest.raises(DicomError, match="an underscore in a number"):
+        rtstruct._points(contour(b"1_0\\2\\3"), FILE, "Liver")
+
+
+@pytest.mark.parametrize(
+    ("frame", "patient", "origin"),
+    [("1.2.3", "P1", ("1.2.3", "P1")), ("", "", (None, None))],
+)
+def test_a_dose_tells_whose_it_is_and_in_which_coordinates(tmp_path, frame, patient, origin):
+    dose = factory.header(
+        "1.2.840.10008.5.1.4.1.1.481.2", "RTDOSE", "d", "1", FrameOfReferenceUID=frame, PatientID=patient
+    )
+    (path,) = factory.save(dose, tmp_path)
+    found = read_dose_origin(path)
+    assert (found.frame_of_reference_uid, found.patient_id) == origin
+
+
+def test_what_is_no_dose_tells_nothing_of_one(tmp_path):
+    (path,) = factory.save(factory.ct(np.ones((1, 2, 2), np.uint16))[0], tmp_path)
+    with pytest.raises(DicomError, match="is not an RTDOSE file"):
+        read_dose_origin(path)
 
 
 def test_a_number_of_a_contour_has_64_characters_at_most():
