@@ -226,3 +226,15 @@ def test_administrations_whose_decay_cannot_be_undone_are_refused(parts, correct
 @pytest.mark.parametrize("parts", [[(0, 1e9)], [(0, 1e9), (0, 2e9)]])
 def test_one_administration_has_its_own_time(parts):
     assert decay_equivalent_time(instance(DecayCorrection="ADMIN"), given(*parts), Y90_S, []) is None
+
+
+@pytest.mark.parametrize(("zones", "refused"), [(("+0100", "+0100"), False), (("+0100", ""), True)])
+def test_administrations_with_and_without_a_time_zone_are_refused(zones, refused):
+    items = given((0, 1e9), (1, 1e9))
+    for item, zone in zip(items, zones, strict=True):
+        item.RadiopharmaceuticalStartDateTime += zone
+    if refused:
+        with pytest.raises(DicomError, match="with and without a time zone"):
+            decay_equivalent_time(instance(), items, Y90_S, [])
+    else:
+        assert decay_equivalent_time(instance(), items, Y90_S, []) is not None

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.attributes import date_time, items, number, shown
 from y90voxel.io.dicom.headers import Instance
+from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.io.notices import warn
 from y90voxel.reference.nuclide_records import NUCLIDE_RECORDS, therapy_nuclides
 
@@ -122,13 +123,15 @@ def decay_equivalent_time(
     Raises
     ------
     DicomError
-        If an activity or a time of several different administrations is not stated, or values are decay-corrected to them.
+        If an activity or a time of several different administrations is not stated, only some times have a zone, or values
+        are decay-corrected to them.
     """
     file = instance.source
     times = [
         date_time(one, "RadiopharmaceuticalStartDateTime", file, zone_from=instance.header) for one in given
     ]
     stated = [time for time in times if time is not None]
+    _check_zones(stated, file)
     if len(given) < 2 or (len(stated) == len(times) and max(stated) - min(stated) <= SAME_MOMENT):
         return None
     activities = [number(one, "RadionuclideTotalDose", file) or 0.0 for one in given]
@@ -163,3 +166,16 @@ def decay_equivalent_time(
         )
     )
     return moment
+
+
+def _check_zones(stated: Sequence[datetime], file: SourceFile) -> None:
+    """Raise where some administrations have a time zone and others none: they cannot be compared."""
+    aware = [time for time in stated if time.tzinfo is not None]
+    naive = [time for time in stated if time.tzinfo is None]
+    if aware and naive:
+        raise DicomError(
+            f"{file.name} states administrations with and without a time zone ({aware[0].isoformat()} and "
+            f"{naive[0].isoformat()}). Export the image again with TimezoneOffsetFromUTC, or with one zone in all of them.",
+            file=file.name,
+            tag="RadiopharmaceuticalStartDateTime",
+        )
