@@ -8,10 +8,12 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.planar_rays import Rays, _tissue
+from y90voxel.quantification.planar_rays import Rays, _tissue, shadows_of
 from y90voxel.quantification.planar_shunt import (
     PlanarSetup,
     _check_in_sight,
+    _fraction,
+    _plain,
     _squares,
     _unattenuated_error,
     _Views,
@@ -297,3 +299,25 @@ def test_between_the_last_slice_of_a_ct_and_the_air_beyond_lies_half_of_each(off
     ct = CtImage(np.zeros((4, 1, 2)), Grid.from_spacing((4, 1, 2), (5.0, 5.0, 5.0), (0.0, 0.0, offset_mm)))
     empty = np.zeros(solid.shape)
     assert _tissue(ct, LINEAR, solid, empty, empty)[1] == pytest.approx(np.full((1, 2), 2.0), rel=1e-3)
+
+
+def test_lungs_without_counts_are_as_unsure_as_all_of_them_would_be():
+    """Half of the lungs is in sight: a deviation of 10 counts in it is one of 20 in all, of 1000 in the liver."""
+    rays = SimpleNamespace(
+        lung_weight=lambda _: "lungs", liver_weight=lambda _: "liver", lung_zone=lambda **_: None, liver_zone=None,
+        in_sight=lambda **_: 0.5, left_share=0.45,
+    )  # fmt: skip
+    counts = {"lungs": (0.0, 100.0), "liver": (1000.0, 1600.0)}
+    views = SimpleNamespace(rays=rays, counts=lambda _zone, which, _background: counts[which])
+    assert _fraction(views, 0.12, left=False) == (0.0, pytest.approx(0.02))
+
+
+def test_the_views_as_they_are_give_the_geometric_means_of_shadows_where_the_liver_wins():
+    lung, liver = shadows_of(planar_grid(), regions())
+    assert (lung & liver).any()
+    front, back = 2.0 * lung, 8.0 * lung
+    front[liver], back[liver] = 5.0, 5.0
+    alone = (lung & ~liver).sum()
+    found = _plain(PlanarImage(front, back, planar_grid()), regions())
+    assert found == pytest.approx(4.0 * alone / (4.0 * alone + 5.0 * liver.sum()))
+    assert _plain(PlanarImage(0.0 * front, 0.0 * back, planar_grid()), regions()) == 0.0
