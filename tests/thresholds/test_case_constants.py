@@ -41,7 +41,8 @@ def mask_of(grid, *voxels):
 def test_a_day_without_a_time_is_noon():
     expected = datetime(2026, 3, 2, 12)
     assert [_day(value) for value in ("2026-03-02", date(2026, 3, 2))] == [expected] * 2
-    assert _day("2026-03-02T10:30") == datetime(2026, 3, 2, 10, 30)
+    timed = datetime(2026, 3, 2, 10, 30)
+    assert [_day(value) for value in ("2026-03-02T10:30", timed)] == [timed] * 2
 
 
 @pytest.mark.parametrize(("slices", "coarser"), [(59, False), (61, True)])
