@@ -10,7 +10,7 @@ from y90voxel.errors import InputError
 from y90voxel.metrics.uncertainty_budget import diameter_uncertainty_mm
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.dose_table import DoseTable, RegionDoses, partition_table
-from y90voxel.planning.plan_draws import NORMAL, PlanSpread, edge_share, scaled_table
+from y90voxel.planning.plan_draws import NORMAL, PlanSpread, _at_most, _compartments, edge_share, scaled_table
 from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.roles import Role
@@ -215,3 +215,17 @@ def test_a_map_scales_region_by_region_as_compartments_do():
         assert found.pop("lungs") == pytest.approx(20.0)
         assert list(found.values()) == pytest.approx([20.0 / draw.density] * 4)
         assert abs(draw.density - 1.0) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("value", "whole", "found"), [(2.0, 1.0, 1.0), (0.5, 1.0, 0.5), (2.0, None, 2.0), (None, 1.0, None)]
+)
+def test_a_part_that_was_drawn_larger_than_its_whole_is_as_large(value, whole, found):
+    assert _at_most(value, whole) == found
+
+
+def test_without_the_mass_of_normal_liver_maps_scale_as_one_compartment():
+    """What is missing for partition is no reason to stop; the lungs' 1 kg takes a tenth of 50 J."""
+    territory = Territory("lobe", 0.1, (TumourUptake("GTV1", 0.3, 4.0),), None)
+    found = _compartments(Anatomy({"GTV1": 0.3}, perfused_kg=1.5), (territory,), 50.0)
+    assert found["lungs"] == pytest.approx((5.0,))
