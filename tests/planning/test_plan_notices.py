@@ -10,6 +10,7 @@ from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.plan import (
     _bounds,
     _empty_injections,
+    _shunt_notices,
     _split,
     _unknown,
     _unused_treatment,
@@ -19,6 +20,7 @@ from y90voxel.planning.plan import (
 )
 from y90voxel.planning.plan_request import PlanRequest
 from y90voxel.planning.plan_result import PlanFacts
+from y90voxel.planning.plan_shunt import ShuntMethod
 from y90voxel.planning.treatment_day import TreatmentDay
 from y90voxel.regions.roles import Role
 
@@ -206,3 +208,24 @@ def test_a_model_whose_own_split_is_contraindicated_gives_no_activity_and_others
         assert "activity as given" in said[0]
     glass = plan_from_masses(replace(facts, device="glass"), anatomy, reached, PlanRequest(context))
     assert glass.model("given").available
+
+
+@pytest.mark.parametrize(
+    ("used", "other", "said"),
+    [
+        ({"fraction": 0.10}, {"fraction": 0.20}, True),
+        ({"fraction": 0.10}, {"fraction": 0.20, "dome_margin_mm": 20.0}, True),
+        ({"fraction": 0.10}, {"fraction": 0.20, "injection": "right"}, False),
+        ({"fraction": 0.10}, {"fraction": 0.20, "used": True}, False),
+        ({"fraction": 0.10}, {"fraction": None}, False),
+        ({"fraction": 0.0}, {"fraction": 0.20}, False),
+        ({"fraction": None}, {"fraction": 0.20}, False),
+    ],
+)
+def test_a_shunt_is_compared_with_others_of_its_injection_that_are_known_and_not_used(used, other, said):
+    usual = {"injection": "left", "method": "planar", "dome_margin_mm": None, "caveat": "scatter"}
+    shunts = [ShuntMethod(**usual | {"used": True} | used), ShuntMethod(**usual | {"used": False} | other)]
+    found = _shunt_notices(shunts)
+    assert codes(found) == ["lung-shunts-differ"] * said
+    if said:
+        assert (", margin 20 mm" in found[0].message) is ("dome_margin_mm" in other)
