@@ -99,6 +99,7 @@ def test_bad_planar_counts_are_refused():
         lung_shunt_fraction_planar(-1, 1, 1, 1)
     with pytest.raises(InputError, match="no counts"):
         lung_shunt_fraction_planar(0, 0, 0, 0)
+    assert lung_shunt_fraction_planar(3, 3, 3, 3) == 0.5
 
 
 def test_spect_shunt_needs_lung_and_counts():
