@@ -85,7 +85,14 @@ def test_dates_and_times_of_old_and_new_files_are_understood(date, time, expecte
 
 
 @pytest.mark.parametrize(
-    ("date", "time"), [("20241399", "101500"), ("yesterday", "10"), ("20240312", "noon")]
+    ("date", "time"),
+    [
+        ("20241399", "101500"),
+        ("yesterday", "10"),
+        ("20240312", "noon"),
+        ("202403", "121500"),  # no day: its time is none
+        ("2024-3-1", "1215"),
+    ],
 )
 def test_what_is_no_date_or_time_is_refused(date, time):
     with lenient_reading(), pytest.raises(DicomError, match="are not a date and time"):

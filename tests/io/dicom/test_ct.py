@@ -60,6 +60,48 @@ def test_padding_outside_the_field_of_view_becomes_air(tmp_path, limit):
     assert [f.code for f in notices] == ["padding"]
 
 
+def padded(dtype, padding):
+    stored = STORED.astype(dtype)
+    stored[:, 0] = padding
+    return stored
+
+
+def test_padding_of_an_enhanced_ct_is_found_with_the_rescaling_of_its_frames(tmp_path):
+    image, notices = read(
+        factory.enhanced_ct(padded(np.int16, -1500), PixelPaddingValue=-1500), tmp_path
+    )  # -2500 HU
+    assert (image.array[:, 0] == -1024).all()
+    np.testing.assert_array_equal(image.array[:, 1:], STORED[:, 1:] - 1000)
+    assert [f.code for f in notices] == ["padding"]
+    assert notices[0].message.startswith(f"{5 * 7} voxels")
+
+
+def test_padding_is_found_with_the_rescaling_of_each_slice(tmp_path):
+    datasets = factory.ct(padded(np.int16, -2000), PixelPaddingValue=-2000)
+    datasets[3].RescaleSlope, datasets[3].RescaleIntercept = "2", "-1000"
+    image, _ = read(datasets, tmp_path)
+    assert (image.array[:, 0] == -1024).all()
+    np.testing.assert_array_equal(image.array[3, 1:], 2.0 * STORED[3, 1:] - 1000)
+
+
+def test_padding_that_only_some_slices_state_is_air_in_those(tmp_path):
+    datasets = factory.ct(padded(np.int16, -2000), PixelPaddingValue=-2000)
+    factory.change(datasets[2], PixelPaddingValue=None)
+    image, notices = read(datasets, tmp_path)
+    np.testing.assert_array_equal(image.array[:, 0, 0], [-1024, -1024, -3024, -1024, -1024])
+    assert notices[0].message.startswith(f"{4 * 7} voxels")
+
+
+@pytest.mark.parametrize(("stored", "stated"), [(-2000, 63536), (-32768, 32768), (-1, 65535)])
+def test_a_padding_value_stated_without_a_sign_is_that_of_signed_pixels(tmp_path, stored, stated):
+    datasets = factory.ct(padded(np.int16, stored), RescaleIntercept="-1200")
+    for dataset in datasets:
+        dataset.add_new("PixelPaddingValue", "US", stated)
+    image, _ = read(datasets, tmp_path)
+    assert (image.array[:, 0] == -1024).all()
+    np.testing.assert_array_equal(image.array[:, 1:], STORED[:, 1:] - 1200)
+
+
 def test_a_padding_value_within_tissue_range_changes_nothing(tmp_path):
     image, notices = read(factory.ct(STORED.astype(np.uint16), PixelPaddingValue=0), tmp_path)
     np.testing.assert_array_equal(image.array, STORED - 1024)

@@ -59,6 +59,51 @@ def test_a_posterior_view_stored_as_seen_from_the_front_is_not_mirrored_again(tm
     np.testing.assert_array_equal(read(dataset, tmp_path)[0].posterior, BACK)
 
 
+def turned(orientation):
+    dataset = factory.planar(FRONT, BACK)
+    dataset.DetectorInformationSequence[1].ImageOrientationPatient = [str(c) for c in orientation]
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("orientation", "down", "along"),
+    [((-1, 0, 0, 0, 0, -1), 1, -1), ((1, 0, 0, 0, 0, 1), -1, 1), ((-1, 0, 0, 0, 0, 1), -1, -1)],
+)
+def test_a_posterior_view_stored_upside_down_is_turned(tmp_path, orientation, down, along):
+    image, _ = read(turned(orientation), tmp_path)
+    np.testing.assert_array_equal(image.posterior, BACK[::down, ::along])
+
+
+@pytest.mark.parametrize(("degrees", "opposite"), [(44, True), (46, False)])
+@pytest.mark.parametrize("about", ["z", "y"])
+def test_views_that_are_not_opposite_to_each_other_are_refused(tmp_path, degrees, opposite, about):
+    c, s = np.cos(np.radians(degrees)).round(6), np.sin(np.radians(degrees)).round(6)
+    dataset = turned((-c, s, 0, 0, 0, -1) if about == "z" else (-c, 0, s, -s, 0, -c))
+    if opposite:
+        np.testing.assert_array_equal(read(dataset, tmp_path)[0].posterior, BACK[:, ::-1])
+    else:
+        with pytest.raises(DicomError, match="do not lie opposite to each other") as caught:
+            read(dataset, tmp_path)
+        assert caught.value.tag == "ImageOrientationPatient"
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "alike"),
+    [("4.03 5", True), ("4.05 5", False), ("3.95 5", False), ("4 5.04", True), ("4 5.06", False)],
+)
+def test_pixels_of_both_views_are_as_large(tmp_path, spacing_mm, alike):
+    views = [one_view(BACK, "POST", "1.2"), one_view(FRONT, "ANT", "1.3")]
+    views[0].PixelSpacing = spacing_mm.split()
+    if alike:
+        read(views, tmp_path)
+    else:
+        with pytest.raises(DicomError, match=r"they must be alike\. Export both") as caught:
+            read(views, tmp_path)
+        assert "anterior view are 4 x 5 mm, those of the posterior " + spacing_mm.replace(" ", " x ") in str(
+            caught.value
+        )
+
+
 def test_views_without_geometry_are_mirrored_with_warnings(tmp_path):
     dataset = without(factory.planar(FRONT, BACK), "ImagePositionPatient", "ImageOrientationPatient")
     image, notices = read(dataset, tmp_path)
@@ -109,6 +154,7 @@ def test_the_photopeak_window_is_taken(tmp_path):
             lambda: without(factory.planar(FRONT, BACK), "ViewCodeSequence", "ImageOrientationPatient"),
             "cannot be told whether detector 1 sees",
         ),
+        (lambda: factory.planar(FRONT, BACK, DetectorVector=[0, 1]), "holds 0; detectors are counted from 1"),
         (
             lambda: [one_view(FRONT, "ANT", "1.2"), one_view(BACK[:, :5], "POST", "1.3")],
             r"anterior view has \(6, 9\) pixels, the posterior \(6, 5\)",

@@ -230,7 +230,8 @@ def date_and_time(
     date, time = text(dataset, date_keyword, file), text(dataset, time_keyword, file)
     if not date or not time:
         return None
-    moment = _instant(re.sub(r"[.\-/]", "", date)[:8] + time.replace(":", ""))
+    day = re.sub(r"[.\-/]", "", date)[:8]
+    moment = _instant(day + time.replace(":", "")) if len(day) == len("YYYYMMDD") else None
     if moment is None:
         raise DicomError(
             f"{date_keyword} {shown(date)!r} and {time_keyword} {shown(time)!r} are not a date and time.",

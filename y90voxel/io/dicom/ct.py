@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +14,7 @@ from y90voxel.io.dicom.attributes import whole_number
 from y90voxel.io.dicom.ct_quantity import HU_UNITS, check_quantity
 from y90voxel.io.dicom.frames import Frame, frames_of
 from y90voxel.io.dicom.geometry import Stack, stack_of
+from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import SeriesRecord, SeriesRole
 from y90voxel.io.dicom.pet_values import check_mapping
 from y90voxel.io.dicom.pixels import check_pixel_bytes, stored_values
@@ -128,36 +130,52 @@ def read_ct(series: SeriesRecord) -> tuple[CtImage, tuple[Notice, ...]]:
     """
     stack, notices = plan_stack(series)
     values = read_frames(stack.frames)
-    padding = _padding(series)
     notes = list(notices)
-    if padding is not None:
-        outside = (values >= padding[0]) & (values <= padding[1]) & (values < AIR_HU)
-        if outside.any():
-            values[outside] = AIR_HU
-            notes.append(
-                accept(
-                    "padding",
-                    f"{int(outside.sum())} voxels outside the field of view (padding below {AIR_HU:.0f} HU) are set "
-                    f"to {AIR_HU:.0f} HU.",
-                    tag="PixelPaddingValue",
-                )
+    outside = _fill_padding(values, stack.frames)
+    if outside:
+        notes.append(
+            accept(
+                "padding",
+                f"{outside} voxels outside the field of view (padding below {AIR_HU:.0f} HU) are set to {AIR_HU:.0f} HU.",
+                tag="PixelPaddingValue",
             )
+        )
     if stack.tilted or stack.uneven:
         values = regularise(values, stack, fill=AIR_HU)
     return CtImage(values, stack.grid).check_finite(), tuple(notes)
 
 
-def _padding(series: SeriesRecord) -> tuple[float, float] | None:
-    """Return the range of padding in HU, None where the header states none."""
-    first = series.first
-    value = whole_number(first.header, "PixelPaddingValue", first.source)
+def _fill_padding(values: NDArray[Any], frames: Sequence[Frame]) -> int:
+    """Set padding below air to air in slices, and return how many voxels that are."""
+    count = 0
+    for plane, frame in zip(values, frames, strict=True):
+        padding = _padding(frame)
+        if padding is None:
+            continue
+        outside = (plane >= padding[0]) & (plane <= padding[1]) & (plane < AIR_HU)
+        plane[outside] = AIR_HU
+        count += int(np.count_nonzero(outside))
+    return count
+
+
+def _padding(frame: Frame) -> tuple[float, float] | None:
+    """Return the range of padding of a slice in HU, None where the header states none."""
+    value = _padding_value(frame.instance, "PixelPaddingValue")
     if value is None:
         return None
-    limit = whole_number(first.header, "PixelPaddingRangeLimit", first.source)
-    slope = first.numbers("RescaleSlope", 1) or (1.0,)
-    intercept = first.numbers("RescaleIntercept", 1) or (0.0,)
-    ends = sorted(slope[0] * v + intercept[0] for v in (value, value if limit is None else limit))
+    limit = _padding_value(frame.instance, "PixelPaddingRangeLimit")
+    ends = sorted(frame.slope * v + frame.intercept for v in (value, value if limit is None else limit))
     return ends[0], ends[1]
+
+
+def _padding_value(instance: Instance, keyword: str) -> int | None:
+    """Return a stored value that marks padding; of signed pixels also where it is written without a sign, -2000 as 63536."""
+    file = instance.source
+    value = whole_number(instance.header, keyword, file)
+    bits = whole_number(instance.header, "BitsAllocated", file)
+    if value is None or bits is None or whole_number(instance.header, "PixelRepresentation", file) != 1:
+        return value
+    return value - 2**bits if value >= 2 ** (bits - 1) else value
 
 
 def read_frames(frames: tuple[Frame, ...]) -> NDArray[Any]:

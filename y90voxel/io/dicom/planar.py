@@ -28,6 +28,9 @@ __all__ = ["plan_planar", "read_planar"]
 # View codes of DICOM PS3.16 CID 26, in SNOMED CT and in the older SRT.
 ANTERIOR_CODES = {"399321004", "399348003", "R-10206"}
 POSTERIOR_CODES = {"272479007", "399022004", "R-10214"}
+# Rows and columns of opposite views run along each other, either way, within 45 degrees [cosine].
+ALONG = 0.7
+SAME_PIXELS = 0.01  # chosen: pixels that differ by less than this fraction differ by rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,19 +62,12 @@ def read_planar(series: SeriesRecord) -> tuple[PlanarImage, tuple[Notice, ...]]:
     Raises
     ------
     DicomError
-        If the series does not hold one anterior and one posterior view of the same size.
+        If the series does not hold one anterior and one posterior view of the same size and plane.
     """
     front, back, notices = plan_planar(series)
     anterior, posterior = _counts(front), _counts(back)
-    if anterior.shape != posterior.shape:
-        raise DicomError(
-            f"the anterior view has {anterior.shape} pixels, the posterior {posterior.shape}; they must be alike.",
-            file=back.instance.source.name,
-            tag="Rows",
-        )
-    if _is_mirrored(front, back):
-        posterior = posterior[:, ::-1]
-    return PlanarImage(anterior, posterior, _grid(front, anterior.shape)), notices
+    down, along = _runs(front, back)
+    return PlanarImage(anterior, posterior[::down, ::along], _grid(front, anterior.shape)), notices
 
 
 def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Notice, ...]]:
@@ -80,7 +76,7 @@ def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Notice, ...]]:
     Raises
     ------
     DicomError
-        If there is not exactly one of each.
+        If there is not exactly one of each, or they differ in size, pixels or plane.
     """
     raise_refusals(series)
     views = [view for instance in series.instances for view in _views(instance)]
@@ -93,6 +89,7 @@ def plan_planar(series: SeriesRecord) -> tuple[View, View, tuple[Notice, ...]]:
             file=series.first.source.name,
             tag="DetectorVector",
         )
+    _check_alike(front[0], back[0])
     notices = list(series.notices)
     if front[0].orientation is None or back[0].orientation is None:
         notices.append(
@@ -119,6 +116,12 @@ def _views(instance: Instance) -> list[View]:
     """Return the frames of the photopeak window with a known view."""
     frames, _, _ = instance.matrix_size()
     detectors = _vector(instance, "DetectorVector", frames)
+    if min(detectors) < 1:
+        raise DicomError(
+            f"DetectorVector of {instance.source.name} holds {min(detectors)}; detectors are counted from 1. Export it again.",
+            file=instance.source.name,
+            tag="DetectorVector",
+        )
     windows = _vector(instance, "EnergyWindowVector", frames)
     peak = _photopeak(instance, sorted(set(windows)))
     views = []
@@ -198,11 +201,48 @@ def _is_anterior(instance: Instance, detector: int, turn: tuple[float, ...] | No
     )
 
 
-def _is_mirrored(front: View, back: View) -> bool:
-    """Return whether rows of the posterior view run against those of the anterior one."""
+def _check_alike(front: View, back: View) -> None:
+    """Raise unless the pixels of both views are as many, as large, and lie opposite to each other."""
+    name = back.instance.source.name
+    sizes = [view.instance.matrix_size()[1:] for view in (front, back)]
+    if sizes[0] != sizes[1]:
+        raise DicomError(
+            f"the anterior view has {sizes[0]} pixels, the posterior {sizes[1]}; they must be alike.",
+            file=name,
+            tag="Rows",
+        )
+    one, other = (view.instance.numbers("PixelSpacing", 2) for view in (front, back))
+    if one is not None and other is not None and not np.allclose(other, one, rtol=SAME_PIXELS, atol=0):
+        raise DicomError(
+            f"pixels of the anterior view are {one[0]:g} x {one[1]:g} mm, those of the posterior {other[0]:g} x {other[1]:g} mm; "
+            "they must be alike. Export both views with one zoom.",
+            file=name,
+            tag="PixelSpacing",
+        )
+    if 0 in _runs(front, back):
+        raise DicomError(
+            f"the planar views do not lie opposite to each other: ImageOrientationPatient is {front.orientation} for the "
+            f"anterior, {back.orientation} for the posterior one. Export them again.",
+            file=name,
+            tag="ImageOrientationPatient",
+        )
+
+
+def _runs(front: View, back: View) -> tuple[int, int]:
+    """Return which way columns and rows of the posterior view run: 1 as those of the anterior one, -1 against, 0 neither.
+
+    Without an orientation it is taken as seen from behind.
+    """
     if front.orientation is None or back.orientation is None:
-        return True
-    return float(np.dot(front.orientation[:3], back.orientation[:3])) < 0
+        return 1, -1
+    pairs = (slice(3, 6), slice(3))
+    down, along = (float(np.dot(front.orientation[part], back.orientation[part])) for part in pairs)
+    return _way(down), _way(along)
+
+
+def _way(cosine: float) -> int:
+    """Return 1 for directions that run along each other, -1 against, 0 for neither."""
+    return 0 if abs(cosine) < ALONG else 1 if cosine > 0 else -1
 
 
 def _counts(view: View) -> NDArray[np.float64]:
