@@ -149,7 +149,8 @@ def _names_a_constant(above: tuple[ast.AST, ...]) -> bool:
     if len(above) < 2 or not isinstance(above[1], ast.Assign | ast.AnnAssign):
         return False
     targets = above[1].targets if isinstance(above[1], ast.Assign) else [above[1].target]
-    return any(isinstance(target, ast.Name) and target.id.isupper() for target in targets)
+    names = [name for target in targets for name in getattr(target, "elts", [target])]  # A, B = 1.0, 2.0
+    return any(isinstance(name, ast.Name) and name.id.isupper() for name in names)
 
 
 def _is_guard(node: ast.If) -> bool:
