@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from y90voxel.bounds import ROUNDING
 from y90voxel.case.setting_types import Activity, Fraction, Group, NotNegative, Positive, Setting, Time
 from y90voxel.clinical.limits import ClinicalContext, Disease, LiverFunction, Scenario
 from y90voxel.errors import InputError
@@ -125,6 +128,13 @@ class TreatmentSettings(Group):
         return self
 
 
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse two tumours of one name: which mass and ratio hold would not be clear."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"several tumours are called {', '.join(twice)}; give each a name of its own")
+
+
 class TumourSettings(Group):
     """A tumour of a plan without images."""
 
@@ -141,6 +151,12 @@ class TerritorySettings(Group):
     tumour: Annotated[list[TumourSettings], Setting("Tumours within it.")] = Field(default_factory=list)
     normal_mass_kg: Annotated[NotNegative | None, Setting("Normal liver within it [kg].")] = None
     activity: Annotated[Activity | None, Setting("Net activity to judge beside the models.")] = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse tumours of one name."""
+        _check_names([tumour.name for tumour in self.tumour])
+        return self
 
 
 class AnatomySettings(Group):
@@ -159,6 +175,28 @@ class AnatomySettings(Group):
     ] = None
     tumour: Annotated[list[TumourSettings], Setting("The tumours.")] = Field(default_factory=list)
     territory: Annotated[list[TerritorySettings], Setting("The injections.")] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse tumours of one name, and what territories say otherwise."""
+        _check_names([tumour.name for tumour in self.tumour])
+        reached = [tumour for territory in self.territory for tumour in territory.tumour]
+        for tumour in self.tumour if len(self.territory) > 1 or reached else ():
+            ratios = {other.ratio for other in reached if other.name == tumour.name}
+            if tumour.ratio is not None and ratios != {tumour.ratio}:
+                there = ", ".join("none" if r is None else f"{r:g}" for r in ratios) or "no such tumour"
+                raise ValueError(
+                    f"the ratio of {tumour.name} is {tumour.ratio:g} in plan.anatomy.tumour, but the territories, whose ratios "
+                    f"are used, have {there}; state it in every [[plan.anatomy.territory]] that reaches the tumour"
+                )
+        only = self.territory[0].normal_mass_kg if len(self.territory) == 1 else None
+        treated = self.perfused_normal_mass_kg
+        if only is not None and treated is not None and not math.isclose(only, treated, rel_tol=ROUNDING):
+            raise ValueError(
+                f"the only injection reaches {only:g} kg of normal liver (normal_mass_kg), but {treated:g} kg are treated "
+                "(perfused_normal_mass_kg): these are the same liver; correct one of them"
+            )
+        return self
 
 
 class PlanSettings(Group):

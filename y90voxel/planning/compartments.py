@@ -66,7 +66,7 @@ class Territory:
     Raises
     ------
     InputError
-        If the shunt lies outside 0 to 1 or the mass is negative.
+        If the shunt lies outside 0 to 1, the mass is negative, or two tumours have one name.
     """
 
     name: str
@@ -85,6 +85,12 @@ class Territory:
         )
         if self.normal_kg is not None:
             check_not_negative(self.normal_kg, f"the normal liver of {self.name}", "kg", tag="plan.anatomy")
+        names = [tumour.name for tumour in self.tumours]
+        if len(set(names)) < len(names):
+            raise InputError(
+                f"{self.name} reaches several tumours of one name ({', '.join(names)}): give each a name of its own.",
+                tag="plan.anatomy",
+            )
 
     @property
     def mass_kg(self) -> float | None:

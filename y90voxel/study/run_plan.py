@@ -370,6 +370,14 @@ def _net_activity(settings: StudySettings) -> float | None:
 def _stated_territories(settings: StudySettings, anatomy: AnatomySettings) -> list[TerritorySettings]:
     """The injections; a single one reaches what is treated and all tumours, unless it says otherwise."""
     shunt = settings.administration.lung_shunt_fraction
+    theirs = {territory.lung_shunt_fraction for territory in anatomy.territory}
+    if shunt is not None and anatomy.territory and theirs != {shunt}:
+        raise InputError(
+            f"administration.lung_shunt_fraction (--lung-shunt) is {shunt}, but the injections of plan.anatomy.territory have "
+            f"{', '.join(f'{one:g}' for one in sorted(theirs))}: which holds is not clear. State it in "
+            "[[plan.anatomy.territory]] only.",
+            tag="administration.lung_shunt_fraction",
+        )
     if not anatomy.territory and isinstance(shunt, float):
         reached = [TerritorySettings(lung_shunt_fraction=shunt)]
     else:
