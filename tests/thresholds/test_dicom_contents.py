@@ -18,6 +18,7 @@ from y90voxel.io.dicom.radionuclide import (
     check_half_life,
     radiopharmaceutical_of,
 )
+from y90voxel.io.dicom.real_world import MappedRange, check_ranges, mapped_values
 from y90voxel.io.dicom.registrations import Link, Registrations
 from y90voxel.io.dicom.seg_frames import SegmentFrames, _contradicts
 from y90voxel.io.dicom.sources import SourceFile
@@ -199,3 +200,38 @@ def test_a_fact_that_one_slice_lacks_is_called_missing():
     series = SimpleNamespace(first=both[0], instances=both)
     with pytest.raises(DicomError, match=r"PatientPosition is HFS in x\.dcm, missing in x\.dcm"):
         check_uniform(series, emission=False)
+
+
+HALVES = (MappedRange(1.0, 0.0, 0, 99), MappedRange(2.0, 0.0, 100, 200))
+
+
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        (HALVES, None),
+        (HALVES[::-1], None),
+        ((HALVES[0], MappedRange(2.0, 0.0, 99, 200)), "stored values 99 to 99"),
+        ((HALVES[0], MappedRange(1.0, 5.0, 99, 200)), "slope 1 and 1, intercept 0 and 5"),
+        ((HALVES[0], MappedRange(1.0, 0.0, 50, 200)), None),  # one line in two parts
+        # a line that goes on beyond a part of it
+        ((HALVES[0], MappedRange(1.0, 0.0, 10, 20), MappedRange(2.0, 0.0, 50, 60)), "stored values 50 to 60"),
+        ((HALVES[0], MappedRange(1.0, 0.0, 10, 20), HALVES[1]), None),
+    ],
+)
+def test_two_lines_do_not_hold_for_one_stored_value(ranges, said):
+    if said is None:
+        check_ranges(ranges, "x.dcm")
+    else:
+        with pytest.raises(DicomError, match=said):
+            check_ranges(ranges, "x.dcm")
+
+
+@pytest.mark.parametrize(
+    ("stored", "values"), [([0, 99, 100, 200], [0, 99, 200, 400]), ([0, 201], None), ([-1, 200], None)]
+)
+def test_stored_values_are_mapped_by_the_line_of_their_range(stored, values):
+    if values is None:
+        with pytest.raises(DicomError, match=r"1 stored values of x\.dcm lie in none of its 2"):
+            mapped_values(np.array(stored), HALVES, "x.dcm")
+    else:
+        assert mapped_values(np.array(stored), HALVES, "x.dcm").tolist() == values

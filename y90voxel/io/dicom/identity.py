@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from y90voxel.errors import DicomError
+from y90voxel.io.dicom.attributes import raw
 from y90voxel.short_repr import short_repr
 
 __all__ = ["SourceSeries", "StudyIdentity"]
@@ -52,10 +53,16 @@ class StudyIdentity:
 
     @classmethod
     def from_dataset(cls, dataset: Dataset) -> StudyIdentity:
-        """Return the identity that a DICOM header holds; absent attributes stay empty."""
+        """Return the identity that a DICOM header holds; absent attributes stay empty.
+
+        Raises
+        ------
+        DicomError
+            If one of the attributes is damaged; its value is not shown.
+        """
 
         def text(keyword: str) -> str:
-            value = dataset.get(keyword)
+            value = raw(dataset, keyword)
             return "" if value is None else str(value)[:LONGEST_TEXT]
 
         return cls(

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTIonPlanStorage, RTPlanStorage
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.attributes import items, text
+from y90voxel.io.dicom.attributes import DECODING_ERRORS, items, shown, text, whole_number
 from y90voxel.io.dicom.identity import StudyIdentity
 
 __all__ = ["RtDoseFacts", "read_rtdose_facts"]
@@ -28,7 +27,8 @@ class RtDoseFacts:
     summation, kind : str
         DoseSummationType and DoseType.
     fractions_planned : int or None
-        Of the plan that it refers to, where that lies in the same folder.
+        Of the plan that it refers to, where that lies in the same folder; None where it refers to several, whose fractions
+        may follow each other or be given on the same days.
     """
 
     identity: StudyIdentity
@@ -43,13 +43,13 @@ def read_rtdose_facts(path: str | Path) -> RtDoseFacts:
     Raises
     ------
     DicomError
-        If the file is not DICOM.
+        If the file is not DICOM, or damaged.
     """
     path = Path(path)
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError) as error:
-        raise DicomError(f"{path} is not a DICOM file: {error}", file=path) from error
+    except DECODING_ERRORS as error:
+        raise DicomError(f"{path} is not a DICOM file that can be read: {shown(error)}", file=path) from error
     plans = {
         text(item, "ReferencedSOPInstanceUID", path)
         for item in items(dataset, "ReferencedRTPlanSequence", path)
@@ -63,14 +63,14 @@ def read_rtdose_facts(path: str | Path) -> RtDoseFacts:
 
 
 def _planned(path: Path, plans: set[str]) -> int | None:
-    """Fractions of the plan with one of these UIDs in the folder of the dose."""
-    if not plans:
+    """Fractions of the plan with this UID in the folder of the dose; None for none or several."""
+    if len(plans) != 1:
         return None
     for other in sorted(path.parent.iterdir()):
         plan = _plan(other)
         if plan is not None and text(plan, "SOPInstanceUID", other) in plans:
             groups = items(plan, "FractionGroupSequence", other)
-            numbers = [int(group.get("NumberOfFractionsPlanned") or 0) for group in groups]
+            numbers = [whole_number(group, "NumberOfFractionsPlanned", other) or 0 for group in groups]
             return sum(numbers) or None
     return None
 
@@ -81,6 +81,10 @@ def _plan(path: Path) -> Dataset | None:
         return None
     try:
         dataset = pydicom.dcmread(path, stop_before_pixels=True)
-    except (InvalidDicomError, EOFError, OSError):
+    except DECODING_ERRORS:  # whatever it is, it is not the plan
         return None
-    return dataset if dataset.get("SOPClassUID") in (RTPlanStorage, RTIonPlanStorage) else None
+    try:
+        kind = text(dataset, "SOPClassUID", path)
+    except DicomError:
+        return None
+    return dataset if kind in (RTPlanStorage, RTIonPlanStorage) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +57,9 @@ def check_ranges(ranges: Sequence[MappedRange], file: str) -> None:
     DicomError
         Naming both.
     """
-    ordered = sorted(ranges, key=lambda one: one.first)
-    for one, other in itertools.pairwise(ordered):
+    ordered = sorted(ranges, key=lambda line: line.first)
+    for index, other in enumerate(ordered[1:], start=1):
+        one = max(ordered[:index], key=lambda line: line.last)
         if other.first <= one.last and (one.slope, one.intercept) != (other.slope, other.intercept):
             raise DicomError(
                 f"{file} maps stored values {other.first:g} to {min(one.last, other.last):g} in two ways: slope {one.slope:g} "

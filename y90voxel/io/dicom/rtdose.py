@@ -19,7 +19,7 @@ from pydicom.tag import Tag
 from pydicom.uid import RTDoseStorage, RTStructureSetStorage
 
 from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitError
-from y90voxel.io.dicom.attributes import DECODING_ERRORS, number, numbers, text
+from y90voxel.io.dicom.attributes import DECODING_ERRORS, number, numbers, shown, text
 from y90voxel.io.dicom.axial import AxialOrder
 from y90voxel.io.dicom.encoded import EncodedItem, encoded_item, put_sequence
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
@@ -201,6 +201,10 @@ def _read(path: str | Path, *, stop_before_pixels: bool = False) -> FileDataset:
         raise DicomError(f"{path} is not a DICOM file.", file=path) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}.", file=path) from error
+    except DECODING_ERRORS as error:
+        raise DicomError(
+            f"{path} cannot be read ({shown(error)}). It is damaged: export it again.", file=path
+        ) from error
 
 
 # writing
