@@ -52,6 +52,11 @@ def test_lung_shunt_must_be_a_fraction(shunt):
         Administration(lung_shunt_fraction=shunt)
 
 
+def test_an_administration_may_know_neither_activity_nor_shunt():
+    assert Administration().lung_shunt_fraction is None
+    assert Administration(activity_bq=1.0, lung_shunt_fraction=0.0).lung_shunt_fraction == 0.0
+
+
 def test_only_nuclides_of_microspheres_are_therapy_nuclides():
     assert therapy_nuclide("Ho166").name == "Ho-166"
     with pytest.raises(InputError, match="not a therapy nuclide"):

@@ -153,3 +153,13 @@ def test_a_territory_whose_image_contradicts_its_injection_is_said(ratio, code):
 def test_an_unknown_territory_is_refused_with_the_names():
     with pytest.raises(RegionError, match="left"):
         shared_out([artery(1, 2.0, 0.0, territory="middle"), artery(2, 1.0, 0.0)])
+
+
+def test_shares_are_written_with_their_times():
+    arteries = [artery(1, 2.0, 0.0, territory="left"), artery(2, 1.0, 30.0)]
+    one, two = (share.as_dict() for share in shared_out(arteries)[-1])
+    assert (one["hours_before_reference"], two["hours_before_reference"]) == (30.0, 0.0)
+    assert (one["time"], two["time"]) == ("2026-03-02T10:00:00", "2026-03-03T16:00:00")
+    assert (one["territory"], two["image_over_stated"]) == ("left", None)
+    nameless = replace(shared_out(arteries)[-1][0], time=None)
+    assert nameless.as_dict()["time"] is None

@@ -8,7 +8,7 @@ from phantoms import ellipsoid, liver_case
 from scipy.ndimage import gaussian_filter
 
 from y90voxel.quantification.calibration import Calibration, CalibrationRegion
-from y90voxel.quantification.calibration_spread import LIVER_AND_MARGIN
+from y90voxel.quantification.calibration_spread import LIVER_AND_MARGIN, CalibrationSpread, combined_spread
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.lung_measures import within_reach
 from y90voxel.quantification.lung_view import LungView, lung_view
@@ -194,3 +194,26 @@ def test_reach_is_by_distance_of_voxel_centres():
     for index in np.random.default_rng(3).integers(0, np.array(GRID.shape), (300, 3)):
         near = np.linalg.norm(centres - GRID.index_to_lps(index), axis=1).min() <= 12.0 + 1e-9
         assert wide[tuple(index)] == (1.0 if near else liver.array[tuple(index)])
+
+
+def spread_of(factors, **facts):
+    return CalibrationSpread("liver", factors, 20.0, **facts)
+
+
+def test_several_injections_are_spread_by_their_activities():
+    one = spread_of({"liver": 1.0, "fov": 0.8, "body": 0.9}, lung_share=0.5, lung_range=0.01)
+    two = spread_of(
+        {"liver": 1.0, "fov": 1.2}, lung_share=0.2, lung_share_low=0.1, lung_share_high=0.3, lung_range=0.02
+    )
+    found = combined_spread([(3e9, one), (1e9, two)])
+    assert dict(found.factors) == pytest.approx({"liver": 1.0, "fov": 0.9})
+    assert (found.lung_share, found.lung_share_low, found.lung_share_high) == (0.2, 0.1, 0.3)
+    assert found.lung_range == 0.02
+    assert combined_spread([(3e9, one)]) is one
+    assert combined_spread([]) is None
+
+
+def test_the_range_of_the_lungs_is_written_where_it_is_used():
+    assert spread_of({"liver": 1.0}).as_dict()["lung_share_range"] is None
+    seen = spread_of({"liver": 1.0}, lung_share=0.2, lung_share_low=0.1, lung_share_high=0.3).as_dict()
+    assert (seen["lung_share_in_view"], seen["lung_share_range"]) == (0.2, [0.1, 0.3])

@@ -48,6 +48,8 @@ def test_a_finely_measured_curve_is_the_closed_form():
         ((1.0, 2.0), (3.0, 3.0), "must rise"),
         ((-1.0, 2.0), (1.0, 3.0), "must rise"),
         ((1.0, math.nan), (1.0, 3.0), "must rise"),
+        ((1.0, 2.0), (1.0, math.inf), "must rise"),
+        ((1.0, math.inf), (1.0, math.inf), "must rise"),
         ((2.0, 4.0), (1.0, 3.0), "columns exchanged"),
     ],
 )

@@ -7,6 +7,7 @@ from phantoms import changed, liver_case
 from y90voxel.errors import InputError
 from y90voxel.quantification.calibration import Calibration, CalibrationMode
 from y90voxel.quantification.dead_time import DeadTime, DeadTimeCurve
+from y90voxel.quantification.dead_time_correction import dead_time_factor
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.quantification.quantify import quantify
 from y90voxel.volumes.volume import ActivityMap, CountMap
@@ -54,6 +55,21 @@ def test_absolute_images_take_a_given_rate_and_ask_for_it():
     assert found.map_activity_bq == pytest.approx(1.5 * quantify(case).map_activity_bq)
     with pytest.raises(InputError, match=r"Give dead_time\.observed_rate_cps"):
         quantify(replace(case, dead_time=DeadTime(curve=curve)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "duration_s"), [(ActivityMap, 100.0), (CountMap, None), (ActivityMap, None)]
+)
+def test_a_rate_takes_counts_and_a_duration(kind, duration_s):
+    case = by_factor(DeadTime(1e-6))
+    volume = case.injections[0].emission.volume
+    emission = EmissionImage(kind(volume.array, volume.grid), "NM", frame_duration_s=duration_s)
+    case = changed(case, calibration=Calibration(CalibrationMode.ABSOLUTE))
+    with pytest.raises(InputError, match="needs the observed count rate"):
+        dead_time_factor(case, emission)
+    counted = EmissionImage(CountMap(volume.array, volume.grid), "NM", frame_duration_s=volume.total / 1e4)
+    factor, _ = dead_time_factor(case, counted)
+    assert factor == pytest.approx(DeadTime(1e-6).factor(1e4))
 
 
 def test_relative_calibration_needs_no_correction_and_says_so():

@@ -105,3 +105,38 @@ def test_bad_corrections_are_refused():
     for values in ((-1.0, 0.0, 0.5), (1.0, -1.0, 0.5), (1.0, 0.0, 0.0)):
         with pytest.raises(InputError):
             correct_in_warm_background(*values)
+
+
+@pytest.mark.parametrize(
+    ("volumes", "coefficients", "uncertainty", "message"),
+    [
+        ([0.5, 5.6, 50.0, 113.0], [0.242, 0.847, 0.718, 0.207], 0.05, "search for a curve .* does not end"),
+        ([0.5, 11.5, 26.5], [0.483, 0.347, 1.243], [0.01, 0.01, 0.05], "does not grow with volume"),
+        ([11.5, 50.0], [1.063, 1.138], [0.5, 0.05], "does not grow with volume|tells no curve"),
+        ([2.6, 50.0], [0.054, 0.055], 0.5, "does not grow with volume"),
+        ([5.6, 113.0], [0.794, 1.015], [0.5, 0.01], "recovery tells no curve .* two spheres or more"),
+        ([5.6, 50.0], [0.376, 1.06], [0.5, 0.01], "recovery tells no curve"),
+    ],
+)
+def test_spheres_that_tell_no_curve_are_refused(volumes, coefficients, uncertainty, message):
+    with pytest.raises(PhysicsError, match=message):
+        fit_recovery(volumes, coefficients, uncertainty)
+
+
+@pytest.mark.parametrize(("rise", "told"), [(4e-5, True), (3e-5, False)])
+def test_steepness_is_known_to_a_thousand_times_itself_at_worst(rise, told):
+    """Two spheres around one half: ln R/(1−R) has an error of 0.05/(1−R) in each, and rises by four times the rise of R."""
+    assert told == (np.hypot(0.1, 0.1) / (4.0 * rise) < 1000.0)
+    if told:
+        assert fit_recovery([1.0, 100.0], [0.5, 0.5 + rise], 0.05).b1_ml == pytest.approx(1.0)
+        return
+    with pytest.raises(PhysicsError, match="recovery tells no curve"):
+        fit_recovery([1.0, 100.0], [0.5, 0.5 + rise], 0.05)
+
+
+def test_half_recovery_at_one_millilitre_has_an_uncertainty_like_any_other():
+    """The logarithm of b1 is zero there. In units of b1 the curve is the same at every scale."""
+    one, ten = (fit_recovery([scale, 50.0 * scale], [0.5, 0.9], 0.05) for scale in (1.0, 10.0))
+    assert one.b1_ml == pytest.approx(1.0)
+    assert one.uncertainty(1.0) == pytest.approx(0.05 * 0.5)
+    assert one.uncertainty(5.0) == pytest.approx(ten.uncertainty(50.0))

@@ -136,3 +136,17 @@ def test_recovery_is_one_at_most():
     b1_ml, b2 = fit.touching(5000.0)
     assert b1_ml > 0
     assert b2 > 0
+
+
+@pytest.mark.parametrize(
+    ("volumes", "coefficients", "uncertainty"),
+    [
+        ([2.6, 5.6, 11.5], [0.141, 0.532, 0.795], [0.01, 0.05, 0.05]),
+        ([0.5, 1.2, 26.5], [0.02, 0.15, 0.9], 0.05),
+    ],
+)
+def test_spheres_steeper_than_any_gaussian_take_the_curve(volumes, coefficients, uncertainty):
+    """Recovery in a Gaussian rises with the volume at most; the search for its width has no end where spheres rise faster."""
+    fit = recovery_of_spheres(volumes, coefficients, uncertainty)
+    plain = fit_recovery(volumes, coefficients, uncertainty)
+    assert (fit.form, fit.b1_ml, fit.b2) == ("two parameters", plain.b1_ml, plain.b2)

@@ -10,7 +10,7 @@ from y90voxel.errors import InputError
 from y90voxel.quantification.emission import EmissionImage, Reconstruction
 from y90voxel.quantification.scanner import Scanner, check_scanner
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import CountMap
+from y90voxel.volumes.volume import ActivityMap, CountMap
 
 MADE = Reconstruction("OSEM 5i12s", "Gauss 5", "Maker Model")
 SCANNER = Scanner(
@@ -60,9 +60,26 @@ def test_what_is_not_known_is_said():
     plain = replace(image(imaged_nuclide=None, reconstruction=Reconstruction()), modality="file")
     (notice,) = check_scanner(SCANNER, plain)
     assert notice.code == "scanner-not-checked"
-    assert "nuclide, method, filter, camera" in notice.message
+    assert "nuclide, modality, method, filter, camera" in notice.message
 
 
 @pytest.mark.parametrize(("counts", "codes"), [(99.0, []), (101.0, ["scanner-rate-outside"])])
 def test_rates_above_the_phantom_are_said(counts, codes):
     assert [n.code for n in check_scanner(SCANNER, image(counts=counts))] == codes
+
+
+@pytest.mark.parametrize(
+    ("scanner", "duration_s", "codes"),
+    [
+        (SCANNER, 2.0, []), (SCANNER, 1.0, ["scanner-rate-outside"]), (SCANNER, None, []),
+        (replace(SCANNER, highest_rate_cps=None), 1.0, []),
+    ],
+)  # fmt: skip
+def test_a_rate_is_counts_over_a_duration(scanner, duration_s, codes):
+    found = check_scanner(scanner, image(counts=150.0, frame_duration_s=duration_s))
+    assert [n.code for n in found] == codes
+
+
+def test_activities_have_no_rate():
+    shown = image(counts=150.0)
+    assert check_scanner(SCANNER, replace(shown, volume=ActivityMap(shown.volume.array, shown.grid))) == []

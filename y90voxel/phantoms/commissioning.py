@@ -248,7 +248,7 @@ def _combined(
         )
         try:
             fit = recovery_of_spheres([sphere_volume_ml(d) for d in sizes], recovery, uncertainties)
-        except (PhysicsError, RuntimeError) as problem:
+        except PhysicsError as problem:
             notices.append(
                 Notice("recovery-not-fitted", f"no two-parameter curve goes through recovery: {problem}")
             )

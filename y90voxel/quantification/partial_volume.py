@@ -26,6 +26,10 @@ __all__ = [
     "recovery_log_slope",
 ]
 
+# Standard uncertainty of a fitted steepness over the steepness. Above it, the search stopped anywhere: where all spheres but
+# one recover fully it is 1e5 and more; spheres that recover 50 and 51 % within 5 % make it 4.
+MOST_RELATIVE_ERROR = 1e3
+
 
 def recovery_coefficient(volume_ml: float, b1_ml: float, b2: float) -> float:
     """Return the recovery coefficient R = 1 − 1 / (1 + (V / b1)^b2), measured over true concentration.
@@ -115,7 +119,7 @@ def fit_recovery(
     InputError
         If there are fewer than two volumes, lengths differ, or a number is not positive.
     PhysicsError
-        If recovery does not grow with volume, so that no curve of this form fits.
+        If recovery does not grow with volume, so that no curve of this form fits, or no more than one sphere tells how it grows.
 
     Examples
     --------
@@ -123,9 +127,6 @@ def fit_recovery(
     >>> round(fit.b1_ml, 3), round(fit.b2, 4)
     (2.854, 0.8143)
     """
-    # deferred: 0.3 s
-    from scipy.optimize import curve_fit
-
     volumes, recovery = np.asarray(volumes_ml, float), np.asarray(coefficients, float)
     if volumes.shape != recovery.shape or np.unique(volumes).size < 2:
         raise InputError(
@@ -144,21 +145,62 @@ def fit_recovery(
     # ln R/(1−R) is linear in ln V: the start of the fit, and the fit itself for two spheres.
     logits = np.log(np.clip(recovery, 1e-3, 0.99) / (1.0 - np.clip(recovery, 1e-3, 0.99)))
     slope, intercept = np.polyfit(np.log(volumes), logits, 1)
+    shown = f"{volumes_ml} mL, {coefficients}"
     if not slope > 0:
-        raise PhysicsError(
-            f"recovery does not grow with volume ({volumes_ml} mL, {coefficients}): check which sphere is which."
-        )
-    best, covariance = curve_fit(
-        lambda v, log_b1, b2: 1.0 / (1.0 + np.exp(-b2 * (np.log(v) - log_b1))),
-        volumes,
-        recovery,
-        p0=(-intercept / slope, slope),
-        sigma=relative * recovery,
-        absolute_sigma=True,
+        raise _does_not_grow(shown)
+    best, covariance = _search(
+        np.log(volumes), recovery, relative * recovery, (-intercept / slope, slope), shown
     )
-    b1 = float(np.exp(best[0]))
-    to_b1 = np.diag([b1, 1.0])
-    return RecoveryFit(b1, float(best[1]), to_b1 @ covariance @ to_b1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        b1, b2 = float(np.exp(best[0])), float(best[1])
+        to_b1 = np.diag([b1, 1.0])
+        spread = to_b1 @ covariance @ to_b1
+    if not (b2 > 0 and 0.0 < b1 < math.inf):
+        raise _does_not_grow(shown)
+    if not math.sqrt(covariance[1, 1]) <= MOST_RELATIVE_ERROR * b2:
+        raise PhysicsError(
+            f"recovery tells no curve ({shown}): how steep it is takes two spheres or more of different recovery below one. Add "
+            "smaller spheres."
+        )
+    if not np.isfinite(spread).all():
+        raise _does_not_grow(shown)
+    return RecoveryFit(b1, b2, spread)
+
+
+def _search(
+    log_volumes: NDArray[np.float64],
+    recovery: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    start: tuple[float, float],
+    shown: str,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Logarithm of b1 and b2 of the curve of least squares, and their covariance."""
+    # deferred: 0.3 s
+    from scipy.optimize import curve_fit
+    from scipy.special import expit
+
+    def model(x: NDArray[np.float64], log_b1: float, b2: float) -> NDArray[np.float64]:
+        return np.asarray(expit(b2 * (x - log_b1)))
+
+    def slopes(x: NDArray[np.float64], log_b1: float, b2: float) -> NDArray[np.float64]:
+        r = model(x, log_b1, b2)
+        return np.stack([-b2 * r * (1.0 - r), (x - log_b1) * r * (1.0 - r)], axis=-1)
+
+    # Slopes by formula: numerical steps are relative to ln b1, and vanish with it where half of 1 mL is recovered.
+    try:
+        best, covariance = curve_fit(
+            model, log_volumes, recovery, p0=start, sigma=sigma, absolute_sigma=True, jac=slopes
+        )
+    except RuntimeError as error:  # the search did not end
+        raise PhysicsError(
+            f"the search for a curve through recovery does not end ({shown}): check which sphere is which."
+        ) from error
+    return best, covariance
+
+
+def _does_not_grow(shown: str) -> PhysicsError:
+    """What is said of spheres whose recovery falls with their volume."""
+    return PhysicsError(f"recovery does not grow with volume ({shown}): check which sphere is which.")
 
 
 def correct_in_cold_background(measured: float, recovery: float) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from y90voxel.bounds import check_positive
+from y90voxel.errors import InputError
 from y90voxel.quantification.partial_volume import RecoveryFit, fit_recovery
 
 __all__ = ["LEAST_PROBABILITY", "GaussianRecovery", "blurred_sphere_recovery", "recovery_of_spheres"]
@@ -137,10 +138,11 @@ def recovery_of_spheres(
     def chi2(of: Callable[[float], float]) -> float:
         return float((((recovery - [of(v) for v in volumes]) / spread) ** 2).sum())
 
-    gaussian = _gaussian(curve, volumes, recovery, spread)
-    by_curve, by_gaussian = chi2(curve.coefficient), chi2(gaussian.coefficient)
-    if _probability(by_gaussian, degrees) >= LEAST_PROBABILITY and by_gaussian < by_curve:
-        return gaussian
+    gaussian, by_curve = _gaussian(curve, volumes, recovery, spread), chi2(curve.coefficient)
+    if gaussian is not None:
+        by_gaussian = chi2(gaussian.coefficient)
+        if _probability(by_gaussian, degrees) >= LEAST_PROBABILITY and by_gaussian < by_curve:
+            return gaussian
     missed = by_curve / degrees if _probability(by_curve, degrees) < LEAST_PROBABILITY else 1.0
     return RecoveryFit(curve.b1_ml, curve.b2, missed * curve.covariance)
 
@@ -150,8 +152,8 @@ def _gaussian(
     volumes: NDArray[np.float64],
     recovery: NDArray[np.float64],
     spread: NDArray[np.float64],
-) -> GaussianRecovery:
-    """Width and scale of the Gaussian that recovers the spheres most alike."""
+) -> GaussianRecovery | None:
+    """Width and scale of the Gaussian that recovers the spheres most alike; None where the search for them has no end."""
     # deferred: 0.3 s
     from scipy.optimize import curve_fit
 
@@ -160,10 +162,19 @@ def _gaussian(
     def model(_: object, log_fwhm: float, scale: float) -> NDArray[np.float64]:
         return scale * np.array([blurred_sphere_recovery(d, math.exp(log_fwhm)) for d in diameters])
 
-    best, covariance = curve_fit(
-        model, volumes, recovery, p0=(math.log(START_MM), 1.0), sigma=spread, absolute_sigma=True
-    )
-    fwhm = math.exp(best[0])
+    try:
+        best, covariance = curve_fit(
+            model, volumes, recovery, p0=(math.log(START_MM), 1.0), sigma=spread, absolute_sigma=True
+        )
+        fwhm = math.exp(best[0])
+    except (
+        RuntimeError,
+        OverflowError,
+        InputError,
+    ):  # ever wider and higher, or narrower: spheres of no blur
+        return None
+    if not (best[1] > 0 and np.isfinite(covariance).all()):
+        return None
     to_mm = np.diag([fwhm, 1.0])
     return GaussianRecovery(
         curve.b1_ml, curve.b2, curve.covariance, fwhm, float(best[1]), to_mm @ covariance @ to_mm

@@ -75,10 +75,12 @@ def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
     """
     imaged = emission.imaged_nuclide
     _same("nuclide", scanner.nuclide, imaged, scanner)
+    unknown = [] if imaged else ["nuclide"]
     if emission.modality != "file":
         _same("modality", scanner.modality, emission.modality, scanner)
+    else:
+        unknown.append("modality")
     own, other = scanner.reconstruction, emission.reconstruction
-    unknown = [] if imaged else ["nuclide"]
     for name, tag in (
         ("method", "ReconstructionMethod"),
         ("filter", "ConvolutionKernel"),

@@ -24,11 +24,15 @@ def time_zone_of(name: str | None) -> tzinfo | None:
         return None
     try:
         if name[:1] in "+-":
-            hours, _, minutes = name[1:].partition(":")
-            offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+            hours, colon, minutes = name[1:].partition(":")
+            parts = [int(part) for part in ((hours, minutes) if colon else (hours,)) if part.isdecimal()]
+            if len(parts) != 1 + len(colon) or parts[-1] >= 60:
+                raise ValueError(name)
+            offset = timedelta(hours=parts[0], minutes=parts[1] if colon else 0)
             return timezone(-offset if name[0] == "-" else offset)
         return ZoneInfo(name)
-    except (ValueError, ZoneInfoNotFoundError) as error:
+    # OSError: a part of the world such as Europe is a folder of zones.
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
         raise InputError(
             f"unknown time zone {name!r}: give a name such as Europe/Berlin, or an offset such as +02:00.",
             tag="administration.time_zone",
