@@ -92,6 +92,8 @@ def test_dates_and_times_of_old_and_new_files_are_understood(date, time, expecte
         ("20240312", "noon"),
         ("202403", "121500"),  # no day: its time is none
         ("2024-3-1", "1215"),
+        ("20240312", ".5"),  # a fraction of no second
+        ("20240312", "1015.5"),
     ],
 )
 def test_what_is_no_date_or_time_is_refused(date, time):
@@ -165,3 +167,9 @@ def test_a_decimal_string_with_an_underscore_is_refused():
     element = RawDataElement(Tag("RescaleSlope"), "DS", 4, b"1_0 ", 0, False, True)
     with pytest.raises(DicomError, match="RescaleSlope"):
         number(Dataset({element.tag: element}), "RescaleSlope")
+
+
+@pytest.mark.parametrize("value", ["20240312.5", "202403121015.5", "2024031210150a"])
+def test_a_fraction_of_no_second_is_no_instant(value):
+    with lenient_reading(), pytest.raises(DicomError, match="is not a date and time"):
+        attributes.date_time(item(AcquisitionDateTime=value), "AcquisitionDateTime")

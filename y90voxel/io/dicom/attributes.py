@@ -65,6 +65,8 @@ SELF_CONTAINED = frozenset(
 TEXT = frozenset({"LO", "LT", "PN", "SH", "ST"})
 # A decimal or integer string.
 DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# An instant cut short anywhere after the day; only seconds have a fraction.
+INSTANT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?)?")
 # Values printed in messages are cut here: a tag can hold megabytes.
 LONGEST_SHOWN = 60
 LONGEST_NAME = 64  # characters: a value of VR LO, PS3.5 section 6.2
@@ -284,7 +286,7 @@ def _bad_number(keyword: str, value: object, wanted: str, file: object) -> Dicom
 
 def _instant(digits: str) -> datetime | None:
     """Return the instant of YYYYMMDDHHMMSS.ffffff, cut short anywhere after the day."""
-    match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)?(\d\d)?(\d\d)?(?:\.(\d{1,6})\d*)?", digits.strip())
+    match = INSTANT.fullmatch(digits.strip())
     if match is None:
         return None
     year, month, day, hour, minute, second = (int(g or 0) for g in match.groups()[:6])
