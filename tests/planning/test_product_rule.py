@@ -1,11 +1,17 @@
 """Ho-166: the product's 15.87 J/GBq beside the 15.53 J/GBq of the electrons, with the activity by each."""
 
+from dataclasses import replace
+
 import pytest
 
 import y90voxel as yv
 from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
+from y90voxel.planning.dose_table import DoseTable, RegionDoses
+from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.plan_request import PlanRequest
+from y90voxel.planning.product_rule import product_rule
+from y90voxel.regions.roles import Role
 from y90voxel.report.plan_content import plan_content
 from y90voxel.report.plan_page import render_plan_page
 from y90voxel.report.product_rule_rows import product_rule_line
@@ -60,3 +66,36 @@ def test_products_without_a_rule_of_their_own_have_no_row():
     assert plan.product_rule is None
     assert plan.metrics["product_rule"] is None
     assert "two dose constants" not in render_plan_page(plan, {})
+
+
+@pytest.mark.parametrize("constant", [PHYSICS, 15.7])
+def test_the_entry_holds_both_activities_or_none(constant):
+    rule = planned(constant).product_rule
+    entry = rule.as_dict()
+    assert entry["activity_by_rule_bq"] == pytest.approx(5.671e9, rel=1e-4)
+    assert entry["activity_by_physics_bq"] == pytest.approx(60.0e9 * 1.5 / PHYSICS, rel=1e-9)
+    absent = replace(rule, rule_gbq=None, physics_gbq=None).as_dict()
+    assert (absent["activity_by_rule_bq"], absent["activity_by_physics_bq"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("names", "activity_gbq", "found"),
+    [
+        (("partition", "mird"), 2.0, 2.0),
+        (("partition",), 2.0, None),
+        (("mird",), 0.0, None),
+        ((), 2.0, None),
+    ],
+)
+def test_the_activity_that_is_compared_is_that_of_an_available_single_compartment(names, activity_gbq, found):
+    table = DoseTable((RegionDoses("lobe", Role.PERFUSED, (10.0,)),))
+    models = [
+        PlanModel(name, "", (activity_gbq,), table)
+        if name in names
+        else PlanModel(name, "", (), table, reason="none")
+        for name in ("partition", "mird")
+    ]
+    rule = product_rule("ho166", models, 15.87)
+    assert rule.rule_gbq == (None if found is None else pytest.approx(found))
+    assert rule.physics_gbq == (None if found is None else pytest.approx(found * 15.87 / PHYSICS))
+    assert rule.dose_gy == (10.0 * activity_gbq if "mird" in names else None)

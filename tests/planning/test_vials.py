@@ -15,6 +15,7 @@ from y90voxel.planning import (
     spheres_per_ml,
     within_delivery_tolerance,
 )
+from y90voxel.planning.vials import all_vials
 
 T_Y90 = 64.1 * 3600
 SUNDAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -175,3 +176,16 @@ def test_bad_spheres_are_refused(values):
 def test_bad_sphere_densities_are_refused(values):
     with pytest.raises(InputError):
         spheres_per_ml(*values)
+
+
+@pytest.mark.parametrize(("mbq_per_ml", "bq", "spheres"), [(2.0, 50.0, 40_000.0), (0.0, 50.0, 0.0)])
+def test_a_concentration_is_that_of_so_many_spheres(mbq_per_ml, bq, spheres):
+    assert spheres_per_ml(mbq_per_ml, bq) == pytest.approx(spheres, rel=1e-12)
+
+
+def test_every_vial_of_a_device_is_listed_and_none_of_one_that_is_made_to_order():
+    glass = device("glass")
+    listed = all_vials(1.0, SUNDAY, [SUNDAY], glass)
+    assert [vial.size_gbq for vial in listed] == list(glass.vial_sizes_gbq)
+    with pytest.raises(InputError, match=r"made to order .* no vial sizes to list\. Use choose_vials"):
+        all_vials(1.0, SUNDAY, [SUNDAY], device("ho166"))

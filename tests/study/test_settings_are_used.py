@@ -214,3 +214,66 @@ def test_a_plan_from_masses_lists_what_only_images_use(tmp_path):
         found = run_plan(None, None, load_settings(None, merge(tables, {table: {key: value}})))
         (said,) = (n.message for n in found.notices if n.code == "settings-carried")
         assert f"{table}.{key} (used only where there are images)" in said
+
+
+MASSES = {
+    "administration": {"device": "glass", "activity": "2 GBq", "lung_shunt_fraction": 0.05},
+    "plan": {
+        "anatomy": {
+            "perfused_normal_mass_kg": 0.8, "whole_normal_mass_kg": 1.2, "liver_volume_ml": 1300.0,
+            "perfused_volume_ml": 900.0, "tumour_volume_ml": 100.0, "tumour_volume_in_perfused_ml": 95.0,
+            "tumour": [{"name": "GTV1", "mass_kg": 0.1, "ratio": 4.0}],
+        }
+    },
+}  # fmt: skip
+# They change files, and nothing is written here.
+FILES = {"output.report", "output.pdf", "output.anonymise"}
+
+
+def planned_from_masses(recovery, *tables):
+    chosen = {}
+    for table in json.loads(json.dumps(tables).replace("RECOVERY", str(recovery))):
+        chosen = merge(chosen, table)
+    found = run_plan(None, None, load_settings(None, chosen)).metrics
+    warnings = " ".join(notice["message"] for notice in found["warnings"])
+    return {k: v for k, v in found.items() if k not in ("warnings", "provenance")}, warnings
+
+
+def test_each_setting_of_a_plan_from_masses_changes_it_is_refused_or_is_listed(tmp_path):
+    recovery = tmp_path / "recovery.csv"
+    recovery.write_text(RECOVERY)
+    plain, _ = planned_from_masses(recovery, MASSES)
+    silent = []
+    for key, value in VALUES.items():
+        try:
+            found, warnings = planned_from_masses(recovery, MASSES, nested(key, value))
+        except InputError:
+            continue
+        words = key if not key.startswith("dead_time.") else "dead_time"
+        if found == plain and words not in warnings and key not in FILES:
+            silent.append(key)
+    assert silent == []
+
+
+def test_injections_of_images_are_no_injections_of_a_plan_from_masses(tmp_path):
+    injection = {"injection": [{"lung_shunt_fraction": 0.3, "activity": "1 GBq"}]}
+    with pytest.raises(InputError, match=r"\[\[injection\]\] is for images"):
+        planned_from_masses(tmp_path, {"plan": MASSES["plan"]}, injection)
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_seed_of_a_plan_from_masses_is_that_of_its_draws_or_is_listed(tmp_path, seed):
+    draws = {
+        "uncertainty": {
+            "seed": 5,
+            "samples": 40,
+            "fwhm_mm": 12.0,
+            "contour_voxel_mm": 2.0,
+            "contour_fwhm_mm": 1.0,
+        }
+    }
+    _, warnings = planned_from_masses(
+        tmp_path, MASSES, draws, {"output": {"uncertainty": True}, "monte_carlo": {"seed": seed}}
+    )
+    assert ("monte_carlo.seed" in warnings) is (seed != 5)
+    assert "uncertainty.fwhm_mm" not in warnings

@@ -61,6 +61,11 @@ def _has_times(settings: StudySettings) -> bool:
     return any(time is not None for time in activities) or asked.order is not None or bool(asked.treatment)
 
 
+def _seeds_draws(settings: StudySettings) -> bool:
+    """Whether the seed is that of the uncertainties too, as --seed states it."""
+    return settings.output.uncertainty and settings.uncertainty.seed == settings.monte_carlo.seed
+
+
 def _rows(table: str, keys: str, needed: str, holds: Needs = _never) -> dict[Path, tuple[str, Needs]]:
     """Rows of several keys of one table."""
     return {(table, key): (needed, holds) for key in keys.split()}
@@ -121,6 +126,12 @@ CARRIED: dict[Job, dict[Path, tuple[str, Needs]]] = {
         ),
         **_rows("dose", "verify_engine", "`dose` is run"),
         **_rows("monte_carlo", "histories target_uncertainty time_limit_s", "there are images"),
+        **_rows("monte_carlo", "seed", "there are images", _seeds_draws),
+        **_rows("uncertainty", "calibration decay registration_mm", "`dose` is run"),
+        **_rows("uncertainty", "noise noise_fwhm_mm", "there are images"),
+        **_rows("uncertainty", "fwhm_mm", "output.uncertainty is true", lambda s: s.output.uncertainty),
+        **_rows("administration", "time time_zone", "a time is compared with it", _has_times),
+        ("dead_time",): ("there are images", _never),
         **_rows("regions", "roles isocontour liver_tumours automatic", "there are images"),
         **_rows("lung", "planar_attenuation_per_cm compare_methods", "there are images"),
         **_rows("series", "emission ct regions acquisition_time decay_reference", "there are images"),

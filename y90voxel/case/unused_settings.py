@@ -122,9 +122,9 @@ def unused_settings(settings: StudySettings) -> list[tuple[str, str]]:
     return idle
 
 
-def unused_notices(settings: StudySettings) -> list[Notice]:
-    """Say which settings were given and are not used."""
-    idle = unused_settings(settings)
+def unused_notices(settings: StudySettings, listed: Collection[str] = ()) -> list[Notice]:
+    """Say which settings were given and are not used, besides those that are listed elsewhere."""
+    idle = [(name, needed) for name, needed in unused_settings(settings) if name not in listed]
     if not idle:
         return []
     words = "; ".join(f"{name} (used only where {needed})" for name, needed in idle)

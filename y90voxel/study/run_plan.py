@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 
-from y90voxel.case.carried_settings import Job, carried_notices
+from y90voxel.case.carried_settings import Job, carried_notices, carried_settings
 from y90voxel.case.plan_settings import (
     AimSettings,
     AnatomySettings,
@@ -16,7 +16,7 @@ from y90voxel.case.plan_settings import (
     TreatmentSettings,
 )
 from y90voxel.case.settings import StudySettings
-from y90voxel.case.unused_settings import unused_radiobiology
+from y90voxel.case.unused_settings import unused_notices, unused_radiobiology
 from y90voxel.clinical.limits import ClinicalContext, Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.io.atomic import check_output_folder, output_folder
@@ -112,8 +112,9 @@ def _run(
             tag="scanner",
         )
     if masses:
+        carried = [name for name, _ in carried_settings(settings, Job.PLAN_FROM_MASSES)]
         planned = _without_images(settings, request).with_notices(
-            *unused_radiobiology(settings.radiobiology, ())
+            *unused_notices(settings, carried), *unused_radiobiology(settings.radiobiology, ())
         )
         planned = _with_immune(_with_uncertainty(planned, settings, report_progress), settings)
         planned = _with_microscale(planned, settings)
@@ -369,6 +370,12 @@ def _net_activity(settings: StudySettings) -> float | None:
 
 def _stated_territories(settings: StudySettings, anatomy: AnatomySettings) -> list[TerritorySettings]:
     """The injections; a single one reaches what is treated and all tumours, unless it says otherwise."""
+    if settings.injection:
+        raise InputError(
+            "[[injection]] is for images; a plan without images takes the shunt and activity of each injection from "
+            "[[plan.anatomy.territory]]. State them there and leave [[injection]] out, or give images.",
+            tag="injection",
+        )
     shunt = settings.administration.lung_shunt_fraction
     theirs = {territory.lung_shunt_fraction for territory in anatomy.territory}
     if shunt is not None and anatomy.territory and theirs != {shunt}:
