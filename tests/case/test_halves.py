@@ -184,6 +184,39 @@ def test_what_does_not_make_up_the_image_is_refused():
     refused(other, (a, b), "do not make up the emission image")
 
 
+@pytest.mark.parametrize(("part", "dtype"), [(0.3, np.float64), (0.3, np.float32), (0.7, np.uint16)])
+def test_one_image_at_two_scales_is_no_pair_of_halves(part, dtype):
+    """Rounded apart by a factor, by single precision or by the 16 bits of a file."""
+    case, expected = phantom(10.0)
+    whole = scanned(case, expected)[0]
+    emission = whole.injections[0].emission
+    image = emission.volume.array
+    stored = image * (part * 6e4 / image.max() if dtype is np.uint16 else part)
+    halves = (
+        np.round(stored).astype(dtype) if dtype is np.uint16 else stored.astype(dtype),
+        (1 - part) * image,
+    )
+    refused(
+        whole, tuple(replace(emission, volume=CountMap(v, case.grid)) for v in halves), "are the same image"
+    )
+
+
+@pytest.mark.parametrize(("apart", "allowed"), [(0.9e-3, False), (1.1e-3, True)])
+def test_images_that_differ_by_a_thousandth_of_their_spread_are_two(apart, allowed):
+    """Counts moved from voxel to voxel: the halves hold alike, and make up the image."""
+    case, expected = phantom(10.0)
+    moved = np.random.default_rng(5).standard_normal(expected.shape)
+    moved = (moved - moved.mean()) * (expected > 5.0)
+    moved[expected > 5.0] -= moved[expected > 5.0].mean()
+    moved *= 0.5 * apart * expected.std() / moved.std()
+    emission = case.injections[0].emission
+    halves = tuple(replace(emission, volume=CountMap(expected + s * moved, case.grid)) for s in (1.0, -1.0))
+    if allowed:
+        check_halves(case, halves)
+    else:
+        refused(case, halves, "are the same image")
+
+
 @pytest.mark.parametrize(("share", "allowed"), [(0.86, True), (0.89, False)])
 def test_how_unequal_halves_may_be(share, allowed):
     """Mean less image over half the difference: 2 × share − 1, at most 0.75."""

@@ -281,3 +281,39 @@ def test_images_are_smoothed_as_by_scipy(sigmas):
     values = np.random.default_rng(0).random((12, 15, 9)).astype(np.float32)
     expected = gaussian_filter(values.astype(np.float64), sigmas, mode="nearest", truncate=3.0)
     np.testing.assert_allclose(_smoothed(values, list(sigmas)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("end", [-18, 18])
+def test_a_long_focus_is_followed_to_its_end_on_either_side(monkeypatch, end):
+    """144 mm from a peak at one end; looked at first is what lies within 60 mm of it."""
+    bar = {(0, row, 0): 4.0 for row in range(-18, 19)}
+    (focus,) = in_voxels(monkeypatch, bar | {(0, end, 0): 11.0})
+    assert focus.share * 1e4 == pytest.approx(11.0 + 36 * 4.0)
+
+
+def test_surroundings_of_the_far_end_of_a_core_count_too(monkeypatch):
+    """A core of 44 mm from its peak; 20 mm beyond its end there is more than elsewhere, too weak to be a part of it."""
+    bar = {(0, row, 0): 7.0 for row in range(12)} | {(0, 0, 0): 11.0}
+    (plain,), (beside,) = (in_voxels(monkeypatch, bar | more) for more in ({}, {(0, 16, 0): 2.4}))
+    assert (beside.volume_ml, beside.share) == (plain.volume_ml, pytest.approx(plain.share))
+    assert beside.ratio < plain.ratio - 1e-6
+
+
+@pytest.mark.parametrize(("fwhm", "places"), [(10.0, 2), (14.0, 1)])
+def test_a_maximum_is_the_highest_within_half_a_resolution(monkeypatch, fwhm, places):
+    """Voxels of 4 mm: half of 10 mm reach one of them, half of 14 mm two."""
+    assert len(in_voxels(monkeypatch, {(0, 0, 0): 11.0, (0, 2, 0): 9.0}, fwhm)) == places
+
+
+def test_the_body_is_no_organ_that_holds_a_focus():
+    body = Region("Body", Role.BODY, Mask(np.ones(GRID.shape), GRID))
+    other = Region("Something", Role.OTHER, Mask(ball(PLACE, 30.0), GRID))
+    (focus,) = foci(5e4 * blob(), 0.0, body, other)
+    assert focus.organs == (("Something", "other"),)
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_image_without_counts_or_without_room_has_no_foci():
+    assert find_foci(CountMap(np.zeros(GRID.shape), GRID), regions(), FWHM) == ()
+    filled = Regions(GRID, (Region("Liver", Role.LIVER, Mask(np.ones(GRID.shape), GRID)),))
+    assert find_foci(CountMap(np.ones(GRID.shape), GRID), filled, FWHM) == ()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from y90voxel.errors import InputError
-from y90voxel.quantification.noise import ImageNoise
+from y90voxel.quantification.noise import ImageNoise, correlation_volume_ml
 
 SPACING = (4.0, 3.0, 5.0)
 
@@ -49,3 +49,19 @@ def test_the_uncertainty_of_a_sum_is_the_spread_of_sums(fwhm):
 def test_noise_that_cannot_be_is_refused(values):
     with pytest.raises(InputError):
         ImageNoise(*values)
+
+
+@pytest.mark.parametrize(("fwhm", "step"), [(12.0, 1.0), (0.4, 3.0), (30.0, 3.0)])
+def test_a_filter_keeps_the_variance_of_white_noise_at_any_width(fwhm, step):
+    """The variance that a filter leaves is the sum of its squares; the other axes are too coarse to be filtered."""
+    impulse = np.zeros((1, 1, 151))
+    impulse[0, 0, 75] = 1.0
+    kernel = ImageNoise(1.0, fwhm).correlated(impulse, (1e3, 1e3, step))
+    assert (kernel**2).sum() == pytest.approx(1.0, rel=1e-9)
+
+
+def test_the_volume_of_a_correlation_is_its_integral():
+    """∫ exp(−d²/4σ²) dV on a fine grid, σ = FWHM / 2.354820."""
+    d2 = sum(axis**2 for axis in np.meshgrid(*[np.arange(-40.0, 41.0, 2.0)] * 3))
+    expected = np.exp(-d2 / (4.0 * (12.0 / 2.354820) ** 2)).sum() * 2.0**3 / 1000.0
+    assert correlation_volume_ml(12.0) == pytest.approx(expected, rel=1e-4)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from phantoms import ellipsoid
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from y90voxel.quantification import noise_estimate
 from y90voxel.quantification.noise import ImageNoise, correlation_volume_ml
@@ -155,3 +155,13 @@ def test_lobes_are_told_apart_on_an_image_smoothed_over_three_resolutions():
     assert np.array_equal(kept[whole], expected(3.0))
     assert not np.array_equal(expected(3.0), expected(2.7))
     assert not np.array_equal(expected(3.0), expected(3.3))
+
+
+def test_tumours_are_no_surface_of_the_liver():
+    """Its surface is 20 mm away at a resolution of 20 mm, tumours are 15 mm away at any."""
+    inside = _uniform_liver(ActivityMap(np.ones(GRID.shape), GRID), regions(), 20.0)
+    tumour, liver = (regions()[name].mask.array for name in ("GTV1", "Liver"))
+    outside = np.maximum(tumour, liver) < 0.5
+    near, deep = (distance_transform_edt(~part, sampling=GRID.spacing_mm) for part in (tumour > 0.5, outside))
+    assert 15.0 < near[inside].min() < 17.0
+    assert 19.0 < deep[inside].min() < 22.0

@@ -83,3 +83,9 @@ def test_doses_beyond_five_thousand_gray_are_said():
 
 def test_every_code_can_be_typed():
     assert set(ACCEPTABLE) == {"activity-beyond-reason", "liver-beyond-reason", "units-swapped"}
+
+
+@pytest.mark.parametrize(("ratio", "factor"), [(1e3, "1000"), (1e-3, "0.001"), (8.5, "10"), (0.12, "0.1")])
+def test_a_slip_is_told_the_way_it_went(ratio, factor):
+    with pytest.raises(InputError, match=f" a factor of {factor} is a slip of units"):
+        check_units(ratio * 2e9, 2e9, ())
