@@ -1,11 +1,17 @@
 """The dose to blood of planning models: by hand from their doses, where it is left out, and on the page."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from y90voxel.case.settings import load_settings, merge
 from y90voxel.errors import InputError
+from y90voxel.planning import plan_immune
+from y90voxel.planning.compartments import Anatomy
+from y90voxel.planning.dose_table import LUNGS, DoseTable, RegionDoses
+from y90voxel.planning.plan_model import PlanModel
+from y90voxel.regions.roles import Role
 from y90voxel.report.plan_immune_rows import plan_immune_section
 from y90voxel.study.run_plan import run_plan
 
@@ -86,3 +92,43 @@ def test_the_plan_page_has_the_section(tmp_path):
     assert "exploratory, no decision may rest on it" in page
     run_plan(None, tmp_path / "plain", load_settings(None, merge(TABLES, {"immune": {"report": False}})))
     assert "Dose to blood by model" not in (tmp_path / "plain" / "plan.html").read_text()
+
+
+NORMAL = RegionDoses("non-tumour liver", Role.NON_TUMOUR_LIVER, (20.0,))
+TUMOURS = RegionDoses("all tumours", Role.TUMOURS, (90.0,))
+OF_LUNGS = RegionDoses(LUNGS, Role.LUNGS, (5.0,))
+
+
+@pytest.mark.parametrize(
+    ("rows", "whole_kg", "tumours_kg", "found"),
+    [
+        ((NORMAL, TUMOURS, OF_LUNGS), 1.2, {"A": 0.1, "B": 0.2}, (1.2, 0.3, 1500.0)),
+        ((NORMAL, TUMOURS, OF_LUNGS), 1.2, {}, (1.2, None, 1200.0)),
+        ((NORMAL, OF_LUNGS), 1.2, {"A": 0.1}, (1.2, None, 1200.0)),
+        ((NORMAL, OF_LUNGS), None, {}, "no dose of the whole non-tumour liver"),
+        ((OF_LUNGS,), 1.2, {}, "no dose of the whole non-tumour liver"),
+        ((NORMAL, TUMOURS), 1.2, {}, "no lung dose"),
+    ],
+)
+def test_blood_passes_what_a_model_gives_a_dose_and_the_liver_weighs(
+    rows, whole_kg, tumours_kg, found, monkeypatch
+):
+    taken = []
+    monkeypatch.setattr(plan_immune, "summarise_blood", lambda *given: taken.append(given))
+    plan = SimpleNamespace(anatomy=Anatomy(tumours_kg, whole_normal_kg=whole_kg))
+    said = plan_immune._blood(plan, PlanModel("m", "", (2.0,), DoseTable(rows)), 1.0, None)
+    if isinstance(found, str):
+        assert (taken, found in said) == ([], True)
+        return
+    ((liver, tumour, organs, mass_g, _, _),) = taken
+    assert (liver.volume_ml, None if tumour is None else tumour.volume_ml) == pytest.approx(found[:2])
+    assert mass_g == pytest.approx(found[2])
+    assert (list(liver.doses_gy), organs) == ([40.0], {"lung": 10.0})
+    assert tumour is None or list(tumour.doses_gy) == [180.0]
+
+
+def test_models_without_activity_have_no_dose_to_blood():
+    plan = planned()
+    away = {model.name for model in plan.models if not model.available}
+    assert away
+    assert away.isdisjoint({*plan.immune.models, *plan.immune.omitted})

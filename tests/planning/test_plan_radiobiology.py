@@ -5,6 +5,8 @@ import json
 import pytest
 from study_factory import write_study
 
+from y90voxel.planning.plan_radiobiology import planned_model_doses
+
 CASE = """
 [radiobiology.tumour]
 alpha_beta_gy = 10
@@ -74,3 +76,9 @@ def test_parameters_without_images_are_listed_as_unused(run_cli, tmp_path):
     done = run_cli("plan", "--case", case, "--lung-shunt", "0.05", *CONTEXT, "--json")
     codes = {notice["code"]: notice["message"] for notice in json.loads(done.out)["warnings"]}
     assert "radiobiology.tumour, radiobiology.non_tumour_liver" in codes["radiobiology-unused"]
+
+
+@pytest.mark.parametrize("activities", [(), (0.0,), (0.0, 0.0)])
+def test_neither_maps_nor_activity_no_model_values(activities):
+    assert planned_model_doses(None, (1.0,)) == []
+    assert planned_model_doses(object(), activities) == []
