@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -72,6 +73,18 @@ class SumSettings(Group):
     reference: Annotated[str | None, Setting("Session whose grid and regions are used.")] = None
 
 
+def _check_predictors(sessions: Sequence[SessionSettings]) -> None:
+    """Refuse a prediction by what is no plan or dose, before hours of computing."""
+    mapped = [one.name for one in sessions if one.kind in ("plan", "dose")]
+    for one in sessions:
+        others = [name for name in mapped if name != one.name]
+        if one.predicted_by is not None and one.predicted_by not in others:
+            raise ValueError(
+                f"{one.name!r} is predicted by {one.predicted_by!r}, which is no other plan or dose of the course"
+                f"{': it has ' + ', '.join(map(repr, others)) if others else ''}"
+            )
+
+
 class CourseSettings(Group):
     """A patient's course."""
 
@@ -93,6 +106,7 @@ class CourseSettings(Group):
             raise ValueError(f"two sessions are named {twice!r}, or nearly: give each a name of its own")
         if len({one.date is None for one in self.session}) > 1:
             raise ValueError("some sessions have a date and some a day: give one or the other")
+        _check_predictors(self.session)
         for before, after in zip(self.session, self.session[1:], strict=False):
             if _order(after) < _order(before):
                 raise ValueError(

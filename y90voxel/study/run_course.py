@@ -12,7 +12,7 @@ from typing import Any
 
 from y90voxel.case.accumulation_settings import AccumulationSettings
 from y90voxel.case.course_settings import CourseSettings, SessionSettings, as_plain, folder_name
-from y90voxel.case.settings import load_settings
+from y90voxel.case.settings import NAMED_FILES, load_settings
 from y90voxel.errors import InputError, Y90Error
 from y90voxel.io.atomic import MANIFEST, atomic_file
 from y90voxel.io.json_files import read_json
@@ -148,7 +148,21 @@ def _session(session: SessionSettings, folder: Path, earlier: dict[str, str], re
         run(session.study, folder, settings, optional_roles=list(settings.regions.roles))
 
     named = [Path(path) for path in (session.study, session.case) if path is not None]
+    named += [] if session.case is None else _files_of_case(Path(session.case))
     return _run(session.name, session.kind, folder, _fingerprint(as_plain(session), named), earlier, work)
+
+
+def _files_of_case(case_file: Path) -> list[Path]:
+    """Files and folders that a case file names: results rest on them as on the study."""
+    try:
+        settings = load_settings(case_file)
+    except Y90Error:
+        return []  # the session says what is wrong with it
+    named = [] if settings.scanner is None else [settings.scanner]
+    for table, key in NAMED_FILES:
+        value = getattr(getattr(settings, table), key, None)
+        named += value if isinstance(value, list) else [] if value is None else [value]
+    return [Path(path) for path in named]
 
 
 def _report(report: bool) -> dict[str, Any]:
@@ -205,12 +219,7 @@ def _delivered(step: _Step) -> bool:
 def _predictor(course: CourseSettings, session: SessionSettings, by_name: dict[str, _Step]) -> _Step | None:
     """The session that predicts a dose: as stated, else the last one before it that has a map."""
     if session.predicted_by is not None:
-        if session.predicted_by not in by_name:
-            raise InputError(
-                f"{session.name!r} is predicted by {session.predicted_by!r}, which is no plan or dose of the course.",
-                tag="predicted_by",
-            )
-        return by_name[session.predicted_by]
+        return by_name.get(session.predicted_by)  # none where it failed, as its own entry says
     names = [one.name for one in course.session]
     for name in reversed(names[: names.index(session.name)]):
         step = by_name.get(name)

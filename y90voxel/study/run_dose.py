@@ -205,7 +205,7 @@ def _chosen_series(settings: StudySettings) -> list[str]:
     Raises
     ------
     InputError
-        If some injections name a series and others do not.
+        If some injections name a series and others do not, or ``series.emission`` is another.
     """
     stated = [injection.emission_series for injection in settings.injection]
     named = [uid for uid in stated if uid is not None]
@@ -214,6 +214,13 @@ def _chosen_series(settings: StudySettings) -> list[str]:
             f"{len(named)} of {len(stated)} injections name their emission_series. Name it for each, or for none where one scan "
             "follows all of them.",
             tag="injection.emission_series",
+        )
+    main = settings.series.emission
+    if named and main is not None and set(named) != {main}:
+        raise InputError(
+            f"series.emission is {main}, but the injections name {', '.join(dict.fromkeys(named))}: which image is meant is not "
+            "clear. Leave one of them out.",
+            tag="series.emission",
         )
     return named[:1] if len(set(named)) == 1 else named
 
