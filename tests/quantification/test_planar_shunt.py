@@ -8,7 +8,7 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.planar_rays import Rays, _tissue, shadows_of
+from y90voxel.quantification.planar_rays import Rays, _tissue, rays_of, shadows_of
 from y90voxel.quantification.planar_shunt import (
     PlanarSetup,
     _check_in_sight,
@@ -321,3 +321,31 @@ def test_the_views_as_they_are_give_the_geometric_means_of_shadows_where_the_liv
     found = _plain(PlanarImage(front, back, planar_grid()), regions())
     assert found == pytest.approx(4.0 * alone / (4.0 * alone + 5.0 * liver.sum()))
     assert _plain(PlanarImage(0.0 * front, 0.0 * back, planar_grid()), regions()) == 0.0
+
+
+def test_shadows_need_lungs_and_a_liver():
+    drawn = regions().drawn
+    for role in (Role.LUNG, Role.LIVER):
+        left = Regions(regions().grid, tuple(one for one in drawn if one.role is not role))
+        with pytest.raises(InputError, match="needs regions of the lungs and the liver"):
+            shadows_of(planar_grid(), left)
+
+
+@pytest.mark.parametrize("depth_mm", [0.0, 80.0, -80.0])
+def test_rays_hold_the_mass_of_each_organ(depth_mm):
+    """g/cm² times the area of a pixel, 0.16 cm², over all pixels, at whichever depth a header puts the views."""
+    affine = np.array(planar_grid().affine)
+    affine[1, 3] += depth_mm
+    rays = rays_of(Grid(planar_grid().shape, affine), regions(), ct_numbers(), LINEAR, 20.0)
+    grams = LINEAR.density(ct_numbers().array) * GRID.voxel_volume_ml
+    for role, on_rays in ((Role.LUNG, rays.in_lung), (Role.LIVER, rays.in_liver)):
+        mass_g = float((grams * regions().mask_of(role).array).sum())
+        assert on_rays.sum() * 0.16 == pytest.approx(mass_g, rel=0.02)
+        assert on_rays.min() >= 0.0
+
+
+def test_the_left_half_of_a_common_contour_is_the_left_lung():
+    apart, joined = (rays_of(planar_grid(), regions(j), None, LINEAR, 20.0) for j in (False, True))
+    left = apart.left > 0.1 * apart.left.max()
+    assert joined.left[left].sum() > 0.9 * apart.left[left].sum()
+    assert joined.right[left].sum() < 0.1 * apart.left[left].sum()

@@ -83,3 +83,19 @@ def test_a_rate_is_counts_over_a_duration(scanner, duration_s, codes):
 def test_activities_have_no_rate():
     shown = image(counts=150.0)
     assert check_scanner(SCANNER, replace(shown, volume=ActivityMap(shown.volume.array, shown.grid))) == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "codes"),
+    [
+        ({"duration_s": 2.0}, []),
+        ({"duration_s": 1.0}, ["scanner-rate-outside"]),
+        ({"rate_cps": 99.0, "duration_s": 1.0}, []),
+        ({"rate_cps": 101.0, "duration_s": 2.0}, ["scanner-rate-outside"]),
+    ],
+)
+def test_a_rate_and_a_duration_that_are_stated_come_first(stated, codes):
+    """150 counts: of an image that knows no duration, and of one that states 1.2 s where the highest rate is 100 1/s."""
+    for own in (None, 1.2):
+        found = check_scanner(SCANNER, image(counts=150.0, frame_duration_s=own), **stated)
+        assert [n.code for n in found] == codes

@@ -65,8 +65,25 @@ class Scanner:
     one_gaussian_fits: bool = True
 
 
-def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
+def check_scanner(
+    scanner: Scanner,
+    emission: EmissionImage,
+    *,
+    rate_cps: float | None = None,
+    duration_s: float | None = None,
+) -> list[Notice]:
     """Refuse an image that the commissioning does not hold for; return what could not be checked.
+
+    Parameters
+    ----------
+    scanner : Scanner
+        The commissioning.
+    emission : EmissionImage
+        The image.
+    rate_cps : float or None
+        Observed count rate as stated [1/s]; None takes the counts of the image over its duration.
+    duration_s : float or None
+        That duration as stated [s]; None takes the one of the image.
 
     Raises
     ------
@@ -106,7 +123,7 @@ def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
             file=scanner.path,
             tag="scanner",
         )
-    notices = _rate_notices(scanner, emission)
+    notices = _rate_notices(scanner, rate_cps or _rate_cps(emission, duration_s))
     if not unknown:
         return notices
     return [
@@ -119,12 +136,19 @@ def check_scanner(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
     ]
 
 
-def _rate_notices(scanner: Scanner, emission: EmissionImage) -> list[Notice]:
+def _rate_cps(emission: EmissionImage, duration_s: float | None) -> float | None:
+    """Counts of an image over its duration [1/s], None where it has none."""
+    duration = duration_s or emission.frame_duration_s
+    if duration is None or not isinstance(emission.volume, CountMap):
+        return None
+    return emission.volume.total / duration
+
+
+def _rate_notices(scanner: Scanner, rate: float | None) -> list[Notice]:
     """Say where an image has more counts per second than the phantom ever had."""
-    highest, duration = scanner.highest_rate_cps, emission.frame_duration_s
-    if highest is None or duration is None or not isinstance(emission.volume, CountMap):
+    highest = scanner.highest_rate_cps
+    if highest is None or rate is None:
         return []
-    rate = emission.volume.total / duration
     if rate <= highest:
         return []
     return [

@@ -24,10 +24,14 @@ class UsedScanner:
         What it knows.
     notices : tuple of Notice
         What was said of the settings.
+    rate_cps, duration_s : float or None
+        Observed count rate [1/s] and duration of the acquisition [s] as stated.
     """
 
     scanner: Scanner | None = None
     notices: tuple[Notice, ...] = ()
+    rate_cps: float | None = None
+    duration_s: float | None = None
 
     def checked(self, study: Study) -> Study:
         """Return the study with the files among its inputs and what could not be checked among its notices.
@@ -40,7 +44,11 @@ class UsedScanner:
         if self.scanner is None:
             return study
         scanner_notices = [
-            notice for emission in study.emissions for notice in check_scanner(self.scanner, emission)
+            notice
+            for emission in study.emissions
+            for notice in check_scanner(
+                self.scanner, emission, rate_cps=self.rate_cps, duration_s=self.duration_s
+            )
         ]
         files = [file_record(self.scanner.path, "scanner")]
         if self.scanner.recovery_file is not None:
@@ -68,4 +76,5 @@ def use_scanner(settings: StudySettings, *, plans: bool = False) -> tuple[StudyS
         return settings, UsedScanner()
     scanner = read_scanner(settings.scanner)
     settings, notices = with_scanner(settings, scanner, plans=plans)
-    return settings, UsedScanner(scanner, tuple(notices))
+    rate = None if settings.dead_time is None else settings.dead_time.observed_rate_cps
+    return settings, UsedScanner(scanner, tuple(notices), rate, settings.dose.acquisition_duration_s)
