@@ -405,9 +405,14 @@ def test_missing_attributes_are_named(plain, keyword):
         ),
         (
             {"ImageOrientationPatient": [1, 0, 0, 0.6, 0.8, 0]},
-            GeometryError,
-            "axes of a grid must be perpendicular",
+            DicomError,
+            "not a pair of perpendicular unit vectors",
         ),
+        # each was read once, mirrored or of half the width
+        ({"ImageOrientationPatient": [0.5, 0, 0, 0, 1, 0]}, DicomError, r"lengths 0\.5000 and 1\.0000"),
+        ({"PixelSpacing": [-3, 2]}, DicomError, "PixelSpacing of .* is -3 x 2 mm; it must be positive"),
+        ({"PixelSpacing": [3, 0]}, DicomError, "PixelSpacing of .* is 3 x 0 mm; it must be positive"),
+        ({"ImagePositionPatient": [0, 1e6, 0]}, DicomError, "out of reach of any scanner"),
     ],
 )
 def test_doses_that_cannot_be_used_are_refused(plain, attributes, error, match):

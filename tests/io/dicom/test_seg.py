@@ -94,6 +94,12 @@ def test_a_single_plane_takes_the_thickness(tmp_path):
         read(dataset, tmp_path / "b")
 
 
+@pytest.mark.parametrize("frame", [factory.FRAME, None])
+def test_segments_lie_in_the_frame_of_reference_that_the_object_states(tmp_path, frame):
+    (region,), _ = read(factory.seg({"Liver": LIVER}, FrameOfReferenceUID=frame), tmp_path)
+    assert region.shape.grid.frame_of_reference_uid == frame
+
+
 def test_empty_segments_are_left_out_and_said(tmp_path):
     dataset = factory.seg({"Liver": LIVER, "Empty": np.zeros(SHAPE)}, OBLIQUE)
     regions, notices = read(dataset, tmp_path)

@@ -22,6 +22,7 @@ from y90voxel.errors import DicomError, GeometryError, InputError, Notice, UnitE
 from y90voxel.io.dicom.attributes import DECODING_ERRORS, number, numbers, shown, text
 from y90voxel.io.dicom.axial import AxialOrder
 from y90voxel.io.dicom.encoded import EncodedItem, encoded_item, put_sequence
+from y90voxel.io.dicom.geometry import axes_of
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
 from y90voxel.io.dicom.new_object import (
     add_references,
@@ -32,6 +33,7 @@ from y90voxel.io.dicom.new_object import (
     reference,
     save,
 )
+from y90voxel.io.dicom.slice_positions import check_position, check_spacing
 from y90voxel.io.notices import add_notice
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap
@@ -131,11 +133,12 @@ def read_rtdose(path: str | Path, *, notices: list[Notice] | None = None) -> Dos
     Raises
     ------
     DicomError
-        If the file is not RTDOSE, holds no dose grid, or an attribute is missing or makes no sense.
+        If the file is not RTDOSE, holds no dose grid, or an attribute is missing or makes no sense, directions that are
+        no perpendicular unit vectors and negative or absurd distances among them.
     UnitError
         If the dose is relative instead of in Gy.
     GeometryError
-        If frames are unevenly spaced or the axes are not perpendicular.
+        If frames are unevenly spaced.
     """
     dataset = _read(path)
     _check_kind(dataset, path, notices)
@@ -339,29 +342,29 @@ def _dose_grid(dataset: FileDataset, shape: tuple[int, ...], path: str | Path) -
         numbers(dataset, "ImageOrientationPatient", 6, path), "ImageOrientationPatient", path
     )
     spacing = _needed(numbers(dataset, "PixelSpacing", 2, path), "PixelSpacing", path)
-    along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
+    along_row, along_column, normal = axes_of(orientation, str(path))
+    check_spacing(spacing, str(path))
+    check_position(position.tolist(), str(path))
     affine = np.eye(4)
     affine[:3, 2] = along_row * spacing[1]
     affine[:3, 1] = along_column * spacing[0]
-    affine[:3, 0] = _frame_step(dataset, shape[0], position, np.cross(along_row, along_column), path)
+    affine[:3, 0] = _frame_step(dataset, shape[0], position, normal, path)
     affine[:3, 3] = position
     uid = text(dataset, "FrameOfReferenceUID", path) or None
-    try:
-        return Grid((shape[0], shape[1], shape[2]), affine, uid)
-    except GeometryError as error:
-        raise GeometryError(f"{path}: {error.message}", file=path) from error
+    return Grid((shape[0], shape[1], shape[2]), affine, uid)
 
 
 def _frame_step(
     dataset: FileDataset,
     frames: int,
     position: NDArray[np.float64],
-    normal: NDArray[np.float64],
+    normal: NDArray[np.floating[Any]],
     path: str | Path,
 ) -> NDArray[np.float64]:
     """Return the way from one frame to the next [mm]; offsets are relative, or absolute z of axial frames."""
     if frames == 1:
         thickness = _needed(number(dataset, "SliceThickness", path), "SliceThickness", path)
+        check_spacing([thickness], str(path), "SliceThickness")
         return np.asarray(normal * thickness)
     offsets = np.array(
         _needed(numbers(dataset, "GridFrameOffsetVector", frames, path), "GridFrameOffsetVector", path)
@@ -375,11 +378,12 @@ def _frame_step(
             file=path,
             tag="GridFrameOffsetVector",
         )
+    check_spacing([abs(step)], str(path), "GridFrameOffsetVector")
     if offsets[0] == 0:
         return np.asarray(normal * step)
     is_axial = abs(normal[2]) > 1 - 1e-6
     if is_axial and abs(offsets[0] - position[2]) < UNEVEN * abs(step):
-        return np.array([0.0, 0.0, step])
+        return np.asarray(normal * np.sign(normal[2]) * step)  # z, but for the digits of the orientation
     raise DicomError(
         f"{path}: GridFrameOffsetVector begins with {offsets[0]:g} mm, which is neither 0 nor the z of the first frame "
         f"({position[2]:g} mm). Export the dose again.",
