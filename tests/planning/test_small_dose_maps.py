@@ -7,6 +7,7 @@ import pytest
 
 import y90voxel.planning.plan_maps as plan_maps
 from y90voxel.errors import InputError
+from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.planning.dose_table import LUNGS_VOXEL
 from y90voxel.planning.plan_maps import DoseMaps, dose_per_gbq
 from y90voxel.quantification.calibration import CalibrationMode
@@ -134,6 +135,23 @@ def test_doses_and_activities_of_a_split_are_sums():
     assert maps.activity((2.0, 0.5)).array.ravel()[:3] == pytest.approx([17.0, 17.0, 8.5])
     assert maps.dvh("A", (2.0, 0.5)).mean_gy == pytest.approx(8.5)
     assert maps.dvh("A", (2.0, 0.5)).volumes_ml.sum() == pytest.approx(2.0)
+
+
+def test_the_histogram_of_one_injection_is_that_of_1_gbq_times_its_activity():
+    alone = evaluation()
+    region_of_a = region("A").mask
+    alone.dvh = lambda name: DoseVolumeHistogram.from_dose(DoseMap(row_of(range(16)), GRID), region_of_a)
+    found = maps_of("liver", "A", evaluations=(alone,)).dvh("A", (4.0,))
+    assert found.mean_gy == pytest.approx(4.0 * 0.5)
+    assert found.volumes_ml.sum() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("mean_gy", "found"), [(7.0, 14.0), (0.0, 0.0), (-1.0, 0.0), (None, 0.0)])
+def test_the_table_holds_means_by_mass_of_which_none_is_negative(mean_gy, found):
+    stub = SimpleNamespace(mass_weighted_mean_gy=mean_gy)
+    alone = evaluation()
+    alone.region = lambda name: stub
+    assert maps_of("liver", "A", evaluations=(alone,)).table.doses((2.0,))["A"] == found
 
 
 @pytest.mark.parametrize(

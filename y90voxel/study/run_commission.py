@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from y90voxel.phantoms.filling import layout_of
 from y90voxel.quantification.emission import EmissionImage, Reconstruction
 from y90voxel.regions.placement import place_regions
 from y90voxel.study.read_study import read_region_files
-from y90voxel.study.result_folder import read_document
+from y90voxel.study.result_folder import damaged, read_document
 from y90voxel.study.run_twin import FILLING_FILE
 from y90voxel.study.study import file_record
 from y90voxel.version import __version__
@@ -93,14 +93,19 @@ def run_commission(
     drawn = None if record.contours is None else _drawn(record, emissions[0], notices)
     report_progress("measuring", 0.4)
     result = commission(emissions, record, drawn)
+    shown = _reconstruction_dict(reconstruction, emissions[0])
+    trend = []
+    for one in earlier:
+        entry, more = _earlier(Path(one), result, shown)
+        trend.append(entry)
+        notices += more
     result = replace(result, notices=tuple(dict.fromkeys((*notices, *result.notices))))
     inputs = [file_record(record_file, "filling record"), *image_inputs]
-    trend = [_earlier(Path(one), result) for one in earlier]
     document = {
         "schema_version": SCHEMA_VERSION,
         "kind": "commission",
         **result.as_dict(),
-        "reconstruction": _reconstruction_dict(reconstruction, emissions[0]),
+        "reconstruction": shown,
         "trend": trend,
         "provenance": {
             "version": __version__,
@@ -253,31 +258,46 @@ def _input(series: SeriesRecord) -> dict[str, Any]:
     }
 
 
-def _earlier(folder: Path, result: Commissioning) -> dict[str, Any]:
-    """What an earlier commissioning found, for the trend.
+def _earlier(
+    folder: Path, result: Commissioning, reconstruction: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[Notice]]:
+    """What an earlier commissioning found, for the trend, and in what it was reconstructed otherwise.
 
     Raises
     ------
     InputError
-        If the folder is none, or of another nuclide or kind of image.
+        If the folder is none, damaged, or of another nuclide or kind of image.
     """
     document = read_document(folder, "commission.json", "commission")
-    now = (result.filling.nuclide, result.first.image.modality, result.counts)
-    then = (document["nuclide"], document["modality"], document["calibration"]["unit"] == "cps/MBq")
-    if now != then:
-        raise InputError(
-            f"{folder} is of {then[0]} in {then[1]}, this phantom of {now[0]} in {now[1]}: there is no trend between them.",
-            file=folder / "commission.json",
-            tag="--earlier",
-        )
-    return {
-        "folder": folder.name,
-        "start": document["acquisitions"][0]["start"],
-        "calibration": document["calibration"]["value"],
-        "fwhm_mm": (document["gaussian_fit"] or {}).get("fwhm_mm"),
-        "noise_cv": (document["acquisitions"][0]["background"] or {}).get("noise_cv"),
-        "recovery": {f"{s['diameter_mm']:g}": s["recovery"] for s in document["acquisitions"][0]["spheres"]},
-    }
+    try:
+        now = (result.filling.nuclide, result.first.image.modality, result.counts)
+        then = (document["nuclide"], document["modality"], document["calibration"]["unit"] == "cps/MBq")
+        if now != then:
+            raise InputError(
+                f"{folder} is of {then[0]} in {then[1]}, this phantom of {now[0]} in {now[1]}: there is no trend between them.",
+                file=folder / "commission.json",
+                tag="--earlier",
+            )
+        first = document["acquisitions"][0]
+        entry = {
+            "folder": folder.name,
+            "start": first["start"],
+            "calibration": document["calibration"]["value"],
+            "fwhm_mm": (document["gaussian_fit"] or {}).get("fwhm_mm"),
+            "noise_cv": (first["background"] or {}).get("noise_cv"),
+            "recovery": {f"{s['diameter_mm']:g}": s["recovery"] for s in first["spheres"]},
+        }
+        differs = [
+            f"{name} {before} then, {reconstruction[name]} now"
+            for name, before in document["reconstruction"].items()
+            if before and reconstruction.get(name) and before != reconstruction[name]
+        ]
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise damaged(folder / "commission.json", f"an entry is missing or misplaced ({error})") from error
+    if not differs:
+        return entry, []
+    text = f"{folder.name} was measured otherwise ({'; '.join(differs)}): what changed since may be that, and not the scanner."
+    return entry, [Notice("trend-of-another-reconstruction", text)]
 
 
 def _reconstruction_dict(reconstruction: Reconstruction, emission: EmissionImage) -> dict[str, Any]:
