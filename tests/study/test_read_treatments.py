@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from y90voxel.accumulation.time_courses import DecayingSource
 from y90voxel.case.accumulation_settings import TreatmentFacts
 from y90voxel.errors import DicomError, InputError
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.io.dicom.plan_fractions import RtDoseFacts
+from y90voxel.study import read_treatments
 from y90voxel.study.read_treatments import (
     ReadTreatment,
     _check_whole,
@@ -18,6 +20,7 @@ from y90voxel.study.read_treatments import (
     _fractions,
     _start,
     check_one_patient,
+    read_treatment,
 )
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import DoseMap
@@ -160,3 +163,122 @@ def test_whose_dose_is_not_known_is_said(patient):
     (notice,) = check_one_patient([read("a"), read("b", 2.0, patient=patient, **LATER)])
     assert notice.code == "patient-unknown"
     assert notice.message.startswith("b: whose dose it is")
+
+
+def file_treatment(tmp_path, monkeypatch, *, of_file=None, name="sbrt.nii.gz", beside=False, **given):
+    path = tmp_path / name
+    path.touch()
+    if beside:
+        (tmp_path / "metrics.json").touch()
+    grid = Grid.from_spacing((2, 2, 2), (4.0, 4.0, 4.0))
+    monkeypatch.setattr(
+        read_treatments, "read_dose", lambda _path, notices: DoseMap(np.full((2, 2, 2), 50.0), grid)
+    )
+    monkeypatch.setattr(read_treatments, "read_rtdose_facts", lambda _path: of_file)
+    return read_treatment(path, TreatmentFacts(path=str(path), date=MONDAY, **given))
+
+
+def test_a_dose_file_is_of_a_nuclide_or_of_fractions(tmp_path, monkeypatch):
+    beam = file_treatment(tmp_path, monkeypatch, fractions=2)
+    assert (beam.treatment.name, beam.treatment.nuclide, beam.identity) == ("sbrt", None, None)
+    assert len(beam.treatment.course.fraction_times_s) == 2
+    source = file_treatment(tmp_path, monkeypatch, nuclide="Y-90", name="tare.nii.gz")
+    assert (source.treatment.name, source.treatment.nuclide) == ("tare", "Y-90")
+    assert isinstance(source.treatment.course, DecayingSource)
+    for fractions in ({"fractions": 2}, {"fraction_dates": [MONDAY]}):
+        with pytest.raises(InputError, match="a treatment is one or the other"):
+            file_treatment(tmp_path, monkeypatch, nuclide="Y-90", **fractions)
+
+
+def test_whose_an_rtdose_is_stands_in_it(tmp_path, monkeypatch):
+    of_file = rtdose(planned=5)
+    found = file_treatment(tmp_path, monkeypatch, of_file=of_file, name="a.dcm")
+    assert found.identity is of_file.identity
+
+
+def test_a_file_of_a_result_folder_is_refused_for_the_folder(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="lies in a result folder"):
+        file_treatment(tmp_path, monkeypatch, nuclide="Y-90", beside=True)
+
+
+@pytest.mark.parametrize("predicted", [True, False])
+def test_a_file_of_a_nuclide_may_be_a_prediction_and_a_beam_may_not(predicted, tmp_path, monkeypatch):
+    """It counted as delivered without a word."""
+    found = file_treatment(tmp_path, monkeypatch, nuclide="Y-90", predicted=predicted)
+    assert found.treatment.predicted is predicted
+    if predicted:
+        with pytest.raises(InputError, match="which is for radioembolizations"):
+            file_treatment(tmp_path, monkeypatch, fractions=2, predicted=True)
+    else:
+        assert not file_treatment(tmp_path, monkeypatch, fractions=2).treatment.predicted
+
+
+def folder_treatment(tmp_path, monkeypatch, *, is_prediction=False, administration=None, **given):
+    grid = Grid.from_spacing((2, 2, 2), (4.0, 4.0, 4.0))
+    means = {"A": 3.0, "B": None}
+    side = SimpleNamespace(
+        dose=DoseMap(np.full((2, 2, 2), 50.0), grid), regions=(), nuclide="Y-90", is_prediction=is_prediction,
+        stated={name: SimpleNamespace(mass_weighted_mean_gy=mean) for name, mean in means.items()},
+    )  # fmt: skip
+    document = {"lung": {}, "provenance": {"settings": {"administration": administration or {}}}}
+    folder = SimpleNamespace(side=side, inputs=(), notices=())
+    monkeypatch.setattr(read_treatments, "read_dose_folder", lambda _path: folder)
+    monkeypatch.setattr(read_treatments, "read_json", lambda _path: document)
+    return read_treatment(tmp_path, TreatmentFacts(path=str(tmp_path), **given)).treatment
+
+
+@pytest.mark.parametrize("given", [{"fractions": 2}, {"fraction_dates": [MONDAY]}, {"nuclide": "Y-90"}])
+def test_a_result_folder_says_its_nuclide_itself(given, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="is a result folder, which says its nuclide itself"):
+        folder_treatment(tmp_path, monkeypatch, date=MONDAY, **given)
+    found = folder_treatment(tmp_path, monkeypatch, date=MONDAY)
+    assert (found.name, found.stated_means_gy) == (tmp_path.name, {"A": 3.0})
+    assert folder_treatment(tmp_path, monkeypatch, date=MONDAY, name="first").name == "first"
+
+
+@pytest.mark.parametrize(
+    ("is_prediction", "predicted", "said"),
+    [
+        (True, True, None),
+        (False, False, None),
+        (True, False, "is a prediction from a surrogate, not a dose that was given"),
+        (False, True, "but its results say that it is the dose of the treatment"),
+    ],
+)
+def test_a_folder_is_a_prediction_where_it_and_the_user_say_so(
+    is_prediction, predicted, said, tmp_path, monkeypatch
+):
+    given = {"is_prediction": is_prediction, "predicted": predicted, "date": MONDAY}
+    if said is None:
+        assert folder_treatment(tmp_path, monkeypatch, **given).predicted is is_prediction
+    else:
+        with pytest.raises(InputError, match=said):
+            folder_treatment(tmp_path, monkeypatch, **given)
+
+
+@pytest.mark.parametrize(
+    ("administration", "start"),
+    [
+        ({"time": "2026-03-02T12:00"}, MONDAY),
+        ({"activity_time": "2026-03-02T12:00"}, MONDAY),
+        ({"time": "2026-03-02T12:00", "activity_time": "2026-01-01T08:00"}, MONDAY),
+        ({}, None),
+    ],
+)
+def test_a_folder_began_at_its_administration(administration, start, tmp_path, monkeypatch):
+    if start is None:
+        with pytest.raises(InputError, match="is not known, and treatments act together by their times"):
+            folder_treatment(tmp_path, monkeypatch, administration=administration)
+    else:
+        assert folder_treatment(tmp_path, monkeypatch, administration=administration).start == start
+
+
+@pytest.mark.parametrize(
+    ("start", "number", "days"),
+    [(6, 3, [6, 9, 10]), (2, 2, [2, 3]), (7, 2, [7, 9]), (2, 6, [2, 3, 4, 5, 6, 9]), (6, 1, [6])],
+)
+def test_fractions_without_dates_are_given_on_weekdays_and_that_is_said(start, number, days):
+    """2026-03-02 is a Monday."""
+    found, notices = _fraction_dates(facts(), datetime(2026, 3, start, 12), number)
+    assert [day.day for day in found] == days
+    assert [notice.code for notice in notices] == ["fraction-dates-assumed"] * (number > 1)

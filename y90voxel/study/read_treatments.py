@@ -86,6 +86,13 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
             f"{path.name}: a nuclide ({facts.nuclide}) and fractions are given; a treatment is one or the other.",
             file=path,
         )
+    if facts.predicted and facts.nuclide is None:
+        raise InputError(
+            f"{path.name} is said to be a prediction (predicted = true), which is for radioembolizations: give its nuclide, or "
+            "leave predicted out for an external beam.",
+            file=path,
+            tag="predicted",
+        )
     name, start = facts.name or path.stem.removesuffix(".nii"), _start(path, facts, None)
     inputs = (file_record(path, "dose"),)
     identity = None if rtdose is None else rtdose.identity
@@ -99,7 +106,7 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
         dates, date_notices = _fraction_dates(facts, start, number)
         notices += date_notices
         course = ExternalBeam(tuple(_seconds(day) for day in dates))
-    treatment = Treatment(name, dose, start, course, nuclide=facts.nuclide)
+    treatment = Treatment(name, dose, start, course, nuclide=facts.nuclide, predicted=facts.predicted)
     return ReadTreatment(treatment, identity, inputs, tuple(notices))
 
 
@@ -118,6 +125,13 @@ def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
             f"{path.name} is a prediction from a surrogate, not a dose that was given: beside the delivered dose it would count "
             "one treatment twice. Give the dose of the treatment; where that was never imaged, say so in the case file "
             "(predicted = true under its [[treatment]]).",
+            file=path,
+            tag="predicted",
+        )
+    if facts.predicted and not side.is_prediction:
+        raise InputError(
+            f"{path.name} is said to be a prediction (predicted = true), but its results say that it is the dose of the "
+            "treatment: leave predicted out, or give the folder of the surrogate.",
             file=path,
             tag="predicted",
         )
