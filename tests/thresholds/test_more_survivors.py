@@ -37,7 +37,7 @@ from y90voxel.planning.split_problem import DoseConstraint, SplitProblem
 from y90voxel.planning.treatment_day import TreatmentDay, deliver
 from y90voxel.planning.vials import residual_fraction_by_survey
 from y90voxel.quantification.emission import Reconstruction
-from y90voxel.quantification.scanner import Scanner, _rate_notices
+from y90voxel.quantification.scanner import Scanner, _rate_cps, _rate_notices
 from y90voxel.quantification.stated_facts import check_stated_time
 from y90voxel.reference.tissue import LIVER_DENSITY_G_PER_ML
 from y90voxel.regions.roles import Role
@@ -124,7 +124,7 @@ def test_a_rate_that_the_phantom_had_is_not_outside(counts, outside):
     grid = Grid.from_spacing((1, 1, 1), (4.0, 4.0, 4.0))
     emission = SimpleNamespace(volume=CountMap(np.full((1, 1, 1), counts), grid), frame_duration_s=10.0)
     scanner = Scanner(Path("s.toml"), "Y-90", "NM", Reconstruction(), (4.0, 4.0, 4.0), highest_rate_cps=100.0)
-    assert bool(_rate_notices(scanner, emission)) is outside
+    assert bool(_rate_notices(scanner, _rate_cps(emission, None))) is outside
 
 
 def test_values_brought_to_even_positions_keep_their_sum():

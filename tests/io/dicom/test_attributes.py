@@ -173,3 +173,34 @@ def test_a_decimal_string_with_an_underscore_is_refused():
 def test_a_fraction_of_no_second_is_no_instant(value):
     with lenient_reading(), pytest.raises(DicomError, match="is not a date and time"):
         attributes.date_time(item(AcquisitionDateTime=value), "AcquisitionDateTime")
+
+
+@pytest.mark.parametrize(("keyword", "why"), [("PatientID", ""), ("PixelSpacing", " (")])
+def test_what_is_wrong_with_an_identifying_value_is_not_quoted(keyword, why):
+    dataset, tag = Dataset(), Tag(keyword)
+    dataset[tag] = RawDataElement(tag, "US", 3, b"abc", 0, False, True)
+    with pytest.raises(DicomError) as caught:
+        attributes.text(dataset, keyword, "a.dcm")
+    assert caught.value.message.startswith(f"{keyword} cannot be read{why or '. The file'}")
+
+
+@pytest.mark.parametrize(
+    ("value", "raw"), [("X", "X"), ("", None), ([], None), (["A", "B"], ["A", "B"]), (None, None)]
+)
+def test_an_empty_value_is_none(value, raw):
+    found = attributes.raw(item(ImageType=value), "ImageType")
+    assert (None if found is None else found if isinstance(found, str) else list(found)) == raw
+
+
+@pytest.mark.parametrize("stated", [{"StudyDate": "20240312"}, {"StudyTime": "101500"}, {}])
+def test_a_date_alone_and_a_time_alone_are_no_instant(stated):
+    assert attributes.date_and_time(item(**stated), "StudyDate", "StudyTime") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "hour"),
+    [("20240312", None), ("20240312+0100", None), ("2024031200", 0), ("2024031207+0100", 7)],
+)
+def test_a_date_time_without_an_hour_is_no_instant(value, hour):
+    found = attributes.date_time(item(AcquisitionDateTime=value), "AcquisitionDateTime")
+    assert (None if found is None else found.hour) == hour
