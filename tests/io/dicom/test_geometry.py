@@ -271,3 +271,13 @@ def test_zero_slices_of_even_steps_need_no_interpolation(tmp_path):
 
     stack = stack_of(frames_of(only_series(factory.ct(STORED), tmp_path).instances))
     assert (stack.uneven, stack.tilted, stack.notices) == (False, False, ())
+
+
+@pytest.mark.parametrize("heights", [(0.3, 3.0, 6.2), (-0.2, 3.1, 5.7), (0.0, 3.2, 6.0)])
+@pytest.mark.parametrize(("value", "step"), [(5.0, 3.0), (0.25, 3.0)])
+def test_equal_slices_stay_what_they_are_to_the_ends_of_an_even_grid(heights, value, step):
+    """Before the first slice and after the last one their values go on."""
+    values = np.full((3, 2, 2), value, np.float32)
+    values[:, 1] *= 2
+    found = _slab_means(values, np.array(heights), step, 3)
+    np.testing.assert_allclose(found, values, rtol=1e-6)
