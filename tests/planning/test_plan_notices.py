@@ -218,7 +218,8 @@ def test_a_model_whose_own_split_is_contraindicated_gives_no_activity_and_others
         ({"fraction": 0.10}, {"fraction": 0.20, "injection": "right"}, False),
         ({"fraction": 0.10}, {"fraction": 0.20, "used": True}, False),
         ({"fraction": 0.10}, {"fraction": None}, False),
-        ({"fraction": 0.0}, {"fraction": 0.20}, False),
+        ({"fraction": 0.0}, {"fraction": 0.051}, True),
+        ({"fraction": 0.0}, {"fraction": 0.049}, False),
         ({"fraction": None}, {"fraction": 0.20}, False),
     ],
 )

@@ -227,3 +227,12 @@ def test_each_injection_is_its_share_of_the_progress(run):
     done = []
     run(arteries=((), ()), progress=lambda what, share: done.append((what, share)))
     assert done == [("dose", 0.25), ("dose", 0.75)]
+
+
+def test_a_mass_is_volume_times_density_whatever_the_voxels():
+    """16 voxels of 8 mL and 1 g/mL."""
+    grid = Grid.from_spacing((1, 1, 16), (20.0, 20.0, 20.0), (0.0, 0.0, 0.0))
+    density = DensityMap(np.ones(grid.shape, np.float32), grid)
+    maps = maps_of("liver", evaluations=(SimpleNamespace(density=density),))
+    assert maps._mass_kg(Mask(np.ones(grid.shape), grid)) == pytest.approx(0.128)
+    assert maps._mass_kg(None) == 0.0

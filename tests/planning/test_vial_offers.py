@@ -123,3 +123,53 @@ def test_a_vial_for_a_stated_activity_without_a_model_is_held_against_no_limit()
 def test_what_is_said_of_the_vial_to_take(offers, goal_bound, codes):
     found = _notices_of(order(*offers, goal_bound=goal_bound))
     assert [notice.code for notice in found] == codes
+
+
+def test_the_entry_of_an_order_is_in_becquerel():
+    """An order of 2 GBq net and 2.5 GBq in the vial, and one vial of 8 GBq that holds 4 at injection."""
+    entry = order(offer(0.5), vial_gbq=2.5).as_dict()
+    assert (entry["net_activity_bq"], entry["vial_activity_at_injection_bq"]) == (2e9, 2.5e9)
+    (row,) = entry["vials"]
+    found = [row[key] for key in ("size_bq", "activity_at_injection_bq", "surplus_bq", "net_activity_bq")]
+    assert found == [8e9, 4e9, 2e9, 3e9]
+    assert row["deviation_percent"] == 50.0
+
+
+def test_the_vial_holds_the_residual_on_top_of_the_order():
+    model = rule_model("given", "", (1.8,), TABLE, (), basis="as given")
+    for name in ("glass", "ho166"):
+        placed = _OrderInputs(NOW, device(name), 0.1, model).order("left", 0, (1.8,))
+        assert placed.vial_gbq == pytest.approx(2.0)
+        assert placed.best.vial.activity_at_injection_gbq >= 2.0 * (1.0 - 1e-9)
+
+
+@pytest.mark.parametrize("stated", [None, 500.0])
+def test_a_stated_activity_beyond_every_vial_is_refused_and_one_of_a_model_is_said(stated):
+    model = rule_model("given", "", (500.0,), TABLE, (), basis="as given")
+    request = PlanRequest(order=OrderRequest(NOON, (NOON,), activity_gbq=stated))
+    if stated is None:
+        ((placed,), notices) = place_orders(request, "ho166", ("left",), model)
+        assert (placed.offers, [notice.code for notice in notices]) == ((), ["no-vial"])
+    else:
+        with pytest.raises(InputError, match=r"no .* vial on offer reaches 500 GBq"):
+            place_orders(request, "ho166", ("left",), model)
+
+
+@pytest.mark.parametrize(("limit_gy", "codes"), [(86.0, ["vials-exceed-together"]), (95.0, [])])
+def test_vials_that_keep_a_limit_alone_may_exceed_it_together(limit_gy, codes):
+    """Two orders of 4.1 GBq give 82 Gy; a vial of 4.4 GBq beside the other order 85, and two of them 88."""
+    table = DoseTable((RegionDoses("liver", Role.NON_TUMOUR_LIVER, (10.0, 10.0)),))
+    limit = DoseAim("liver limit", "liver", Sense.BELOW, limit_gy)
+    model = rule_model("given", "", (4.1, 4.1), table, (limit,), basis="as given")
+    request = PlanRequest(order=OrderRequest(NOON, (NOON,), vial_sizes_gbq=(4.4,)))
+    orders, notices = place_orders(request, "glass", ("left", "right"), model)
+    assert [one.best.net_gbq for one in orders] == [4.4, 4.4]
+    assert [notice.code for notice in notices] == codes
+    alone = rule_model("given", "", (4.1,), TABLE, (), basis="as given")
+    assert place_orders(request, "glass", ("left",), alone)[1] == ()
+
+
+def test_vials_of_a_model_without_activity_are_held_against_nothing_together():
+    request = PlanRequest(order=OrderRequest(NOON, (NOON,), activity_gbq=8.0, vial_sizes_gbq=(4.4,)))
+    _, notices = place_orders(request, "glass", ("left", "right"), unavailable("mird", "", "no mass"))
+    assert "vials-exceed-together" not in [notice.code for notice in notices]

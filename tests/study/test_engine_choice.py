@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from phantoms import liver_case
 
+from y90voxel.case.engine_decision import EngineDecision
 from y90voxel.case.settings import MonteCarloSettings
 from y90voxel.dose.density_map import DensityModel
 from y90voxel.dose.engines import engine_names
@@ -87,3 +88,10 @@ def test_a_ct_elsewhere_shows_nothing():
 def test_an_engine_that_is_asked_for_runs(name):
     decision = decide_engine(name, with_ct(liver_case()))
     assert (decision.name, decision.requested, decision.reason) == (name, name, "asked for")
+
+
+@pytest.mark.parametrize(("name", "built"), [("auto", "convolution"), ("local", "local")])
+def test_a_decision_holds_for_what_was_asked_for(name, built):
+    """The images would give density; the decision that is on record says convolution."""
+    case = replace(with_ct(liver_case()), engine_decision=EngineDecision("convolution", "auto", "stated"))
+    assert build_engine(name, case).name == built

@@ -36,6 +36,9 @@ __all__ = ["plan", "plan_from_masses"]
 
 # Shunts that differ by more than this share of the used one give a notice.
 _SHUNTS_DIFFER = 0.5
+# A measured shunt beside one that is stated as none (0) gives a notice above this; chosen: scatter and breathing alone show a
+# few per cent of the counts in lungs without a shunt, and activity rules reduce from 10 % on.
+_SHOWN_WITHOUT_SHUNT = 0.05
 
 
 def plan(
@@ -383,11 +386,14 @@ def _empty_injections(names: Sequence[str], activities_gbq: Sequence[float]) -> 
 def _shunt_notices(shunts: Sequence[ShuntMethod]) -> list[Notice]:
     """Say when the used shunt lies far from a measured one."""
     notices = []
-    for used in (s for s in shunts if s.used and s.fraction is not None):
+    for used in (s for s in shunts if s.used):
         for other in shunts:
-            if other.injection != used.injection or other.used or other.fraction is None or not used.fraction:
+            if other.injection != used.injection or other.used:
                 continue
-            if abs(other.fraction - used.fraction) > _SHUNTS_DIFFER * used.fraction:
+            if used.fraction is None or other.fraction is None:
+                continue
+            tolerated = _SHUNTS_DIFFER * used.fraction if used.fraction else _SHOWN_WITHOUT_SHUNT
+            if abs(other.fraction - used.fraction) > tolerated:
                 margin = "" if other.dome_margin_mm is None else f", margin {other.dome_margin_mm:g} mm"
                 notices.append(
                     Notice(
