@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from y90voxel.errors import DicomError
+from y90voxel.io.dicom.ct import _fits_int16
 from y90voxel.io.dicom.headers import OVERLAY_BIT_TAG, Instance
 from y90voxel.io.dicom.pixels import _native_type, check_pixel_bytes, decoded_values, stored_values
 from y90voxel.io.dicom.sources import SourceFile
@@ -166,3 +167,21 @@ def test_a_large_image_is_1100_times_its_file_at_most(tmp_path, size, said):
     object.__setattr__(large, "source", SourceFile(tmp_path / "x.dcm", "x.dcm", size))
     with pytest.raises(DicomError, match=said):
         decoded_values(large, (1, 8193, 8192))
+
+
+@pytest.mark.parametrize(
+    ("stored", "intercept", "fits"),
+    [
+        ([0, 32766], 1, True),
+        ([0, 32767], 1, False),
+        ([-32767, 0], -1, True),
+        ([-32768, 0], -1, False),
+        ([0, 32767], -1024, True),
+        ([0, 32768], -1024, False),  # the stored value alone is too large
+        ([0, 32767], -32768, True),
+        ([5, 32767], -32769, False),  # the intercept alone is too small
+        ([0.0, 5.0], 0, False),
+    ],
+)
+def test_hounsfield_units_are_16_bits_where_every_number_fits(stored, intercept, fits):
+    assert _fits_int16(np.array(stored), intercept) == fits
