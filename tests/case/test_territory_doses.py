@@ -1,5 +1,8 @@
 """Doses by territory: parts of tumours and normal liver, and what is too little to be one."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import numpy as np
 import pytest
 
@@ -80,3 +83,28 @@ def test_a_region_without_a_voxel_has_no_part_anywhere():
     maps = DoseMap(np.ones(GRID.shape), GRID), DensityMap(np.ones(GRID.shape), GRID)
     (found,) = territory_doses([share("left")], Regions(GRID, drawn), *maps, {})
     assert "GTV1" not in {part.region for part in found.parts}
+
+
+def test_parts_of_a_territory_fill_it_where_a_voxel_holds_some_of_each():
+    """Voxels that are 0.4 tumour and by half in the territory: what is neither counted twice nor lost."""
+    tumour, territory = np.zeros(GRID.shape), np.zeros(GRID.shape)
+    tumour[:, :, :10], tumour[:, :, 10] = 1.0, 0.4
+    territory[:, :, 5:30], territory[:, :, 10] = 1.0, 0.5
+    drawn = (
+        Region("Liver", Role.LIVER, Mask(np.ones(GRID.shape), GRID)),
+        Region("GTV1", Role.TUMOUR, Mask(tumour, GRID)),
+        Region("left", Role.PERFUSED, Mask(territory, GRID)),
+    )
+    maps = DoseMap(np.ones(GRID.shape), GRID), DensityMap(np.ones(GRID.shape), GRID)
+    (found,) = territory_doses([share("left")], Regions(GRID, drawn), *maps, {})
+    volume = {part.region: part.volume_ml for part in found.parts}
+    assert volume["GTV1"] == pytest.approx(100 * (5 + 0.4) * 0.008)
+    assert volume["GTV1"] + volume["non-tumour liver"] == pytest.approx(volume["left"])
+
+
+def test_the_reference_time_is_that_of_the_last_injection():
+    first, last = datetime(2026, 3, 2, 10), datetime(2026, 3, 3, 12)
+    shares = [replace(share(None), time=first, hours_before_reference=26.0), replace(share(None), time=last)]
+    found = territory_doses(shares, Regions(GRID, ()), None, None, {})
+    assert artery_summary(found)["reference_time"] == "2026-03-03T12:00:00"
+    assert artery_summary(found[:1])["reference_time"] is None

@@ -8,7 +8,7 @@ import pytest
 
 from y90voxel.errors import InputError
 from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.planar_rays import Rays, _tissue, rays_of, shadows_of
+from y90voxel.quantification.planar_rays import Rays, _solid, _tissue, rays_of, shadows_of
 from y90voxel.quantification.planar_shunt import (
     PlanarSetup,
     _check_in_sight,
@@ -349,3 +349,20 @@ def test_the_left_half_of_a_common_contour_is_the_left_lung():
     left = apart.left > 0.1 * apart.left.max()
     assert joined.left[left].sum() > 0.9 * apart.left[left].sum()
     assert joined.right[left].sum() < 0.1 * apart.left[left].sum()
+
+
+def test_neither_lung_nor_liver_is_the_rest_of_the_patient():
+    """Of a patient 48 voxels thick, 30 are liver on one ray and 34 lung on another; beside the organs there is neither."""
+    share = rays_of(planar_grid(), regions(), ct_numbers(), LINEAR, 20.0).background_share
+    for slice_, column, organ in ((35, 30, 30), (65, 65, 34), (10, 40, 0)):
+        assert share[89 - slice_, column] == pytest.approx(1.0 - organ / 48.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("depth_mm", [0.0, 81.0, -83.0])
+def test_rays_run_through_all_of_an_image_and_no_further(depth_mm):
+    affine = np.array(planar_grid().affine)
+    affine[1, 3] += depth_mm
+    solid = _solid(Grid(planar_grid().shape, affine), GRID)
+    found, image = solid.corners_mm()[:, 1], GRID.corners_mm()[:, 1]
+    assert found.min() == pytest.approx(image.min())
+    assert image.max() <= found.max() + 1e-6 < image.max() + solid.spacing_mm[0] + 2e-6
