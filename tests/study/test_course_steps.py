@@ -9,6 +9,7 @@ import pytest
 from y90voxel.case.course_settings import CourseSettings, read_course
 from y90voxel.case.settings import load_settings
 from y90voxel.errors import InputError
+from y90voxel.io.atomic import MANIFEST
 from y90voxel.study import run_course
 from y90voxel.study.run_course import _delivered, _earlier, _files_of_case, _predictor, _run, _session, _Step
 from y90voxel.study.run_dose import _chosen_series
@@ -197,3 +198,120 @@ def test_the_emission_series_is_stated_once(series, injections, found):
             _chosen_series(settings)
     else:
         assert _chosen_series(settings) == found
+
+
+REGION = {"name": "GTV", "role": "tumours", "mass_weighted_mean_gy": 100.0}
+DOCUMENTS = {
+    "metrics.json": {
+        "predicted": False, "nuclide": "Y-90", "activity_bq": 1e9, "regions": [REGION], "warnings": [],
+        "lung": {"mean_mird_1kg_gy": 5.0, "shunt_fraction": 0.1},
+        "limits": [{"name": "a", "status": "not met"}, {"name": "b", "status": "met"}],
+    },
+    "plan.json": {
+        "first_model": "mird", "warnings": [], "lung": {"shunt_fraction": 0.1},
+        "models": [
+            {"name": "mird", "title": "one", "available": True, "activity_bq": 2e9, "doses_gy": {}},
+            {"name": "given", "title": "as given", "available": True, "activity_bq": 3e9, "doses_gy": {}},
+        ],
+    },
+    "compare.json": {
+        "regions": [{"name": "GTV", "predicted": {"mean_gy": 90.0}, "delivered": {"mean_gy": 100.0}}], "warnings": [],
+    },
+    "accumulate.json": {
+        "voxels_summed": True, "model_value": "bed", "limits": [], "warnings": [],
+        "regions": [{"name": "GTV", "role": "tumour", "mean_gy": 200.0, "effective": None}],
+    },
+}  # fmt: skip
+
+
+@pytest.fixture
+def course_run(tmp_path, monkeypatch):
+    """A course whose jobs write a document each; those of the folders in ``failing`` fail."""
+    made = []
+
+    def job(name, file, folder_at):
+        def work(*given, **_):
+            folder = given[folder_at]
+            made.append((name, folder.name))
+            if any(word in folder.name for word in failing):
+                raise InputError("it cannot be read")
+            folder.mkdir(exist_ok=True)
+            (folder / file).write_text(json.dumps(DOCUMENTS[file]))
+            if name == "plan":
+                (folder / "dose_per_gbq.nii.gz").touch()
+
+        return work
+
+    failing = []
+    for name, file, at in (
+        ("plan", "plan.json", 1), ("study", "metrics.json", 1),
+        ("compare", "compare.json", 2), ("accumulate", "accumulate.json", 1),
+    ):  # fmt: skip
+        monkeypatch.setattr(run_course, f"run_{name}", job(name, file, at))
+
+    def run(*kinds, fail=(), out="out", **more):
+        failing[:] = fail
+        made.clear()
+        sessions = [{"name": f"{kind} {i}", "kind": kind, "day": float(i)} for i, kind in enumerate(kinds)]
+        for session in sessions:
+            session |= {"external beam": {"dose": "x.dcm", "fractions": 5}, "event": {}}.get(
+                session["kind"], {"study": str(tmp_path / "study")}
+            )
+        sessions[-1] |= more
+        course = CourseSettings.model_validate({"session": sessions})
+        document = run_course.run_course(course, tmp_path / out, report=False)
+        assert json.loads((tmp_path / out / "course.json").read_text()) == document
+        return document, list(made)
+
+    return run
+
+
+def test_a_course_plans_gives_compares_and_adds_up(course_run):
+    document, made = course_run("plan", "dose", "event", "external beam")
+    assert [name for name, _ in made] == ["plan", "study", "compare", "accumulate"]
+    assert document["sessions"][0]["summary"]["activity_bq"] == 3e9  # as given, where that is available
+    assert document["sessions"][1]["summary"]["doses_gy"]["tumours"] == 100.0
+    assert document["sessions"][1]["summary"]["not_met"] == ["a"]
+    assert (document["sessions"][2]["folder"], document["sessions"][2]["status"]) == (None, None)
+    assert document["comparisons"][0]["summary"]["regions"][0]["predicted_gy"] == 90.0
+    assert document["accumulate"]["summary"]["regions"][0]["mean_gy"] == 200.0
+    assert len(document["fingerprints"]) == 4
+    again, made = course_run("plan", "dose", "event", "external beam")
+    assert made == []
+    assert again["sessions"][1]["status"] == "kept"
+
+
+def test_a_course_of_one_treatment_adds_nothing_up(course_run):
+    document, made = course_run("dose", "event")
+    assert (document["accumulate"], document["comparisons"], [name for name, _ in made]) == (
+        None,
+        [],
+        ["study"],
+    )
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_plan_that_fails_is_compared_with_nothing_and_made_again(course_run, stated):
+    more = {"predicted_by": "plan 0"} if stated else {}
+    document, made = course_run("plan", "dose", fail=["plan"], **more)
+    assert (document["sessions"][0]["status"], document["sessions"][0]["error"]) == (
+        "failed",
+        "it cannot be read",
+    )
+    assert (document["comparisons"], len(document["fingerprints"])) == ([], 1)
+    _, made = course_run("plan", "dose", **more)
+    assert [name for name, _ in made] == ["plan", "compare"]
+
+
+def test_a_course_is_written_to_a_folder_of_its_own(course_run, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file; a course needs a folder"):
+        course_run("dose", out="file")
+    (tmp_path / "empty").mkdir()
+    assert course_run("dose", out="empty")[1] == [("study", "01-dose-0")]
+    (tmp_path / "killed" / "01-dose-0").mkdir(parents=True)
+    (tmp_path / "killed" / "01-dose-0" / MANIFEST).touch()
+    assert course_run("dose", out="killed")[1] == [("study", "01-dose-0")]
+    (tmp_path / "other" / "thesis").mkdir(parents=True)
+    with pytest.raises(InputError, match="holds no course"):
+        course_run("dose", out="other")
