@@ -9,12 +9,13 @@ import pytest
 from phantoms import changed, liver_case
 
 from y90voxel.case.dose_uncertainty import _background, _calibration_uncertainty, _contour_of_calibration
-from y90voxel.case.grid_error import GridError, activity_shifts, moved_by_grid
+from y90voxel.case.grid_error import GridError, activity_shifts, grid_errors, moved_by_grid
 from y90voxel.case.image_noise import NoisyImage
 from y90voxel.case.noise_marks import _noise_cv
 from y90voxel.case.recovery_correction import _Background, _corrected, _removed_calibration
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
 from y90voxel.errors import InputError
+from y90voxel.metrics.outline_error import mixed_density_error, outline_error
 from y90voxel.metrics.uncertainty_budget import edge_intensity, volume_uncertainty
 from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
 from y90voxel.quantification.noise import ImageNoise
@@ -22,7 +23,8 @@ from y90voxel.quantification.partial_volume import RecoveryFit
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, Mask
+from y90voxel.volumes.own_density import OwnDensity
+from y90voxel.volumes.volume import ActivityMap, CountMap, CtImage, DensityMap, DoseMap, Mask
 
 SMALL = Grid.from_spacing((20, 18, 20), (8.0, 6.0, 4.0), (-40, -54, -80))
 CURVE = RecoveryFit(2.0, 1.0, np.zeros((2, 2)))
@@ -78,6 +80,59 @@ def test_inputs_at_their_ends_are_taken(name, value):
     beyond = {"activity": 1.01, "samples": 39, "seed": -1, "noise": 0.0}[name]
     with pytest.raises(InputError, match=f"uncertainty.{name}"):
         UncertaintyInputs(**known, **{name: beyond})
+
+
+def test_inputs_write_the_curve_that_they_have():
+    known = UncertaintyInputs(10.0, 1.0, 0.0)
+    assert known.as_dict()["recovery"] is None
+    curve = {"form": "two parameters", "b1_ml": 2.0, "b2": 1.0}
+    assert replace(known, recovery=CURVE).as_dict()["recovery"] == curve
+
+
+def graded():
+    """A tumour in a dose that falls from row to row, and lungs that share half-filled voxels with what is denser."""
+    grid = Grid.from_spacing((4, 8, 10), (4.0, 4.0, 4.0))
+    tumour, lungs = np.zeros(grid.shape), np.zeros(grid.shape)
+    tumour[:, :3, :4], tumour[:, 3, :4] = 1.0, 0.5
+    lungs[:, :3, 6:], lungs[:, 3, 6:] = 1.0, 0.5
+    drawn = [Region("GTV1", Role.TUMOUR, Mask(tumour, grid)), Region("Bone", Role.OTHER, Mask(tumour, grid))]
+    lung = Region("lungs", Role.LUNGS, Mask(lungs, grid))
+    density = DensityMap(1.05 - 0.79 * lungs, grid)
+    own = OwnDensity(grid, lung.mask.box, 0.26)
+    tissue = SimpleNamespace(density=density, own={"lungs": own})
+    dose = DoseMap(np.linspace(100.0, 30.0, 8)[None, :, None] * np.ones(grid.shape), grid)
+    return grid, (*drawn, lung), tissue, dose
+
+
+@pytest.mark.parametrize(("engine", "in_place"), [("local", True), ("convolution", False)])
+def test_errors_of_a_grid_are_of_outlines_and_of_mixed_lungs(engine, in_place):
+    _, regions, tissue, dose = graded()
+    case = SimpleNamespace(injections=(SimpleNamespace(regions=None),), regions=regions)
+    found = grid_errors(case, dose, dose, tissue, engine)
+    assert set(found) == {"GTV1", "lungs"}
+    assert found["GTV1"].by_activity == found["GTV1"].by_mixing == 0.0
+    outline = outline_error(dose, regions[0].mask, tissue.density)
+    bound = mixed_density_error(dose, regions[2].mask, tissue.density, tissue.own["lungs"])
+    assert abs(outline) > 1e-3
+    assert abs(bound) > 1e-3
+    assert found["GTV1"].by_outline == pytest.approx(0.0 if in_place else outline)
+    assert found["lungs"].by_mixing == pytest.approx(bound if in_place else 0.5 * bound)
+    tissue.own.clear()
+    assert grid_errors(case, dose, dose, tissue, engine)["lungs"].by_mixing == 0.0
+
+
+@pytest.mark.parametrize(("images", "drawn", "told"), [(1, True, True), (1, False, False), (2, True, False)])
+def test_activity_that_moved_is_known_of_one_image_with_its_regions(images, drawn, told):
+    grid, regions, tissue, dose = graded()
+    tumour = Regions(grid, regions[:1])
+    own = Grid.from_spacing(grid.shape, (4.0, 4.0, 4.0), (1.0, 0.0, 0.0))
+    half = Regions(own, (Region("GTV1", Role.TUMOUR, Mask(0.5 * regions[0].mask.array, own)),))
+    emission = SimpleNamespace(volume=CountMap(np.ones(grid.shape), own))
+    image = SimpleNamespace(emission=emission, regions=half if drawn else None)
+    case = SimpleNamespace(injections=(image,) * images, regions=tumour)
+    activity = ActivityMap(np.ones(grid.shape), grid)
+    found = grid_errors(case, activity, dose, tissue, "local")["GTV1"]
+    assert found.by_activity == pytest.approx(1.0 if told else 0.0)
 
 
 def test_errors_of_a_grid_multiply():
@@ -139,6 +194,11 @@ def test_noise_of_several_images_adds_up_by_activity():
     assert _noise_cv([one], [0.5], "GTV1") == pytest.approx(0.05)
     expected = math.hypot(2.0 * 10.0, 0.5 * 6.0 * math.sqrt(200.0)) / (200.0 + 300.0)
     assert _noise_cv([one, other], [1.0, 0.5], "GTV1") == pytest.approx(expected)
+    coarse = noisy(
+        50.0, 4.0, 6.0, grid=Grid.from_spacing((2, 2, 2), (8.0, 6.0, 8.0))
+    )  # voxels twice as large
+    expected = math.hypot(2.0 * 10.0, 0.5 * 6.0 * math.sqrt(200.0)) / (200.0 + 150.0)
+    assert _noise_cv([one, coarse], [1.0, 1.0], "GTV1") == pytest.approx(expected)
     unseen = noisy(50.0, 4.0, 6.0, drawn=False)
     assert _noise_cv([one, unseen], [1.0, 1.0], "GTV1") == pytest.approx(0.1)
     assert _noise_cv([unseen], [1.0], "GTV1") is None
