@@ -173,3 +173,24 @@ def test_vials_of_a_model_without_activity_are_held_against_nothing_together():
     request = PlanRequest(order=OrderRequest(NOON, (NOON,), activity_gbq=8.0, vial_sizes_gbq=(4.4,)))
     _, notices = place_orders(request, "glass", ("left", "right"), unavailable("mird", "", "no mass"))
     assert "vials-exceed-together" not in [notice.code for notice in notices]
+
+
+@pytest.mark.parametrize(
+    ("stated", "deviations", "first"),
+    [
+        (2.0, (-0.02, 0.05), 0.05),
+        (2.0, (-0.5e-6, 0.05), -0.5e-6),
+        (2.0, (-1.5e-6, 0.05), 0.05),
+        (None, (-0.05, 0.02), -0.05),
+        (None, (-0.05, 0.5e-6), 0.5e-6),
+        (None, (-0.05, 1.5e-6), -0.05),
+    ],
+)
+def test_the_vial_on_the_side_that_is_wanted_comes_first(stated, deviations, first):
+    """At least the order where it is stated; at most the order where a limit decided it."""
+    request = OrderRequest(NOON, (NOON,), activity_gbq=stated)
+    inputs = _OrderInputs(request, device("glass"), 0.0, SimpleNamespace(limit_bound=True))
+    ranked = sorted((offer(deviation) for deviation in deviations), key=inputs._rank)
+    assert ranked[0].deviation == first
+    kept = sorted((offer(first, offered=False), offer(0.3)), key=inputs._rank)
+    assert kept[0].deviation == 0.3  # whatever its side: the other exceeds a limit
