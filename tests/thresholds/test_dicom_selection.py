@@ -231,3 +231,42 @@ def test_planar_views_of_another_study_are_none_of_the_emission_image():
     found = select_series(index(anchor, views), emission_series=anchor.uid)
     assert (found.planar, found.emission) == (None, anchor)
     assert SeriesRole.PLANAR is views.role
+
+
+@pytest.mark.parametrize(
+    ("emission", "ct", "frame"),
+    [
+        ("1.5", "1.5", "1.5"),
+        (None, "1.5", "1.5"),  # a hybrid camera
+        ("1.5", "no ct", "1.5"),
+        ("no emission", "1.5", "1.5"),
+        (None, None, None),
+    ],
+)
+def test_a_study_lies_in_the_frame_of_its_emission_image_else_of_its_ct(emission, ct, frame):
+    made = []
+    if emission != "no emission":
+        made.append(series(factory.nm(ZEROS, FrameOfReferenceUID=emission, StationName="A")))
+    if ct != "no ct":
+        made.append(series(factory.ct(ZEROS, FrameOfReferenceUID=ct, StationName="A")))
+    assert select_series(index(*made), needs_emission=False).frame_of_reference_uid == frame
+
+
+def test_regions_alone_give_their_frame_and_beside_a_ct_they_do_not():
+    regions = series(factory.rtstruct({"Liver": BLOCK}, frame=OTHER))
+    assert select_series(index(regions), needs_emission=False).frame_of_reference_uid == OTHER
+    found = select_series(index(series(factory.ct(ZEROS)), regions), needs_emission=False, trust_frames=True)
+    assert found.frame_of_reference_uid == factory.FRAME
+
+
+def test_an_archive_that_nobody_looked_into_is_named_where_there_is_no_image():
+    said = [warn("archive-not-opened", "1 archive."), warn("medium-incomplete", "3 files are gone.")]
+    with pytest.raises(InputError, match=r"no DICOM series at all \(0 files\)\. 1 archive\.$"):
+        select_series(index(notices=said))
+
+
+def test_one_slice_of_an_emission_image_is_refused():
+    with pytest.raises(InputError, match="slice") as caught:
+        select_series(index(series(factory.pet(ZEROS[:1]))))
+    assert "single" in str(caught.value) or "one slice" in str(caught.value)
+    select_series(index(series(factory.pet(ZEROS))))
