@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from y90voxel.errors import InputError
-from y90voxel.quantification.time_zones import in_zone, time_zone_of
+from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.time_zones import in_zone, localised, time_zone_of
 
 NOON = datetime(2026, 7, 1, 12)
 
@@ -43,3 +44,11 @@ def test_a_zone_is_given_to_times_without_one():
     assert in_zone(NOON, None) is NOON
     assert in_zone(NOON, east) == datetime(2026, 7, 1, 9, tzinfo=UTC)
     assert in_zone(NOON.replace(tzinfo=UTC), east) == NOON.replace(tzinfo=UTC)
+
+
+def test_an_image_takes_the_zone_for_all_its_times():
+    image = EmissionImage(None, "PT", acquisition_start=NOON, administration_time=NOON.replace(tzinfo=UTC))
+    found = localised(image, time_zone_of("+02:00"))
+    assert (found.acquisition_start.utcoffset(), found.series_start) == (timedelta(hours=2), None)
+    assert found.administration_time == NOON.replace(tzinfo=UTC)
+    assert localised(image, None) is image

@@ -148,7 +148,10 @@ def test_a_grid_moves_the_share_of_an_image_that_a_region_holds():
     def regions(grid, share):
         return Regions(grid, (Region("GTV1", Role.TUMOUR, Mask(np.full(grid.shape, share), grid)),))
 
-    image, moved = CountMap(np.ones(fine.shape), fine), CountMap(np.full(coarse.shape, 8.0), coarse)
+    image, moved = (
+        CountMap(np.ones(fine.shape), fine),
+        CountMap(np.full(coarse.shape, 56.0), coarse),
+    )  # in another unit
     assert activity_shifts(image, regions(fine, 0.5), image, regions(fine, 0.4)) == {}
     assert activity_shifts(image, regions(fine, 0.5), moved, regions(coarse, 0.4)) == {
         "GTV1": pytest.approx(-0.2)
