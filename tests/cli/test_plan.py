@@ -267,7 +267,13 @@ def test_a_single_injection_reaches_all_that_is_treated(run_cli, tmp_path):
         (
             "tumour = [",
             "territory = [{name = 'a', lung_shunt_fraction = 0.1}, {name = 'b', lung_shunt_fraction = 0.1}]\ntumour = [",
-            "which holds is not clear",
+            "the territories, whose ratios are used, have no such tumour",
+        ),
+        (
+            "tumour = [",
+            "territory = [{name = 'a', lung_shunt_fraction = 0.06, tumour = [{name = 'T1', mass_kg = 0.3, ratio = 4}]}, "
+            "{name = 'b', lung_shunt_fraction = 0.06}]\ntumour = [",
+            "beside injections that have their own: which holds is not clear",
         ),
     ],
 )

@@ -19,7 +19,8 @@ from y90voxel.study.dose_results import Output, write_results
 from y90voxel.study.read_study import read_study
 
 ENHANCED_PET_CLASS = "1.2.840.10008.5.1.4.1.1.130"
-GEOMETRIES = 216
+IN_EVERY_RUN, GEOMETRIES = 72, 216  # the others are slow
+UNEVEN_IN_EVERY_RUN, UNEVEN = 8, 24  # the others are slow
 TOLERANCE_MM = 0.01
 KINDS = ("nm", "pet", "enhanced pet")
 LAYS = (
@@ -42,6 +43,14 @@ TURNS = {
     "coronal": SUPINE[:, [1, 0, 2]] * (1, -1, 1),
     "sagittal": SUPINE[:, [2, 0, 1]] * (1, -1, 1),
 }
+
+
+def seeds(in_every_run, number):
+    """Seeds, all but the first few of them slow."""
+    return [
+        *range(in_every_run),
+        *(pytest.param(n, marks=pytest.mark.slow) for n in range(in_every_run, number)),
+    ]
 
 
 def points_of(affine, shape):
@@ -161,7 +170,7 @@ def check_everywhere(evaluation, out, truth, tolerance_mm=TOLERANCE_MM):
     assert max(off.values()) <= tolerance_mm, off
 
 
-@pytest.mark.parametrize("seed", range(GEOMETRIES))
+@pytest.mark.parametrize("seed", seeds(IN_EVERY_RUN, GEOMETRIES))
 def test_a_blob_lies_where_it_was_written_in_every_output(tmp_path, seed):
     rng = np.random.default_rng(seed)
     lay, kind = LAYS[seed % len(LAYS)], KINDS[seed // len(LAYS) % len(KINDS)]
@@ -172,7 +181,7 @@ def test_a_blob_lies_where_it_was_written_in_every_output(tmp_path, seed):
     check_everywhere(evaluation, tmp_path / "out", centroid(stored, affine))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", seeds(UNEVEN_IN_EVERY_RUN, UNEVEN))
 @pytest.mark.parametrize("kind", ["steps of a real PET", "a tenth of a step off"])
 def test_a_blob_seen_in_uneven_slices_lies_where_it_is(tmp_path, seed, kind):
     """A Gaussian of about six slices' width, sampled at the true positions of slices that lie off even ones.

@@ -35,7 +35,13 @@ def distances(result, twin):
 
 
 @pytest.mark.parametrize(
-    ("fwhm", "voxel", "warm"), [(4.0, 4.0, True), (8.0, 5.0, True), (12.0, 5.0, False), (6.0, 2.5, False)]
+    ("fwhm", "voxel", "warm"),
+    [
+        (4.0, 4.0, True),
+        (8.0, 5.0, True),
+        pytest.param(12.0, 5.0, False, marks=pytest.mark.slow),
+        (6.0, 2.5, False),
+    ],
 )
 def test_recovery_is_that_of_the_same_integral_over_voxels(fwhm, voxel, warm):
     place = {} if voxel > 3 else {"field_mm": (60, 160, 160), "shift_mm": (2, -3, 4)}

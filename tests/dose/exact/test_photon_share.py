@@ -72,7 +72,9 @@ def apart(found, plain):
     return (a - b) / np.maximum(np.hypot(s, t), 1e-300)
 
 
-@pytest.mark.parametrize("line", [0.5 * WHOLE_MEV, 0.03, 0.15, 0.9, 1.38])
+@pytest.mark.parametrize(
+    "line", [0.5 * WHOLE_MEV, 0.15, 1.38, *(pytest.param(e, marks=pytest.mark.slow) for e in (0.03, 0.9))]
+)
 def test_photons_are_those_of_plain_monte_carlo(line):
     """Emitted as lines by electrons without energy, so that all dose of plain Monte Carlo is theirs."""
     found, plain = by_expectation(source(line=line), 2000), analog(source(line=line), 8000)
