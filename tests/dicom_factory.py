@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -368,3 +369,15 @@ def save(datasets, folder: Path, prefix: str = "file", **options) -> list[Path]:
         ds.save_as(path, enforce_file_format=True, **options)
         paths.append(path)
     return paths
+
+
+def edited(path, **attributes):
+    """Write the file again with other attributes; None takes one out."""
+    dataset = pydicom.dcmread(path)
+    for keyword, value in attributes.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+    dataset.save_as(path)
+    return path

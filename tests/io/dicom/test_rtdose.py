@@ -12,6 +12,7 @@ import pydicom.dicomio
 import pytest
 import SimpleITK
 from dicom_checks import dciodvfy_errors, needs_dciodvfy
+from dicom_factory import edited
 from hypothesis import given, settings
 from io_grids import GRIDS, grids, points_mm, ramp
 from pydicom.uid import ExplicitVRLittleEndian
@@ -51,18 +52,6 @@ def dicompyler_grid(monkeypatch):
 
 def dose_on(grid: Grid) -> DoseMap:
     return DoseMap(0.37 * ramp(grid, np.float64), grid)
-
-
-def edited(path: Path, **attributes: object) -> Path:
-    """Write the file again with other attributes; None takes one out."""
-    dataset = pydicom.dcmread(path)
-    for keyword, value in attributes.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
-    dataset.save_as(path)
-    return path
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+from dicom_factory import edited
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.rtdose import read_dose_origin, read_rtdose, write_rtdose
@@ -16,18 +17,6 @@ def plain(tmp_path):
     dose = DoseMap(np.arange(60.0).reshape(3, 4, 5), Grid.from_spacing((3, 4, 5), (4, 3, 2)))
     write_rtdose(dose, tmp_path / "dose.dcm")
     return tmp_path / "dose.dcm"
-
-
-def edited(path, **attributes):
-    """Write the file again with other attributes; None takes one out."""
-    dataset = pydicom.dcmread(path)
-    for keyword, value in attributes.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
-    dataset.save_as(path)
-    return path
 
 
 def one_frame(path, thickness):
