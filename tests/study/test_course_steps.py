@@ -290,6 +290,14 @@ def test_a_course_of_one_treatment_adds_nothing_up(course_run):
     )
 
 
+@pytest.mark.parametrize("fractions", [{"fraction_dates": ["2026-05-04"]}, {}])
+def test_an_external_beam_need_not_state_the_number_of_its_fractions(course_run, fractions):
+    """The dates or the plan beside the dose say it; the course ended in a traceback after all had been computed."""
+    document, made = course_run("dose", "external beam", **{"fractions": None, **fractions})
+    assert [name for name, _ in made] == ["study", "accumulate"]
+    assert (document["accumulate"]["status"], document["accumulate"]["error"]) == ("done", None)
+
+
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_plan_that_fails_is_compared_with_nothing_and_made_again(course_run, stated):
     more = {"predicted_by": "plan 0"} if stated else {}

@@ -13,7 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from y90voxel.case.setting_types import Group, Setting
 from y90voxel.errors import InputError
 
-__all__ = ["AccumulationSettings", "TreatmentFacts", "facts_of", "read_accumulation_settings"]
+__all__ = [
+    "AccumulationSettings",
+    "Day",
+    "Fractions",
+    "TreatmentFacts",
+    "facts_of",
+    "read_accumulation_settings",
+]
 
 NOON = time(12)
 
@@ -43,6 +50,7 @@ def _fractions(value: int) -> int:
 
 
 Day = Annotated[datetime, BeforeValidator(_day)]
+Fractions = Annotated[int, AfterValidator(_fractions)]
 
 
 class TreatmentFacts(Group):
@@ -58,9 +66,7 @@ class TreatmentFacts(Group):
         bool, Setting("Whether a prediction from a surrogate stands for a treatment that was never imaged.")
     ] = False
     ct: Annotated[str | None, Setting("Study or image file with its CT, for registering.")] = None
-    fractions: Annotated[
-        int | None, AfterValidator(_fractions), Setting("Number of fractions of an external beam.")
-    ] = None
+    fractions: Annotated[Fractions | None, Setting("Number of fractions of an external beam.")] = None
     fraction_dates: Annotated[
         list[Day], Setting("When each fraction was given, instead of weekdays from the date on.")
     ] = Field(default_factory=list)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from y90voxel.case.accumulation_settings import Day
+from y90voxel.case.accumulation_settings import Day, Fractions
 from y90voxel.case.setting_types import Group, Setting
 from y90voxel.errors import InputError
 
@@ -39,7 +39,7 @@ class SessionSettings(Group):
     dose: Annotated[str | None, Setting("RTDOSE or NIfTI dose of an external beam, the whole treatment.")] = (
         None
     )
-    fractions: Annotated[int | None, Setting("Number of fractions of an external beam.")] = None
+    fractions: Annotated[Fractions | None, Setting("Number of fractions of an external beam.")] = None
     fraction_dates: Annotated[list[Day], Setting("When each fraction was given.")] = Field(
         default_factory=list
     )
@@ -62,6 +62,11 @@ class SessionSettings(Group):
             raise ValueError(f"{self.kind} {self.name!r} does not use {', '.join(idle)}")
         if (self.date is None) == (self.day is None):
             raise ValueError(f"{self.name!r} needs a date, or a day after the beginning, and not both")
+        dates = len(self.fraction_dates)
+        if self.fractions is not None and dates not in (0, self.fractions):
+            raise ValueError(
+                f"{self.name!r} has {self.fractions} fractions, but {dates} fraction_dates: mend one of them"
+            )
         return self
 
 
@@ -107,6 +112,12 @@ class CourseSettings(Group):
         if len({one.date is None for one in self.session}) > 1:
             raise ValueError("some sessions have a date and some a day: give one or the other")
         _check_predictors(self.session)
+        given = [one.name for one in self.session if one.kind in ("dose", "external beam")]
+        if self.accumulate.reference not in (None, *given):
+            raise ValueError(
+                f"accumulate.reference is {self.accumulate.reference!r}, which is no dose or external beam of the course"
+                f"{': it has ' + ', '.join(map(repr, given)) if given else ''}"
+            )
         for before, after in zip(self.session, self.session[1:], strict=False):
             if _order(after) < _order(before):
                 raise ValueError(

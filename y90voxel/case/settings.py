@@ -53,16 +53,23 @@ REGISTRATIONS = ("rigid", "deformable")
 ALL = ("dose", "plan", "batch")
 
 
+def _number(value: Any) -> float:
+    """Accept a number, or text that is one; nothing that would count as one, such as true."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{value!r} is not a number")
+    return float(value)
+
+
 def _density(value: Any) -> Any:
     """Accept a density in g/mL, or ``ct``."""
-    return "ct" if isinstance(value, str) and value.strip().lower() == "ct" else float(value)
+    return "ct" if isinstance(value, str) and value.strip().lower() == "ct" else _number(value)
 
 
 def _grid(value: Any) -> Any:
     """Accept emission, ct, or a voxel size in mm."""
     if isinstance(value, str) and value.strip().lower() in ("emission", "ct"):
         return value.strip().lower()
-    return float(value)
+    return _number(value)
 
 
 def _register(value: Any) -> Any:
