@@ -7,17 +7,20 @@
     python benchmarks/mutants.py --quick               # a planted fault is caught, the sample is sound (seconds; tests run it)
 
 The sample is stratified: as many faults from each of planning, quantification, case with study, and io/dicom. A smaller
-``--count`` of one seed is a part of the greater one. Faults are put into a copy, never into the checkout. What survives,
-and why, is kept in docs/mutants.md.
+``--count`` of one seed is a part of the greater one. Faults are seen by forked processes alone, never put into the checkout.
+What survives, and why, is kept in docs/mutants.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
+import functools
 import json
 import math
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import CHECKOUT, format_table
-from mutant_copies import Copies, Copy, known_results, write_results
+from mutant_forks import each, failing, known_results, try_all, write_results
 from mutant_sites import Mutant, all_mutants
 
 STRATA = {
@@ -36,6 +39,7 @@ STRATA = {
     "case and study": ("y90voxel/case", "y90voxel/study"),
     "io/dicom": ("y90voxel/io/dicom",),
 }
+NEAREST = 40  # tests that a fault is tried against first; most are caught by few
 LIVES = ("survived", "no tests", "timeout")  # of a fault that no test caught in time, nobody knows
 RESULTS = CHECKOUT / "benchmarks" / "results"
 PLANTED = "elapsed_s > greatest_age_h * SECONDS_PER_HOUR"
@@ -62,40 +66,80 @@ def wilson(hits: int, of: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 class TestMap:
-    """Which tests run which line, from a run of the suite with coverage.
+    """Which tests run which line, from a run of the suite with coverage; tests added since count by what their file names.
 
     A line that a shared fixture runs belongs to all tests of the file, one that runs on import to the tests of its module.
+    Lines of a map of an older commit are those that are still there.
     """
 
-    def __init__(self, contents: list[dict[str, Any]]) -> None:
-        self.tests: list[str] = []
-        self.lines: dict[str, dict[str, list[int]]] = {}
-        for content in contents:  # parts of the suite, one after the other
-            first = len(self.tests)
-            self.tests += content["tests"]
-            for module, lines in content["lines"].items():
-                mine = self.lines.setdefault(module, {})
-                for line, tests in lines.items():
-                    mine.setdefault(line, []).extend(first + index for index in tests)
-        places = (tests for lines in self.lines.values() for tests in lines.values())
-        self.breadth = Counter(self.tests[index] for tests in places for index in tests)
+    def __init__(self, contents: list[dict[str, Any]], collected: set[str]) -> None:
+        self.contents = contents
+        self.collected = collected
+        known = {test for content in contents for test in content["tests"]}
+        self.added: dict[str, list[str]] = {}
+        for test in sorted(collected - known):
+            self.added.setdefault(test.partition("::")[0], []).append(test)
+        self.breadth = Counter(
+            content["tests"][index]
+            for content in contents
+            for lines in content["lines"].values()
+            for tests in lines.values()
+            for index in tests
+        )
 
-    def covering(self, mutant: Mutant, most: int | None = None) -> list[str]:
+    def covering(self, mutant: Mutant) -> list[str]:
         """Return tests and files of tests that run a line: of the module's own file, of its folder, then the narrowest first."""
-        lines = self.lines.get(mutant.path, {})
-        chosen = lines.get(str(mutant.line))
-        if not chosen:  # run on import, or a constant
-            chosen = [test for tests in lines.values() for test in tests]
-        names = {self.tests[index] for index in chosen}
-        files = {name for name in names if "::" not in name}
-        names = files | {name for name in names if name.partition("::")[0] not in files}
+        on_line, of_module = set(), set()
+        for content in self.contents:
+            line = line_then(content["commit"], mutant.path).get(mutant.line)
+            for number, tests in content["lines"].get(mutant.path, {}).items():
+                names = {content["tests"][index] for index in tests}
+                of_module |= names
+                on_line |= names if number == str(line) else set()
+        names = on_line or of_module  # run on import, or a constant
         stem, subject = Path(mutant.path).stem, Path(mutant.path).parent.as_posix().removeprefix("y90voxel/")
+        for file, tests in self.added.items():
+            if re.search(rf"\b{stem}\b", text_of(file)):
+                names |= set(tests)
+        files = {name for name in names if "::" not in name and (CHECKOUT / name).exists()}
+        names = files | {name for name in names & self.collected if name.partition("::")[0] not in files}
 
         def distance(name: str) -> tuple[bool, bool, int, str]:
             apart = f"test_{stem}.py" not in name, f"tests/{subject}/" not in name
             return *apart, self.breadth[name], name
 
-        return sorted(names, key=distance)[:most]
+        return sorted(names, key=distance)
+
+
+@functools.cache
+def line_then(commit: str, path: str) -> dict[int, int]:
+    """Return which line of a commit's module each line of it is now, of those that are the same."""
+    git = ["git", "show", f"{commit}:{path}"]
+    then = subprocess.run(git, cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout.splitlines()
+    blocks = difflib.SequenceMatcher(
+        None, then, text_of(path).splitlines(), autojunk=False
+    ).get_matching_blocks()
+    return {block.b + k + 1: block.a + k + 1 for block in blocks for k in range(block.size)}
+
+
+@functools.cache
+def text_of(path: str) -> str:
+    return (CHECKOUT / path).read_text(encoding="utf-8")
+
+
+def collected_tests() -> set[str]:
+    """Return the tests that there are, by what pytest calls them."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    places = os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": places},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return {line for line in done.stdout.splitlines() if "::" in line}
 
 
 def make_map(path: Path, arguments: list[str]) -> None:
@@ -133,7 +177,9 @@ def write_map(data: Path, path: Path) -> None:
                 tests.setdefault(t, len(tests)) for t in covering
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"tests": list(tests), "lines": lines}), encoding="utf-8")
+    git = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(git, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.strip()
+    path.write_text(json.dumps({"commit": commit, "tests": list(tests), "lines": lines}), encoding="utf-8")
     print(f"{len(tests)} tests and files of tests: {path}")
 
 
@@ -164,29 +210,34 @@ def run_sample(
     jobs: int,
     most: int | None,
 ) -> dict[str, Any]:
-    """Try every fault that has no result yet, in the order of the sample, and write after each.
+    """Try every fault that has no result yet against its nearest tests, those that live against the others.
 
-    A test that fails in the copy without a fault catches none: its faults are tried again without it.
+    Results are written after each. A test that fails without a fault catches none: its faults are tried again without it.
     """
     results = known_results(path)
     broken: set[str] = set()
-    with Copies(jobs) as copies:
-        left = chosen
-        while left := [one for one in left if one[1].name not in results]:
 
-            def attempt(
-                copy: Copy, one: tuple[str, Mutant], without: frozenset[str] = frozenset(broken)
-            ) -> dict[str, Any]:
-                covering = [test for test in tests.covering(one[1], most) if test not in without]
-                return copy.result(one, covering, timeout_s)
+    def covering(mutant: Mutant) -> list[str]:
+        return [test for test in tests.covering(mutant)[:most] if test not in broken]
 
-            copies.each(left, attempt, results, path)
-            by = {results[mutant.name]["by"] for _, mutant in left} - {""}
-            found = copies.failing(sorted(by), timeout_s)
-            broken |= found
-            for name in [name for name, one in results.items() if one["by"] in found]:
-                print(f"{name}: {results[name]['by']} fails without a fault")
-                del results[name]
+    while left := [one for one in chosen if one[1].name not in results]:
+        lived = []
+
+        def keep(one: tuple[str, Mutant], result: dict[str, Any], lived: list[Any] | None = lived) -> None:
+            if lived is not None and result["outcome"] == "survived" and len(covering(one[1])) > NEAREST:
+                lived.append(one)
+                return
+            results[one[1].name] = result
+            write_results(path, results)
+
+        try_all(left, lambda mutant: covering(mutant)[:NEAREST], timeout_s, jobs, keep)
+        others = functools.partial(keep, lived=None)
+        try_all(lived, lambda mutant: covering(mutant)[NEAREST:], timeout_s, jobs, others)
+        by = {results[mutant.name]["by"] for _, mutant in left} - {""}
+        broken |= failing(sorted(by), timeout_s, jobs)
+        for name in [name for name, one in results.items() if one["by"] in broken]:
+            print(f"{name}: {results[name]['by']} fails without a fault")
+            del results[name]
     return {mutant.name: results[mutant.name] for _, mutant in chosen}
 
 
@@ -194,17 +245,22 @@ def run_again(
     chosen: list[tuple[str, Mutant]], added: list[str], path: Path, timeout_s: float, jobs: int
 ) -> dict[str, Any]:
     """Try the faults that lived once more, against tests that were added; others keep their result."""
-    results = known_results(path)
-    lived = [one for one in chosen if results.get(one[1].name, {}).get("outcome") in LIVES]
-    with Copies(jobs) as copies:
-        found: dict[str, Any] = {}
-        copies.each(lived, lambda copy, one: copy.result(one, added, timeout_s), found, None)
-        broken = copies.failing(added, timeout_s)
+    broken = failing(added, timeout_s, jobs)
     assert not broken, f"fail without a fault: {broken}"
-    for name, one in found.items():
-        if one["outcome"] not in LIVES:
-            results[name] = {**results[name], "outcome": one["outcome"], "by": one["by"], "held since": True}
-    write_results(path, results)
+    results = known_results(path)
+
+    def keep(name: str, result: dict[str, Any]) -> None:
+        if result["outcome"] not in LIVES:
+            results[name] = {
+                **results[name],
+                "outcome": result["outcome"],
+                "by": result["by"],
+                "held since": True,
+            }
+            write_results(path, results)
+
+    lived = [one for one in chosen if results.get(one[1].name, {}).get("outcome") in LIVES]
+    try_all(lived, lambda mutant: added, timeout_s, jobs, keep)
     return {mutant.name: results[mutant.name] for _, mutant in chosen if mutant.name in results}
 
 
@@ -247,10 +303,9 @@ def quick() -> int:
         path, 0, start, start + len(old), "planted", PLANTED, "elapsed_s > greatest_age_h * 60.0"
     )
     tests = ["tests/thresholds/test_planning_thresholds.py"]
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Copy(folder)
-        sound, _ = copy.run(tests, 60.0)
-        caught, by = copy.try_out(planted, tests, 60.0)
+    trials = [("sound", None, tests), ("caught", planted, tests)]
+    found = {about: (outcome, by) for about, outcome, by, _ in each(trials, 60.0, 1)}
+    (sound, _), (caught, by) = found["sound"], found["caught"]
     print(f"without a fault: {sound}; a vial's age in minutes: {caught} {by}; {len(chosen)} faults compile")
     return 0 if (sound, caught) == ("survived", "killed") else 1
 
@@ -287,7 +342,7 @@ def main() -> int:
     if arguments.again:
         print(report(run_again(chosen, arguments.again, path, arguments.timeout, arguments.jobs)))
         return 0
-    tests = TestMap([json.loads(path.read_text(encoding="utf-8")) for path in map_files])
+    tests = TestMap([json.loads(path.read_text(encoding="utf-8")) for path in map_files], collected_tests())
     print(report(run_sample(chosen, tests, path, arguments.timeout, arguments.jobs, arguments.most)))
     return 0
 
