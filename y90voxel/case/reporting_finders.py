@@ -101,13 +101,12 @@ def body_dose(evaluation: Reported) -> ItemStatus:
 
 
 def activity_by_region(evaluation: Reported) -> ItemStatus:
-    """Activity of each region in the image, at administration."""
+    """Activity of each region in the image, at administration; each injection has one image, and one time point."""
     images = len(evaluation.case.injections)
     if not evaluation.regions:
         return ItemStatus.missing("no regions; draw them")
-    return ItemStatus.derived(
-        f"activity_bq of each region at administration, from {images} time point{'s' * (images > 1)}"
-    )
+    of_images = "1 image" if images == 1 else f"{images} images, one an injection"
+    return ItemStatus.derived(f"activity_bq of each region at administration, from {of_images}")
 
 
 def time_course(evaluation: Reported) -> ItemStatus:
@@ -220,13 +219,12 @@ def administered_activity(evaluation: Reported) -> ItemStatus:
 
 def assay(evaluation: Reported) -> ItemStatus:
     """When the vial was measured; nothing records with what."""
-    if all(one.activity_time is not None for one in evaluation.case.settings.injections):
-        return ItemStatus.missing(
-            "the time of the assay is stated; the calibrator and its traceability are not recorded here"
-        )
-    return ItemStatus.missing(
-        "give --activity-time; the calibrator and its traceability are not recorded here"
-    )
+    facts = evaluation.case.settings.injections
+    unknown = "the calibrator and its traceability are not recorded here"
+    if all(one.activity_time is not None for one in facts):
+        return ItemStatus.missing(f"the time of the assay is stated; {unknown}")
+    vial = all(one.activity is not None for one in facts)
+    return ItemStatus.missing(f"give {'' if vial else '--activity and '}--activity-time; {unknown}")
 
 
 def surveys(_: Reported) -> ItemStatus:
@@ -287,8 +285,17 @@ def vial_record(_: Reported) -> ItemStatus:
 
 def residual_named(evaluation: Reported) -> ItemStatus:
     """What stayed in vial and lines."""
-    if all(one.residual is not None for one in evaluation.case.settings.injections):
+    facts = evaluation.case.settings.injections
+    if all(one.residual is not None for one in facts):
         return ItemStatus.present("given, and taken off the activity")
+    if any(one.net_activity is not None for one in facts):
+        return ItemStatus.missing(
+            "the net activity is stated, with the residual taken off; give --activity and --residual in its place"
+        )
+    if any(one.activity is None for one in facts):
+        return ItemStatus.missing(
+            "no vial activity is stated that it would be taken off; give --activity and --residual"
+        )
     return ItemStatus.missing("taken as none; give --residual")
 
 
