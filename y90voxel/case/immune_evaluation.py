@@ -95,6 +95,7 @@ def with_immune(
                 "spread of the blood dose; the mean dose to blood does not depend on it.",
             )
         )
+    notices += _contradicting_date(evaluation)
     return replace(evaluation, immune=report).with_notices(*notices)
 
 
@@ -157,6 +158,23 @@ def treatment_date(evaluation: Evaluation) -> date | None:
     if days:
         return min(days)
     return None if evaluation.case.patient is None else evaluation.case.patient.treatment_date
+
+
+def _contradicting_date(evaluation: Evaluation) -> list[Notice]:
+    """Say that the stated day of the treatment is none of its injections; without a date, which outputs may not show."""
+    patient, treated = evaluation.case.patient, treatment_date(evaluation)
+    stated = None if patient is None else patient.treatment_date
+    times = [injection.administration.time for injection in evaluation.case.injections]
+    days = {time.date() for time in times if time is not None}
+    if stated is None or treated is None or stated == treated or stated in days:
+        return []
+    return [
+        Notice(
+            "immune-treatment-date",
+            f"patient.treatment_date lies {(stated - treated).days:+d} days from the time of the injection (--time, or the "
+            "images): days are counted from the injection. Mend one of them.",
+        )
+    ]
 
 
 def days_after(treated: date | None, dates: Iterable[date]) -> list[float] | None:
