@@ -271,6 +271,15 @@ def test_coarser_voxels_hold_the_same_volume_as_many_as_allowed(least, spacing, 
     assert found.spacing_mm == pytest.approx((spacing,) * 3, rel=1e-4)
 
 
+@pytest.mark.parametrize(("least", "kept"), [(1000, True), (999, False)])
+def test_as_many_voxels_as_allowed_stay_as_they_are_however_flat(least, kept, monkeypatch):
+    """1000 voxels of 8 by 1 by 1 mm: a cube of their volume would be coarser in two directions."""
+    monkeypatch.setattr(dvh_sampling, "MOST_VOXELS", least)
+    grid = Grid.from_spacing((10, 10, 10), (8.0, 1.0, 1.0))
+    found = _sampling_grid(grid, [block("GTV1", Role.TUMOUR, 1, 9, grid)], 0.0)
+    assert (found.spacing_mm == pytest.approx((8.0, 1.0, 1.0))) is kept
+
+
 @pytest.mark.parametrize(
     ("mode", "region", "roles"),
     [
