@@ -178,6 +178,31 @@ def test_a_deflated_bomb_is_refused(tmp_path, monkeypatch, limit):
     assert caught.value.tag == "TransferSyntaxUID"
 
 
+GIB, MIB = 2**30, 2**20
+
+
+@pytest.mark.parametrize(
+    ("inflated", "packed", "taken"),
+    [
+        (GIB, 6 * MIB, True),  # 171 times its packed size
+        (GIB + 1, 6 * MIB, False),
+        (64 * MIB, 1, True),
+        (64 * MIB + 1, 1, False),
+        (200 * MIB, MIB, True),
+        (200 * MIB + 1, MIB, False),
+        (1000, 1000, True),
+    ],
+)
+def test_a_deflated_data_set_has_1_gib_at_most_and_from_64_mib_on_200_times_its_packed_size(
+    inflated, packed, taken
+):
+    if taken:
+        structure._check_inflated(inflated, packed, source(b""))
+    else:
+        with pytest.raises(DicomError, match=f"unpacks to {inflated} bytes and more, from {packed}"):
+            structure._check_inflated(inflated, packed, source(b""))
+
+
 @pytest.mark.parametrize(("body", "message"), [(b"\xff" * 40, "is damaged"), (b"\x03", "has no end")])
 def test_a_damaged_deflated_file_is_refused(tmp_path, body, message):
     with pytest.raises(DicomError, match=f"deflated data set of file {message}"):
@@ -202,3 +227,90 @@ def test_sequences_within_unknown_values_are_followed():
     value = item + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
     data = struct.pack("<HH", 0x0009, 0x1001) + b"UN" + struct.pack("<HI", 0, 0xFFFFFFFF) + value
     structure.check_structure(data, source(data), implicit=False, little=True)
+
+
+@pytest.mark.parametrize("version", [b"\0\1", b"\0\1\2\3"])
+def test_a_data_set_begins_behind_a_meta_header_with_long_and_short_elements(version):
+    meta = (
+        element(0x0002, 0x0001, b"OB", version)  # 12 bytes and its value
+        + element(0x0002, 0x0002, b"UI", b"1.2.3\0")  # 8 bytes and 6
+    )
+    data = element(0x0008, 0x0060, b"CS", b"CT")
+    assert structure.data_set_start(meta + data) == 26 + len(version)
+    assert structure.data_set_start(bytes(128) + b"DICM" + meta + data) == 158 + len(version)
+    assert structure.data_set_start(data) == 0
+    assert structure.data_set_start(meta[:10]) == 10  # cut within a length
+
+
+def check(data, *, implicit=False):
+    structure.check_structure(data, source(data), implicit=implicit, little=True)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(3, True), (2, False)])
+def test_elements_are_counted(monkeypatch, most, taken):
+    monkeypatch.setattr(structure, "MOST_ELEMENTS", most)
+    data = b"".join(element(0x0010, number, b"LO", b"A ") for number in (0x10, 0x20, 0x30))
+    if taken:
+        check(data)
+    else:
+        with pytest.raises(DicomError, match="more than 2 elements"):
+            check(data)
+
+
+@pytest.mark.parametrize(("within", "taken"), [(b"", True), (element(0x0010, 0x0020, b"LO", b"A "), False)])
+def test_64_levels_are_followed(within, taken):
+    """31 sequences and their items in the data set: 63 levels; the sequence in the last is 64, what its item holds 65."""
+    last = element(0x0008, 0x1140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(within)) + within)
+    data = last
+    for _ in range(31):
+        data = element(
+            0x0008, 0x1140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data
+        )
+    if taken:
+        check(data)
+    else:
+        with pytest.raises(DicomError, match="nest deeper than 64 levels"):
+            check(data)
+
+
+CUT = struct.pack("<HH", 0x7FE0, 0x0010) + b"OW" + struct.pack("<HI", 0, 1000)
+
+
+def test_what_follows_the_pixels_of_the_image_is_not_looked_at():
+    check(element(0x0008, 0x0060, b"CS", b"CT") + CUT)
+
+
+def test_pixels_of_an_icon_end_nothing():
+    icon = element(0x0088, 0x0200, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(CUT)) + CUT)
+    with pytest.raises(DicomError, match="beyond what holds it"):
+        check(icon)
+
+
+END_OF_ITEM, END_OF_SEQUENCE = (struct.pack("<HHI", 0xFFFE, number, 0) for number in (0xE00D, 0xE0DD))
+
+
+@pytest.mark.parametrize(
+    ("length", "within", "end", "taken"),
+    [
+        (0xFFFFFFFF, b"", END_OF_ITEM, True),
+        (0xFFFFFFFF, b"", END_OF_SEQUENCE, False),
+        (8, END_OF_ITEM, b"", False),  # an item with a length has no delimiter
+        (0, b"", b"", True),
+    ],
+)
+def test_a_delimiter_ends_what_has_no_length_and_nothing_else(length, within, end, taken):
+    data = element(0x0008, 0x1140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, length) + within + end)
+    if taken:
+        check(data)
+    else:
+        with pytest.raises(DicomError, match="stands where it cannot"):
+            check(data)
+
+
+FRAGMENTS = struct.pack("<HHI", 0xFFFE, 0xE000, 4) + b"abcd" + END_OF_SEQUENCE
+
+
+@pytest.mark.parametrize(("tag", "vr"), [((0x0009, 0x1001), b"OB"), ((0x7FE0, 0x0010), b"UN")])
+def test_fragments_are_those_of_bytes_or_of_pixels(tag, vr):
+    value = struct.pack("<HH", *tag) + vr + struct.pack("<HI", 0, 0xFFFFFFFF) + FRAGMENTS
+    check(element(0x0088, 0x0200, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(value)) + value))

@@ -94,13 +94,7 @@ def inflated(data: bytes, file: SourceFile) -> bytes:
             ) from error
         packed = worker.unconsumed_tail
         total += len(parts[-1])
-        if total > LARGEST_INFLATED_BYTES or (total > LARGE_BYTES and total > LARGEST_RATIO * len(data)):
-            raise DicomError(
-                f"the deflated data set of {file.name} unpacks to {total} bytes and more, from {len(data)}: this is not an "
-                "image of a patient.",
-                file=file.name,
-                tag="TransferSyntaxUID",
-            )
+        _check_inflated(total, len(data), file)
     if not worker.eof:
         raise DicomError(
             f"the deflated data set of {file.name} has no end: the file is cut short. Export or copy it again.",
@@ -108,6 +102,17 @@ def inflated(data: bytes, file: SourceFile) -> bytes:
             tag="TransferSyntaxUID",
         )
     return data[:start] + b"".join(parts)
+
+
+def _check_inflated(total: int, packed: int, file: SourceFile) -> None:
+    """Raise for a file that unpacks to more bytes than an image, or shrinks too well to be one."""
+    if total > LARGEST_INFLATED_BYTES or (total > LARGE_BYTES and total > LARGEST_RATIO * packed):
+        raise DicomError(
+            f"the deflated data set of {file.name} unpacks to {total} bytes and more, from {packed}: this is not an "
+            "image of a patient.",
+            file=file.name,
+            tag="TransferSyntaxUID",
+        )
 
 
 def data_set_start(data: bytes) -> int:
