@@ -1,10 +1,20 @@
-"""What is taken for a DICOM data set without preamble."""
+"""What is taken for DICOM, and how much of a file is read for its header."""
 
+import io
 import struct
+import zipfile
+from pathlib import Path
 
+import dicom_factory as factory
+import numpy as np
 import pytest
 
-from y90voxel.io.dicom.headers import _looks_like_a_dataset
+from y90voxel.errors import DicomError
+from y90voxel.io.dicom import sources
+from y90voxel.io.dicom.headers import Instance, _damaged_start, _looks_like_a_dataset, read_header
+from y90voxel.io.dicom.sources import SourceFile, list_files
+
+FILE = SourceFile(Path("x.dcm"), "x.dcm", 1)
 
 REST = bytes(12)
 
@@ -21,3 +31,81 @@ def test_a_data_set_begins_with_group_2_or_8_in_either_order_of_bytes(order, gro
     start = struct.pack(f"{order}HH", group, element)
     assert _looks_like_a_dataset(start + REST) is taken
     assert _looks_like_a_dataset(start + REST[:-1]) is False  # less than an element
+
+
+def ct_bytes():
+    (slice_,) = factory.ct(np.zeros((1, 4, 6), np.int16))
+    buffer = io.BytesIO()
+    slice_.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_the_transfer_syntax_is_that_of_the_meta_header():
+    with_meta = Instance(FILE, factory.ct(np.zeros((1, 4, 6), np.int16))[0])
+    assert with_meta.transfer_syntax == "1.2.840.10008.1.2.1"
+    assert Instance(FILE, factory.item(Modality="CT")).transfer_syntax == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"),
+    [((2**15, 2**7, 2**9), True), ((2**15, 2**7, 2**9 + 1), False), ((2**15, 2**9 + 1, 2**7), False)],
+)
+def test_voxels_are_counted_in_frames_rows_and_columns(size, taken):
+    frames, rows, columns = size
+    instance = Instance(FILE, factory.item(NumberOfFrames=frames, Rows=rows, Columns=columns))
+    if taken:
+        assert instance.matrix_size() == size
+    else:
+        with pytest.raises(DicomError, match="more than any image of a patient"):
+            instance.matrix_size()
+
+
+def test_what_lies_in_an_archive_does_not_make_it_dicom(tmp_path):
+    path = tmp_path / "study"
+    path.write_bytes(b"PK\x03\x04" + bytes(30) + ct_bytes())
+    assert read_header(SourceFile(path, "study", path.stat().st_size)) is None
+
+
+def test_a_file_of_5_gib_that_is_not_dicom_is_passed_over(tmp_path):
+    path = tmp_path / "list mode"
+    path.write_bytes(b"events of a list mode file" * 20)
+    assert read_header(SourceFile(path, "list mode", 5 * 2**30)) is None
+
+
+RESCALE = b"\x28\x00\x52\x10DS"  # RescaleIntercept, behind what all other elements but its slope and type are
+
+
+@pytest.mark.parametrize(
+    ("bytes_of_header", "times"),
+    [
+        (len(ct_bytes()), 0),  # the pixels begin in the part that was unpacked
+        (ct_bytes().index(RESCALE), 1),  # cut between two elements: what was read looks whole
+        (ct_bytes().index(RESCALE) + 10, 1),  # cut within one
+    ],
+)
+def test_a_header_that_goes_on_behind_the_part_that_was_unpacked_is_read_again(
+    tmp_path, monkeypatch, bytes_of_header, times
+):
+    content = ct_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.dcm", content + bytes(16))
+    monkeypatch.setattr(sources, "HEADER_BYTES", bytes_of_header)
+    opened = []
+    whole = SourceFile.open
+    monkeypatch.setattr(SourceFile, "open", lambda file: opened.append(file) or whole(file))
+    (file,) = list_files(tmp_path / "a.zip")
+    instance = read_header(file)
+    assert len(opened) == times
+    assert instance.header.RescaleIntercept == -1024
+    assert (instance.pixel_offset, instance.pixel_bytes) == (len(content) - 48, 48)
+
+
+@pytest.mark.parametrize(("lost", "damaged"), [(b"", False), (b"\0", True), (bytes(40), True)])
+def test_a_meta_header_that_does_not_stand_at_the_beginning_is_damaged(lost, damaged):
+    assert _damaged_start(lost + b"\x02\x00\x00\x00UL\x04\x00" + bytes(4)) is damaged
+
+
+def test_bytes_that_begin_like_a_data_set_and_are_none_are_passed_over(tmp_path):
+    path = tmp_path / "counts.raw"
+    path.write_bytes(struct.pack("<HHI", 0x0008, 0x0001, 1 << 20) + b"\x7f" * 24)
+    assert read_header(SourceFile(path, "counts.raw", 32)) is None
