@@ -7,11 +7,19 @@ from pathlib import Path
 
 import dicom_factory as factory
 import numpy as np
+import pydicom
 import pytest
+from pydicom.dataset import FileMetaDataset
 
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom import sources
-from y90voxel.io.dicom.headers import Instance, _damaged_start, _looks_like_a_dataset, read_header
+from y90voxel.io.dicom.headers import (
+    Instance,
+    _damaged_start,
+    _looks_like_a_dataset,
+    _with_pixel_place,
+    read_header,
+)
 from y90voxel.io.dicom.sources import SourceFile, list_files
 
 FILE = SourceFile(Path("x.dcm"), "x.dcm", 1)
@@ -109,3 +117,57 @@ def test_bytes_that_begin_like_a_data_set_and_are_none_are_passed_over(tmp_path)
     path = tmp_path / "counts.raw"
     path.write_bytes(struct.pack("<HHI", 0x0008, 0x0001, 1 << 20) + b"\x7f" * 24)
     assert read_header(SourceFile(path, "counts.raw", 32)) is None
+
+
+def read_marked(path, dataset, media_class):
+    """The header of an object that is written as it is, with preamble and meta header."""
+    dataset.preamble = bytes(128)
+    dataset.file_meta.MediaStorageSOPClassUID = media_class
+    pydicom.dcmwrite(path, dataset, enforce_file_format=False)
+    assert path.read_bytes()[128:132] == b"DICM"
+    return read_header(SourceFile(path, "a.dcm", path.stat().st_size))
+
+
+@pytest.mark.parametrize("missing", ["SOPClassUID", "SeriesInstanceUID"])
+def test_a_file_that_does_not_say_what_it_is_or_of_which_series_is_refused(tmp_path, missing):
+    (slice_,) = factory.ct(np.zeros((1, 4, 6), np.int16), **{missing: None})
+    with pytest.raises(DicomError, match="no SOPClassUID or SeriesInstanceUID"):
+        read_marked(tmp_path / "a.dcm", slice_, factory.CT_CLASS)
+
+
+def test_the_directory_of_a_medium_is_no_image(tmp_path):
+    (slice_,) = factory.ct(np.zeros((1, 4, 6), np.int16), SOPClassUID=None, SeriesInstanceUID=None)
+    assert read_marked(tmp_path / "DICOMDIR", slice_, "1.2.840.10008.1.3.10") is None
+
+
+EXPLICIT, IMPLICIT, BIG, DEFLATED = (f"1.2.840.10008.1.2{end}" for end in (".1", "", ".2", ".1.99"))
+HEAD = b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<I", 640)  # tag, representation, reserved, length
+
+
+@pytest.mark.parametrize(
+    ("syntax", "implicit", "little", "element", "place"),
+    [
+        (EXPLICIT, False, True, HEAD, (1012, 640)),
+        (EXPLICIT, False, True, HEAD.replace(b"OW", b"OB"), (1012, 640)),
+        (None, False, True, HEAD, (1012, 640)),  # without a meta header
+        (IMPLICIT, True, True, b"\xe0\x7f\x10\x00" + struct.pack("<I", 640) + b"abcd", (1008, 640)),
+        (BIG, False, False, b"\x7f\xe0\x00\x10OW\0\0" + struct.pack(">I", 640), (1012, 640)),
+        (BIG, False, False, HEAD, (None, None)),
+        (EXPLICIT, False, True, HEAD.replace(b"OW", b"UN"), (None, None)),
+        (EXPLICIT, False, True, HEAD[:11], (None, None)),
+        (EXPLICIT, False, True, HEAD[:8] + b"\xff\xff\xff\xff", (None, None)),  # fragments
+        (EXPLICIT, False, True, b"\x08\0\x60\0CS\x02\0CT\0\0", (None, None)),  # another element
+        (DEFLATED, False, True, HEAD, (None, None)),
+        ("1.2.840.10008.1.2.4.70", False, True, HEAD, (None, None)),
+    ],
+)
+def test_uncompressed_pixels_begin_behind_the_head_of_their_element(syntax, implicit, little, element, place):
+    header = factory.item(Modality="CT")
+    header.set_original_encoding(implicit, little)
+    if syntax is not None:
+        header.file_meta = FileMetaDataset()
+        header.file_meta.TransferSyntaxUID = syntax
+    instance = _with_pixel_place(FILE, header, 1000, element)
+    assert (instance.pixel_offset, instance.pixel_bytes) == place
+    if place != (None, None):
+        assert instance.little_endian is little

@@ -63,9 +63,12 @@ def test_padding_after_the_last_element_passes(tmp_path):
 
 
 @pytest.mark.parametrize("lost", [1, 20, 400])
-def test_a_structure_set_that_was_cut_short_is_refused(tmp_path, lost):
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_structure_set_that_was_cut_short_is_refused(tmp_path, lost, marked):
+    content = structures()
+    begin = 0 if marked else structure.data_set_start(content)
     with pytest.raises(DicomError, match=r"cut short|elements|cannot be read"):
-        read(written(tmp_path, structures()[:-lost]))
+        read(written(tmp_path, content[begin:-lost]))
 
 
 def test_a_length_that_overruns_its_item_is_refused(tmp_path):
@@ -263,9 +266,7 @@ def test_64_levels_are_followed(within, taken):
     last = element(0x0008, 0x1140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(within)) + within)
     data = last
     for _ in range(31):
-        data = element(
-            0x0008, 0x1140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data
-        )
+        data = element(0x0008, 0x1140, b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(data)) + data)
     if taken:
         check(data)
     else:

@@ -363,7 +363,7 @@ def _with_pixel_place(source: SourceFile, header: Dataset, place: int, element: 
     meta = getattr(header, "file_meta", None)
     syntax = "" if meta is None else text(meta, "TransferSyntaxUID", source)
     implicit, little = header.original_encoding
-    if syntax == DeflatedExplicitVRLittleEndian or (syntax and syntax not in _NATIVE):
+    if syntax and syntax not in _NATIVE:
         return Instance(source, header)
     if element[:4] != _PIXEL_TAG[bool(little)]:
         return Instance(source, header)
