@@ -47,6 +47,12 @@ def test_the_spread_of_a_dose_is_that_of_its_logarithm():
     assert (unreached.relative, unreached.interval_gy) == (0.0, (0.0, 0.0))
 
 
+def test_a_dose_of_nothing_in_some_draws_is_no_certain_dose():
+    """Its logarithm has no spread; it was said to be known exactly. Draws of 0 and 30 Gy: 21.2 Gy over 15."""
+    found = spread_of(drawn(3.0), [drawn(dose=0.0), drawn(dose=10.0)]).doses["liver"]
+    assert found.relative == pytest.approx(math.sqrt(2.0), rel=1e-12)
+
+
 @pytest.mark.parametrize(("greatest", "in_bq"), [(None, None), ((2.0, 3.0), [2e9, 3e9])])
 def test_the_entries_are_in_becquerel_and_per_cent(greatest, in_bq):
     entry = ModelSpread((1.0, 2.0), greatest, {}, {"a": 0.5}, 0.25).as_dict()

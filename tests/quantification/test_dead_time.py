@@ -25,12 +25,23 @@ def test_no_dead_time_changes_nothing():
     assert DeadTime(0.0).factor(1e6) == 1.0
 
 
-def test_a_curve_is_interpolated_and_begins_at_nothing():
+def test_a_curve_is_interpolated_and_what_is_lost_below_it_vanishes_with_the_rate():
     curve = DeadTimeCurve((100.0, 180.0, 240.0), (110.0, 220.0, 330.0))
     assert curve.true_rate(210.0) == pytest.approx(275.0)
-    assert curve.true_rate(50.0) == pytest.approx(55.0)
+    assert curve.true_rate(100.0) == pytest.approx(110.0)
+    assert DeadTime(curve=curve).factor(50.0) == pytest.approx(1.05)  # 1.1 at 100 1/s
+    assert DeadTime(curve=curve).factor(1.0) == pytest.approx(1.001)
     assert DeadTime(curve=curve).factor(180.0) == pytest.approx(220 / 180)
     assert DeadTimeCurve((0.0, 100.0), (0.0, 120.0)).true_rate(50.0) == pytest.approx(60.0)
+
+
+def test_below_a_curve_that_begins_late_a_camera_is_followed_to_second_order():
+    """Paralysable: true over observed is 1 + x + 3/2 x^2 + … with x = m tau; 10 % less is seen where the curve begins."""
+    true = np.linspace(1e4, 2e4, 30)
+    curve = DeadTimeCurve(tuple(true * np.exp(-true * 1e-5)), tuple(true))
+    for rate in (10.0, 1e3, 5e3, 9e3):
+        assert DeadTime(curve=curve).factor(rate) == pytest.approx(DeadTime(1e-5).factor(rate), abs=5e-3)
+    assert DeadTime(curve=curve).factor(10.0) == pytest.approx(1.0, abs=2e-4)
 
 
 def test_a_finely_measured_curve_is_the_closed_form():

@@ -224,16 +224,16 @@ def folder_treatment(tmp_path, monkeypatch, *, is_prediction=False, administrati
     folder = SimpleNamespace(side=side, inputs=(), notices=())
     monkeypatch.setattr(read_treatments, "read_dose_folder", lambda _path: folder)
     monkeypatch.setattr(read_treatments, "read_json", lambda _path: document)
-    return read_treatment(tmp_path, TreatmentFacts(path=str(tmp_path), **given)).treatment
+    return read_treatment(tmp_path, TreatmentFacts(path=str(tmp_path), **given))
 
 
 @pytest.mark.parametrize("given", [{"fractions": 2}, {"fraction_dates": [MONDAY]}, {"nuclide": "Y-90"}])
 def test_a_result_folder_says_its_nuclide_itself(given, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="is a result folder, which says its nuclide itself"):
         folder_treatment(tmp_path, monkeypatch, date=MONDAY, **given)
-    found = folder_treatment(tmp_path, monkeypatch, date=MONDAY)
+    found = folder_treatment(tmp_path, monkeypatch, date=MONDAY).treatment
     assert (found.name, found.stated_means_gy) == (tmp_path.name, {"A": 3.0})
-    assert folder_treatment(tmp_path, monkeypatch, date=MONDAY, name="first").name == "first"
+    assert folder_treatment(tmp_path, monkeypatch, date=MONDAY, name="first").treatment.name == "first"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_a_folder_is_a_prediction_where_it_and_the_user_say_so(
 ):
     given = {"is_prediction": is_prediction, "predicted": predicted, "date": MONDAY}
     if said is None:
-        assert folder_treatment(tmp_path, monkeypatch, **given).predicted is is_prediction
+        assert folder_treatment(tmp_path, monkeypatch, **given).treatment.predicted is is_prediction
     else:
         with pytest.raises(InputError, match=said):
             folder_treatment(tmp_path, monkeypatch, **given)
@@ -270,7 +270,7 @@ def test_a_folder_began_at_its_administration(administration, start, tmp_path, m
         with pytest.raises(InputError, match="is not known, and treatments act together by their times"):
             folder_treatment(tmp_path, monkeypatch, administration=administration)
     else:
-        assert folder_treatment(tmp_path, monkeypatch, administration=administration).start == start
+        assert folder_treatment(tmp_path, monkeypatch, administration=administration).treatment.start == start
 
 
 @pytest.mark.parametrize(
@@ -282,3 +282,13 @@ def test_fractions_without_dates_are_given_on_weekdays_and_that_is_said(start, n
     found, notices = _fraction_dates(facts(), datetime(2026, 3, start, 12), number)
     assert [day.day for day in found] == days
     assert [notice.code for notice in notices] == ["fraction-dates-assumed"] * (number > 1)
+
+
+@pytest.mark.parametrize(("hours", "told"), [(-13, True), (-12, False), (11, False), (12, True)])
+def test_another_day_than_the_results_state_is_used_and_told(hours, told, tmp_path, monkeypatch):
+    """MONDAY is noon, as a date without a time is."""
+    stated = (MONDAY + timedelta(hours=hours)).isoformat()
+    found = folder_treatment(tmp_path, monkeypatch, administration={"time": stated}, date=MONDAY)
+    assert found.treatment.start == MONDAY
+    assert [notice.code for notice in found.notices] == ["treatment-date-differs"] * told
+    assert not folder_treatment(tmp_path, monkeypatch, administration={"time": stated}).notices

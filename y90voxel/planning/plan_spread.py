@@ -29,7 +29,7 @@ class DoseSpread:
     Parameters
     ----------
     relative : float
-        Relative standard uncertainty (k = 1), √(exp(var ln D) − 1).
+        Relative standard uncertainty (k = 1), √(exp(var ln D) − 1); standard deviation over mean where a draw has no dose.
     interval_gy : tuple of float, (2,)
         95 % interval [Gy].
     """
@@ -132,7 +132,8 @@ def _dose_spread(doses_gy: Sequence[float]) -> DoseSpread:
     """Spread of one region's dose."""
     doses = np.asarray(doses_gy)
     if not (doses > 0).all():
-        return DoseSpread(0.0, _interval(doses))  # reached by nothing, in any draw
+        mean = float(doses.mean())
+        return DoseSpread(float(doses.std(ddof=1)) / mean if mean else 0.0, _interval(doses))
     return DoseSpread(math.sqrt(math.expm1(float(np.var(np.log(doses), ddof=1)))), _interval(doses))
 
 

@@ -104,6 +104,9 @@ class DeadTimeCurve:
     def true_rate(self, observed_cps: float) -> float:
         """Return the true rate at an observed one, interpolated linearly [1/s].
 
+        Below the first point the share that is lost is in proportion to the rate, m (1 + m tau) to first order in a camera's
+        dead time tau (see :func:`true_count_rate`).
+
         Raises
         ------
         InputError
@@ -116,12 +119,11 @@ class DeadTimeCurve:
                 f"{observed_cps:.4g}. Measure further, or give a time constant.",
                 tag="dead_time.curve",
             )
-        # Below the first point dead time vanishes with the rate.
-        observed = (
-            np.concatenate(([0.0], self.observed_cps)) if self.observed_cps[0] > 0 else self.observed_cps
-        )
-        true = np.concatenate(([0.0], self.true_cps)) if self.observed_cps[0] > 0 else self.true_cps
-        return float(np.interp(observed_cps, observed, true))
+        first_observed, first_true = self.observed_cps[0], self.true_cps[0]
+        if observed_cps < first_observed:
+            # Below the first point what is lost vanishes with the rate, as the rate times tau to first order.
+            return observed_cps * (1.0 + (first_true / first_observed - 1.0) * observed_cps / first_observed)
+        return float(np.interp(observed_cps, self.observed_cps, self.true_cps))
 
 
 @dataclass(frozen=True)

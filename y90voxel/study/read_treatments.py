@@ -136,7 +136,8 @@ def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
             tag="predicted",
         )
     settings = document["provenance"].get("settings", {}).get("administration", {})
-    start = _start(path, facts, settings.get("time") or settings.get("activity_time"))
+    stated = settings.get("time") or settings.get("activity_time")
+    start = _start(path, facts, stated)
     record = nuclide_record(str(side.nuclide))
     treatment = Treatment(
         facts.name or path.name,
@@ -154,7 +155,20 @@ def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
         predicted=bool(side.is_prediction),
     )
     identity = read_rtdose_facts(path / "dose.dcm").identity if (path / "dose.dcm").is_file() else None
-    return ReadTreatment(treatment, identity, folder.inputs, folder.notices)
+    return ReadTreatment(
+        treatment, identity, folder.inputs, (*folder.notices, *_other_day(path, start, stated))
+    )
+
+
+def _other_day(path: Path, start: datetime, stated: str | None) -> list[Notice]:
+    """Say that a treatment is taken for one of another day than its results state."""
+    if stated is None or datetime.fromisoformat(stated).date() == start.date():
+        return []
+    message = (
+        f"{path.name}: {start:%Y-%m-%d} is given and used as its date; its results say that it was administered at {stated}. "
+        "Treatments act together by their times: make sure which is right."
+    )
+    return [Notice("treatment-date-differs", message)]
 
 
 def _start(path: Path, facts: TreatmentFacts, stated: str | None) -> datetime:
