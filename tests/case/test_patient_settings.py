@@ -40,6 +40,22 @@ def test_units_are_converted_and_statements_kept(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("table", "bilirubin", "albumin", "afp"),
+    [
+        ("", None, None, None),
+        ("bilirubin_umol_per_l = 20\nalbumin_g_per_l = 41", 20.0, 41.0, None),
+        ("bilirubin_mg_per_dl = 2\nalbumin_g_per_dl = 4.1", 34.2, 41.0, None),  # 17.1 umol/L a mg/dL
+        ("afp = {value = 2.5, unit = 'kU/L'}", None, None, 2.5),
+    ],
+)
+def test_each_value_may_be_stated_alone(tmp_path, table, bilirubin, albumin, afp):
+    record = settings(tmp_path, f"[patient]\n{table}\n").patient.record()
+    assert record.bilirubin_umol_per_l == (None if bilirubin is None else pytest.approx(bilirubin, rel=1e-3))
+    assert record.albumin_g_per_l == (None if albumin is None else pytest.approx(albumin))
+    assert (None if record.afp is None else record.afp.value) == afp
+
+
+@pytest.mark.parametrize(
     ("table", "said"),
     [
         ("bclc = 'E'", "bclc must be one of 0, A, B, C, D, got 'E'"),

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from y90voxel.case.setting_names import (
+    all_keys,
     manifest_columns,
     named_settings,
     nested,
@@ -224,3 +225,70 @@ def test_help_says_the_default_that_there_is(name, shown):
     found = next(one for one in named_settings() if one.name == name)
     said = found.help.partition("  [default: ")
     assert "".join(said[1:]) == shown
+
+
+@pytest.mark.parametrize("name", ["emission", "ct", "seed", "histories", "height_m", "scenario", "codes"])
+def test_no_argument_of_a_case_is_what_reading_chose_or_a_whole_table_holds(name):
+    """The series were chosen while the study was read; engines, patient and plan have tables of their own."""
+    with pytest.raises(TypeError, match=f"a case takes no argument '{name}'"):
+        settings_from_arguments({name: 1})
+
+
+def test_what_is_stated_of_a_series_is_an_argument():
+    found = settings_from_arguments({"acquisition_time": "2026-03-02T14:30", "decay_reference": "START"})
+    assert (found.series.acquisition_time, found.series.decay_reference) == (
+        datetime(2026, 3, 2, 14, 30),
+        "START",
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "repeated"),
+    [
+        ("administration.activity", str, False),
+        ("administration.lung_shunt_fraction", str, False),
+        ("administration.time", str, False),
+        ("dose.grid", str, False),
+        ("dose.register", str, False),
+        ("dose.verify_engine", int, False),
+        ("dose.dome_margin_mm", float, False),
+        ("dose.density_calibration", str, True),
+        ("plan.greatest_activity", str, True),
+        ("plan.split", float, True),
+        ("plan.previous_lung_doses_gy", float, True),
+        ("plan.order.calibration_times", str, True),
+        ("regions.roles", str, True),
+        ("accept.codes", str, True),
+        ("noise.halves", tuple[str, str], False),
+        ("output.report", str, False),
+    ],
+)
+def test_how_a_value_is_typed_follows_from_its_type(path, kind, repeated):
+    found = next(one for one in named_settings() if ".".join(one.path) == path)
+    assert (found.kind, found.repeated) == (kind, repeated)
+
+
+def test_nothing_is_nested_as_nothing():
+    assert nested(("dose", "grid"), None) == {}
+    assert nested(("output", "report"), False) == {"output": {"report": False}}
+
+
+def test_keys_are_those_of_tables_that_may_be_absent_and_of_what_the_user_names():
+    """Columns of a manifest and slips in them are compared with these."""
+    keys = set(all_keys())
+    expected = {
+        "patient.height_m", "patient.afp.unit", "dead_time.curve", "plan.order.model", "plan.anatomy.tumour_volume_ml",
+        "regions.roles.*", "regions.isocontour.tumour", "regions.isocontour.perfused", "radiobiology.tumour.alpha_beta_gy",
+        "plan.objective.*", "dose.register", "noise.halves", "plan.goal",
+    }  # fmt: skip
+    assert keys >= expected
+    assert len(all_keys()) == len(keys)
+    assert not keys & {
+        "patient",
+        "dead_time",
+        "scanner",
+        "injection",
+        "radiobiology.*",
+        "regions.isocontour.*",
+    }
+    assert not [key for key in keys if key.startswith(".") or "register_" in key or "roles.tumour" in key]

@@ -3,7 +3,7 @@ from datetime import datetime
 import pytest
 
 from y90voxel.case.plan_settings import PlanSettings
-from y90voxel.case.settings import StudySettings, load_settings, merge
+from y90voxel.case.settings import StudySettings, load_settings, merge, named_values, read_case_file
 from y90voxel.errors import InputError
 
 CASE = """
@@ -137,3 +137,110 @@ def test_liver_function_under_both_of_its_names_is_one(function, liver_function,
             PlanSettings.model_validate(given)
     else:
         assert PlanSettings.model_validate(given).context.liver_function == (function or liver_function)
+
+
+def test_files_that_a_case_names_lie_beside_it(tmp_path):
+    path = write(
+        tmp_path,
+        'scanner = "s.toml"\n[partial_volume]\nrecovery = "r.csv"\n[dead_time]\ncurve = "/abs/c.csv"\n'
+        '[noise]\nhalves = ["a.nii", "b.nii"]\n[plan]\nprevious = ["OUT"]\n[regions]\nroles = {curve = "tumour"}\n',
+    )
+    read = read_case_file(path)
+    assert read == {
+        "scanner": str(tmp_path / "s.toml"),
+        "partial_volume": {"recovery": str(tmp_path / "r.csv")},
+        "dead_time": {"curve": "/abs/c.csv"},
+        "noise": {"halves": [str(tmp_path / "a.nii"), str(tmp_path / "b.nii")]},
+        "plan": {"previous": [str(tmp_path / "OUT")]},
+        "regions": {"roles": {"curve": "tumour"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("scanner = 5", "scanner = 5"),
+        ("partial_volume = 5", "partial_volume = 5"),
+        ('partial_volume = "recovery"', "partial_volume = 'recovery'"),
+        ("[partial_volume]\nrecovery = 5", "partial_volume.recovery = 5"),
+        ("[plan]\nprevious = 5", "plan.previous = 5"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused_by_its_key(tmp_path, text, said):
+    with pytest.raises(InputError, match=said):
+        load_settings(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("pair", "found"),
+    [
+        ("Segment 8=tumour", {"Segment 8": "tumour"}),
+        (" a = b = c ", {"a = b": "c"}),
+        ("tumour", None),
+        ("=tumour", None),
+        ("  =tumour", None),
+    ],
+)
+@pytest.mark.parametrize(("option", "kind"), [("--role", "NAME=ROLE"), ("--isocontour", "ROLE=PERCENT")])
+def test_pairs_of_an_option_name_something(option, kind, pair, found):
+    if found is None:
+        with pytest.raises(InputError, match=f"^{option} '{pair}' is not {kind}, such as") as caught:
+            named_values([pair], option)
+        assert caught.value.tag == option
+    else:
+        assert named_values([pair], option) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "stands", "registers"),
+    [
+        ("refuse", "refuse", None),
+        ("trust", "trust", None),
+        ("rigid", "rigid", "rigid"),
+        ("deformable", "deformable", "deformable"),
+        ("align", "rigid", "rigid"),
+    ],
+)
+def test_what_is_done_about_frames(typed, stands, registers):
+    dose = StudySettings.model_validate({"dose": {"register": typed}}).dose
+    assert (dose.register_, dose.registration) == (stands, registers)
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        ({"grid": " CT "}, "ct"),
+        ({"grid": "Emission"}, "emission"),
+        ({"grid": "4"}, 4.0),
+        ({"grid": 4}, 4.0),
+        ({"liver_density": " CT "}, "ct"),
+        ({"liver_density": "1.03"}, 1.03),
+        ({"liver_density": 1}, 1.0),
+    ],
+)
+def test_words_and_numbers_of_the_dose_table(table, found):
+    ((key, _),) = table.items()
+    assert getattr(StudySettings.model_validate({"dose": table}).dose, key) == found
+
+
+def test_one_injection_is_the_administration_itself():
+    settings = StudySettings.model_validate({"administration": {"activity": "1 GBq"}})
+    assert settings.injections == (settings.administration,)
+
+
+@pytest.mark.parametrize(
+    ("table", "asked"),
+    [
+        ({}, False),
+        ({"recovery": "r.csv"}, True),
+        ({"method": "richardson-lucy", "fwhm_mm": 6.0}, True),
+        ({"fwhm_mm": 6.0}, False),
+        ({"method": "richardson-lucy"}, None),
+    ],
+)
+def test_a_deconvolution_needs_the_resolution(table, asked):
+    if asked is None:
+        with pytest.raises(ValueError, match="the method richardson-lucy needs fwhm_mm"):
+            StudySettings.model_validate({"partial_volume": table})
+    else:
+        assert StudySettings.model_validate({"partial_volume": table}).partial_volume.asked is asked

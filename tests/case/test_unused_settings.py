@@ -8,7 +8,8 @@ import pytest
 
 from y90voxel.case.setting_names import manifest_columns, named_settings
 from y90voxel.case.settings import StudySettings, load_settings
-from y90voxel.case.unused_settings import UNUSED_UNLESS, unused_notices
+from y90voxel.case.unused_settings import UNUSED_UNLESS, unused_notices, unused_radiobiology
+from y90voxel.regions.roles import Role
 
 PACKAGE = Path(__file__).resolve().parents[2] / "y90voxel"
 DECLARATIONS = {
@@ -145,3 +146,33 @@ def test_the_seed_of_a_verification_is_used():
 
 def test_nothing_is_idle_that_is_not_given():
     assert unused_notices(StudySettings()) == []
+
+
+@pytest.mark.parametrize(
+    ("second", "idle"),
+    [
+        ({"activity": "1 GBq", "activity_time": "2026-03-02T10:30"}, False),
+        ({"activity_time": "2026-03-02T10:30"}, True),
+        ({"activity": "1 GBq"}, False),
+    ],
+)
+def test_the_time_of_an_activity_needs_one_in_every_injection_that_states_it(second, idle):
+    first = {"activity": "1 GBq", "activity_time": "2026-03-02T10:30"}
+    shared = {"activity_time": "2026-03-02T09:30"}
+    notices = unused_notices(load_settings(None, {"injection": [first, second], "administration": shared}))
+    assert ["administration.activity_time" in notice.message for notice in notices] == [True] * idle
+
+
+def test_what_is_listed_elsewhere_is_not_listed_again():
+    given = load_settings(None, {"monte_carlo": {"histories": 1000}, "partial_volume": {"iterations": 5}})
+    (notice,) = unused_notices(given, ["monte_carlo.histories"])
+    assert "monte_carlo.histories" not in notice.message
+    assert "partial_volume.iterations" in notice.message
+    assert unused_notices(given, ["monte_carlo.histories", "partial_volume.iterations"]) == []
+
+
+def test_linear_quadratic_parameters_of_roles_without_a_region_are_said():
+    assert unused_radiobiology([Role.TUMOUR], [Role.TUMOUR, Role.LIVER]) == []
+    (notice,) = unused_radiobiology([Role.TUMOUR, Role.LUNG], [Role.TUMOUR])
+    assert (notice.code, "radiobiology.lung" in notice.message) == ("radiobiology-unused", True)
+    assert "radiobiology.tumour" not in notice.message

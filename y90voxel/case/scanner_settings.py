@@ -51,7 +51,10 @@ def with_scanner(
     ):
         changes["dose"] = {"calibration": "factor", "calibration_factor": scanner.factor_cps_per_mbq}
         if scanner.time_constant_us is not None:
-            update["dead_time"] = DeadTimeSettings(time_constant_us=scanner.time_constant_us)
+            rate = None if settings.dead_time is None else settings.dead_time.observed_rate_cps
+            update["dead_time"] = DeadTimeSettings(
+                time_constant_us=scanner.time_constant_us, observed_rate_cps=rate
+            )
     relative = dose.calibration == "relative" or (dose.calibration is None and "dose" not in changes)
     if scanner.modality == "PT" and dose.calibration is None:
         relative = False  # Bq/mL are absolute where nothing else is asked for
@@ -63,13 +66,15 @@ def with_scanner(
             file=scanner.path,
             tag="dose.calibration_region",
         )
-    if not plans and not relative and settings.uncertainty.calibration is None:
+    measured = "dose" in changes or scanner.shown_over_true is not None  # of counts, or of Bq/mL
+    if not plans and not relative and measured and settings.uncertainty.calibration is None:
         changes["uncertainty"] = {"calibration": scanner.relative_uncertainty}
-    if not plans and relative and scanner.factor_cps_per_mbq is not None:
+    if not plans and scanner.factor_cps_per_mbq is not None and "dose" not in changes:
         notices.append(
             Notice(
                 "scanner-calibration-unused",
-                f"calibration and dead time of {scanner.path.name} are not used: the calibration is relative.",
+                f"calibration and dead time of {scanner.path.name} are not used: the calibration is "
+                f"{'relative' if relative else dose.calibration}.",
             )
         )
     notices += _cross_calibration_notices(scanner)
@@ -78,12 +83,14 @@ def with_scanner(
 
 def _check_stated_once(settings: StudySettings, scanner: Scanner) -> None:
     """Refuse settings that state what the scanner states."""
+    dead_time = settings.dead_time  # the observed rate is of the image, which the scanner does not know
+    describes = dead_time is not None and (dead_time.time_constant_us, dead_time.curve) != (None, None)
     stated = {
         "partial_volume.recovery": settings.partial_volume.recovery is not None
         and scanner.recovery_file is not None,
         "dose.calibration_factor": settings.dose.calibration_factor is not None
         and scanner.factor_cps_per_mbq is not None,
-        "dead_time": settings.dead_time is not None and scanner.time_constant_us is not None,
+        "dead_time": describes and scanner.time_constant_us is not None,
     }
     twice = [name for name, both in stated.items() if both]
     if twice:
