@@ -131,8 +131,9 @@ def _with_earlier(limit: AimSettings, folders: Sequence[DoseFolder], notices: li
     used = 0.0
     for number, folder in enumerate(folders, 1):
         region = _region(limit.region, folder.side.regions)
-        if region is None:
-            message = f"earlier treatment {number} has no region {limit.region!r}: it is not counted in the limit on {what}."
+        if region is None or not region.mask.array.any():
+            held = "no region" if region is None else "no voxel of"
+            message = f"earlier treatment {number} has {held} {limit.region!r}: it is not counted in the limit on {what}."
             notices.append(Notice("previous-not-counted", message))
             continue
         used += _earlier_value(folder, region, metric)
