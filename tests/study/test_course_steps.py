@@ -298,6 +298,26 @@ def test_an_external_beam_need_not_state_the_number_of_its_fractions(course_run,
     assert (document["accumulate"]["status"], document["accumulate"]["error"]) == ("done", None)
 
 
+@pytest.mark.parametrize(
+    ("kinds", "fail", "summed"),
+    [
+        (("dose", "dose", "dose"), ["02-dose"], "failed"),
+        (("dose", "dose", "external beam"), ["02-dose"], "failed"),
+        (("plan", "dose", "dose"), ["01-plan"], "done"),
+        (("dose", "dose"), ["02-dose"], None),
+    ],
+)
+def test_treatments_are_not_added_up_without_one_that_failed(course_run, kinds, fail, summed):
+    """The sum of the others stood there as that of all treatments."""
+    document, made = course_run(*kinds, fail=fail)
+    total = document["accumulate"]
+    assert (total and total["status"]) == summed
+    assert ("accumulate" in [name for name, _ in made]) is (summed == "done")
+    assert "accumulate" not in document["fingerprints"] or summed == "done"
+    if summed == "failed":
+        assert "dose 1 failed" in total["error"]
+
+
 @pytest.mark.parametrize("stated", [True, False])
 def test_a_plan_that_fails_is_compared_with_nothing_and_made_again(course_run, stated):
     more = {"predicted_by": "plan 0"} if stated else {}

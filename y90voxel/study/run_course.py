@@ -236,7 +236,7 @@ def _predictor(course: CourseSettings, session: SessionSettings, by_name: dict[s
 def _sum(
     course: CourseSettings, steps: Sequence[_Step], root: Path, earlier: dict[str, str], report: bool
 ) -> _Step | None:
-    """All delivered treatments together; None for fewer than two."""
+    """All delivered treatments together, none where a dose failed; None for fewer than two."""
     by_name = {step.name: step for step in steps}
     paths: list[Path] = []
     facts: list[dict[str, Any]] = []
@@ -261,6 +261,11 @@ def _sum(
             prints.append(step.fingerprint)
     if len(paths) < 2:
         return None
+    folder = root / SUM_FOLDER
+    failed = [step.name for step in steps if step.kind == "dose" and step.document is None]
+    if failed:
+        error = f"treatments are not added up without all of them: {', '.join(failed)} failed. Mend that and run it again."
+        return _Step("all treatments", "accumulate", folder, "", "failed", error)
     asked = course.accumulate
     settings = {
         "treatment": facts,
@@ -268,7 +273,6 @@ def _sum(
         "registration": asked.registration,
         "reference": asked.reference,
     }
-    folder = root / SUM_FOLDER
     named = [Path(path) for path in asked.registration]
 
     def work() -> None:
@@ -317,7 +321,6 @@ def _summary(step: _Step) -> dict[str, Any]:
             if (models.get("given") or {}).get("available")
             else models[document["first_model"]]
         )
-        first = first or models[document["first_model"]]
         return {
             "model": first["title"],
             "activity_bq": first["activity_bq"],

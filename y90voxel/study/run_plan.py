@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
@@ -200,6 +200,18 @@ def _order(asked: PlanSettings, zone: tzinfo | None) -> OrderRequest | None:
 def _treatment(day: TreatmentSettings, zone: tzinfo | None) -> TreatmentDay:
     """What was measured on the day; times without a zone take that of the administration."""
     readings = None
+    if day.reading_before is None and (day.reading_background or day.readings_apart_h):
+        raise InputError(
+            f"reading_background ({day.reading_background:g}) and readings_apart_h ({day.readings_apart_h:g} h) belong to survey "
+            "readings, and there are none: give reading_before and reading_after too, or leave them out.",
+            tag="plan.treatment.reading_before",
+        )
+    if day.residual is None and day.residual_time is not None:
+        raise InputError(
+            f"the residual was measured at {day.residual_time.isoformat()}, but how much it was is not given: give residual in "
+            "[[plan.treatment]], or leave residual_time out.",
+            tag="plan.treatment.residual",
+        )
     if day.reading_before is not None and day.reading_after is not None:
         readings = SurveyReadings(
             day.reading_before, day.reading_after, day.reading_background, day.readings_apart_h
@@ -245,6 +257,7 @@ def _with_images(
     chosen = settings.changed(dose={"calibration": settings.dose.calibration or "relative"})
     report_progress("placing regions", 0.4)
     case = make_case(study, chosen, shown=shown, measure_shunt=True)
+    _check_activities([injection.administration.activity_bq for injection in case.injections])
     engine = build_engine(
         settings.dose.engine,
         case,
@@ -358,8 +371,20 @@ def _territories(
             "activity in its [[plan.anatomy.territory]] only.",
             tag="administration.activity",
         )
-    complete = [a / BQ_PER_GBQ for a in activities if a is not None]
-    return territories, tuple(complete) if len(complete) == len(activities) else None
+    _check_activities(activities)
+    complete = tuple(a / BQ_PER_GBQ for a in activities if a is not None)
+    return territories, complete or None
+
+
+def _check_activities(activities_bq: Sequence[float | None]) -> None:
+    """Refuse activities of some injections without those of the others: they are judged together."""
+    missing = [str(number) for number, activity in enumerate(activities_bq, 1) if activity is None]
+    if missing and len(missing) < len(activities_bq):
+        raise InputError(
+            f"the activity of {len(activities_bq) - len(missing)} of {len(activities_bq)} injections is given, not that of "
+            f"injection {', '.join(missing)}: they are judged together. Give that of each, or of none.",
+            tag="activity",
+        )
 
 
 def _net_activity(settings: StudySettings) -> float | None:
