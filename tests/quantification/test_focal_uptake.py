@@ -120,7 +120,7 @@ def test_a_focus_that_hardly_stands_out_holds_one_percent_of_the_counts(monkeypa
         assert (seen[0].share, seen[0].ratio) == (pytest.approx(share), pytest.approx(2.5))
 
 
-@pytest.mark.parametrize(("beside", "part"), [(5.8, False), (6.2, True)])
+@pytest.mark.parametrize(("beside", "part"), [(5.8, False), (6.0, True), (6.2, True)])
 def test_a_core_is_above_half_of_the_height(monkeypatch, beside, part):
     """A height of 10 over a background of 1."""
     (focus,) = in_voxels(monkeypatch, {(0, 0, 0): 11.0, (1, 0, 0): beside})
@@ -240,7 +240,7 @@ def test_a_focus_in_heavy_noise_does_not_take_the_noise_for_itself():
 
 def test_scale_changes_nothing():
     counts = 1e6 * LIVER / LIVER.sum() + 1.0 + 4e4 * blob()
-    one, other = (find_foci(CountMap(scale * counts, GRID), regions(), FWHM) for scale in (1.0, 1e-6))
+    one, other = (find_foci(CountMap(scale * counts, GRID), regions(), FWHM) for scale in (1.0, 1e-8))
     assert other[0].share == pytest.approx(one[0].share, rel=1e-5)
     assert other[0].ratio == pytest.approx(one[0].ratio, rel=1e-4)
 
@@ -317,3 +317,78 @@ def test_an_image_without_counts_or_without_room_has_no_foci():
     assert find_foci(CountMap(np.zeros(GRID.shape), GRID), regions(), FWHM) == ()
     filled = Regions(GRID, (Region("Liver", Role.LIVER, Mask(np.ones(GRID.shape), GRID)),))
     assert find_foci(CountMap(np.ones(GRID.shape), GRID), filled, FWHM) == ()
+
+
+def in_a_row(monkeypatch, values, liver=(1.0,), *more, fwhm=1.0, spacing=4.0):
+    """Foci of a row of voxels with the liver in its first ones; the background is said to be 0 ± 0.1."""
+    monkeypatch.setattr(focal_uptake, "_smoothed", lambda values, sigmas: values)
+    monkeypatch.setattr(focal_uptake, "_background", lambda _: (0.0, 0.1))
+    grid = Grid.from_spacing((1, 1, len(values)), (spacing,) * 3)
+
+    def mask(row):
+        full = np.zeros(grid.shape)
+        full[0, 0, : len(row)] = row
+        return Mask(full, grid)
+
+    drawn = (Region("Liver", Role.LIVER, mask(liver)), *(Region(n, role, mask(row)) for n, role, row in more))
+    counts = CountMap(np.array(values, float).reshape(grid.shape), grid)
+    return find_foci(counts, Regions(grid, drawn), fwhm)
+
+
+def test_no_more_than_twenty_foci_are_told(monkeypatch):
+    row = [1.0, 0.0, 0.0] + [5.0, 0.0] * 25
+    found = in_a_row(monkeypatch, row)
+    assert len(found) == 20
+    assert len(in_a_row(monkeypatch, row[: 3 + 2 * 19])) == 19
+    assert {focus.ratio for focus in found} == {None}  # nothing is around them
+
+
+@pytest.mark.parametrize(("higher", "found"), [(99, True), (100, False)])
+def test_no_more_than_a_hundred_maxima_are_looked_at(monkeypatch, higher, found):
+    monkeypatch.setattr(focal_uptake, "_maxima", lambda *_: [(0, 0, 0)] * higher + [(0, 0, 5)])
+    assert bool(in_a_row(monkeypatch, [1.0, 0.0, 0.0, 0.0, 0.0, 5.0, 0.0])) is found
+
+
+@pytest.mark.parametrize(("filled", "beside_it"), [(0.4, True), (0.5, False), (0.6, False), (1.0, False)])
+def test_the_edge_of_the_liver_is_where_it_fills_half_of_a_voxel(monkeypatch, filled, beside_it):
+    """Its blur reaches 2 FWHM, 4.2 mm, from what it fills by half: the next voxel of 4 mm."""
+    row = [1.0, 0.0, 0.0, 5.0, 0.0]
+    assert bool(in_a_row(monkeypatch, row, (1.0, 0.0, filled), fwhm=2.1)) is beside_it
+    assert in_a_row(monkeypatch, row, (1.0, 0.0, filled), fwhm=1.9)
+
+
+@pytest.mark.parametrize(("filled", "inside"), [(0.4, False), (0.5, True), (0.6, True)])
+def test_the_body_is_what_it_fills_by_half(monkeypatch, filled, inside):
+    body = ("Body", Role.BODY, (1.0, 1.0, 1.0, filled))
+    assert bool(in_a_row(monkeypatch, [1.0, 0.0, 0.0, 5.0, 0.0], (1.0,), body)) is inside
+
+
+@pytest.mark.parametrize(("covered", "named"), [((0.9, 0.0), False), ((1.0, 0.0), True), ((1.0, 1.0), True)])
+def test_an_organ_that_holds_exactly_half_of_a_core_is_named(monkeypatch, covered, named):
+    organ = ("Stomach", Role.STOMACH, (0.0, 0.0, 0.0, *covered))
+    (focus,) = in_a_row(monkeypatch, [1.0, 0.0, 0.0, 5.0, 5.0, 0.0], (1.0,), organ)
+    assert focus.organs == ((("Stomach", "stomach"),) if named else ())
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_focus_that_leaves_its_neighbourhood_on_one_side_is_followed_there(monkeypatch, turned):
+    """First seen are 6 FWHM (6 voxels) on either side; it ends well inside on the other side."""
+    bar = [9.0] + [4.0] * 14
+    row = [0.0] * 12 + (bar[::-1] if turned else bar) + [0.0] * 12
+    row = [1000.0, 0.0, *row]  # so much that its share alone does not tell
+    (focus,) = in_a_row(monkeypatch, row, fwhm=4.0)
+    assert focus.share * (1000.0 + 65.0) == pytest.approx(65.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "spread"),
+    [
+        ([0.0] * 60 + [1.0] * 39 + [1000.0], np.sqrt(39 / 99)),
+        ([0.0] * 60 + [1.0] * 40, np.sqrt(0.4)),  # all belong to the lower 99 %
+        ([0.0] * 100, 0.0),
+        ([3.0] * 60 + [5.0] * 40, np.sqrt(4 * 0.4)),
+        ([0.0, 1.0, 2.0, 3.0, 4.0], 1.4826),
+    ],
+)
+def test_the_spread_of_a_background_that_is_mostly_empty_is_that_of_its_lower_part(values, spread):
+    assert _background(np.array(values, np.float32))[1] == pytest.approx(spread, rel=1e-5)

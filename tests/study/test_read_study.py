@@ -12,7 +12,7 @@ from y90voxel.errors import DicomError, GeometryError, InputError, RegionError
 from y90voxel.io.nifti import write_nifti, write_regions_nifti
 from y90voxel.quantification.calibration import CalibrationMode
 from y90voxel.quantification.quantify import quantify
-from y90voxel.study.read_study import read_region_files, read_study
+from y90voxel.study.read_study import _check_series, read_region_files, read_study
 from y90voxel.volumes.volume import CountMap, CtImage, Mask
 
 
@@ -339,3 +339,17 @@ def test_regions_of_the_study_that_files_replace_are_said(folder, files, tmp_pat
     assert len(said(folder, tmp_path / "cyst.dcm")[1]) == 1
     assert own not in found.inputs
     assert own in both.inputs
+
+
+@pytest.mark.parametrize("role", ["emission", "ct", "regions"])
+def test_a_series_of_what_a_file_stands_for_is_refused(role, tmp_path):
+    """It was believed to be used, and was not."""
+    files = {name: tmp_path / f"{name}.nii.gz" for name in ("emission", "ct", "regions")}
+    _check_series(tmp_path, {**files, role: None}, {name: "1.2" if name == role else None for name in files})
+    _check_series(None, files, dict.fromkeys(files))
+    with pytest.raises(
+        InputError, match=rf"series\.{role} .* names 1.2, but the {role} of the STUDY is replaced by a file"
+    ):
+        _check_series(tmp_path, files, {role: "1.2"})
+    with pytest.raises(InputError, match=r"names 1.2, 1.3, but there is no STUDY"):
+        _check_series(None, {**files, role: None}, {role: ["1.2", "1.3"]})

@@ -13,6 +13,7 @@ from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError, Notice
 from y90voxel.planning.compartments import Territory, TumourUptake
 from y90voxel.regions.roles import Role
+from y90voxel.report import plan_page, slicer_scene
 from y90voxel.study import run_plan as module
 from y90voxel.study.run_plan import (
     _anatomy,
@@ -211,6 +212,11 @@ def test_injections_of_one_name_are_numbered(names, found):
     assert [territory.name for territory in plan.territories] == found
 
 
+def test_there_must_be_images_or_masses():
+    with pytest.raises(InputError, match="there is nothing to plan from"):
+        run_plan(None, None, load_settings(None, {"administration": {"lung_shunt_fraction": 0.05}}))
+
+
 def test_injections_of_images_are_none_of_masses():
     with pytest.raises(InputError, match=r"\[\[injection\]\] is for images"):
         planned(injection=[{"net_activity": "1 GBq"}])
@@ -357,6 +363,18 @@ def test_an_anonymous_plan_names_no_frame_of_reference(written, monkeypatch, tmp
     _write(plan, tmp_path / "out", report=False, pdf=False)
     assert (tmp_path / "out" / "registration.dcm").is_file() is there
     assert not list((tmp_path / "out").glob("*.html"))
+
+
+@pytest.mark.parametrize(("report", "pdf"), [(True, False), (False, True), (True, True), (False, False)])
+def test_a_page_and_a_pdf_are_drawn_where_they_are_asked_for(monkeypatch, tmp_path, report, pdf):
+    drawn = []
+    monkeypatch.setattr(
+        plan_page, "write_plan_page", lambda plan, folder, *, page, pdf: drawn.append((page, pdf))
+    )
+    monkeypatch.setattr(slicer_scene, "write_planned_scene", lambda plan, folder: drawn.append("scene"))
+    monkeypatch.setattr(module, "write_json", lambda document, path: path.write_text("{}"))
+    _write(SimpleNamespace(maps=None, metrics={}), tmp_path / "out", report=report, pdf=pdf)
+    assert drawn == [(report, pdf)] * (report or pdf) + ["scene"] * report
 
 
 class Study(SimpleNamespace):

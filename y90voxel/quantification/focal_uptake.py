@@ -240,8 +240,6 @@ def _maxima(
     All of the image is compared: what only rises towards the liver is its own edge and no focus.
     """
     places = np.argwhere(outside & (smooth > max(least, 0.0)))
-    if not places.size:
-        return []
     values = smooth[tuple(places.T)]
     highest = np.ones(len(places), bool)
     reach = [max(1, round(0.5 * fwhm_mm / spacing)) for spacing in spacing_mm]

@@ -78,7 +78,7 @@ def read_study(
     ------
     InputError
         If nothing is given, ``path`` is no study, no emission image is found, several fit, or regions of two files share
-        a name, or there is no such way to register.
+        a name, a series is named of what a file stands for, or there is no such way to register.
     DicomError, GeometryError
         If a file cannot be trusted; the message names file and tag.
     """
@@ -86,6 +86,8 @@ def read_study(
         raise InputError("no study: give a folder or .zip with DICOM, or an image with --emission.")
     report_progress = progress or (lambda what, done: None)
     region_files = paths_of(regions)
+    files = {"emission": emission, "ct": ct, "regions": region_files or None}
+    _check_series(path, files, {"emission": emission_series, "ct": ct_series, "regions": regions_series})
     how = RIGID if register is True else register or None
     parts = _Parts(trust_frames, how, lambda what, done: report_progress(what, 0.3 + 0.5 * done))
     wanted = [emission_series] if isinstance(emission_series, str | None) else list(emission_series)
@@ -99,7 +101,6 @@ def read_study(
         report_progress("reading headers", 0.0)
         main = _open(path, trust_frames, progress, only=only, emission_series=wanted[0], **choice)
         report_progress("reading images", 0.3)
-        files = {"emission": emission, "ct": ct, "regions": region_files or None}
         replaced = {role for role, file in files.items() if file is not None}
         _check_used(main, replaced, region_files)
         parts.add_main(main, replaced=replaced)
@@ -420,6 +421,19 @@ def trusted_regions(
             grid = replace(shape.grid, frame_of_reference_uid=frame)
             moved.append(replace(region, shape=replace(shape, grid=grid)))
     return moved, [_trust_notice("the regions", own, frame) for own in sorted(filter(None, others))]
+
+
+def _check_series(path: Any, files: Mapping[str, Any], series: Mapping[str, Any]) -> None:
+    """Refuse a series of a role that a file stands for, or that there is no study for: it would not be used."""
+    for role, named in series.items():
+        if named and (path is None or files[role] is not None):
+            why = (
+                f"the {role} of the STUDY is replaced by a file" if path is not None else "there is no STUDY"
+            )
+            raise InputError(
+                f"series.{role} (--{role}-series) names {uids}, but {why}: leave one of them out.",
+                tag=f"series.{role}",
+            )
 
 
 def _check_used(main: DicomStudy, replaced: Set[str], region_files: Sequence[Path]) -> None:
