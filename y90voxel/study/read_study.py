@@ -427,9 +427,8 @@ def _check_series(path: Any, files: Mapping[str, Any], series: Mapping[str, Any]
     """Refuse a series of a role that a file stands for, or that there is no study for: it would not be used."""
     for role, named in series.items():
         if named and (path is None or files[role] is not None):
-            why = (
-                f"the {role} of the STUDY is replaced by a file" if path is not None else "there is no STUDY"
-            )
+            uids = named if isinstance(named, str) else ", ".join(named)
+            why = "there is no STUDY" if path is None else f"the {role} of the STUDY is replaced by a file"
             raise InputError(
                 f"series.{role} (--{role}-series) names {uids}, but {why}: leave one of them out.",
                 tag=f"series.{role}",
