@@ -316,11 +316,8 @@ def _summary(step: _Step) -> dict[str, Any]:
     document = step.document or {}
     if step.kind == "plan":
         models = {model["name"]: model for model in document["models"]}
-        first = (
-            models.get("given")
-            if (models.get("given") or {}).get("available")
-            else models[document["first_model"]]
-        )
+        given = models.get("given") or {}
+        first = given if given.get("available") else models[document["first_model"]]
         return {
             "model": first["title"],
             "activity_bq": first["activity_bq"],
