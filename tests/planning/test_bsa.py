@@ -70,6 +70,14 @@ def test_bad_body_measures_are_refused(arguments):
         bsa(*arguments)
 
 
+def test_a_tumour_or_lobe_that_is_the_whole_up_to_rounding_is_the_whole():
+    """Parts and whole are summed in another order: what differs in the last bits is alike."""
+    part = 0.1 + 0.2
+    assert part > 0.3
+    assert bsa_activity(1.8, 1000 * part, 300.0) == pytest.approx(1.6 + 1.0)
+    assert bsa_activity_lobar(1.8, 30.0, 1000 * part, 300.0) == pytest.approx(1.6 + 0.1)
+
+
 def test_bad_volumes_are_refused():
     with pytest.raises(RegionError, match=r"tumours \(1200 mL\) are larger than the liver \(1000 mL\)"):
         bsa_activity(1.8, 1200, 1000)

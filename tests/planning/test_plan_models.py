@@ -124,6 +124,7 @@ def test_names_and_roles_find_regions():
         (lambda: Territory("a", 0.1, (), -1.0), "normal liver of a must not be negative"),
         (lambda: Anatomy({"GTV1": -1.0}), "mass of GTV1 must be positive"),
         (lambda: Anatomy(lung_ct_kg=-1.0), "lungs from CT must not be negative"),
+        (lambda: Anatomy(liver_volume_ml=0.0, tumour_volume_ml=0.0), "the liver must be positive, got 0 mL"),
         (
             lambda: Anatomy(perfused_normal_kg=2.0, whole_normal_kg=1.0),
             "perfused normal liver .2 kg. is larger than the whole",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from y90voxel.bounds import ROUNDING, check_fraction, check_not_negative, check_positive
+from y90voxel.bounds import ROUNDING, check_fraction, check_not_negative, check_positive, exceeds
 from y90voxel.errors import InputError, RegionError
 from y90voxel.short_repr import short_repr
 
@@ -156,7 +156,7 @@ def bsa_activity_lobar(
     """
     whole = _rule(bsa_m2, tumour_volume_in_lobe_ml, lobe_volume_ml, "lobe")
     check_positive(liver_volume_ml, "the liver volume", "mL")
-    if lobe_volume_ml > liver_volume_ml:
+    if exceeds(lobe_volume_ml, liver_volume_ml):
         raise RegionError(
             f"the lobe ({lobe_volume_ml:g} mL) is larger than the liver ({liver_volume_ml:g} mL)."
         )
@@ -221,7 +221,7 @@ def _rule(bsa_m2: float, tumour_ml: float, whole_ml: float, of: str) -> float:
     check_positive(bsa_m2, "the body surface area", "m2")
     check_not_negative(tumour_ml, "the tumour volume", "mL")
     check_positive(whole_ml, f"the {of} volume", "mL")
-    if tumour_ml > whole_ml:
+    if exceeds(tumour_ml, whole_ml):
         raise RegionError(f"the tumours ({tumour_ml:g} mL) are larger than the {of} ({whole_ml:g} mL).")
     if bsa_m2 <= 0.2:
         raise InputError(f"the BSA rule needs a body surface area above 0.2 m2, got {bsa_m2:g} m2.")

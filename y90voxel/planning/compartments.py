@@ -136,7 +136,7 @@ class Anatomy:
     Raises
     ------
     InputError
-        If a mass or volume is negative.
+        If a mass or volume is negative, or the volume of the liver 0.
     RegionError
         If a part is larger than its whole.
     """
@@ -164,13 +164,14 @@ class Anatomy:
             ("all that is perfused", self.perfused_kg, "kg"),
             ("the liver with its tumours", self.liver_kg, "kg"),
             ("the lungs from CT", self.lung_ct_kg, "kg"),
-            ("the liver", self.liver_volume_ml, "mL"),
             ("the perfused volume", self.perfused_volume_ml, "mL"),
             ("the tumours", self.tumour_volume_ml, "mL"),
             ("the tumours in the perfused volume", self.tumour_volume_in_perfused_ml, "mL"),
         ):
             if value is not None:
                 check_not_negative(value, what, unit, tag="plan.anatomy")
+        if self.liver_volume_ml is not None:
+            check_positive(self.liver_volume_ml, "the liver", "mL", tag="plan.anatomy")
         _check_part(
             "the perfused normal liver", self.perfused_normal_kg, "the whole", self.whole_normal_kg, "kg"
         )

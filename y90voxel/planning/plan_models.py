@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from y90voxel.bounds import exceeds
 from y90voxel.clinical.body_surface import bsa
 from y90voxel.clinical.eanm_tables import printed_cell
 from y90voxel.clinical.limits import Approach, Sense
@@ -253,7 +254,7 @@ def _of_goal_alone(model: PlanModel, goal_name: str) -> PlanModel:
     """Without a liver limit: the activity of the wanted dose, or none where another limit ends before."""
     total, prescription = model.activity_gbq, model.prescription
     end = None if prescription is None else prescription.end
-    if not total or end is None or total <= end.activity_gbq * (1.0 + 1e-6):
+    if not total or end is None or not exceeds(total, end.activity_gbq):
         return replace(model, greatest_gbq=None, binding=(goal_name,))
     takes = f"{model.basis} takes {total:.4g} GBq"
     reason = goal_not_reached(takes, (end.name,), end.activity_gbq)
