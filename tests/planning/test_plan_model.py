@@ -135,6 +135,20 @@ def test_the_greatest_activity_is_divided_as_the_one_that_is_given_or_equally(ac
     assert given(limit("liver", 60.0), activities=activities).greatest_gbq == pytest.approx(60.0 / per_gbq)
 
 
+def test_small_activities_and_doses_count_as_great_ones_do():
+    """0.05 and 0.15 GBq give the liver 0.14 Gy, 0.7 Gy/GBq: just its limit."""
+    table = DoseTable((RegionDoses("liver", Role.NON_TUMOUR_LIVER, (0.4, 0.8)),))
+    found = rule_model("given", "as given", (0.05, 0.15), table, (limit("liver", 0.14),), basis="as given")
+    entry = found.as_dict()
+    assert entry["activities_bq"] == pytest.approx([5e7, 1.5e8])
+    assert entry["doses_gy"]["non_tumour_liver"] == pytest.approx(0.14)
+    assert entry["greatest_activity_bq"] == pytest.approx(2e8)
+    assert entry["limits"][0]["activity_at_value_bq"] == pytest.approx(2e8)
+    assert entry["binding_constraint"] == "liver mean"
+    alone = rule_model("given", "as given", (0.05, 0.15), table, (), basis="as given").as_dict()
+    assert (alone["greatest_activity_bq"], alone["binding_constraints"]) == (None, [])
+
+
 @pytest.mark.parametrize(
     ("liver_gy", "total"), [(None, 2.0), (60.0, 2.0), (40.0, 2.0), (20.0, 1.0), (10.0, 0.5)]
 )

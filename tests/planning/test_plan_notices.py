@@ -141,11 +141,12 @@ def test_limits_are_sought_in_the_table_that_knows_most_regions(normal_kg, by_pa
 @pytest.mark.parametrize(
     ("ratio", "given", "coefficients", "said"),
     [
-        (4.0, {}, {"GTV1": 0.8}, ["ratios-corrected"]),
-        (0.21, {}, {"GTV1": 0.8}, ["ratios-corrected"]),
-        (0.19, {}, {}, ["ratios-corrected", "partial-volume-not-corrected"]),  # 0.2 spill in
-        (None, {}, {"GTV1": 0.8}, ["ratios-corrected"]),
-        (0.19, {"GTV1": 0.9}, {"GTV1": 0.9}, ["ratios-corrected"]),  # as stated
+        (4.0, {}, {"GTV1": 0.75}, ["ratios-corrected"]),
+        (0.26, {}, {"GTV1": 0.75}, ["ratios-corrected"]),
+        (0.25, {}, {}, ["ratios-corrected", "partial-volume-not-corrected"]),  # 0.25 spill in
+        (0.24, {}, {}, ["ratios-corrected", "partial-volume-not-corrected"]),
+        (None, {}, {"GTV1": 0.75}, ["ratios-corrected"]),
+        (0.24, {"GTV1": 0.9}, {"GTV1": 0.9}, ["ratios-corrected"]),  # as stated
     ],
 )
 def test_a_ratio_is_corrected_by_the_curve_unless_stated_or_below_what_spills_in(
@@ -157,7 +158,7 @@ def test_a_ratio_is_corrected_by_the_curve_unless_stated_or_below_what_spills_in
         "lobe", 0.1, (TumourUptake("GTV1", 0.02, ratio), TumourUptake("GTV2", 0.02, 0.01)), 1.0
     )
     maps = SimpleNamespace(case=SimpleNamespace(regions=regions), territories=lambda recovery: (territory,))
-    curve = SimpleNamespace(coefficient=lambda volume_ml: 0.8)
+    curve = SimpleNamespace(coefficient=lambda volume_ml: 0.75)
     found, notices = _with_recovery(PlanRequest(recovery=given, recovery_curve=curve), maps)
     assert (found.recovery, codes(notices)) == (coefficients, said)
     plain = PlanRequest(recovery=given)
@@ -218,6 +219,8 @@ def test_a_model_whose_own_split_is_contraindicated_gives_no_activity_and_others
         ({"fraction": 0.10}, {"fraction": 0.20, "injection": "right"}, False),
         ({"fraction": 0.10}, {"fraction": 0.20, "used": True}, False),
         ({"fraction": 0.10}, {"fraction": None}, False),
+        ({"fraction": 0.25}, {"fraction": 0.375}, False),  # by one half, and no more
+        ({"fraction": 0.25}, {"fraction": 0.376}, True),
         ({"fraction": 0.0}, {"fraction": 0.051}, True),
         ({"fraction": 0.0}, {"fraction": 0.049}, False),
         ({"fraction": None}, {"fraction": 0.20}, False),

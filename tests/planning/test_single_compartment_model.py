@@ -130,7 +130,7 @@ def test_the_activity_by_the_label_stands_beside_that_of_the_physics():
         ("resin", None, Disease.HCC, "one mean for all"),
         ("resin", Scenario.LOBECTOMY, None, "one mean for all"),
         (None, Scenario.LOBECTOMY, Disease.HCC, "one mean for all"),
-        ("ho166", Scenario.LOBECTOMY, Disease.HCC, "one mean for all"),  # the tables have no such device
+        ("ho166", Scenario.LOBECTOMY, Disease.HCC, "one mean for all"),  # 60 Gy are printed
     ],
 )
 @pytest.mark.parametrize("dose", [150.0, None])
