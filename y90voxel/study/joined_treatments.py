@@ -122,7 +122,7 @@ def join_frames(
     whole = True
     for treatment in treatments:
         name, frame = treatment.name, treatment.dose.grid.frame_of_reference_uid
-        same = name == base or (frame == target and frame is not None)
+        same = _lies_with(treatment, base, target)
         way = None if same else _way(links, frame, target)
         if name in cts and name != base and (same or way is not None):
             joins = "a registration object joins them" if way else "they are one"
@@ -152,7 +152,20 @@ def join_frames(
         elif not same and name not in cts:
             whole = whole and _may_be_common(treatment, base, asked, trust_frames, notices)
         joined.append(treatment)
+    needed = [one for one in joined if one.pull is None and not _lies_with(one, base, target)]
+    if asked.register_ is not None and not registered and not needed:
+        raise InputError(
+            f"{OPTION} is given, and there is nothing to register: the frames of reference are one, or registration objects join "
+            "them. Leave it and the CTs out.",
+            tag=OPTION,
+        )
     return Joined(tuple(joined), whole, tuple(notices), tuple(registered))
+
+
+def _lies_with(treatment: Treatment, base: str, target: str | None) -> bool:
+    """Whether a treatment is the reference, or in its frame."""
+    frame = treatment.dose.grid.frame_of_reference_uid
+    return treatment.name == base or (frame == target and frame is not None)
 
 
 def _check_asked(asked: AccumulationSettings, cts: Mapping[str, str | Path], trust_frames: bool) -> None:
