@@ -1,13 +1,22 @@
 """Each question that is asked of two halves, on a handful of voxels: alone, apart, off, shifted, and how many places."""
 
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from y90voxel.case import halves as module
-from y90voxel.case.halves import _correlation_mm, _notice, _of_region, _scaled, _shift_mm, check_halves
-from y90voxel.errors import InputError
+from y90voxel.case.halves import (
+    _correlation_mm,
+    _notice,
+    _of_region,
+    _scaled,
+    _shift_mm,
+    check_halves,
+    with_halves,
+)
+from y90voxel.errors import InputError, Notice
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.quantification.emission import EmissionImage
 from y90voxel.regions.regions import Region, Regions
@@ -142,6 +151,17 @@ def test_counts_far_from_the_liver_move_no_centre(own, expected):
     assert _shift_mm(case_of(image(a), liver, own=own), a, b) == pytest.approx([1.0, 0.0, 0.0])
 
 
+def test_counts_between_two_parts_of_the_liver_move_no_centre():
+    """Liver in two voxels across a corner, and no reach."""
+    liver = Region("Liver", Role.LIVER, mask((0, 0, 0), (0, 1, 1)))
+    a, b = np.zeros(GRID.shape), np.zeros(GRID.shape)
+    a[0, 0, 0] = b[0, 0, 0] = 1.0
+    b[0, 0, 1] = 5.0
+    case = case_of(image(a), liver)
+    case.emission_fwhm_mm = 0.1
+    assert _shift_mm(case, a, b) == pytest.approx([0.0, 0.0, 0.0])
+
+
 def test_where_regions_lie_on_another_grid_all_counts_tell_the_shift():
     elsewhere = Grid.from_spacing((2, 2, 2), (9.0, 9.0, 9.0))
     liver = Region("Liver", Role.LIVER, Mask(np.ones((2, 2, 2)), elsewhere))
@@ -204,6 +224,46 @@ def test_a_region_without_dose_is_not_corrected(gy, reason):
     found = noise_of(gy * TRUE / TRUE.max(), 0.01)
     assert found.reason == reason
     assert (found.d_gy is None) is (reason is not None)
+
+
+@dataclass(frozen=True)
+class Result:
+    case: object
+    regions: tuple
+    notices: tuple
+    dose: object = None
+
+    def with_notices(self, *notices):
+        return replace(self, notices=(*self.notices, *notices))
+
+
+@pytest.mark.parametrize(("fwhm_mm", "place_ml"), [(0.0, 0.024), (10.0, 3.411)])
+def test_the_noise_of_both_halves_is_their_difference_and_its_places_no_less_than_voxels(
+    fwhm_mm, place_ml, monkeypatch
+):
+    doses = iter((DoseMap(np.full(GRID.shape, 7.0), GRID), DoseMap(np.full(GRID.shape, 5.0), GRID)))
+    seen = []
+    monkeypatch.setattr(module, "check_halves", lambda case, halves: None)
+    monkeypatch.setattr(module, "_dose_of", lambda *of: next(doses))
+    monkeypatch.setattr(module, "_correlation_mm", lambda difference, *of: seen.append(difference) or fwhm_mm)
+    monkeypatch.setattr(
+        module,
+        "_of_region",
+        lambda evaluation, region, one, other, place: SimpleNamespace(d_gy={}, reason=str(place)),
+    )
+    regions = Regions(GRID, (Region("GTV1", Role.TUMOUR, mask((0, 0, 0))),))
+
+    @dataclass(frozen=True)
+    class Metrics:
+        name: str
+        noise: object = None
+
+    plain = Notice("noise-tails", "marked"), Notice("no-liver", "none")
+    result = Result(SimpleNamespace(regions=regions, grid=GRID), (Metrics("GTV1"),), plain)
+    found = with_halves(result, None, ("A", "B"))
+    assert seen[0].tolist() == np.full(GRID.shape, 2.0).tolist()
+    assert [notice.code for notice in found.notices] == ["no-liver", "noise-corrected"]
+    assert float(found.regions[0].noise.reason) == pytest.approx(place_ml, rel=1e-3)
 
 
 def test_what_was_corrected_and_what_was_not_is_told():

@@ -34,6 +34,11 @@ Progress = Callable[[str, float], None]
 CALIBRATED = (Role.LIVER, Role.NON_TUMOUR_LIVER)
 # What the interval of a mean is about.
 BLURRED_MEAN, CORRECTED_MEAN = "blurred mean", "mean corrected by recovery"
+# What no sample holds.
+LEFT_OUT = (
+    "activity that blur carries out of or into a region, breathing, densities, the dose engine, and what differs between a "
+    "surrogate and the treatment"
+)
 
 
 def with_uncertainty(
@@ -206,7 +211,7 @@ def _statement(
         f"independent but for liver and perfused volume; a shift of {inputs.registration_mm:.2g} mm along each axis between "
         f"emission image and regions; {noise}. "
         "All are standard uncertainties.",
-        f"Not in them: {_left_out(relative)}.",
+        f"Not in them: {LEFT_OUT}.",
         "One dose map serves all samples: calibration scales it, regions move over it; only noise is carried to dose anew, "
         f"by convolution, {min(NOISE_MAPS, inputs.samples)} realisations in turn."
         if images
@@ -224,14 +229,3 @@ def _noise_in_words(inputs: UncertaintyInputs, images: list[NoisyImage]) -> str:
     if inputs.noise is not None:
         text = f"noise of the image, {100 * inputs.noise:.3g} % a voxel of liver"
     return text + (f" correlated over {inputs.noise_fwhm_mm:g} mm" if inputs.noise_fwhm_mm else "")
-
-
-def _left_out(relative: bool) -> str:
-    """What no sample holds."""
-    parts = [
-        "activity that blur carries out of or into a region",
-        "breathing",
-        "densities",
-        "the dose engine",
-    ]
-    return ", ".join(parts) + ", and what differs between a surrogate and the treatment"
