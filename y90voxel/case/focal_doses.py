@@ -43,7 +43,9 @@ class FocalDose:
 
 
 def focal_doses(case: Case, dose: DoseMap) -> tuple[FocalDose, ...]:
-    """Return the foci of every emission image with their doses; none where no liver is drawn.
+    """Return the foci of every emission image with their doses, the greatest share of an image's counts first.
+
+    There are none where no liver is drawn.
 
     Parameters
     ----------
@@ -58,6 +60,7 @@ def focal_doses(case: Case, dose: DoseMap) -> tuple[FocalDose, ...]:
         volume = injection.emission.volume
         counts = volume if volume.grid.is_same_as(regions.grid) else resample(volume, regions.grid)
         foci += find_foci(counts, regions, case.emission_fwhm_mm) or ()
+    foci.sort(key=lambda focus: focus.share, reverse=True)
     return tuple(FocalDose(focus, mean_in_focus(focus, dose)) for focus in foci)
 
 
