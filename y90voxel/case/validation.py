@@ -53,6 +53,8 @@ def _explain(error: ValidationError) -> str:
         key, kind = _key(detail["loc"]), detail["type"]
         if kind == "extra_forbidden":
             parts.append(f"{key} is not a setting")
+        elif kind == "missing":
+            parts.append(f"{key} is missing")
         else:
             message = detail["msg"].removeprefix("Value error, ").rstrip(".")
             parts.append(f"{key} = {detail['input']!r}: {message}")
