@@ -78,6 +78,11 @@ def test_a_tumour_or_lobe_that_is_the_whole_up_to_rounding_is_the_whole():
     assert bsa_activity_lobar(1.8, 30.0, 1000 * part, 300.0) == pytest.approx(1.6 + 0.1)
 
 
+def test_the_smallest_body_gets_what_its_area_leaves_above_a_fifth_of_a_square_metre():
+    assert bsa_activity(0.3, 50, 1000) == pytest.approx(0.1 + 0.05)
+    assert bsa_activity_lobar(0.3, 50, 500, 1000) == pytest.approx((0.1 + 0.1) / 2)
+
+
 def test_bad_volumes_are_refused():
     with pytest.raises(RegionError, match=r"tumours \(1200 mL\) are larger than the liver \(1000 mL\)"):
         bsa_activity(1.8, 1200, 1000)

@@ -305,12 +305,29 @@ def resolve_aims(
     ------
     RegionError
         If a region has no dose.
+    InputError
+        If two of the user's that differ have one name.
     """
-    named = {aim.name for aim in aims}
-    resolved = [aim for aim in from_table if aim.name not in named]
+    resolved: dict[str, DoseAim] = {}
     for aim in aims:
         regions = table.matching(aim.region)
         for region in regions:
             name = aim.name if len(regions) == 1 else f"{aim.name} ({region})"
-            resolved.append(replace(aim, name=name, region=region))
-    return tuple(resolved)
+            one = replace(aim, name=name, region=region)
+            first = resolved.setdefault(name, one)
+            if replace(first, source=one.source) != one:
+                raise InputError(
+                    f"two limits or goals are called {name!r}: {_described(first)}, and {_described(one)}. Give each a name of "
+                    "its own.",
+                    tag="plan",
+                )
+    replaced = {aim.name for aim in aims} | set(resolved)
+    return (*(aim for aim in from_table if aim.name not in replaced), *resolved.values())
+
+
+def _described(aim: DoseAim) -> str:
+    """What an aim asks for, without its name."""
+    parameters = ", ".join(f"{name} {value:g}" for name, value in aim.metric.parameters.items())
+    of = f" ({parameters})" if parameters else ""
+    earlier = f", {aim.previous:g} of it used before" if aim.previous else ""
+    return f"{aim.metric}{of} of {aim.region} {aim.sense.value} {aim.value:g} {aim.metric.unit}{earlier}"
