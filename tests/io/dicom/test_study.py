@@ -1,13 +1,15 @@
 """Which series of a folder are used, what is refused, and what a study gives to the rest."""
 
 import hashlib
+from types import SimpleNamespace
 
 import dicom_factory as factory
 import numpy as np
 import pytest
-from dicom_factory import square
+from dicom_factory import AXIAL, square
 
 from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom import dicom_study
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.index import index_study
 from y90voxel.regions.region import Contours
@@ -60,6 +62,7 @@ def test_identity_label_references_and_inputs(folder):
     references = study.source_references()
     assert [len(r.instances) for r in references] == [1, 5, 1, 1]
     assert references[0].instances == ((factory.NM_CLASS, factory.uid("nm/0")),)
+    assert {r.study_instance_uid for r in references} == {factory.STUDY}
     inputs = study.inputs()
     assert [(i["series_instance_uid"], i["files"]) for i in inputs[:2]] == [
         (factory.uid("nm"), 1),
@@ -127,6 +130,32 @@ def test_a_region_in_one_plane_is_as_thick_as_a_slice_of_the_ct(tmp_path):
     assert (len(shape.polygons), shape.plane_step_mm) == (1, 4.0)
     assert codes(study) == ["thickness-assumed"]
     assert "4 mm thick" in study.warnings[0].message
+
+
+def test_a_region_in_one_plane_is_as_thick_as_a_slice_of_the_ct_that_was_chosen_of_two(tmp_path):
+    thin = factory.ct(STORED, AXIAL @ np.diag([0.5, 1, 1, 1]), series="thin")
+    groups = (factory.nm(STORED), factory.ct(STORED), thin, factory.rtstruct({"Spot": BLOCK[:1]}))
+    study = DicomStudy.open(saved(tmp_path, *groups), ct_series=factory.uid("thin"))
+    assert study.regions()[0].shape.plane_step_mm == 2.0
+
+
+@pytest.mark.parametrize("how", ["rigid", "deformable"])
+def test_the_cts_are_registered_as_was_asked_for(monkeypatch, how):
+    asked = []
+    moving, ct = SimpleNamespace(uid="moving"), SimpleNamespace(uid="ct", grid=None)
+    selection = SimpleNamespace(moving_ct=moving, register=how)
+    study = DicomStudy(SimpleNamespace(), selection)
+    study.__dict__.update(_ct=ct, _drawn=())
+    monkeypatch.setattr(dicom_study, "read_ct", lambda series: (series, ()))
+
+    def aligned(*arguments):
+        asked.append(arguments[:3])
+        return SimpleNamespace(notices=(), alignment="found")
+
+    monkeypatch.setattr(dicom_study, "align_regions", aligned)
+    assert study.alignment == "found"
+    assert study.registered() is study.registered()  # found once
+    assert asked == [(how, moving, ct)]
 
 
 # --- emission -----------------------------------------------------------------------------------------
