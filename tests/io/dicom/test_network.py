@@ -109,8 +109,13 @@ def test_a_c_get_tells_how_many_objects_were_sent_and_failed(answers, counts, fr
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [(status(), "stopped answering"), (None, "stopped answering"), (status(0xA702), "status 0xA702"), (status(0x0001), "status 0x0001")],
-)  # fmt: skip
+    [
+        (status(), "stopped answering"),
+        (None, "stopped answering"),
+        (status(0xA702), "status 0xA702"),
+        (status(0x0001), "status 0x0001"),
+    ],
+)
 def test_a_c_get_that_ends_badly_is_refused(answer, message):
     with pytest.raises(InputError, match=message):
         _run_c_get(association([(answer, None)]), None, "model", PEER, lambda _: None)

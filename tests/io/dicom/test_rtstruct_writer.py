@@ -10,7 +10,7 @@ from dicom_checks import dciodvfy_errors, needs_dciodvfy
 from y90voxel.errors import GridMismatchError, InputError
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
-from y90voxel.io.dicom.rtstruct_writer import write_rtstruct
+from y90voxel.io.dicom.rtstruct_writer import _joined, _outlines, write_rtstruct
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
@@ -218,3 +218,28 @@ def test_regions_have_the_colours_of_okabe_and_ito_in_turn(tmp_path):
     groups = pydicom.dcmread(tmp_path / "rs.dcm").ROIContourSequence
     found = ["".join(f"{int(part):02X}" for part in group.ROIDisplayColor) for group in groups]
     assert found == [*palette, palette[0]]
+
+
+def test_the_outline_of_a_voxel_has_its_four_points_once():
+    occupancy = np.zeros((2, 5, 6))
+    occupancy[1, 2, 3] = 1.0
+    ((frame, outline),) = _outlines(occupancy, (10, 20, 30))
+    assert frame == 11
+    assert sorted(map(tuple, outline)) == [(32.5, 22.0), (33.0, 21.5), (33.0, 22.5), (33.5, 22.0)]
+
+
+def test_the_outline_of_a_ring_goes_once_around_its_hole():
+    occupancy = np.zeros((1, 5, 5))
+    occupancy[0, 1:4, 1:4] = 1.0
+    occupancy[0, 2, 2] = 0.0
+    ((_, outline),) = _outlines(occupancy, (0, 0, 0))
+    # 3 x 3 with a margin of half a voxel and its corners cut (4 + 4 x 1 + 4 / 8), less a diamond of half a voxel
+    assert shoelace_mm2(np.column_stack([outline, np.zeros(len(outline))])) == pytest.approx(8.5 - 0.5)
+    assert len(outline) == 12 + 4 + 2  # both, and the way back: the first point of each again
+
+
+def test_a_hole_is_joined_where_it_is_closest():
+    outline = np.array([(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)])
+    hole = np.array([(8.0, 8.0), (8.0, 9.0), (9.0, 9.0), (9.0, 8.0)])
+    there, back = [(9.0, 9.0), (9.0, 8.0), (8.0, 8.0), (8.0, 9.0), (9.0, 9.0)], [(10.0, 10.0), (0.0, 10.0)]
+    assert list(map(tuple, _joined(outline, hole))) == [*map(tuple, outline[:3]), *there, *back]
