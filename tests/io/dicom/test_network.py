@@ -1,5 +1,6 @@
 """What the answers of an archive mean, one by one, without a network."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pydicom
 import pytest
 
 from y90voxel.errors import DicomError, InputError
+from y90voxel.io.dicom import network
 from y90voxel.io.dicom.archive import Peer, StudyWriter, check_study_uid, dicom_files
 from y90voxel.io.dicom.network import _count_objects, _kind, _run_c_get, _run_c_store
 
@@ -216,3 +218,121 @@ def test_files_to_send_are_those_with_a_mark_of_dicom(tmp_path):
         dicom_files(tmp_path / "c.txt")
     with pytest.raises(InputError, match="does not exist"):
         dicom_files(tmp_path / "e")
+
+
+@contextmanager
+def connected(peer, title, contexts, **_):
+    yield association([status(0xA700)])
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_sending_tells_how_far_it_is_and_what_failed(tmp_path, monkeypatch, watched):
+    monkeypatch.setattr(network, "_association", connected)
+    for name in ("a", "b"):
+        factory.ct(PIXELS)[0].save_as(tmp_path / name, enforce_file_format=True)
+    told = []
+    progress = (lambda what, done: told.append((what, done))) if watched else None
+    failures = network.send_objects([tmp_path / "a", tmp_path / "b"], PEER, progress=progress)
+    assert [(f.file, f.reason) for f in failures] == [("a", "status 0xA700"), ("b", "status 0xA700")]
+    assert told == ([("sending", 0.0), ("sending", 0.5), ("sent", 1.0)] if watched else [])
+
+
+FIND, GET = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.3"
+
+
+def fetched(monkeypatch, folder, *, sent=2, listed=2, completed=2, failed=0, offered=(FIND, GET), **options):
+    """A study of which so many objects arrive, are listed, are said to be sent, and to have failed."""
+
+    @contextmanager
+    def answering(peer, title, contexts, *, handlers, **_):
+        ((_, receive),) = handlers
+        objects = [received(instance=f"1.2.3.4.{number}") for number in range(sent)]
+
+        def get(*_):
+            for dataset in objects:
+                assert receive(SimpleNamespace(dataset=dataset, file_meta=dataset.file_meta)) == 0x0000
+            yield status(0x0000, Completed=completed, Failed=failed), None
+
+        yield SimpleNamespace(
+            accepted_contexts=[SimpleNamespace(abstract_syntax=uid) for uid in offered],
+            send_c_find=lambda *_: iter([(PENDING, match(listed)), (DONE, None)]),
+            send_c_get=get,
+        )
+
+    monkeypatch.setattr(network, "_association", answering)
+    return network.fetch_study("1.2.3", PEER, folder, **options)
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_fetching_tells_how_far_it_is(tmp_path, monkeypatch, watched):
+    pytest.importorskip("pynetdicom")
+    told = []
+    progress = (lambda what, done: told.append((what, done))) if watched else None
+    assert fetched(monkeypatch, tmp_path, progress=progress) == 2
+    assert told == ([("looking for the study", 0.0), ("fetching", 1.0)] if watched else [])
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({}, None),
+        ({"listed": 0, "completed": 0, "sent": 1}, None),  # an archive that counts nothing
+        ({"listed": 0, "completed": 0, "sent": 0}, "0 of 0 objects"),
+        ({"listed": 3}, "2 of 3 objects"),
+        ({"completed": 3}, "2 of 3 objects"),
+        ({"failed": 1}, "2 of 2 objects"),
+        ({"offered": (GET,)}, "does not offer C-FIND"),
+        ({"offered": (FIND,)}, "does not offer C-GET"),
+    ],
+)
+def test_a_study_is_fetched_whole_or_not_at_all(tmp_path, monkeypatch, counts, message):
+    pytest.importorskip("pynetdicom")
+    if message is None:
+        assert fetched(monkeypatch, tmp_path, **counts) == counts.get("sent", 2)
+    else:
+        with pytest.raises(InputError, match=message):
+            fetched(monkeypatch, tmp_path, **counts)
+
+
+@pytest.mark.parametrize("established", [True, False])
+def test_an_association_asks_for_what_is_sent_as_it_is_stored(monkeypatch, established):
+    pynetdicom = pytest.importorskip("pynetdicom")
+    asked, called, released = [], [], []
+
+    class Entity:
+        def __init__(self, ae_title):
+            called.append(ae_title)
+
+        def add_requested_context(self, *context):
+            asked.append(context)
+
+        def associate(self, host, port, *, ae_title, **_):
+            called.append((host, port, ae_title))
+            return SimpleNamespace(
+                is_established=established, is_rejected=False, release=lambda: released.append(True)
+            )
+
+    monkeypatch.setattr(pynetdicom, "AE", Entity)
+    monkeypatch.setattr(network, "_check_reachable", lambda _: None)
+    contexts = [(factory.CT_CLASS, "1.2.840.10008.1.2.4.70"), (FIND, None)]
+    if established:
+        with network._association(PEER, "US", contexts):
+            assert not released
+    else:
+        with pytest.raises(InputError, match="without an answer"), network._association(PEER, "US", contexts):
+            pass
+    assert called == ["US", ("192.0.2.5", 104, "PACS")]
+    assert released == [True] * established
+    assert asked == [
+        (factory.CT_CLASS, "1.2.840.10008.1.2.4.70"),
+        (FIND, ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]),
+    ]
+
+
+@pytest.mark.parametrize("reason", ["called AE title not recognised", "", None])
+def test_a_rejection_is_told_with_its_reason(reason):
+    answer = SimpleNamespace(
+        is_rejected=True, acceptor=SimpleNamespace(primitive=SimpleNamespace(reason_str=reason))
+    )
+    told = network._association_error(answer, PEER, "US").message
+    assert f"rejected the association: {reason or 'no reason given'}." in told

@@ -135,6 +135,21 @@ def test_a_region_on_every_other_slice_of_its_image_is_said_and_ends_with_them(
     assert drawn_volume_ml(regions[0].shape) == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize(
+    ("apart_mm", "code", "thickness"), [(3.0, None, 12.0), (4.5, "contour-planes-skipped", 3 * 4.5 + 2.0)]
+)
+@pytest.mark.parametrize("beside", [True, False])
+def test_planes_lie_one_and_a_half_and_two_and_a_quarter_slices_apart_at_most(
+    apart_mm, code, thickness, beside, tmp_path
+):
+    """Whole numbers of life: 3 mm and 4.5 mm on slices of 2 mm, with a region on each slice and without."""
+    other = {"Liver": [square(10, (0, 0), 2.0 * k) for k in range(4)]} if beside else {}
+    sparse = [square(10, (0, 0), apart_mm * k) for k in range(4)]
+    regions, notices = read(factory.rtstruct({"GTV": sparse, **other}), tmp_path, slice_step_mm=2.0)
+    assert drawn_volume_ml(regions[0].shape) == pytest.approx(400 * thickness / 1000)
+    assert codes(notices) == ([] if code is None else [code])
+
+
 def test_contours_that_were_all_drawn_on_wider_slices_than_the_images_keep_their_distance(tmp_path):
     regions, notices = read(factory.rtstruct({"Liver": BLOCK, "GTV": BLOCK[:3]}), tmp_path, slice_step_mm=1.0)
     assert [drawn_volume_ml(r.shape) for r in regions] == pytest.approx([4.0, 3.0])
