@@ -191,6 +191,10 @@ def test_slices_a_fifth_off_their_thickness_overlap_or_leave_gaps(step_mm, said)
     assert gaps(4.0 * step_mm, 4.0) == said
 
 
+def test_slices_of_less_than_a_millimetre_leave_gaps_too():
+    assert gaps(1.5, 0.75, emission=False) == ["slice-gaps"]
+
+
 def test_slices_of_a_ct_may_overlap():
     assert gaps(3.0, 4.0, emission=False) == []
 
