@@ -88,6 +88,16 @@ def test_copies_of_a_study_are_studies_of_their_own():
     assert found == ([["ct", "spect"]] * 3, [["ct"]])
 
 
+def test_without_an_emission_image_a_study_is_one_wherever_its_series_lie_and_copies_are_two():
+    """Copies of a series tell the folders of copies of a study apart; other folders are those of its series."""
+    ct, drawn = facts("ct", "S1", CT, folder="a"), facts("rois", "S1", RS, folder="b")
+    assert paired(ct, drawn) == ([], [["ct", "rois"]])
+    copies = [
+        facts(uid, "S1", role, folder=folder) for folder in "ab" for uid, role in (("ct", CT), ("rois", RS))
+    ]
+    assert paired(*copies) == ([], [["ct", "rois"], ["ct", "rois"]])
+
+
 def test_localizers_stay_with_their_series():
     study = pair_series([facts("spect", "S", E), facts("ct", "S", CT), facts("ct", "S", OTHER, folder="x")])[
         0
