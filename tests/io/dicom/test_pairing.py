@@ -66,6 +66,22 @@ def test_two_positions_of_one_study_are_told_apart_by_frame_and_then_by_time():
     assert found == ([["morning"], ["ct evening", "evening", "planar"]], [])
 
 
+@pytest.mark.parametrize(
+    ("study", "frame", "with_a"),
+    [
+        ("S1", "A", True),  # study and frame count more than the time
+        ("S1", "C", False),  # the study alone: the nearest in time
+        ("S1", None, False),
+        ("S2", "A", True),  # the frame alone
+        ("S3", "B", False),
+    ],
+)
+def test_a_series_goes_with_its_study_and_frame_before_the_nearest_in_time(study, frame, with_a):
+    images = facts("a", "S1", E, frame="A"), facts("b", "S1", E, frame="B", hours=1)
+    expected = [["a", "ct"], ["b"]] if with_a else [["a"], ["b", "ct"]]
+    assert paired(*images, facts("ct", study, CT, frame=frame, hours=1)) == (expected, [])
+
+
 def test_reconstructions_of_one_acquisition_stay_together():
     assert paired(facts("ac", "S", E), facts("nac", "S", E)) == ([["ac", "nac"]], [])
 
