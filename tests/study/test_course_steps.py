@@ -298,6 +298,12 @@ def test_an_external_beam_need_not_state_the_number_of_its_fractions(course_run,
     assert (document["accumulate"]["status"], document["accumulate"]["error"]) == ("done", None)
 
 
+def test_a_dose_that_was_given_is_compared_and_no_plan_is(course_run):
+    document, made = course_run("plan", "plan", "dose")
+    assert [name for name, _ in made] == ["plan", "plan", "study", "compare"]
+    assert [one["name"] for one in document["comparisons"]] == ["plan 1 and dose 2"]
+
+
 @pytest.mark.parametrize(
     ("kinds", "fail", "summed"),
     [

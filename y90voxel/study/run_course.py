@@ -126,8 +126,6 @@ def _earlier(root: Path) -> dict[str, str]:
         return {}
     if not root.is_dir():
         raise InputError(f"{root} is a file; a course needs a folder. Choose another name.", file=root)
-    if not any(root.iterdir()):
-        return {}
     try:
         document = read_json(root / COURSE_FILE)
         if document["kind"] == "course":
@@ -135,7 +133,7 @@ def _earlier(root: Path) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     if all(path.is_dir() and (path / MANIFEST).is_file() for path in root.iterdir()):
-        return {}  # a run that was killed before its page
+        return {}  # nothing yet, or a run that was killed before its page
     raise InputError(f"{root} exists and holds no course of y90voxel. Choose another folder.", file=root)
 
 
