@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ from phantoms import liver_case
 
 from y90voxel.case.case import Case
 from y90voxel.errors import InputError
+from y90voxel.quantification import quantify as module
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.calibration import Calibration, CalibrationMode, CalibrationRegion
+from y90voxel.quantification.calibration_spread import CalibrationSpread
 from y90voxel.quantification.emission import DecayReference, EmissionImage, PlanarImage
 from y90voxel.quantification.measurement import Injection
 from y90voxel.quantification.quantify import quantify
@@ -375,3 +378,23 @@ def test_a_camera_factor_on_an_image_file_is_taken_at_administration():
     found = quantify(replace(case, injections=(Injection(alone, Administration()),)))
     assert found.map_activity_bq == pytest.approx(image.volume.total / 600 / 10 * 1e6, rel=2e-3)
     assert "file-at-administration" in codes(found)
+
+
+@pytest.mark.parametrize("known", [(True, True), (True, False), (False, True)])
+def test_the_spread_of_several_injections_is_known_where_each_ones_is(monkeypatch, known):
+    case = liver_case()
+    image, regions = case.injections[0].emission, case.regions
+    given = [Administration(activity_bq=bq) for bq in (1e9, 3e9)]
+    of_both = (CalibrationSpread("liver", {"liver": 1.0, "fov": factor}, 20.0) for factor in (1.1, 1.3))
+    spreads = iter([spread if one else None for one, spread in zip(known, of_both, strict=True)])
+    monkeypatch.setattr(module, "calibration_spread", lambda *_: next(spreads))
+    measurement = SimpleNamespace(
+        calibration=case.calibration,
+        injections=[SimpleNamespace(regions=None, emission=image)] * 2,
+        regions=regions,
+    )
+    found = module._spread(measurement, given)
+    if all(known):
+        assert found.factors["fov"] == pytest.approx((1.1 + 3 * 1.3) / 4)
+    else:
+        assert found is None

@@ -220,7 +220,7 @@ def _drawn(
     Raises
     ------
     InputError
-        If names do not tell which is which, or fewer than three are drawn.
+        If two regions are named as one sphere, or fewer than three are drawn whose names tell which they are.
     """
     assert record.contours is not None
     drawn, _ = read_region_files(record.contours, notices)
@@ -228,11 +228,20 @@ def _drawn(
     notices += more
     diameters = [sphere.diameter_mm for sphere in layout_of(record).spheres]
     centres: list[NDArray[np.float64] | None] = [None] * len(diameters)
+    names: dict[int, str] = {}
     for region in regions.drawn:
         numbers = {float(n) for n in re.findall(r"\d+(?:\.\d+)?", region.name)}
         fitting = [k for k, d in enumerate(diameters) if d in numbers]
-        if len(fitting) != 1 or centres[fitting[0]] is not None:
+        if len(fitting) != 1:
             continue
+        other = names.setdefault(fitting[0], region.name)
+        if other != region.name:
+            raise InputError(
+                f"{record.contours}: both {other!r} and {region.name!r} have the {diameters[fitting[0]]:g} mm of one sphere in "
+                "their names: which of them it is, is not clear. Rename or remove one.",
+                file=record.contours,
+                tag="contours",
+            )
         weights = np.asarray(region.mask.array, np.float64)
         where = np.argwhere(weights > 0)
         share = weights[tuple(where.T)]
