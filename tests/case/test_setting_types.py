@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import Field
@@ -71,6 +72,11 @@ def test_a_value_is_read_or_refused_with_what_to_write(field, value, found):
             Values.model_validate({field: value})
     else:
         assert getattr(Values.model_validate({field: value}), field) == found
+
+
+def test_a_time_of_python_keeps_its_zone():
+    summer = datetime(2026, 7, 2, 10, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert Values.model_validate({"time": summer}).time is summer
 
 
 @pytest.mark.parametrize(("value", "refused"), [(4999, True), (5000, False), (10_000, False), (None, False)])

@@ -145,7 +145,7 @@ def parse_share(value: Any) -> Any:
 
 def _time(value: Any) -> Any:
     """Accept a TOML date-time or ISO 8601 text; a date alone is not midnight."""
-    if value is None or isinstance(value, datetime):
+    if isinstance(value, datetime):
         return value
     text = str(value).strip()
     if ":" not in text and "T" not in text:

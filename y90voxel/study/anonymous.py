@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from y90voxel.case.case import Case
 from y90voxel.case.evaluation import Evaluation
-from y90voxel.case.plan_settings import AimSettings, PlanSettings
-from y90voxel.case.settings import RadiobiologySettings
+from y90voxel.case.plan_settings import AimSettings, AnatomySettings, PlanSettings, TumourSettings
+from y90voxel.case.settings import RadiobiologySettings, StudySettings
 from y90voxel.clinical.limits_table import TABLE
 from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.regions.region import DrawnRegion
@@ -20,6 +21,7 @@ __all__ = [
     "anonymous_aims",
     "anonymous_case",
     "anonymous_evaluation",
+    "anonymous_masses",
     "anonymous_names",
     "anonymous_settings",
     "without_free_text",
@@ -42,7 +44,11 @@ _DROPPED_SETTINGS = {
     "date",
     "order",
     "source",
+    "scanner",
+    "previous",
 }
+# Endings of keys that hold when something was, such as plan.treatment.assay_time.
+_TIMES = ("_time", "_times", "_date", "_dates")
 _NOT_SHOWN = "left out, anonymised"
 
 
@@ -111,9 +117,11 @@ def without_free_text(given: Mapping[Role, RadiobiologySettings]) -> dict[Role, 
 def anonymous_aims(plan: PlanSettings, names: Mapping[str, str]) -> PlanSettings:
     """Return settings of a plan that name regions as `names` does, without what was typed of the source of goals and limits.
 
-    A name stays where it is that of a row of the table, which it replaces.
+    A name stays where it is that of a row of the table, which it replaces. Tumours and injections of a plan without images are
+    named by numbers where their own names could be a person's.
     """
     of_table = {limit.name for limit in TABLE}
+    names = {**names, **({} if plan.anatomy is None else _numbered_tumours(plan.anatomy))}
 
     def without_source(aim: AimSettings) -> AimSettings:
         name = aim.name if aim.name in of_table else None
@@ -128,15 +136,44 @@ def anonymous_aims(plan: PlanSettings, names: Mapping[str, str]) -> PlanSettings
             "limit": [without_source(aim) for aim in plan.limit],
             "objective": {names.get(name, name): weight for name, weight in plan.objective.items()},
             "recovery": {names.get(name, name): coefficient for name, coefficient in plan.recovery.items()},
+            "anatomy": None if plan.anatomy is None else _anonymous_anatomy(plan.anatomy, names),
         }
     )
 
 
+def _numbered_tumours(anatomy: AnatomySettings) -> dict[str, str]:
+    """New names for tumours whose own could be a person's; one name is one tumour in whichever injection reaches it."""
+    reached = (tumour for territory in anatomy.territory for tumour in territory.tumour)
+    own = list(dict.fromkeys(tumour.name for tumour in (*anatomy.tumour, *reached)))
+    free = (name for number in count(1) if (name := f"tumour {number}") not in own)
+    return {name: next(free) for name in own if not names_nobody(name)}
+
+
+def _anonymous_anatomy(anatomy: AnatomySettings, names: Mapping[str, str]) -> AnatomySettings:
+    """Masses of a plan without images under names of nobody; its injections are numbered."""
+
+    def renamed(tumours: Iterable[TumourSettings]) -> list[TumourSettings]:
+        return [one.model_copy(update={"name": names.get(one.name, one.name)}) for one in tumours]
+
+    numbered = [
+        one.model_copy(update={"name": f"injection {number}", "tumour": renamed(one.tumour)})
+        for number, one in enumerate(anatomy.territory, start=1)
+    ]
+    return anatomy.model_copy(update={"tumour": renamed(anatomy.tumour), "territory": numbered})
+
+
+def anonymous_masses(settings: StudySettings) -> StudySettings:
+    """Return the settings of a plan without images under names of nobody, and without what was typed beside numbers."""
+    plan, radiobiology = anonymous_aims(settings.plan, {}), without_free_text(settings.radiobiology)
+    named = settings.changed(output={"label": None})
+    return named.model_copy(update={"plan": plan, "radiobiology": radiobiology})
+
+
 def anonymous_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without series, names and times."""
+    """Return settings without series, names, files and times."""
     nameless: dict[str, Any] = {}
     for key, value in settings.items():
-        if key in _DROPPED_SETTINGS:
+        if key in _DROPPED_SETTINGS or key.endswith(_TIMES):
             continue
         if isinstance(value, Mapping):
             nameless[key] = anonymous_settings(value)

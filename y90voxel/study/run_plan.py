@@ -32,7 +32,7 @@ from y90voxel.planning.plan_uncertainty import with_plan_uncertainty
 from y90voxel.planning.treatment_day import SurveyReadings, TreatmentDay
 from y90voxel.quantification.administration import therapy_nuclide
 from y90voxel.quantification.time_zones import in_zone, time_zone_of
-from y90voxel.study.anonymous import anonymous_case, anonymous_settings
+from y90voxel.study.anonymous import anonymous_case, anonymous_masses, anonymous_settings
 from y90voxel.study.anonymous_text import anonymous_errors, without_identity
 from y90voxel.study.engine_choice import build_engine
 from y90voxel.study.given_injections import net_activity_of
@@ -111,6 +111,9 @@ def _run(
             "a plan without images has no use for a scanner file: there is nothing to correct or calibrate. Leave --scanner out.",
             tag="scanner",
         )
+    if masses and settings.output.anonymise:
+        settings = anonymous_masses(settings)
+        request = request_of(settings)  # tumours have other names now
     if masses:
         carried = [name for name, _ in carried_settings(settings, Job.PLAN_FROM_MASSES)]
         planned = _without_images(settings, request).with_notices(
