@@ -1,11 +1,11 @@
 """The case file of accumulate and its options: each fact reaches its treatment, or is refused."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from y90voxel.case.accumulation_settings import facts_of, read_accumulation_settings
+from y90voxel.case.accumulation_settings import TreatmentFacts, facts_of, read_accumulation_settings
 from y90voxel.errors import InputError
 
 
@@ -77,3 +77,29 @@ def test_what_fits_no_treatment_or_several_is_refused(tmp_path, paths, said):
     settings = read(tmp_path, '[[treatment]]\npath = "a.dcm"\nfractions = 5')
     with pytest.raises(InputError, match=said):
         facts_of([Path(path) for path in paths], settings)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (date(2026, 3, 2), datetime(2026, 3, 2, 12)),
+        ("2026-03-02", datetime(2026, 3, 2, 12)),
+        (datetime(2026, 3, 2, 10, 30), datetime(2026, 3, 2, 10, 30)),
+        (datetime(2026, 3, 2, 10, 30, tzinfo=UTC), datetime(2026, 3, 2, 10, 30, tzinfo=UTC)),
+        ("2026-03-02T10:30", datetime(2026, 3, 2, 10, 30)),
+        ("March", None),
+        (5, None),
+    ],
+)
+def test_a_day_is_noon_where_no_hour_is_stated(typed, found):
+    if found is None:
+        with pytest.raises(ValueError, match="not a date; write it like 2026-03-02 or"):
+            TreatmentFacts.model_validate({"path": "a", "date": typed})
+    else:
+        assert TreatmentFacts.model_validate({"path": "a", "date": typed}).date == found
+
+
+def test_a_fact_may_be_left_open():
+    """As a course does whose external beam states the dates of its fractions."""
+    assert TreatmentFacts.model_validate({"path": "a", "fractions": None}).fractions is None
+    assert TreatmentFacts.model_validate({"path": "a", "fractions": 1}).fractions == 1

@@ -193,6 +193,8 @@ def test_the_header_may_state_any_of_the_injections(header, codes):
 def test_an_injection_of_one_scan_states_its_time_and_the_therapy():
     with pytest.raises(InputError, match="injection 2"):
         scan(FIRST, {"net_activity": "2 GBq"})
+    with pytest.raises(InputError, match="injection 2"):
+        scan(FIRST, {"activity": "2 GBq", "activity_time": EIGHT})
     with pytest.raises(InputError, match=r"2 injections are described for one surrogate image \(Y-90\)"):
         scan(emission=image(predicted=True))
     with pytest.raises(InputError, match="for one surrogate image"):

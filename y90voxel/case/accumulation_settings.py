@@ -26,11 +26,7 @@ NOON = time(12)
 
 
 def _day(value: Any) -> Any:
-    """Accept a date or a time; a date alone is noon of that day."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime.combine(value, NOON)
+    """Accept a date or a time, or text that is one; a date alone is noon of that day."""
     text = str(value).strip()
     try:
         return datetime.combine(date.fromisoformat(text), NOON)
