@@ -1,9 +1,11 @@
 """What a dose calculation asks, checks and says of its parts, each with and without what it needs."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from phantoms import liver_case
 
 from y90voxel.case import verify as module
 from y90voxel.case.verify import (
@@ -17,8 +19,11 @@ from y90voxel.case.verify import (
     _overlap_notices,
     _provenance,
     _region_notices,
+    verify,
 )
+from y90voxel.dose.local_deposition import LocalDeposition
 from y90voxel.errors import PhysicsError, RegionError
+from y90voxel.quantification.administration import Administration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
@@ -79,8 +84,53 @@ def test_the_energy_of_a_map_is_that_of_its_masses(gy, refused):
         _check_energy(dose, density, 3e9, 2.4)
 
 
+SMALL = Grid.from_spacing((20, 18, 20), (8.0, 6.0, 4.0), (-40, -54, -80))
+
+
+def judged(evaluation):
+    """The dose to normal liver that limits are held against."""
+    (value,) = {one.value_gy for one in evaluation.limits if one.region == "non-tumour liver"}
+    return value
+
+
+def test_a_dose_that_was_simulated_before_is_taken_and_judged_by_mass():
+    """Half of the dose in each region: so is what limits are held against. The clock runs from beginning to end."""
+    case = liver_case(
+        SMALL,
+        lungs=False,
+        administration=Administration(activity_bq=2e9, lung_shunt_fraction=0.05, device="glass"),
+    )
+    begun = time.perf_counter()
+    plain = verify(case, LocalDeposition("Y-90"))
+    assert 0.0 <= plain.provenance["seconds"] <= time.perf_counter() - begun + 1e-3
+    normal = plain.region("non-tumour liver").mass_weighted_mean_gy
+    assert judged(plain) == pytest.approx(normal)
+    assert normal > 1.0
+    halved = SimpleNamespace(
+        dose=plain.dose.with_array(0.5 * plain.dose.array), region_uncertainty={"GTV1": 0.25}, notices=()
+    )
+    found = verify(case, LocalDeposition("Y-90"), simulated=halved)
+    assert found.dose is halved.dose
+    assert found.region("GTV1").relative_uncertainty == 0.25
+    assert judged(found) == pytest.approx(0.5 * normal)
+
+
+@pytest.mark.parametrize(("mass_g", "share"), [(500.0, 0.5), (None, 0.0)])
+def test_lungs_that_are_cut_off_are_seen_by_the_mass_that_is_known(mass_g, share, monkeypatch):
+    cut = row("Lungs", Role.LUNG, 60, 90, truncated=True, cut_off=True)
+    assert lung_of(drawn=(cut,), mass_g=mass_g, monkeypatch=monkeypatch).fraction_in_fov == share
+
+
 def lung_of(
-    drawn=(LUNG,), ct="CT", whole_g=800.0, in_view=True, dvh=True, views=None, constant=None, monkeypatch=None
+    drawn=(LUNG,),
+    ct="CT",
+    whole_g=800.0,
+    in_view=True,
+    dvh=True,
+    views=None,
+    constant=None,
+    mass_g=500.0,
+    monkeypatch=None,
 ):
     """The lungs of a case: 2 GBq with a shunt of 10 %."""
     monkeypatch.setattr(module, "whole_mass_g", lambda case, name: whole_g)
@@ -91,7 +141,7 @@ def lung_of(
     quantification = SimpleNamespace(
         lung_shunt_fraction=0.1, net_activity_bq=2e9, shunt_source="given", shunt_error=None
     )
-    histogram = SimpleNamespace(mass_g=500.0, mean_gy=11.0, mass_weighted_mean_gy=12.0) if dvh else None
+    histogram = SimpleNamespace(mass_g=mass_g, mean_gy=11.0, mass_weighted_mean_gy=12.0) if dvh else None
     record = SimpleNamespace(dose_constant_gy_kg_per_gbq=50.0)
     dose = DoseMap(np.full(ROW.shape, 9.0), ROW)
     return _lung(case, dose, SimpleNamespace(lungs_agree=True), histogram, quantification, record)
