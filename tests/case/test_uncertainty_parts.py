@@ -12,6 +12,7 @@ from y90voxel.case.dose_uncertainty import (
     _mask_named,
     _noise_in_words,
     _statement,
+    _unused_notices,
     _with_budget,
     with_uncertainty,
 )
@@ -177,6 +178,29 @@ def test_the_contour_of_the_calibration_is_no_part_of_the_liver_itself(monkeypat
     assert asked[1] == {"samples": 40}
     monkeypatch.setattr(module, "noisy_images", lambda *of: [])
     assert with_uncertainty(result()).uncertainty.inputs["noise_source"] is None
+
+
+EVERY = ("activity", "residual", "lung_shunt", "calibration", "density", "decay", "noise")
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "words"),
+    [
+        ("relative", EVERY, "uncertainty.calibration (the calibration is relative), uncertainty.density (of plans alone)."),
+        ("absolute", EVERY, "uncertainty.activity (the calibration is absolute), uncertainty.residual (the calibration is "
+         "absolute), uncertainty.lung_shunt (the calibration is absolute), uncertainty.density (of plans alone)."),
+        ("factor", ("calibration", "residual"), "uncertainty.residual (the calibration is factor)."),
+        ("relative", ("activity", "residual", "lung_shunt", "decay"), None), ("absolute", ("calibration",), None),
+        ("relative", (), None),
+    ],
+)  # fmt: skip
+def test_uncertainties_that_are_no_part_of_a_dose_are_listed(mode, given, words):
+    """One of 0 was given too."""
+    values = dict.fromkeys(EVERY) | dict.fromkeys(given, 0.0)
+    notices = _unused_notices(CalibrationMode(mode), values)
+    assert [notice.code for notice in notices] == ["uncertainty-unused"] * (words is not None)
+    if words:
+        assert notices[0].message == f"given and not used for the uncertainties of this dose: {words}"
 
 
 def test_a_mask_is_found_by_its_name():

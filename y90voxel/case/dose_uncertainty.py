@@ -11,6 +11,7 @@ from y90voxel.case.dvh_sampling import NOISE_MAPS, sample_bands
 from y90voxel.case.evaluation import Evaluation, UncertaintyReport
 from y90voxel.case.image_noise import NoiseSource, NoisyImage, noisy_images, statistics
 from y90voxel.case.uncertainty_inputs import UncertaintyInputs, complete_inputs
+from y90voxel.errors import Notice
 from y90voxel.metrics.dvh_bands import BAND_PERCENT, DvhBand
 from y90voxel.metrics.summary import RegionMetrics, RegionUncertainty
 from y90voxel.metrics.uncertainty_budget import (
@@ -65,6 +66,7 @@ def with_uncertainty(
     Gear et al. 2018, Eur J Nucl Med Mol Imaging 45:2456, doi 10.1007/s00259-018-4136-7.
     """
     inputs, notices = complete_inputs(evaluation.case, given or {})
+    notices += _unused_notices(evaluation.case.calibration.mode, given or {})
     images = noisy_images(evaluation.case, evaluation.activity, inputs.noise, inputs.noise_fwhm_mm)
     calibration = _calibration_uncertainty(evaluation, inputs, images)
     contour = _contour_of_calibration(evaluation, inputs)
@@ -85,6 +87,19 @@ def with_uncertainty(
         inputs.as_dict() | noise_source, bands, _statement(evaluation, inputs, images, calibration)
     )
     return replace(evaluation, regions=regions, uncertainty=report).with_notices(*notices, *band_notices)
+
+
+def _unused_notices(mode: CalibrationMode, given: Mapping[str, Any]) -> list[Notice]:
+    """Say which uncertainties were given and are no part of this dose, by how its counts became activity."""
+    relative = mode is CalibrationMode.RELATIVE
+    idle = ("calibration",) if relative else ("activity", "residual", "lung_shunt")
+    why = dict.fromkeys(idle, f"the calibration is {mode.value}") | {"density": "of plans alone"}
+    words = ", ".join(
+        f"uncertainty.{name} ({reason})" for name, reason in why.items() if given.get(name) is not None
+    )
+    if not words:
+        return []
+    return [Notice("uncertainty-unused", f"given and not used for the uncertainties of this dose: {words}.")]
 
 
 def _calibration_uncertainty(
