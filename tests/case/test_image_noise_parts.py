@@ -226,8 +226,9 @@ def test_marks_are_of_liver_and_tumours_where_every_image_has_a_noise(
     case = SimpleNamespace(
         settings=stated, injections=(None,), regions=liver(role=Role.LIVER if drawn else Role.TUMOUR)
     )
-    marks.with_noise_marks(Result(case, (Metrics("GTV1", Role.TUMOUR), Metrics("Lung", Role.LUNG))))
+    found = marks.with_noise_marks(Result(case, (Metrics("GTV1", Role.TUMOUR), Metrics("Lung", Role.LUNG))))
     assert asked == [(0.3 if drawn else None, 5.0)]
+    assert [notice.code for notice in found.notices] == ["noise-unused"] * (not drawn)
     assert [row[: len(row)] if row[0] is None else row[:2] for row in told] == expected
 
 
@@ -239,9 +240,9 @@ def test_two_injections_need_the_noise_of_both_images(monkeypatch):
         marks, "noise_without_halves", lambda dvh, cv, *, upper_bound, reason: told.append((cv, reason))
     )
     settings = SimpleNamespace(uncertainty=SimpleNamespace(noise=None, noise_fwhm_mm=None))
-    case = SimpleNamespace(settings=settings, injections=(None, None), regions=liver())
-    marks.with_noise_marks(Result(case, (Metrics("GTV1", Role.TUMOUR),)))
-    assert told == [(None, marks.NOT_KNOWN)]
+    case = SimpleNamespace(settings=settings, injections=(None, None), regions=liver(role=Role.TUMOUR))
+    found = marks.with_noise_marks(Result(case, (Metrics("GTV1", Role.TUMOUR),)))
+    assert (told, found.notices) == ([(None, marks.NOT_KNOWN)], ())
 
 
 @pytest.mark.parametrize(("engine", "density"), [("local", None), ("convolution", 1.10), ("density", None)])

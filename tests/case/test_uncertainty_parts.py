@@ -242,3 +242,10 @@ def test_the_statement_names_what_activity_hangs_on(mode, source):
 def test_noise_is_told_by_its_source(sources, stated, length_mm, words):
     inputs = replace(INPUTS, noise=stated, noise_fwhm_mm=length_mm)
     assert _noise_in_words(inputs, [image(source) for source in sources]) == words
+
+
+def test_what_nobody_states_is_assumed_as_said():
+    """5 % of the activity, 3 % residual, 30 % of the shunt, 5 % of an absolute calibration; nothing of decay and density."""
+    found = UncertaintyInputs(10.0, 4.0, 8.0)
+    assert (found.activity, found.residual, found.lung_shunt, found.calibration) == (0.05, 0.03, 0.30, 0.05)
+    assert (found.decay, found.density, found.noise, found.recovery, found.seed) == (0.0, 0.0, None, None, 0)

@@ -195,3 +195,23 @@ def test_a_background_of_recovery_holds_5_ml_or_another_is_taken(voxels, name):
     drawn = Region("Perfused", Role.PERFUSED, Mask(perfused.reshape(case.grid.shape), case.grid))
     regions = Regions(case.grid, (*case.regions.drawn, drawn))
     assert _Background.of(verify(replace(case, regions=regions), LocalDeposition("Y-90"))).name == name
+
+
+@pytest.mark.parametrize(
+    ("grid_mm", "whose", "finer"),
+    [
+        (5.0, "the image's voxels", "2"),
+        (4.0, "the image's voxels", "2"),
+        (3.9, "of these", "1.95"),
+        (2.0, "of these", "1"),
+    ],
+)
+def test_the_grid_that_is_advised_is_finer_than_image_and_dose(grid_mm, whose, finer):
+    """The image has voxels of 4 by 6 by 8 mm."""
+    image = SimpleNamespace(grid=Grid.from_spacing((2, 2, 2), (8.0, 6.0, 4.0)))
+    case = SimpleNamespace(
+        injections=(SimpleNamespace(emission=SimpleNamespace(volume=image)),), regions={"GTV1": TUMOUR},
+        grid=Grid.from_spacing((2, 2, 2), (8.0, 8.0, grid_mm)),
+    )  # fmt: skip
+    (notice,) = grid_error_notices(case, {"GTV1": GridError(-0.05, 0.0)})
+    assert f"Half {whose} have a third of it (--grid {finer})." in notice.message

@@ -171,11 +171,13 @@ def grid_error_notices(case: Case, errors: Mapping[str, GridError]) -> list[Noti
     ]
     if not listed:
         return []
-    half_mm = min(case.injections[0].emission.volume.grid.spacing_mm) / 2.0
+    image_mm, grid_mm = (min(g.spacing_mm) for g in (case.injections[0].emission.volume.grid, case.grid))
+    finer_mm = 0.5 * min(image_mm, grid_mm)
+    finer = "Half the image's voxels" if grid_mm >= image_mm else "Half of these"
     edges = " × ".join(f"{mm:.3g}" for mm in case.grid.spacing_mm)
     text = (
         f"voxels of {edges} mm average over outlines: against finer ones, mean doses are off by up to {', '.join(listed)}. "
-        f"Half the image's voxels have a third of it (--grid {half_mm:.3g})."
+        f"{finer} have a third of it (--grid {finer_mm:.3g})."
     )
     return [Notice("grid-error", text)]
 

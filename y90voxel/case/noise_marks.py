@@ -33,6 +33,10 @@ LIVER_ROLES = frozenset(
 TOLD_BIAS = 0.02
 TOLD = frozenset({Role.TUMOUR, Role.NON_TUMOUR_LIVER, Role.PERFUSED_NON_TUMOUR_LIVER})
 NOT_KNOWN = "the noise of the image is not known"
+NO_LIVER = (
+    "given and not used: uncertainty.noise is relative to the mean in the liver, and no liver is among the regions. Name it with "
+    "--role 'NAME=liver'."
+)
 ELSEWHERE = "only known of liver and tumours, whose dose is their own activity's"
 
 
@@ -62,7 +66,10 @@ def with_noise_marks(evaluation: Evaluation) -> Evaluation:
             evaluation.dvh(metrics.name), noise_cv, upper_bound=bound, reason=reason
         )
         regions.append(replace(metrics, noise=region_noise))
-    return replace(evaluation, regions=tuple(regions)).with_notices(*_notices(regions))
+    notices = _notices(regions)
+    if stated.noise is not None and liver_noise is None:
+        notices.append(Notice("noise-unused", NO_LIVER))
+    return replace(evaluation, regions=tuple(regions)).with_notices(*notices)
 
 
 def _damping(evaluation: Evaluation, image: NoisyImage) -> float:
