@@ -91,6 +91,18 @@ def test_what_was_said_of_the_maps_is_said_of_the_plan(perfused):
     assert 0.0 <= found.provenance["seconds"] < 60.0
 
 
+def test_the_shunt_by_spect_stands_with_and_without_a_margin_at_the_dome():
+    found = yv.plan(coarse(), ENGINE)
+    regions = found.maps.case.regions
+    counts = found.maps.case.injections[0].emission.volume.array
+    lungs, liver = (float((regions.mask_of(role).array * counts).sum()) for role in (Role.LUNG, Role.LIVER))
+    spect = {m.dome_margin_mm: m.fraction for m in found.shunts if m.method == "spect"}
+    assert spect[0.0] == pytest.approx(lungs / (lungs + liver), rel=1e-3)
+    assert spect[20.0] > 1.01 * spect[0.0]
+    (planar,) = [m for m in found.shunts if m.method == "planar"]
+    assert planar.reason.startswith("the planar lung shunt needs anterior and posterior views")
+
+
 def test_foci_of_the_maps_are_said_anew_with_the_planned_activity():
     """A focus at the lower edge of the body: the dose map tells its Gy per GBq, the plan that of its activity."""
     case = coarse()

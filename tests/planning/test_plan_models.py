@@ -122,6 +122,7 @@ def test_names_and_roles_find_regions():
         (lambda: TumourUptake("GTV1", 0.3, 0.0), "ratio of GTV1 must be positive"),
         (lambda: Territory("a", 1.2), "lung shunt fraction of a must lie between 0 and 1"),
         (lambda: Territory("a", 0.1, (), -1.0), "normal liver of a must not be negative"),
+        (lambda: Territory("a", 0.1, (TumourUptake("X", 0.1),) * 2), "several tumours of one name .X, X."),
         (lambda: Anatomy({"GTV1": -1.0}), "mass of GTV1 must be positive"),
         (lambda: Anatomy(lung_ct_kg=-1.0), "lungs from CT must not be negative"),
         (lambda: Anatomy(liver_volume_ml=0.0, tumour_volume_ml=0.0), "the liver must be positive, got 0 mL"),
@@ -176,7 +177,7 @@ def test_what_cannot_be_is_refused(make, said):
     "anatomy",
     [
         Anatomy({"A": 0.3, "B": 0.1}, whole_normal_kg=1.0, liver_kg=1.4 / 1.0095),
-        Anatomy({"A": 1.099}, liver_volume_ml=1000.0),
+        Anatomy({"A": 1.1}, liver_volume_ml=1000.0),
         Anatomy({"A": 2.0}, whole_normal_kg=1.0),
         Anatomy({"A": 0.5}, liver_kg=0.4),  # what normal liver weighs is not known
     ],

@@ -48,6 +48,24 @@ def test_what_the_interval_ends_is_said():
     assert least_activity(lambda a: 5.0 + a, 4.0, upper_gbq=20.0).activity_gbq == 0.0
 
 
+def stairs(a):
+    """A share of voxels: none below 1 GBq, two fifths below 2, all from there."""
+    return 0.0 if a < 1.0 else 0.4 if a < 2.0 else 1.0
+
+
+def test_a_value_that_is_met_exactly_is_met():
+    """Shares of voxels and what earlier treatments used up are equal to a limit, not only close to it."""
+    assert greatest_activity(lambda a: 5.0 + a, 5.0, upper_gbq=20.0).activity_gbq == 0.0
+    ends = greatest_activity(lambda a: a, 20.0, upper_gbq=20.0)
+    assert (ends.activity_gbq, ends.at_bound) == (20.0, True)
+    assert greatest_activity(lambda a: 3.0, 5.0, upper_gbq=20.0).at_bound  # nothing grows, nothing falls
+    assert greatest_activity(stairs, 0.4, upper_gbq=20.0).activity_gbq == pytest.approx(2.0)
+    there = least_activity(lambda a: 5.0 + a, 5.0, upper_gbq=20.0)
+    assert (there.activity_gbq, there.at_bound) == (0.0, True)
+    assert least_activity(lambda a: a, 20.0, upper_gbq=20.0).activity_gbq == pytest.approx(20.0)
+    assert least_activity(stairs, 0.4, upper_gbq=20.0).activity_gbq == pytest.approx(1.0)
+
+
 def test_metrics_of_degree_one_need_no_search():
     assert greatest_activity_of_linear_metric(6.0, 30.0) == 5.0
     assert greatest_activity_of_linear_metric(6.0, 50.0, 35.0) == 2.5
