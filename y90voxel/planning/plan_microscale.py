@@ -39,9 +39,7 @@ def with_plan_microscale(plan: Plan, chosen: MicroscaleSettings) -> Plan:
     kernel, model = scoring_kernel(plan.facts.nuclide, MEDIUM), stated_clusters(chosen)
     functional = dose_functional(sphere.activity_bq, kernel, model, chosen.places)
     rows = []
-    for planned in plan.models:
-        if not planned.available:
-            continue
+    for planned in plan.models:  # one that is not available has no rows
         for region in planned.table.rows:
             if region.role not in HEPATIC_ROLES:
                 continue
