@@ -48,6 +48,16 @@ def test_what_the_interval_ends_is_said():
     assert least_activity(lambda a: 5.0 + a, 4.0, upper_gbq=20.0).activity_gbq == 0.0
 
 
+@pytest.mark.parametrize("upper_gbq", [0.01, 20.0])
+def test_the_search_ends_where_its_interval_is_a_share_of_the_greatest_activity(upper_gbq):
+    calls = []
+    found = greatest_activity(
+        lambda a: calls.append(a) or a, 0.4 * upper_gbq, upper_gbq=upper_gbq, tolerance=0.01
+    )
+    assert 0.39 * upper_gbq < found.activity_gbq <= 0.4 * upper_gbq
+    assert len(calls) == 10  # both ends, seven halves of an interval, and the value that is found
+
+
 def stairs(a):
     """A share of voxels: none below 1 GBq, two fifths below 2, all from there."""
     return 0.0 if a < 1.0 else 0.4 if a < 2.0 else 1.0
