@@ -89,6 +89,14 @@ def test_defaults_are_those_of_the_contract():
         ("plan", "perfused_dose_gy", float("inf"), "should be a finite number"),
         ("plan", "perfused_dose_gy", float("nan"), "should be a finite number"),
         ("patient", "weight_kg", float("inf"), "should be a finite number"),
+        ("patient", "weight_kg", True, "patient.weight_kg = True: True is not a number"),
+        ("patient", "ecog", False, "patient.ecog = False: False is not a number"),
+        ("plan", "split", [1.0, True], "True is not a number"),
+        ("plan", "objective", {"liver": 1.0, "GTV": True}, "True is not a number"),
+        ("plan", "residual_fraction", True, "True is not a number"),
+        ("dose", "verify_engine", True, "True is not a number"),
+        ("monte_carlo", "seed", False, "False is not a number"),
+        ("uncertainty", "samples", True, "True is not a number"),
     ],
 )
 def test_what_is_not_understood_is_named(table, key, value, message):
@@ -244,3 +252,11 @@ def test_a_deconvolution_needs_the_resolution(table, asked):
             StudySettings.model_validate({"partial_volume": table})
     else:
         assert StudySettings.model_validate({"partial_volume": table}).partial_volume.asked is asked
+
+
+def test_true_and_false_are_what_a_switch_takes():
+    given = {"output": {"report": False}, "plan": {"pretreated": True}, "lung": {"compare_methods": False}}
+    settings = StudySettings.model_validate(given)
+    assert (settings.output.report, settings.plan.pretreated) == (False, True)
+    assert settings.lung.compare_methods is False
+    assert StudySettings.model_validate({"uncertainty": {"samples": 1}}).uncertainty.samples == 1

@@ -1,5 +1,6 @@
 """What a Radiation Dose SR is told of a case: one injection or several, with images of their own or one scan after all."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -13,9 +14,11 @@ from y90voxel.io.dicom.identity import StudyIdentity
 from y90voxel.quantification.administration import Administration
 from y90voxel.quantification.arteries import Artery
 from y90voxel.quantification.emission import EmissionImage
+from y90voxel.quantification.lung_conventions import limiting_convention
 from y90voxel.quantification.measurement import Injection
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
+from y90voxel.study import administered_doses as module
 from y90voxel.study.administered_doses import administered_doses, check_administrations
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, Mask
@@ -180,3 +183,10 @@ def test_lungs_are_by_the_mass_that_limits_refer_to(mird_gy, voxel_gy, in_view, 
     ((one,), _) = administered_doses(made, WHO)
     told = [(organ.dose_gy, organ.mass_g, organ.mass_method) for organ in one.organs]
     assert told == ([] if found is None else [found])
+
+
+def test_the_mass_of_the_lungs_is_that_of_the_convention(monkeypatch):
+    row = replace(limiting_convention(), mass_kg=0.8)
+    monkeypatch.setattr(module, "LUNG_CONVENTIONS", (row,))
+    ((one,), _) = administered_doses(evaluation(case(injection())), WHO)
+    assert [organ.mass_g for organ in one.organs] == [800.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +14,9 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     PlainSerializer,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -201,10 +203,25 @@ Fraction = Annotated[
 ]
 
 
+def _is_a_number(annotation: Any) -> bool:
+    """Whether a value of a type is a number, or holds some."""
+    return annotation in (int, float) or any(_is_a_number(part) for part in get_args(annotation))
+
+
 class Group(BaseModel):
-    """A table of the case file; unknown keys are refused, and numbers that are not finite."""
+    """A table of the case file; unknown keys are refused, and numbers that are not finite or none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where a number is wanted: they would count as 1 and 0."""
+        stated = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        truths = [one for one in stated if isinstance(one, bool)]
+        if truths and _is_a_number(cls.model_fields[str(info.field_name)].annotation):
+            raise ValueError(f"{truths[0]} is not a number")
+        return value
 
     def __repr__(self) -> str:
         """Show what was stated, for defaults fill a page."""

@@ -54,8 +54,8 @@ ALL = ("dose", "plan", "batch")
 
 
 def _number(value: Any) -> float:
-    """Accept a number, or text that is one; nothing that would count as one, such as true."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """Accept a number, or text that is one."""
+    if not isinstance(value, int | float | str):
         raise ValueError(f"{value!r} is not a number")
     return float(value)
 
