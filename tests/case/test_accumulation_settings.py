@@ -44,10 +44,22 @@ def test_what_cannot_be_used_is_refused_and_nothing_is_passed_over(tmp_path, tex
         read(tmp_path, text)
 
 
-@pytest.mark.parametrize("text", ["a.dcm", "=5", "a.dcm 5"])
-def test_an_option_of_a_treatment_names_it(text):
-    with pytest.raises(InputError, match="is not FILE=VALUE"):
-        read_accumulation_settings(None, {"fractions": [text]})
+@pytest.mark.parametrize("text", ["a.dcm", "=5", "a.dcm 5", "a.dcm=", "a.dcm= "])
+@pytest.mark.parametrize("option", ["fractions", "ct"])
+def test_an_option_of_a_treatment_names_it_and_says_something(option, text):
+    with pytest.raises(InputError, match=f"--{option} .* is not FILE=VALUE"):
+        read_accumulation_settings(None, {option: [text]})
+
+
+@pytest.mark.parametrize(("second", "refused"), [("a=5", False), ("b=7", False), ("a=7", True)])
+def test_two_values_of_one_option_for_one_file_are_refused(second, refused):
+    """The last one counted."""
+    if refused:
+        with pytest.raises(InputError, match="--fractions is given twice for a: 5 and 7"):
+            read_accumulation_settings(None, {"fractions": ["a=5", second]})
+    else:
+        found = read_accumulation_settings(None, {"fractions": ["a=5", second]}).treatment
+        assert found[0].fractions == 5
 
 
 def test_files_lie_beside_the_case_file_and_options_where_the_command_runs(tmp_path):

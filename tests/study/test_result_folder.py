@@ -134,6 +134,16 @@ def test_a_map_of_an_injection_that_is_gone_is_refused(tmp_path):
         read_plan_folder(plan)
 
 
+def test_maps_of_injections_on_other_grids_are_refused(tmp_path):
+    plan = write_plan(tmp_path / "p", model("partition", 1e9, 0.5e9), maps=2)
+    other = Grid.from_spacing((4, 5, 6), (4.0, 4.0, 4.1))
+    write_nifti(DoseMap(np.ones(other.shape), other), plan / "dose_per_gbq_injection_2.nii.gz")
+    with pytest.raises(
+        InputError, match=r"injection_2\.nii\.gz is damaged: its voxels are not those of the other"
+    ):
+        read_plan_folder(plan)
+
+
 def test_a_model_of_what_is_no_plan_is_refused(tmp_path):
     with pytest.raises(InputError, match="no folder of `y90voxel plan`, so it has no model 'voxel'"):
         read_predicted_folder(tmp_path, "voxel")

@@ -123,12 +123,18 @@ def read_accumulation_settings(path: str | Path | None, options: Mapping[str, An
     for one in by_path.values():
         if path is not None and one.get("ct") is not None:
             one["ct"] = str(Path(path).parent / str(one["ct"]))
+    typed: dict[tuple[str, str], str] = {}
     for key in ("fractions", "date", "nuclide", "ct"):
         for text in options.get(key) or ():
             name, sign, value = str(text).rpartition("=")
-            if not sign or not name:
+            if not sign or not name or not value.strip():
                 raise InputError(
                     f"--{key} {text!r} is not FILE=VALUE, such as --{key} sbrt.dcm=…", tag=f"--{key}"
+                )
+            if typed.setdefault((key, name), value) != value:
+                raise InputError(
+                    f"--{key} is given twice for {name}: {typed[key, name]} and {value}. Give one of them.",
+                    tag=f"--{key}",
                 )
             by_path.setdefault(name, {"path": name})[key] = value
     raw["treatment"] = list(by_path.values())

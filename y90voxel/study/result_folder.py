@@ -230,6 +230,9 @@ def _plan_dose(folder: Path, activities_bq: Sequence[float]) -> tuple[DoseMap, l
         )
     notices: list[Notice] = []
     maps = [_dose(folder / name, notices) for name in names]
+    for name, one in zip(names, maps, strict=True):
+        if not one.grid.is_same_as(maps[0].grid):
+            raise damaged(folder / name, "its voxels are not those of the other injections")
     total = sum(m.array * (bq / BQ_PER_GBQ) for m, bq in zip(maps, activities_bq, strict=True))
     return maps[0].with_array(np.asarray(total)), names, notices
 
