@@ -51,6 +51,13 @@ def test_two_injections_have_two_images():
     assert caught.value.tag == "injection"
 
 
+def test_a_case_has_injections_of_one_nuclide():
+    with pytest.raises(InputError, match="a case needs at least one injection"):
+        Case("x", (), REGIONS)
+    with pytest.raises(InputError, match="all injections of a case need one nuclide, found Ho-166, Y-90"):
+        case(injection(activity_bq=1e9), injection(activity_bq=2e9, nuclide="Ho-166"))
+
+
 def test_the_page_of_a_notebook_says_what_is_stated():
     def rows(made):
         cells = [re.sub(r"<[^>]*>", " ", row).split() for row in made._repr_html_().split("<tr>")]

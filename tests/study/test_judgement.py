@@ -117,6 +117,11 @@ def test_files_of_regions_and_roles_reach_the_study(judged):
     assert ("roles" in seen[-1], bare.regions_replaced) == (False, False)
 
 
+def test_a_notice_of_roles_is_none_of_regions_that_were_replaced():
+    assert not Judgement(role_notices=(Notice("role-without-region", "x"),)).regions_replaced
+    assert Judgement(role_notices=(Notice("regions-replaced", "x"),)).regions_replaced
+
+
 @pytest.mark.parametrize(
     ("refusal", "missing", "usable"),
     [(None, (), True), (InputError("x"), (), False), (None, ("--time",), False)],
