@@ -152,6 +152,29 @@ def test_days_lie_as_far_apart_as_they_say():
     ]
 
 
+@pytest.mark.parametrize(
+    ("day", "refused"), [(36_525, False), (36_526, True), (-36_525, False), (-36_526, True)]
+)
+def test_days_lie_within_a_century(day, refused):
+    """The sum of all treatments ended in an overflow."""
+    if refused:
+        with pytest.raises(ValueError, match=f"'a' lies {day} days from the beginning, more than a century"):
+            course(session(day=day))
+    else:
+        made = course(session(day=day))
+        assert abs(made.start(made.session[0]) - datetime(2000, 1, 1, 12)).days == 36_525
+
+
+@pytest.mark.parametrize(("kind", "key"), [("dose", "study"), ("plan", "case"), ("external beam", "dose")])
+@pytest.mark.parametrize("named", ["", " "])
+def test_a_file_without_a_name_is_not_the_folder_of_the_course(tmp_path, kind, key, named):
+    (tmp_path / "c.toml").write_text(
+        f'[[session]]\nname = "a"\nkind = "{kind}"\nday = 0\n{key} = "{named}"\n'
+    )
+    with pytest.raises(InputError, match=f"{key} of 'a' is empty"):
+        read_course(tmp_path / "c.toml")
+
+
 def test_files_lie_beside_the_course(tmp_path):
     text = (
         '[[session]]\nname = "a"\nkind = "dose"\nday = 0\nstudy = "s"\ncase = "/abs/c.toml"\n'

@@ -20,6 +20,8 @@ __all__ = ["CourseSettings", "SessionSettings", "SumSettings", "as_plain", "fold
 # What a session is, and the key without which it is nothing.
 _NEEDS = {"plan": ("study", "case"), "dose": ("study", "case"), "external beam": ("dose",), "event": ()}
 _FILES = ("study", "case", "dose")
+# Days after the beginning, either way: a century, and well within what a date can hold.
+FURTHEST_DAY = 36_525
 
 
 class SessionSettings(Group):
@@ -62,6 +64,15 @@ class SessionSettings(Group):
             raise ValueError(f"{self.kind} {self.name!r} does not use {', '.join(idle)}")
         if (self.date is None) == (self.day is None):
             raise ValueError(f"{self.name!r} needs a date, or a day after the beginning, and not both")
+        if self.day is not None and abs(self.day) > FURTHEST_DAY:
+            raise ValueError(
+                f"{self.name!r} lies {self.day:g} days from the beginning, more than a century: mend day"
+            )
+        nameless = [key for key in _FILES if (named := getattr(self, key)) is not None and not named.strip()]
+        if nameless:
+            raise ValueError(
+                f"{nameless[0]} of {self.name!r} is empty: name a file or folder, or leave it out"
+            )
         dates = len(self.fraction_dates)
         if self.fractions is not None and dates not in (0, self.fractions):
             raise ValueError(
@@ -164,7 +175,7 @@ def read_course(path: str | Path) -> CourseSettings:
     sessions = raw.get("session")
     for session in sessions if isinstance(sessions, list) else ():
         for key in _FILES:
-            if isinstance(session, dict) and isinstance(session.get(key), str):
+            if isinstance(session, dict) and isinstance(named := session.get(key), str) and named.strip():
                 session[key] = str(beside / session[key])
     total = raw.get("accumulate")
     if isinstance(total, dict) and isinstance(total.get("registration"), list):
