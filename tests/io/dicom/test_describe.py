@@ -1,15 +1,19 @@
 """What inspect says: every series with role, geometry, units, times, regions, and each notice."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import dicom_factory as factory
 import numpy as np
 import pytest
 from dicom_factory import square
 
-from y90voxel.errors import Severity
-from y90voxel.io.dicom.describe import describe_study, orientation_of
+from y90voxel.errors import DicomError, Severity
+from y90voxel.io.dicom.describe import _value, describe_study, orientation_of
+from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.volumes.grid import Grid
 
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
@@ -117,8 +121,47 @@ def test_progress_and_index_are_passed_on(tmp_path):
         ((-1, 1, -1), (0, 0, 0), "slices I, rows P, columns R"),
         ((1, -1, 1), (0, 0, 0), "slices S, rows A, columns L"),
         ((1, 1, 1), (np.radians(12), 0, 0), "slices S, rows P, columns L, oblique by 12.0°"),
+        ((1, 1, 1), (np.radians(0.17), 0, 0), "slices S, rows P, columns L, oblique by 0.2°"),
+        ((1, 1, 1), (np.radians(0.05), 0, 0), "slices S, rows P, columns L"),
     ],
 )
 def test_orientation_in_patient_letters(signs, angles, expected):
     grid = Grid((2, 2, 2), factory.oblique_affine((3, 2, 1), (0, 0, 0), angles, signs))
     assert orientation_of(grid) == expected
+
+
+def two_files(**values):
+    """A series of two files, the second with these values."""
+    return SimpleNamespace(
+        first=(first := Instance(SourceFile(Path("a"), "in/1.dcm", 1), factory.item(Rows=4, Units="BQML"))),
+        instances=[first, Instance(SourceFile(Path("b"), "in/2.dcm", 1), factory.item(**values))],
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "tag", "value"),
+    [
+        ("in/2.dcm", "Rows", "5"),
+        ("2.dcm", "Units", "CNTS"),
+        ("in/1.dcm", "Rows", "4"),
+        (None, "Rows", "4"),  # of the first where no file is named
+        ("elsewhere", "Rows", "4"),
+        ("in/2.dcm", "ImageType", "['ORIGINAL', 'PRIMARY']"),
+        ("in/2.dcm", "Columns", None),  # absent
+        ("in/2.dcm", "SegmentSequence", None),
+        ("in/2.dcm", "PixelData", None),
+        ("in/2.dcm", "PatientName", None),  # whose it is
+        ("in/2.dcm", "--ct-series", None),
+        ("in/2.dcm", None, None),
+    ],
+)
+def test_the_value_behind_a_refusal_is_that_of_the_file_it_names(file, tag, value):
+    record = two_files(
+        Rows=5,
+        Units="CNTS",
+        ImageType=["ORIGINAL", "PRIMARY"],
+        PatientName="Doe",
+        SegmentSequence=[],
+        PixelData=b"1234",
+    )
+    assert _value(record, DicomError("no", file=file, tag=tag)) == value

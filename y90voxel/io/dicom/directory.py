@@ -67,7 +67,7 @@ def _listed(file: SourceFile) -> Iterable[tuple[str, ...]]:
         return [
             parts
             for record in items(dataset, "DirectoryRecordSequence", file)
-            if (parts := texts(record, "ReferencedFileID", file)) and any(parts)
+            if any(parts := texts(record, "ReferencedFileID", file))
         ]
     except (InvalidDicomError, OSError, EOFError):
         return []
