@@ -72,7 +72,12 @@ def test_a_zone_in_the_acquisition_of_a_spect_is_that_of_its_series(zone, clock,
 
 @pytest.mark.parametrize(
     ("acquired", "clock", "administered"),
-    [(TEN, "090000", NINE), (TEN, "110000", datetime(2024, 3, 11, 11)), (None, "090000", NINE)],
+    [
+        (TEN, "090000", NINE),
+        (TEN, "100000", TEN),  # as the acquisition begins
+        (TEN, "110000", datetime(2024, 3, 11, 11)),
+        (None, "090000", NINE),
+    ],
 )
 def test_an_administration_without_a_day_is_the_last_before_the_image_which_is_said(
     acquired, clock, administered
@@ -100,13 +105,18 @@ def test_an_administration_with_its_day_is_assumed_in_nothing():
     assert notices == ()
 
 
-@pytest.mark.parametrize(("clock", "said"), [("080058", []), ("080102", ["administration-stated-twice"])])
+@pytest.mark.parametrize(("clock", "said"), [("080100", []), ("080101", ["administration-stated-twice"])])
 def test_two_statements_of_an_administration_agree_to_a_minute(clock, said):
     item = factory.radiopharmaceutical(RadiopharmaceuticalStartTime=clock)[0]
     notices = []
     drug = SimpleNamespace(item=item, given_at=None)
     assert administration_time_of(instance(), drug, TEN, notices) == datetime(2024, 3, 12, 8)
     assert codes_of(notices) == said
+
+
+def test_an_event_that_tells_when_it_was_given_counts():
+    drug = SimpleNamespace(item=factory.radiopharmaceutical()[0], given_at=NINE)
+    assert administration_time_of(instance(), drug, TEN, []) == NINE
 
 
 @pytest.mark.parametrize(

@@ -44,3 +44,8 @@ def test_a_single_line_holds_for_all_stored_values():
     stored = np.array([0, 10, 300], np.int16)
     values = mapped_values(stored, [MappedRange(2.0, 5.0, 0, 99)], "x.dcm")
     assert (values.tolist(), values.dtype) == ([5.0, 25.0, 605.0], np.float32)
+
+
+def test_each_of_several_lines_holds_for_its_own_values():
+    lines = [MappedRange(1.0, 5.0, 0, 99), MappedRange(2.0, -3.0, 100, 200)]
+    assert mapped_values(np.array([0, 99, 100, 200], np.int16), lines, "x.dcm").tolist() == [5, 104, 197, 397]
