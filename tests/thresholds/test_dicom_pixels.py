@@ -43,6 +43,18 @@ def test_uncompressed_pixels_take_the_bytes_of_frames_rows_columns_and_bits(tmp_
             check_pixel_bytes(made)
 
 
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1)])
+@pytest.mark.parametrize(("length", "fits"), [(4, False), (5, True), (6, True), (7, False)])
+def test_a_line_of_pixels_is_padded_to_an_even_length(tmp_path, shape, length, fits):
+    rows, columns = shape
+    made = instance(tmp_path / "x.dcm", bytes(length), Rows=rows, Columns=columns, BitsAllocated=8)
+    if fits:
+        check_pixel_bytes(made)
+    else:
+        with pytest.raises(DicomError, match=rf"should hold 5 bytes of pixels .* but has {length}\."):
+            check_pixel_bytes(made)
+
+
 def test_compressed_pixels_may_take_any_bytes(tmp_path):
     check_pixel_bytes(instance(tmp_path / "x.dcm", offset=None, Rows=3, Columns=5, BitsAllocated=16))
 

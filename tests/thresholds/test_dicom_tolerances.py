@@ -191,6 +191,14 @@ def test_slices_a_fifth_off_their_thickness_overlap_or_leave_gaps(step_mm, said)
     assert gaps(4.0 * step_mm, 4.0) == said
 
 
+@pytest.mark.parametrize(
+    ("step_mm", "said"), [(3.9, ["slices-overlap"]), (4.0, []), (6.0, []), (6.1, ["slice-gaps"])]
+)
+def test_slices_of_5_millimetres_every_4_or_6_neither_overlap_nor_leave_gaps(step_mm, said):
+    """A fifth to the millimetre, as protocols have it."""
+    assert gaps(step_mm, 5.0) == said
+
+
 def test_slices_of_less_than_a_millimetre_leave_gaps_too():
     assert gaps(1.5, 0.75, emission=False) == ["slice-gaps"]
 
