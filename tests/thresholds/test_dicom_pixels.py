@@ -103,6 +103,8 @@ def values(tmp_path, pixels, *, modality="CT", overlay=False, **bits):
         ([5, 4095], {"BitsStored": 12}, [5, 4095]),  # the highest bit is the eleventh
         ([5, 4095], {"BitsStored": 12, "HighBit": 11}, [5, 4095]),
         ([80, 65520], {"BitsStored": 12, "HighBit": 15}, [5, 4095]),
+        ([0, 1], {"BitsStored": 1}, [0, 1]),
+        ([0, 2], {"BitsStored": 1}, None),
         ([5, 65535], {}, [5, 65535]),
         ([5, 65535], {"BitsStored": 16}, [5, 65535]),
         ([5, 4096], {"BitsStored": 12}, None),
