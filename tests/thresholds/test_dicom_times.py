@@ -16,7 +16,7 @@ from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.pet_decay import check_start, decay_contradictions, decay_reference
 from y90voxel.io.dicom.radionuclide import _by_half_life, check_half_life
 from y90voxel.io.dicom.several_drugs import _narrow_window_about, decay_equivalent_time
-from y90voxel.io.dicom.slice_times import _advanced, _agreed, slice_times
+from y90voxel.io.dicom.slice_times import _advanced, _agreed, _delays_by_factor, slice_times
 from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.io.dicom.times import acquisition_start
 from y90voxel.quantification.emission import DecayReference
@@ -40,7 +40,7 @@ def frames_at(*moments, **attributes):
 
 
 @SIGNS
-@pytest.mark.parametrize(("minutes", "hybrid"), [(119, True), (121, False)])
+@pytest.mark.parametrize(("minutes", "hybrid"), [(120, True), (121, False)])
 def test_a_hybrid_camera_takes_its_ct_within_two_hours(minutes, hybrid, sign):
     emission, ct = (
         taken(TEN, StationName="A"),
@@ -50,7 +50,7 @@ def test_a_hybrid_camera_takes_its_ct_within_two_hours(minutes, hybrid, sign):
 
 
 @SIGNS
-@pytest.mark.parametrize(("seconds", "alike"), [(58, True), (62, False)])
+@pytest.mark.parametrize(("seconds", "alike"), [(60, True), (61, False)])
 def test_two_statements_of_one_acquisition_differ_by_a_minute_at_most(seconds, alike, sign):
     header = taken(TEN, AcquisitionDateTime=f"{TEN + sign * timedelta(seconds=seconds):%Y%m%d%H%M%S}")
     if alike:
@@ -60,7 +60,7 @@ def test_two_statements_of_one_acquisition_differ_by_a_minute_at_most(seconds, a
             acquisition_start(header)
 
 
-@pytest.mark.parametrize(("hours", "fits"), [(11.9, True), (12.1, False)])
+@pytest.mark.parametrize(("hours", "fits"), [(12.0, True), (12.1, False)])
 def test_a_series_starts_at_most_12_hours_before_its_acquisition(hours, fits):
     late = TEN + timedelta(hours=hours)
     if fits:
@@ -83,7 +83,7 @@ def enhanced_reference(acquired_s, administered_s=None):
 
 @pytest.mark.parametrize(
     ("seconds", "reference"),
-    [(-62, None), (-58, "START"), (3580, "START"), (3620, None)],
+    [(-61, None), (-60, "START"), (3600, "START"), (3601, None)],
 )
 def test_an_image_is_corrected_to_its_start_up_to_an_hour_before_a_bed(seconds, reference):
     if reference:
@@ -93,7 +93,7 @@ def test_an_image_is_corrected_to_its_start_up_to_an_hour_before_a_bed(seconds, 
             enhanced_reference(seconds)
 
 
-@pytest.mark.parametrize(("seconds", "reference"), [(-62, None), (-58, "ADMIN"), (58, "ADMIN"), (62, None)])
+@pytest.mark.parametrize(("seconds", "reference"), [(-61, None), (-60, "ADMIN"), (60, "ADMIN"), (61, None)])
 def test_an_image_is_corrected_to_its_administration_within_a_minute(seconds, reference):
     if reference:
         assert enhanced_reference(7200, seconds) == DecayReference(reference)
@@ -117,18 +117,36 @@ def agreed(half_life_s=Y90_S, **delays):
     return _agreed(frames, delays, half_life_s)[0]
 
 
-@pytest.mark.parametrize(("seconds", "alike"), [(58, True), (62, False)])
+@pytest.mark.parametrize(("seconds", "alike"), [(60, True), (61, False)])
 def test_slices_within_a_minute_are_one_acquisition(seconds, alike):
     assert (agreed(AcquisitionTime=[0, seconds]) is None) == alike
 
 
-@pytest.mark.parametrize(("hours", "taken_"), [(3.9, True), (4.1, False)])
+@pytest.mark.parametrize(("hours", "taken_"), [(4.0, True), (4.1, False)])
 def test_decay_factors_alone_tell_delays_of_up_to_4_hours(hours, taken_):
     if taken_:
         assert agreed(DecayFactor=[0, 3600 * hours])[1] == 3600 * hours
     else:
         with pytest.raises(DicomError, match=r"246\.0 min after the first slices, AcquisitionTime 0\.0 min"):
             agreed(DecayFactor=[0, 3600 * hours])
+
+
+@pytest.mark.parametrize(
+    ("factors", "delays"),
+    [([1.0, 2.0], [0.0, Y90_S]), ([4.0, 1.0], [2 * Y90_S, 0.0]), ([0.0, 1.0], None), ([-1.0, 1.0], None)],
+)
+def test_decay_factors_are_delays_if_they_are_positive(factors, delays):
+    found = _delays_by_factor(np.array(factors), Y90_S)
+    assert (found is None) == (delays is None)
+    assert delays is None or found.tolist() == delays
+
+
+@pytest.mark.parametrize(("milliseconds", "own"), [(61_000, None), (61_001, (60.0, 61.001))])
+def test_slices_have_durations_of_their_own_if_they_differ_by_more_than_a_second(milliseconds, own):
+    frames = frames_at(TEN, TEN)
+    for frame, duration in zip(frames, (60_000, milliseconds), strict=True):
+        frame.instance.header.ActualFrameDuration = str(duration)
+    assert slice_times(frames, None, None).durations_s == own
 
 
 def decay_s(percent, half_life_s=Y90_S):
@@ -175,7 +193,7 @@ def test_without_a_half_life_in_the_header_that_of_yttrium_decides(percent, agre
             slice_times(frames, None, None)
 
 
-@pytest.mark.parametrize(("hours", "moved"), [(11.9, False), (12.1, True)])
+@pytest.mark.parametrize(("hours", "moved"), [(12.0, False), (12.1, True)])
 def test_slices_more_than_12_hours_apart_are_of_a_scan_over_midnight(hours, moved):
     late = TEN + timedelta(hours=hours)
     starts, notices = _advanced(frames_at(TEN, late), [TEN, late])
@@ -183,7 +201,7 @@ def test_slices_more_than_12_hours_apart_are_of_a_scan_over_midnight(hours, move
     assert bool(notices) == moved
 
 
-@pytest.mark.parametrize(("hours", "moved"), [(11.9, False), (12.1, True)])
+@pytest.mark.parametrize(("hours", "moved"), [(12.0, False), (12.1, True)])
 def test_slices_more_than_12_hours_before_their_study_are_of_the_next_day(hours, moved):
     early = datetime(2024, 3, 12, 1)
     begun = early + timedelta(hours=hours)
@@ -193,7 +211,7 @@ def test_slices_more_than_12_hours_before_their_study_are_of_the_next_day(hours,
     assert bool(notices) == moved
 
 
-@pytest.mark.parametrize(("hours", "refused"), [(11.9, False), (12.1, True)])
+@pytest.mark.parametrize(("hours", "refused"), [(12.0, False), (12.1, True)])
 def test_a_scan_over_midnight_takes_12_hours_at_most(hours, refused):
     midnight = datetime(2024, 3, 12)
     last = timedelta(hours=11)  # after midnight, dated to the day on which the scan began
@@ -217,7 +235,7 @@ def test_a_window_of_up_to_45_kev_about_the_line_of_technetium_images_it(width_k
     assert _narrow_window_about(window(width_kev), 140.5) is narrow
 
 
-@pytest.mark.parametrize(("seconds", "several"), [(58, False), (62, True)])
+@pytest.mark.parametrize(("seconds", "several"), [(60, False), (61, True)])
 def test_administrations_within_a_minute_are_one(seconds, several):
     given = [
         factory.item(
