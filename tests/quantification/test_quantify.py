@@ -398,3 +398,31 @@ def test_the_spread_of_several_injections_is_known_where_each_ones_is(monkeypatc
         assert found.factors["fov"] == pytest.approx((1.1 + 3 * 1.3) / 4)
     else:
         assert found is None
+
+
+@pytest.mark.parametrize("lost", [1.0, 1.5, 2.0])
+def test_counts_that_dead_time_lost_are_put_back(monkeypatch, lost):
+    case, _ = factor_case()
+    plain = quantify(case).map_activity_bq
+    monkeypatch.setattr(module, "dead_time_factor", lambda measurement, emission: (lost, []))
+    assert quantify(case).map_activity_bq == pytest.approx(lost * plain)
+
+
+@pytest.mark.parametrize(("lung", "share"), [(1.0, 0.25), (-1.0, 0.0), (1e9, 0.999)])
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_a_shunt_of_liver_and_lungs_is_a_share_whatever_the_scale(lung, share, scale):
+    """One voxel each of two lungs and a liver of three counts; the other half of them is not the lungs'."""
+    grid = Grid.from_spacing((1, 1, 3), (4.0, 4.0, 4.0))
+    drawn = []
+    for name, role, row in (
+        ("R", Role.LUNG, (1, 0, 0)),
+        ("L", Role.LUNG, (0, 1, 0)),
+        ("Liver", Role.LIVER, (0, 0, 1)),
+    ):
+        drawn.append(Region(name, role, Mask(np.array(row, float).reshape(grid.shape), grid)))
+    counts = CountMap(scale * np.array([0.5 * lung, 0.5 * lung, 3.0]).reshape(grid.shape), grid)
+    found, (notice,) = module._implied_shunt(
+        Administration(activity_bq=1e9), counts, Regions(grid, tuple(drawn))
+    )
+    assert (found.lung_shunt_fraction, found.shunt_source) == (pytest.approx(share), "spect")
+    assert notice.code == "lung-shunt-measured"

@@ -139,7 +139,8 @@ def run_check(
     identity = read_dose_identity(vendor.dose)
     folder = Path(source)
     if (folder / "metrics.json").is_file():
-        ours = _of_results(folder, chosen, files)
+        _only_what_results_take(chosen, files, folder, with_regions=bool(paths_of(vendor.regions)))
+        ours = _of_results(folder)
     else:
         ours = _of_study(
             folder, chosen, files or {}, optional_roles, lambda what, done: report_progress(what, 0.5 * done)
@@ -216,9 +217,8 @@ def _listed(settings: StudySettings) -> list[Notice]:
     return [Notice("settings-carried", message)]
 
 
-def _of_results(folder: Path, settings: StudySettings, files: StudyFiles | None) -> _Ours:
+def _of_results(folder: Path) -> _Ours:
     """Our dose as `dose` wrote it."""
-    _only_what_results_take(settings, files, folder)
     read = read_dose_folder(folder)
     side = with_activity(read.side, folder)
     document = read_document(folder, "metrics.json", "dose")
@@ -253,10 +253,15 @@ def _of_results(folder: Path, settings: StudySettings, files: StudyFiles | None)
     return _Ours(own, StudyIdentity(patient_id=read.patient_id or ""), side.label, read.inputs, read.notices)
 
 
-def _only_what_results_take(settings: StudySettings, files: StudyFiles | None, folder: Path) -> None:
-    """Refuse settings and files for a dose that is computed already."""
-    plain = StudySettings()
-    rest = settings.changed(dose={"register_": plain.dose.register_}, regions={"roles": {}})
+def _only_what_results_take(
+    settings: StudySettings, files: StudyFiles | None, folder: Path, *, with_regions: bool
+) -> None:
+    """Refuse settings and files for a dose that is computed already; frames may be trusted, and roles are of their regions."""
+    plain, rest = StudySettings(), settings
+    if settings.dose.register_ == "trust":
+        rest = rest.changed(dose={"register_": plain.dose.register_})
+    if with_regions:
+        rest = rest.changed(regions={"roles": {}})
     given = [name for name in StudySettings.model_fields if getattr(rest, name) != getattr(plain, name)]
     given += [role for role, file in (files or {}).items() if file]
     if given:
