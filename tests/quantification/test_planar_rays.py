@@ -150,6 +150,19 @@ def test_a_square_without_net_counts_in_one_view_has_none(front, back):
     assert views((front,), (back,), (40.0, 40.0)).counts(np.array([[True]]), line(1.0), 1.0) == (0.0, 0.0)
 
 
+def test_less_than_a_count_is_a_count_too():
+    """Views may hold rates, or be scaled."""
+    assert views((0.5,), (0.02,)).counts(np.array([[True]]), line(1.0), 1.0)[0] == pytest.approx(0.1)
+    assert views((0.02,), (0.5,)).counts(np.array([[True]]), line(1.0), 1.0)[0] == pytest.approx(0.1)
+    assert fraction((0.05, 1e-4), (0.45, 1e-4))[0][0] == pytest.approx(0.1 / 0.5)
+
+
+def test_a_square_of_one_pixel_is_background_too():
+    seen = SimpleNamespace(pixel_mm=(40.0, 40.0), beside=lambda reach: np.array([[True, True, True, False]]))
+    found = _Views(PlanarImage(line(1.0, 5.0, 7.0, 90.0), line(3.0, 2.0, 9.0, 90.0)), seen, 0.12)
+    assert found.background == (5.0, 3.0)
+
+
 def fraction(lungs, liver, *, left=False, sight=(0.5, 0.5), **more):
     """Lungs and liver as (counts, variance); what is in sight of the left lung and of both."""
     weights = []

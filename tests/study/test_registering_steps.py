@@ -423,7 +423,7 @@ def object_of(monkeypatch, tmp_path, *, rigid=True, way=True, frames=("1.1", "2.
     monkeypatch.setattr(module, "check_field", lambda quality: [Notice("odd", "x")])
     predicted = side(LIVER, frame=frames[0])
     return placement_of(
-        Registering(str(file)), predicted, side(region("L", Role.LIVER, (1, 1, 1, 0.4)), frame=frames[1])
+        Registering(str(file)), predicted, side(region("L", Role.LIVER, (1, 0.5, 0.6, 0.4)), frame=frames[1])
     )
 
 
