@@ -8,13 +8,14 @@ import pytest
 
 from y90voxel.quantification import planar_shunt as module
 from y90voxel.quantification.emission import PlanarImage
-from y90voxel.quantification.planar_rays import Rays, _distance, _left_and_right
+from y90voxel.quantification.planar_rays import Rays, _distance, _left_and_right, _tissue
 from y90voxel.quantification.planar_shunt import PlanarSetup, _fraction, _Views, planar_shunt
 from y90voxel.reference.photon_attenuation import ATTENUATION_SPREAD_PER_CM
+from y90voxel.reference.tissue import DensityCalibration
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import Mask
+from y90voxel.volumes.volume import CtImage, Mask
 
 
 def line(*values):
@@ -118,6 +119,18 @@ def test_distances_are_of_the_pixels_that_lie_nearest():
     assert nearest[1].tolist() == [[2] * 3] * 2
 
 
+def test_a_patient_of_one_voxel_is_a_patient():
+    grid = Grid.from_spacing((3, 1, 2), (5.0, 5.0, 5.0))
+    hu = np.full(grid.shape, -1000.0)
+    hu[1, 0, 0] = 0.0
+    water = DensityCalibration((-1000.0, 0.0, 1000.0), (1e-6, 1.0, 2.0), "linear")
+    empty = np.zeros(grid.shape)
+    where, thickness, _, _, other = _tissue(CtImage(hu, grid), water, grid, empty, empty)
+    assert where.tolist() == [[True, False]]
+    assert thickness == pytest.approx(np.array([[0.5, 0.0]]), abs=1e-6)  # 5 mm of water
+    assert other.tolist() == [[1.0, 0.0]]
+
+
 def views(front, back, background=(0.0, 0.0), share=1.0):
     """A row of pixels of 40 mm, each a square of its own."""
     seen = SimpleNamespace(pixel_mm=(40.0, 40.0), background_share=np.full((1, len(front)), share))
@@ -154,7 +167,9 @@ def test_less_than_a_count_is_a_count_too():
     """Views may hold rates, or be scaled."""
     assert views((0.5,), (0.02,)).counts(np.array([[True]]), line(1.0), 1.0)[0] == pytest.approx(0.1)
     assert views((0.02,), (0.5,)).counts(np.array([[True]]), line(1.0), 1.0)[0] == pytest.approx(0.1)
-    assert fraction((0.05, 1e-4), (0.45, 1e-4))[0][0] == pytest.approx(0.1 / 0.5)
+    found, error = fraction((0.05, 1e-4), (0.45, 1e-4))[0]
+    assert found == pytest.approx(0.1 / 0.5)
+    assert error == pytest.approx(0.2 * 0.8 * math.sqrt(1e-4 / 0.05**2 + 1e-4 / 0.45**2))
 
 
 def test_a_square_of_one_pixel_is_background_too():

@@ -320,6 +320,7 @@ def test_the_views_as_they_are_give_the_geometric_means_of_shadows_where_the_liv
     alone = (lung & ~liver).sum()
     found = _plain(PlanarImage(front, back, planar_grid()), regions())
     assert found == pytest.approx(4.0 * alone / (4.0 * alone + 5.0 * liver.sum()))
+    assert _plain(PlanarImage(1e-9 * front, 1e-9 * back, planar_grid()), regions()) == pytest.approx(found)
     assert _plain(PlanarImage(0.0 * front, 0.0 * back, planar_grid()), regions()) == 0.0
 
 

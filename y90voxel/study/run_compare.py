@@ -104,7 +104,8 @@ def run_compare(
     Raises
     ------
     InputError
-        If a folder cannot be used, the PatientIDs differ, or the doses cannot be compared (see `y90voxel.compare`).
+        If a folder cannot be used, the PatientIDs differ, resolutions are stated twice, or the doses cannot be compared (see
+        `y90voxel.compare`).
     """
     unknown = [code for code in accept if code != PATIENTS]
     if unknown:
@@ -122,6 +123,10 @@ def run_compare(
     sides = (before.side, after.side)
     together = matching or Matching()
     if together.scanners:
+        if together.resolution is not None:
+            raise InputError(
+                "resolution and scanners both state the resolutions of the images: give one of them.", tag="--scanner"
+            )
         together = replace(together, resolution=resolution_of_scanners(together.scanners, *sides))
     if together.resolution is not None or together.register is not None:
         sides = (with_activity(before.side, predicted), with_activity(after.side, delivered))
