@@ -199,7 +199,7 @@ def test_nothing_is_renamed_where_names_may_be_told(monkeypatch):
 def test_settings_of_an_anonymous_study_name_regions_by_their_new_names(monkeypatch):
     tables = {
         "output": {"anonymise": True, "label": "mine"}, "regions": {"roles": {"HCC 1": "tumour"}},
-        "injection": [{"territory": "HCC 1", "net_activity": "1 GBq"}, {"territory": "Liver", "net_activity": "1 GBq"}, {"net_activity": "1 GBq"}],
+        "injection": [{"territory": name, "net_activity": "1 GBq"} for name in ("HCC 1", "Liver", None)],
         "plan": {"goal": [{"region": "HCC 1", "value": 150.0}]},
     }  # fmt: skip
     _, (found, settings, shown) = anonymised(monkeypatch, tables)
@@ -212,4 +212,4 @@ def test_settings_of_an_anonymous_study_name_regions_by_their_new_names(monkeypa
     assert [goal.region for goal in settings.plan.goal] == ["tumour 1"]
     assert shown["plan"]["goal"][0]["region"] == "tumour 1"
     assert "HCC 1" not in str(shown)
-    assert "radiobiology" not in shown
+    assert shown["radiobiology"] == settings.as_dict()["radiobiology"]

@@ -283,5 +283,5 @@ def anonymised(study: Study, settings: StudySettings) -> tuple[Study, StudySetti
         }
     )
     stated = settings.as_dict()
-    shown |= {key: stated[key] for key in ("plan", "radiobiology") if key in stated}
+    shown |= {key: stated[key] for key in ("plan", "radiobiology")}
     return study.anonymous(), settings, anonymous_settings(shown)
