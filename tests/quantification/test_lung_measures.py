@@ -8,6 +8,7 @@ from y90voxel.quantification.lung_measures import (
     lung_shunt_fraction_spect,
     mean_lung_dose,
     project_onto_planar,
+    within_reach,
 )
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CountMap, Mask
@@ -121,3 +122,77 @@ def test_lung_within_the_margin_is_found_as_by_distances_to_every_voxel_of_the_n
     expected = np.where(apart.min(axis=1).reshape(grid.shape) <= 12.0, 0.0, lung)
     assert 0 < np.count_nonzero(expected) < np.count_nonzero(lung)
     assert np.array_equal(exclude_margin(Mask(lung, grid), Mask(solid, grid), 12.0).array, expected)
+
+
+def row(*values, spacing_mm=10.0):
+    grid = Grid.from_spacing((1, 1, len(values)), (spacing_mm,) * 3)
+    return Mask(np.array(values, float).reshape(grid.shape), grid)
+
+
+@pytest.mark.parametrize(("filled", "reaches"), [(0.4, False), (0.5, True), (0.6, True), (1.0, True)])
+def test_what_a_region_fills_by_half_reaches_as_far_as_the_margin(filled, reaches):
+    found = within_reach(row(0, 0, 0, filled, 0, 0, 0), 20.0).array[0, 0]
+    assert found.tolist() == pytest.approx([0, 1, 1, 1, 1, 1, 0] if reaches else [0, 0, 0, filled, 0, 0, 0])
+    kept = exclude_margin(row(*[1.0] * 7), row(0, 0, 0, filled, 0, 0, 0), 20.0).array[0, 0]
+    assert kept.tolist() == ([1, 0, 0, 0, 0, 0, 1] if reaches else [1] * 7)
+
+
+@pytest.mark.parametrize(("margin_mm", "voxels"), [(19.9, 1), (20.0, 2), (29.9, 2), (30.0, 3)])
+def test_a_margin_ends_at_the_centres_of_voxels(margin_mm, voxels):
+    found = within_reach(row(*[0] * 5, 1, *[0] * 5), margin_mm).array[0, 0]
+    assert found.tolist() == [float(abs(5 - n) <= voxels) for n in range(11)]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_a_shunt_is_a_share_whatever_the_scale(scale):
+    counts = np.zeros(GRID.shape)
+    counts[:4], counts[4:] = 3.0, 0.5
+    found = lung_shunt_fraction_spect(
+        CountMap(scale * counts / counts.size, GRID), slab(4, 12), slab(0, 4), 0.0
+    )
+    assert found == pytest.approx(4.0 / 16.0)
+
+
+@pytest.mark.parametrize(("share", "shunt"), [(1.0, 4.0 / 16.0), (0.5, 8.0 / 20.0)])
+def test_lungs_that_are_seen_in_part_hold_more(share, shunt):
+    counts = np.zeros(GRID.shape)
+    counts[:4], counts[4:] = 3.0, 0.5
+    found = lung_shunt_fraction_spect(CountMap(counts, GRID), slab(4, 12), slab(0, 4), 0.0, share)
+    assert found == pytest.approx(shunt)
+
+
+def test_lungs_of_negative_counts_have_no_shunt():
+    counts = np.zeros(GRID.shape)
+    counts[:4], counts[4:] = 3.0, -0.5
+    assert lung_shunt_fraction_spect(CountMap(counts, GRID), slab(4, 12), slab(0, 4), 0.0) == 0.0
+
+
+def shadow_of(filled, angle_deg=0.0, thickness_mm=4.0):
+    """Of a cube of 40 mm about the origin on a coronal view of 2 mm pixels that is turned about the patient's axis."""
+    grid = Grid.from_spacing((20, 20, 20), (4.0, 4.0, 4.0), (-38.0, -38.0, -38.0))
+    array = np.zeros(grid.shape)
+    array[5:15, 5:15, 5:15] = filled
+    turn = np.radians(angle_deg)
+    view, across = np.array([-np.sin(turn), np.cos(turn), 0.0]), np.array([np.cos(turn), np.sin(turn), 0.0])
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1], affine[:3, 2] = thickness_mm * view, (0.0, 0.0, -2.0), 2.0 * across
+    affine[:3, 3] = 59.0 * np.array((0.0, 0.0, 1.0)) - 59.0 * across
+    return project_onto_planar(Mask(array, grid), affine, (60, 60))
+
+
+@pytest.mark.parametrize(("filled", "there"), [(0.4, False), (0.5, True), (0.6, True)])
+def test_what_a_region_fills_by_half_casts_a_shadow(filled, there):
+    assert shadow_of(filled).any() == there
+
+
+@pytest.mark.parametrize("angle_deg", [0.0, 20.0, 45.0])
+@pytest.mark.parametrize("thickness_mm", [1.0, 4.0])
+def test_a_cube_casts_the_shadow_of_its_width_from_any_side(angle_deg, thickness_mm):
+    """40 mm high, and 40 (cos a + sin a) wide, in pixels of 2 mm; the middle of both is that of the view."""
+    shadow = shadow_of(1.0, angle_deg, thickness_mm)
+    turn = np.radians(angle_deg)
+    rows, columns = np.flatnonzero(shadow.any(axis=1)), np.flatnonzero(shadow.any(axis=0))
+    assert (rows.min(), rows.max()) == (20, 39)
+    assert len(columns) == pytest.approx(20.0 * (np.cos(turn) + np.sin(turn)), abs=1.5)
+    assert columns.mean() == pytest.approx(29.5, abs=0.5)
+    assert shadow[20:40, columns.min() : columns.max() + 1].all()

@@ -165,3 +165,15 @@ def test_tumours_are_no_surface_of_the_liver():
     near, deep = (distance_transform_edt(~part, sampling=GRID.spacing_mm) for part in (tumour > 0.5, outside))
     assert 15.0 < near[inside].min() < 17.0
     assert 19.0 < deep[inside].min() < 22.0
+
+
+@pytest.mark.parametrize(("scale", "read"), [(1e6, True), (1e-3, True), (0.0, False), (-1.0, False)])
+def test_noise_is_read_whatever_the_scale_and_not_of_nothing(monkeypatch, scale, read):
+    grid = Grid.from_spacing((12, 12, 12), (4.0, 4.0, 4.0))
+    values = scale * (1.0 + 0.3 * np.random.default_rng(4).standard_normal(grid.shape))
+    monkeypatch.setattr(noise_estimate, "_uniform_liver", lambda *_: np.ones(grid.shape, bool))
+    found = estimate_noise(ActivityMap(values, grid), Regions(grid, ()), 4.0, 4.0)
+    assert (found is not None) is read
+    if read:
+        assert (found.cv, found.mean) == (pytest.approx(0.3, rel=0.05), pytest.approx(scale, rel=0.05))
+        assert found.volume_ml == pytest.approx(12**3 * 0.064)

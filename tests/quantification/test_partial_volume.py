@@ -140,3 +140,35 @@ def test_half_recovery_at_one_millilitre_has_an_uncertainty_like_any_other():
     assert one.b1_ml == pytest.approx(1.0)
     assert one.uncertainty(1.0) == pytest.approx(0.05 * 0.5)
     assert one.uncertainty(5.0) == pytest.approx(ten.uncertainty(50.0))
+
+
+@pytest.mark.parametrize(
+    ("volumes", "coefficients", "uncertainty", "said"),
+    [
+        ([0.0, 1.0, 5.0], [0.2, 0.4, 0.8], 0.05, "must be positive"),
+        ([0.5, 1.0, 5.0], [0.0, 0.4, 0.8], 0.05, "must be positive"),
+        ([0.5, 1.0, 5.0], [0.2, 0.4, np.inf], 0.05, "must be positive"),
+        (
+            [0.5, 1.0, 5.0],
+            [0.2, 0.4, 0.8],
+            [0.05, 0.05],
+            "2 uncertainties are given for 3 recovery coefficients",
+        ),
+        ([0.5, 1.0, 5.0], [0.2, 0.4, 0.8], [0.05], "1 uncertainties are given for 3 recovery coefficients"),
+        (
+            [0.5, 1.0, 5.0],
+            [0.2, 0.4, 0.8],
+            [0.05, 0.0, 0.05],
+            "the relative uncertainty of recovery must be positive",
+        ),
+    ],
+)
+def test_numbers_of_spheres_that_are_none_are_refused(volumes, coefficients, uncertainty, said):
+    with pytest.raises(InputError, match=said):
+        fit_recovery(volumes, coefficients, uncertainty)
+
+
+@pytest.mark.parametrize("coefficients", [[0.5, 0.5, 0.5], [0.8, 0.5, 0.3]])
+def test_recovery_that_does_not_grow_is_refused(coefficients):
+    with pytest.raises(PhysicsError):
+        fit_recovery([0.5, 1.0, 5.0], coefficients, 0.05)

@@ -27,7 +27,7 @@ __all__ = [
 # Both lungs of the convention that limits refer to.
 MIRD_LUNG_MASS_KG = limiting_convention().mass_kg or math.nan
 
-# Samples of a voxel's width, and parts of a planar pixel's: voxels up to the size of a pixel leave no holes.
+# Parts of a planar pixel's width, and samples of a voxel's for each pixel that it is wide: so voxels leave no holes.
 SHADOW_SAMPLES = 4
 
 
@@ -236,6 +236,11 @@ def _reach_voxels(spacing_mm: tuple[float, float, float], margin_mm: float) -> N
     return np.asarray((distance <= margin_mm).sum(axis=2) - 1, np.int32)
 
 
+def _middles(parts: int) -> NDArray[np.float64]:
+    """The middles of equal parts of a voxel, from its centre, in voxels."""
+    return (np.arange(parts) + 0.5) / parts - 0.5
+
+
 def project_onto_planar(
     mask: Mask, planar_affine: NDArray[np.float64], shape: tuple[int, int]
 ) -> NDArray[np.bool_]:
@@ -256,8 +261,12 @@ def project_onto_planar(
     solid = mask.array >= 0.5
     if along[axis] > 0.999:  # looking along an axis of the grid: one layer casts the whole shadow
         solid = np.asarray(solid.any(axis=axis, keepdims=True))
-    steps = (np.arange(SHADOW_SAMPLES) + 0.5) / SHADOW_SAMPLES - 0.5
-    across = [steps if other != axis else np.zeros(1) for other in range(3)]
+    finest_mm = float(np.linalg.norm(planar_affine[:3, 1:3], axis=0).min())
+    pixels_wide = [
+        math.ceil(spacing / finest_mm - 1e-6) for spacing in mask.grid.spacing_mm
+    ]  # but for rounding
+    pixels_wide[axis] = 0
+    across = [_middles(SHADOW_SAMPLES * wide) if wide else np.zeros(1) for wide in pixels_wide]
     inverse = np.linalg.inv(planar_affine)
     voxels = np.argwhere(solid)
     fine = np.zeros((shape[0] * SHADOW_SAMPLES, shape[1] * SHADOW_SAMPLES), dtype=bool)

@@ -125,7 +125,8 @@ def run_compare(
     if together.scanners:
         if together.resolution is not None:
             raise InputError(
-                "resolution and scanners both state the resolutions of the images: give one of them.", tag="--scanner"
+                "resolution and scanners both state the resolutions of the images: give one of them.",
+                tag="--scanner",
             )
         together = replace(together, resolution=resolution_of_scanners(together.scanners, *sides))
     if together.resolution is not None or together.register is not None:
