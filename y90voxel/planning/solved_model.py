@@ -17,7 +17,8 @@ from y90voxel.units import BQ_PER_GBQ
 
 __all__ = ["solved_model"]
 
-# Activities are rounded down by this share, so that dose maps in single precision meet the limit they were solved for.
+# Activities are rounded down by this share, so that dose maps in single precision meet the limit they were solved for; where a
+# goal is the limit, as far as the goal lets.
 _ROUNDED_DOWN = 1.0e-7
 # Goals that are reached up to the tolerance of the solver decide the activity.
 _REACHED = 1.0e-6
@@ -86,6 +87,19 @@ class _Problem:
         measure = self.measure
         assert measure is not None  # asked for metrics of a dose map only
         return lambda scale: measure(aim, [scale * a for a in activities]) + aim.previous
+
+    def rounded_down(self, activities: tuple[float, ...], *, measured: bool) -> tuple[float, ...]:
+        """Activities that keep their limits in single precision too, or just reach a goal that lies at a limit.
+
+        ``measured``: a limit that is no mean decided them, and lets them grow by nothing.
+        """
+        least, doses = 1.0 - _ROUNDED_DOWN, self.table.doses(activities)
+        goals = [aim for aim in self.linear(self.aims) if aim.required and aim.sense is Sense.AT_LEAST]
+        needed = [(aim.value - aim.previous) / doses[aim.region] for aim in goals if doses[aim.region] > 0]
+        wanted = max((scale for scale in needed if scale <= 1.0 + _REACHED), default=least)
+        most = min(self.greatest_scale(activities), 1.0) if measured else self.greatest_scale(activities)
+        scale = max(least, min(wanted, most))
+        return tuple(scale * a for a in activities)
 
     def full(self, activities: Sequence[float]) -> tuple[str, ...]:
         """Injections that have no more to give: what ends there is no limit."""
@@ -178,7 +192,7 @@ def _within_limits(problem: _Problem, weights: Mapping[str, float]) -> PlanModel
     constraints = [aim.as_constraint() for aim in linear]
     plan = solve_injections(solved.per_gbq, constraints, objective=weights, greatest_activities_gbq=caps)
     activities, scaled_by = problem.scaled(problem.activities(plan))
-    activities = tuple(a * (1.0 - _ROUNDED_DOWN) for a in activities)
+    activities = problem.rounded_down(activities, measured=bool(scaled_by))
     used = plan.binding if plan.infeasibility is None else plan.infeasibility.blocking
     binding = (scaled_by,) if scaled_by else tuple(name for name in used if not name.startswith(_VIAL))
     supply = () if scaled_by else problem.full(activities)
@@ -254,7 +268,7 @@ def _reached(
 ) -> tuple[float, ...]:
     """Activities brought to the goals exactly, and raised to those that are no mean dose as far as limits let them."""
     direction = activities if any(activities) else problem.split or shares
-    most = problem.greatest_scale(direction) * (1.0 - _ROUNDED_DOWN)
+    most = problem.greatest_scale(direction)
     scale = 1.0 if any(activities) else 0.0
     doses = problem.table.doses(direction)
     for goal in goals:
