@@ -108,3 +108,16 @@ def test_the_reference_time_is_that_of_the_last_injection():
     found = territory_doses(shares, Regions(GRID, ()), None, None, {})
     assert artery_summary(found)["reference_time"] == "2026-03-03T12:00:00"
     assert artery_summary(found[:1])["reference_time"] is None
+
+
+@pytest.mark.parametrize("share_of_voxel", [0.3, 0.9])
+def test_a_region_of_less_than_a_voxel_has_a_part_too(share_of_voxel):
+    tumour, territory = np.zeros(GRID.shape), np.zeros(GRID.shape)
+    tumour[5, 5, 20], territory[:, :, 10:30] = share_of_voxel, 1.0
+    drawn = (
+        Region("GTV1", Role.TUMOUR, Mask(tumour, GRID)),
+        Region("left", Role.PERFUSED, Mask(territory, GRID)),
+    )
+    dose, density = DoseMap(np.full(GRID.shape, 7.0), GRID), DensityMap(np.ones(GRID.shape), GRID)
+    (found,) = territory_doses([share("left")], Regions(GRID, drawn), dose, density, {})
+    assert {part.region: part.mean_gy for part in found.parts} == {"left": 7.0, "GTV1": 7.0}
