@@ -17,6 +17,7 @@ from y90voxel.case.immune_evaluation import (
     _organ_doses,
     _pools,
     _rated_doses,
+    _staged,
     blood_assumptions,
     days_after,
     stated_sex,
@@ -41,8 +42,14 @@ def region(name, role, mean_gy=10.0, volume_ml=100.0):
     )
 
 
+def injection(time, *arteries):
+    return SimpleNamespace(
+        administration=SimpleNamespace(time=time), arteries=[injection(one) for one in arteries]
+    )
+
+
 def result(*regions, times=(), patient=None, **values):
-    injections = [SimpleNamespace(administration=SimpleNamespace(time=time)) for time in times]
+    injections = [injection(time) for time in times]
     return SimpleNamespace(
         regions=regions, case=SimpleNamespace(injections=injections, patient=patient), **values
     )
@@ -109,6 +116,28 @@ def test_a_stated_day_that_is_none_of_the_injections_is_said(times, stated, said
         assert said in notices[0].message
         assert "2026" not in notices[0].message
     assert _contradicting_date(result(times=times)) == []
+
+
+def test_the_stated_day_may_be_that_of_any_injection_that_one_scan_follows():
+    evaluation = result(patient=PatientRecord(treatment_date=TREATED))
+    evaluation.case.injections = [injection(NOON + timedelta(days=1), NOON, None, NOON + timedelta(days=1))]
+    assert _contradicting_date(evaluation) == []
+    evaluation.case.patient = PatientRecord(treatment_date=date(2026, 3, 1))
+    assert "-2 days" in _contradicting_date(evaluation)[0].message
+
+
+@pytest.mark.parametrize(
+    ("injections", "arteries", "words"),
+    [(1, 0, None), (1, 1, None), (1, 2, "2 injections count as one at the time of the last"), (1, 3, "3 injections count as"),
+     (2, 0, "2 injections count as one at the time of the first for"), (2, 3, "2 injections")],
+)  # fmt: skip
+def test_several_injections_are_told_with_when_they_count(injections, arteries, words):
+    evaluation = result()
+    evaluation.case.injections = [injection(NOON, *[NOON] * arteries)] * injections
+    notices = _staged(evaluation)
+    assert len(notices) == (words is not None)
+    if words:
+        assert notices[0].message.startswith(words)
 
 
 def histogram(dose, volume_ml, mass_g):

@@ -87,16 +87,29 @@ def with_immune(
         sex_source=source,
         not_drawn=missing,
     )
-    if len(evaluation.case.injections) > 1:
-        notices.append(
-            Notice(
-                "immune-staged",
-                f"{len(evaluation.case.injections)} injections count as one at the time of the first for counts, cycles and the "
-                "spread of the blood dose; the mean dose to blood does not depend on it.",
-            )
-        )
+    notices += _staged(evaluation)
     notices += _contradicting_date(evaluation)
     return replace(evaluation, immune=report).with_notices(*notices)
+
+
+def _staged(evaluation: Evaluation) -> list[Notice]:
+    """Say when several injections count as one: with an image each, or followed by one scan."""
+    injections = evaluation.case.injections
+    number, when = len(injections), "the first"
+    if number == 1:
+        number, when = (
+            len(injections[0].arteries),
+            "the last, which the activity of their one scan refers to,",
+        )
+    if number < 2:
+        return []
+    return [
+        Notice(
+            "immune-staged",
+            f"{number} injections count as one at the time of {when} for counts, cycles and the spread of the blood dose; the "
+            "mean dose to blood does not depend on it.",
+        )
+    ]
 
 
 def stated_sex(patient: PatientRecord | None, image_sex: str, notices: list[Notice]) -> tuple[Sex, str]:
@@ -152,7 +165,10 @@ def blood_assumptions(
 
 
 def treatment_date(evaluation: Evaluation) -> date | None:
-    """Return the day of the first injection: by its time, else as the patient's record states it; None where unknown."""
+    """Return the day of the first injection: by its time, else as the patient's record states it; None where unknown.
+
+    Injections that one scan follows are one, at the time of the last.
+    """
     times = [injection.administration.time for injection in evaluation.case.injections]
     days = [time.date() for time in times if time is not None]
     if days:
@@ -164,8 +180,9 @@ def _contradicting_date(evaluation: Evaluation) -> list[Notice]:
     """Say that the stated day of the treatment is none of its injections; without a date, which outputs may not show."""
     patient, treated = evaluation.case.patient, treatment_date(evaluation)
     stated = None if patient is None else patient.treatment_date
-    times = [injection.administration.time for injection in evaluation.case.injections]
-    days = {time.date() for time in times if time is not None}
+    injections = evaluation.case.injections
+    given = [*injections, *(artery for injection in injections for artery in injection.arteries)]
+    days = {one.administration.time.date() for one in given if one.administration.time is not None}
     if stated is None or treated is None or stated == treated or stated in days:
         return []
     return [
