@@ -123,6 +123,8 @@ def test_a_setting_that_is_given_and_idle_is_said_until_it_is_used(path):
     given = {table: {key: value}}
     if table == "dose":
         given["dose"]["calibration"] = "absolute"
+    if key == "noise_fwhm_mm":
+        given["dose"] = {"engine": "local"}
     (notice,) = unused_notices(load_settings(None, given))
     assert (notice.code, f"{table}.{key}" in notice.message) == ("settings-unused", True)
     for other, values in used.items():
@@ -135,6 +137,13 @@ def test_one_seed_for_both_is_used_by_the_samples_of_uncertainties():
     (said,) = unused_notices(load_settings(None, given))
     assert "monte_carlo.seed" in said.message
     assert unused_notices(load_settings(None, given | {"output": {"uncertainty": True}})) == []
+
+
+@pytest.mark.parametrize("engine", ["auto", "convolution", "density", "monte-carlo", "exact"])
+def test_how_far_noise_goes_together_decides_how_noisy_a_dose_is_that_leaves_its_voxel(engine):
+    """The marks of histograms tell it, uncertainties or not."""
+    given = {"uncertainty": {"noise_fwhm_mm": 8.0}, "dose": {"engine": engine}}
+    assert unused_notices(load_settings(None, given)) == []
 
 
 def test_the_seed_of_a_verification_is_used():

@@ -19,6 +19,11 @@ def _simulates(settings: StudySettings) -> bool:
     return any(row.simulates and row.name == settings.dose.engine for row in engine_rows())
 
 
+def _leaves_energy_in_place(settings: StudySettings) -> bool:
+    """Whether the noise of a dose voxel is that of its image voxel, however far it goes together."""
+    return any(row.in_place and row.name == settings.dose.engine for row in engine_rows())
+
+
 def _every(settings: StudySettings, name: str) -> bool:
     """Whether every injection that states a time of something states the thing."""
     time, thing = f"{name}_time", name
@@ -61,11 +66,14 @@ UNUSED_UNLESS: dict[tuple[str, str], tuple[str, Needs]] = {
             "decay",
             "density",
             "registration_mm",
-            "noise_fwhm_mm",
             "samples",
             "seed",
         )
     },
+    ("uncertainty", "noise_fwhm_mm"): (
+        "output.uncertainty is true, or the engine carries energy between voxels",
+        lambda s: s.output.uncertainty or not _leaves_energy_in_place(s),
+    ),
     **{
         ("immune", key): ("immune.report is true, by --immune", lambda s: s.immune.report)
         for key in (
