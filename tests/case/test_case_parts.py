@@ -1,5 +1,6 @@
 """Facts of a case with and without what they come from, and what outputs say of BED, registration and wrong settings."""
 
+import math
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import date
@@ -11,6 +12,7 @@ import pytest
 from phantoms import changed, liver_case
 
 from y90voxel.case import bed_map as bed_module
+from y90voxel.case import evaluation_view as view_module
 from y90voxel.case import registration_record as record_module
 from y90voxel.case.bed_map import bed_map
 from y90voxel.case.evaluation_view import _notes, evaluation_html
@@ -216,6 +218,8 @@ def test_a_deformable_registration_tells_how_far_tumours_moved(moved, expected):
     [
         ({"dose": {"grit": 4}}, "dose.grit is not a setting."),
         ({"dose": {"grid": "wide"}}, "dose.grid = 'wide': "),
+        ({"dose": {"grid": math.nan}}, "dose.grid = nan: Input should be a finite number; dose.grid = nan: "),
+        ({"dose": {"liver_density": {}}}, "dose.liver_density = {}: "),
         (
             {"administration": {"lung_shunt_fraction": "much"}},
             "administration.lung_shunt_fraction = 'much': ",
@@ -262,6 +266,18 @@ def viewed(by_mass_gy=12.0, gy=10.0):
         case=case, main_histograms=lambda: {"GTV1": histogram}, region=lambda name: metrics, limits=limits, warnings=(),
         net_activity_bq=2e9, engine="local",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("gy", "end"), [(10.0, 10.4), (0.0, 1.04)])
+def test_histograms_end_4_percent_beyond_the_hottest_dose_and_at_one_without(gy, end, monkeypatch):
+    ends, percents = [], []
+    monkeypatch.setattr(view_module, "dvh_curve", lambda histogram, name, colour, end, dash: ends.append(end))
+    monkeypatch.setattr(view_module, "curves_svg", lambda *of: "<svg></svg>")
+    histogram = SimpleNamespace(dose_at_volume=lambda percent: percents.append(percent) or gy)
+    shown = viewed()
+    shown.main_histograms = lambda: {"GTV1": histogram}
+    evaluation_html(shown)
+    assert (ends, percents) == ([pytest.approx(end)], [0.5])
 
 
 def test_a_result_shows_the_mean_by_mass_where_it_is_known_and_limits_that_are_not_met():
