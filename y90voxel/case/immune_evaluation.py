@@ -181,8 +181,9 @@ def _contradicting_date(evaluation: Evaluation) -> list[Notice]:
     patient, treated = evaluation.case.patient, treatment_date(evaluation)
     stated = None if patient is None else patient.treatment_date
     injections = evaluation.case.injections
-    given = [*injections, *(artery for injection in injections for artery in injection.arteries)]
-    days = {one.administration.time.date() for one in given if one.administration.time is not None}
+    given = [injection.administration for injection in injections]
+    given += [artery.administration for injection in injections for artery in injection.arteries]
+    days = {one.time.date() for one in given if one.time is not None}
     if stated is None or treated is None or stated == treated or stated in days:
         return []
     return [
