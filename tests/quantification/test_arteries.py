@@ -130,6 +130,21 @@ def test_injections_at_one_time_leave_the_map_alone():
     assert "No territory" not in artery_notices(shares, None)[0].message
 
 
+@pytest.mark.parametrize(("hours", "said"), [(0.0, False), (0.5, True), (5.0, True)])
+def test_what_lies_in_no_territory_is_said_where_injections_lie_apart(hours, said):
+    arteries = [artery(1, 2.0, 0.0, territory="left"), artery(2, 1.0, hours)]
+    notices = artery_notices(shared_out(arteries)[-1], None)
+    assert ("No territory is given for injection 2" in notices[0].message) is said
+
+
+def test_a_map_at_the_time_of_all_injections_is_that_map():
+    arteries = [artery(1, 2.0, 0.0, territory="left"), artery(2, 1.0, 0.0)]
+    whole = combined_administration(arteries, T_HALF_S)
+    activity = ActivityMap(np.ones(GRID.shape), GRID)
+    shares = artery_shares(arteries, activity, left_and_right(), whole, T_HALF_S)
+    assert at_own_injections(activity, shares, left_and_right(), whole)[0] is activity
+
+
 def test_a_voxel_of_two_territories_takes_their_mean():
     arteries = [artery(1, 2.0, 0.0, territory="left"), artery(2, 1.0, 48.0, territory="left")]
     own, _, _ = shared_out(arteries)

@@ -13,7 +13,7 @@ from y90voxel.quantification.noise_estimate import _uniform_liver, correlation_f
 from y90voxel.regions.regions import Region, Regions
 from y90voxel.regions.roles import Role
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import ActivityMap
+from y90voxel.volumes.volume import ActivityMap, Mask
 
 GRID = Grid.from_spacing((44, 48, 50), (4.0, 4.0, 4.0), (-98.0, -94.0, -86.0))
 LIVER, TUMOUR = ((0, 0, 0), (85, 75, 70)), ((30, 10, 0), (14, 14, 14))
@@ -177,3 +177,15 @@ def test_noise_is_read_whatever_the_scale_and_not_of_nothing(monkeypatch, scale,
     if read:
         assert (found.cv, found.mean) == (pytest.approx(0.3, rel=0.05), pytest.approx(scale, rel=0.05))
         assert found.volume_ml == pytest.approx(12**3 * 0.064)
+
+
+@pytest.mark.parametrize(("voxels", "there"), [(1, False), (5, True)])
+def test_a_liver_that_is_all_surface_has_no_uniform_part(voxels, there):
+    """Within 8 mm, two voxels, of its surface lies all of a liver of one voxel, not all of one of five."""
+    grid = Grid.from_spacing((11, 11, 11), (4.0, 4.0, 4.0))
+    array = np.zeros(grid.shape)
+    first = (11 - voxels) // 2
+    array[(slice(first, first + voxels),) * 3] = 1.0
+    liver = Regions(grid, (Region("Liver", Role.LIVER, Mask(array, grid)),))
+    found = _uniform_liver(ActivityMap(100.0 * array, grid), liver, FWHM)
+    assert (found is not None and bool(found.any())) is there

@@ -113,3 +113,35 @@ def test_which_nuclides_stand_for_the_therapy(modality, imaged, agent, stated, s
             check_imaged_nuclide(emission, "Y-90")
     else:
         assert [notice.code for notice in check_imaged_nuclide(emission, "Y-90")] == says
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(60, False), (-60, False), (61, True), (-61, True)])
+def test_a_clock_may_be_a_minute_off_and_no_second_more(seconds, refused):
+    stated = StatedFacts(STATED + timedelta(seconds=seconds))
+    if refused:
+        with pytest.raises(InputError, match="but the header says"):
+            with_stated_facts(image(acquisition_start=STATED), stated)
+    else:
+        found, _ = with_stated_facts(image(acquisition_start=STATED), stated)
+        assert found.acquisition_start == stated.acquisition_time
+
+
+@pytest.mark.parametrize(
+    ("apart", "said"),
+    [
+        (timedelta(hours=1), []),
+        (timedelta(hours=1, seconds=1), ["time-contradicts-header"]),
+        (timedelta(days=1), ["time-contradicts-header"]),
+        (timedelta(days=1, seconds=1), None),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_administration_is_the_headers_to_an_hour_and_refused_from_more_than_a_day_on(apart, said, sign):
+    own = image(administration_time=STATED)
+    if said is None:
+        with pytest.raises(InputError, match="one of both is wrong"):
+            check_stated_time(own, STATED + sign * apart, trusted=False)
+        said = ["time-contradicts-header"]
+        assert [one.code for one in check_stated_time(own, STATED + sign * apart, trusted=True)] == said
+    else:
+        assert [one.code for one in check_stated_time(own, STATED + sign * apart, trusted=False)] == said

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from y90voxel.errors import InputError, Notice
+from y90voxel.errors import InputError, Notice, Severity
 from y90voxel.quantification.emission import EmissionImage, Reconstruction
 from y90voxel.study import run_commission
 from y90voxel.study.run_commission import (
@@ -236,6 +236,7 @@ def test_a_scanner_file_holds_what_was_measured(monkeypatch, counts):
         {"time_constant_us": 5.0, "error_us": 1.0, "highest_rate_cps": 3e4}
     )
     assert found["noise"] == {"background_cv": 0.1}
+    assert (found["schema_version"], found["kind"], found["measured"]) == (1, "scanner", "2026-03-02")
     bare = tomllib.loads(_scanner(result_of(), {"reconstruction": {"method": "OSEM"}}))
     assert not {"recovery", "resolution", "dead_time", "noise"} & set(bare)
 
@@ -253,3 +254,24 @@ def test_what_a_reconstruction_does_not_state_is_none(stated, found):
     grid = SimpleNamespace(spacing_mm=(4.00004, 4.0, 4.0))
     shown = _reconstruction_dict(Reconstruction(stated, stated, stated), SimpleNamespace(grid=grid))
     assert shown == {"method": found, "filter": found, "camera": found, "voxel_mm": [4.0, 4.0, 4.0]}
+
+
+@pytest.mark.parametrize("nm", [True, False])
+def test_every_series_of_a_folder_is_an_acquisition(monkeypatch, nm):
+    """What matters is said, and what is for information is not."""
+    said = [Notice("warn", "x"), Notice("accepted", "x", Severity.ACCEPT)]
+    series = [SimpleNamespace(uid=uid, instances=[1, 2], sha256=lambda: "00") for uid in ("1.2", "1.3")]
+    monkeypatch.setattr(
+        run_commission, "index_study", lambda folder: SimpleNamespace(with_role=lambda role: series)
+    )
+    monkeypatch.setattr(run_commission, "raise_unreadable", lambda index: None)
+    monkeypatch.setattr(run_commission, "is_nm", lambda one: nm)
+    monkeypatch.setattr(run_commission, "read_nm", lambda one: (f"nm {one.uid}", said))
+    monkeypatch.setattr(run_commission, "read_pet", lambda one: (f"pet {one.uid}", said))
+    inputs, emissions, notices = run_commission._read(Path("phantom"))
+    assert emissions == [f"{'nm' if nm else 'pet'} {uid}" for uid in ("1.2", "1.3")]
+    assert [notice.code for notice in notices] == ["warn", "warn"]
+    assert inputs[0] == {"role": "phantom image", "series_instance_uid": "1.2", "files": 2, "sha256": "00"}
+    series.clear()
+    with pytest.raises(InputError, match="holds no reconstructed SPECT or PET images"):
+        run_commission._read(Path("phantom"))

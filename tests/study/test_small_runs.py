@@ -18,13 +18,14 @@ from y90voxel.study import read_halves as halves_module
 from y90voxel.study import run_compare as compare_module
 from y90voxel.study import run_dvh as dvh_module
 from y90voxel.study import run_segment as segment_module
+from y90voxel.study import run_twin as twin_module
 from y90voxel.study import use_scanner as scanner_module
 from y90voxel.study import warm_up as warm_module
 from y90voxel.study.registering import Registering
 from y90voxel.study.run_compare import Matching, run_compare
 from y90voxel.study.run_dvh import run_dvh
 from y90voxel.study.run_segment import ORGANS, run_segment
-from y90voxel.study.run_twin import _written
+from y90voxel.study.run_twin import _written, run_twin
 from y90voxel.study.use_scanner import UsedScanner, use_scanner
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import CtImage, DoseMap, Mask
@@ -351,6 +352,33 @@ def test_a_ct_is_an_image_file_or_that_of_a_study(monkeypatch):
                 segment_module._ct(Path("study"))
         else:
             assert segment_module._ct(Path("study")) == found
+
+
+@pytest.fixture
+def twins(monkeypatch):
+    """Settings of twins that are made, without images."""
+    made = []
+
+    def twin(settings):
+        made.append(settings)
+        return SimpleNamespace(
+            filling=settings.filling, grid=GRID, frames=list, truth=lambda: {"kind": "stand-in"}
+        )
+
+    monkeypatch.setattr(twin_module, "TwinStudy", twin)
+    return made
+
+
+def test_a_twin_is_the_one_that_is_described_or_a_nema_phantom(twins, tmp_path):
+    (tmp_path / "twin.toml").write_text("seed = 7\n[filling]\nnuclide = 'Ho-166'\n")
+    told = []
+    truth = run_twin(tmp_path / "twin.toml", tmp_path / "a", lambda what, done: told.append((what, done)))
+    assert (twins[0].seed, twins[0].filling.nuclide, truth["seed"]) == (7, "Ho-166", 7)
+    assert told == [("computing the images", 0.0)]
+    assert json.loads((tmp_path / "a" / "truth.json").read_text()) == truth
+    assert "Ho-166" in (tmp_path / "a" / "filling.toml").read_text()
+    run_twin(None, tmp_path / "b")
+    assert twins[1].filling.nuclide == "Y-90"
 
 
 def test_a_filling_record_states_its_activities_with_a_unit():
