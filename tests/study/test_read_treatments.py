@@ -105,6 +105,17 @@ def test_parts_of_a_treatment_and_weighted_doses_are_refused(of_file, said):
             _check_whole(PATH, 50.0, 5, of_file)
 
 
+@pytest.mark.parametrize(("greatest_gy", "whole"), [(4.9, False), (5.0, True), (5.1, True), (9.0, True)])
+def test_a_dose_of_less_than_a_gray_a_fraction_is_that_of_one(greatest_gy, whole):
+    if whole:
+        _check_whole(PATH, greatest_gy, 5, None)
+    else:
+        with pytest.raises(
+            InputError, match=r"4\.9 Gy, 0\.98 Gy for each of 5 fractions: this looks like the dose of one"
+        ):
+            _check_whole(PATH, greatest_gy, 5, None)
+
+
 @pytest.mark.parametrize(
     ("dates", "number", "start", "said"),
     [
