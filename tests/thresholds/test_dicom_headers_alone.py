@@ -15,6 +15,7 @@ from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.nm import _negative_counts, nm_header, plan_nm
 from y90voxel.io.dicom.pet_decay import check_start, decay_contradictions, several_acquisitions
 from y90voxel.io.dicom.pet_values import check_units
+from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
 from y90voxel.io.dicom.slice_times import SliceTimes
 from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.quantification.emission import DecayReference
@@ -112,6 +113,13 @@ def test_two_statements_of_an_administration_agree_to_a_minute(clock, said):
     drug = SimpleNamespace(item=item, given_at=None)
     assert administration_time_of(instance(), drug, TEN, notices) == datetime(2024, 3, 12, 8)
     assert codes_of(notices) == said
+
+
+@pytest.mark.parametrize(("stated", "half_life_s"), [("0.5", 0.5), ("0", None), ("-1", None), (None, None)])
+def test_a_half_life_is_positive(stated, half_life_s):
+    drug = factory.radiopharmaceutical(RadionuclideHalfLife=stated)
+    found = radiopharmaceutical_of(instance(Modality="PT", RadiopharmaceuticalInformationSequence=drug))
+    assert (found.half_life_s, found.nuclide) == (half_life_s, "Y-90")
 
 
 def test_an_event_that_tells_when_it_was_given_counts():

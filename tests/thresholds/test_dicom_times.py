@@ -180,6 +180,17 @@ def test_a_slice_between_two_of_one_bed_is_acquired_with_them_to_a_fifth_of_a_pe
             agreed(AcquisitionTime=delays)
 
 
+@pytest.mark.parametrize(("seconds", "agree"), [(60, True), (61, False)])
+def test_clocks_of_one_bed_differ_by_a_minute_however_fast_the_nuclide_decays(seconds, agree):
+    fluorine_s = 109.77 * 60
+    delays = [0, 3600, 3600 + seconds, 3600]
+    if agree:
+        assert agreed(fluorine_s, AcquisitionTime=delays).tolist() == delays
+    else:
+        with pytest.raises(DicomError, match="from the slices on both sides of it"):
+            agreed(fluorine_s, AcquisitionTime=delays)
+
+
 @pytest.mark.parametrize(("percent", "agree"), [(1.9, True), (2.1, False)])
 def test_without_a_half_life_in_the_header_that_of_yttrium_decides(percent, agree):
     seconds = decay_s(percent)
