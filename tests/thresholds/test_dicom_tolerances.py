@@ -114,6 +114,15 @@ def test_two_slices_within_a_hundredth_of_a_millimetre_lie_at_one_position(step_
             _median_step([frame()] * 2, heights, None)
 
 
+@pytest.mark.parametrize(("thickness_mm", "taken"), [(0.5, True), (0.0, False), (-4.0, False), (None, False)])
+def test_a_single_slice_is_as_thick_as_it_says(thickness_mm, taken):
+    if taken:
+        assert _median_step([frame()], np.array([20.0]), thickness_mm) == thickness_mm
+    else:
+        with pytest.raises(DicomError, match="has no positive SliceThickness"):
+            _median_step([frame()], np.array([20.0]), thickness_mm)
+
+
 @pytest.mark.parametrize(
     ("part", "said"),
     [(0.48, "an extra slice"), (0.5, ""), (1.5, ""), (1.52, r"1 slice\(s\) missing")],
