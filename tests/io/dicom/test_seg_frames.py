@@ -9,10 +9,11 @@ import pytest
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.seg import _maximum
-from y90voxel.io.dicom.seg_frames import SegmentFrames
+from y90voxel.io.dicom.seg_frames import SegmentFrames, slice_step_mm
 from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.volumes.grid import Grid
 
+FILE = SourceFile(Path("x.dcm"), "x.dcm", 1)
 SHAPE = (6, 7, 8)
 GRID = Grid(SHAPE, np.array([[0, 0, 2.0, -20], [0, 3.0, 0, -30], [4.0, 0, 0, 100], [0, 0, 0, 1]]), "1.2.3")
 
@@ -81,10 +82,37 @@ def test_a_segment_without_a_voxel_has_no_mask():
 )
 def test_fractions_are_of_1_to_255(stated, maximum):
     header = factory.item(**({} if stated is None else {"MaximumFractionalValue": stated}))
-    instance = Instance(SourceFile(Path("x.dcm"), "x.dcm", 1), header)
+    instance = Instance(FILE, header)
     assert _maximum(instance, "BINARY") == 1.0
     if maximum is not None:
         assert _maximum(instance, "FRACTIONAL") == maximum
     else:
         with pytest.raises(DicomError, match="a fractional segmentation needs 1 to 255"):
             _maximum(instance, "FRACTIONAL")
+
+
+@pytest.mark.parametrize(
+    ("spacing", "thickness", "heights", "step"),
+    [
+        ("1", None, [20.0], 1.0),
+        ("-4", None, [20.0], 4.0),  # against the normal
+        ("0", "3", [20.0], 3.0),
+        (None, "0.5", [20.0], 0.5),
+        ("0", "0", [20.0], None),
+        (None, None, [20.0], None),
+        (None, None, [20.0, 24.0], 4.0),
+        ("1", None, [20.0, 22.0, 27.0], 1.0),  # empty planes left out
+        ("0", None, [20.0, 22.0, 26.0], 2.0),
+        ("4", "2", [20.0, 22.0], 2.0),  # nearer to each other than is stated
+    ],
+)
+def test_planes_lie_a_stated_distance_apart_unless_they_do_not(spacing, thickness, heights, step):
+    stated = {"SpacingBetweenSlices": spacing, "SliceThickness": thickness}
+    measures = factory.item(**{keyword: value for keyword, value in stated.items() if value is not None})
+    shared = factory.item(PixelMeasuresSequence=[measures])
+    instance = Instance(FILE, factory.item(SharedFunctionalGroupsSequence=[shared]))
+    if step is not None:
+        assert slice_step_mm(instance, np.array(heights))[0] == step
+    else:
+        with pytest.raises(DicomError, match="its thickness is not known"):
+            slice_step_mm(instance, np.array(heights))
