@@ -68,6 +68,7 @@ def test_lungs_have_their_mass_from_a_ct_that_shows_them_whole(mass_g, whole, kg
     [
         (4.0, 2.0, 1.0, None, 4.0),
         (4.0, 2.0, 1.0, 0.75, 5.0),
+        (0.4, 0.2, 0.125, None, 0.5),
         (0.0, 2.0, 1.0, None, None),
         (4.0, 0.0, 1.0, None, None),
         (4.0, 2.0, 0.0, None, None),

@@ -116,7 +116,14 @@ class PlanSpread:
         volumes = {
             name: self._volume(kg, rng.standard_normal()) for name, kg in anatomy.tumour_masses_kg.items()
         }
-        moved = _ShiftedBoundaries(self, volumes, density, capsule, shunt, fit)
+        known_kg = sum(anatomy.tumour_masses_kg.values())
+        moved_kg = sum(kg * volumes[name] for name, kg in anatomy.tumour_masses_kg.items())
+        together = (  # tumours of which nothing but their volume is known have a boundary of their own
+            moved_kg / known_kg
+            if known_kg
+            else self._volume(_as_liver_kg(anatomy.tumour_volume_ml), rng.standard_normal())
+        )
+        moved = _ShiftedBoundaries(self, volumes, together, density, capsule, shunt, fit)
         drawn = moved.anatomy(anatomy, uncorrected, lung)
         reached = [
             moved.territory(t, self._statistics(number), anatomy, drawn, rng)
@@ -150,6 +157,7 @@ class _ShiftedBoundaries:
 
     spread: PlanSpread
     volumes: Mapping[str, float]  # factor of every tumour
+    together: float  # factor of all tumours together
     density: float
     capsule: float  # standard normal
     shunt: float  # standard normal
@@ -163,12 +171,13 @@ class _ShiftedBoundaries:
             for name, kg in whole.items()
         }
         whole_normal = self._normal(nominal.whole_normal_kg, whole)
-        liver = spread._volume((nominal.whole_normal_kg or 0.0) + sum(whole.values()), self.capsule)
-        perfused_kg = nominal.perfused_kg or (nominal.perfused_normal_kg or 0.0) + sum(in_perfused.values())
+        liver_kg = _all_kg(nominal.whole_normal_kg, whole, nominal.liver_volume_ml)
+        perfused_kg = nominal.perfused_kg or _all_kg(
+            nominal.perfused_normal_kg, in_perfused, nominal.perfused_volume_ml
+        )
         perfused = spread._volume(perfused_kg, self.capsule)
-        grown = sum(kg * self.volumes[name] for name, kg in whole.items()) / (sum(whole.values()) or 1.0)
-        liver_ml = _times(nominal.liver_volume_ml, liver)
-        tumour_ml = _at_most(_times(nominal.tumour_volume_ml, grown), liver_ml)
+        liver_ml = _times(nominal.liver_volume_ml, spread._volume(liver_kg, self.capsule))
+        tumour_ml = _at_most(_times(nominal.tumour_volume_ml, self.together), liver_ml)
         return Anatomy(
             tumour_masses_kg={name: kg * self.volumes[name] * self.density for name, kg in whole.items()},
             perfused_normal_kg=_at_most(self._normal(nominal.perfused_normal_kg, in_perfused), whole_normal),
@@ -179,7 +188,7 @@ class _ShiftedBoundaries:
             perfused_volume_ml=_at_most(_times(nominal.perfused_volume_ml, perfused), liver_ml),
             tumour_volume_ml=tumour_ml,
             tumour_volume_in_perfused_ml=_at_most(
-                _times(nominal.tumour_volume_in_perfused_ml, grown), tumour_ml
+                _times(nominal.tumour_volume_in_perfused_ml, self.together), tumour_ml
             ),
             perfused_name=nominal.perfused_name,
         )
@@ -358,6 +367,16 @@ def _shunt(fraction: float, relative: float) -> float:
 def _diameter_mm(mass_kg: float) -> float:
     """Diameter of a sphere of liver of that mass [mm]."""
     return float((6.0e6 * mass_kg / LIVER_DENSITY_G_PER_ML / math.pi) ** (1 / 3))
+
+
+def _as_liver_kg(volume_ml: float | None) -> float:
+    """Mass of a volume of liver [kg]; 0 where it is not known."""
+    return (volume_ml or 0.0) * LIVER_DENSITY_G_PER_ML / 1000.0
+
+
+def _all_kg(normal_kg: float | None, tumours_kg: Mapping[str, float], volume_ml: float | None) -> float:
+    """Mass of liver with its tumours, by its volume where normal liver is not known [kg]; 0 where neither is."""
+    return _as_liver_kg(volume_ml) if normal_kg is None else normal_kg + sum(tumours_kg.values())
 
 
 def _times(value: float | None, factor: float) -> float | None:
