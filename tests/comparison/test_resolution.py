@@ -153,6 +153,8 @@ def test_resolutions_are_read_from_numbers_and_files(tmp_path):
         ("12,nothing.toml", None, "'nothing.toml' is neither a number nor a file"),
         ("12,{file}", "no toml", "cannot be read as TOML"),
         ("12,{file}", "a = 1", "holds no fwhm_mm"),
+        ("12,{file}", "fwhm_mm = true", "holds no fwhm_mm"),
+        ("12,6,{file}", "fwhm_mm = 5", "no pair of resolutions"),
         ("12,{file}", "fwhm_mm = 5\n[b]\nfwhm_mm = 6", "holds several fwhm_mm: 5, 6 mm"),
     ],
 )

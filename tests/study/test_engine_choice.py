@@ -9,9 +9,9 @@ from y90voxel.case.settings import MonteCarloSettings
 from y90voxel.dose.density_map import DensityModel
 from y90voxel.dose.engines import engine_names
 from y90voxel.errors import InputError
-from y90voxel.study.engine_choice import build_engine, decide_engine
+from y90voxel.study.engine_choice import build_engine, decide_engine, share_in_ct
 from y90voxel.volumes.grid import Grid
-from y90voxel.volumes.volume import CtImage
+from y90voxel.volumes.volume import CountMap, CtImage
 
 
 @pytest.mark.parametrize("name", engine_names())
@@ -82,6 +82,30 @@ def test_a_ct_elsewhere_shows_nothing():
     far = Grid.from_spacing((4, 4, 4), (4.0, 4.0, 4.0), (900.0, 900.0, 900.0))
     away = replace(case, ct=CtImage(np.zeros(far.shape, np.int16), far))
     assert decide_engine("auto", away).name == "convolution"
+
+
+def test_the_least_share_of_several_images_counts_and_negative_counts_do_not():
+    case = with_ct(liver_case(), 20)
+    first = case.injections[0]
+
+    def other(values):
+        volume = CountMap(values, first.emission.grid)
+        return replace(first, emission=replace(first.emission, volume=volume))
+
+    inside, outside = np.zeros(case.grid.shape), np.zeros(case.grid.shape)
+    inside[:20], outside[20:] = 1.0, 0.5
+    shares = [
+        share_in_ct(replace(case, injections=made))
+        for made in (
+            (other(inside),),
+            (other(inside + outside),),  # as many voxels outside, half as hot
+            (other(inside), other(inside + outside)),
+            (other(inside - outside),),
+            (other(np.zeros(case.grid.shape)),),
+        )
+    ]
+    assert shares == pytest.approx([1.0, 2 / 3, 2 / 3, 1.0, 0.0], abs=1e-6)
+    assert share_in_ct(liver_case()) == 0.0
 
 
 @pytest.mark.parametrize("name", engine_names())

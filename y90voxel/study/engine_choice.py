@@ -58,10 +58,11 @@ def decide_engine(wanted: str, case: Case) -> EngineDecision:
 
 def share_in_ct(case: Case) -> float:
     """Return the share of positive counts that lies in the CT, of the emission image where it is least; 0 without CT."""
-    shares = [0.0] if case.ct is None else []
-    for injection in case.injections if case.ct is not None else ():
+    if case.ct is None:
+        return 0.0
+    shares = []
+    for injection in case.injections:
         image = injection.emission.volume
-        assert case.ct is not None  # else there is nothing to go through
         counts = np.maximum(image.array, 0.0)
         whole = float(counts.sum(dtype=np.float64))
         inside = float((counts * coverage(case.ct.grid, image.grid).array).sum(dtype=np.float64))

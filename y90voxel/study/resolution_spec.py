@@ -128,7 +128,7 @@ def _width(part: str) -> _Width:
         raise InputError(f"{path} cannot be read as TOML: {error}.", file=path, tag=OPTION) from error
     if document.get("kind") == "scanner":
         return _scanner_width(path)
-    widths = {float(value) for value in _values(document) if isinstance(value, int | float)}
+    widths = {float(value) for value in _values(document) if type(value) in (int, float)}  # true is no width
     if len(widths) != 1:
         what = f"several {KEY}: {', '.join(f'{v:g}' for v in sorted(widths))} mm" if widths else f"no {KEY}"
         raise InputError(
