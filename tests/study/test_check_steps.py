@@ -98,6 +98,8 @@ def settings(**tables):
         ({}, None),
         ({"administration": {"device": "glass"}, "dose": {"engine": "local"}}, None),
         ({"patient": {"height_m": 1.8}, "output": {"label": "x"}}, "output, patient"),
+        ({"output": {"report": False}}, None),
+        ({"output": {"report": False, "pdf": True}}, "output"),
     ],
 )
 def test_settings_that_decide_nothing_of_a_dose_are_listed(tables, listed):
@@ -118,6 +120,8 @@ ROLES = {"roles": {"HCC 1": "tumour"}}
         ({}, {"ct": None}, False, None),
         ({}, {"ct": Path("ct.nii")}, True, "ct"),
         ({"dose": {"register": "trust"}}, None, False, None),
+        ({"output": {"report": False}}, None, False, None),
+        ({"output": {"report": False, "pdf": True}}, None, False, "output"),
         ({"dose": {"register": "rigid"}}, None, True, "dose"),
         ({"dose": {"register": "deformable"}}, None, False, "dose"),
         ({"dose": {"register": "trust", "engine": "local"}}, None, True, "dose"),

@@ -11,6 +11,7 @@ from y90voxel.case.plan_settings import AnatomySettings, TreatmentSettings
 from y90voxel.case.settings import load_settings
 from y90voxel.clinical.limits import Sense
 from y90voxel.errors import InputError, Notice
+from y90voxel.planning import plan_immune, plan_microscale
 from y90voxel.planning.compartments import Territory, TumourUptake
 from y90voxel.regions.roles import Role
 from y90voxel.report import plan_page, slicer_scene
@@ -257,6 +258,23 @@ def test_what_corrects_a_dose_alone_is_listed_as_unused(table):
     codes = [notice.code for notice in planned(**table).notices]
     assert ("partial-volume-method-unused" in codes) is bool(table)
     assert "noise-halves-unused" not in codes
+
+
+@pytest.mark.parametrize("asked_for", [(), ("immune",), ("microscale",), ("immune", "microscale")])
+def test_exploratory_blocks_are_added_where_they_are_asked_for(monkeypatch, asked_for):
+    added = []
+    monkeypatch.setattr(plan_immune, "with_plan_immune", lambda plan, *_: added.append("immune") or plan)
+    monkeypatch.setattr(
+        plan_microscale, "with_plan_microscale", lambda plan, *_: added.append("microscale") or plan
+    )
+    planned(**{name: {"report": True} for name in asked_for})
+    assert added == list(asked_for)
+
+
+def test_a_plan_of_masses_has_no_use_for_a_scanner_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "use_scanner", lambda settings, plans: (settings, None))
+    with pytest.raises(InputError, match="a plan without images has no use for a scanner file"):
+        planned(scanner=str(tmp_path / "scanner.toml"))
 
 
 def uptakes(*tumours, normal_kg=0.4):

@@ -205,11 +205,11 @@ def _of_study(
 
 def _listed(settings: StudySettings) -> list[Notice]:
     """Say which settings were given and decide nothing here."""
-    plain = StudySettings()
+    plain, rest = StudySettings(), settings.changed(output={"report": True})  # its page is left out or not
     given = [
         name
         for name in StudySettings.model_fields
-        if name not in USED and getattr(settings, name) != getattr(plain, name)
+        if name not in USED and getattr(rest, name) != getattr(plain, name)
     ]
     if not given:
         return []
@@ -257,7 +257,7 @@ def _only_what_results_take(
     settings: StudySettings, files: StudyFiles | None, folder: Path, *, with_regions: bool
 ) -> None:
     """Refuse settings and files for a dose that is computed already; frames may be trusted, and roles are of their regions."""
-    plain, rest = StudySettings(), settings
+    plain, rest = StudySettings(), settings.changed(output={"report": True})  # its page is left out or not
     if settings.dose.register_ == "trust":
         rest = rest.changed(dose={"register_": plain.dose.register_})
     if with_regions:
