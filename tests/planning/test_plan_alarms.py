@@ -6,10 +6,22 @@ import numpy as np
 import pytest
 
 from y90voxel.case.focal_doses import FocalDose
-from y90voxel.clinical.limits import ClinicalContext, Sense
+from y90voxel.clinical.limits import ClinicalContext, Scenario, Sense
+from y90voxel.errors import Notice
 from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
-from y90voxel.planning.plan_alarms import _doses, _fifty_ninety, _foci, _not_recommended, _refused, _vials
+from y90voxel.planning.plan_alarms import (
+    _doses,
+    _fifty_ninety,
+    _foci,
+    _not_recommended,
+    _ratios,
+    _refused,
+    _reserve,
+    _share,
+    _vials,
+    first_screen,
+)
 from y90voxel.planning.plan_model import PlanModel
 from y90voxel.quantification.focal_uptake import Focus
 from y90voxel.regions.roles import Role
@@ -24,7 +36,8 @@ def codes(notices):
 
 
 @pytest.mark.parametrize(
-    ("by_1_kg", "by_ct", "said"), [(29.0, 29.9, False), (29.0, 30.1, True), (45.0, 29.9, False)]
+    ("by_1_kg", "by_ct", "said"),
+    [(29.0, 29.9, False), (29.0, 30.0, False), (29.0, 30.1, True), (45.0, 29.9, False)],
 )
 def test_lungs_beyond_their_limit_by_the_mass_of_ct_alone_are_told(by_1_kg, by_ct, said):
     rows = (
@@ -122,18 +135,28 @@ def test_without_images_or_foci_nothing_is_told_of_them(maps):
 
 
 @pytest.mark.parametrize(
-    ("device", "activities", "supply", "wanted"),
+    ("device", "activities", "supply", "residual", "wanted"),
     [
-        ("glass", (19.9,), (), None),
-        ("glass", (20.1,), (), "20.1 GBq"),
-        ("glass", (19.0, 19.0), (), None),  # of each injection
-        ("glass", (20.0,), ("injection 1",), "25 GBq"),  # the goal takes more
-        ("glass", (20.0, 5.0), ("injection 1",), "20 GBq"),
-        ("resin", (3.5,), (), "3.5 GBq"),
-        (None, (90.0,), (), None),
+        ("glass", (19.9,), (), 0.0, None),
+        ("glass", (20.0,), (), 0.0, None),
+        ("glass", (20.1,), (), 0.0, "20.1 GBq"),
+        ("glass", (19.5,), (), 0.02, None),
+        ("glass", (19.7,), (), 0.02, "19.7 GBq"),  # 20.1 GBq in the vial
+        ("glass", (19.0, 19.0), (), 0.0, None),  # of each injection
+        ("glass", (20.0,), ("injection 1",), 0.0, "25 GBq"),  # the goal takes more
+        ("glass", (20.0, 5.0), ("injection 1",), 0.0, "at least 20 GBq"),
+        ("glass", (20.0 * (1.0 - 0.9e-6), 5.0), ("injection 1",), 0.0, "at least 20 GBq"),
+        ("glass", (20.0 * (1.0 - 1.1e-6), 5.0), ("injection 1",), 0.0, None),
+        ("glass", (19.6, 5.0), ("injection 1",), 0.02, "at least 19.6 GBq"),
+        ("glass", (1.0, 1.0), ("injection 1",), 0.0, None),  # a stated greatest activity, or an old vial
+        ("glass", (1.0,), ("injection 1",), 0.0, "25 GBq"),
+        ("resin", (3.5,), (), 0.0, "3.5 GBq"),
+        (None, (90.0,), (), 0.0, None),
     ],
 )
-def test_an_activity_that_no_vial_holds_is_told_with_what_is_wanted(device, activities, supply, wanted):
+def test_an_activity_that_no_vial_holds_is_told_with_what_is_wanted(
+    device, activities, supply, residual, wanted
+):
     model = PlanModel(
         "a",
         "a",
@@ -142,11 +165,64 @@ def test_an_activity_that_no_vial_holds_is_told_with_what_is_wanted(device, acti
         results=tuple(goal_result() for _ in supply),
         limited_by_supply=supply,
     )
-    found = _vials(SimpleNamespace(facts=SimpleNamespace(device=device)), model)
+    plan = SimpleNamespace(
+        facts=SimpleNamespace(device=device), request=SimpleNamespace(residual_fraction=residual)
+    )
+    found = _vials(plan, model)
     assert codes(found) == ["beyond-any-vial"] * (wanted is not None)
-    assert wanted is None or found[0].message.startswith(f"{wanted} are wanted")
+    if wanted is not None:
+        assert found[0].message.startswith(f"{wanted} are wanted")
+        assert (", 19.6 GBq of them net" in found[0].message) is (residual == 0.02)
+        assert (" net:" in found[0].message) is (residual == 0.02)
 
 
 def goal_result():
     """A goal of 1250 Gy, which takes 25 GBq."""
     return SimpleNamespace(aim=DoseAim("goal", "T", Sense.AT_LEAST, 1250.0))
+
+
+@pytest.mark.parametrize(("gy", "said"), [(1000.0, False), (1000.5, True)])
+def test_a_perfused_dose_above_1000_gy_asks_for_a_check(gy, said):
+    rows = (RegionDoses("perfused", Role.PERFUSED, (gy,)),)
+    found = _doses(None, SimpleNamespace(table=DoseTable(rows), activities_gbq=(1.0,)))
+    assert codes(found) == ["perfused-dose-extreme"] * said
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(None, False), (30.0, False), (30.5, True)])
+def test_a_ratio_above_thirty_asks_for_a_check(ratio, said):
+    territory = SimpleNamespace(tumours=(SimpleNamespace(name="GTV1", ratio=ratio),))
+    found = _ratios(SimpleNamespace(territories=(territory,)))
+    assert codes(found) == ["ratio-extreme"] * said
+
+
+@pytest.mark.parametrize(
+    ("perfused_kg", "whole_kg", "reserve", "scenario", "said"),
+    [
+        (0.4, 1.0, None, Scenario.SEGMENTECTOMY, True),  # 0.6 of 1.2 kg
+        (0.1, 1.0, None, Scenario.SEGMENTECTOMY, False),  # 0.3 of 1.2 kg
+        (0.4, 1.0, None, Scenario.UNILOBAR, False),
+        (0.4, None, None, Scenario.SEGMENTECTOMY, False),
+        (None, 1.0, None, Scenario.SEGMENTECTOMY, False),
+        (0.4, 1.0, 0.7, Scenario.SEGMENTECTOMY, False),
+        (0.1, 1.0, 0.69, Scenario.SEGMENTECTOMY, True),
+        (0.1, None, 0.69, Scenario.SEGMENTECTOMY, True),
+    ],
+)
+def test_a_segment_of_more_than_30_percent_is_doubted(perfused_kg, whole_kg, reserve, scenario, said):
+    anatomy = SimpleNamespace(
+        tumour_masses_kg={"A": 0.15, "B": 0.05}, perfused_normal_kg=perfused_kg, whole_normal_kg=whole_kg
+    )
+    context = SimpleNamespace(hepatic_reserve=reserve, scenario=scenario)
+    found = _share(SimpleNamespace(anatomy=anatomy, context=context))
+    assert codes(found) == ["perfused-share-large"] * said
+
+
+@pytest.mark.parametrize(("reserve", "said"), [(None, False), (0.31, False), (0.30, False), (0.29, True)])
+def test_a_reserve_below_30_percent_is_told(reserve, said):
+    found = _reserve(SimpleNamespace(context=SimpleNamespace(hepatic_reserve=reserve)))
+    assert codes(found) == ["hepatic-reserve-low"] * said
+
+
+def test_alarms_stand_above_the_numbers_and_other_notices_do_not():
+    notices = [Notice("ratio-extreme", "a"), Notice("split-equal", "b"), Notice("contraindicated", "c")]
+    assert codes(first_screen(notices)) == ["ratio-extreme", "contraindicated"]

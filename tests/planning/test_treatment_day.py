@@ -43,6 +43,7 @@ def test_what_cannot_have_been_measured_is_refused(given, said):
         {},
         {"assay_time": NOON},
         {"injection_time": NOON},
+        TIMES,
         {"residual_gbq": 0.0},
         {"readings": SurveyReadings(9, 1)},
     ],
@@ -69,6 +70,7 @@ def test_what_was_given_is_the_vial_less_its_residual_both_at_the_injection(give
     assert found.vial_gbq == pytest.approx(2.0)
     content = found.as_dict()
     assert content["vial_activity_at_injection_bq"] == pytest.approx(2e9)
+    assert content["intended_activity_bq"] == pytest.approx(1.5e9)
     if residual_gbq is None:
         assert (found.residual_gbq, found.net_gbq, found.deviation, found.within_tolerance) == (None,) * 4
         assert content["residual_at_injection_bq"] is content["net_activity_bq"] is None
@@ -79,6 +81,7 @@ def test_what_was_given_is_the_vial_less_its_residual_both_at_the_injection(give
     assert found.deviation == pytest.approx(net / 1.5 - 1.0)
     assert found.within_tolerance is (residual_gbq in (0.4, 0.5))
     assert content["net_activity_bq"] == pytest.approx(net * 1e9)
+    assert content["residual_at_injection_bq"] == pytest.approx(residual_gbq * 1e9)
     assert content["deviation_percent"] == pytest.approx(100.0 * (net / 1.5 - 1.0))
 
 

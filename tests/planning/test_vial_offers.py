@@ -42,6 +42,7 @@ def offer(deviation=0.0, *, offered=True, within=True, breaks=()):
         (1.0, 2.0, DAY.total_seconds(), -DAY),
         (8.0, 2.0, 0.0, None),
         (8.0, 0.0, DAY.total_seconds(), None),
+        (8.0, 0.5, DAY.total_seconds(), timedelta(days=4)),
     ],
 )
 def test_a_vial_holds_the_order_when_it_has_decayed_to_it(size, vial_gbq, half_life_s, after):
@@ -63,8 +64,44 @@ def test_an_order_needs_the_device_and_what_is_contraindicated_gets_no_vials():
     assert place_orders(request, None, ("left",), SimpleNamespace(stop="a shunt")) == ((), ())
     ((placed,), _) = place_orders(request, "glass", ("left",), model)
     assert placed.net_gbq == 2.0
-    nothing = rule_model("given", "", (0.0,), TABLE, (), basis="as given")
-    assert place_orders(request, "glass", ("left",), nothing) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (rule_model("given", "as given", (0.0,), TABLE, (), basis="as given"), "as given gives no activity"),
+        (unavailable("mird", "one compartment", "no mass"), "one compartment gives no activity"),
+    ],
+)
+def test_an_order_for_a_model_without_activity_is_said_not_to_be_placed(model, said):
+    (orders, (notice,)) = place_orders(PlanRequest(order=NOW), "glass", ("left",), model)
+    assert (orders, notice.code) == ((), "order-not-placed")
+    assert f"no vial is ordered, for {said}" in notice.message
+
+
+def test_small_activities_are_ordered_in_the_split_of_the_model():
+    """0.1 and 0.3 GBq are ordered, or 0.8 GBq as stated in their shares."""
+    model = rule_model("given", "", (0.1, 0.3), DoseTable(()), (), basis="as given")
+    for stated, nets in ((None, (0.1, 0.3)), (0.8, (0.2, 0.6))):
+        request = PlanRequest(order=OrderRequest(NOON, (NOON,), activity_gbq=stated))
+        orders, _ = place_orders(request, "glass", ("left", "right"), model)
+        assert [one.net_gbq for one in orders] == pytest.approx(nets)
+
+
+def test_vials_are_held_against_limits_together_where_every_injection_has_one():
+    """Three injections of 4.1 GBq within 130 Gy; vials of 4.6 GBq give 138 Gy together."""
+    table = DoseTable((RegionDoses("liver", Role.NON_TUMOUR_LIVER, (10.0,) * 3),))
+    limit = DoseAim("liver limit", "liver", Sense.BELOW, 130.0)
+    model = rule_model("given", "", (4.1,) * 3, table, (limit,), basis="as given")
+    inputs = _OrderInputs(NOW, device("glass"), 0.0, model)
+    names = ("a", "b", "c")
+    best = VialOffer(vial(at_injection=4.6), 4.6, 0.12, {}, (), True, False)
+    for last, said in ((best, True), (VialOffer(vial(), 4.6, 0.12, {}, ("x",), False, False), False)):
+        orders = [
+            Order(name, 4.1, 4.1, (one,), NOON) for name, one in zip(names, (best, best, last), strict=True)
+        ]
+        found = inputs.notices_of_all(orders, names, (4.1,) * 3)
+        assert [notice.code for notice in found] == ["vials-exceed-together"] * said
 
 
 @pytest.mark.parametrize("stated", [None, 2.0])

@@ -85,6 +85,7 @@ def test_the_residual_fraction_is_found_again(vial, fraction, background, hours)
     ("readings", "message"),
     [
         ((0.1, 0.05, 0.1), "must be positive"),
+        ((0.1, 0.1, 0.1), "must be positive"),
         ((42, 0.05, 0.1), "not negative"),
         ((42, 43, 0.1), "reads more than the vial"),
         ((float("nan"), 1, 0.1), "must be positive"),
@@ -93,6 +94,11 @@ def test_the_residual_fraction_is_found_again(vial, fraction, background, hours)
 def test_bad_survey_readings_are_refused(readings, message):
     with pytest.raises(InputError, match=message):
         residual_fraction_by_survey(*readings)
+
+
+def test_a_vial_of_which_nothing_was_given_is_all_residual():
+    assert residual_fraction_by_survey(42.0, 42.0) == 1.0
+    assert residual_fraction_by_survey(42.0, 0.5, 0.5) == 0.0
 
 
 def test_time_between_readings_needs_a_half_life():

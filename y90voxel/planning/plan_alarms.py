@@ -22,6 +22,7 @@ _PERFUSED_GY = 1000.0
 # Tumour to normal; chosen: few tumours take up so much, but slips of contours or perfused volume give any number.
 _RATIO = 30.0
 _SEGMENT_SHARE = 0.30  # of the liver volume; chosen: two segments seldom have more
+_SAME = 1e-6  # relative: what is solved for a vial is rounded down by 1e-7
 _RESERVE = 0.30  # of the liver volume: the reserve that EANM's tables ask for (2022, tables 2 and 3)
 # Notices that stand above the numbers wherever a plan is shown.
 _CODES = frozenset(
@@ -190,15 +191,20 @@ def _vials(plan: Plan, first: PlanModel) -> list[Notice]:
         return []
     record = device_record(plan.facts.device)
     greatest = max(record.vial_sizes_gbq or record.order_range_gbq or (0.0,))
+    net_gbq = greatest * (1.0 - plan.request.residual_fraction)
     prescription = first.prescription
     goal = None if prescription is None else prescription.decisive
-    wanted = max(first.activities_gbq, default=0.0)
+    planned = wanted = max(first.activities_gbq, default=0.0)
     if goal is not None and first.limited_by_supply and len(first.activities_gbq) == 1:
         wanted = max(wanted, goal.activity_gbq)
-    if not first.limited_by_supply and wanted <= greatest * (1.0 + 1e-6):
+    # What a stated greatest activity or an old vial ends is no sign of wrong masses.
+    ended_by_vial = bool(first.limited_by_supply) and planned >= net_gbq * (1.0 - _SAME)
+    if not ended_by_vial and not exceeds(wanted, net_gbq):
         return []
+    at_least = "" if exceeds(wanted, net_gbq) else "at least "
+    residual = f", {net_gbq:.4g} GBq of them net" if net_gbq < greatest else ""
     text = (
-        f"{wanted:.4g} GBq are wanted, and the greatest vial of {record.product} holds {greatest:g} GBq at calibration: "
-        "check masses and units before several vials are thought of."
+        f"{at_least}{wanted:.4g} GBq are wanted, and the greatest vial of {record.product} holds {greatest:g} GBq at calibration"
+        f"{residual}: check masses and units before several vials are thought of."
     )
     return [Notice("beyond-any-vial", text)]

@@ -180,6 +180,12 @@ def place_orders(
             order = inputs.order(name, number, activities)
             orders.append(order)
             notices += _notices_of(order)
+    if not orders:
+        text = (
+            f"no vial is ordered, for {model.title} gives no activity. Name a model that does (plan.order.model), or state what "
+            "to order (plan.order.activity)."
+        )
+        return (), (Notice("order-not-placed", text),)
     if len(orders) > 1:
         notices += inputs.notices_of_all(orders, names, activities)
     return tuple(orders), tuple(notices)
@@ -239,9 +245,7 @@ class _OrderInputs:
         given = tuple(net_gbq if j == number else a for j, a in enumerate(activities))
         deviation = net_gbq / order_gbq - 1.0
         tolerable = within_delivery_tolerance(net_gbq, order_gbq)
-        if not self.model.available:
-            return VialOffer(vial, net_gbq, deviation, {}, (), True, tolerable)
-        broken = self.broken(given)
+        broken = self.broken(given)  # no limit, and no dose, of a model that gives no activity
         # What the order exceeds is on record with it; a vial may not exceed it further.
         tolerated = self.broken(activities) if deviation <= _SAME else ()
         offered = all(name in tolerated for name in broken)
@@ -267,7 +271,7 @@ class _OrderInputs:
     ) -> list[Notice]:
         """Say when vials that each keep the limits exceed one together."""
         best = {order.injection: order.best for order in orders}
-        if not self.model.available or None in best.values():
+        if None in best.values():
             return []
         nets = {name: offer.net_gbq for name, offer in best.items() if offer is not None}
         given = [nets.get(name, a) for name, a in zip(names, activities, strict=True)]
