@@ -380,6 +380,13 @@ def test_a_focus_that_leaves_its_neighbourhood_on_one_side_is_followed_there(mon
     assert focus.share * (1000.0 + 65.0) == pytest.approx(65.0)
 
 
+def test_the_last_voxel_beyond_a_neighbourhood_belongs_to_a_focus_too(monkeypatch):
+    """First seen are 6 voxels on either side of the eighth: one less than there are."""
+    row = [4.0] * 7 + [9.0] + [0.0] * 14 + [1000.0]
+    (focus,) = in_a_row(monkeypatch, row, [0.0] * 22 + [1.0], fwhm=4.0)
+    assert focus.share * (1000.0 + 37.0) == pytest.approx(37.0)
+
+
 @pytest.mark.parametrize(
     ("values", "spread"),
     [

@@ -191,7 +191,11 @@ def added(written, monkeypatch, tmp_path):
         seen.update(limits=limits, carry=carry)
         return sum_of()
 
-    monkeypatch.setattr(module, "read_treatment", lambda path, facts: read[path.name])
+    def one(path, facts, *, days_alone):
+        seen.update(days=days_alone)
+        return read[path.name]
+
+    monkeypatch.setattr(module, "read_treatment", one)
     monkeypatch.setattr(module, "check_one_patient", lambda read: [Notice("patients", "x")])
     monkeypatch.setattr(module, "join_frames", join)
     monkeypatch.setattr(module, "accumulate", add)
@@ -210,6 +214,7 @@ def test_the_sum_is_of_the_patient_and_the_grid_of_the_reference(added, written)
     seen, document = added()
     assert (seen["base"], seen["cts"], seen["trust"], seen["carry"]) == ("a", {}, False, "point")
     assert written["bed.dcm"][1].patient_id == "1"
+    assert seen["days"] is False
     assert written["reg.dcm"] == ("alignment", written["bed.dcm"][1])
     assert [notice.code for notice in seen["said"]] == ["read a", "read b", "patients", "joined", "sum"]
     assert document["registrations"] == [{"file": "reg.dcm"}]
@@ -222,7 +227,8 @@ def test_cts_are_those_that_were_given(added):
         "limit": ["non-tumour liver bed <= 70"],
         "register": "rigid",
     }
-    seen, document = added(settings=settings, trust_frames=True)
+    seen, document = added(settings=settings, trust_frames=True, days_alone=True)
+    assert seen["days"] is True
     assert (seen["cts"], seen["trust"], len(seen["limits"])) == ({"b": "ct.nii"}, True, 1)
     assert document["provenance"]["settings"]["register_"] == "rigid"
 

@@ -281,6 +281,19 @@ def test_a_course_plans_gives_compares_and_adds_up(course_run):
     assert again["sessions"][1]["status"] == "kept"
 
 
+@pytest.mark.parametrize(("dates", "alone"), [({"day": 0.0}, True), ({"date": "2026-03-02"}, False)])
+def test_days_of_a_course_are_held_against_nothing(monkeypatch, tmp_path, dates, alone):
+    asked = {}
+    monkeypatch.setattr(run_course, "run_accumulate", lambda *_, **more: asked.update(more))
+    monkeypatch.setattr(run_course, "read_json", lambda path: {})
+    sessions = [
+        {"name": name, "kind": "external beam", "dose": f"{name}.dcm", "fractions": 5} for name in "ab"
+    ]
+    course = CourseSettings.model_validate({"session": [one | dates for one in sessions]})
+    run_course._sum(course, [], tmp_path, {}, False)
+    assert asked == {"days_alone": alone, "report": False}
+
+
 def test_a_course_of_one_treatment_adds_nothing_up(course_run):
     document, made = course_run("dose", "event")
     assert (document["accumulate"], document["comparisons"], [name for name, _ in made]) == (

@@ -224,7 +224,9 @@ def test_a_file_of_a_nuclide_may_be_a_prediction_and_a_beam_may_not(predicted, t
         assert not file_treatment(tmp_path, monkeypatch, fractions=2).treatment.predicted
 
 
-def folder_treatment(tmp_path, monkeypatch, *, is_prediction=False, administration=None, **given):
+def folder_treatment(
+    tmp_path, monkeypatch, *, is_prediction=False, administration=None, days_alone=False, **given
+):
     grid = Grid.from_spacing((2, 2, 2), (4.0, 4.0, 4.0))
     means = {"A": 3.0, "B": None}
     side = SimpleNamespace(
@@ -235,7 +237,7 @@ def folder_treatment(tmp_path, monkeypatch, *, is_prediction=False, administrati
     folder = SimpleNamespace(side=side, inputs=(), notices=())
     monkeypatch.setattr(read_treatments, "read_dose_folder", lambda _path: folder)
     monkeypatch.setattr(read_treatments, "read_json", lambda _path: document)
-    return read_treatment(tmp_path, TreatmentFacts(path=str(tmp_path), **given))
+    return read_treatment(tmp_path, TreatmentFacts(path=str(tmp_path), **given), days_alone=days_alone)
 
 
 @pytest.mark.parametrize("given", [{"fractions": 2}, {"fraction_dates": [MONDAY]}, {"nuclide": "Y-90"}])
@@ -303,3 +305,23 @@ def test_another_day_than_the_results_state_is_used_and_told(hours, told, tmp_pa
     assert found.treatment.start == MONDAY
     assert [notice.code for notice in found.notices] == ["treatment-date-differs"] * told
     assert not folder_treatment(tmp_path, monkeypatch, administration={"time": stated}).notices
+
+
+@pytest.mark.parametrize(
+    ("administration", "days_alone", "told"),
+    [
+        ({"time": "2026-01-01T12:00"}, False, True),
+        ({"time": "2026-01-01T12:00"}, True, False),
+        ({"activity_time": "2026-01-01T12:00"}, False, False),
+        ({"time": "2026-03-02T12:00", "activity_time": "2026-01-01T12:00"}, False, False),
+        ({}, False, False),
+    ],
+)
+def test_a_calibration_and_days_that_are_counted_are_no_other_administration(
+    administration, days_alone, told, tmp_path, monkeypatch
+):
+    """The calibration of a vial was called its administration, and every session of a course by days another day."""
+    found = folder_treatment(
+        tmp_path, monkeypatch, administration=administration, date=MONDAY, days_alone=days_alone
+    )
+    assert [notice.code for notice in found.notices] == ["treatment-date-differs"] * told

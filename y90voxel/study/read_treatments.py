@@ -53,7 +53,7 @@ class ReadTreatment:
     notices: tuple[Notice, ...]
 
 
-def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
+def read_treatment(path: str | Path, facts: TreatmentFacts, *, days_alone: bool = False) -> ReadTreatment:
     """Return one treatment.
 
     Parameters
@@ -62,6 +62,8 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
         Folder that `dose` wrote, RTDOSE, or a NIfTI, NRRD or MetaImage dose [Gy].
     facts : TreatmentFacts
         What the file does not say.
+    days_alone : bool
+        Whether dates only count days, from no date in particular: they are held against nothing.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
     """
     path = Path(path)
     if path.is_dir():
-        return _folder(path, facts)
+        return _folder(path, facts, days_alone=days_alone)
     if (path.parent / "metrics.json").is_file():
         raise InputError(
             f"{path.name} lies in a result folder of y90voxel, which knows its nuclide and its lungs: give the folder "
@@ -110,7 +112,7 @@ def read_treatment(path: str | Path, facts: TreatmentFacts) -> ReadTreatment:
     return ReadTreatment(treatment, identity, inputs, tuple(notices))
 
 
-def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
+def _folder(path: Path, facts: TreatmentFacts, *, days_alone: bool) -> ReadTreatment:
     """What `dose` wrote."""
     if facts.fractions is not None or facts.fraction_dates or facts.nuclide is not None:
         raise InputError(
@@ -136,8 +138,8 @@ def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
             tag="predicted",
         )
     settings = document["provenance"].get("settings", {}).get("administration", {})
-    stated = settings.get("time") or settings.get("activity_time")
-    start = _start(path, facts, stated)
+    start = _start(path, facts, settings.get("time") or settings.get("activity_time"))
+    other_day = [] if days_alone else _other_day(path, start, settings.get("time"))
     record = nuclide_record(str(side.nuclide))
     treatment = Treatment(
         facts.name or path.name,
@@ -155,13 +157,11 @@ def _folder(path: Path, facts: TreatmentFacts) -> ReadTreatment:
         predicted=bool(side.is_prediction),
     )
     identity = read_rtdose_facts(path / "dose.dcm").identity if (path / "dose.dcm").is_file() else None
-    return ReadTreatment(
-        treatment, identity, folder.inputs, (*folder.notices, *_other_day(path, start, stated))
-    )
+    return ReadTreatment(treatment, identity, folder.inputs, (*folder.notices, *other_day))
 
 
 def _other_day(path: Path, start: datetime, stated: str | None) -> list[Notice]:
-    """Say that a treatment is taken for one of another day than its results state."""
+    """Say that a treatment is taken for one of another day than its results state for the administration."""
     if stated is None or datetime.fromisoformat(stated).date() == start.date():
         return []
     message = (

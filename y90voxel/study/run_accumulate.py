@@ -38,6 +38,7 @@ def run_accumulate(
     *,
     regions: Sequence[str | Path] = (),
     trust_frames: bool = False,
+    days_alone: bool = False,
     report: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -55,6 +56,8 @@ def run_accumulate(
         Regions for a reference that has none, such as an RTSTRUCT.
     trust_frames : bool
         Take the coordinates of different frames of reference as common.
+    days_alone : bool
+        Whether dates only count days; see `read_treatment`.
     report : bool
         Write page and figures too.
     progress : callable or None
@@ -75,7 +78,7 @@ def run_accumulate(
     said = facts_of(files, asked)
     for path, facts in zip(files, said, strict=True):
         report_progress(f"reading {path.name}", 0.2 * len(read) / len(files))
-        read.append(read_treatment(path, facts))
+        read.append(read_treatment(path, facts, days_alone=days_alone))
     notices = [*(notice for one in read for notice in one.notices), *check_one_patient(read)]
     if regions:
         notices += _give_regions(read, asked.reference, regions, trust_frames)

@@ -274,7 +274,9 @@ def _sum(
     named = [Path(path) for path in asked.registration]
 
     def work() -> None:
-        run_accumulate(paths, folder, AccumulationSettings.model_validate(settings), report=report)
+        days_alone = course.session[0].date is None  # of all sessions, or of none
+        wanted = AccumulationSettings.model_validate(settings)
+        run_accumulate(paths, folder, wanted, days_alone=days_alone, report=report)
 
     fingerprint = _fingerprint([prints, as_plain(asked)], named)
     return _run("all treatments", "accumulate", folder, fingerprint, earlier, work)
