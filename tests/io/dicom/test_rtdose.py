@@ -167,6 +167,23 @@ def test_zero_dose_is_written_and_read(tmp_path):
     assert not read_rtdose(tmp_path / "dose.dcm").array.any()
 
 
+def test_levels_of_no_dose_are_of_one_gray(tmp_path):
+    grid = framed(GRIDS["axial"])
+    write_rtdose(DoseMap(np.zeros(grid.shape), grid), tmp_path / "d.dcm")
+    assert pydicom.dcmread(tmp_path / "d.dcm").DoseGridScaling == 1
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_dose_of_one_or_two_frames_reads_back(frames, tmp_path):
+    grid = Grid((frames, 3, 4), np.diag([5.0, 4.0, 3.0, 1.0])[[2, 1, 0, 3]], "1.2.3")
+    values = np.arange(12.0 * frames).reshape(grid.shape)
+    write_rtdose(DoseMap(values, grid), tmp_path / "d.dcm")
+    back = read_rtdose(tmp_path / "d.dcm")
+    np.testing.assert_allclose(back.array, values, atol=1e-4)
+    np.testing.assert_allclose(back.grid.affine, grid.affine)
+    assert pydicom.dcmread(tmp_path / "d.dcm").get("NumberOfFrames", 1) == frames
+
+
 def test_negative_doses_become_zero_and_are_counted(tmp_path):
     grid = framed(GRIDS["axial"])
     values = ramp(grid, np.float64) - 2.0
