@@ -1,16 +1,23 @@
 """Opposite planar views: which is which, mirrored so that both are seen from the front."""
 
+from pathlib import Path
+
 import dicom_factory as factory
 import numpy as np
 import pytest
 from pydicom.sequence import Sequence
 
 from y90voxel.errors import DicomError
+from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import index_study
-from y90voxel.io.dicom.planar import read_planar
+from y90voxel.io.dicom.planar import View, _grid, _photopeak, read_planar
+from y90voxel.io.dicom.sources import SourceFile
 
 RNG = np.random.default_rng(0)
 FRONT, BACK = RNG.integers(0, 900, (2, 6, 9)).astype(np.uint16)
+
+
+FILE = SourceFile(Path("x.dcm"), "x.dcm", 1)
 
 
 def read(datasets, folder):
@@ -142,6 +149,47 @@ def two_windows(low, high):
 
 def test_the_photopeak_window_is_taken(tmp_path):
     np.testing.assert_array_equal(read(two_windows(130, 150), tmp_path)[0].anterior, FRONT)
+
+
+PEAK, SCATTER = (130, 150), (110, 125)
+
+
+@pytest.mark.parametrize(
+    ("limits", "windows", "peak"),
+    [
+        ((PEAK, SCATTER), [1, 2], 1),
+        ((SCATTER, PEAK), [1, 2], 2),
+        ((SCATTER, (140.5, 160)), [1, 2], 2),  # the line is the lower limit
+        ((SCATTER, (120, 140.5)), [1, 2], 2),
+        ((SCATTER, PEAK), [3], 3),  # the only one, whatever it is
+        ((PEAK, PEAK), [1, 2], None),
+        ((SCATTER, PEAK), [0, 1], None),  # windows are counted from 1
+        ((SCATTER, PEAK), [1, 3], None),
+    ],
+)
+def test_the_photopeak_is_the_only_window_that_holds_the_line(limits, windows, peak):
+    described = Sequence([factory.energy_window(low, high) for low, high in limits])
+    instance = Instance(FILE, factory.item(EnergyWindowInformationSequence=described))
+    if peak is not None:
+        assert _photopeak(instance, windows) == peak
+    else:
+        with pytest.raises(DicomError, match="the photopeak cannot be told"):
+            _photopeak(instance, windows)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "placed"), [(["0.5", "0.6"], True), (["0", "0.6"], False), (None, False)]
+)
+def test_a_view_is_placed_by_positive_distances(spacing, placed):
+    stated = {} if spacing is None else {"PixelSpacing": spacing}
+    view = View(
+        Instance(FILE, factory.item(**stated)), 0, True, (1.0, 2.0, 3.0), (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
+    )
+    grid = _grid(view, (6, 9))
+    assert (grid is not None) == placed
+    if placed:
+        assert grid.spacing_mm == pytest.approx((0.5, 0.5, 0.6))
+        np.testing.assert_allclose(grid.index_to_lps((0, 1, 1)), (1.6, 2.0, 2.5))
 
 
 @pytest.mark.parametrize(
