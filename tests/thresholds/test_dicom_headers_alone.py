@@ -229,3 +229,16 @@ def test_an_enhanced_spect_without_any_scale_holds_counts():
     plan = plan_nm(series_of(Instance(FILE, dataset)))
     assert not plan.is_activity
     assert [(line.slope, line.intercept) for line in plan.ranges] == [(1.0, 0.0)]
+
+
+@pytest.mark.parametrize(("slope", "taken"), [("0.5", True), ("0", False), ("-1", False)])
+def test_an_enhanced_spect_has_a_positive_scale(slope, taken):
+    dataset = factory.enhanced_ct(np.ones((3, 4, 5), np.uint16), SOPClassUID=factory.NM_CLASS, Modality="NM")
+    scale = factory.item(RescaleSlope=slope, RescaleIntercept="2")
+    dataset.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence = [scale]
+    series = series_of(Instance(FILE, dataset))
+    if taken:
+        assert [(line.slope, line.intercept) for line in plan_nm(series).ranges] == [(0.5, 2.0)]
+    else:
+        with pytest.raises(DicomError, match="not with a positive slope"):
+            plan_nm(series)
