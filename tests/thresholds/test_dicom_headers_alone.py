@@ -12,7 +12,7 @@ import pytest
 from y90voxel.errors import DicomError
 from y90voxel.io.dicom.administration_time import administration_time_of
 from y90voxel.io.dicom.headers import Instance
-from y90voxel.io.dicom.nm import _negative_counts, nm_header, plan_nm
+from y90voxel.io.dicom.nm import _negative_counts, _slice_order, nm_header, plan_nm
 from y90voxel.io.dicom.pet_decay import check_start, decay_contradictions, several_acquisitions
 from y90voxel.io.dicom.pet_values import check_units
 from y90voxel.io.dicom.radionuclide import radiopharmaceutical_of
@@ -156,6 +156,7 @@ def test_a_spect_lies_in_the_frame_of_reference_that_it_states(stated, uid):
         ([4.0, 6.0, 0.0], None),
         ([4.0, 7.0, -1.0], r"1 voxels are negative, down to -1 \(10 % of the total in all\)"),
         ([5.0, -2.0, -1.0], r"2 voxels are negative, down to -2 \(1\.5e\+02 % of the total in all\)"),
+        ([1.0, -0.25], r"\(33 % of the total in all\)"),
         ([1.0, -1.0], r"\(inf % of the total in all\)"),
     ],
 )
@@ -242,3 +243,17 @@ def test_an_enhanced_spect_has_a_positive_scale(slope, taken):
     else:
         with pytest.raises(DicomError, match="not with a positive slope"):
             plan_nm(series)
+
+
+VECTORS = ["EnergyWindowVector", "DetectorVector", "RRIntervalVector", "TimeSlotVector", "PhaseVector"]
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+@pytest.mark.parametrize(("values", "one"), [([1, 1, 1], True), ([2, 2, 2], True), ([1, 1, 2], False)])
+def test_frames_of_one_window_detector_and_phase_are_the_slices_of_a_volume(vector, values, one):
+    first = instance(NumberOfSlices=3, SliceVector=[3, 1, 2], **{vector: values})
+    if one:
+        assert _slice_order(first, 3, []).tolist() == [1, 2, 0]
+    else:
+        with pytest.raises(DicomError, match=rf"several volumes in one file \({vector} runs over 2 values\)"):
+            _slice_order(first, 3, [])

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import dicom_factory as factory
 import numpy as np
@@ -11,9 +12,11 @@ from registration_factory import applied, deformable, matrices, reg, rigid
 from y90voxel.errors import DicomError, GeometryError, RegionError
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.index import index_study
-from y90voxel.io.dicom.registrations import Registrations
+from y90voxel.io.dicom.registrations import Registrations, _matrix, _vector_grid
+from y90voxel.io.dicom.sources import SourceFile
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 
+FILE = SourceFile(Path("x.dcm"), "x.dcm", 1)
 OTHER, THIRD = "1.2.3.1", "1.2.3.2"
 POINTS = np.array([(10.0, -20.0, 30.0), (-50.0, 15.0, 5.0), (0.0, 0.0, 0.0)])
 STORED = np.random.default_rng(0).integers(0, 2000, (5, 6, 7)).astype(np.uint16)
@@ -124,6 +127,69 @@ def test_registrations_that_cannot_be_trusted_are_refused(tmp_path, made, messag
     with pytest.raises(DicomError, match=message) as caught:
         path_of(tmp_path, made)
     assert caught.value.file is not None
+
+
+def translation(*millimetres):
+    matrix = np.eye(4)
+    matrix[:3, 3] = millimetres
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("moved_mm", "taken"), [(0.9e-4, True), (-0.9e-4, True), (1.5e-4, False), (-1.5e-4, False)]
+)
+def test_a_registration_leaves_its_own_frame_where_it_is_but_for_rounding(tmp_path, moved_mm, taken):
+    own = (factory.FRAME, matrices(translation(0, moved_mm, 0)), ())
+    made = reg([own, (OTHER, matrices(rigid()), ())])
+    if taken:
+        assert path_of(tmp_path, made) is not None
+    else:
+        with pytest.raises(DicomError, match="moves its own frame of reference within itself"):
+            path_of(tmp_path, made)
+
+
+@pytest.mark.parametrize(("millimetres", "taken"), [(9.0, True), (15.0, False)])
+def test_the_order_of_matrices_does_not_matter_but_for_rounding(millimetres, taken):
+    sheared = np.eye(4)
+    sheared[0, 1] = 1e-5  # then the translation along y moves x by so much of it, or not
+    group = [factory.item(FrameOfReferenceTransformationMatrix=[float(v) for v in m.ravel()])
+             for m in (sheared, translation(0, millimetres, 0))]  # fmt: skip
+    registration = [factory.item(MatrixSequence=group)]
+    if taken:
+        np.testing.assert_allclose(
+            _matrix(registration, FILE).matrix, sheared @ translation(0, millimetres, 0)
+        )
+    else:
+        with pytest.raises(DicomError, match="2 matrices whose product depends on their order"):
+            _matrix(registration, FILE)
+
+
+@pytest.mark.parametrize(
+    ("size", "step", "taken"),
+    [
+        ((3, 2, 1), (1.0, 0.5, 1.0), True),
+        ((1, 1, 1), (5.0, 5.0, 5.0), True),
+        ((3, 2, 0), (1.0, 1.0, 1.0), False),
+        ((3, 2, 1), (1.0, 0.0, 1.0), False),
+    ],
+)
+def test_a_field_of_vectors_may_be_one_slice_and_as_fine_as_its_image(size, step, taken):
+    columns, rows, slices = size
+    vectors = np.arange(3 * columns * rows * slices, dtype="<f4")
+    item = factory.item(
+        ImagePositionPatient=[1, 2, 3],
+        ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        GridDimensions=list(size),
+        GridResolution=list(step),
+        VectorGridData=vectors.tobytes(),
+    )
+    if taken:
+        grid, found = _vector_grid(item, FILE, True)
+        assert (grid.shape, grid.spacing_mm) == ((slices, rows, columns), step[::-1])
+        np.testing.assert_array_equal(found, vectors.reshape(slices, rows, columns, 3))
+    else:
+        with pytest.raises(DicomError, match=f"a grid of {columns} x {rows} x {slices} vectors"):
+            _vector_grid(item, FILE, True)
 
 
 def test_two_registrations_of_the_same_frames_must_agree(tmp_path):
