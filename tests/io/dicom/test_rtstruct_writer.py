@@ -10,7 +10,7 @@ from dicom_checks import dciodvfy_errors, needs_dciodvfy
 from y90voxel.errors import GridMismatchError, InputError
 from y90voxel.io.dicom.dicom_study import DicomStudy
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
-from y90voxel.io.dicom.rtstruct_writer import _joined, _outlines, write_rtstruct
+from y90voxel.io.dicom.rtstruct_writer import _area, _joined, _outlines, write_rtstruct
 from y90voxel.regions.rasterise import drawn_volume_ml, rasterise
 from y90voxel.volumes.grid import Grid
 from y90voxel.volumes.volume import Mask
@@ -243,3 +243,38 @@ def test_a_hole_is_joined_where_it_is_closest():
     hole = np.array([(8.0, 8.0), (8.0, 9.0), (9.0, 9.0), (9.0, 8.0)])
     there, back = [(9.0, 9.0), (9.0, 8.0), (8.0, 8.0), (8.0, 9.0), (9.0, 9.0)], [(10.0, 10.0), (0.0, 10.0)]
     assert list(map(tuple, _joined(outline, hole))) == [*map(tuple, outline[:3]), *there, *back]
+
+
+def test_a_plane_that_is_half_full_has_its_outline_through_its_outer_voxels():
+    """Half of a slice, as a region has it that ends in the middle of one; the SEG holds it too."""
+    occupancy = np.zeros((3, 6, 7), np.float32)
+    occupancy[0, 1:5, 1:6], occupancy[1, 1:4, 2:6], occupancy[2, 1:4, 2:6] = 1.0, 0.5, 0.499
+    (_, full), (frame, half) = _outlines(occupancy, (0, 0, 0))
+    assert (frame, set(map(tuple, half.round(6)))) == (
+        1,
+        {(x, y) for x in range(2, 6) for y in range(1, 4)} - {(3, 2), (4, 2)},
+    )
+    assert _area(half) == pytest.approx(3 * 2)
+    assert _area(full) == pytest.approx(5 * 4 - 0.5)  # to half a voxel outside, the corners cut
+
+
+@pytest.mark.parametrize("occupied", [[(2, 2)], [(2, 2), (2, 3)]])
+def test_half_full_voxels_that_enclose_no_area_have_no_outline(tmp_path, occupied):
+    occupancy = np.zeros((1, 6, 7), np.float32)
+    for row, column in occupied:
+        occupancy[0, row, column] = 0.5
+    assert list(_outlines(occupancy, (0, 0, 0))) == []
+    mask = Mask(occupancy, Grid.from_spacing((1, 6, 7), (4, 4, 4)))
+    _, told = write_rtstruct({"spot": mask}, tmp_path / "rs.dcm")
+    assert (told.code, "half occupancy encloses an area of spot" in told.message) == (
+        "structures-empty",
+        True,
+    )
+
+
+@pytest.mark.parametrize(("peak", "outlined"), [(0.5003, False), (0.501, True)])
+def test_an_outline_encloses_a_millionth_of_a_voxel_at_least(peak, outlined):
+    """The diamond of a voxel reaches 1 - 1/2p to each side: 6e-4 and 2e-3, of 7e-7 and 8e-6 in all."""
+    occupancy = np.zeros((1, 5, 5))
+    occupancy[0, 2, 2] = peak
+    assert bool(list(_outlines(occupancy, (0, 0, 0)))) == outlined

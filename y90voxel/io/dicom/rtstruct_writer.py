@@ -42,6 +42,9 @@ Floats = NDArray[np.float64]
 
 SERIES_NUMBER = 9003  # chosen: above those of scanners, so that derived series stand last
 HALF = 0.5  # occupancy that the outline runs along
+LIFT = 1e-9  # part by which frames are raised that are half full at most; chosen: no coordinate shows it
+# Of a voxel, what an outline encloses; chosen: below it all its points lie within some micrometres.
+LEAST_AREA = 1e-6
 VOXELS_AT_ONCE = 500_000  # contoured in one go: 30 bytes each
 STUDY_CLASS = "1.2.840.10008.3.1.2.3.1"  # Detached Study Management, what RT objects name a study by
 INTERPRETED = {"tumour": "GTV", "tumours": "GTV", "body": "EXTERNAL"}
@@ -148,6 +151,8 @@ def _outlines(occupancy: NDArray[np.floating[Any]], start: Sequence[int]) -> Ite
     that a region up to the edge of the image is closed there and no contour goes over to the next frame.
     """
     stack = np.pad(occupancy.astype(np.float64), ((0, 0), (1, 1), (1, 1)))
+    # The outline of what is half full and no more runs through its outer voxels; of the level itself there is none.
+    stack[stack.max(axis=(1, 2)) == HALF] *= 1.0 + LIFT
     frames, rows, columns = stack.shape
     x, y = np.meshgrid(
         np.arange(columns) + (start[2] - 1.0), np.tile(np.arange(rows) + (start[1] - 1.0), frames)
@@ -168,8 +173,14 @@ def _outlines(occupancy: NDArray[np.floating[Any]], start: Sequence[int]) -> Ite
             ring, *holes = (points[a : b - 1] for a, b in itertools.pairwise(rings[first : last + 1]))
             for hole in sorted(holes, key=lambda hole: float(hole[:, 0].min())):
                 ring = _joined(ring, hole)
-            if len(ring) >= 3:
+            if _area(ring) > LEAST_AREA:
                 yield frame, ring
+
+
+def _area(ring: Floats) -> float:
+    """Return what a polygon encloses, by the shoelace formula."""
+    x, y = (ring - ring[0]).T
+    return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2
 
 
 def _joined(outline: Floats, hole: Floats) -> Floats:
@@ -239,7 +250,7 @@ def _empty(names: list[str]) -> tuple[Notice, ...]:
     if not names:
         return ()
     message = (
-        f"no voxel is at least half occupied by {', '.join(names)}: the RTSTRUCT holds no contour of them. Their occupancy is "
-        "in the NIfTI file, and doses and volumes count it."
+        f"no outline at half occupancy encloses an area of {', '.join(names)}: the RTSTRUCT holds no contour of them. Their "
+        "occupancy is in the NIfTI file, and doses and volumes count it."
     )
     return (Notice("structures-empty", message),)
