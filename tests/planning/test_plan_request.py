@@ -111,3 +111,23 @@ def test_each_activity_is_held_against_its_own_greatest():
     check_given((3.0, 5.0), (3.0, 5.0), "resin")
     with pytest.raises(InputError, match="the activity of injection 1, 5 GBq, is beyond any resin vial"):
         check_given((5.0, 3.0), (3.0, 5.0), "resin")
+
+
+@pytest.mark.parametrize(
+    ("residual", "order", "greatest"),
+    [
+        (0.0, None, 20.0),
+        (0.1, None, 18.0),  # a tenth of the greatest vial of glass stays in vial and lines
+        (0.1, {"ages_h": (24.0,)}, 18.0 * 2.0 ** (-24.0 / 64.1)),
+        (0.0, {"ages_h": (24.0, 48.0), "greatest_age_h": 24.0}, 20.0 * 2.0 ** (-24.0 / 64.1)),
+        (0.0, {"ages_h": (25.0, 24.0), "greatest_age_h": 24.5}, 20.0 * 2.0 ** (-24.0 / 64.1)),
+    ],
+)
+def test_the_greatest_activity_is_that_of_the_freshest_vial_less_its_residual(residual, order, greatest):
+    """A vial that is exactly as old as is allowed may be used."""
+    asked = None
+    if order is not None:
+        times = tuple(NOON - timedelta(hours=age) for age in order["ages_h"])
+        asked = OrderRequest(NOON, times, order.get("greatest_age_h"))
+    found = greatest_activities(PlanRequest(residual_fraction=residual, order=asked), "glass", 2)
+    assert found == pytest.approx((greatest, greatest), rel=1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.planning.plan_model import PlanModel
-from y90voxel.planning.plan_spread import ModelSpread, PlanUncertainty, spread_of
+from y90voxel.planning.plan_spread import ModelSpread, PlanUncertainty, _dose_spread, spread_of
 from y90voxel.regions.roles import Role
 
 
@@ -24,6 +24,8 @@ def test_a_draw_that_refuses_counts_as_no_activity_and_gives_no_dose():
     assert found.refused == 0.25
     assert found.activity_gbq == pytest.approx(tuple(np.percentile([2.0, 2.0, 2.0, 0.0], (2.5, 97.5))))
     assert found.doses["liver"].interval_gy == (20.0, 20.0)
+    one = spread_of(drawn(2.0), [drawn(2.0), drawn(available=False)])
+    assert (one.refused, one.doses) == (0.5, {})  # a single dose has no spread
     none = spread_of(drawn(2.0), [drawn(available=False)])
     assert (none.refused, none.doses, none.binding, none.activity_gbq) == (1.0, {}, {}, (0.0, 0.0))
 
@@ -59,3 +61,12 @@ def test_the_entries_are_in_becquerel_and_per_cent(greatest, in_bq):
     assert entry["activity_interval_bq"] == [1e9, 2e9]
     assert entry["greatest_activity_interval_bq"] == in_bq
     assert PlanUncertainty({}, {}, ()).as_dict()["interval_percent"] == 95.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_a_spread_is_that_of_logarithms_unless_a_draw_has_no_dose(scale):
+    """Doses of e⁻¹, 1 and e have a variance of logarithms of 1; with one of none, it is deviation over mean."""
+    spread = _dose_spread([scale * math.exp(z) for z in (-1.0, 0.0, 1.0)])
+    assert spread.relative == pytest.approx(math.sqrt(math.e - 1.0))
+    assert _dose_spread([0.0, scale, 2.0 * scale]).relative == pytest.approx(1.0)
+    assert _dose_spread([0.0, 0.0]).relative == 0.0

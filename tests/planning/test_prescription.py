@@ -5,7 +5,7 @@ import pytest
 from y90voxel.clinical.limits import Sense
 from y90voxel.planning.aims import DoseAim, parse_metric
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
-from y90voxel.planning.prescription import prescribe
+from y90voxel.planning.prescription import Prescription, Reach, prescribe
 from y90voxel.regions.roles import Role
 
 TABLE = DoseTable(
@@ -75,3 +75,34 @@ def test_a_goal_is_missed_by_the_share_that_limits_leave(aims, feasible, missed_
     assert content["goal_missed_by_percent"] == pytest.approx(missed_percent)
     assert (content["goal"] is None) is (not any(one.sense is Sense.AT_LEAST for one in aims))
     assert (content["limit"] is None) is (not any(one.sense is Sense.BELOW for one in aims))
+
+
+@pytest.mark.parametrize(
+    ("takes", "feasible", "shortfall"),
+    [
+        (5.0, True, 0.0),
+        (10.0, True, 0.0),
+        (10.0 * (1.0 + 0.9e-6), True, 0.0),  # what the tolerance of the solver leaves
+        (10.0 * (1.0 + 1.1e-6), False, 1.1e-6),
+        (12.5, False, 0.2),
+    ],
+)
+def test_a_goal_is_feasible_up_to_the_first_limit_and_missed_by_a_share_beyond(takes, feasible, shortfall):
+    found = Prescription((), (Reach("lungs", 10.0), Reach("liver", 11.0)), Reach("goal", takes))
+    assert (found.feasible, found.shortfall) == (feasible, pytest.approx(shortfall, rel=1e-3))
+    assert found.as_dict()["goal_missed_by_percent"] == pytest.approx(100.0 * shortfall, rel=1e-3)
+
+
+def test_without_a_goal_or_a_limit_nothing_is_missed():
+    for limits, decisive, feasible in (((), Reach("goal", 5.0), True), ((Reach("lungs", 10.0),), None, None)):
+        found = Prescription((), limits, decisive)
+        assert (found.feasible, found.shortfall) == (feasible, 0.0)
+
+
+def test_doses_below_one_gray_per_gbq_have_their_activities_too():
+    table = DoseTable(
+        (RegionDoses("lungs", Role.LUNGS, (0.5,)), RegionDoses("perfused", Role.PERFUSED, (0.25,)))
+    )
+    found = prescribe((limit("lungs", 30.0), goal("perfused", 10.0)), table, (1.0,))
+    assert [one.activity_gbq for one in (*found.limits, *found.goals)] == [60.0, 40.0]
+    assert found.decisive.activity_gbq == 40.0

@@ -205,15 +205,6 @@ def test_shunt_of_all_injections_together():
     assert effective_lung_shunt_fraction((3.3, 1.4), (0.10, 0.16)) == pytest.approx(0.554 / 4.7)
 
 
-@pytest.mark.parametrize(
-    ("activities", "shunts"),
-    [((1.0,), (0.1, 0.2)), ((0.0,), (0.1,)), ((1.0,), (1.1,)), ((2.0, -1.0), (0.1, 0.1))],
-)
-def test_bad_shunts_of_injections_are_refused(activities, shunts):
-    with pytest.raises(InputError):
-        effective_lung_shunt_fraction(activities, shunts)
-
-
 def test_a_limit_that_earlier_treatments_exceed_leaves_no_least_activity():
     used_up = DoseConstraint("normal liver", "normal", Sense.BELOW, 20.0, previous_gy=21.0)
     found = least_activities(TABLE, [goal(100.0), used_up], greatest_activities_gbq=VIALS)
@@ -227,3 +218,26 @@ def test_a_limit_that_earlier_treatments_exceed_leaves_no_least_activity():
 def test_weights_of_the_objective_are_finite(weight):
     with pytest.raises(InputError, match="weights of the objective must be finite"):
         solve([LUNGS], objective={"tumour": weight})
+
+
+@pytest.mark.parametrize(
+    ("activities", "shunts", "found"),
+    [
+        ((0.2, 0.6), (0.05, 0.25), 0.2),
+        ((0.0, 2.0), (0.05, 0.25), 0.25),
+        ((1.0, 1.0), (0.0, 1.0), 0.5),
+        ((0.0, 0.0), (0.05, 0.25), None),
+        ((-0.5, 2.0), (0.05, 0.25), None),
+        ((1.0, 1.0), (0.05,), None),
+        ((1.0, 1.0), (-0.05, 0.25), None),
+        ((1.0, 1.0), (0.05, 1.25), None),
+        ((1.0, 1.0), (0.05, float("nan")), None),
+        ((1.0, float("nan")), (0.05, 0.25), None),
+    ],
+)
+def test_shunts_count_by_activity(activities, shunts, found):
+    if found is None:
+        with pytest.raises(InputError, match=r"shunt"):
+            effective_lung_shunt_fraction(activities, shunts)
+    else:
+        assert effective_lung_shunt_fraction(activities, shunts) == pytest.approx(found)

@@ -121,7 +121,7 @@ def spread_of(planned: PlanModel, draws: Sequence[PlanModel]) -> ModelSpread:
         _interval([model.activity_gbq or 0.0 for model in draws]),
         _interval(greatest) if greatest else None,
         {row.name: _dose_spread([drawn[row.name] for drawn in doses]) for row in planned.table.rows}
-        if doses
+        if len(doses) > 1  # one draw has no spread
         else {},
         {name: count / len(draws) for name, count in binding.most_common()},
         1.0 - len(usable) / len(draws),

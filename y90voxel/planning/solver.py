@@ -97,7 +97,7 @@ def effective_lung_shunt_fraction(
         raise InputError(
             f"give one shunt per activity, and some activity: {activities_gbq}, {lung_shunt_fractions}."
         )
-    if ((shunts < 0) | (shunts > 1)).any():
+    if not ((shunts >= 0) & (shunts <= 1)).all():  # NaN fails here too
         raise InputError(f"lung shunt fractions must lie between 0 and 1, got {lung_shunt_fractions}.")
     return float(activities @ shunts / activities.sum())
 
