@@ -143,6 +143,11 @@ def test_a_margin_ends_at_the_centres_of_voxels(margin_mm, voxels):
     assert found.tolist() == [float(abs(5 - n) <= voxels) for n in range(11)]
 
 
+def test_a_margin_reaches_over_many_small_voxels():
+    found = within_reach(row(*[0] * 8, 1, *[0] * 8, spacing_mm=0.5), 2.0).array[0, 0]
+    assert found.tolist() == [float(abs(8 - n) <= 4) for n in range(17)]
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-3])
 def test_a_shunt_is_a_share_whatever_the_scale(scale):
     counts = np.zeros(GRID.shape)

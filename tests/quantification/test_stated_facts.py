@@ -145,3 +145,18 @@ def test_an_administration_is_the_headers_to_an_hour_and_refused_from_more_than_
         assert [one.code for one in check_stated_time(own, STATED + sign * apart, trusted=True)] == said
     else:
         assert [one.code for one in check_stated_time(own, STATED + sign * apart, trusted=False)] == said
+
+
+@pytest.mark.parametrize(
+    ("time", "header", "facts"),
+    [
+        (None, STATED, {}),
+        (STATED, None, {}),
+        (None, None, {}),
+        (STATED + timedelta(days=30), STATED, {"predicted": True, "imaged_nuclide": "Tc-99m"}),
+        (STATED + timedelta(days=30), STATED.replace(tzinfo=UTC), {}),
+        ((STATED + timedelta(days=30)).replace(tzinfo=UTC), STATED, {}),
+    ],
+)
+def test_an_administration_is_compared_where_both_are_of_the_therapy_and_of_one_clock(time, header, facts):
+    assert check_stated_time(image(administration_time=header, **facts), time, trusted=False) == []
