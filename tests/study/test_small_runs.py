@@ -485,6 +485,27 @@ def test_halves_of_dicom_are_of_the_patient_of_the_study(
     assert [notice.code for notice in found.notices] == ["study", "unit"]
 
 
+@pytest.mark.parametrize("patients", [("1", "1"), ("1", "2"), ("", "2")])
+def test_halves_are_of_one_patient_beside_an_image_that_names_none(monkeypatch, changed, tmp_path, patients):
+    """A half of another patient was taken, as the image of all counts was a file."""
+    for name in ("1.dcm", "2.dcm"):
+        (tmp_path / name).touch()
+
+    def opened(path):
+        identity = StudyIdentity(patient_id=patients[int(path.stem) - 1])
+        return SimpleNamespace(
+            identity=identity, emission=lambda: path.stem, inputs=lambda: [{"role": "emission"}]
+        )
+
+    monkeypatch.setattr(halves_module.DicomStudy, "open", opened)
+    given = (tmp_path / "1.dcm", tmp_path / "2.dcm")
+    if patients == ("1", "2"):
+        with pytest.raises((InputError, DicomError), match=r"half A and .* of two patients"):
+            halves_module.read_halves(study(), given)
+    else:
+        assert halves_module.read_halves(study(), given)[1] == ("1", "2")
+
+
 def test_halves_are_there_or_not_asked_for(changed, tmp_path):
     plain = study()
     assert halves_module.read_halves(plain, None) == (plain, None)
