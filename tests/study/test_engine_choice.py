@@ -77,6 +77,15 @@ def test_the_share_of_the_counts_in_the_ct_decides(slices):
     assert decision.requested == "auto"
 
 
+@pytest.mark.parametrize(("slices", "engine"), [(36, "density"), (35, "convolution")])
+def test_nine_tenths_of_the_counts_are_enough(slices, engine):
+    case = liver_case()
+    first = case.injections[0]
+    even = CountMap(np.ones(case.grid.shape), case.grid)
+    case = replace(case, injections=(replace(first, emission=replace(first.emission, volume=even)),))
+    assert decide_engine("auto", with_ct(case, slices)).name == engine
+
+
 def test_a_ct_elsewhere_shows_nothing():
     case = liver_case()
     far = Grid.from_spacing((4, 4, 4), (4.0, 4.0, 4.0), (900.0, 900.0, 900.0))

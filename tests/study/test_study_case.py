@@ -189,6 +189,7 @@ def test_regions_are_placed_once_for_grids_that_are_the_same(monkeypatch):
         ("ct", 4.0, False),
         (5.0, 4.0, True),
         (2.9, 4.0, True),
+        (2.8, 4.0, True),
         (2.7, 4.0, False),  # 0.7 of 4 mm are 2.8
         (2.5, 2.0, True),  # fine across, and not along
     ],
