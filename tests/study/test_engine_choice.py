@@ -111,9 +111,10 @@ def test_the_least_share_of_several_images_counts_and_negative_counts_do_not():
             (other(inside), other(inside + outside)),
             (other(inside - outside),),
             (other(np.zeros(case.grid.shape)),),
+            (other(1e-6 * inside),),
         )
     ]
-    assert shares == pytest.approx([1.0, 2 / 3, 2 / 3, 1.0, 0.0], abs=1e-6)
+    assert shares == pytest.approx([1.0, 2 / 3, 2 / 3, 1.0, 0.0, 1.0], abs=1e-6)
     assert share_in_ct(liver_case()) == 0.0
 
 
