@@ -58,7 +58,8 @@ def test_absolute_images_take_a_given_rate_and_ask_for_it():
 
 
 @pytest.mark.parametrize(
-    ("kind", "duration_s"), [(ActivityMap, 100.0), (CountMap, None), (ActivityMap, None)]
+    ("kind", "duration_s"),
+    [(ActivityMap, 100.0), (CountMap, None), (ActivityMap, None), (CountMap, 0.0), (CountMap, -5.0)],
 )
 def test_a_rate_takes_counts_and_a_duration(kind, duration_s):
     case = by_factor(DeadTime(1e-6))

@@ -71,7 +71,8 @@ def test_rates_above_the_phantom_are_said(counts, codes):
 @pytest.mark.parametrize(
     ("scanner", "duration_s", "codes"),
     [
-        (SCANNER, 2.0, []), (SCANNER, 1.0, ["scanner-rate-outside"]), (SCANNER, None, []),
+        (SCANNER, 2.0, []), (SCANNER, 1.0, ["scanner-rate-outside"]), (SCANNER, None, []), (SCANNER, 0.0, []),
+        (SCANNER, -1.0, []), (SCANNER, 1.5, []), (SCANNER, 0.5, ["scanner-rate-outside"]),
         (replace(SCANNER, highest_rate_cps=None), 1.0, []),
     ],
 )  # fmt: skip

@@ -59,7 +59,7 @@ def dead_time_factor(measurement: Measurement, emission: EmissionImage) -> tuple
 def _rate_of(measurement: Measurement, emission: EmissionImage) -> float:
     """Counts of an image over its duration [1/s]."""
     duration = measurement.calibration.acquisition_duration_s or emission.frame_duration_s
-    if not isinstance(emission.volume, CountMap) or duration is None:
+    if not isinstance(emission.volume, CountMap) or duration is None or duration <= 0.0:
         raise InputError(
             "dead time needs the observed count rate, which this image does not tell (counts and a duration would). "
             "Give dead_time.observed_rate_cps.",

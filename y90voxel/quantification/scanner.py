@@ -137,9 +137,9 @@ def check_scanner(
 
 
 def _rate_cps(emission: EmissionImage, duration_s: float | None) -> float | None:
-    """Counts of an image over its duration [1/s], None where it has none."""
+    """Counts of an image over its duration [1/s], None where it has none; headers without one may state 0."""
     duration = duration_s or emission.frame_duration_s
-    if duration is None or not isinstance(emission.volume, CountMap):
+    if duration is None or duration <= 0.0 or not isinstance(emission.volume, CountMap):
         return None
     return emission.volume.total / duration
 
