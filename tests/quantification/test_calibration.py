@@ -228,3 +228,9 @@ def test_a_calibration_by_factor_needs_its_factor_and_no_other_does():
         Calibration(CalibrationMode.FACTOR)
     assert Calibration(CalibrationMode.FACTOR, factor_cps_per_mbq=10.0).factor_cps_per_mbq == 10.0
     assert Calibration(CalibrationMode.ABSOLUTE).factor_cps_per_mbq is None
+
+
+def test_a_camera_may_see_less_than_one_count_per_second_in_less_than_one_second():
+    """8 counts in 0.5 s at 0.25 cps/MBq: 64 MBq."""
+    image = EmissionImage(CountMap(np.ones(GRID.shape), GRID), "NM")
+    assert calibrate_by_factor(image, 0.25, 0.5, 0.0, T_Y90).total == pytest.approx(64e6, rel=1e-5)

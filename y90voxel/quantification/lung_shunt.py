@@ -64,7 +64,7 @@ def resolve_shunt(
         return administration, []
     seen = regions if source == "spect" else planar.regions or regions
     lungs, liver = seen.mask_of(Role.LUNG), seen.mask_of(Role.LIVER, Role.TUMOUR)
-    if lungs is None or liver is None:
+    if lungs is None or liver is None or not seen.with_role(Role.LIVER):  # tumours alone are no liver
         raise InputError(
             f"the {source} lung shunt needs regions of the lungs and the liver. Draw them, or give --lung-shunt as a number.",
             tag="administration.lung_shunt_fraction",
