@@ -56,6 +56,7 @@ def test_a_finely_measured_curve_is_the_closed_form():
         ((1.0,), (1.0,), "two points"),
         ((1.0, 2.0), (1.0,), "two points"),
         ((2.0, 1.0), (2.0, 3.0), "must rise"),
+        ((2.0, 2.0), (2.0, 3.0), "must rise"),
         ((1.0, 2.0), (3.0, 3.0), "must rise"),
         ((-1.0, 2.0), (1.0, 3.0), "must rise"),
         ((1.0, math.nan), (1.0, 3.0), "must rise"),
