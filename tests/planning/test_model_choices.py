@@ -2,6 +2,8 @@
 
 import pytest
 
+from y90voxel.clinical.limits import Sense
+from y90voxel.planning.aims import DoseAim
 from y90voxel.planning.compartments import Anatomy, Territory, TumourUptake
 from y90voxel.planning.plan_basis import PlanBasis
 from y90voxel.planning.plan_models import all_models, combined_shunt
@@ -79,3 +81,26 @@ def test_without_a_device_a_shunt_above_20_percent_ends_the_rules_alone(shunt, f
     else:
         assert found["empirical"].reason == "the lung shunt of 20.1 % exceeds 20 %: no treatment by this rule"
         assert not found["bsa"].available
+
+
+@pytest.mark.parametrize(
+    ("masses_kg", "normal_kg", "missing", "known"),
+    [
+        ((0.3,), 1.2, "", {"mird", "partition"}),
+        ((0.3,), 0.0, "", {"mird", "partition"}),
+        ((0.3, 0.0), 1.2, "", {"mird", "partition", "multi-tumour-partition"}),
+        ((), 1.2, "artery reaches no tumour", {"mird"}),
+        ((0.0,), 1.2, "artery reaches no tumour", {"mird"}),  # none of it lies within
+        ((0.0,), 0.0, "artery reaches no tumour", set()),
+        ((0.3,), None, "the mass of normal liver that artery reaches is not known", set()),
+    ],
+)
+def test_partition_needs_a_tumour_that_an_injection_reaches(masses_kg, normal_kg, missing, known):
+    tumours = tuple(TumourUptake(f"GTV{n}", kg, 4.0) for n, kg in enumerate(masses_kg))
+    territory = Territory("artery", 0.05, tumours, normal_kg)
+    assert territory.missing == missing
+    limit = DoseAim("perfused limit", "perfused volume", Sense.BELOW, 60.0)
+    basis = PlanBasis(
+        Anatomy(dict.fromkeys((u.name for u in tumours), 0.3), 1.2, 2.0), (territory,), 50.0, (limit,), (1.0,), (20.0,), perfused_dose_gy=50.0
+    )  # fmt: skip
+    assert {model.name for model in all_models(basis) if model.available} == known

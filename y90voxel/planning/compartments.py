@@ -104,7 +104,7 @@ class Territory:
         """What partition lacks here; empty when nothing."""
         if self.normal_kg is None:
             return f"the mass of normal liver that {self.name} reaches is not known"
-        if not self.tumours:
+        if not any(tumour.mass_kg for tumour in self.tumours):
             return f"{self.name} reaches no tumour"
         unknown = [tumour.name for tumour in self.tumours if tumour.ratio is None]
         return f"no tumour-to-normal ratio is known for {', '.join(unknown)}" if unknown else ""
