@@ -100,7 +100,6 @@ def test_partition_needs_a_tumour_that_an_injection_reaches(masses_kg, normal_kg
     territory = Territory("artery", 0.05, tumours, normal_kg)
     assert territory.missing == missing
     limit = DoseAim("perfused limit", "perfused volume", Sense.BELOW, 60.0)
-    basis = PlanBasis(
-        Anatomy(dict.fromkeys((u.name for u in tumours), 0.3), 1.2, 2.0), (territory,), 50.0, (limit,), (1.0,), (20.0,), perfused_dose_gy=50.0
-    )  # fmt: skip
+    anatomy = Anatomy(dict.fromkeys((tumour.name for tumour in tumours), 0.3), 1.2, 2.0)
+    basis = PlanBasis(anatomy, (territory,), 50.0, (limit,), (1.0,), (20.0,), perfused_dose_gy=50.0)
     assert {model.name for model in all_models(basis) if model.available} == known

@@ -88,6 +88,30 @@ def test_a_volume_of_the_liver_moves_as_a_ball_of_all_of_it(tumours, normal_kg, 
     assert found.perfused_volume_ml == pytest.approx(liver_ml * capsule(liver_kg))
 
 
+@pytest.mark.parametrize(
+    ("within_ml", "perfused_ml", "found_ml"),
+    [(105.0, 105.0, None), (105.0, 200.0, 105.0 * 1.125), (105.0, None, 105.0 * 1.125), (None, 115.0, None)],
+)
+def test_a_tumour_grows_no_larger_than_the_part_that_is_treated(within_ml, perfused_ml, found_ml):
+    """In a segment that is nearly all tumour."""
+    nominal = Anatomy({"A": 0.11}, liver_volume_ml=1500.0, perfused_volume_ml=perfused_ml, tumour_volume_ml=110.0,
+                      tumour_volume_in_perfused_ml=within_ml)  # fmt: skip
+    found = moved().anatomy(nominal, (REACHED,), 1.0)
+    if within_ml is not None and found_ml is None:
+        assert found.tumour_volume_in_perfused_ml == found.perfused_volume_ml < 105.0 * 1.125
+    else:
+        expected = None if found_ml is None else pytest.approx(found_ml)
+        assert found.tumour_volume_in_perfused_ml == expected
+
+
+def test_a_tumour_of_which_an_injection_reaches_nothing_is_left_out_of_its_draws():
+    reached = Territory("left", 0.1, (TumourUptake("A", 0.3, 4.0), TumourUptake("B", 0.0, 2.0)), 0.9)
+    boundaries = moved()
+    drawn = boundaries.anatomy(NOMINAL, (reached,), 1.0)
+    found = boundaries.territory(reached, {}, NOMINAL, drawn, np.random.default_rng(1))
+    assert [tumour.name for tumour in found.tumours] == ["A"]
+
+
 def test_tumours_together_grow_by_their_masses_or_as_one_of_their_volume():
     """The fourth number after six of activity, density, lungs, shunt, capsule and fit is the first tumour's boundary."""
     spread = PlanSpread(U_MM, FWHM_MM)

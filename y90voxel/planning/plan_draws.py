@@ -178,6 +178,8 @@ class _ShiftedBoundaries:
         perfused = spread._volume(perfused_kg, self.capsule)
         liver_ml = _times(nominal.liver_volume_ml, spread._volume(liver_kg, self.capsule))
         tumour_ml = _at_most(_times(nominal.tumour_volume_ml, self.together), liver_ml)
+        perfused_ml = _at_most(_times(nominal.perfused_volume_ml, perfused), liver_ml)
+        within_ml = _at_most(_times(nominal.tumour_volume_in_perfused_ml, self.together), tumour_ml)
         return Anatomy(
             tumour_masses_kg={name: kg * self.volumes[name] * self.density for name, kg in whole.items()},
             perfused_normal_kg=_at_most(self._normal(nominal.perfused_normal_kg, in_perfused), whole_normal),
@@ -185,11 +187,9 @@ class _ShiftedBoundaries:
             perfused_kg=_times(nominal.perfused_kg, perfused * self.density),
             lung_ct_kg=_times(nominal.lung_ct_kg, lung),
             liver_volume_ml=liver_ml,
-            perfused_volume_ml=_at_most(_times(nominal.perfused_volume_ml, perfused), liver_ml),
+            perfused_volume_ml=perfused_ml,
             tumour_volume_ml=tumour_ml,
-            tumour_volume_in_perfused_ml=_at_most(
-                _times(nominal.tumour_volume_in_perfused_ml, self.together), tumour_ml
-            ),
+            tumour_volume_in_perfused_ml=_at_most(within_ml, perfused_ml),
             perfused_name=nominal.perfused_name,
         )
 
@@ -238,6 +238,7 @@ class _ShiftedBoundaries:
                 / (rest / normal),
             )
             for name in parts
+            if parts[name]  # of a tumour that it does not reach nothing is uncertain
         )
         return Territory(territory.name, shunt, tumours, normal)
 
