@@ -108,7 +108,8 @@ def test_survey_readings_stand_in_for_a_residual():
         "reading_background": 0.1,
         "readings_apart_h": 1.5,
     }
-    found = _treatment(TreatmentSettings(**readings), None).readings
+    assayed = {"assay": "3 GBq", "assay_time": TEN, "time": TEN}
+    found = _treatment(TreatmentSettings(**assayed, **readings), None).readings
     assert (found.before, found.after, found.background, found.hours_apart) == (10.0, 0.3, 0.1, 1.5)
     nothing = _treatment(TreatmentSettings(), None)
     assert (nothing.readings, nothing.assay_gbq, nothing.residual_gbq, nothing.assay_time) == (None,) * 4
@@ -125,6 +126,9 @@ def test_survey_readings_stand_in_for_a_residual():
             {"readings_apart_h": 2.0},
             r"readings_apart_h \(2 h\) belong to survey readings, and there are none",
         ),
+        ({"residual": "50 MBq"}, r"\[\[plan.treatment\]\] gives residual and no assay"),
+        ({"assay_time": TEN, "time": TEN}, "gives assay_time and no assay"),
+        ({"reading_before": 10.0, "reading_after": 0.3}, "gives reading_before and no assay"),
         ({"residual_time": TEN}, "measured at 2026-03-02T10:00:00.00:00, but how much it was is not given"),
     ],
 )

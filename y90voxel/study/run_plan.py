@@ -202,19 +202,8 @@ def _order(asked: PlanSettings, zone: tzinfo | None) -> OrderRequest | None:
 
 def _treatment(day: TreatmentSettings, zone: tzinfo | None) -> TreatmentDay:
     """What was measured on the day; times without a zone take that of the administration."""
+    _check_treatment(day)
     readings = None
-    if day.reading_before is None and (day.reading_background or day.readings_apart_h):
-        raise InputError(
-            f"reading_background ({day.reading_background:g}) and readings_apart_h ({day.readings_apart_h:g} h) belong to survey "
-            "readings, and there are none: give reading_before and reading_after too, or leave them out.",
-            tag="plan.treatment.reading_before",
-        )
-    if day.residual is None and day.residual_time is not None:
-        raise InputError(
-            f"the residual was measured at {day.residual_time.isoformat()}, but how much it was is not given: give residual in "
-            "[[plan.treatment]], or leave residual_time out.",
-            tag="plan.treatment.residual",
-        )
     if day.reading_before is not None and day.reading_after is not None:
         readings = SurveyReadings(
             day.reading_before, day.reading_after, day.reading_background, day.readings_apart_h
@@ -227,6 +216,30 @@ def _treatment(day: TreatmentSettings, zone: tzinfo | None) -> TreatmentDay:
         in_zone(day.residual_time, zone),
         readings,
     )
+
+
+def _check_treatment(day: TreatmentSettings) -> None:
+    """Refuse what belongs to a measurement that is not given: it would not be used."""
+    measured = {"assay_time": day.assay_time, "residual": day.residual, "reading_before": day.reading_before}
+    alone = [name for name, value in measured.items() if value is not None]
+    if day.assay is None and alone:
+        raise InputError(
+            f"[[plan.treatment]] gives {', '.join(alone)} and no assay: what was given is the vial as assayed less what stayed "
+            "behind. Give assay, assay_time and time too, or leave it out.",
+            tag="plan.treatment.assay",
+        )
+    if day.reading_before is None and (day.reading_background or day.readings_apart_h):
+        raise InputError(
+            f"reading_background ({day.reading_background:g}) and readings_apart_h ({day.readings_apart_h:g} h) belong to survey "
+            "readings, and there are none: give reading_before and reading_after too, or leave them out.",
+            tag="plan.treatment.reading_before",
+        )
+    if day.residual is None and day.residual_time is not None:
+        raise InputError(
+            f"the residual was measured at {day.residual_time.isoformat()}, but how much it was is not given: give residual in "
+            "[[plan.treatment]], or leave residual_time out.",
+            tag="plan.treatment.residual",
+        )
 
 
 def _gbq(activities_bq: list[float] | None) -> tuple[float, ...] | None:
