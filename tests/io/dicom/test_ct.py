@@ -1,13 +1,17 @@
 """CT: Hounsfield units exactly, padding, types."""
 
+from pathlib import Path
+
 import dicom_factory as factory
 import numpy as np
 import pytest
 from pydicom.sequence import Sequence
 
 from y90voxel.errors import DicomError
-from y90voxel.io.dicom.ct import read_ct
+from y90voxel.io.dicom.ct import _padding_value, read_ct
+from y90voxel.io.dicom.headers import Instance
 from y90voxel.io.dicom.index import index_study
+from y90voxel.io.dicom.sources import SourceFile
 
 STORED = np.random.default_rng(0).integers(0, 4000, (5, 6, 7))
 
@@ -133,3 +137,23 @@ def test_a_mapping_to_hounsfield_units_that_differs_from_the_rescaling_is_refuse
     with pytest.raises(DicomError, match="in two ways"):
         read(mapped(2.0), tmp_path / "two")
     read(mapped(1.0), tmp_path / "one")
+
+
+@pytest.mark.parametrize(
+    ("stated", "signed", "value"),
+    [
+        (20_000, 1, 20_000),
+        (32_767, 1, 32_767),
+        (32_768, 1, -32_768),  # written without the sign that the pixels have
+        (63_536, 1, -2_000),
+        (63_536, 0, 63_536),
+        (None, 1, None),
+    ],
+)
+def test_a_padding_value_that_no_signed_pixel_holds_is_negative(stated, signed, value):
+    header = factory.item(BitsAllocated=16, PixelRepresentation=signed)
+    if stated is not None:
+        header.add_new("PixelPaddingValue", "US", stated)
+    assert (
+        _padding_value(Instance(SourceFile(Path("x.dcm"), "x.dcm", 1), header), "PixelPaddingValue") == value
+    )

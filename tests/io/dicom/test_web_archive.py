@@ -112,3 +112,24 @@ def test_what_a_service_does_not_store_is_told(tmp_path, service, watched):
     ]
     sent = [("sending", part / 4) for part in range(4)]
     assert told == ([*sent, ("sent", 1.0)] if watched else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "told"),
+    [
+        ("Timeout", "", "does not answer: no connection within 10 s, or nothing came for 60 s"),
+        ("ConnectionError", "read timed out", "does not answer: no connection within 10 s"),
+        ("ConnectionError", "refused", "cannot be reached"),
+        ("InvalidSchema", "", "does not answer as a DICOMweb service"),
+    ],
+)
+def test_why_a_service_is_not_reached_is_told(error, text, told):
+    requests = pytest.importorskip("requests")
+    pytest.importorskip("dicomweb_client")
+    kind = getattr(requests.exceptions, error)
+    with (
+        pytest.raises(InputError, match=f"http://h/dicom-web {told}") as caught,
+        dicomweb._reached("http://h/dicom-web"),
+    ):
+        raise kind(text)
+    assert caught.value.tag == "--dicomweb"
