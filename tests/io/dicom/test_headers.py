@@ -171,3 +171,16 @@ def test_uncompressed_pixels_begin_behind_the_head_of_their_element(syntax, impl
     assert (instance.pixel_offset, instance.pixel_bytes) == place
     if place != (None, None):
         assert instance.little_endian is little
+
+
+def test_a_text_about_dicom_is_none(tmp_path):
+    path = tmp_path / "readme.txt"
+    path.write_text("The files of this folder come without preamble and without the letters DICM. " * 5)
+    assert read_header(SourceFile(path, "readme.txt", path.stat().st_size)) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "damaged"), [(b"DICM", False), (bytes(120) + b"DICM", True), (b"DIC" + bytes(9), False)]
+)
+def test_a_mark_among_bytes_that_are_no_text_is_out_of_place(start, damaged):
+    assert _damaged_start(start + b"abc") is damaged

@@ -226,7 +226,7 @@ def read_header(source: SourceFile) -> Instance | None:
         marked = start[128:_MARK_END] == b"DICM"
         if not marked and start.startswith(_ARCHIVE_MARKS):
             return None
-        if not marked and (b"DICM" in start or _damaged_start(start)):
+        if not marked and _damaged_start(start):
             raise DicomError(
                 f"{source.name} has a DICOM header whose beginning is damaged (no DICM at byte 128). Export or copy "
                 "it again.",
@@ -282,7 +282,9 @@ def _looks_like_a_dataset(start: bytes) -> bool:
 
 
 def _damaged_start(start: bytes) -> bool:
-    """Return whether a meta header stands in a file, but not at its beginning."""
+    """Return whether a mark or a meta header stands in a file, but not where it belongs; words of a text are neither."""
+    if b"DICM" in start and b"\0" in start:
+        return True
     match = _META_ELEMENT.search(start)
     return match is not None and match.start() > 0
 
