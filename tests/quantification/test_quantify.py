@@ -426,3 +426,29 @@ def test_a_shunt_of_liver_and_lungs_is_a_share_whatever_the_scale(lung, share, s
     )
     assert (found.lung_shunt_fraction, found.shunt_source) == (pytest.approx(share), "spect")
     assert notice.code == "lung-shunt-measured"
+
+
+@pytest.mark.parametrize(
+    ("mode", "region", "lungs_in_view", "needed"),
+    [
+        ("relative", "liver", True, True),
+        ("relative", "liver", False, True),
+        ("relative", "fov", True, False),
+        ("relative", "fov", False, True),
+        ("relative", "body", False, True),
+        ("absolute", "liver", False, False),
+        ("factor", "fov", False, False),
+    ],
+)
+def test_a_shunt_is_needed_where_the_calibration_does_not_see_the_lungs(mode, region, lungs_in_view, needed):
+    calibration = SimpleNamespace(mode=CalibrationMode(mode), region=CalibrationRegion(region))
+    regions = SimpleNamespace(both_lungs_drawn_in_view=lungs_in_view)
+    assert module._needs_shunt(SimpleNamespace(calibration=calibration), regions) is needed
+
+
+def test_counts_may_be_of_any_scale():
+    case = liver_case(lungs=False)
+    small = CountMap(1e-9 * case.injections[0].emission.volume.array, case.grid)
+    image = EmissionImage(small, "NM", "Tc-99m", predicted=True)
+    found = quantify(liver_case(lungs=False, emission=image))
+    assert found.map_activity_bq == pytest.approx(quantify(case).map_activity_bq, rel=1e-6)

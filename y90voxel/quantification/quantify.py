@@ -354,13 +354,11 @@ def _on_dose_grid(activity: ActivityMap, measurement: Measurement, notices: list
 
 
 def _needs_shunt(measurement: Measurement, regions: Regions) -> bool:
-    """Whether the calibration cannot do without a lung shunt fraction."""
+    """Whether the calibration cannot do without a lung shunt fraction; over liver and lungs it implies one itself."""
     if measurement.calibration.mode is not CalibrationMode.RELATIVE:
         return False
     if measurement.calibration.region is CalibrationRegion.LIVER:
         return True
-    if measurement.calibration.region is CalibrationRegion.LIVER_AND_LUNGS:
-        return False
     return not regions.both_lungs_drawn_in_view
 
 
