@@ -63,3 +63,7 @@ def test_only_nuclides_of_microspheres_are_therapy_nuclides():
         therapy_nuclide("Tc-99m")
     with pytest.raises(InputError, match="Xx-1"):
         therapy_nuclide("Xx-1")
+
+
+def test_the_least_that_is_left_of_a_vial_is_given():
+    assert net_activity(1.5, T_Y90, residual_bq=1.0) == 0.5

@@ -83,3 +83,16 @@ def test_bad_counts_are_refused():
     for values in ((-1, 1, 1, 28, 6, 6), (1, 1, 1, 28, 0, 6)):
         with pytest.raises(InputError):
             triple_window_scatter_correction(*values)
+
+
+def test_counts_of_a_part_are_scaled_by_the_mass_of_the_whole():
+    """4e5 counts in 0.7 of 0.95 kg: 4e5 / 0.7 * 0.95 = 542 857; whole lungs keep theirs."""
+    assert scale_to_whole_lungs(4e5, 0.70, 0.95) == pytest.approx(542_857.142857)
+    assert scale_to_whole_lungs(4e5, 0.95, 0.95) == pytest.approx(4e5)
+    assert scale_to_whole_lungs(0.0, 0.2, 0.4) == 0.0
+
+
+def test_counts_of_lungs_alone_are_all_in_the_lungs():
+    assert lung_shunt_fraction_from_counts(1, 0) == 1.0
+    assert lung_shunt_fraction_from_counts(0, 1) == 0.0
+    assert lung_shunt_fraction_from_counts(0.5, 0, 0.5) == 0.5
