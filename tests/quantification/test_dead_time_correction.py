@@ -88,3 +88,10 @@ def test_pet_and_one_rate_for_two_images_are_refused():
     second = replace(case.injections[0], emission=replace(case.injections[0].emission))
     with pytest.raises(InputError, match="is given once"):
         quantify(replace(case, injections=(case.injections[0], second)))
+
+
+def test_a_rate_is_known_of_half_a_second():
+    case = changed(by_factor(DeadTime(1e-8)), calibration=Calibration(CalibrationMode.ABSOLUTE))
+    volume = CountMap(np.full((1, 1, 2), 100.0), case.grid.crop((0, 0, 0), (1, 1, 2)))
+    factor, _ = dead_time_factor(case, EmissionImage(volume, "NM", frame_duration_s=0.5))
+    assert factor == pytest.approx(1.0 + 400.0 * 1e-8, abs=1e-9)
