@@ -71,6 +71,10 @@ def test_values_whose_meaning_is_not_stated_are_refused(tmp_path, make, changes,
         plan(slices, tmp_path)
 
 
+def test_slopes_below_one_are_slopes(tmp_path):
+    assert plan(factory.pet(STORED, RescaleSlope="0.25"), tmp_path)[0].frames[0].slope == 0.25
+
+
 def test_two_slices_in_each_others_place_are_refused(tmp_path):
     slices = factory.pet(STORED)
     one, other = slices[3].ImagePositionPatient, slices[8].ImagePositionPatient
