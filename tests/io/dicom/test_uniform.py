@@ -112,7 +112,9 @@ def test_fewer_slices_than_stated_are_said(tmp_path):
 def test_slices_that_make_an_absurd_volume_are_refused(tmp_path, monkeypatch):
     from y90voxel.io.dicom import uniform
 
-    monkeypatch.setattr(uniform, "MOST_VOXELS", 400)
+    monkeypatch.setattr(uniform, "MOST_VOXELS", 504)  # 12 x 6 x 7
+    plan(factory.ct(STORED), tmp_path)
+    monkeypatch.setattr(uniform, "MOST_VOXELS", 503)
     with pytest.raises(DicomError, match="the series claims 12 slices of 6 x 7 pixels"):
         plan(factory.ct(STORED), tmp_path)
 
