@@ -44,7 +44,9 @@ def test_facts_of_further_files_are_joined_and_read_back(tmp_path):
     one = facts_of(tmp_path / "one", factory.ct(STORED)).series[0]
     again = SeriesFacts(**{**vars(one), "files": ["file0009"], "objects": {5}})
     other = SeriesFacts(**{**vars(one), "uid": "1.2.3", "files": ["file0010"], "objects": {7}})
-    folder = FolderFacts([SeriesFacts(**{**vars(one), "files": list(one.files), "objects": set(one.objects)})])
+    folder = FolderFacts(
+        [SeriesFacts(**{**vars(one), "files": list(one.files), "objects": set(one.objects)})]
+    )
     folder.add(FolderFacts([again, other], ["file0011"]))
     assert [series.files for series in folder.series] == [["file0000", "file0001", "file0009"], ["file0010"]]
     assert (folder.series[0].objects, folder.damaged) == (one.objects | {5}, ["file0011"])
