@@ -208,7 +208,8 @@ def test_vials_that_keep_a_limit_alone_may_exceed_it_together(limit_gy, codes):
 
 def test_vials_of_a_model_without_activity_are_held_against_nothing_together():
     request = PlanRequest(order=OrderRequest(NOON, (NOON,), activity_gbq=8.0, vial_sizes_gbq=(4.4,)))
-    _, notices = place_orders(request, "glass", ("left", "right"), unavailable("mird", "", "no mass"))
+    orders, notices = place_orders(request, "glass", ("left", "right"), unavailable("mird", "", "no mass"))
+    assert [one.net_gbq for one in orders] == [4.0, 4.0]  # what is stated, in equal parts
     assert "vials-exceed-together" not in [notice.code for notice in notices]
 
 
