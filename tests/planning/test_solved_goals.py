@@ -48,6 +48,18 @@ def test_what_earlier_treatments_used_counts_in_a_limit_that_is_no_mean():
     assert decided == "liver limit"
 
 
+@pytest.mark.parametrize(("previous", "gbq"), [(44.0, 0.05), (45.0, 0.0), (46.0, 0.0)])
+def test_a_limit_that_is_no_mean_and_is_used_up_leaves_nothing(previous, gbq):
+    """As one on a mean does: the plan says what is missed, and does not end in an error."""
+    used_up = DoseAim("liver max", "liver", Sense.BELOW, 45.0, parse_metric("max"), previous)
+    found = solved(limit("liver", 50.0), used_up, table=ARTERIES.collapsed((1.0, 0.0)), caps=(8.0,),
+                   measure=lambda aim, activities: 20.0 * sum(activities))  # fmt: skip
+    assert (found.available, found.binding) == (True, ("liver max",))
+    assert found.activity_gbq == pytest.approx(gbq, rel=1e-6)
+    missed = {} if found.infeasibility is None else found.infeasibility["missed_by"]
+    assert missed == ({"liver max": 1.0} if previous > 45.0 else {})
+
+
 def test_doses_below_one_gray_end_activities_too():
     assert (
         _Problem(ARTERIES, (limit("liver", 50.0),), (8.0, 3.0), None, None).greatest_scale((0.01, 0.0))

@@ -77,7 +77,10 @@ class _Problem:
         for limit in self.limits:
             if limit.linear:
                 continue
-            end = greatest_activity(self.along_scale(limit, activities), limit.value, upper_gbq=best)
+            metric = self.along_scale(limit, activities)
+            if metric(0.0) > limit.value:  # by earlier treatments alone
+                return (0.0,) * len(activities), limit.name
+            end = greatest_activity(metric, limit.value, upper_gbq=best)
             if not end.at_bound:
                 best, decided = end.activity_gbq, limit.name
         return tuple(best * a for a in activities), decided
