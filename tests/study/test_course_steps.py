@@ -110,10 +110,20 @@ def test_a_dose_that_was_given_is_no_prediction_and_no_plan(kind, document, foun
 
 
 @pytest.mark.parametrize(
-    ("earlier", "there", "status"),
-    [("same", True, "kept"), ("other", True, "done"), ("same", False, "done"), (None, True, "done")],
+    ("earlier", "there", "report", "status"),
+    [
+        ("same", True, True, "kept"),
+        ("other", True, True, "done"),
+        ("same", False, True, "done"),
+        (None, True, True, "done"),
+        ("same", True, False, "kept"),
+        ("same without pages", True, False, "kept"),
+        ("same without pages", True, True, "done"),
+        ("other without pages", True, False, "done"),
+    ],
 )
-def test_results_stay_where_nothing_changed_and_they_are_there(earlier, there, status, tmp_path):
+def test_results_stay_where_nothing_changed_and_they_are_there(earlier, there, report, status, tmp_path):
+    """Pages that a run without them left out were never made: those of the course had no links to them."""
     folder = tmp_path / "01-a"
     folder.mkdir()
     path = folder / "metrics.json"
@@ -121,9 +131,10 @@ def test_results_stay_where_nothing_changed_and_they_are_there(earlier, there, s
         path.write_text('{"from": "before"}')
     step = _run(
         "a", DOSE, folder, "same", {} if earlier is None else {"01-a": earlier},
-        lambda: path.write_text('{"from": "now"}'),
+        lambda: path.write_text('{"from": "now"}'), report=report,
     )  # fmt: skip
     assert (step.status, step.document["from"]) == (status, "before" if status == "kept" else "now")
+    assert step.fingerprint == (earlier if status == "kept" else "same" if report else "same without pages")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,15 @@ def _session(session: SessionSettings, folder: Path, earlier: dict[str, str], re
 
     named = [Path(path) for path in (session.study, session.case) if path is not None]
     named += [] if session.case is None else _files_of_case(Path(session.case))
-    return _run(session.name, session.kind, folder, _fingerprint(as_plain(session), named), earlier, work)
+    return _run(
+        session.name,
+        session.kind,
+        folder,
+        _fingerprint(as_plain(session), named),
+        earlier,
+        work,
+        report=report,
+    )
 
 
 def _files_of_case(case_file: Path) -> list[Path]:
@@ -169,13 +177,21 @@ def _report(report: bool) -> dict[str, Any]:
 
 
 def _run(
-    name: str, kind: str, folder: Path, fingerprint: str, earlier: dict[str, str], work: Callable[[], Any]
+    name: str,
+    kind: str,
+    folder: Path,
+    fingerprint: str,
+    earlier: dict[str, str],
+    work: Callable[[], Any],
+    *,
+    report: bool,
 ) -> _Step:
-    """Do the work of a folder unless it stands there already; a failure is told, not raised."""
-    step = _Step(name, kind, folder, fingerprint)
-    path = folder / _DOCUMENTS[kind]
-    if earlier.get(folder.name) == fingerprint and path.is_file():
-        step.status = "kept"
+    """Do the work of a folder unless it stands there already, with its page if one is wanted; a failure is told, not raised."""
+    bare = f"{fingerprint} without pages"
+    step = _Step(name, kind, folder, fingerprint if report else bare)
+    path, made = folder / _DOCUMENTS[kind], earlier.get(folder.name)
+    if path.is_file() and made in ((fingerprint,) if report else (fingerprint, bare)):
+        step.status, step.fingerprint = "kept", str(made)
     else:
         try:
             work()
@@ -205,7 +221,17 @@ def _comparisons(
         def work(before: _Step = before, after: _Step = after, folder: Path = folder) -> None:
             run_compare(before.folder, after.folder, folder, report=report)
 
-        made.append(_run(f"{before.name} and {after.name}", "compare", folder, fingerprint, earlier, work))
+        made.append(
+            _run(
+                f"{before.name} and {after.name}",
+                "compare",
+                folder,
+                fingerprint,
+                earlier,
+                work,
+                report=report,
+            )
+        )
     return made
 
 
@@ -279,7 +305,7 @@ def _sum(
         run_accumulate(paths, folder, wanted, days_alone=days_alone, report=report)
 
     fingerprint = _fingerprint([prints, as_plain(asked)], named)
-    return _run("all treatments", "accumulate", folder, fingerprint, earlier, work)
+    return _run("all treatments", "accumulate", folder, fingerprint, earlier, work, report=report)
 
 
 def _fingerprint(facts: Any, paths: Sequence[Path]) -> str:
