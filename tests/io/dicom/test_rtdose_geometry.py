@@ -66,6 +66,24 @@ def test_absolute_offsets_are_those_of_z_whichever_way_rows_run(plain, down, ste
     assert np.sign(grid.index_to_lps((0, 1, 0))[1] - 20) == down
 
 
+@pytest.mark.parametrize(("tilt", "axial"), [(0.9e-6, True), (1.5e-6, False)])
+def test_absolute_offsets_belong_to_frames_that_are_axial_to_a_twelfth_of_a_degree(plain, tilt, axial):
+    """The cosine of the tilt lies so much below 1: 0.077 degrees, 0.099."""
+    down = [0.0, 1.0 - tilt, (2 * tilt - tilt**2) ** 0.5]
+    frames = len(pydicom.dcmread(plain).pixel_array)
+    stated = {
+        "ImagePositionPatient": [10, 20, 30],
+        "ImageOrientationPatient": [1, 0, 0, *(f"{value:.12f}" for value in down)],
+        "GridFrameOffsetVector": [30 + 2.5 * k for k in range(frames)],
+    }
+    path = edited(plain, **stated)
+    if axial:
+        assert read_rtdose(path).grid.spacing_mm[0] == pytest.approx(2.5)
+    else:
+        with pytest.raises(DicomError, match="which is neither 0 nor the z of the first frame"):
+            read_rtdose(path)
+
+
 @pytest.mark.parametrize(("frame", "patient"), [("1.2.3", "P9"), (None, None)])
 def test_the_origin_of_a_dose_is_what_it_states(plain, frame, patient):
     found = read_dose_origin(edited(plain, FrameOfReferenceUID=frame, PatientID=patient))
