@@ -314,3 +314,18 @@ def test_a_series_that_starts_long_before_its_acquisition_is_refused(tmp_path):
         read(factory.pet(STORED, SeriesDate="20230101"), tmp_path)
     image, _ = read(factory.pet(STORED, SeriesDate="20230101", DecayCorrection="ADMIN"), tmp_path / "admin")
     assert image.decay_reference is DecayReference.ADMIN
+
+
+@pytest.mark.parametrize(("durations", "least"), [(["-900000"] * 5, -900000), (["0"] * 4 + ["-2000"], -2000)])
+def test_a_frame_of_less_than_no_time_is_refused(tmp_path, durations, least):
+    datasets = factory.pet(STORED)
+    for dataset, duration in zip(datasets, durations, strict=True):
+        dataset.ActualFrameDuration = duration
+    with pytest.raises(DicomError, match=f"PET series is {least} ms; no frame is shorter than 0") as caught:
+        read(datasets, tmp_path)
+    assert caught.value.tag == "ActualFrameDuration"
+
+
+@pytest.mark.parametrize(("stated", "seconds"), [("0", 0.0), ("1", 0.001), ("900000", 900.0), (None, None)])
+def test_a_frame_has_the_duration_of_its_header(tmp_path, stated, seconds):
+    assert read(factory.pet(STORED, ActualFrameDuration=stated), tmp_path)[0].frame_duration_s == seconds

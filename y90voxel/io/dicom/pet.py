@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from y90voxel.errors import Notice
+from y90voxel.errors import DicomError, Notice
 from y90voxel.io.dicom.administration_time import administration_time_of
 from y90voxel.io.dicom.attributes import (
     date_time,
@@ -30,7 +30,7 @@ from y90voxel.io.dicom.pet_values import check_units, check_values, gate_of
 from y90voxel.io.dicom.radionuclide import check_half_life, radiopharmaceutical_of
 from y90voxel.io.dicom.reconstruction import reconstruction_of
 from y90voxel.io.dicom.regularise import regularise, shift_to_even_positions
-from y90voxel.io.dicom.slice_times import slice_times
+from y90voxel.io.dicom.slice_times import SliceTimes, slice_times
 from y90voxel.io.dicom.times import series_start
 from y90voxel.io.notices import warn
 from y90voxel.quantification.emission import DecayReference, EmissionImage
@@ -71,7 +71,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]
     ------
     DicomError
         If units are not Bq/mL, the image is not corrected for attenuation, the decay reference is unknown, or the
-        half-life that decay was corrected with is that of no nuclide.
+        half-life that decay was corrected with is that of no nuclide, or a frame duration is negative.
     """
     first = series.first
     check_units(series)
@@ -91,6 +91,7 @@ def pet_header(series: SeriesRecord) -> tuple[dict[str, Any], tuple[Notice, ...]
         check_start(first, reference, started, acquired)
     notices += several_acquisitions(first, times, reference, drug)
     duration = number(_frame_content(first), "ActualFrameDuration", first.source)
+    _check_durations(first, duration or 0.0, times)
     notices += [*drug.notices, *decay_contradictions(series, reference, acquired, administered, drug)]
     notices += _derived(series)
     instants = {DecayReference.ADMIN: administered, DecayReference.START: started}
@@ -137,6 +138,18 @@ def _series_start(first: Instance, acquired: datetime | None, notices: list[Noti
         )
     )
     return acquired
+
+
+def _check_durations(first: Instance, first_ms: float, times: SliceTimes) -> None:
+    """Raise if a frame is said to have lasted less than no time: decay within it would be corrected the wrong way."""
+    least_ms = min(first_ms, *(1000.0 * duration for duration in times.durations_s or (0.0,)))
+    if least_ms < 0.0:
+        raise DicomError(
+            f"ActualFrameDuration of the PET series is {least_ms:g} ms; no frame is shorter than 0. Export the series "
+            "again.",
+            file=first.source.name,
+            tag="ActualFrameDuration",
+        )
 
 
 def _frame_content(instance: Instance) -> Dataset:
