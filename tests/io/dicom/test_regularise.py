@@ -84,3 +84,11 @@ def test_stacks_are_straightened_and_evened_where_they_need_it():
     assert regularise(values, tilted, -1.0)[:, :, 0] == pytest.approx(np.array([[2, -1], [4, -1], [6, -1]]))
     uneven = stack((0.0, 1.0, 4.0), shape=(3, 1, 1), uneven=True)
     assert regularise(np.full((3, 1, 1), 5.0), uneven, 0.0) == pytest.approx(5.0)
+
+
+def test_activities_below_one_are_settled_alike():
+    values = np.array([10.0, 20.0, 40.0, 30.0])[:, None, None]
+    off = stack((0.0, 1.96, 4.0, 6.0))
+    found = shift_to_even_positions(1e-3 * values, off)
+    assert 1e3 * found == pytest.approx(shift_to_even_positions(values, off))
+    assert found.sum() == pytest.approx(0.1)
