@@ -11,6 +11,9 @@ from y90voxel.quantification.emission import EmissionImage
 
 __all__ = ["in_zone", "localised", "time_zone_of"]
 
+# No place has its clocks further behind or ahead of UTC (time zone database of IANA: Baker Island, Line Islands).
+LEAST_OFFSET, GREATEST_OFFSET = timedelta(hours=-12), timedelta(hours=14)
+
 
 def time_zone_of(name: str | None) -> tzinfo | None:
     """Return the time zone of a name or an offset, None for None.
@@ -18,7 +21,7 @@ def time_zone_of(name: str | None) -> tzinfo | None:
     Raises
     ------
     InputError
-        If there is no such zone.
+        If there is no such zone, or nowhere on Earth is such an offset.
     """
     if name is None:
         return None
@@ -29,12 +32,16 @@ def time_zone_of(name: str | None) -> tzinfo | None:
             if len(parts) != 1 + len(colon) or parts[-1] >= 60:
                 raise ValueError(name)
             offset = timedelta(hours=parts[0], minutes=parts[1] if colon else 0)
-            return timezone(-offset if name[0] == "-" else offset)
+            offset = -offset if name[0] == "-" else offset
+            if not LEAST_OFFSET <= offset <= GREATEST_OFFSET:
+                raise ValueError(name)
+            return timezone(offset)
         return ZoneInfo(name)
     # OSError: a part of the world such as Europe is a folder of zones.
-    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+    except (ValueError, OverflowError, OSError, ZoneInfoNotFoundError) as error:
         raise InputError(
-            f"unknown time zone {name!r}: give a name such as Europe/Berlin, or an offset such as +02:00.",
+            f"unknown time zone {name!r}: give a name such as Europe/Berlin, or an offset such as +02:00 "
+            "(-12:00 to +14:00).",
             tag="administration.time_zone",
         ) from error
 
