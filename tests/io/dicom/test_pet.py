@@ -101,8 +101,10 @@ def test_a_derived_series_starts_with_its_earliest_acquisition(tmp_path):
 
 
 def test_derived_values_are_reported(tmp_path):
-    _, notices = read(factory.pet(STORED, ImageType=["DERIVED", "PRIMARY"]), tmp_path)
+    _, notices = read(factory.pet(STORED, ImageType=["DERIVED", "PRIMARY"]), tmp_path / "derived")
     assert codes(notices) == ["derived-emission"]
+    _, notices = read(factory.pet(STORED, ImageType=["ORIGINAL", "DERIVED"]), tmp_path / "original")
+    assert notices == ()
 
 
 def drug(**changes):
@@ -114,6 +116,19 @@ def test_a_start_time_without_date_is_taken_on_the_day_of_the_series(tmp_path):
     image, notices = read(factory.pet(STORED, RadiopharmaceuticalInformationSequence=items), tmp_path)
     assert image.administration_time == datetime(2024, 3, 12, 7, 30)
     assert codes(notices) == ["administration-day-assumed"]
+    assert image.administration_day_assumed
+
+
+def test_a_start_time_without_date_is_taken_on_the_day_of_the_acquisition_where_the_series_has_none(tmp_path):
+    items = drug(RadiopharmaceuticalStartTime="073000")
+    series = factory.pet(
+        STORED, SeriesDate=None, SeriesTime=None, RadiopharmaceuticalInformationSequence=items
+    )
+    image, _ = read(series, tmp_path)
+    assert image.administration_time == datetime(2024, 3, 12, 7, 30)
+    assert image.series_start == datetime(2024, 3, 12, 10)
+    dated, _ = read(factory.pet(STORED), tmp_path / "dated")
+    assert not dated.administration_day_assumed
 
 
 def test_a_start_time_after_the_series_is_taken_on_the_day_before(tmp_path):
@@ -200,8 +215,10 @@ def enhanced(**attributes):
 def test_the_decay_instant_of_enhanced_pet_tells_its_reference(tmp_path, instant, reference):
     image, _ = read(enhanced(DecayCorrectionDateTime=instant), tmp_path)
     assert image.decay_reference is DecayReference(reference)
-    if reference == "START":
-        assert image.series_start == datetime.strptime(instant, "%Y%m%d%H%M%S")
+    started = (
+        datetime(2024, 3, 12, 10) if reference == "ADMIN" else datetime.strptime(instant, "%Y%m%d%H%M%S")
+    )
+    assert image.series_start == started
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ def test_slices_a_little_off_are_settled_between_their_neighbours(dtype):
     )
 
 
+def test_a_second_slice_that_lies_high_is_settled_by_the_first():
+    values = np.array([10.0, 20.0, 40.0])[:, None, None]
+    second = 20.0 - 0.04 / 2.04 * 10.0
+    found = shift_to_even_positions(values, stack((0.0, 2.04, 4.0)))
+    assert found.ravel() == pytest.approx(np.array([10.0, second, 40.0]) * 70.0 / (50.0 + second))
+
+
 def test_slices_without_a_sum_are_settled_without_a_scale():
     values = np.array([10.0, -30.0, 20.0])[:, None, None]
     found = shift_to_even_positions(values, stack((0.0, 1.96, 4.0)))
