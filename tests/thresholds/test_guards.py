@@ -54,18 +54,13 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 GRID = Grid.from_spacing((3, 3, 3), (4.0, 4.0, 4.0))
 
 
-@pytest.mark.parametrize(
-    ("available", "second_gbq", "said"), [(True, 1.0, True), (True, None, False), (False, 1.0, False)]
-)
-def test_vials_exceed_a_limit_together_only_where_each_injection_has_one(available, second_gbq, said):
+@pytest.mark.parametrize(("second_gbq", "said"), [(1.0, True), (None, False)])
+def test_vials_exceed_a_limit_together_only_where_each_injection_has_one(second_gbq, said):
     def order(injection, net_gbq):
         best = None if net_gbq is None else SimpleNamespace(net_gbq=net_gbq)
         return SimpleNamespace(injection=injection, best=best)
 
-    inputs = SimpleNamespace(
-        model=SimpleNamespace(available=available),
-        broken=lambda given: ("lungs",) if sum(given) > 3.0 else (),
-    )
+    inputs = SimpleNamespace(broken=lambda given: ("lungs",) if sum(given) > 3.0 else ())
     orders = [order("left", 2.5), order("right", second_gbq)]
     found = _OrderInputs.notices_of_all(inputs, orders, ("left", "right"), (1.5, 1.0))
     assert [notice.code for notice in found] == (["vials-exceed-together"] if said else [])

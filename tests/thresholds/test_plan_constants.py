@@ -98,7 +98,7 @@ def test_counts_of_a_plan_are_those_of_day_30():
 def test_a_draw_keeps_a_twentieth_of_a_tumour_whose_ratio_nothing_is_left_of(ratio):
     """A corrected ratio is [r − (1 − R)] / R: at least 0.05, however far below the background it lies."""
     drawn = _ShiftedBoundaries(
-        PlanSpread(1.0, 8.0, recovery={"GTV1": 0.5}), {"GTV1": 1.0}, 1.0, 0.0, 0.0, 0.0
+        PlanSpread(1.0, 8.0, recovery={"GTV1": 0.5}), {"GTV1": 1.0}, 1.0, 1.0, 0.0, 0.0, 0.0
     )
     found = drawn._ratio(TumourUptake("GTV1", 0.1, ratio), 0.1)
     assert found == pytest.approx(max((ratio - 0.5) / 0.5, 0.05))
