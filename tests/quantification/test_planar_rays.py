@@ -56,9 +56,9 @@ def test_the_share_of_lungs_that_is_clear_of_the_liver():
     ("in_ct", "found"), [(None, [True, False, True]), ([True, True, False], [True, False, False])]
 )
 def test_background_is_of_the_patient(in_ct, found):
-    """20.1 and 59.9 mm from the nearest organ with a margin of 20 mm; what is 20 mm from it is within the margin."""
+    """20.1 and 60 mm from the nearest organ with a margin of 20 mm; what is 20 mm from it is within the margin."""
     given = rays(
-        from_left=line(99.0, 20.0, 59.9), from_right=line(20.1, 99.0, 99.0), from_liver=line(99.0, 99.0, 60.1),
+        from_left=line(99.0, 20.0, 60.0), from_right=line(20.1, 99.0, 99.0), from_liver=line(99.0, 99.0, 60.1),
         in_ct=None if in_ct is None else np.array([in_ct]),
     )  # fmt: skip
     assert given.beside(3.0).tolist() == [found]
