@@ -234,3 +234,14 @@ def test_a_camera_may_see_less_than_one_count_per_second_in_less_than_one_second
     """8 counts in 0.5 s at 0.25 cps/MBq: 64 MBq."""
     image = EmissionImage(CountMap(np.ones(GRID.shape), GRID), "NM")
     assert calibrate_by_factor(image, 0.25, 0.5, 0.0, T_Y90).total == pytest.approx(64e6, rel=1e-5)
+
+
+@pytest.mark.parametrize(("fraction", "believed"), [(0.01, True), (0.0099, False)])
+def test_a_nuclide_of_pet_emits_one_positron_in_a_hundred_decays_or_more(fraction, believed):
+    image = pet(header_half_life_s=T_F18, header_positron_fraction=fraction)
+    if believed:
+        found = decay_to_administration(image, INJECTED, T_Y90, 31.86e-6)
+        assert found.branching == pytest.approx(0.01 / 31.86e-6)
+        return
+    with pytest.raises(InputError, match="that of no nuclide in use"):
+        decay_to_administration(image, INJECTED, T_Y90, 31.86e-6)
