@@ -135,6 +135,13 @@ def test_without_a_shunt_only_regions_that_hold_all_are_compared():
     assert calibration_spread(*of(LIVER, *LUNGS, region="liver", given=bare)) is None
 
 
+def test_lungs_of_the_ct_without_a_shunt_are_compared_with_nothing():
+    bare = Administration(activity_bq=2e9)
+    segmented = [Region(lung.name, Role.LUNG, lung.mask, from_ct=True) for lung in LUNGS]
+    found = calibration_spread(*of(BODY, LIVER, *segmented, region="liver+lungs", given=bare))
+    assert found.factors == {"liver+lungs": 1.0}
+
+
 @pytest.mark.parametrize(("region", "said"), [("fov", True), ("body", True), ("liver", False)])
 def test_what_the_view_sees_of_the_lungs_is_said_where_it_counts(region, said):
     parts = of(BODY, LIVER, LUNGS[0], region=region)
