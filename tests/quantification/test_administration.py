@@ -67,3 +67,9 @@ def test_only_nuclides_of_microspheres_are_therapy_nuclides():
 
 def test_the_least_that_is_left_of_a_vial_is_given():
     assert net_activity(1.5, T_Y90, residual_bq=1.0) == 0.5
+
+
+def test_a_residual_below_nothing_is_refused():
+    assert net_activity(1e9, T_Y90, residual_bq=0.0) == 1e9
+    with pytest.raises(InputError, match="the residual activity must not be negative"):
+        net_activity(1e9, T_Y90, residual_bq=-1.0)

@@ -63,6 +63,7 @@ def test_a_finely_measured_curve_is_the_closed_form():
         ((1.0, 2.0), (1.0, math.inf), "must rise"),
         ((1.0, math.inf), (1.0, math.inf), "must rise"),
         ((2.0, 4.0), (1.0, 3.0), "columns exchanged"),
+        ((0.0, 100.0), (0.1, 160.0), "no observed rate for a true one of 0.1 1/s"),
     ],
 )
 def test_curves_that_cannot_be_are_refused(observed, true, message):

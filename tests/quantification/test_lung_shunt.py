@@ -101,6 +101,16 @@ def test_a_shunt_needs_liver_and_lungs_and_tumours_alone_are_no_liver(drawn):
         resolved(SPECT, *drawn)
 
 
+def test_a_liver_without_counts_gives_no_shunt(monkeypatch):
+    above = Region("Liver", Role.LIVER, slab(5, 6))
+    with pytest.raises(InputError, match="the spect lung shunt is 1: the liver holds no counts"):
+        resolved(SPECT, above, *LUNGS)
+    monkeypatch.setattr(
+        lung_shunt, "planar_shunt", lambda setup, *, left_only: replace(BY_VIEWS, fraction=0.999)
+    )
+    assert resolved(Administration(shunt_source="planar"), LIVER, *LUNGS)[0].lung_shunt_fraction == 0.999
+
+
 def test_tumours_count_with_the_liver():
     outside = Region("Segment", Role.TUMOUR, slab(0, 3))
     counts = CountMap(COUNTS.array + 9.0 * slab(2, 3).array, GRID)

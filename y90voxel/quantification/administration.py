@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from y90voxel.bounds import check_not_negative
 from y90voxel.errors import InputError
 from y90voxel.quantification.decay import decay_factor, seconds_between
 from y90voxel.reference.nuclide import Nuclide, nuclide
@@ -95,8 +96,9 @@ def net_activity(
     Raises
     ------
     InputError
-        If a measurement time is given without the administration time, or nothing is left.
+        If a measurement time is given without the administration time, the residual is negative, or nothing is left.
     """
+    check_not_negative(residual_bq, "the residual activity", "Bq", tag="administration.residual")
     vial = _at_administration(vial_bq, vial_time, administration_time, half_life_s, "activity")
     residual = _at_administration(residual_bq, residual_time, administration_time, half_life_s, "residual")
     if not vial - residual > 0:

@@ -75,7 +75,8 @@ class DeadTimeCurve:
     Raises
     ------
     InputError
-        If there are fewer than two points, a rate is negative, one does not rise, or more is seen than was there.
+        If there are fewer than two points, a rate is negative, one does not rise, more is seen than was there, or nothing where
+        something was.
     """
 
     observed_cps: Sequence[float]
@@ -94,6 +95,11 @@ class DeadTimeCurve:
             raise InputError(
                 f"{self.name}: observed and true rates of a dead-time curve must rise from zero or more. Leave out what lies "
                 "beyond the greatest observed rate."
+            )
+        if observed[0] == 0.0 < true[0]:
+            raise InputError(
+                f"{self.name}: the first point has no observed rate for a true one of {true[0]:g} 1/s, so that the least rate "
+                "would stand for as much. Leave this point out."
             )
         if (true < observed).any():
             raise InputError(

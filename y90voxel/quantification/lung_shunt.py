@@ -53,7 +53,7 @@ def resolve_shunt(
     Raises
     ------
     InputError
-        If the images or regions that a measurement asked for needs are missing.
+        If the images or regions that a measurement asked for needs are missing, or the liver holds no counts.
     """
     if administration.lung_shunt_fraction is not None:
         return administration, []
@@ -87,6 +87,11 @@ def resolve_shunt(
     else:
         by_views = planar_shunt(replace(planar, regions=seen), left_only=source == "planar-left")
         fraction, error, how = by_views.fraction, by_views.standard_error, _planar_words(by_views, planar)
+    if fraction >= 1.0:
+        raise InputError(
+            f"the {source} lung shunt is {fraction:g}: the liver holds no counts. Check that images and regions belong together.",
+            tag="administration.lung_shunt_fraction",
+        )
     how += "" if error is None else f"; standard uncertainty {100 * error:.2g} points"
     asked = "" if administration.shunt_source == source else "was not given and "
     if any(lung.from_ct for lung in seen.with_role(Role.LUNG)):
