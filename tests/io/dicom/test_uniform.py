@@ -71,6 +71,15 @@ def test_values_whose_meaning_is_not_stated_are_refused(tmp_path, make, changes,
         plan(slices, tmp_path)
 
 
+@pytest.mark.parametrize("missing", ["RescaleSlope", "RescaleIntercept"])
+def test_what_is_missing_of_a_rescaling_is_named(tmp_path, missing):
+    slices = factory.ct(STORED)
+    factory.change(slices[4], **{missing: None})
+    with pytest.raises(DicomError) as caught:
+        plan(slices, tmp_path)
+    assert caught.value.tag == missing
+
+
 def test_two_slices_in_each_others_place_are_refused(tmp_path):
     slices = factory.pet(STORED)
     one, other = slices[3].ImagePositionPatient, slices[8].ImagePositionPatient
