@@ -92,8 +92,12 @@ def test_two_slices_in_each_others_place_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "numbers", [range(12, 0, -1), [1] * 12, [5, 1, 9, 3, 12, 2, 8, 4, 11, 6, 10, 7], ["x"] * 12]
-)
+    "numbers",
+    [
+        range(12, 0, -1), [1] * 12, [5, 1, 9, 3, 12, 2, 8, 4, 11, 6, 10, 7], ["x"] * 12,
+        [1, 2, 3, 12, 5, 6, 7, 8, 9, 10, 11, "x"],
+    ],
+)  # fmt: skip
 def test_numbers_that_fall_or_follow_no_order_decide_nothing(tmp_path, numbers):
     slices = factory.ct(STORED)
     for dataset, number in zip(slices, numbers, strict=True):
