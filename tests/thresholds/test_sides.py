@@ -107,7 +107,7 @@ def test_arteries_are_asked_of_the_injections_own_regions_where_it_has_some(monk
 
 @pytest.mark.parametrize(
     ("mode", "region", "in_view", "needed"),
-    [("absolute", "liver", True, False), ("relative", "liver", True, True), ("relative", "liver+lungs", False, False),
+    [("absolute", "liver", True, False), ("relative", "liver", True, True),
      ("relative", "fov", True, False), ("relative", "fov", False, True)],
 )  # fmt: skip
 def test_which_calibration_needs_a_shunt(mode, region, in_view, needed):
