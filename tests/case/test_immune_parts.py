@@ -23,7 +23,7 @@ from y90voxel.case.immune_evaluation import (
     stated_sex,
     treatment_date,
 )
-from y90voxel.case.immune_settings import ImmuneSettings
+from y90voxel.case.immune_settings import CountSettings, ImmuneSettings
 from y90voxel.clinical.patient import PatientRecord
 from y90voxel.metrics.dvh import DoseVolumeHistogram
 from y90voxel.regions.roles import Role
@@ -266,3 +266,17 @@ def test_free_activity_is_told_where_it_is_typed(share, gy):
     blood = SimpleNamespace(body=SimpleNamespace(total_volume_l=5.0))
     found = _free_dose(chosen(free_activity=share), evaluation, blood)
     assert found == (gy if gy is None else pytest.approx(gy))
+
+
+@pytest.mark.parametrize("given", [{}, {"date": date(2026, 3, 2), "day": 0.0}])
+def test_a_count_has_one_moment(given):
+    with pytest.raises(ValueError, match="a count needs its date or its day, one of them"):
+        CountSettings(giga_per_l=1.2, **given)
+
+
+@pytest.mark.parametrize("given", [{"date": date(2026, 3, 2)}, {"day": 0.0}])
+def test_a_count_may_state_its_date_or_its_day(given):
+    assert CountSettings(giga_per_l=1.2, **given).model_dump(exclude_none=True) == {
+        "giga_per_l": 1.2,
+        **given,
+    }

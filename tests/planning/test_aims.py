@@ -2,9 +2,9 @@
 
 import pytest
 
-from y90voxel.clinical.limits import Sense
+from y90voxel.clinical.limits import ClinicalContext, Disease, Scenario, Sense
 from y90voxel.errors import InputError
-from y90voxel.planning.aims import AimResult, DoseAim, parse_metric, resolve_aims
+from y90voxel.planning.aims import AimResult, DoseAim, parse_metric, resolve_aims, table_aims
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
 from y90voxel.regions.roles import Role
 
@@ -98,3 +98,36 @@ def test_a_role_replaces_what_the_table_says_of_each_of_its_regions():
         ("tumour, HCC (GTV1)", 150.0),
         ("tumour, HCC (GTV2)", 150.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "said"),
+    [
+        ("gEUD", {}, "gEUD takes the parameters exponent, got none"),
+        ("gEUD", {"exponent": 2.0, "n": 1.0}, "takes the parameters exponent, got exponent, n"),
+        ("mean", {"exponent": 2.0}, "mean takes the parameters none, got exponent"),
+        ("D70", {"m": 1.0}, "D70 takes the parameters none, got m"),
+        (
+            "BED",
+            {"alpha_beta_gy": 2.5},
+            "takes the parameters alpha_beta_gy, repair_half_time_h, got alpha_beta_gy",
+        ),
+    ],
+)
+def test_a_metric_takes_its_parameters_and_no_others(text, parameters, said):
+    with pytest.raises(InputError, match=said):
+        parse_metric(text, parameters)
+
+
+def test_a_row_of_the_table_is_called_by_its_region_only_where_it_stands_for_several():
+    roles = {"GTV1": Role.TUMOUR, "GTV2": Role.TUMOUR, "lungs": Role.LUNGS}
+    context = ClinicalContext(Scenario.UNILOBAR, Disease.HCC)
+    several = {aim.name for aim in table_aims("glass", roles, context)}
+    assert (
+        {name for name in several if "GTV" in name}
+        == {n for n in several if n.endswith(("(GTV1)", "(GTV2)"))}
+        != set()
+    )
+    one = {aim.name for aim in table_aims("glass", {"GTV1": Role.TUMOUR, "lungs": Role.LUNGS}, context)}
+    assert one == {name.removesuffix(" (GTV1)") for name in several if not name.endswith("(GTV2)")}
+    assert not any("(lungs)" in name for name in several)

@@ -198,3 +198,16 @@ def test_activity_beyond_the_vials_that_goals_would_take_is_told():
     """1600 Gy at most; 1400 more take 23.3 GBq of the second artery, whose vial is as large as the first."""
     why = solved(goal("T", 3000.0), limit("liver", 1000.0)).infeasibility
     assert why["extra_activity_bq_if_goals_were_met"] == pytest.approx(1400.0 / 60.0 * 1e9, rel=1e-6)
+
+
+@pytest.mark.parametrize("previous", [0.0, 5.0])
+def test_what_the_tolerance_leaves_of_a_goal_is_given_beside_earlier_treatments(previous):
+    problem = _Problem(ARTERIES, (limit("liver", 1000.0),), (80.0, 80.0), None, None)
+    just_missed = 1.0 - 5e-7  # 20 Gy/GBq
+    found = _reached(problem, [goal("T", 20.0 + previous, previous=previous)], (just_missed, 0.0), (0.5, 0.5))
+    assert found == pytest.approx((1.0, 0.0), rel=1e-12)
+
+
+def test_a_goal_of_a_region_that_nothing_reaches_is_missed_and_ends_no_plan():
+    found = solved(limit("liver", 45.0), goal("spleen", 10.0))
+    assert found.infeasibility["missed_by"]["spleen goal"] == pytest.approx(10.0)

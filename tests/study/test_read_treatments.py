@@ -173,7 +173,7 @@ def test_treatments_are_of_one_patient_and_count_once(other, said, swapped):
 def test_whose_dose_is_not_known_is_said(patient):
     (notice,) = check_one_patient([read("a"), read("b", 2.0, patient=patient, **LATER)])
     assert notice.code == "patient-unknown"
-    assert notice.message.startswith("b: whose dose it is")
+    assert notice.message.startswith("b: whose dose it is is not in the file")
 
 
 def file_treatment(tmp_path, monkeypatch, *, of_file=None, name="sbrt.nii.gz", beside=False, **given):

@@ -1,5 +1,6 @@
 """Identity of DICOM objects."""
 
+import pytest
 from pydicom.dataset import Dataset
 
 from y90voxel.io.dicom.identity import SourceSeries, StudyIdentity
@@ -39,3 +40,17 @@ def test_headers_are_grouped_into_series():
     first, second = SourceSeries.from_datasets(headers)
     assert [uid for _, uid in first.instances] == ["1", "3"]
     assert second == SourceSeries("1.2.3.5", (("1.2.840.10008.5.1.4.1.1.2", "2"),), "1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "name", "key"),
+    [
+        ("42", "Müller^Anna", "42"),
+        ("", "Müller^Anna", "Müller^Anna"),
+        (" ", " X ", "X"),
+        ("42", "", "42"),
+        ("", " ", ""),
+    ],
+)
+def test_patients_are_told_apart_by_their_number_else_by_their_name(identifier, name, key):
+    assert StudyIdentity(patient_id=identifier, patient_name=name).patient_key == key
