@@ -128,7 +128,10 @@ def _ended(process: int, trial: Trial, timeout_s: float) -> tuple[str, str] | No
         text = trial.said.read_text(encoding="utf-8", errors="replace")
         code = os.waitstatus_to_exitcode(status)
         assert code != pytest.ExitCode.USAGE_ERROR, text
-        failed = [line for line in text.splitlines() if line.startswith(("FAILED", "ERROR"))]
+        summary = text.partition("short test summary info")[
+            2
+        ]  # what is logged before it may be called an error too
+        failed = [line for line in summary.splitlines() if line.startswith(("FAILED ", "ERROR "))]
         by = failed[0].partition(" - ")[0].partition(" ")[2] if failed else ""
         known = {pytest.ExitCode.OK: "survived", pytest.ExitCode.NO_TESTS_COLLECTED: "no tests"}
         return known.get(code, "killed"), by
