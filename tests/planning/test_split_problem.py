@@ -71,3 +71,11 @@ def test_what_is_reached_up_to_a_millionth_binds(slack, binds):
     assert problem.binding(np.array([5.0 * (1.0 - slack)])) == ("lungs limit",) * binds
     full = SplitProblem((), np.zeros((0, 1)), np.array([20.0]))
     assert full.binding(np.array([20.0 * (1.0 - slack)])) == ("greatest activity of injection 1",) * binds
+
+
+@pytest.mark.parametrize(("reached", "least_gy"), [(49.99997, 50.000025), (49.9999, 49.9999 * (1.0 - 1e-7))])
+def test_a_goal_that_is_reached_up_to_rounding_stays_reached(reached, least_gy):
+    """A millionth of 50 Gy is 0.00005: within it the goal counts as met and is kept; below, what is reached is."""
+    problem = SplitProblem([goal("T", 50.0)], np.array([[10.0]]), np.array([20.0]))
+    found = problem._no_more_than_needed(np.array([reached / 10.0]))
+    assert 10.0 * found[0] == pytest.approx(least_gy, rel=2e-8)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import pytest
 from dicom_factory import item
+from pydicom.charset import convert_encodings
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -204,3 +205,24 @@ def test_a_date_alone_and_a_time_alone_are_no_instant(stated):
 def test_a_date_time_without_an_hour_is_no_instant(value, hour):
     found = attributes.date_time(item(AcquisitionDateTime=value), "AcquisitionDateTime")
     assert (None if found is None else found.hour) == hour
+
+
+@pytest.mark.parametrize(
+    ("characters", "codec"), [("ISO_IR 192", "utf-8"), ("ISO_IR 100", "latin-1"), ("ISO_IR 101", "iso8859_2")]
+)
+@pytest.mark.parametrize("keyword", ["SeriesDescription", "PatientName"])
+def test_texts_are_read_in_the_characters_that_the_header_names(characters, codec, keyword):
+    tag = Tag(keyword)
+    raw = RawDataElement(
+        tag,
+        {"SeriesDescription": "LO", "PatientName": "PN"}[keyword],
+        6,
+        "Jürgä ".encode(codec),
+        0,
+        False,
+        True,
+    )
+    dataset = Dataset({tag: raw})
+    dataset.SpecificCharacterSet = characters
+    dataset.set_original_encoding(False, True, convert_encodings(characters))
+    assert attributes.text(dataset, keyword) == "Jürgä"
