@@ -3,8 +3,9 @@
 import pytest
 
 from y90voxel.clinical.limits import Sense
-from y90voxel.planning.aims import DoseAim, parse_metric
+from y90voxel.planning.aims import AimResult, DoseAim, parse_metric
 from y90voxel.planning.dose_table import DoseTable, RegionDoses
+from y90voxel.planning.plan_model import PlanModel
 from y90voxel.planning.prescription import Prescription, Reach, prescribe
 from y90voxel.regions.roles import Role
 
@@ -106,3 +107,31 @@ def test_doses_below_one_gray_per_gbq_have_their_activities_too():
     found = prescribe((limit("lungs", 30.0), goal("perfused", 10.0)), table, (1.0,))
     assert [one.activity_gbq for one in (*found.limits, *found.goals)] == [60.0, 40.0]
     assert found.decisive.activity_gbq == 40.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "achieved", "previous", "binding", "end_gbq"),
+    [
+        ("D50", 30.0, 0.0, False, 2.0 * 40.0 / 30.0),  # 15 Gy/GBq
+        ("D50", 40.0, 0.0, True, 2.0),
+        ("max", 30.0, 10.0, False, 2.0 * 30.0 / 20.0),  # earlier treatments have used 10 Gy
+        ("max", 45.0, 50.0, False, None),
+        ("V100", 20.0, 0.0, False, None),  # in no proportion to the activity, and not what ended it
+        ("V100", 40.0, 0.0, True, 2.0),
+        ("D50", None, 0.0, False, None),
+        ("D50", 0.0, 0.0, False, None),
+    ],
+)
+def test_a_limit_that_is_no_mean_ends_what_can_be_prescribed(metric, achieved, previous, binding, end_gbq):
+    """A plan that a limit on D50 ended at 1.5 GBq said that 2.2 GBq keep all limits."""
+    measured, mean = limit("liver", 40.0, metric, previous=previous), limit("liver", 60.0)
+    wanted = goal("GTV1", 500.0)  # 200 Gy/GBq: 2.5 GBq; the mean of the liver ends at 3
+    results = tuple(
+        AimResult(one, value, "met") for one, value in ((measured, achieved), (mean, 40.0), (wanted, 400.0))
+    )
+    model = PlanModel("m", "M", (1.0, 1.0), TABLE, results=results, binding=(measured.name,) * binding)
+    found = model.prescription
+    ends = {one.name: one.activity_gbq for one in found.limits}
+    expected = {mean.name: 3.0} | ({} if end_gbq is None else {measured.name: end_gbq})
+    assert ends == pytest.approx(expected)
+    assert found.feasible is (min(expected.values()) >= 2.5)

@@ -13,7 +13,7 @@ from y90voxel.planning.aims import AimResult, DoseAim, judge
 from y90voxel.planning.dose_table import DoseTable
 from y90voxel.planning.feasible import ActivityConstraint, feasible_activity
 from y90voxel.planning.liver_limits import NO_LIVER_LIMIT, UNBOUNDED_GBQ, has_liver_limit
-from y90voxel.planning.prescription import Prescription, prescribe
+from y90voxel.planning.prescription import Prescription, Reach, prescribe
 from y90voxel.planning.stop_rules import Stop
 from y90voxel.regions.roles import Role
 from y90voxel.short_repr import short_repr
@@ -130,7 +130,25 @@ class PlanModel:
         total = self.activity_gbq
         if not total:
             return None
-        return prescribe([r.aim for r in self.results], self.table, [a / total for a in self.activities_gbq])
+        split = [a / total for a in self.activities_gbq]
+        return prescribe([r.aim for r in self.results], self.table, split, self._measured_ends(total))
+
+    def _measured_ends(self, total_gbq: float) -> list[Reach]:
+        """Where limits that are no mean dose end this split: in proportion to the dose, or where one ended the activity."""
+        ends = []
+        for result in self.results:
+            aim, achieved = result.aim, result.achieved
+            if aim.linear or aim.sense is not Sense.BELOW or achieved is None:
+                continue
+            given = achieved - aim.previous
+            if aim.metric.scales and given > 0:
+                scale = max(aim.value - aim.previous, 0.0) / given
+            elif aim.name in self.binding:
+                scale = 1.0
+            else:
+                continue
+            ends.append(Reach(aim.name, scale * total_gbq, bool(aim.unconfirmed)))
+        return ends
 
     def results_at(self, activities_gbq: Sequence[float]) -> tuple[AimResult, ...]:
         """Return every limit and goal of this model at other activities [GBq]."""

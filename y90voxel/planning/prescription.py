@@ -44,7 +44,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Prescription:
-    """Activities of every goal and limit on a mean dose, by one model.
+    """Activities of every goal on a mean dose and every limit of which it is known, by one model.
 
     Parameters
     ----------
@@ -90,8 +90,10 @@ class Prescription:
         }
 
 
-def prescribe(aims: Sequence[DoseAim], table: DoseTable, split: Sequence[float]) -> Prescription:
-    """Return where goals and limits on mean doses lie along a split.
+def prescribe(
+    aims: Sequence[DoseAim], table: DoseTable, split: Sequence[float], measured: Sequence[Reach] = ()
+) -> Prescription:
+    """Return where goals and limits on mean doses lie along a split, with limits that are no mean where they are known.
 
     Parameters
     ----------
@@ -101,6 +103,8 @@ def prescribe(aims: Sequence[DoseAim], table: DoseTable, split: Sequence[float])
         Its doses per activity.
     split : sequence of float, (injections,)
         Shares of the activity; their sum is one.
+    measured : sequence of Reach
+        Where limits that are no mean dose lie, such as D50 of a dose map.
     """
     doses = table.doses(split)
 
@@ -115,9 +119,9 @@ def prescribe(aims: Sequence[DoseAim], table: DoseTable, split: Sequence[float])
         return tuple(sorted(points, key=lambda one: one.activity_gbq))
 
     wanted, _ = planning_goals(aims, table, measurable=False)
-    decisive = rising(wanted)
+    decisive, limits = rising(wanted), rising([aim for aim in aims if aim.sense is Sense.BELOW])
     return Prescription(
         rising([aim for aim in aims if aim.sense is Sense.AT_LEAST]),
-        rising([aim for aim in aims if aim.sense is Sense.BELOW]),
+        tuple(sorted((*limits, *measured), key=lambda one: one.activity_gbq)),
         decisive[-1] if decisive else None,
     )
