@@ -178,7 +178,7 @@ def test_an_activity_that_no_vial_holds_is_told_with_what_is_wanted(
 
 def goal_result():
     """A goal of 1250 Gy, which takes 25 GBq."""
-    return SimpleNamespace(aim=DoseAim("goal", "T", Sense.AT_LEAST, 1250.0))
+    return SimpleNamespace(achieved=None, aim=DoseAim("goal", "T", Sense.AT_LEAST, 1250.0))
 
 
 @pytest.mark.parametrize(("gy", "said"), [(1000.0, False), (1000.5, True)])
